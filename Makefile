@@ -1,0 +1,47 @@
+# make demo   set everything up, classify a synthetic scene, say how much is right
+# make test   set everything up, lint, check types, run the tests
+# make ui     Dagster's UI on the same instance and store
+# make lock   refresh constraints.txt (needs uv)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test lint ui lock pictures clean
+
+demo: $(VENV)/.installed
+	$(BIN)/lc-assets demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+ui: $(VENV)/.installed
+	$(BIN)/lc-assets ui
+
+pictures: $(VENV)/.installed
+	$(BIN)/python -m lc_assets.demo.pictures docs
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+# One file for every supported Python: markers say what differs.
+lock:
+	uv pip compile --universal --python-version 3.10 --extra dev --no-header --no-annotate --no-emit-index-url \
+		--quiet --output-file constraints.txt setup.cfg
+
+clean:
+	rm -rf $(VENV) .dagster store demo_scene build *.egg-info .env

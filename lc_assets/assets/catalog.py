@@ -1,0 +1,63 @@
+"""catalog: what was made, from what, by what, for machines to find."""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+import pystac
+
+from lc_assets.failures import told
+from lc_assets.inference.classmap import ClassMap
+from lc_assets.partitions import scenes
+from lc_assets.provenance import describe_scene
+from lc_assets.raster.overview import Overview
+from lc_assets.resources import ModelResource, StoreResource
+from lc_assets.sentinel2.raw import RawBands
+from lc_assets.stac.item import build_item
+from lc_assets.stac.validate import validate_offline
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="catalog_io",
+    group_name="land_cover",
+    kinds={"stac", "json"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "stac_valid",
+            asset="catalog",
+            blocking=True,
+            description="The written Item passes the schemas of STAC 1.1 and of every extension that it declares, and "
+            "every asset resolves.",
+        )
+    ],
+)
+def catalog(
+    context: dg.AssetExecutionContext,
+    raw_bands: RawBands,
+    class_raster: ClassMap,
+    overview: Overview,
+    model: ModelResource,
+    store: StoreResource,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """A self-contained STAC 1.1 Catalog with one Item that describes and references the map, its confidence and its
+    overview.
+
+    Classes with colours, checksums, lineage, software versions, the model, the (unsigned) source item.
+    """
+    folder = store.store().scene(context.partition_key)
+    with told():
+        item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, model.item))
+    yield dg.Output(item)
+    faults, links = [], 0
+    written = pystac.Catalog.from_file(str(folder.catalog))
+    for found in written.get_items():
+        faults += validate_offline(json.loads((folder.folder / f"{found.id}.json").read_text(encoding="utf-8")))
+        for name, asset in found.assets.items():
+            links += 1
+            if not folder.folder.joinpath(asset.href).exists():
+                faults.append(f"asset {name}: {asset.href} does not resolve")
+    yield dg.AssetCheckResult(
+        check_name="stac_valid", passed=not faults, metadata={"faults": "; ".join(faults) or "none", "assets": links}
+    )

@@ -1,0 +1,95 @@
+"""class_raster: the land-cover map at 10 m, and how sure the model was."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.failures import told
+from lc_assets.inference.classmap import ClassMap
+from lc_assets.inference.sliding import Classification
+from lc_assets.landcover import CLASSES, NO_DATA
+from lc_assets.partitions import scenes
+from lc_assets.raster.cog import cog_problems
+from lc_assets.raster.stack import Stack
+from lc_assets.resources import ModelResource, StoreResource
+
+DEFAULT_STRIDE = 16
+MOSTLY_EMPTY = 0.9
+
+
+class ClassRasterConfig(dg.Config):
+    """How the window slides."""
+
+    stride: int = Field(
+        default=DEFAULT_STRIDE,
+        description="Step between 64 px windows, in pixels; divides 64. 16: every pixel has 16 votes, detail of 160 m; "
+        "64: 16 times as fast, one label per 640 m block; 8: 4 times as slow.",
+    )
+    mask_clouds: bool = Field(
+        default=True,
+        description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
+    )
+    strip_pixels: int = Field(
+        default=320, ge=64, description="Rows evaluated at a time. Changes memory and speed, never the map."
+    )
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="class_raster_io",
+    group_name="land_cover",
+    kinds={"keras", "cog"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="Both rasters are valid COGs."),
+        dg.AssetCheckSpec(
+            "only_known_classes", asset="class_raster", blocking=True, description="Every pixel is one of 0 to 10."
+        ),
+        dg.AssetCheckSpec(
+            "nodata_share", asset="class_raster", description=f"No Data covers less than {MOSTLY_EMPTY:.0%} of the map."
+        ),
+    ],
+)
+def class_raster(
+    context: dg.AssetExecutionContext,
+    resampled_stack: Stack,
+    config: ClassRasterConfig,
+    model: ModelResource,
+    store: StoreResource,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """The land-cover map: class codes 0-9 and No Data (10) at 10 m, a COG; beside it the confidence in percent.
+
+    A 64 px window slides over the stack; every pixel gets the mean of the probabilities of all windows that contain it.
+    No Data where a native band has none, where SCL hides the ground, and where no window with at least half of its
+    pixels valid reaches.
+    """
+    with told():
+        classification = Classification(
+            resampled_stack, model.engine(), config.stride, config.mask_clouds, config.strip_pixels
+        )
+        classification.engine.check_stack(resampled_stack)
+        layout = classification.layout
+        context.log.info("%d windows of %d px, stride %d", layout.rows * layout.columns, layout.chip, layout.stride)
+    yield dg.Output(classification)
+    scene = store.store().scene(context.partition_key)
+    classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
+    problems = [*cog_problems(classes.path), *cog_problems(classes.confidence)]
+    found = "; ".join(problems) or "none"
+    yield dg.AssetCheckResult(check_name="cog_valid", passed=not problems, metadata={"problems": found})
+    # What was written has been read back and counted; a code beyond the table would be missing from the counts.
+    known = int(classes.pixels.sum())
+    yield dg.AssetCheckResult(
+        check_name="only_known_classes",
+        passed=known == classes.grid.width * classes.grid.height,
+        metadata={"pixels": known, "classes_found": sum(bool(classes.pixels[c.code]) for c in CLASSES)},
+    )
+    share = classes.share(NO_DATA.code)
+    if share == 1:
+        context.log.warning("no pixel of %s could be classified: the map is all No Data", context.partition_key)
+    yield dg.AssetCheckResult(
+        check_name="nodata_share",
+        passed=share < MOSTLY_EMPTY,
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"share": share, "limit": MOSTLY_EMPTY},
+    )

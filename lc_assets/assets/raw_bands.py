@@ -1,0 +1,53 @@
+"""raw_bands: the scene's twelve bands (and SCL) as they are at their source."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lc_assets.failures import told
+from lc_assets.partitions import scenes
+from lc_assets.resources import ItemsResource
+
+CLOUDY_PERCENT = 50.0
+EMPTY_PERCENT = 80.0
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="raw_bands_io",
+    group_name="source",
+    kinds={"cog", "sentinel2"},
+    code_version="1",
+    # Only what is fetched can fail by passing circumstance; `told` lets nothing else be tried again.
+    retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+    check_specs=[
+        dg.AssetCheckSpec(
+            "cloud_share", asset="raw_bands", description=f"Less than {CLOUDY_PERCENT:.0f} % cloud cover."
+        ),
+        dg.AssetCheckSpec(
+            "nodata_share", asset="raw_bands", description=f"Less than {EMPTY_PERCENT:.0f} % of the scene is empty."
+        ),
+    ],
+)
+def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """The source COGs of one Sentinel-2 item, byte for byte, and the item's JSON.
+
+    The twelve bands B01-B12 without B10, plus the scene classification (SCL) where the item has one. Every file is
+    checked against the others: dtype, grid, completeness. Hrefs are kept unsigned; they are signed at the moment of
+    reading.
+    """
+    with told():
+        scene = items.registry().scene(context.partition_key)
+    yield dg.Output(scene)
+    yield _below("cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)
+    yield _below("nodata_share", scene.properties.get("s2:nodata_pixel_percentage"), EMPTY_PERCENT)
+
+
+def _below(name: str, percent: object, limit: float) -> dg.AssetCheckResult:
+    known = isinstance(percent, int | float)
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not known or float(percent) < limit,  # type: ignore[arg-type]
+        severity=dg.AssetCheckSeverity.WARN,
+        metadata={"percent": float(percent), "limit": limit} if known else {"percent": "not given by the item"},  # type: ignore[arg-type]
+    )

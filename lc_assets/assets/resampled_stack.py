@@ -1,0 +1,39 @@
+"""resampled_stack: twelve bands on one 10 m grid."""
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.failures import told
+from lc_assets.partitions import scenes
+from lc_assets.raster.stack import KERNELS, StackRecipe
+from lc_assets.sentinel2.raw import RawBands
+
+
+class StackConfig(dg.Config):
+    """How the 20 m and 60 m bands are brought to 10 m."""
+
+    kernel: str = Field(
+        default="bilinear",
+        description=f"Resampling kernel: {', '.join(KERNELS)}. The model's contract names its own.",
+    )
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="stack_io",
+    group_name="source",
+    kinds={"gdal", "vrt"},
+    code_version="1",
+)
+def resampled_stack(raw_bands: RawBands, config: StackConfig) -> StackRecipe:
+    """The twelve bands as one 10 m raster on B02's grid, in the order B01 ... B12.
+
+    Reflectance is DN * scale + offset, with the offset of the scene's processing baseline. The dataset mask is valid
+    where all twelve native bands have data. By default a virtual raster (a few kB); with LC_ASSETS_STACK=cog a tiled
+    COG of the same pixels.
+    """
+    with told():
+        scene = raw_bands.scene
+        return StackRecipe(
+            scene.id, raw_bands.checked(), scene.product_level, scene.baseline, scene.offset, config.kernel
+        )

@@ -1,0 +1,211 @@
+"""`lc-assets`: the command line. Dagster is imported late, so that `--help` and mistakes answer at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+import lc_assets
+from lc_assets.errors import LandCoverError, without_query
+
+if TYPE_CHECKING:
+    from lc_assets.sentinel2.item import Scene
+    from lc_assets.settings import Settings
+
+BAD_INPUT = 1
+"""Exit status when a reference, a scene or a setting was at fault. (click itself uses 2 for a wrong command line.)"""
+
+
+def said(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn a fault that a person can mend into one line and a non-zero exit; no traceback."""
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except LandCoverError as error:
+            click.secho(f"error: {error}", fg="red", err=True)
+            sys.exit(BAD_INPUT)
+
+    return wrapped
+
+
+store_option = click.option(
+    "--store",
+    type=click.Path(path_type=Path),
+    help="Folder in which everything is written.  [default: LC_ASSETS_STORE, else ./store]",
+)
+references = click.argument("references", nargs=-1, metavar="REFERENCE...")
+from_option = click.option(
+    "--from",
+    "listed",
+    type=click.File("r"),
+    help="Read more references from this file, one a line; '-' reads standard input.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(lc_assets.__version__, prog_name="lc-assets")
+def main() -> None:
+    """Sentinel-2 scenes in, land-cover maps out.
+
+    A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id, which is
+    looked up among the registered items and then in the configured collection, a path to an item's JSON, or a folder
+    with a catalog.json (all of its items).
+
+    Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_STACK, LC_ASSETS_STAC_URL,
+    LC_ASSETS_COLLECTION, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND (default openvino).
+    """
+
+
+@main.command()
+@references
+@from_option
+@store_option
+@click.option("--stride", type=int, help="Step between 64 px windows in pixels: 8, 16, 32 or 64.  [default: 16]")
+@click.option(
+    "--mask-clouds/--no-mask-clouds",
+    default=None,
+    help="Call clouds and their shadows No Data (by SCL).  [default: mask]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
+@said
+def classify(
+    references: tuple[str, ...],
+    listed: Iterable[str] | None,
+    store: Path | None,
+    stride: int | None,
+    mask_clouds: bool | None,
+    verbose: bool,
+) -> None:
+    """Classify scenes: register, materialise all five assets of each, say what became of them.
+
+    One scene that fails does not stop the others; the exit status is 1 when any failed.
+    """
+    settings = _settings(store)
+    scenes, failures = _resolve(_all_references(references, listed), settings)
+    config = {key: value for key, value in (("stride", stride), ("mask_clouds", mask_clouds)) if value is not None}
+    from lc_assets.console import classify_all
+
+    run_config = {"class_raster": {"config": config}} if config else {}
+    failures += classify_all(settings, scenes, run_config, verbose=verbose)
+    _finish(failures, len(scenes) + len(failures))
+
+
+@main.command()
+@references
+@from_option
+@store_option
+@said
+def register(references: tuple[str, ...], listed: Iterable[str] | None, store: Path | None) -> None:
+    """Register scenes as partitions, without classifying them: the UI and the `dagster` commands can take over."""
+    settings = _settings(store)
+    scenes, failures = _resolve(_all_references(references, listed), settings)
+    from lc_assets.console import register_all
+
+    register_all(settings, scenes)
+    _finish(failures, len(scenes) + len(failures))
+
+
+@main.command()
+@store_option
+@click.option(
+    "--scene",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("demo_scene"),
+    show_default=True,
+    help="Where the demo scene is written.",
+)
+@said
+def demo(store: Path | None, folder: Path) -> None:
+    """Write a synthetic scene, classify it, and say how much of it was classified right."""
+    settings = _settings(store)
+    from lc_assets.console import run_demo
+
+    _finish(run_demo(settings, folder), 1)
+
+
+@main.command()
+@store_option
+@click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
+@said
+def ui(store: Path | None, port: int) -> None:
+    """Open Dagster's UI (`dagster dev`) on loopback, on the same instance and store."""
+    settings = _settings(store)
+    from lc_assets.home import ensure_home
+
+    ensure_home(settings.store)
+    os.environ["LC_ASSETS_STORE"] = str(settings.store)
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "lc_assets.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
+    os.execv(sys.executable, command)
+
+
+def _settings(store: Path | None) -> Settings:
+    if store is not None:
+        os.environ["LC_ASSETS_STORE"] = str(store)
+    from lc_assets.settings import Settings
+
+    return Settings.from_environment()
+
+
+def _all_references(given: tuple[str, ...], listed: Iterable[str] | None) -> list[str]:
+    lines = (line.strip() for line in listed or ())
+    found = [*given, *(line for line in lines if line and not line.startswith("#"))]
+    if not found:
+        raise click.UsageError("name at least one REFERENCE, or a file of them with --from")
+    return found
+
+
+def _resolve(references: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
+    """Scenes to work on, each once, and what to say of the references that gave none."""
+    from lc_assets.registry import Registry
+    from lc_assets.sentinel2.references import Catalog, resolve
+    from lc_assets.store import Store
+
+    registry = Registry(Store(settings.store), Catalog(settings.stac_url, settings.collection))
+    scenes: dict[str, Scene] = {}
+    failures: list[str] = []
+    for reference in references:
+        for found in resolve(reference, registry.scene):
+            if found.scene is None:
+                failures.append(f"{without_query(found.reference)}: {found.error}")
+            elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:
+                failures.append(
+                    f"{without_query(found.reference)}: item {found.scene.id} was named twice with different contents "
+                    "-> name one of them only; the first was taken"
+                )
+            else:
+                scenes[found.scene.id] = found.scene
+    for failure in failures:
+        click.secho(f"error: {failure}", fg="red", err=True)
+    return list(scenes.values()), failures
+
+
+def _finish(failures: list[str], total: int) -> None:
+    if failures:
+        click.secho(f"{len(failures)} of {total} failed", fg="red", err=True)
+        for failure in failures:
+            click.echo(f"  {failure}", err=True)
+        sys.exit(BAD_INPUT)
+
+
+if __name__ == "__main__":
+    main()

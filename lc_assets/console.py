@@ -1,0 +1,144 @@
+"""What the command line shows while it works: progress, results, the demo's figures."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from dagster import DagsterInstance
+
+from lc_assets.definitions import build_definitions
+from lc_assets.home import ensure_home
+from lc_assets.landcover import ALL_CLASSES
+from lc_assets.registry import Registry
+from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
+from lc_assets.sentinel2.item import Scene
+from lc_assets.sentinel2.references import Catalog
+from lc_assets.settings import Settings
+from lc_assets.store import SceneFolder, Store
+
+_BAR = 28
+
+
+def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
+    """Classify scenes one after the other; what to say of those that failed."""
+    failures = []
+    with _instance(settings) as instance:
+        _keep(settings, instance, scenes)
+        definitions = build_definitions(settings)
+        for number, scene in enumerate(scenes, start=1):
+            click.echo(f"[{number}/{len(scenes)}] {scene.id}")
+            outcome = _run(definitions, instance, scene.id, config, verbose)
+            if outcome.error:
+                failures.append(outcome.error)
+                click.secho(f"      failed: {outcome.error}", fg="red", err=True)
+            else:
+                _show(outcome, Store(settings.store).scene(scene.id))
+    return failures
+
+
+def register_all(settings: Settings, scenes: list[Scene]) -> None:
+    """Register scenes and say what to do next."""
+    with _instance(settings) as instance:
+        new = _keep(settings, instance, scenes)
+    for scene in scenes:
+        click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
+    if scenes:
+        click.echo("Next: `dagster asset materialize --select '*' --partition ID`, or `lc-assets ui`.")
+
+
+def run_demo(settings: Settings, folder: Path) -> list[str]:
+    """Write the demo scene, classify it, hold the map against its truth."""
+    from lc_assets.demo.scene import write_demo_scene
+    from lc_assets.demo.score import score_against_truth
+    from lc_assets.sentinel2.item import parse_scene, read_document
+
+    started = time.perf_counter()
+    path = write_demo_scene(folder)
+    click.echo(f"demo scene written to {folder} ({time.perf_counter() - started:.1f} s)")
+    scene = parse_scene(read_document(path), base=path)
+    failures = classify_all(settings, [scene], {}, verbose=False)
+    if not failures:
+        truth = Path(scene.document["assets"]["truth"]["href"])
+        score = score_against_truth(Store(settings.store).scene(scene.id).classified, truth)
+        click.secho(f"\n{100 * score.right:.1f} % of the pixels are classified right (against {truth.name})", bold=True)
+        for c in ALL_CLASSES[:-1]:
+            if score.truth_pixels[c.code]:
+                found, pixels = score.recall[c.code], score.truth_pixels[c.code]
+                click.echo(f"  {c.title:<24}{100 * found:6.1f} % of {pixels:>9,} px found")
+        click.echo("\nTo look at it in Dagster's UI: make ui (or: lc-assets ui), then open http://127.0.0.1:3000")
+    return failures
+
+
+def _instance(settings: Settings) -> DagsterInstance:
+    ensure_home(settings.store)
+    # Child processes and the definitions module read the store from the environment.
+    os.environ["LC_ASSETS_STORE"] = str(settings.store)
+    instance = DagsterInstance.get()
+    healed = heal(instance)
+    if healed:
+        click.echo(f"{healed} run(s) of processes that died have been marked as failed")
+    return instance
+
+
+def _keep(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
+    registry = Registry(Store(settings.store), Catalog(settings.stac_url, settings.collection))
+    for scene in scenes:
+        registry.register(scene)
+    return register(instance, [scene.id for scene in scenes])
+
+
+def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool) -> Outcome:
+    done: list[str] = []
+    terminal = sys.stdout.isatty() and not verbose
+
+    def draw() -> None:
+        filled = _BAR * len(done) // len(ASSET_NAMES)
+        coming = ASSET_NAMES[len(done)] if len(done) < len(ASSET_NAMES) else "done"
+        click.echo(f"\r      {'#' * filled}{'.' * (_BAR - filled)} {coming:<16}", nl=False)
+
+    def on_asset(name: str) -> None:
+        done.append(name)
+        draw()
+
+    if not terminal:
+        return run_scene(definitions, instance, item, config, verbose=verbose)
+    draw()
+    outcome = run_scene(definitions, instance, item, config, on_asset=on_asset)
+    click.echo(f"\r{' ' * (_BAR + 24)}\r", nl=False)
+    return outcome
+
+
+def _show(outcome: Outcome, folder: SceneFolder) -> None:
+    """Where each asset lies and how long it took; the class shares."""
+    paths = {
+        "raw_bands": folder.raw_bands,
+        "resampled_stack": folder.resampled_stack,
+        "class_raster": folder.classified,
+        "overview": folder.overview,
+        "catalog": folder.catalog,
+    }
+    for name in ASSET_NAMES:
+        seconds = outcome.metadata[name].get("seconds", 0)
+        click.echo(f"      {name:<16}{seconds:8.2f} s  {_short(paths[name])}")
+    report = outcome.metadata["class_raster"]
+    shares = [(c.title, float(report[f"percent_{c.name.replace(' ', '')}"])) for c in ALL_CLASSES]
+    listed = ", ".join(
+        f"{title} {share:.1f} %" for title, share in sorted(shares, key=lambda s: -s[1]) if share >= 0.05
+    )
+    click.echo(f"      {listed}")
+    if shares[-1][1] == 100:
+        click.secho("      warning: no pixel could be classified; the map is all No Data", fg="yellow", err=True)
+    confidence = f"mean confidence {report['mean_confidence_percent']:.0f} %"
+    click.echo(f"      {outcome.seconds:.1f} s in all, {confidence}, run {outcome.run_id[:8]}")
+
+
+def _short(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,76 @@
+"""The one error that a user is meant to read.
+
+Every fault of the input (an unknown item, a broken band, a model that does not fit) is raised as a `LandCoverError`:
+one message that names the item, the asset and the way out. The command line prints it without a traceback; the Dagster
+assets turn it into a `Failure`. `transient` says whether the same call may succeed later without anybody's help.
+"""
+
+from __future__ import annotations
+
+import re
+
+_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]+")
+
+
+def without_query(text: str) -> str:
+    """`text` with the query string of every URL in it removed: that is where SAS tokens live."""
+    return _QUERY.sub(r"\1", text)
+
+
+class LandCoverError(Exception):
+    """A fault that a person can mend, told in one message.
+
+    Args:
+        problem: what is wrong, without item and asset (they are put in front).
+        remedy: what the reader can do about it.
+        item: STAC item id, where one is known.
+        asset: band, file or Dagster asset concerned, where one is known.
+        transient: true when the same call may succeed later (a time-out, a 503).
+    """
+
+    def __init__(
+        self,
+        problem: str,
+        *,
+        remedy: str,
+        item: str | None = None,
+        asset: str | None = None,
+        transient: bool = False,
+    ) -> None:
+        self.problem = without_query(problem)
+        self.remedy = without_query(remedy)
+        self.item = item
+        self.asset = asset
+        self.transient = transient
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        where = ", ".join(
+            part
+            for part in (
+                f"item {self.item}" if self.item else "",
+                f"asset {self.asset}" if self.asset else "",
+            )
+            if part
+        )
+        return f"{where + ': ' if where else ''}{self.problem} -> {self.remedy}"
+
+
+class BadReference(LandCoverError):
+    """A reference to an item that cannot be resolved."""
+
+
+class BadItem(LandCoverError):
+    """A STAC item that is malformed or no usable Sentinel-2 item."""
+
+
+class BadBand(LandCoverError):
+    """A band file that is missing, broken, or not on the tile's grid."""
+
+
+class BadModel(LandCoverError):
+    """A model that is corrupt or does not fit its contract, or a scene that does not fit the model."""
+
+
+class StoreError(LandCoverError):
+    """The store cannot be written or read (disk full, no permission, a needed file gone)."""

@@ -1,0 +1,86 @@
+"""What a model promises: bands, scaling, chip size, resampling, classes, checksum.
+
+A `ModelContract` is read from the model's MLM item (`lc_assets.stac.mlm`) and is all that the rest of the project knows
+about a model: nothing about bands, scaling or classes is hard-coded in an asset. Bring-your-own-model is a `.keras`
+file and its MLM item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lc_assets.errors import BadModel
+from lc_assets.landcover import CLASS_NAMES
+from lc_assets.sentinel2.bands import BAND_INDEX
+
+
+@dataclass(frozen=True)
+class ModelContract:
+    """The machine-readable promise of one model.
+
+    Attributes:
+        name: id of the MLM item, e.g. ``eurosat12-gap``.
+        version: version of the weights, e.g. ``1``.
+        bands: input bands in the model's own order, Sentinel-2 names (any subset of the band table).
+        product_levels: levels the model was made for, of ``L1C`` and ``L2A``.
+        mean, std: per band, in DN with the radiometric offset removed; the network sees ``(DN - mean) / std`` in
+        float32.
+            A pixel without data is shown to the network as ``mean``, i.e. as 0.
+        chip_size: width and height of a chip in 10 m pixels.
+        resampling: kernel that brought the 20 m and 60 m bands to 10 m, in GDAL's name (``bilinear``).
+        class_names: what the outputs mean, in output order.
+        sha256: SHA-256 of the `.keras` file, lower-case hex.
+        hyperparameters, metrics, training_data, framework, accelerator: for people and the MLM item; never used in
+        inference.
+    """
+
+    name: str
+    version: str
+    bands: tuple[str, ...]
+    product_levels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    chip_size: int
+    resampling: str
+    class_names: tuple[str, ...]
+    sha256: str
+    framework: str = "keras"
+    framework_version: str = ""
+    total_parameters: int = 0
+    description: str = ""
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    training_data: tuple[dict[str, str], ...] = ()
+    """Sources: dicts with `title`, `href`, `license`, `attribution`."""
+
+    def __post_init__(self) -> None:
+        where = f"model {self.name}"
+        remedy = "mend the model's MLM item"
+        unknown = [b for b in self.bands if b not in BAND_INDEX]
+        if unknown:
+            raise BadModel(
+                f"it wants bands that a stack does not have: {', '.join(unknown)}", asset=where, remedy=remedy
+            )
+        if not (len(self.bands) == len(self.mean) == len(self.std)):
+            raise BadModel(
+                f"{len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} deviations",
+                asset=where,
+                remedy=remedy,
+            )
+        if any(s <= 0 for s in self.std):
+            raise BadModel("a band's standard deviation is not positive", asset=where, remedy=remedy)
+        if self.class_names != CLASS_NAMES:
+            raise BadModel(
+                f"it predicts {len(self.class_names)} classes ({', '.join(self.class_names)}), "
+                f"the class table has {len(CLASS_NAMES)} ({', '.join(CLASS_NAMES)})",
+                asset=where,
+                remedy="use a model of the same classes in the same order, or change lc_assets/landcover.py",
+            )
+        if self.chip_size < 1:
+            raise BadModel(f"chip size {self.chip_size} px", asset=where, remedy=remedy)
+
+    @property
+    def band_indices(self) -> tuple[int, ...]:
+        """Positions of the model's bands in the stack's band axis."""
+        return tuple(BAND_INDEX[b] for b in self.bands)

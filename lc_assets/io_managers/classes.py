@@ -1,0 +1,28 @@
+"""class_raster: class map and confidence, computed block by block while they are written; and the model that made
+them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lc_assets.inference.classmap import ClassMap, write_class_map
+from lc_assets.inference.sliding import Classification
+from lc_assets.io_managers.base import SceneIOManager
+from lc_assets.reports import report_class_raster
+from lc_assets.store import SceneFolder, staging
+
+
+class ClassRasterIOManager(SceneIOManager):
+    """Computes and writes a `Classification`; gives it back as a `ClassMap`."""
+
+    def write(self, scene: SceneFolder, value: Classification) -> dict[str, Any]:
+        """Compute, write, verify, put."""
+        started = time.perf_counter()
+        with staging(scene.folder, item=scene.item, asset="class_raster") as stage:
+            write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name)
+        return report_class_raster(self.read(scene), value, time.perf_counter() - started)
+
+    def read(self, scene: SceneFolder) -> ClassMap:
+        """The finished map."""
+        return ClassMap.open(scene.classified, scene.confidence, scene.item)

@@ -1,0 +1,65 @@
+"""resampled_stack: by default a virtual raster beside the raw bands, by one setting a real twelve-band COG of the same
+pixels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lc_assets.io_managers.base import SceneIOManager
+from lc_assets.raster.cog import write_band_cog, write_stack_cog
+from lc_assets.raster.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
+from lc_assets.reports import report_stack
+from lc_assets.store import SceneFolder, staging
+
+STACK_COG = "stack.tif"
+SCL_COG = "scl.tif"
+
+
+class _StackIOManager(SceneIOManager):
+    """Gives a stack back in whichever form it was written last."""
+
+    def read(self, scene: SceneFolder) -> Stack:
+        """The stack, ready to be read window by window."""
+        folder = scene.resampled_stack
+        stack, scl = (STACK_COG, SCL_COG) if (folder / STACK_COG).exists() else (STACK_VRT, SCL_VRT)
+        return Stack.open(folder / stack, folder / scl if (folder / scl).exists() else None, scene.item)
+
+    def _written(self, scene: SceneFolder, *, other_form: tuple[str, ...]) -> dict[str, Any]:
+        for name in other_form:
+            (scene.resampled_stack / name).unlink(missing_ok=True)
+        return report_stack(self.read(scene))
+
+
+class VirtualStackIOManager(_StackIOManager):
+    """Writes the stack as GDAL virtual rasters with relative paths: a few kB, resampled when read."""
+
+    def write(self, scene: SceneFolder, value: StackRecipe) -> dict[str, Any]:
+        """Put the documents."""
+        with staging(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_VRT) as stage:
+            for name, document in vrt_documents(value, _relative(value)).items():
+                (stage / name).write_text(document, encoding="utf-8")
+        return self._written(scene, other_form=(STACK_COG, SCL_COG))
+
+
+class CogStackIOManager(_StackIOManager):
+    """Writes the stack as a tiled twelve-band COG: larger (about 2 GB a tile), independent of the raw bands."""
+
+    def write(self, scene: SceneFolder, value: StackRecipe) -> dict[str, Any]:
+        """Write the virtual stack's pixels, strip by strip, then put the file."""
+        with staging(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_COG) as stage:
+            documents = vrt_documents(value, _relative(value))
+            for name, document in documents.items():
+                (stage / name).write_text(document, encoding="utf-8")
+            virtual = Stack.open(stage / STACK_VRT, None, scene.item)
+            with virtual.reader() as reader:
+                write_stack_cog(stage / STACK_COG, value, reader)
+            if SCL_VRT in documents:
+                write_band_cog(stage / SCL_COG, stage / SCL_VRT)
+            for name in documents:
+                (stage / name).unlink()
+        return self._written(scene, other_form=(STACK_VRT, SCL_VRT))
+
+
+def _relative(recipe: StackRecipe) -> dict[str, str]:
+    """Native files as seen from the stack's folder: both lie in the scene's folder."""
+    return {name: f"../{band.path.parent.name}/{band.path.name}" for name, band in recipe.bands.items()}

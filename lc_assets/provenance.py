@@ -1,0 +1,117 @@
+"""Gather what the STAC Item says: files with checksums, the model that really made the map, parameters, software."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import rasterio
+
+import lc_assets
+from lc_assets.errors import BadModel
+from lc_assets.inference.classmap import ClassMap
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.models import read_contract
+from lc_assets.raster.overview import Overview
+from lc_assets.sentinel2.raw import ITEM, RawBands
+from lc_assets.stac.item import ClassifiedScene, ProductFile
+from lc_assets.stac.mlm import contract_to_item
+from lc_assets.store import Store, staging
+
+_SOFTWARE = ("dagster", "keras", "openvino", "torch", "numpy", "rasterio", "rio-cogeo", "pystac")
+_PARAMETERS = {
+    "stride": "STRIDE",
+    "resampling": "RESAMPLING",
+    "scl_mask": "SCL_MASK",
+    "precision": "PRECISION",
+    "product_level": "PRODUCT_LEVEL",
+    "processing_baseline": "PROCESSING_BASELINE",
+    "overview_factor": "OVERVIEW_FACTOR",
+}
+
+
+def describe_scene(
+    store: Store, raw: RawBands, classes: ClassMap, overview: Overview, model_item: str
+) -> ClassifiedScene:
+    """All that the STAC Item of a scene says.
+
+    The model is kept in the store, once, so that the item's link to it holds.
+
+    Raises:
+        BadModel: the configured model is not the one that made the class map.
+        StoreError: the model cannot be written into the store.
+    """
+    contract, weights = read_contract(Path(model_item))
+    if contract.sha256 != classes.tags.get("MODEL_SHA256"):
+        raise BadModel(
+            f"its class map was made by {classes.tags.get('MODEL')}, the configured model is {contract.name} "
+            f"{contract.version} with other weights",
+            item=classes.item,
+            asset="catalog",
+            remedy="materialise class_raster again, or set LC_ASSETS_MODEL to the model that made the map",
+        )
+    folder = store.scene(classes.item)
+    now = datetime.now(timezone.utc).replace(microsecond=0)
+    tags = {**classes.tags, "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}"}
+    return ClassifiedScene(
+        source=raw.scene.document,
+        source_href=f"./{folder.raw_bands.name}/{ITEM}",
+        classified=_product(classes.path),
+        confidence=_product(classes.confidence),
+        overview=_product(overview.path),
+        thumbnail=_product(overview.thumbnail),
+        grid=classes.grid,
+        overview_grid=overview.grid,
+        pixels=classes.pixels,
+        contract=contract,
+        model_href=_keep_model(store, contract, weights, classes.item),
+        created=now.isoformat().replace("+00:00", "Z"),
+        parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
+        software=software(),
+    )
+
+
+def software() -> dict[str, str]:
+    """Versions of what takes part in making a map."""
+    found = {"lc_assets": lc_assets.__version__, "python": platform.python_version(), "gdal": rasterio.__gdal_version__}
+    for name in _SOFTWARE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str) -> str:
+    """Put the model's two files into the store, unless they are there; their item's href as seen from a scene's
+    folder."""
+    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}"
+    document = folder / "model.json"
+    if not document.exists():
+        with staging(folder, item=item, asset="catalog", last=document.name) as stage:
+            shutil.copyfile(weights, stage / "model.keras")
+            content = contract_to_item(contract, model_bytes=weights.stat().st_size)
+            (stage / document.name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    return f"../../models/{folder.name}/{document.name}"
+
+
+def _product(path: Path) -> ProductFile:
+    with path.open("rb") as content:
+        digest = (
+            hashlib.file_digest(content, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)
+        )
+    return ProductFile(path.name, path.stat().st_size, digest)
+
+
+def _digest(path: Path) -> str:
+    """For Python 3.10, which has no `hashlib.file_digest`."""
+    digest = hashlib.sha256()
+    with path.open("rb") as content:
+        while piece := content.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,105 @@
+"""Is a band file what the item says? Checked from its header and block table, without decoding pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import rasterio
+from rasterio.errors import RasterioIOError
+from rasterio.io import DatasetReader
+
+from lc_assets.errors import BadBand
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
+
+
+@dataclass(frozen=True)
+class BandFile:
+    """One checked band file: its name, path, grid and native pixel size (m)."""
+
+    name: str
+    path: Path
+    grid: Grid
+    gsd: int
+
+
+def check_band_files(paths: dict[str, Path], item: str) -> dict[str, BandFile]:
+    """Open every band (and SCL, if there) and hold it against the grid of B02.
+
+    Args:
+        paths: band name -> local file.
+        item: STAC item id, for messages.
+
+    Raises:
+        BadBand: a file is no raster, is truncated, has another dtype or band count, or is not congruent with B02's
+        grid.
+    """
+    gsds = {band.name: band.gsd for band in BANDS}
+    reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND], PIXEL_SIZE, "uint16", item)
+    if not reference.grid.is_north_up() or round(reference.grid.resolution) != PIXEL_SIZE:
+        raise BadBand(
+            f"its grid is no north-up grid of {PIXEL_SIZE} m pixels",
+            item=item,
+            asset=REFERENCE_BAND,
+            remedy="use the item's original file",
+        )
+    checked: dict[str, BandFile] = {}
+    for name, path in paths.items():
+        gsd, dtype = (SCL_GSD, "uint8") if name == SCL else (gsds[name], "uint16")
+        band = reference if name == REFERENCE_BAND else _check_file(name, path, gsd, dtype, item)
+        _check_congruent(band, reference.grid, item)
+        checked[name] = band
+    return checked
+
+
+def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandFile:
+    remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
+    try:
+        with rasterio.open(path) as dataset:
+            if dataset.count != 1 or dataset.dtypes[0] != dtype:
+                raise BadBand(
+                    f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file",
+                )
+            end = _end_of_last_block(dataset)
+            if end > path.stat().st_size:
+                raise BadBand(
+                    f"the file is truncated: {path.stat().st_size} of at least {end} bytes",
+                    item=item,
+                    asset=name,
+                    remedy="get the whole file from its source, then run it again",
+                )
+            return BandFile(name, path, Grid.of(dataset), gsd)
+    except RasterioIOError:
+        raise BadBand("the file cannot be opened as a raster", item=item, asset=name, remedy=remedy) from None
+
+
+def _end_of_last_block(dataset: DatasetReader) -> int:
+    """Byte position where the furthest block of a TIFF ends; 0 for formats that do not tell."""
+    height, width = dataset.block_shapes[0]
+    end = 0
+    for row in range(-(-dataset.height // height)):
+        for column in range(-(-dataset.width // width)):
+            offset = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1)
+            size = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1)
+            if offset and size:
+                end = max(end, int(offset) + int(size))
+    return end
+
+
+def _check_congruent(band: BandFile, reference: Grid, item: str) -> None:
+    factor = band.gsd // PIXEL_SIZE
+    expected = reference.coarsened(factor)
+    difference = band.grid.difference_to(expected)
+    if difference is None and (reference.width % factor or reference.height % factor):
+        difference = f"pixels of {band.gsd} m that do not tile {reference.width} x {reference.height} pixels of 10 m"
+    if difference:
+        raise BadBand(
+            f"its grid does not fit {REFERENCE_BAND}'s: {difference}",
+            item=item,
+            asset=band.name,
+            remedy="all bands must be of the same tile and crop: use the item's original files",
+        )

@@ -1,0 +1,146 @@
+"""Write Cloud Optimized GeoTIFFs block by block: the class map, its confidence, the overview, the written stack.
+
+The COG driver cannot be streamed into, so blocks go into a plain tiled GeoTIFF beside the target, which GDAL then
+copies into the final layout. Memory is bounded by a strip, whatever the raster's size. Class codes are never
+interpolated: overview levels are made by mode, set explicitly, because the driver's default would average codes into
+classes that are not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from rasterio.io import DatasetWriter
+from rasterio.windows import Window
+from rio_cogeo.cogeo import cog_validate
+
+from lc_assets.landcover import ALL_CLASSES, NO_DATA, colormap
+from lc_assets.raster.grid import Grid
+from lc_assets.raster.stack import StackReader, StackRecipe, stack_blocks
+from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.sentinel2.radiometry import SCALE
+
+CONFIDENCE_NODATA = 255
+STRIP_ROWS = 512
+
+_WORK_SUFFIX = ".work"
+
+
+@contextmanager
+def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Iterator[DatasetWriter]:
+    """A dataset to write class codes (uint8, 0-10) into, which becomes a COG with palette, class names and nodata.
+
+    The names are band tags `CLASS_<code>`, which every GDAL tool prints. Overview levels are made by mode.
+
+    Args:
+        path: target; written in place, so give a name in a staging folder.
+        grid: the raster's grid.
+        tags: dataset tags; more can be added while the dataset is open.
+        blocksize: tile width of the COG in pixels; levels are added until one fits into a tile.
+    """
+    with _blockwise(path, grid, "uint8", NO_DATA.code, tags, overviews="MODE", blocksize=blocksize) as dataset:
+        dataset.write_colormap(1, colormap())
+        dataset.set_band_description(1, "land cover")
+        dataset.update_tags(1, **{f"CLASS_{c.code}": c.name for c in ALL_CLASSES})
+        yield dataset
+
+
+@contextmanager
+def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
+    """A dataset for the winning class's mean probability in percent (uint8, 255 = no data); levels by averaging."""
+    with _blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE") as dataset:
+        dataset.set_band_description(1, "confidence in percent")
+        yield dataset
+
+
+def write_stack_cog(path: Path, recipe: StackRecipe, reader: StackReader) -> None:
+    """Write a virtual stack's pixels and mask as a twelve-band COG with the same tags, scale, offset and
+    descriptions."""
+    options: dict[str, Any] = {"count": len(BAND_NAMES), "predictor": 2}
+    with _blockwise(path, recipe.grid, "uint16", None, recipe.tags, overviews="AVERAGE", **options) as dataset:
+        dataset.scales = [SCALE] * len(BAND_NAMES)
+        dataset.offsets = [recipe.offset * SCALE] * len(BAND_NAMES)
+        for number, name in enumerate(BAND_NAMES, start=1):
+            dataset.set_band_description(number, name)
+        for window, dn, valid in stack_blocks(reader, STRIP_ROWS):
+            dataset.write(dn, window=window)
+            dataset.write_mask(valid, window=window)
+
+
+def write_band_cog(path: Path, source: Path) -> None:
+    """Copy a one-band virtual raster of codes (the scene classification) into a COG; overview levels by mode."""
+    rasterio.shutil.copy(str(source), str(path), **_cog_options("MODE", 512))
+
+
+def cog_problems(path: Path) -> list[str]:
+    """What keeps a file from being a valid COG, in rio-cogeo's words; empty when it is one."""
+    valid, errors, warnings = cog_validate(str(path), quiet=True)
+    return [] if valid and not warnings else [*errors, *warnings]
+
+
+def read_blocks(path: Path, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
+    """(window, first band) of a raster in full-width strips."""
+    with rasterio.open(path) as dataset:
+        for window in Grid.of(dataset).strips(rows):
+            yield window, dataset.read(1, window=window)
+
+
+@contextmanager
+def _blockwise(
+    path: Path,
+    grid: Grid,
+    dtype: str,
+    nodata: int | None,
+    tags: dict[str, str],
+    *,
+    overviews: str,
+    blocksize: int = 512,
+    **options: Any,
+) -> Iterator[DatasetWriter]:
+    """A dataset to write blocks into; on leaving without an error, `path` is the COG of it."""
+    work = path.with_name(path.name + _WORK_SUFFIX)
+    predictor = options.pop("predictor", 1)
+    profile = {
+        "driver": "GTiff",
+        "crs": grid.crs,
+        "transform": grid.transform,
+        "width": grid.width,
+        "height": grid.height,
+        "count": 1,
+        "dtype": dtype,
+        "nodata": nodata,
+        "tiled": True,
+        "blockxsize": 512,
+        "blockysize": 512,
+        "compress": "zstd",
+        "zstd_level": 1,
+        "interleave": "band",
+        "bigtiff": "if_safer",
+        **options,
+    }
+    try:
+        with rasterio.open(work, "w", **profile) as dataset:
+            dataset.update_tags(**tags)
+            yield dataset
+        rasterio.shutil.copy(str(work), str(path), **_cog_options(overviews, blocksize, predictor))
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def _cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str, Any]:
+    return {
+        "driver": "COG",
+        "compress": "deflate",
+        "level": 6,
+        "predictor": "YES" if predictor == 2 else "NO",
+        "blocksize": blocksize,
+        "overview_resampling": overviews,
+        "bigtiff": "IF_SAFER",
+        "num_threads": "ALL_CPUS",
+    }

@@ -1,0 +1,97 @@
+"""Where a raster lies: one small immutable value that all raster code speaks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from affine import Affine
+from rasterio.crs import CRS
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A north-up raster grid.
+
+    Attributes:
+        crs: coordinate reference system as `AUTHORITY:CODE`, e.g. `EPSG:32633`.
+        transform: pixel (column, row) -> CRS metres.
+        width, height: pixels.
+    """
+
+    crs: str
+    transform: Affine
+    width: int
+    height: int
+
+    @classmethod
+    def of(cls, dataset: DatasetReader) -> Grid:
+        """The grid of an open dataset."""
+        return cls(_crs_name(dataset.crs), dataset.transform, dataset.width, dataset.height)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width), as numpy counts."""
+        return self.height, self.width
+
+    @property
+    def resolution(self) -> float:
+        """Pixel size in CRS units (metres)."""
+        return self.transform.a
+
+    @property
+    def pixel_area(self) -> float:
+        """Area of a pixel in hectares."""
+        return abs(self.transform.a * self.transform.e) / 10_000
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """(left, bottom, right, top) in CRS units."""
+        left, top = self.transform * (0, 0)
+        right, bottom = self.transform * (self.width, self.height)
+        return left, bottom, right, top
+
+    @property
+    def window(self) -> Window:
+        """The window that covers the whole grid."""
+        return Window(0, 0, self.width, self.height)
+
+    def is_north_up(self) -> bool:
+        """True when rows run south and columns east, with square pixels."""
+        t = self.transform
+        return t.b == 0 and t.d == 0 and t.a > 0 and math.isclose(t.a, -t.e)
+
+    def coarsened(self, factor: int) -> Grid:
+        """The grid with the same top-left corner and pixels `factor` times as wide, covering at least the same
+        ground."""
+        return Grid(
+            self.crs, self.transform * Affine.scale(factor), -(-self.width // factor), -(-self.height // factor)
+        )
+
+    def difference_to(self, other: Grid) -> str | None:
+        """What sets two grids apart, in words; None when they are the same (to a thousandth of a pixel)."""
+        if self.crs != other.crs:
+            return f"CRS {self.crs} instead of {other.crs}"
+        if self.shape != other.shape:
+            return f"{self.width} x {self.height} pixels instead of {other.width} x {other.height}"
+        if not self.transform.almost_equals(other.transform, precision=other.resolution / 1000):
+            return (
+                f"corner ({self.transform.c:g}, {self.transform.f:g}) and pixel size {self.resolution:g} m instead of "
+                f"({other.transform.c:g}, {other.transform.f:g}) and {other.resolution:g} m"
+            )
+        return None
+
+    def strips(self, rows: int) -> Iterator[Window]:
+        """Full-width windows of at most `rows` rows, from top to bottom."""
+        for top in range(0, self.height, rows):
+            yield Window(0, top, self.width, min(rows, self.height - top))
+
+
+def _crs_name(crs: CRS | None) -> str:
+    if crs is None:
+        return "none"
+    authority = crs.to_authority()
+    return ":".join(authority) if authority else crs.to_wkt()

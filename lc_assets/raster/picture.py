@@ -1,0 +1,117 @@
+"""Pictures of rasters: the class map with its legend, and a true-colour quicklook. PNG and JPEG bytes, made with
+Pillow."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from PIL import Image, ImageDraw, ImageFont
+from rasterio.enums import Resampling
+
+from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.raster.overview import modal
+
+_FONT_SIZE = 13
+_LINE = 20
+_INK = (30, 30, 34)
+_PAPER = (255, 255, 255)
+_NO_DATA_GREY = (225, 225, 225)
+
+
+def class_image(codes: np.ndarray) -> Image.Image:
+    """Class codes (rows, columns) as an RGB image in the table's colours; No Data light grey."""
+    lookup = np.full((256, 3), 255, np.uint8)
+    for c in ALL_CLASSES:
+        lookup[c.code] = _NO_DATA_GREY if c is NO_DATA else c.rgb
+    return Image.fromarray(lookup[codes])
+
+
+def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pixel_size: float) -> bytes:
+    """PNG of a class map with a legend (share and hectares of each class that occurs) and a scale bar.
+
+    Args:
+        codes: (rows, columns) uint8, shown pixel by pixel.
+        counts: pixels per code in the full-resolution map.
+        pixel_area: hectares per full-resolution pixel.
+        pixel_size: metres per pixel of `codes`.
+    """
+    image = class_image(codes)
+    total = max(int(counts.sum()), 1)
+    lines = [
+        (c, f"{c.title}  {100 * counts[c.code] / total:.1f} %  {counts[c.code] * pixel_area:,.0f} ha")
+        for c in ALL_CLASSES
+        if counts[c.code]
+    ]
+    font = ImageFont.load_default(_FONT_SIZE)
+    width = int(max((font.getlength(text) for _, text in lines), default=0)) + 44
+    height = max(image.height, _LINE * (len(lines) + 2) + 16)
+    page = Image.new("RGB", (image.width + width, height), _PAPER)
+    page.paste(image, (0, 0))
+    draw = ImageDraw.Draw(page)
+    x, y = image.width + 14, 10
+    for c, text in lines:
+        draw.rectangle((x, y + 3, x + 13, y + 15), fill=_NO_DATA_GREY if c is NO_DATA else c.rgb, outline=_INK)
+        draw.text((x + 20, y + 1), text, fill=_INK, font=font)
+        y += _LINE
+    _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
+    return _bytes(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+
+
+def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, room: int, font: object) -> None:
+    metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
+    if metres:
+        draw.line((x, y, x + round(metres / pixel_size), y), fill=_INK, width=3)
+        label = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+        draw.text((x, y + 4), label, fill=_INK, font=font)  # type: ignore[arg-type]
+
+
+def shown_codes(path: Path, side: int) -> tuple[np.ndarray, float]:
+    """A class raster at no more than `side` pixels (by mode), and the size of the pixels shown in metres.
+
+    Small rasters are enlarged by whole steps, so that the picture can be read.
+    """
+    with rasterio.open(path) as dataset:
+        # The coarsest level that still has the pixels to show: a full tile is never read whole for a picture.
+        fit = [n for n, f in enumerate(dataset.overviews(1)) if max(dataset.shape) / f >= side]
+    with rasterio.open(path, OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
+        codes, size = dataset.read(1), float(dataset.transform.a)
+    longest = max(codes.shape)
+    if longest > side:
+        factor = -(-longest // side)
+        return modal(codes, factor), size * factor
+    grow = max(1, side // longest)
+    return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
+
+
+def true_colour(bands: tuple[Path, Path, Path], side: int = 512) -> bytes:
+    """JPEG quicklook from three band files (red, green, blue) of one grid, stretched so that all but the brightest keep
+    their shades."""
+    layers = [_reduced(path, side) for path in bands]
+    valid = np.all([layer > 0 for layer in layers], axis=0)
+    page = np.zeros((*layers[0].shape, 3), np.uint8)
+    if valid.any():
+        # One stretch for all three bands keeps the colours true: blue haze stays blue, bare soil stays brown.
+        low, high = np.percentile(np.stack([layer[valid] for layer in layers]), (0.5, 93))
+        high += 0.35 * (high - low)
+        for channel, layer in enumerate(layers):
+            stretched = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
+            page[..., channel] = np.where(valid, 255 * stretched**0.7, 0)
+    return _bytes(Image.fromarray(page), "JPEG", quality=82)
+
+
+def _reduced(path: Path, side: int) -> np.ndarray:
+    with rasterio.open(path) as dataset:
+        scale = max(dataset.shape) / side
+        if scale <= 1:
+            return dataset.read(1)
+        shape = tuple(max(1, round(n / scale)) for n in dataset.shape)
+        return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
+
+
+def _bytes(image: Image.Image, kind: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,40 @@
+"""Registered items: what the partition keys stand for. Plain files in the store, one an item, put whole."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from lc_assets.sentinel2.item import Scene, parse_scene, read_document
+from lc_assets.sentinel2.references import Catalog
+from lc_assets.store import Store, put
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Items by id: those registered in the store first, then the configured catalog."""
+
+    store: Store
+    catalog: Catalog
+
+    def register(self, scene: Scene) -> None:
+        """Keep the item (hrefs absolute and unsigned) under its id; an earlier one of this id is replaced.
+
+        Raises:
+            StoreError: the store cannot be written.
+        """
+        content = json.dumps(scene.document, indent=2) + "\n"
+        put(self.store.registered(scene.id), content.encode(), item=scene.id, asset="registration")
+
+    def scene(self, item_id: str) -> Scene:
+        """The item behind an id; one that only the catalog knows is registered on the way.
+
+        Raises:
+            BadReference, BadItem: it is unknown, or unusable.
+        """
+        path = self.store.registered(item_id)
+        if path.exists():
+            return parse_scene(read_document(path))
+        scene = self.catalog.scene(item_id)
+        self.register(scene)
+        return scene

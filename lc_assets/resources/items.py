@@ -1,0 +1,20 @@
+"""Where items come from, as a resource: the store's register, then the configured STAC API."""
+
+from dagster import ConfigurableResource, ResourceDependency
+from pydantic import Field
+
+from lc_assets.registry import Registry
+from lc_assets.resources.store import StoreResource
+from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER, Catalog
+
+
+class ItemsResource(ConfigurableResource):
+    """Looks items up by id."""
+
+    store: ResourceDependency[StoreResource]
+    stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
+    collection: str = Field(default=COLLECTION, description="Collection of that API.")
+
+    def registry(self) -> Registry:
+        """The register."""
+        return Registry(self.store.store(), Catalog(self.stac_url, self.collection))

@@ -1,0 +1,145 @@
+"""Run scenes from the command line: register partitions, materialise them in this process, tell what became of each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from lc_assets.assets import ALL_ASSETS
+from lc_assets.errors import without_query
+from lc_assets.jobs import CLASSIFY
+from lc_assets.partitions import SCENES
+from lc_assets.store import is_alive
+
+HOST_TAG = "lc_assets/host"
+PID_TAG = "lc_assets/pid"
+ASSET_NAMES: tuple[str, ...] = tuple(asset.key.to_user_string() for asset in ALL_ASSETS)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scene.
+
+    Attributes:
+        item: STAC item id.
+        run_id: Dagster run.
+        error: why it failed, or None.
+        metadata: asset name -> what it reported, plain values.
+        seconds: wall time of the run.
+    """
+
+    item: str
+    run_id: str
+    error: str | None
+    seconds: float
+    metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
+    """Add partition keys; the ones that are new."""
+    known = set(instance.get_dynamic_partitions(SCENES))
+    new = [item for item in dict.fromkeys(items) if item not in known]
+    if new:
+        instance.add_dynamic_partitions(SCENES, new)
+    return new
+
+
+def run_scene(
+    definitions: dg.Definitions,
+    instance: DagsterInstance,
+    item: str,
+    config: dict[str, Any],
+    *,
+    verbose: bool = False,
+    on_asset: Callable[[str], None] = lambda name: None,
+) -> Outcome:
+    """Materialise all five assets of one partition in this process. A failure is an outcome, not an exception."""
+    job = definitions.resolve_job_def(CLASSIFY)
+    run_id = str(uuid4())
+    level = "INFO" if verbose else "CRITICAL"
+    started = time.perf_counter()
+    with _watched(instance, run_id, on_asset):
+        result = job.execute_in_process(
+            run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
+            instance=instance,
+            partition_key=item,
+            raise_on_error=False,
+            run_id=run_id,
+            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+        )
+    metadata = {
+        event.asset_key.to_user_string(): {k: v.value for k, v in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    error = None if result.success else _why(result)
+    return Outcome(item, run_id, error, time.perf_counter() - started, metadata)
+
+
+def heal(instance: DagsterInstance) -> int:
+    """Mark runs of dead `lc-assets` processes on this host as failed, so that none stays "started" for ever; how
+    many."""
+    healed = 0
+    filters = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()})
+    for run in instance.get_runs(filters):
+        pid = int(run.tags.get(PID_TAG, "0"))
+        if pid and not is_alive(pid):
+            instance.report_run_failed(run, "the lc-assets process that executed this run has died")
+            healed += 1
+    return healed
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The message for a person: a Failure's description, else the innermost error."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                return data.user_failure_data.description
+            text = (error.message.strip() if error else "") or "unknown error"
+            if error and error.cls_name == "Failure":
+                return without_query(text.removeprefix("dagster._core.definitions.events.Failure: "))
+            return without_query(
+                f"asset {event.step_key}: unexpected {text.splitlines()[0]} (a fault of lc_assets: please report)"
+            )
+    return "the run did not succeed"
+
+
+@contextmanager
+def _watched(instance: DagsterInstance, run_id: str, on_asset: Callable[[str], None]) -> Iterator[None]:
+    """Call `on_asset` as assets are materialised, from a thread that follows the run's event log."""
+    done = threading.Event()
+
+    def follow() -> None:
+        seen: set[str] = set()
+        while True:
+            last = done.wait(0.25)
+            for event in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+                key = event.dagster_event.asset_key if event.dagster_event else None
+                name = key.to_user_string() if key else ""
+                if name and name not in seen:
+                    seen.add(name)
+                    on_asset(name)
+            if last:
+                return
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=10)

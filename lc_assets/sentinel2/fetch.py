@@ -1,0 +1,117 @@
+"""Fetch one file, byte for byte: from a disk or over HTTP, signed at the moment of reading.
+
+Nothing that is returned or raised holds a query string: tokens never leave this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from lc_assets.errors import BadBand
+from lc_assets.sentinel2.item import is_remote
+
+CHUNK = 1 << 20
+TIMEOUT = (10.0, 60.0)
+"""Seconds to connect, and between two pieces of an answer."""
+
+_PASSING_STATUS = frozenset({401, 403, 408, 409, 425, 429, 500, 502, 503, 504})
+"""HTTP answers that may differ next time: 403 is an expired token, 409 and 503 a storage account under load."""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What arrived: size in bytes, SHA-256 (hex), seconds."""
+
+    size: int
+    sha256: str
+    seconds: float
+
+
+def fetch(href: str, target: IO[bytes], *, item: str, asset: str) -> Fetched:
+    """Copy `href` into the open binary file `target`.
+
+    Raises:
+        BadBand: the source is missing, cannot be read, or ended early. `transient` tells whether trying again can help.
+    """
+    started = time.perf_counter()
+    digest = hashlib.sha256()
+    size = 0
+    pieces = _download(href, item, asset) if is_remote(href) else _read(Path(href), item, asset)
+    for piece in pieces:
+        target.write(piece)
+        digest.update(piece)
+        size += len(piece)
+    if size == 0:
+        raise BadBand("the file is empty", item=item, asset=asset, remedy=f"put the band's file back: {href}")
+    return Fetched(size, digest.hexdigest(), time.perf_counter() - started)
+
+
+def _read(path: Path, item: str, asset: str) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as source:
+            while piece := source.read(CHUNK):
+                yield piece
+    except FileNotFoundError:
+        raise BadBand(
+            f"the file {path} is missing", item=item, asset=asset, remedy="put it back, or mend the item's href"
+        ) from None
+    except OSError as error:
+        raise BadBand(
+            f"the file {path} cannot be read ({error.strerror})",
+            item=item,
+            asset=asset,
+            remedy="check the disk and the permissions",
+        ) from None
+
+
+def _download(href: str, item: str, asset: str) -> Iterator[bytes]:
+    import planetary_computer
+    import requests
+
+    try:
+        signed = planetary_computer.sign_url(href)
+        # identity: a byte-for-byte copy must not be unpacked on the way, and its length must be comparable.
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(signed, headers=headers, stream=True, timeout=TIMEOUT) as answer:
+            if answer.status_code != 200:
+                raise _refused(answer.status_code, href, item, asset)
+            got = 0
+            for piece in answer.iter_content(CHUNK):
+                got += len(piece)
+                yield piece
+            expected = answer.headers.get("Content-Length")
+    except (requests.RequestException, OSError) as error:
+        # `from None` and the type alone: the error's text quotes the signed URL.
+        raise BadBand(
+            f"{href} did not arrive ({type(error).__name__})",
+            item=item,
+            asset=asset,
+            remedy="check the network and run it again",
+            transient=True,
+        ) from None
+    if expected is not None and int(expected) != got:
+        raise BadBand(
+            f"{href} ended after {got} of {expected} bytes",
+            item=item,
+            asset=asset,
+            remedy="run it again",
+            transient=True,
+        )
+
+
+def _refused(status: int, href: str, item: str, asset: str) -> BadBand:
+    if status in _PASSING_STATUS:
+        return BadBand(
+            f"the server answered {status} for {href}", item=item, asset=asset, remedy="run it again", transient=True
+        )
+    return BadBand(
+        f"the server answered {status} for {href}",
+        item=item,
+        asset=asset,
+        remedy="the file is gone or was never there: choose another item, or look whether the catalog has mended it",
+    )

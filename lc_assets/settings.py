@@ -1,0 +1,51 @@
+"""Settings from the environment: one place that reads it, with every default.
+
+LC_ASSETS_STORE        where everything is written                       ./store
+LC_ASSETS_MODEL        MLM item (.json) of the model to use              the shipped model
+LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
+LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
+LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
+DAGSTER_HOME           Dagster's own folder                              ./.dagster
+KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lc_assets.errors import LandCoverError
+from lc_assets.inference.models import SHIPPED
+from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER
+
+STACK_FORMS = ("virtual", "cog")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that an operator may set; see the module's table."""
+
+    store: Path = field(default_factory=lambda: Path("store").resolve())
+    model: Path = SHIPPED
+    stack: str = "virtual"
+    stac_url: str = PLANETARY_COMPUTER
+    collection: str = COLLECTION
+
+    def __post_init__(self) -> None:
+        if self.stack not in STACK_FORMS:
+            raise LandCoverError(
+                f"LC_ASSETS_STACK is {self.stack!r}", remedy=f"set it to {' or '.join(STACK_FORMS)}, or unset it"
+            )
+
+    @classmethod
+    def from_environment(cls) -> Settings:
+        """The settings in force. Unset and empty variables mean the default."""
+        default = cls()
+        return cls(
+            store=Path(os.environ.get("LC_ASSETS_STORE") or default.store).expanduser().resolve(),
+            model=Path(os.environ.get("LC_ASSETS_MODEL") or default.model).expanduser().resolve(),
+            stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
+            stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
+            collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
+        )

@@ -1,0 +1,200 @@
+"""The STAC Item of a classified scene: what was made, from what, by what, and how to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pystac
+
+from lc_assets.inference.contract import ModelContract
+from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.item import is_remote, unsigned
+from lc_assets.stac.vocabulary import (
+    CLASSIFICATION,
+    COG,
+    EO,
+    FILE,
+    GEOJSON,
+    PROCESSING,
+    PROJECTION,
+    RASTER,
+    class_objects,
+    multihash,
+)
+
+_CARRIED = (
+    *("platform", "constellation", "instruments", "gsd", "start_datetime", "end_datetime", "eo:cloud_cover"),
+    *("s2:mgrs_tile", "s2:product_uri", "s2:processing_baseline", "s2:datatake_id", "sat:relative_orbit"),
+)
+"""Properties of the source item that hold for the map too."""
+
+
+@dataclass(frozen=True)
+class ProductFile:
+    """A written file: name in the scene's folder, bytes, SHA-256 (hex)."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ClassifiedScene:
+    """All that the Item says.
+
+    Attributes:
+        source: the source item's JSON, hrefs unsigned.
+        source_href: where a copy of it lies, relative to the Item, for sources that have no address of their own.
+        classified, confidence, overview, thumbnail: the products.
+        grid, overview_grid: where the rasters lie.
+        pixels: count per class code in the class map, No Data last.
+        contract: the model.
+        model_href: its MLM item, relative to the Item.
+        parameters: how the map was made, as text (stride, resampling, masks, precision).
+        software: name -> version.
+        created: now, ISO 8601, UTC.
+    """
+
+    source: dict[str, Any]
+    source_href: str
+    classified: ProductFile
+    confidence: ProductFile
+    overview: ProductFile
+    thumbnail: ProductFile
+    grid: Grid
+    overview_grid: Grid
+    pixels: np.ndarray
+    contract: ModelContract
+    model_href: str
+    created: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
+
+
+def build_item(scene: ClassifiedScene) -> pystac.Item:
+    """The Item, hrefs relative to its own file, which lies beside the products."""
+    source = scene.source
+    carried = {key: source["properties"][key] for key in _CARRIED if source["properties"].get(key) is not None}
+    return pystac.Item.from_dict(
+        {
+            "type": "Feature",
+            "stac_version": pystac.get_stac_version(),
+            "stac_extensions": [
+                *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER),
+                *([EO] if any(key.startswith("eo:") for key in carried) else []),
+            ],
+            "id": f"{source['id']}_classified",
+            "geometry": source["geometry"],
+            "bbox": source["bbox"],
+            "properties": {
+                "datetime": source["properties"]["datetime"],
+                "title": f"Land cover of {source['id']}",
+                "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
+                "created": scene.created,
+                "updated": scene.created,
+                **carried,
+                **_projection(scene.grid),
+                "processing:level": "L4",
+                "processing:datetime": scene.created,
+                "processing:lineage": _lineage(scene),
+                "processing:software": scene.software,
+                "processing:version": scene.software.get("lc_assets", ""),
+                "lc:parameters": scene.parameters,
+                "lc:hectares": _hectares(scene),
+                "lc:model": f"{scene.contract.name} {scene.contract.version}",
+                "lc:model_sha256": scene.contract.sha256,
+            },
+            "links": _links(scene),
+            "assets": _assets(scene),
+        },
+        migrate=False,
+    )
+
+
+def _projection(grid: Grid) -> dict[str, Any]:
+    left, bottom, right, top = grid.bounds
+    return {
+        "proj:code": grid.crs,
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform)[:6],
+        "proj:bbox": [left, bottom, right, top],
+    }
+
+
+def _hectares(scene: ClassifiedScene) -> dict[str, float]:
+    area = scene.grid.pixel_area
+    return {c.name.replace(" ", ""): round(float(scene.pixels[c.code]) * area, 2) for c in ALL_CLASSES}
+
+
+def _lineage(scene: ClassifiedScene) -> str:
+    parameters = ", ".join(f"{key} {value}" for key, value in scene.parameters.items())
+    return (
+        f"Twelve bands of {scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
+        f"{scene.contract.version} in a sliding {scene.contract.chip_size} px window ({parameters}), window "
+        "probabilities averaged per pixel; overview by mode."
+    )
+
+
+def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
+    links = scene.source.get("links") or []
+    own = next(
+        (unsigned(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])), None
+    )
+    found = [
+        {"rel": "derived_from", "href": own or scene.source_href, "type": GEOJSON, "title": "Source Sentinel-2 item"},
+        {"rel": "mlm:model", "href": scene.model_href, "type": GEOJSON, "title": "The model that made this map"},
+    ]
+    for link in links:
+        if link.get("rel") == "license" and is_remote(link["href"]):
+            found.append({"rel": "license", "href": unsigned(link["href"]), "title": "Licence of the source data"})
+    return found
+
+
+def _assets(scene: ClassifiedScene) -> dict[str, Any]:
+    total = max(int(scene.pixels.sum()), 1)
+    valid = {"valid_percent": round(100 * (1 - float(scene.pixels[NO_DATA.code]) / total), 4)}
+    classes = class_objects(ALL_CLASSES, NO_DATA)
+    shared = {"data_type": "uint8"}
+    codes = {"name": "land_cover", **shared, "nodata": NO_DATA.code, "classification:classes": classes}
+    percent = {"name": "confidence", **shared, "nodata": CONFIDENCE_NODATA, "unit": "%"}
+    resolution = {"raster:spatial_resolution": scene.grid.resolution}
+    histogram = {
+        "count": len(ALL_CLASSES),
+        "min": 0,
+        "max": NO_DATA.code,
+        "buckets": [int(n) for n in scene.pixels],
+    }
+    return {
+        "classified": {
+            **_file(scene.classified, COG, "Land-cover classes", ["data"]),
+            **resolution,
+            "bands": [{**codes, "statistics": valid, "raster:histogram": histogram}],
+        },
+        "confidence": {
+            **_file(scene.confidence, COG, "Mean probability of the winning class, in percent", ["data", "confidence"]),
+            **resolution,
+            "bands": [percent],
+        },
+        "overview": {
+            **_file(scene.overview, COG, "Land-cover classes at lower resolution, by mode", ["overview"]),
+            **_projection(scene.overview_grid),
+            "raster:spatial_resolution": scene.overview_grid.resolution,
+            "bands": [codes],
+        },
+        "thumbnail": _file(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
+    }
+
+
+def _file(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:
+    return {
+        "href": f"./{product.name}",
+        "type": media_type,
+        "title": title,
+        "roles": roles,
+        "file:size": product.size,
+        "file:checksum": multihash(product.sha256),
+    }

@@ -1,0 +1,59 @@
+"""Validate STAC documents without a network: the core by pystac's own bundled schemas, each extension by ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from pystac.validation.local_validator import get_local_schema_cache
+from referencing import Registry, Resource
+
+from lc_assets.stac.schemas import SCHEMAS, Schema
+
+
+def validate_offline(document: dict[str, Any], schema_folder: Path | None = None) -> list[str]:
+    """What is wrong with a STAC Item or Catalog, one line a fault; empty when it is valid.
+
+    Args:
+        document: parsed JSON.
+        schema_folder: folder with the extensions' original schemas, `<extension>-v<version>.json` (their `$id` counts),
+        used instead
+            of ours where there is one; by default `LC_ASSETS_STAC_SCHEMAS` if set.
+    """
+    folder = schema_folder or (Path(p) if (p := os.environ.get("LC_ASSETS_STAC_SCHEMAS")) else None)
+    originals = _originals(folder) if folder else {}
+    schemas = [(f"STAC {document.get('stac_version')}", _core(str(document.get("type"))), _core_registry())]
+    faults = []
+    for uri in document.get("stac_extensions", []):
+        schema = originals.get(uri) or SCHEMAS.get(uri)
+        if schema is None:
+            faults.append(f"{uri}: declared, but no schema is at hand")
+        else:
+            registry = Registry().with_resources((u, Resource.from_contents(s)) for u, s in originals.items())
+            schemas.append((uri, schema, registry))
+    for name, schema, registry in schemas:
+        validator = jsonschema.Draft7Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
+        for error in validator.iter_errors(document):
+            faults.append(f"{name}: {'/'.join(map(str, error.absolute_path)) or 'document'}: {error.message[:300]}")
+    return faults
+
+
+@cache
+def _core_registry() -> Registry:
+    return Registry().with_resources((uri, Resource.from_contents(s)) for uri, s in get_local_schema_cache().items())
+
+
+def _core(kind: str) -> Schema:
+    name = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}.get(kind, "item")
+    cache = get_local_schema_cache()
+    return next(schema for uri, schema in cache.items() if uri.endswith(f"/{name}-spec/json-schema/{name}.json"))
+
+
+@cache
+def _originals(folder: Path) -> dict[str, Schema]:
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return {schema["$id"].rstrip("#"): schema for schema in found if "$id" in schema}

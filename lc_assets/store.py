@@ -1,0 +1,206 @@
+"""The store: where everything is written, under which names, and never half.
+
+    <root>/items/<ID>.json            registered items (unsigned hrefs), what a partition key stands for
+    <root>/scenes/<ID>/               one folder per scene, self-contained: copy it and you have everything
+        raw_bands/                    the source files byte for byte, item.json, manifest.json (written last)
+        resampled_stack/              stack.vrt (or stack.tif), scl.vrt, native_<band>.vrt
+        <ID>_classified.tif           class map
+        <ID>_confidence.tif           its confidence
+        overview_<ID>_classified.tif  lower-resolution class map
+        <ID>_thumbnail.png            picture with legend
+        catalog.json, <ID>_classified.json
+
+Files are written in a folder of the process's own beside their target, flushed to the disk and renamed: a reader sees
+the old file, or the new one. What a killed process has left behind is removed by the next one that writes there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
+
+from lc_assets.errors import StoreError
+from lc_assets.sentinel2.item import checked_id
+
+_PART = ".part"
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_ABANDONED_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class SceneFolder:
+    """The names inside one scene's folder."""
+
+    item: str
+    folder: Path
+
+    @property
+    def raw_bands(self) -> Path:
+        """Folder of the source files."""
+        return self.folder / "raw_bands"
+
+    @property
+    def manifest(self) -> Path:
+        """What `raw_bands` holds; its presence says that the folder is complete."""
+        return self.raw_bands / "manifest.json"
+
+    @property
+    def resampled_stack(self) -> Path:
+        """Folder of the stack."""
+        return self.folder / "resampled_stack"
+
+    @property
+    def classified(self) -> Path:
+        """The class map."""
+        return self.folder / f"{self.item}_classified.tif"
+
+    @property
+    def confidence(self) -> Path:
+        """The class map's confidence."""
+        return self.folder / f"{self.item}_confidence.tif"
+
+    @property
+    def overview(self) -> Path:
+        """The lower-resolution class map."""
+        return self.folder / f"overview_{self.item}_classified.tif"
+
+    @property
+    def thumbnail(self) -> Path:
+        """The picture with legend."""
+        return self.folder / f"{self.item}_thumbnail.png"
+
+    @property
+    def catalog(self) -> Path:
+        """The STAC catalog."""
+        return self.folder / "catalog.json"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Everything that is written, below one folder."""
+
+    root: Path
+
+    def scene(self, item: str) -> SceneFolder:
+        """The folder of a scene; nothing is created.
+
+        Raises:
+            BadReference: the id cannot name a folder.
+        """
+        return SceneFolder(item, self.root / "scenes" / checked_id(item))
+
+    def registered(self, item: str) -> Path:
+        """Where the registered item of a partition key lies.
+
+        Raises:
+            BadReference: the id cannot name a file.
+        """
+        return self.root / "items" / f"{checked_id(item)}.json"
+
+
+@contextmanager
+def staging(target: Path, *, item: str, asset: str, last: str | None = None) -> Iterator[Path]:
+    """A fresh folder beside `target`; on leaving without an error its files are put into `target`, otherwise it is
+    removed.
+
+    The folder lies at the same depth as `target`, so that relative paths inside the files hold in both places. Each
+    file is flushed and renamed: whoever reads meanwhile sees the old file, or the new one.
+
+    Args:
+        target: folder that is to hold the files; made if need be.
+        item, asset: for messages.
+        last: name of the file that is put after all others, because its presence says that they are there.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written.
+    """
+    stage = target.with_name(f".{target.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        stage.mkdir()
+        yield stage
+        target.mkdir(exist_ok=True)
+        for path in sorted(stage.iterdir(), key=lambda path: (path.name == last, path.name)):
+            _flush(path)
+            path.replace(target / path.name)
+        _flush(target)
+    except (OSError, RasterioError, CPLE_BaseError) as error:
+        raise _told(error, target, item, asset) from None
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def put(path: Path, content: bytes, *, item: str, asset: str) -> None:
+    """Put one small file whole.
+
+    Raises:
+        StoreError: the disk is full, or the folder cannot be written.
+    """
+    with staging(path.parent, item=item, asset=asset) as stage:
+        (stage / path.name).write_bytes(content)
+
+
+def _told(error: Exception, path: Path, item: str, asset: str) -> StoreError:
+    reason = _reason(error)
+    full = (isinstance(error, OSError) and error.errno in _FULL) or "space" in reason or "too large" in reason.lower()
+    with suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        full = full or free < 1 << 20
+        reason += f"; {free / 1e6:.0f} MB free"
+    return StoreError(
+        f"{path} cannot be written ({reason})",
+        item=item,
+        asset=asset,
+        remedy="free some space on the disk, or name another store (--store), then run it again"
+        if full
+        else "check the permissions of the store, or name another one (--store), then run it again",
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost message: rasterio wraps GDAL's own words in a general sentence."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(getattr(error, "strerror", None) or error)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sweep(target: Path) -> None:
+    """Remove what dead processes left of earlier attempts at `target`; what lives, here or on another host, is left
+    alone."""
+    for left in target.parent.glob(f".{target.name}.*{_PART}"):
+        owner = left.name[len(target.name) + 2 :].rsplit("-", 2)
+        with suppress(OSError, ValueError, IndexError):
+            here = owner[0] == socket.gethostname()
+            if (here and not is_alive(int(owner[1]))) or time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(left)
+
+
+def is_alive(pid: int) -> bool:
+    """True when a process of this id runs on this host."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,42 @@
+"""Who is trained on and who is judged by. No chip of an evaluation is ever in training, its RGB twin included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lc_assets.landcover import CLASS_NAMES
+from lc_assets.training.data import Chips, read_packed, read_rgb
+
+CREDIBLE = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
+"""Classes whose weak L2A labels are worth learning from, where enough predictions agree."""
+CREDIBLE_VOTES = 8
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training: multispectral, RGB and weakly labelled L2A chips. Validation: EuroSAT's official list, and other L2A
+    chips."""
+
+    multispectral: Chips
+    rgb: Chips
+    weak: Chips
+    validation: Chips
+    weak_validation: Chips
+
+
+def read_splits(folder: Path) -> Splits:
+    """Read and split the data in `folder` (`eurosat_ms.tif`, `eurosat_rgb.zip`, `l2a_weak.tif`, and the CSVs).
+
+    The L2A chips are halved by their number: even ones may be learnt from (credible classes and votes only), odd ones
+    are only reported on.
+    """
+    chips, official = read_packed(folder, "eurosat_ms")
+    validation = chips.where(official == "val")
+    rgb = read_rgb(folder / "eurosat_rgb.zip", "train", without=validation.names)
+    l2a, _ = read_packed(folder, "l2a_weak")
+    even = np.arange(len(l2a)) % 2 == 0
+    credible = np.isin(l2a.labels, [CLASS_NAMES.index(name) for name in CREDIBLE]) & (l2a.votes >= CREDIBLE_VOTES)
+    return Splits(chips.where(official == "train"), rgb, l2a.where(even & credible), validation, l2a.where(~even))
