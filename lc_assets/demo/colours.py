@@ -16,6 +16,9 @@ from lc_assets.sentinel2.bands import BAND_NAMES
 PARCEL_JITTER = 0.05
 """Relative spread of brightness between parcels of one typical spectrum."""
 
+BLOCKY: dict[str, float] = {"Industrial": 0.85, "PermanentCrop": 0.6}
+"""How much of the scatter inside a class is between its small parcels (halls and yards, plots) rather than inside them."""
+
 RARE = 0.15
 """Typical spectra with a smaller share of their class's chips are left out: among them are hazy and half-clouded
 chips."""
@@ -52,8 +55,11 @@ def _one_class(
     )
     for k, component in enumerate(components):
         field = textured_noise(parcel.shape, statistics["power"][k], rng)
+        if name in BLOCKY:
+            part = BLOCKY[name]
+            field = np.sqrt(1 - part**2) * field + part * _per_parcel(parcel, rng)
         if name == "PermanentCrop" and k == 0:
-            field = 0.75 * field + 0.65 * landscape.rows[box]
+            field = 0.85 * field + 0.5 * landscape.rows[box]
         if name == "Residential" and k == 0:
             field = field - 1.1 * landscape.streets[box]
         values = with_distribution(field, statistics["quantiles"][k], QUANTILES)
@@ -66,6 +72,12 @@ def _one_class(
         )
         base = base * (1 - part) + thing.astype(np.float32) * part
     return base.astype(np.float32)
+
+
+def _per_parcel(parcel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(rows, columns) float32: one standard normal value for each parcel."""
+    ids, place = np.unique(parcel, return_inverse=True)
+    return rng.standard_normal(len(ids)).astype(np.float32)[place.reshape(parcel.shape)]
 
 
 def _typical(statistics: dict[str, Any], name: str, parcel: np.ndarray, rng: np.random.Generator) -> np.ndarray:

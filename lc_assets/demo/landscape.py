@@ -53,7 +53,7 @@ def make_landscape(shape: tuple[int, int], rng: np.random.Generator) -> Landscap
     town = _blob(row, column, 0.55 * height, 0.43 * width, 0.125 * height, 0.12 * width)
     industry = _blob(row, column, 0.66 * height, 0.575 * width, 0.085 * height, 0.08 * width) & ~town
     lake = _blob(row, column, 0.26 * height, 0.72 * width, 0.14 * height, 0.13 * width)
-    for mask, name, size in ((town, "Residential", 34), (industry, "Industrial", 26)):
+    for mask, name, size in ((town, "Residential", 34), (industry, "Industrial", 10)):
         classes[mask] = CODE[name]
         parcel[mask] = parcels(shape, size, size * 1.4, rng.uniform(0, np.pi), rng)[mask] + 90_000_000
 
@@ -110,7 +110,7 @@ def _zones(
 def _fields(shape: tuple[int, int], zone: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Parcels inside zones; woods and heaths are one parcel each."""
     parcel = zone.astype(np.int32) * 1_000_000
-    sizes = {"AnnualCrop": (38, 80), "Pasture": (34, 60), "PermanentCrop": (30, 46)}
+    sizes = {"AnnualCrop": (38, 80), "Pasture": (34, 60), "PermanentCrop": (13, 20)}
     for number in np.unique(zone):
         inside = zone == number
         name = CLASS_NAMES[int(classes[inside][0])]

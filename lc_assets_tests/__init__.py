@@ -1,0 +1,1 @@
+"""Tests of lc_assets; their names are claims."""

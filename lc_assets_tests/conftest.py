@@ -1,0 +1,156 @@
+"""Shared ground: small synthetic scenes on disk, real pixels where ../shared is there, a temporary instance."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+import rasterio
+
+# Before anything imports lc_assets.definitions, which reads the environment: nothing may be written beside the checkout.
+for name in ("LC_ASSETS_STORE", "LC_ASSETS_MODEL", "LC_ASSETS_STACK", "DAGSTER_HOME"):
+    os.environ.pop(name, None)
+
+from lc_assets.definitions import build_definitions
+from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
+from lc_assets.registry import Registry
+from lc_assets.running import Outcome, register, run_scene
+from lc_assets.sentinel2.bands import BANDS
+from lc_assets.sentinel2.item import Scene, parse_scene, read_document
+from lc_assets.sentinel2.references import Catalog
+from lc_assets.settings import Settings
+from lc_assets.store import SceneFolder, Store
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data; what needs it skips, visibly, without it."""
+    if not SHARED.exists():
+        pytest.skip("needs ../shared/data, which is not part of the project")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def demo_item(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The item of a small demo scene: 258 x 246 px, cloud, nodata corner, SCL, truth."""
+    return write_demo_scene(tmp_path_factory.mktemp("demo"), shape=(246, 258), seed=3)
+
+
+@pytest.fixture(scope="session")
+def real_item(shared: Path) -> Path:
+    """The item of the real scene, 600 x 600 px."""
+    return next(shared.glob("scenes/S2*/*.json"))
+
+
+@dataclass
+class Desk:
+    """A store and an instance of their own, and what one does with them."""
+
+    settings: Settings
+    instance: dg.DagsterInstance
+
+    @property
+    def store(self) -> Store:
+        return Store(self.settings.store)
+
+    def folder(self, item: str) -> SceneFolder:
+        return self.store.scene(item)
+
+    def add(self, item: Path) -> Scene:
+        """Register an item's JSON and its partition."""
+        scene = parse_scene(read_document(item), base=item)
+        Registry(self.store, Catalog(self.settings.stac_url)).register(scene)
+        register(self.instance, [scene.id])
+        return scene
+
+    def run(self, item: str, **config: Any) -> Outcome:
+        """Materialise all five assets of a registered item; keywords configure class_raster."""
+        ops = {"class_raster": {"config": config}} if config else {}
+        return run_scene(build_definitions(self.settings), self.instance, item, ops)
+
+    def classify(self, item: Path, **config: Any) -> SceneFolder:
+        """Register and materialise; the run must succeed."""
+        scene = self.add(item)
+        outcome = self.run(scene.id, **config)
+        assert outcome.error is None, outcome.error
+        return self.folder(scene.id)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A fresh store and an ephemeral instance; no network is asked for unknown ids."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9"), instance)
+
+
+@pytest.fixture(scope="session")
+def classified_demo(tmp_path_factory: pytest.TempPathFactory, demo_item: Path) -> Iterator[tuple[Desk, Outcome]]:
+    """The small demo scene, classified once for all tests that only look."""
+    settings = Settings(store=tmp_path_factory.mktemp("session") / "store", stac_url="http://127.0.0.1:9")
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(settings, instance)
+        desk.add(demo_item)
+        outcome = desk.run(DEMO_ITEM_ID)
+        assert outcome.error is None, outcome.error
+        yield desk, outcome
+
+
+def copy_scene(item: Path, folder: Path, **properties: Any) -> Path:
+    """A copy of a scene's folder with some item properties changed; the item's path in the copy."""
+    target = folder / item.parent.name
+    shutil.copytree(item.parent, target, copy_function=shutil.copyfile)
+    path = target / item.name
+    if properties:
+        edit_item(path, lambda document: document["properties"].update(properties))
+    return path
+
+
+def edit_item(path: Path, change: Any) -> None:
+    """Change an item's JSON in place."""
+    document = json.loads(path.read_text())
+    change(document)
+    path.write_text(json.dumps(document))
+
+
+def edit_bands(item: Path, change: Any, names: tuple[str, ...] = tuple(b.name for b in BANDS)) -> None:
+    """Rewrite band files: `change(name, dn, profile)` returns new pixels and may alter the profile."""
+    for name in names:
+        path = item.parent / f"{name}.tif"
+        with rasterio.open(path) as dataset:
+            dn, profile = dataset.read(1), {**dataset.profile, "driver": "GTiff"}
+        for key in ("blockxsize", "blockysize", "tiled"):
+            profile.pop(key, None)
+        new = change(name, dn, profile)
+        profile.update(height=new.shape[0], width=new.shape[1])
+        with rasterio.open(path, "w", **profile) as dataset:
+            dataset.write(new, 1)
+
+
+def cropped(item: Path, folder: Path, rows: int, columns: int) -> Path:
+    """A copy of a scene cut to its top-left rows x columns (multiples of 6)."""
+    path = copy_scene(item, folder)
+    factors = {band.name: band.factor for band in BANDS}
+
+    def cut(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+        factor = factors.get(name, 2)
+        return dn[: rows // factor, : columns // factor]
+
+    present = [name for name in (*factors, "SCL") if (path.parent / f"{name}.tif").exists()]
+    edit_bands(path, cut, tuple(present))
+    return path
+
+
+def read(path: Path) -> np.ndarray:
+    """A raster's first band."""
+    with rasterio.open(path) as dataset:
+        return dataset.read(1)
