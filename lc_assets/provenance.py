@@ -13,9 +13,9 @@ from pathlib import Path
 import rasterio
 
 import lc_assets
+from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
 from lc_assets.inference.classmap import ClassMap
-from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.models import read_contract
 from lc_assets.raster.overview import Overview
 from lc_assets.sentinel2.raw import ITEM, RawBands

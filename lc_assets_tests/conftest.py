@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,10 +13,6 @@ import dagster as dg
 import numpy as np
 import pytest
 import rasterio
-
-# Before anything imports lc_assets.definitions, which reads the environment: nothing may be written beside the checkout.
-for name in ("LC_ASSETS_STORE", "LC_ASSETS_MODEL", "LC_ASSETS_STACK", "DAGSTER_HOME"):
-    os.environ.pop(name, None)
 
 from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
@@ -137,13 +132,13 @@ def edit_bands(item: Path, change: Any, names: tuple[str, ...] = tuple(b.name fo
 
 
 def cropped(item: Path, folder: Path, rows: int, columns: int) -> Path:
-    """A copy of a scene cut to its top-left rows x columns (multiples of 6)."""
+    """A copy of a scene with its bottom-right rows x columns (multiples of 6) only, laid at the same corner."""
     path = copy_scene(item, folder)
     factors = {band.name: band.factor for band in BANDS}
 
     def cut(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
         factor = factors.get(name, 2)
-        return dn[: rows // factor, : columns // factor]
+        return dn[-(rows // factor) :, -(columns // factor) :]
 
     present = [name for name in (*factors, "SCL") if (path.parent / f"{name}.tif").exists()]
     edit_bands(path, cut, tuple(present))

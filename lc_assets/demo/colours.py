@@ -17,7 +17,7 @@ PARCEL_JITTER = 0.05
 """Relative spread of brightness between parcels of one typical spectrum."""
 
 BLOCKY: dict[str, float] = {"Industrial": 0.85, "PermanentCrop": 0.6}
-"""How much of the scatter inside a class is between its small parcels (halls and yards, plots) rather than inside them."""
+"""How much of a class's scatter is between its small parcels (halls and yards, plots) rather than inside them."""
 
 RARE = 0.15
 """Typical spectra with a smaller share of their class's chips are left out: among them are hazy and half-clouded

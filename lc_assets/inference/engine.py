@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
-from lc_assets.inference.contract import ModelContract
 from lc_assets.raster.stack import Stack
 
 DEFAULT_BACKEND = "openvino"

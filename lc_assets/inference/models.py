@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
-from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.engine import Engine, load_engine
 from lc_assets.stac.mlm import contract_from_item, model_href
 

@@ -50,8 +50,8 @@ class Grid:
     @property
     def bounds(self) -> tuple[float, float, float, float]:
         """(left, bottom, right, top) in CRS units."""
-        left, top = self.transform * (0, 0)
-        right, bottom = self.transform * (self.width, self.height)
+        left, top = self.transform @ (0, 0)
+        right, bottom = self.transform @ (self.width, self.height)
         return left, bottom, right, top
 
     @property
@@ -68,7 +68,7 @@ class Grid:
         """The grid with the same top-left corner and pixels `factor` times as wide, covering at least the same
         ground."""
         return Grid(
-            self.crs, self.transform * Affine.scale(factor), -(-self.width // factor), -(-self.height // factor)
+            self.crs, self.transform @ Affine.scale(factor), -(-self.width // factor), -(-self.height // factor)
         )
 
     def difference_to(self, other: Grid) -> str | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from dagster import ConfigurableResource
 from pydantic import Field
 
-from lc_assets.inference.contract import ModelContract
+from lc_assets.contract import ModelContract
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.models import open_model, read_contract
 

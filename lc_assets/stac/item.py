@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pystac
 
-from lc_assets.inference.contract import ModelContract
+from lc_assets.contract import ModelContract
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
@@ -22,15 +22,23 @@ from lc_assets.stac.vocabulary import (
     PROCESSING,
     PROJECTION,
     RASTER,
+    SAT,
+    SENTINEL2,
     class_objects,
     multihash,
 )
 
 _CARRIED = (
-    *("platform", "constellation", "instruments", "gsd", "start_datetime", "end_datetime", "eo:cloud_cover"),
+    *("platform", "constellation", "instruments", "gsd", "license", "providers", "eo:cloud_cover"),
     *("s2:mgrs_tile", "s2:product_uri", "s2:processing_baseline", "s2:datatake_id", "sat:relative_orbit"),
 )
 """Properties of the source item that hold for the map too."""
+
+_INTERVAL = ("start_datetime", "end_datetime")
+"""Carried together or not at all: STAC allows neither without the other."""
+
+_CARRIED_EXTENSIONS = {"eo": EO, "sat": SAT, "s2": SENTINEL2}
+"""Prefix of a carried property -> the extension that defines it."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +86,15 @@ class ClassifiedScene:
 def build_item(scene: ClassifiedScene) -> pystac.Item:
     """The Item, hrefs relative to its own file, which lies beside the products."""
     source = scene.source
-    carried = {key: source["properties"][key] for key in _CARRIED if source["properties"].get(key) is not None}
+    carried = _carried(source["properties"])
+    prefixes = {key.partition(":")[0] for key in carried}
     return pystac.Item.from_dict(
         {
             "type": "Feature",
             "stac_version": pystac.get_stac_version(),
             "stac_extensions": [
                 *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER),
-                *([EO] if any(key.startswith("eo:") for key in carried) else []),
+                *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
             ],
             "id": f"{source['id']}_classified",
             "geometry": source["geometry"],
@@ -101,6 +110,7 @@ def build_item(scene: ClassifiedScene) -> pystac.Item:
                 "processing:level": "L4",
                 "processing:datetime": scene.created,
                 "processing:lineage": _lineage(scene),
+                "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
                 "processing:software": scene.software,
                 "processing:version": scene.software.get("lc_assets", ""),
                 "lc:parameters": scene.parameters,
@@ -113,6 +123,11 @@ def build_item(scene: ClassifiedScene) -> pystac.Item:
         },
         migrate=False,
     )
+
+
+def _carried(properties: dict[str, Any]) -> dict[str, Any]:
+    interval = _INTERVAL if all(properties.get(key) for key in _INTERVAL) else ()
+    return {key: properties[key] for key in (*_CARRIED, *interval) if properties.get(key) is not None}
 
 
 def _projection(grid: Grid) -> dict[str, Any]:

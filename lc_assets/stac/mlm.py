@@ -2,21 +2,28 @@
 
 What MLM has no field for is kept under the prefix `lc:`: `lc:product_levels` (what the model was made for),
 `lc:resampling` (kernel that brought its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`.
+Training data is linked as well (`derived_from`, as MLM's best practices have it), with licence and attribution.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
+from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
-from lc_assets.inference.contract import ModelContract
 from lc_assets.landcover import CLASSES
 from lc_assets.sentinel2.bands import BAND_INDEX, BANDS
-from lc_assets.stac.vocabulary import CLASSIFICATION, FILE, MLM, STAC_VERSION, class_objects, digest_of, multihash
+from lc_assets.stac.vocabulary import CLASSIFICATION, EO, FILE, MLM, STAC_VERSION, class_objects, digest_of, multihash
 
 EPOCH = "2026-11-23T00:00:00Z"
 """`datetime` of a model item unless given: an item must have one, and a reproducible one must not say "now"."""
 
+_FRAMEWORKS = {"keras": "Keras"}
+"""Our name of a framework -> MLM's; any other is written as it is."""
+
+_DIM_ORDER = ["batch", "height", "width", "bands"]
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
 
 
@@ -47,28 +54,32 @@ def contract_to_item(
         "title": "Keras weights and architecture",
         "roles": ["mlm:model", "mlm:weights"],
         "mlm:artifact_type": "keras.Model.save",
+        # MLM wants the bands in the item's properties, STAC 1.1 allows them there only when an asset has some too
+        # (stac-spec issue 1359).
+        "bands": [{"name": name} for name in contract.bands],
         "file:checksum": multihash(contract.sha256),
         **({"file:size": model_bytes} if model_bytes is not None else {}),
     }
     properties = {
         "datetime": created,
         "title": f"{contract.name} {contract.version}",
-        "description": contract.description or "Land-cover classification of Sentinel-2 chips.",
+        **({"description": contract.description} if contract.description else {}),
         "mlm:name": contract.name,
         "mlm:architecture": "CNN",
         "mlm:tasks": ["scene-classification"],
-        "mlm:framework": "Keras",
+        "mlm:framework": _FRAMEWORKS.get(contract.framework, contract.framework),
         **({"mlm:framework_version": contract.framework_version} if contract.framework_version else {}),
         "mlm:total_parameters": contract.total_parameters,
         "mlm:pretrained": True,
-        "mlm:pretrained_source": contract.training_data[0]["title"] if contract.training_data else None,
+        # Null would say "trained from scratch"; where the source is unknown, MLM wants the field left out.
+        **({"mlm:pretrained_source": contract.training_data[0]["title"]} if contract.training_data else {}),
         "mlm:input": [
             {
                 "name": f"{len(contract.bands)} bands at 10 m, radiometric offset removed, no data as the mean",
                 "bands": list(contract.bands),
                 "input": {
                     "shape": [-1, size, size, len(contract.bands)],
-                    "dim_order": ["batch", "height", "width", "bands"],
+                    "dim_order": _DIM_ORDER,
                     "data_type": "float32",
                 },
                 "value_scaling": scaling,
@@ -96,22 +107,30 @@ def contract_to_item(
     return {
         "type": "Feature",
         "stac_version": STAC_VERSION,
-        "stac_extensions": [MLM, FILE, CLASSIFICATION],
+        "stac_extensions": [MLM, FILE, CLASSIFICATION, EO],
         "id": contract.name,
         "geometry": {"type": "Polygon", "coordinates": [ring]},
         "bbox": _WORLD,
         "properties": properties,
-        "links": [],
+        "links": [_source_link(source) for source in contract.training_data if source.get("href")],
         "assets": {"model": asset},
     }
+
+
+def _source_link(source: dict[str, str]) -> dict[str, str]:
+    # STAC takes SPDX ids and "other" for a licence; the words of the contract stay in lc:training_data.
+    licence = source.get("license", "")
+    return {"rel": "derived_from", **source, "license": licence if re.fullmatch(r"[\w.+-]+", licence) else "other"}
 
 
 def contract_from_item(item: Any) -> ModelContract:
     """Read a contract back.
 
     Raises:
-        BadModel: the item is incomplete; the message names the field.
+        BadModel: the item is incomplete or wrong; the message names the field.
     """
+    if not isinstance(item, dict):
+        raise _bad(f"it is a {type(item).__name__}, not a JSON object")
     properties = _get(item, "properties", dict)
     inputs = _get(properties, "mlm:input", list)
     outputs = _get(properties, "mlm:output", list)
@@ -120,27 +139,26 @@ def contract_from_item(item: Any) -> ModelContract:
     scaling = _get(inputs[0], "value_scaling", list)
     if not all(isinstance(s, dict) and s.get("type") == "z-score" for s in scaling):
         raise _bad("value_scaling must be one z-score (mean, stddev) per band")
-    shape = _get(_get(inputs[0], "input", dict), "shape", list)
-    if len(shape) != 4 or shape[1] != shape[2]:
-        raise _bad(f"the input's shape is {shape}; [-1, chip, chip, bands] is supported")
+    bands = tuple(_band_name(band) for band in _get(inputs[0], "bands", list))
+    framework = _optional(properties, "mlm:framework", str, "keras")
     return ModelContract(
         name=_get(properties, "mlm:name", str),
-        version=str(properties.get("lc:version", "1")),
-        bands=tuple(_band_name(band) for band in _get(inputs[0], "bands", list)),
-        product_levels=tuple(_get(properties, "lc:product_levels", list)),
-        mean=tuple(float(_get(s, "mean", (int, float))) for s in scaling),
-        std=tuple(float(_get(s, "stddev", (int, float))) for s in scaling),
-        chip_size=int(shape[1]),
+        version=_optional(properties, "lc:version", str, "1"),
+        bands=bands,
+        product_levels=_all(_get(properties, "lc:product_levels", list), str, "lc:product_levels"),
+        mean=tuple(_finite(s, "mean") for s in scaling),
+        std=tuple(_finite(s, "stddev") for s in scaling),
+        chip_size=_chip_size(_get(inputs[0], "input", dict), len(bands)),
         resampling=_get(properties, "lc:resampling", str),
         class_names=tuple(_get(c, "name", str) for c in _get(outputs[0], "classification:classes", list)),
         sha256=_sha256(_model_asset(item)),
-        framework=str(properties.get("mlm:framework", "keras")).lower(),
-        framework_version=str(properties.get("mlm:framework_version", "")),
-        total_parameters=int(properties.get("mlm:total_parameters", 0)),
-        description=str(properties.get("description", "")),
-        hyperparameters=dict(properties.get("mlm:hyperparameters", {})),
-        metrics=dict(properties.get("lc:metrics", {})),
-        training_data=tuple(properties.get("lc:training_data", ())),
+        framework=next((ours for ours, theirs in _FRAMEWORKS.items() if theirs == framework), framework),
+        framework_version=_optional(properties, "mlm:framework_version", str, ""),
+        total_parameters=_optional(properties, "mlm:total_parameters", int, 0),
+        description=_optional(properties, "description", str, ""),
+        hyperparameters=dict(_optional(properties, "mlm:hyperparameters", dict, {})),
+        metrics=dict(_optional(properties, "lc:metrics", dict, {})),
+        training_data=_all(_optional(properties, "lc:training_data", list, []), dict, "lc:training_data"),
     )
 
 
@@ -155,7 +173,7 @@ def model_href(item: Any) -> str:
 
 def _model_asset(item: Any) -> dict[str, Any]:
     for asset in _get(item, "assets", dict).values():
-        if isinstance(asset, dict) and "mlm:model" in asset.get("roles", []):
+        if isinstance(asset, dict) and "mlm:model" in (asset.get("roles") or []):
             return asset
     raise _bad('it has no asset with the role "mlm:model"')
 
@@ -171,11 +189,44 @@ def _band_name(band: Any) -> str:
     return band if isinstance(band, str) else str(_get(band, "name", str))
 
 
+def _chip_size(tensor: dict[str, Any], bands: int) -> int:
+    shape = _all(_get(tensor, "shape", list), int, "shape")
+    order = _get(tensor, "dim_order", list)
+    if order != _DIM_ORDER or len(shape) != 4 or shape[1] != shape[2] or shape[3] != bands:
+        raise _bad(
+            f"the input's shape is {list(shape)} as {order}; [-1, chip, chip, {bands}] as {_DIM_ORDER} is supported"
+        )
+    return int(shape[1])
+
+
+def _finite(container: Any, key: str) -> float:
+    value = float(_get(container, key, (int, float)))
+    if not math.isfinite(value):
+        raise _bad(f"{key} is {value}")
+    return value
+
+
+def _all(values: list[Any], kind: type, key: str) -> tuple[Any, ...]:
+    wrong = next((v for v in values if not _is(v, kind)), None)
+    if wrong is not None:
+        raise _bad(f"{key} holds a {type(wrong).__name__} ({wrong!r}), not only {kind.__name__}")
+    return tuple(values)
+
+
+def _optional(container: dict[str, Any], key: str, kind: type, default: Any) -> Any:
+    return default if container.get(key) is None else _get(container, key, kind)
+
+
 def _get(container: Any, key: str, kind: type | tuple[type, ...]) -> Any:
     value = container.get(key) if isinstance(container, dict) else None
-    if not isinstance(value, kind):
+    if not _is(value, kind):
         raise _bad(f"{key} is missing" if value is None else f"{key} is a {type(value).__name__}")
     return value
+
+
+def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
+    # JSON's true is an int to Python; no field here is a truth value.
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def _bad(problem: str) -> BadModel:

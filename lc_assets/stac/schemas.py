@@ -12,14 +12,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from lc_assets.stac.vocabulary import CLASSIFICATION, EO, FILE, MLM, PROCESSING, PROJECTION, RASTER
+from lc_assets.stac.vocabulary import CLASSIFICATION, EO, FILE, MLM, PROCESSING, PROJECTION, RASTER, SAT, SENTINEL2
 
 Schema = dict[str, Any]
 
 _STRING: Schema = {"type": "string", "minLength": 1}
 _NUMBER: Schema = {"type": "number"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-_DATETIME: Schema = {"type": "string", "format": "date-time"}
+# `format` is only an annotation to jsonschema unless another library is installed: the pattern is what checks.
+_DATETIME: Schema = {
+    "type": "string",
+    "format": "date-time",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+00:00|Z)$",
+}
 _DATA_TYPE: Schema = {
     "enum": [
         *("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32", "float64"),
@@ -37,7 +42,7 @@ def _object(required: tuple[str, ...], **properties: Schema) -> Schema:
 
 
 _CLASS = _object(
-    ("value",),
+    ("value", "name"),
     value={"type": "integer"},
     name={"type": "string", "pattern": "^[0-9A-Za-z-_]+$"},
     title=_STRING,
@@ -110,13 +115,39 @@ _FIELDS: dict[str, tuple[str, dict[str, Schema]]] = {
         {
             "eo:cloud_cover": {"type": "number", "minimum": 0, "maximum": 100},
             "eo:snow_cover": {"type": "number", "minimum": 0, "maximum": 100},
-            "eo:common_name": _STRING,
+            "eo:common_name": {
+                "enum": [
+                    *("pan", "coastal", "blue", "green", "green05", "yellow", "red", "rededge", "rededge071"),
+                    *("rededge075", "rededge078", "nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir"),
+                    *("lwir11", "lwir12"),
+                ]
+            },
             "eo:center_wavelength": {"type": "number", "exclusiveMinimum": 0},
             "eo:full_width_half_max": {"type": "number", "exclusiveMinimum": 0},
             "eo:solar_illumination": {"type": "number", "minimum": 0},
         },
     ),
+    SAT: (
+        "sat",
+        {
+            "sat:orbit_state": {"enum": ["ascending", "descending", "geostationary"]},
+            "sat:absolute_orbit": {"type": "integer", "minimum": 1},
+            "sat:relative_orbit": {"type": "integer", "minimum": 1},
+        },
+    ),
+    SENTINEL2: (
+        "s2",
+        {
+            "s2:datatake_id": {"type": "string"},
+            "s2:product_uri": {"type": "string"},
+            "s2:processing_baseline": {"type": "string", "pattern": r"^\d\d\.\d\d$"},
+            "s2:mgrs_tile": {"type": "string", "pattern": "^\\d\\d?[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]$"},
+        },
+    ),
 }
+
+_LABELS = r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*"
+_SEMVER = rf"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-{_LABELS})?(\+{_LABELS})?$"
 
 _TASKS = _list(
     {"enum": ["regression", "classification", "scene-classification", "segmentation", "semantic-segmentation"]},
@@ -128,12 +159,19 @@ _TENSOR = _object(
     dim_order=_list({"type": "string", "pattern": "^[a-z-_]+$"}, uniqueItems=True),
     data_type=_DATA_TYPE,
 )
+_SCALING: Schema = {
+    "anyOf": [
+        _object(("type", "mean", "stddev"), type={"const": "z-score"}, mean=_NUMBER, stddev=_NUMBER),
+        _object(("type", "minimum", "maximum"), type={"enum": ["min-max", "clip"]}, minimum=_NUMBER, maximum=_NUMBER),
+        _object(("type", "value"), type={"enum": ["offset", "scale"]}, value=_NUMBER),
+    ]
+}
 _MLM_FIELDS: dict[str, Schema] = {
     "mlm:name": {"type": "string", "pattern": "^[a-zA-Z][a-zA-Z0-9_.\\-\\s]+[a-zA-Z0-9]$"},
     "mlm:architecture": _STRING,
     "mlm:tasks": _TASKS,
     "mlm:framework": _STRING,
-    "mlm:framework_version": {"type": "string", "pattern": "^\\d+\\.\\d+\\.\\d+([-+.].+)?$"},
+    "mlm:framework_version": {"type": "string", "pattern": _SEMVER},
     "mlm:total_parameters": _COUNT,
     "mlm:memory_size": _COUNT,
     "mlm:pretrained": {"type": "boolean"},
@@ -154,9 +192,7 @@ _MLM_FIELDS: dict[str, Schema] = {
                     "dim_order": {**_TENSOR["properties"]["dim_order"], "contains": {"const": "bands"}},
                 },
             },
-            value_scaling={
-                "anyOf": [{"type": "null"}, _list(_object(("type",), type=_STRING, mean=_NUMBER, stddev=_NUMBER))]
-            },
+            value_scaling={"anyOf": [{"type": "null"}, _list(_SCALING)]},
         )
     ),
     "mlm:output": _list(

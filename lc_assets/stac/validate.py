@@ -11,6 +11,8 @@ from typing import Any
 import jsonschema
 from pystac.validation.local_validator import get_local_schema_cache
 from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT7
 
 from lc_assets.stac.schemas import SCHEMAS, Schema
 
@@ -20,37 +22,37 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
 
     Args:
         document: parsed JSON.
-        schema_folder: folder with the extensions' original schemas, `<extension>-v<version>.json` (their `$id` counts),
-        used instead
-            of ours where there is one; by default `LC_ASSETS_STAC_SCHEMAS` if set.
+        schema_folder: folder with the extensions' original schemas (`*.json`; their `$id` counts), each used instead of
+            ours; by default `LC_ASSETS_STAC_SCHEMAS` if set.
     """
+    if not isinstance(document, dict):
+        return [f"document: a {type(document).__name__}, not a JSON object"]
     folder = schema_folder or (Path(p) if (p := os.environ.get("LC_ASSETS_STAC_SCHEMAS")) else None)
     originals = _originals(folder) if folder else {}
-    schemas = [(f"STAC {document.get('stac_version')}", _core(str(document.get("type"))), _core_registry())]
+    known = {**get_local_schema_cache(), **originals}
+    registry = Registry().with_resources((uri, Resource.from_contents(s, DRAFT7)) for uri, s in known.items())
+    schemas = [(f"STAC {document.get('stac_version')}", _core(str(document.get("type"))))]
     faults = []
     for uri in document.get("stac_extensions", []):
         schema = originals.get(uri) or SCHEMAS.get(uri)
         if schema is None:
             faults.append(f"{uri}: declared, but no schema is at hand")
         else:
-            registry = Registry().with_resources((u, Resource.from_contents(s)) for u, s in originals.items())
-            schemas.append((uri, schema, registry))
-    for name, schema, registry in schemas:
+            schemas.append((uri, schema))
+    for name, schema in schemas:
         validator = jsonschema.Draft7Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
-        for error in validator.iter_errors(document):
-            faults.append(f"{name}: {'/'.join(map(str, error.absolute_path)) or 'document'}: {error.message[:300]}")
+        try:
+            for error in validator.iter_errors(document):
+                faults.append(f"{name}: {'/'.join(map(str, error.absolute_path)) or 'document'}: {error.message[:300]}")
+        except Unresolvable as error:
+            faults.append(f"{name}: it refers to {error.ref}, for which no schema is at hand")
     return faults
-
-
-@cache
-def _core_registry() -> Registry:
-    return Registry().with_resources((uri, Resource.from_contents(s)) for uri, s in get_local_schema_cache().items())
 
 
 def _core(kind: str) -> Schema:
     name = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}.get(kind, "item")
-    cache = get_local_schema_cache()
-    return next(schema for uri, schema in cache.items() if uri.endswith(f"/{name}-spec/json-schema/{name}.json"))
+    core = get_local_schema_cache()
+    return next(schema for uri, schema in core.items() if uri.endswith(f"/{name}-spec/json-schema/{name}.json"))
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lc_assets.landcover import LandCover
@@ -15,6 +16,8 @@ PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
 PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
 RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
 EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+SAT = "https://stac-extensions.github.io/sat/v1.1.0/schema.json"
+SENTINEL2 = "https://stac-extensions.github.io/sentinel-2/v1.0.0/schema.json"
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 GEOJSON = "application/geo+json"
@@ -27,7 +30,7 @@ def multihash(sha256: str) -> str:
 
 def digest_of(checksum: str) -> str | None:
     """The SHA-256 digest in a multihash, or None if it is another kind."""
-    return checksum[4:] if checksum.startswith("1220") and len(checksum) == 68 else None
+    return checksum[4:] if re.fullmatch("1220[0-9a-f]{64}", checksum) else None
 
 
 def class_objects(classes: tuple[LandCover, ...], nodata: LandCover | None = None) -> list[dict[str, Any]]:
@@ -37,7 +40,6 @@ def class_objects(classes: tuple[LandCover, ...], nodata: LandCover | None = Non
             "value": c.code,
             # Names in STAC are for machines: letters, digits, '-' and '_' only.
             "name": c.name.replace(" ", ""),
-            "title": c.title,
             "description": c.title,
             "color_hint": c.hex,
             **({"nodata": True} if c is nodata else {}),

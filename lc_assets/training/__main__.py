@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.inference.contract import ModelContract
+from lc_assets.contract import ModelContract
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.stac.mlm import contract_to_item

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.demo.score import score_against_truth
+from lc_assets.inference import classify_chips
+from lc_assets.inference.models import open_model
+from lc_assets.inference.sliding import Classification
+from lc_assets.landcover import CLASSES, NO_DATA
+from lc_assets.raster.stack import Stack
+from lc_assets.sentinel2.bands import BANDS
+from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, read
+from lc_assets_tests.test_stack import stack_of
+
+
+def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
+    blocks = list(classification.blocks())
+    return np.concatenate([b.classes for b in blocks]), np.concatenate([b.confidence for b in blocks])
+
+
+def by_hand(stack: Stack, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """The definition, written out: every window by itself, probabilities averaged pixel by pixel."""
+    engine = open_model()
+    height, width = stack.grid.shape
+    rows = -(-max(height - 64, 0) // stride) * stride + 64
+    columns = -(-max(width - 64, 0) // stride) * stride + 64
+    with stack.reader() as reader:
+        dn, valid = reader.offset_free(stack.grid.window).transpose(1, 2, 0), reader.valid(stack.grid.window)
+    dn = np.pad(dn, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
+    valid = np.pad(valid, ((0, rows - height), (0, columns - width)), "symmetric")
+    total, votes = np.zeros((rows, columns, len(CLASSES))), np.zeros((rows, columns, 1))
+    for y in range(0, rows - 63, stride):
+        for x in range(0, columns - 63, stride):
+            window = (slice(y, y + 64), slice(x, x + 64))
+            if valid[window].mean() >= 0.5:
+                chip = engine.normalised(dn[window], valid[window])
+                total[window] += engine.probabilities(chip[None])[0]
+                votes[window] += 1
+    with np.errstate(invalid="ignore"):
+        mean = (total / votes)[:height, :width]
+    silent = (votes[:height, :width, 0] == 0) | ~valid[:height, :width]
+    classes = np.where(silent, NO_DATA.code, np.nan_to_num(mean).argmax(axis=2))
+    return classes, np.where(silent, np.nan, mean.max(axis=2))
+
+
+@pytest.mark.parametrize("size", [(90, 132), (60, 54)])
+def test_the_map_is_the_mean_of_all_windows_that_contain_a_pixel(
+    demo_item: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    stack = stack_of(cropped(demo_item, tmp_path, *size), tmp_path / "store")
+    classes, confidence = whole_map(Classification(stack, open_model(), 16, mask_hidden=False))
+    expected, probability = by_hand(stack, 16)
+    assert classes.shape == size
+    assert (classes == expected).all()
+    known = classes != NO_DATA.code
+    assert known.any()
+    assert np.abs(confidence[known] - 100 * probability[known]).max() <= 0.501
+    assert (confidence[~known] == 255).all()
+
+
+@pytest.mark.parametrize("stride", [8, 32])
+def test_the_map_does_not_depend_on_how_the_scene_is_cut_into_strips(
+    demo_item: Path, tmp_path: Path, stride: int
+) -> None:
+    stack = stack_of(demo_item, tmp_path)
+    maps = [
+        whole_map(Classification(stack, open_model(), stride, strip_pixels=rows)) for rows in (64, 100, 320, 10_000)
+    ]
+    for classes, confidence in maps[1:]:
+        assert (classes == maps[0][0]).all()
+        assert (confidence == maps[0][1]).all()
+
+
+def test_every_valid_pixel_of_a_full_scene_is_predicted(real_item: Path, tmp_path: Path) -> None:
+    classes, _ = whole_map(Classification(stack_of(real_item, tmp_path), open_model(), 64))
+    assert classes.shape == (600, 600)  # 600 is no multiple of 64
+    assert (classes < NO_DATA.code).all()
+
+
+def test_a_window_with_less_than_half_of_its_pixels_valid_has_no_vote(demo_item: Path, tmp_path: Path) -> None:
+    item = cropped(demo_item, tmp_path, 96, 96)
+
+    def corner_only(name: str, dn: np.ndarray, profile: dict) -> np.ndarray:
+        factor = {b.name: b.factor for b in BANDS}[name]
+        out = np.zeros_like(dn)
+        out[: 36 // factor, : 36 // factor] = np.maximum(dn[: 36 // factor, : 36 // factor], 1200)
+        return out
+
+    edit_bands(item, corner_only)
+    classification = Classification(stack_of(item, tmp_path / "store"), open_model(), 32, mask_hidden=False)
+    classes, _ = whole_map(classification)
+    assert (classes == NO_DATA.code).all()  # 36 x 36 of 64 x 64 is 32 %
+    assert classification.statistics.no_vote == 36 * 36
+    assert classification.statistics.voting == 0
+
+
+def test_adding_the_offset_of_a_newer_baseline_changes_nothing(
+    demo_item: Path, tmp_path: Path, desk: Desk, real_item: Path
+) -> None:
+    plain = desk.classify(real_item)
+    before = plain.classified.read_bytes(), read(plain.confidence)
+    newer = copy_scene(real_item, tmp_path, **{"s2:processing_baseline": "05.11"})
+    edit_bands(newer, lambda name, dn, profile: np.where(dn > 0, dn + 1000, 0).astype(np.uint16))
+    again = desk.classify(newer)
+    # The file says of itself which baseline it came from; everything else is the same, byte for byte.
+    assert again.classified.read_bytes().replace(b">05.11<", b">02.05<") == before[0]
+    assert (read(again.confidence) == before[1]).all()
+
+
+def test_clouds_are_masked_unless_told_otherwise(demo_item: Path, desk: Desk) -> None:
+    masked = read(desk.classify(demo_item).classified)
+    seen = read(desk.classify(demo_item, mask_clouds=False).classified)
+    scl = read(demo_item.parent / "SCL.tif").repeat(2, 0).repeat(2, 1)
+    hidden = np.isin(scl, (1, 3, 8, 9, 10))
+    valid = read(demo_item.parent / "B02.tif") > 0
+    assert (masked[hidden] == NO_DATA.code).all()
+    assert (seen[hidden & valid] != NO_DATA.code).mean() > 0.9
+    assert (masked[~valid] == NO_DATA.code).all()
+    assert (seen[~valid] == NO_DATA.code).all()
+
+
+def test_repeated_runs_write_the_same_bytes(demo_item: Path, desk: Desk) -> None:
+    folder = desk.classify(demo_item)
+    products = [folder.classified, folder.confidence, folder.overview, folder.thumbnail]
+    first = [hashlib.sha256(path.read_bytes()).hexdigest() for path in products]
+    desk.classify(demo_item)
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in products] == first
+
+
+def test_most_of_a_synthetic_landscape_is_recognised(tmp_path: Path, desk: Desk) -> None:
+    from lc_assets.demo.scene import write_demo_scene
+
+    item = write_demo_scene(tmp_path, shape=(690, 750))
+    folder = desk.classify(item)
+    score = score_against_truth(folder.classified, item.parent / "truth.tif")
+    assert score.right > 0.6
+    assert folder.item == DEMO_ITEM_ID
+
+
+def test_the_public_chip_classifier_recognises_real_chips(shared: Path) -> None:
+    from lc_assets.training.data import read_packed
+
+    chips, split = read_packed(shared / "eurosat", "eurosat_ms")
+    chips = chips.where(split == "val")
+    found = classify_chips(chips.dn.transpose(0, 2, 3, 1), product_level="L1C")
+    assert found.shape == (len(chips), 10)
+    assert found.dtype == np.float32
+    assert np.allclose(found.sum(axis=1), 1, atol=1e-4)
+    assert (found.argmax(axis=1) == chips.labels).mean() >= 0.95
