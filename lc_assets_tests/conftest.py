@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,6 +24,14 @@ from lc_assets.sentinel2.item import Scene, parse_scene, read_document
 from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
 from lc_assets.store import SceneFolder, Store
+
+
+def pytest_configure() -> None:
+    """Tests see the defaults, whatever the caller's environment says."""
+    for name in ("LC_ASSETS_STORE", "LC_ASSETS_MODEL", "LC_ASSETS_STACK", "DAGSTER_HOME"):
+        os.environ.pop(name, None)
+    os.environ.setdefault("KERAS_BACKEND", "openvino")
+
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

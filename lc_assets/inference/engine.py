@@ -186,14 +186,16 @@ def _plain(model: Any) -> Predict:
 
 def _openvino(model: Any, shape: tuple[int, ...]) -> Predict:
     """The model as a compiled OpenVINO graph of static shape in float32."""
+    import keras
     import openvino
 
     with tempfile.TemporaryDirectory() as folder:
         exported = str(Path(folder) / "model.xml")
-        model.export(exported, format="openvino", verbose=False)
+        # The batch size is part of the exported graph: some layers (Flatten) cannot be given another one afterwards.
+        signature = [keras.InputSpec(shape=shape, dtype="float32")]
+        model.export(exported, format="openvino", verbose=False, input_signature=signature)
         core = openvino.Core()
         graph = core.read_model(exported)
-        graph.reshape(list(shape))
         compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 
     def predict(batch: np.ndarray) -> np.ndarray:

@@ -1,0 +1,197 @@
+"""How the assets behave in Dagster, and how Dagster behaves where we depend on it."""
+
+from __future__ import annotations
+
+import ast
+import json
+from pathlib import Path
+
+import dagster as dg
+import pystac
+import pytest
+
+import lc_assets
+from lc_assets.definitions import build_definitions
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.errors import LandCoverError
+from lc_assets.failures import told
+from lc_assets.running import Outcome
+from lc_assets.settings import Settings
+from lc_assets.stac.validate import validate_offline
+from lc_assets_tests.conftest import Desk, copy_scene, edit_item
+
+PACKAGE = Path(lc_assets.__file__).parent
+LOWER_FLOOR = (
+    *("landcover.py", "errors.py", "contract.py", "store.py", "registry.py", "settings.py"),
+    *("sentinel2", "raster", "inference", "stac", "training", "demo"),
+)
+
+
+@pytest.mark.parametrize("place", LOWER_FLOOR)
+def test_domain_code_never_imports_dagster(place: str) -> None:
+    path = PACKAGE / place
+    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
+    assert files
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert not [n for n in names if n.split(".")[0] == "dagster"], file
+            upper = ("assets", "io_managers", "resources", "definitions", "jobs", "running", "console", "reports")
+            assert not [n for n in names if n.startswith(tuple(f"lc_assets.{u}" for u in upper))], file
+
+
+def test_the_five_assets_form_the_missions_chain(tmp_path: Path) -> None:
+    graph = build_definitions(Settings(store=tmp_path)).resolve_asset_graph()
+    nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
+    parents = {name: {parent.to_user_string() for parent in node.parent_keys} for name, node in nodes.items()}
+    assert parents["raw_bands"] == set()
+    assert parents["resampled_stack"] == {"raw_bands"}
+    assert parents["class_raster"] == {"resampled_stack"}
+    assert parents["overview"] == {"class_raster"}
+    assert parents["catalog"] >= {"overview"}
+    for node in nodes.values():
+        assert node.description and len(node.description) > 80
+        assert node.group_name in ("source", "land_cover")
+        assert node.kinds
+        assert node.code_version
+
+
+def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Outcome]) -> None:
+    _, outcome = classified_demo
+    reports = outcome.metadata
+    assert set(reports) == {"raw_bands", "resampled_stack", "class_raster", "overview", "catalog"}
+    for name, report in reports.items():
+        assert report["seconds"] >= 0, name
+        assert report["bytes"] > 0, name
+    for name, key, kind in (
+        ("raw_bands", "true_colour", "jpeg"),
+        ("class_raster", "map", "png"),
+        ("overview", "map", "png"),
+    ):
+        assert f"data:image/{kind};base64," in reports[name][key]
+        assert len(reports[name][key]) < 200_000
+    classes = reports["class_raster"]
+    shares = [value for key, value in classes.items() if key.startswith("percent_")]
+    assert len(shares) == 11
+    assert sum(shares) == pytest.approx(100, abs=0.05)
+    assert classes["stride"] == 16
+    assert classes["backend"] == "openvino"
+    assert classes["precision"] == "float32"
+
+
+def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, Outcome]) -> None:
+    desk, outcome = classified_demo
+    found = {}
+    for record in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
+        evaluation = record.dagster_event.asset_check_evaluation_data
+        found[(evaluation.asset_key.to_user_string(), evaluation.check_name)] = evaluation.passed
+    assert found == {
+        ("raw_bands", "cloud_share"): True,
+        ("raw_bands", "nodata_share"): True,
+        ("class_raster", "cog_valid"): True,
+        ("class_raster", "only_known_classes"): True,
+        ("class_raster", "nodata_share"): True,
+        ("overview", "cog_valid"): True,
+        ("catalog", "stac_valid"): True,
+    }
+
+
+def test_a_cloudy_scene_warns_and_is_classified_all_the_same(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+    item = copy_scene(demo_item, tmp_path, **{"eo:cloud_cover": 93.0})
+    scene = desk.add(item)
+    outcome = desk.run(scene.id)
+    assert outcome.error is None
+    [evaluation] = [
+        record.dagster_event.asset_check_evaluation_data
+        for record in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if record.dagster_event.asset_check_evaluation_data.check_name == "cloud_share"
+    ]
+    assert not evaluation.passed
+    assert evaluation.severity == dg.AssetCheckSeverity.WARN
+
+
+def test_the_written_catalog_is_valid_and_resolves(classified_demo: tuple[Desk, Outcome]) -> None:
+    folder = classified_demo[0].folder(DEMO_ITEM_ID)
+    catalog = pystac.Catalog.from_file(str(folder.catalog))
+    [item] = catalog.get_items()
+    document = json.loads((folder.folder / f"{DEMO_ITEM_ID}_classified.json").read_text())
+    assert validate_offline(document) == []
+    assert item.datetime is not None and item.datetime.isoformat() == "2024-06-21T10:36:29.024000+00:00"
+    for asset in item.get_assets().values():
+        path = folder.folder / asset.href
+        assert path.exists()
+        assert asset.extra_fields["file:size"] == path.stat().st_size
+    for link in document["links"]:
+        assert (folder.folder / link["href"]).exists(), link
+    model = folder.folder / next(link["href"] for link in document["links"] if link["rel"] == "mlm:model")
+    assert (model.parent / "model.keras").exists()
+
+
+def test_no_secret_of_an_href_reaches_events_or_files(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    secret = "sig=THESECRET"
+
+    def sign(document: dict) -> None:
+        document["assets"]["visual"] = {"href": f"https://account.blob.core.windows.net/c/visual.tif?{secret}"}
+        document["links"].append({"rel": "self", "href": f"https://host.example/item?{secret}"})
+
+    edit_item(item, sign)
+    scene = desk.add(item)
+    outcome = desk.run(scene.id)
+    assert outcome.error is None
+    assert all("THESECRET" not in str(record) for record in desk.instance.all_logs(outcome.run_id))
+    for path in desk.settings.store.rglob("*.json"):
+        assert "THESECRET" not in path.read_text()
+
+
+def test_a_signed_band_that_cannot_be_fetched_never_shows_its_token(
+    demo_item: Path, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lc_assets.assets import raw_bands
+
+    monkeypatch.setattr("planetary_computer.sign_url", lambda url: f"{url}?sig=THESECRET")
+    # One attempt is enough to see what is said.
+    monkeypatch.setattr(type(raw_bands.op), "retry_policy", property(lambda self: None))
+    item = copy_scene(demo_item, tmp_path)
+    edit_item(item, lambda d: d["assets"]["B04"].update(href="http://127.0.0.1:9/B04.tif"))
+    scene = desk.add(item)
+    outcome = desk.run(scene.id)
+    assert outcome.error is not None
+    assert "B04" in outcome.error and "did not arrive" in outcome.error
+    assert all("THESECRET" not in str(record) for record in desk.instance.all_logs(outcome.run_id))
+
+
+def test_the_stack_is_written_as_cog_by_one_setting(demo_item: Path, tmp_path: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(Settings(store=tmp_path / "store", stack="cog"), instance)
+        folder = desk.classify(demo_item)
+    assert (folder.resampled_stack / "stack.tif").exists()
+    assert not (folder.resampled_stack / "stack.vrt").exists()
+
+
+def test_only_passing_faults_are_tried_again() -> None:
+    for transient in (True, False):
+        with pytest.raises(dg.Failure) as caught, told():
+            raise LandCoverError("x", remedy="y", transient=transient)
+        assert caught.value.allow_retries is transient
+
+
+def test_dagster_stores_an_output_before_the_asset_goes_on_to_its_checks() -> None:
+    """The checks read what the IO manager has written: this order is what they stand on."""
+    order = []
+
+    class Recording(dg.IOManager):
+        def handle_output(self, context, obj) -> None:
+            order.append("stored")
+
+        def load_input(self, context) -> None: ...
+
+    @dg.asset(check_specs=[dg.AssetCheckSpec("seen", asset="thing")])
+    def thing():
+        yield dg.Output(1)
+        order.append("checked")
+        yield dg.AssetCheckResult(check_name="seen", passed=True)
+
+    assert dg.materialize([thing], resources={"io_manager": Recording()}).success
+    assert order == ["stored", "checked"]

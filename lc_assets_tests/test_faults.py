@@ -1,0 +1,307 @@
+"""Bad input and bad days: one clear error, nothing half-written, others unharmed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import dagster as dg
+import keras
+import numpy as np
+import pytest
+import rasterio
+
+from lc_assets.contract import ModelContract
+from lc_assets.errors import BadModel, StoreError
+from lc_assets.inference.models import SHIPPED, open_model, read_contract
+from lc_assets.landcover import CLASS_NAMES
+from lc_assets.settings import Settings
+from lc_assets.stac.mlm import contract_to_item
+from lc_assets.store import staging
+from lc_assets_tests.conftest import Desk, copy_scene, edit_item, read
+
+
+def files_below(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")) if folder.exists() else []
+
+
+@pytest.mark.parametrize("band", ["B02", "B12"])
+def test_a_missing_band_fails_by_name_and_leaves_nothing(
+    demo_item: Path, desk: Desk, tmp_path: Path, band: str
+) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    (item.parent / f"{band}.tif").unlink()
+    scene = desk.add(item)
+    outcome = desk.run(scene.id)
+    assert outcome.error is not None
+    assert scene.id in outcome.error and band in outcome.error and "->" in outcome.error
+    assert files_below(desk.settings.store / "scenes" / scene.id) == []
+    assert [name for name in files_below(desk.settings.store / "scenes") if "part" in name] == []
+
+
+def test_damage_inside_a_band_is_told_when_it_is_met(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    path = item.parent / "B08.tif"
+    content = bytearray(path.read_bytes())
+    with rasterio.open(path) as dataset:
+        start = int(dataset.get_tag_item("BLOCK_OFFSET_0_0", "TIFF", bidx=1))
+    content[start : start + 400] = bytes(400)
+    path.write_bytes(bytes(content))
+    scene = desk.add(item)
+    outcome = desk.run(scene.id)
+    assert outcome.error is not None
+    assert scene.id in outcome.error and "B08" in outcome.error
+    assert not desk.folder(scene.id).classified.exists()
+
+
+def test_a_key_that_was_never_registered_is_told(desk: Desk) -> None:
+    with pytest.raises(dg.DagsterUnknownPartitionError):
+        desk.run("S2A_NEVER_REGISTERED")
+
+
+def test_a_key_without_an_item_says_where_it_was_looked_for(desk: Desk) -> None:
+    desk.instance.add_dynamic_partitions("scenes", ["S2A_UNKNOWN"])
+    from lc_assets.assets import raw_bands
+
+    # A catalog that cannot be reached may answer later; one attempt is enough here.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(raw_bands.op), "retry_policy", property(lambda self: None))
+        outcome = desk.run("S2A_UNKNOWN")
+    assert outcome.error is not None
+    assert "S2A_UNKNOWN" in outcome.error and "cannot be reached" in outcome.error
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage", None])
+def test_a_corrupt_model_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    folder = shutil.copytree(SHIPPED.parent, tmp_path / "model", copy_function=shutil.copyfile)
+    weights = folder / "model.keras"
+    weights.write_bytes(weights.read_bytes()[:-1000] if content is None else content)
+    with pytest.raises(BadModel, match="not the file that its contract was written for"):
+        open_model(folder / "model.json")
+    # Even with a contract written for the broken file.
+    item = json.loads((folder / "model.json").read_text())
+    item["assets"]["model"]["file:checksum"] = "1220" + hashlib.sha256(weights.read_bytes()).hexdigest()
+    (folder / "model.json").write_text(json.dumps(item))
+    with pytest.raises(BadModel, match="cannot be loaded as a Keras model"):
+        open_model(folder / "model.json")
+
+
+def own_model(folder: Path, bands: tuple[str, ...], classes: int, **contract: object) -> Path:
+    """A user's own two files: a small untrained network and its MLM item."""
+    folder.mkdir()
+    model = keras.Sequential(
+        [
+            keras.Input((64, 64, len(bands))),
+            keras.layers.Conv2D(4, 3, 4, padding="same"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(classes, activation="softmax"),
+        ]
+    )
+    model.save(folder / "model.keras")
+    promise = {
+        "name": "own",
+        "version": "1",
+        "bands": bands,
+        "product_levels": ("L1C", "L2A"),
+        "mean": (1000.0,) * len(bands),
+        "std": (500.0,) * len(bands),
+        "chip_size": 64,
+        "resampling": "bilinear",
+        "class_names": CLASS_NAMES,
+        "sha256": hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest(),
+    }
+    item = contract_to_item(ModelContract(**{**promise, **contract}))  # type: ignore[arg-type]
+    (folder / "model.json").write_text(json.dumps(item))
+    return folder / "model.json"
+
+
+def test_a_model_with_another_class_count_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(BadModel, match=r"output shape is \(None, 7\).*10 classes"):
+        open_model(own_model(tmp_path / "m", ("B02", "B03", "B04"), 7))
+
+
+def test_a_model_with_other_bands_than_promised_is_refused_by_name(tmp_path: Path) -> None:
+    path = own_model(tmp_path / "m", ("B02", "B03", "B04"), 10)
+    document = json.loads(path.read_text())
+    [model_input] = document["properties"]["mlm:input"]
+    model_input["bands"] = ["B02", "B03"]
+    model_input["value_scaling"] = model_input["value_scaling"][:2]
+    model_input["input"]["shape"][-1] = 2
+    path.write_text(json.dumps(document))
+    with pytest.raises(BadModel, match="2 bands"):
+        open_model(path)
+    model_input["bands"] = ["B02", "B10"]
+    path.write_text(json.dumps(document))
+    with pytest.raises(BadModel, match="B10"):
+        read_contract(path)
+
+
+def test_a_model_of_other_architecture_and_fewer_bands_works(demo_item: Path, tmp_path: Path) -> None:
+    model = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(Settings(store=tmp_path / "store", model=model), instance)
+        folder = desk.classify(demo_item, stride=64)
+    assert (read(folder.classified) < 10).any()
+
+
+def test_a_scene_of_a_level_that_the_model_was_not_made_for_is_refused(demo_item: Path, tmp_path: Path) -> None:
+    model = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10, product_levels=("L1C",))
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(Settings(store=tmp_path / "store", model=model), instance)
+        scene = desk.add(demo_item)
+        outcome = desk.run(scene.id)
+    assert outcome.error is not None
+    assert "the scene is L2A, model own was made for L1C" in outcome.error
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    target = tmp_path / "scene"
+    with (
+        pytest.raises(StoreError, match=r"cannot be written.*->") as caught,
+        limited_file_size(4096),
+        staging(target, item="x", asset="class_raster") as stage,
+    ):
+        (stage / "big").write_bytes(b"x" * 100_000)
+    assert "free some space" in caught.value.remedy
+    assert files_below(tmp_path) == []
+
+
+@contextmanager
+def limited_file_size(size: int) -> Iterator[None]:
+    """No file may grow beyond some bytes: what a full disk does, without filling one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.parametrize("limit", [500, 3_000])
+def test_a_disk_that_fills_up_under_gdal_is_told_and_leaves_no_map(demo_item: Path, tmp_path: Path, limit: int) -> None:
+    from lc_assets.inference.classmap import write_class_map
+    from lc_assets.inference.sliding import Classification
+    from lc_assets_tests.test_stack import stack_of
+
+    stack = stack_of(demo_item, tmp_path / "store")
+    classification = Classification(stack, open_model(), 64)
+    target = tmp_path / "target"
+    with (
+        pytest.raises(StoreError),
+        limited_file_size(limit),
+        staging(target, item="x", asset="class_raster") as stage,
+    ):
+        write_class_map(classification, stage / "c.tif", stage / "p.tif")
+    assert files_below(target) == []
+
+
+COMMAND = [sys.executable, "-m", "lc_assets.cli"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "DAGSTER_HOME": str(home / "dagster"), "LC_ASSETS_STORE": str(home / "store")}
+
+
+@pytest.mark.parametrize("after", ["raw_bands/manifest.json", "resampled_stack/stack.vrt", "_classified.tif"])
+def test_a_run_killed_anywhere_is_simply_run_again(demo_item: Path, tmp_path: Path, after: str) -> None:
+    arguments = [*COMMAND, "classify", str(demo_item), "--stride", "8"]
+    process = subprocess.Popen(arguments, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    scenes = tmp_path / "store" / "scenes"
+    while time.monotonic() < deadline and process.poll() is None:
+        with suppress(FileNotFoundError):  # folders come and go while they are listed
+            if any(str(path).endswith(after) for path in scenes.rglob("*")):
+                break
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    again = subprocess.run(arguments, cwd=tmp_path, env=environment(tmp_path), capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    folder = next(scenes.iterdir())
+    assert (folder / "catalog.json").exists()
+    assert [name for name in files_below(scenes) if ".part" in name] == []
+    os.environ["DAGSTER_HOME"] = str(tmp_path / "dagster")
+    try:
+        with dg.DagsterInstance.get() as instance:
+            statuses = {run.status for run in instance.get_runs()}
+    finally:
+        del os.environ["DAGSTER_HOME"]
+    assert statuses <= {dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE}
+
+
+def test_two_processes_may_classify_the_same_item_at_once(demo_item: Path, tmp_path: Path) -> None:
+    arguments = [*COMMAND, "classify", str(demo_item)]
+    both = [
+        subprocess.Popen(
+            arguments, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        output, _ = process.communicate(timeout=120)
+        assert process.returncode == 0, output.decode()
+    folder = next((tmp_path / "store" / "scenes").iterdir())
+    item = json.loads(next(folder.glob("*_classified.json")).read_text())
+    for asset in item["assets"].values():
+        content = (folder / asset["href"]).read_bytes()
+        assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+
+
+def test_leftovers_of_dead_processes_are_swept_and_live_ones_spared(tmp_path: Path) -> None:
+    dead = tmp_path / f".scene.{socket.gethostname()}-999999999-abcdef01.part"
+    alive = tmp_path / f".scene.{socket.gethostname()}-{os.getppid()}-abcdef02.part"
+    elsewhere = tmp_path / ".scene.another-host-1-abcdef03.part"
+    for folder in (dead, alive, elsewhere):
+        folder.mkdir()
+    with staging(tmp_path / "scene", item="x", asset="y") as stage:
+        (stage / "file").write_text("x")
+    assert not dead.exists()
+    assert alive.exists()
+    assert elsewhere.exists()
+
+
+def test_a_model_swapped_after_the_map_was_made_is_noticed(demo_item: Path, tmp_path: Path) -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(Settings(store=tmp_path / "store"), instance)
+        folder = desk.classify(demo_item)
+        other = Desk(Settings(store=tmp_path / "store", model=own_model(tmp_path / "m", ("B02",), 10)), instance)
+        from lc_assets.definitions import build_definitions
+
+        result = dg.materialize(
+            list(build_definitions(other.settings).assets),  # type: ignore[arg-type]
+            selection=["catalog"],
+            partition_key=folder.item,
+            instance=instance,
+            resources=dict(build_definitions(other.settings).resources or {}),
+            raise_on_error=False,
+        )
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "materialise class_raster again" in failure.user_failure_data.description
+
+
+def test_an_item_named_twice_with_different_contents_is_told(demo_item: Path, tmp_path: Path) -> None:
+    other = copy_scene(demo_item, tmp_path)
+    edit_item(other, lambda d: d["properties"].update({"eo:cloud_cover": 1.0}))
+    done = subprocess.run(
+        [*COMMAND, "register", str(demo_item), str(other)],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "named twice" in done.stderr
+    assert np.char.count(done.stderr, "Traceback") == 0
