@@ -29,6 +29,8 @@ pictures: $(VENV)/.installed
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	@# `dagster asset materialize` is the one command that does not read workspace.yaml.
+	@echo 'export DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME=lc_assets.definitions' >> $(BIN)/activate
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable .

@@ -93,9 +93,10 @@ def classify(
     config = {key: value for key, value in (("stride", stride), ("mask_clouds", mask_clouds)) if value is not None}
     from lc_assets.console import classify_all
 
+    total = len(scenes) + len(failures)
     run_config = {"class_raster": {"config": config}} if config else {}
     failures += classify_all(settings, scenes, run_config, verbose=verbose)
-    _finish(failures, len(scenes) + len(failures))
+    _finish(failures, total)
 
 
 @main.command()

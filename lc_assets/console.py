@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 
 from lc_assets.definitions import build_definitions
 from lc_assets.home import ensure_home
+from lc_assets.jobs import CLASSIFY
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.registry import Registry
 from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
@@ -48,7 +49,9 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
     for scene in scenes:
         click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
     if scenes:
-        click.echo("Next: `dagster asset materialize --select '*' --partition ID`, or `lc-assets ui`.")
+        click.echo("Next: lc-assets ui, or, in an activated .venv:")
+        click.echo(f"  dagster asset materialize --select '*' --partition {scenes[0].id}")
+        click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
 
 
 def run_demo(settings: Settings, folder: Path) -> list[str]:

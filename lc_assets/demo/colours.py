@@ -1,97 +1,198 @@
-"""From a landscape to reflectance: every class in its typical spectra, scattered as the labelled chips scatter."""
+"""From a landscape to surface reflectance: every class in its materials, laid out as such land is laid out.
+
+First each pixel gets a material (a crop in its state, a roof, a garden); then each class's texture is laid over it;
+then come the things that are thinner than a pixel or two (tracks, hedges, banks, roads, the river) by their share of
+the pixel; last, the optics blur it all.
+"""
 
 from __future__ import annotations
 
-import json
-import zlib
-from typing import Any
-
 import numpy as np
+from scipy import ndimage
+from scipy.special import ndtr
 
-from lc_assets.demo.fields import textured_noise, with_distribution
-from lc_assets.demo.landscape import CODE, Landscape
-from lc_assets.demo.statistics import QUANTILES, STATISTICS
+from lc_assets.demo.fields import borders, by_id, fractal_noise, parcels, smooth_noise, textured_noise, warped
+from lc_assets.demo.landscape import CARRIAGEWAY, CODE, RIVER_HALF_WIDTH, Landscape
+from lc_assets.demo.materials import Materials, read_materials
 from lc_assets.sentinel2.bands import BAND_NAMES
 
-PARCEL_JITTER = 0.05
-"""Relative spread of brightness between parcels of one typical spectrum."""
-
-BLOCKY: dict[str, float] = {"Industrial": 0.85, "PermanentCrop": 0.6}
-"""How much of a class's scatter is between its small parcels (halls and yards, plots) rather than inside them."""
-
-RARE = 0.15
-"""Typical spectra with a smaller share of their class's chips are left out: among them are hazy and half-clouded
-chips."""
+DARKEST = 20.0
+"""No surface is darker than this (DN)."""
+BLUR = 0.55
+"""Standard deviation (px) of the optics and the detector; Sentinel-2's modulation transfer at the Nyquist frequency is
+about 0.2."""
+TEXTURE = {
+    "AnnualCrop": 1.0,
+    "Pasture": 1.1,
+    "PermanentCrop": 1.2,
+    "Residential": 0.5,
+    "Industrial": 0.3,
+    "SeaLake": 2.5,
+}
+"""Strength of the texture inside a material, in measured standard deviations; `ROUGH` where not named. Below 1 where
+the
+materials already are as fine as pixels, above where the blocks measured are calmer than most: then chips of the scene
+and real chips vary alike."""
+ROUGH = 1.3
+SOFT = {"Forest": (0.55, 0.35, 0.3), "HerbaceousVegetation": (0.65, 0.35, 0.3)}
+"""Classes without borders inside: how far their materials change from place to place, from stand to stand, and within a
+stand, in standard deviations of what the chips of all places show."""
+VERGE_NDVI = 0.5
+"""What is greener than this among the materials of highway chips is roadside; the rest is the road, and other people's
+land."""
+TABLE = 512
+"""Length of the tables from which parcels draw their material."""
 
 
 def paint(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
-    """(12, rows, columns) float32 surface reflectance in DN (reflectance * 10000), no offset, at 10 m."""
-    statistics = json.loads(STATISTICS.read_text(encoding="utf-8"))
-    shape = landscape.classes.shape
-    cube = np.zeros((len(BAND_NAMES), *shape), np.float32)
+    """(12, rows, columns) float32 surface reflectance in DN (reflectance * 10000, no offset) at 10 m."""
+    materials = read_materials()
+    spectra, material, gain = _materials(landscape, materials, rng)
+    cube = np.empty((len(BAND_NAMES), *material.shape), np.float32)
+    for band, layer in enumerate(cube):
+        np.multiply(spectra[:, band][material], gain, out=layer)
+    _texture(cube, landscape, materials, rng)
+    for spectrum, share in _overlays(landscape, materials, rng):
+        for value, layer in zip(spectrum, cube, strict=True):
+            layer += (value - layer) * share
+    for layer in cube:
+        ndimage.gaussian_filter(layer, BLUR, output=layer, mode="nearest")
+    return np.maximum(cube, DARKEST, out=cube)
+
+
+def _materials(
+    landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """All spectra (K, 12), each pixel's number in them, and each pixel's brightness relative to its material."""
+    shape = landscape.cover.shape
+    number, gain = np.zeros(shape, np.int16), np.ones(shape, np.float32)
+    pieces = {
+        "AnnualCrop": landscape.parcel,
+        "Pasture": landscape.parcel // 2,
+        "PermanentCrop": _plots(landscape, (11, 17), rng),
+        "Highway": _plots(landscape, (9, 20), rng),
+        "Industrial": landscape.lot,
+    }
+    spectra: list[np.ndarray] = []
     for name, code in CODE.items():
-        inside = landscape.classes == code
-        if inside.any():
-            rows, columns = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(inside))
-            box = inside[rows, columns]
-            painted = _one_class(statistics["classes"][name], name, landscape, (rows, columns), rng)
-            cube[:, rows, columns][:, box] = painted[:, box]
-    to_l2a = statistics["to_l2a"]
-    gain, offset = (np.array(to_l2a[key], np.float32)[:, None, None] for key in ("gain", "offset"))
-    cube *= gain
-    cube += offset
-    return np.maximum(cube, 20, out=cube)
+        inside = landscape.cover == code
+        palette, start = materials[name], sum(map(len, spectra))
+        if name == "Highway":
+            palette = palette.where(palette.ndvi > VERGE_NDVI)
+        spectra.append(palette.spectra)
+        if name in pieces:
+            ids = pieces[name][inside]
+            number[inside] = start + by_id(ids, palette.drawn(TABLE, rng))
+            gain[inside] = by_id(ids, rng.normal(1, 0.06, TABLE + 1).astype(np.float32))
+        elif name == "Residential":
+            # Quarters are more or less leafy: the same materials, but oftener the bare or the green ones.
+            leafy = by_id(landscape.quarter[inside], rng.uniform(0.6, 1.6, TABLE).astype(np.float32))
+            place = by_id(landscape.lot[inside], rng.random(TABLE * 8).astype(np.float32)) ** leafy
+            number[inside] = start + palette.greened(TABLE)[(place * TABLE).astype(int)]
+        elif name in SOFT:
+            # Woods and heaths change without borders, along a gradient of their materials.
+            spectra[-1] = palette.gradient(TABLE)
+            stand = by_id(landscape.parcel // 3, rng.standard_normal(TABLE).astype(np.float32))
+            wide, fine = (fractal_noise(shape, scale, rng) for scale in (220, 30))
+            rank = ndtr((SOFT[name][0] * wide + SOFT[name][1] * stand + SOFT[name][2] * fine)[inside])
+            number[inside] = start + (rank * (TABLE - 1)).astype(int)
+        else:
+            number[inside] = start + int(palette.share.argmax())
+    return np.concatenate(spectra), number, gain
 
 
-def _one_class(
-    statistics: dict[str, Any], name: str, landscape: Landscape, box: tuple[slice, slice], rng: np.random.Generator
-) -> np.ndarray:
-    parcel = landscape.parcel[box]
-    base = _typical(statistics, name, parcel, rng)
-    components = np.array(statistics["components"], np.float32)
-    # Fields are smoother inside than chips are, whose scatter holds the edges between fields too.
-    strength = {"AnnualCrop": 0.45, "Pasture": 0.6, "PermanentCrop": 0.75, "SeaLake": 0.25, "Highway": 0.7}.get(
-        name, 0.9
-    )
-    for k, component in enumerate(components):
-        field = textured_noise(parcel.shape, statistics["power"][k], rng)
-        if name in BLOCKY:
-            part = BLOCKY[name]
-            field = np.sqrt(1 - part**2) * field + part * _per_parcel(parcel, rng)
-        if name == "PermanentCrop" and k == 0:
-            field = 0.85 * field + 0.5 * landscape.rows[box]
-        if name == "Residential" and k == 0:
-            field = field - 1.1 * landscape.streets[box]
-        values = with_distribution(field, statistics["quantiles"][k], QUANTILES)
-        base += strength * component[:, None, None] * values
-    cover = {"River": landscape.river, "Highway": landscape.road}.get(name)
-    if cover is not None:
-        part = cover[box]
-        thing = np.array(statistics["structure"], np.float32)[:, None, None] * (
-            1 + 0.03 * rng.standard_normal(part.shape)
-        )
-        base = base * (1 - part) + thing.astype(np.float32) * part
-    return base.astype(np.float32)
+def _plots(landscape: Landscape, size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
+    """int32 ids of pieces of a given size, turned with the district and cut off at parcels."""
+    row, column = warped(landscape.cover.shape, rng, (60, 3))
+    out = np.zeros(landscape.cover.shape, np.int32)
+    for number in np.unique(landscape.district):
+        inside = landscape.district == number
+        out[inside] = parcels(row[inside], column[inside], size, rng.uniform(0, np.pi), rng)
+    return out * 31 + landscape.parcel * 7919
 
 
-def _per_parcel(parcel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) float32: one standard normal value for each parcel."""
-    ids, place = np.unique(parcel, return_inverse=True)
-    return rng.standard_normal(len(ids)).astype(np.float32)[place.reshape(parcel.shape)]
+def _texture(cube: np.ndarray, landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator) -> None:
+    """Scatter each class's pixels about their materials, as the chips' pixels scatter, in spectrum and in space."""
+    for name, code in CODE.items():
+        inside = landscape.cover == code
+        if not inside.any():
+            continue
+        rows, columns = (slice(int(n.min()), int(n.max()) + 1) for n in np.nonzero(inside))
+        box = inside[rows, columns]
+        palette = materials[name]
+        for component, power in zip(palette.components, palette.power, strict=True):
+            field = TEXTURE.get(name, ROUGH) * textured_noise(box.shape, power, rng)[box]
+            for weight, layer in zip(component, cube, strict=True):
+                layer[rows, columns][box] += weight * field
+    # What is left is slow: soils and moisture vary over hundreds of metres.
+    cube *= 1 + 0.04 * fractal_noise(landscape.cover.shape, 150, rng)
 
 
-def _typical(statistics: dict[str, Any], name: str, parcel: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """(12, rows, columns): each parcel in one of the class's typical spectra, a little brighter or darker."""
-    spectra = np.array(statistics["spectra"], np.float32)
-    share = np.array(statistics["share"])
-    spectra, share = spectra[share >= RARE], share[share >= RARE]
-    ids, place = np.unique(parcel, return_inverse=True)
-    seed = zlib.crc32(name.encode())
-    chosen = np.random.default_rng((seed, int(rng.integers(1 << 31)))).choice(
-        len(spectra), len(ids), p=share / share.sum()
-    )
-    if name in ("SeaLake", "River"):
-        chosen[:] = share.argmax()  # one water, one colour
-    jitter = 1 + PARCEL_JITTER * rng.standard_normal(len(ids)).astype(np.float32)
-    table = spectra[chosen] * jitter[:, None]
-    return table[place.reshape(parcel.shape)].transpose(2, 0, 1).copy()
+def _overlays(
+    landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of a spectrum (12,) and the share (rows, columns) of each pixel that it covers, in the order of
+    painting."""
+    shape = landscape.cover.shape
+    cover = landscape.cover
+    tree = materials["Forest"].usual
+    crops, road = materials["AnnualCrop"], materials["Highway"]
+    soil = crops.spectra[crops.brightness.argmax()]
+    asphalt = road.spectra[road.ndvi.argmin()] * 0.6 + materials["Industrial"].usual * 0.4
+    meadow = materials["Pasture"].usual
+    rough = smooth_noise(shape, 7, rng)
+    fine = smooth_noise(shape, 4, rng)
+
+    edge = borders(landscape.parcel)
+    pasture, crop, orchard = (cover == CODE[name] for name in ("Pasture", "AnnualCrop", "PermanentCrop"))
+    hedge = ndimage.binary_dilation(edge & pasture & (rough > 0.2)) & (fine > -0.4)
+    scrub = (cover == CODE["HerbaceousVegetation"]) & (rough + 0.5 * fine > 2.1)
+    clearing = (cover == CODE["Forest"]) & (fractal_noise(shape, 60, rng) > 2.3)
+    streets = borders(landscape.block) & (landscape.quarter > 0)
+    bank = np.clip(1.5 - np.abs(landscape.river - RIVER_HALF_WIDTH - 4) / 3 + 0.6 * rough, 0, 1)
+    shore = ndimage.gaussian_filter((cover == CODE["SeaLake"]).astype(np.float32), 2.0)
+    axis, half = CARRIAGEWAY
+    lanes = np.clip(half + 0.5 - np.abs(landscape.road - axis), 0, 1)
+    verge = np.clip(5.5 - landscape.road, 0, 1)
+    farms = _farms(landscape, rng)
+    roofs = materials["Residential"]
+    near_river = landscape.river < RIVER_HALF_WIDTH + 16 + 4 * rough
+    water = landscape.water
+    return [
+        (soil, 0.45 * (edge & crop & (by_id(landscape.parcel, rng.random(TABLE)) < 0.35))),
+        (soil, 0.55 * (borders(landscape.parcel // 2) & orchard)),
+        (tree, 0.7 * hedge),
+        (tree, 0.7 * scrub),
+        (materials["HerbaceousVegetation"].usual, 0.8 * clearing),
+        (asphalt, 0.7 * streets),
+        (roofs.spectra[roofs.brightness.argmax()], 0.8 * farms),
+        (tree, 0.9 * np.clip(4 * shore * (1 - shore), 0, 1) * (cover != CODE["SeaLake"]) * (rough > -0.7)),
+        (meadow, 0.85 * (near_river & (cover != CODE["SeaLake"]))),
+        (tree, 0.9 * bank * (landscape.river > RIVER_HALF_WIDTH)),
+        (_river_water(materials["River"]), water),
+        (meadow, 0.6 * verge),
+        (tree, 0.7 * ((np.abs(landscape.road - 7.5) < 1.6) & (rough > 0.5) & (water == 0))),
+        (asphalt, 0.95 * np.maximum(lanes, 0.8 * np.clip(1.6 - landscape.ramp, 0, 1))),
+    ]
+
+
+def _river_water(palette: Materials) -> np.ndarray:
+    """The commonest material of the river chips that is water: darker in the near infrared than in the green."""
+    wet = palette.where(palette.ndvi < 0.1)
+    return wet.spectra[wet.brightness.argmax()]
+
+
+def _farms(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
+    """(rows, columns) float32: roofs of lone farms on open land."""
+    shape = landscape.cover.shape
+    out = np.zeros(shape, np.float32)
+    for _ in range(shape[0] * shape[1] // 60_000):
+        y, x = (int(rng.integers(8, n - 8)) for n in shape)
+        if CLASS_OF_FARMS[landscape.cover[y, x]] and landscape.river[y, x] > 30 and landscape.road[y, x] > 12:
+            for dy, dx in rng.integers(-5, 6, (7, 2)):
+                out[y + dy : y + dy + 2, x + dx : x + dx + 1] = rng.uniform(0.4, 1)
+    return out
+
+
+CLASS_OF_FARMS = np.isin(np.arange(256), (CODE["AnnualCrop"], CODE["Pasture"]))
+"""Where farms stand, by class code."""

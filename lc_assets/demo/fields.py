@@ -5,25 +5,28 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+Shape = tuple[int, int]
 
-def smooth_noise(shape: tuple[int, int], scale: float, rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) float32 of zero mean and unit variance, smooth over about `scale` pixels.
 
-    Args:
-        shape: rows, columns.
-        scale: correlation length in pixels; made on a grid of a quarter of it and interpolated.
-        rng: source of chance.
-    """
+def smooth_noise(shape: Shape, scale: float, rng: np.random.Generator) -> np.ndarray:
+    """(rows, columns) float32 of zero mean and unit variance, smooth over about `scale` pixels."""
     step = max(scale / 4, 1.0)
-    coarse = rng.standard_normal([int(n / step) + 8 for n in shape])
-    coarse = ndimage.gaussian_filter(coarse, 2.0)
+    coarse = ndimage.gaussian_filter(rng.standard_normal([int(n / step) + 8 for n in shape]), 2.0)
     rows, columns = (np.arange(n, dtype=np.float32) / step + 2 for n in shape)
     field = ndimage.map_coordinates(coarse, np.meshgrid(rows, columns, indexing="ij"), order=1)
     return ((field - field.mean()) / field.std()).astype(np.float32)
 
 
-def textured_noise(shape: tuple[int, int], power: list[float], rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) float32 Gaussian field of zero mean and unit variance with a given radial power spectrum.
+def fractal_noise(shape: Shape, scale: float, rng: np.random.Generator, octaves: int = 4) -> np.ndarray:
+    """Unit-variance sum of smooth noises, each half as coarse and 0.6 times as strong as the one before."""
+    field = np.zeros(shape, np.float32)
+    for k in range(octaves):
+        field += 0.6**k * smooth_noise(shape, scale / 2**k, rng)
+    return field / field.std()
+
+
+def textured_noise(shape: Shape, power: list[float], rng: np.random.Generator) -> np.ndarray:
+    """(rows, columns) float32 Gaussian field of unit variance with a given radial power spectrum.
 
     Args:
         shape: rows, columns.
@@ -34,34 +37,69 @@ def textured_noise(shape: tuple[int, int], power: list[float], rng: np.random.Ge
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])).astype(np.float32)
     centres = (np.arange(len(power)) + 0.5) * 0.5 / len(power)
     field = np.fft.irfft2(noise * np.sqrt(np.interp(frequency, centres, power)), shape)
-    return ((field - field.mean()) / field.std()).astype(np.float32)
+    return (field / field.std()).astype(np.float32)
 
 
-def with_distribution(field: np.ndarray, quantiles: list[float], levels: np.ndarray) -> np.ndarray:
-    """A unit Gaussian field reshaped to a measured distribution: roofs are bright and few, shadows dark and fewer.
+def warped(shape: Shape, rng: np.random.Generator, *bends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each pixel, displaced by smooth noise: `bends` are pairs of scale and strength (px)."""
+    row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    for scale, strength in bends:
+        row += strength * smooth_noise(shape, scale, rng)
+        column += strength * smooth_noise(shape, scale, rng)
+    return row, column
+
+
+def cells(row: np.ndarray, column: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int32 number of the nearest of `count` seeds, which keep apart from each other: patches without slivers."""
+    size = np.array([row.max(), column.max()])
+    seeds = rng.uniform(0, 1, (count, 2)) * size
+    pitch = np.sqrt(size.prod() / count)
+    for _ in range(20):
+        apart = seeds[:, None] - seeds
+        distance = np.hypot(apart[..., 0], apart[..., 1]) + 1
+        push = np.maximum(pitch - distance, 0) / distance
+        seeds = np.clip(seeds + 0.2 * (apart * push[..., None]).sum(axis=1), 0, size)
+    best, cell = np.full(row.shape, np.inf, np.float32), np.zeros(row.shape, np.int32)
+    for number, (y, x) in enumerate(seeds.astype(np.float32)):
+        distance = (row - y) ** 2 + (column - x) ** 2
+        nearer = distance < best
+        best[nearer], cell[nearer] = distance[nearer], number
+    return cell
+
+
+def parcels(
+    row: np.ndarray, column: np.ndarray, size: tuple[float, float], angle: float, rng: np.random.Generator
+) -> np.ndarray:
+    """int32 ids of parcels: strips of uneven width, cut across at uneven places of their own, turned by `angle`.
 
     Args:
-        field: standard normal values.
-        quantiles: measured values at `levels`.
-        levels: probabilities, ascending.
+        row, column: coordinates, of any equal shape.
+        size: mean width of the strips and length between the cuts (px).
+        angle: of the strips, in radians.
+        rng: source of chance.
     """
-    from scipy.special import ndtri
-
-    return np.interp(field, ndtri(levels), quantiles).astype(np.float32)
-
-
-def parcels(shape: tuple[int, int], width: float, height: float, angle: float, rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) int32 ids of field-like parcels: strips of uneven width, cut across at uneven places, turned by
-    `angle`."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    u = np.cos(angle) * columns + np.sin(angle) * rows
-    v = -np.sin(angle) * columns + np.cos(angle) * rows
-    strip = np.searchsorted(_cuts(float(u.min()), float(u.max()), width, rng), u).astype(np.int32)
-    cuts = _cuts(float(v.min()), float(v.max()), height, rng)
-    shift = rng.uniform(0, height, int(strip.max()) + 1).astype(np.float32)
-    return strip * 10_000 + np.searchsorted(cuts, v + shift[strip]).astype(np.int32)
+    u = np.cos(angle) * column + np.sin(angle) * row
+    v = -np.sin(angle) * column + np.cos(angle) * row
+    strip = np.searchsorted(_cuts(u, size[0], rng), u).astype(np.int32)
+    cuts = _cuts(v, size[1], rng)
+    shift = rng.uniform(0, (cuts[-1] - cuts[0]) / 2, int(strip.max()) + 1).astype(np.float32)
+    period = cuts[-1] - cuts[0]
+    return strip * 1000 + np.searchsorted(cuts, cuts[0] + (v - cuts[0] + shift[strip]) % period).astype(np.int32)
 
 
-def _cuts(low: float, high: float, mean: float, rng: np.random.Generator) -> np.ndarray:
-    steps = rng.uniform(0.5, 1.5, int((high - low) / mean * 2) + 4) * mean
-    return low + np.cumsum(steps)
+def _cuts(along: np.ndarray, mean: float, rng: np.random.Generator) -> np.ndarray:
+    low, high = float(along.min()), float(along.max())
+    return low + np.cumsum(rng.uniform(0.4, 1.6, int((high - low) / mean * 1.6) + 4)) * mean
+
+
+def borders(ids: np.ndarray) -> np.ndarray:
+    """(rows, columns) bool: pixels whose right or lower neighbour is of another id."""
+    edge = np.zeros(ids.shape, bool)
+    edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
+    edge[:-1] |= ids[:-1] != ids[1:]
+    return edge
+
+
+def by_id(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """`values` (a table of any length) looked up by a hash of each id: the same id, the same value."""
+    return values[(ids.astype(np.uint32) * np.uint32(2654435761) >> np.uint32(9)) % np.uint32(len(values))]

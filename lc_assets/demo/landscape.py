@@ -1,4 +1,4 @@
-"""The lie of the land: which class is where, and which parcel a pixel belongs to."""
+"""The lie of the land: which class is where, which parcel a pixel belongs to, and where water and roads run."""
 
 from __future__ import annotations
 
@@ -6,16 +6,32 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lc_assets.demo.fields import parcels, smooth_noise
+from lc_assets.demo.fields import Shape, cells, parcels, smooth_noise, warped
 from lc_assets.landcover import CLASS_NAMES
 
 CODE = {name: code for code, name in enumerate(CLASS_NAMES)}
 
-ZONES = 46
-"""Patches of open land: large against the network's 64 px window, as land use is in much of Europe."""
+SHARES = {"AnnualCrop": 0.32, "Forest": 0.22, "Pasture": 0.19, "HerbaceousVegetation": 0.14, "PermanentCrop": 0.13}
+"""Share of the open land by class."""
+ZONES = 30
+"""Patches of open land in a scene of the default size: large against the 64 px window of EuroSAT's chips, as land use
+is in much of Europe."""
+DISTRICTS = 22
+"""Areas whose fields lie in the same direction, in a scene of the default size."""
 
-SHARES = {"AnnualCrop": 0.34, "Pasture": 0.17, "Forest": 0.25, "HerbaceousVegetation": 0.13, "PermanentCrop": 0.11}
-"""Share of the zones by class, before water and towns are laid over them."""
+CORRIDOR = 27
+"""Half width (px) of what the truth calls Highway or River: a EuroSAT chip of either is 64 px of land with a road or
+river through it."""
+ROADSIDE = 20
+"""Half width (px) of the strip along the highway that belongs to it: embankments, junctions, plots cut off from their
+fields."""
+JUNCTIONS = 0.14, 0.47, 0.93
+"""Where along the highway its junctions are, as shares of the scene's width."""
+LOOP = 7.0
+"""Radius (px) of their loops."""
+RIVER_HALF_WIDTH = 10.0
+CARRIAGEWAY = 2.0, 1.6
+"""Distance of the carriageways from the highway's axis, and half their width (px)."""
 
 
 @dataclass(frozen=True)
@@ -23,124 +39,158 @@ class Landscape:
     """Everything about the land but its colours; all arrays (rows, columns).
 
     Attributes:
-        classes: uint8 class codes.
+        classes: uint8 class codes: the truth.
+        cover: uint8 class whose materials cover the ground: as `classes`, but closer along the highway, and without the
+            river.
         parcel: int32 ids; pixels of a parcel look alike.
-        river, road, streets: float32 coverage by water, asphalt, streets, 0..1.
-        rows: float32 phase of planted rows, -1..1.
+        quarter, block, lot: int32 ids in town and industry: quarters whose streets lie in one direction, the blocks
+            between streets, and what is built on them; 0 elsewhere.
+        district: int32 ids of the areas whose fields lie in one direction.
+        river: float32 distance (px) from the river's axis, infinite where there is no river.
+        road: float32 distance (px) from the highway's axis.
+        ramp: float32 distance (px) from the nearest minor road or ramp of a junction.
     """
 
     classes: np.ndarray
+    cover: np.ndarray
     parcel: np.ndarray
+    district: np.ndarray
+    quarter: np.ndarray
+    block: np.ndarray
+    lot: np.ndarray
     river: np.ndarray
     road: np.ndarray
-    streets: np.ndarray
-    rows: np.ndarray
+    ramp: np.ndarray
+
+    @property
+    def water(self) -> np.ndarray:
+        """float32 share of each pixel that the river covers."""
+        return np.clip((RIVER_HALF_WIDTH - self.river) / 1.5 + 0.5, 0, 1)
 
 
-def make_landscape(shape: tuple[int, int], rng: np.random.Generator) -> Landscape:
-    """Lay out zones, lake, river, town, industry and road on (rows, columns) pixels of 10 m."""
-    row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
+    """Lay out fields, woods, lake, river, town, industry and highway on (rows, columns) pixels of 10 m."""
     unit = min(shape) / 1380
-    row += 28 * unit * smooth_noise(shape, 150 * unit, rng) + 4 * smooth_noise(shape, 24, rng)
-    column += 28 * unit * smooth_noise(shape, 150 * unit, rng) + 4 * smooth_noise(shape, 24, rng)
-    zone, zone_class = _zones(row, column, shape, rng)
-    classes = zone_class[zone].astype(np.uint8)
-    parcel = _fields(shape, zone, classes, rng)
-    height, width = shape
+    row, column = warped(shape, rng, (300 * unit, 18 * unit), (40, 2.5))
+    district = cells(row, column, max(round(DISTRICTS * unit**2), 4), rng)
+    parcel = _fields(row, column, district, rng)
+    zone_row, zone_column = warped(shape, rng, (160 * unit, 24 * unit))
+    cover = _by_parcel(_zone_classes(zone_row, zone_column, max(round(ZONES * unit**2), 8), rng), parcel)
 
-    forest = _blob(row, column, 0.20 * height, 0.22 * width, 0.17 * height, 0.20 * width)
-    classes[forest], parcel[forest] = CODE["Forest"], 80_000_000
-    town = _blob(row, column, 0.55 * height, 0.43 * width, 0.125 * height, 0.12 * width)
-    industry = _blob(row, column, 0.66 * height, 0.575 * width, 0.085 * height, 0.08 * width) & ~town
-    lake = _blob(row, column, 0.26 * height, 0.72 * width, 0.14 * height, 0.13 * width)
-    for mask, name, size in ((town, "Residential", 34), (industry, "Industrial", 10)):
-        classes[mask] = CODE[name]
-        parcel[mask] = parcels(shape, size, size * 1.4, rng.uniform(0, np.pi), rng)[mask] + 90_000_000
+    built = np.zeros((3, *shape), np.int32)
+    for name, centre, radii, size, lot in (
+        ("Residential", (0.53, 0.40), (0.155, 0.15), (20, 30), (2.2, 3.1)),
+        ("Industrial", (0.67, 0.585), (0.095, 0.095), (26, 34), (6, 11)),
+    ):
+        # The edge of a town follows its blocks, not a circle.
+        streets = _streets(row, column, size, lot, unit, rng)
+        inside = _by_parcel(_ellipse(zone_row, zone_column, shape, centre, radii), streets[1]).astype(bool)
+        inside &= cover != CODE["Residential"]
+        cover[inside] = CODE[name]
+        built[:, inside] = streets[:, inside]
 
-    path = width * (0.80 + 0.05 * np.sin(row / height * 7.0) + 0.025 * np.sin(row / height * 19.0 + 1.0))
-    from_river = np.abs(column - path)
-    below_lake = row > 0.3 * height
-    river = np.clip((13 * unit**0.5 - from_river) / 2 + 0.5, 0, 1) * below_lake
-    valley = (from_river < 34) & below_lake
-    classes[valley], parcel[valley] = CODE["River"], 81_000_000
-
-    line = 0.90 * height - 0.34 * height * (column / width) + 0.02 * height * np.sin(column / width * 6)
-    across = np.abs(row - line) / np.hypot(1, 0.34 * height / width)
-    open_land = ~np.isin(classes, (CODE["River"], CODE["Residential"], CODE["Industrial"]))
-    corridor = (across < 27) & open_land
-    # Verges differ along the road, as the land beside it does.
-    classes[corridor], parcel[corridor] = CODE["Highway"], 82_000_000 + (column[corridor] // 220).astype(np.int32)
-    # Two carriageways with a strip between them, and a bridge over the river.
-    road = np.clip(2.0 - np.abs(across - 2.2), 0, 1)
-    classes[lake], parcel[lake] = CODE["SeaLake"], 83_000_000
-    river[lake] = 0
-    road[lake] = 0
-    return Landscape(
-        classes,
-        parcel,
-        river.astype(np.float32),
-        road.astype(np.float32),
-        _streets(shape, rng),
-        _planted_rows(shape, zone, rng),
+    lake = _ellipse(zone_row, zone_column, shape, (0.25, 0.72), (0.15, 0.13)) | _ellipse(
+        zone_row, zone_column, shape, (0.33, 0.66), (0.10, 0.07)
     )
+    cover[lake] = CODE["SeaLake"]
+    river = _river(shape, unit, rng)
+    road, ramp = _highway(shape)
+    ramp[lake] = np.inf
+    river[row < 0.30 * shape[0]] = np.inf
+    classes = cover.copy()
+    open_land = ~np.isin(cover, (CODE["Residential"], CODE["Industrial"]))
+    classes[(road < CORRIDOR) & open_land] = CODE["Highway"]
+    cover[(road < ROADSIDE + 6 * smooth_noise(shape, 40, rng)) & open_land] = CODE["Highway"]
+    classes[river < CORRIDOR] = CODE["River"]
+    classes[lake] = CODE["SeaLake"]
+    river[lake] = np.inf
+    return Landscape(classes, cover, parcel, district, built[0], built[1], built[2], river, road, ramp)
 
 
-def _zones(
-    row: np.ndarray, column: np.ndarray, shape: tuple[int, int], rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Zone ids by nearest seed in the warped plane, and the class of each zone."""
-    seeds = rng.uniform(0, 1, (ZONES, 2)) * shape
-    for _ in range(3):  # a few rounds of mutual repulsion: no slivers
-        apart = seeds[:, None] - seeds[None]
-        distance = np.maximum(np.hypot(apart[..., 0], apart[..., 1]), 1)
-        seeds += (apart / distance[..., None] ** 2).sum(axis=1) * shape[0] ** 2 / ZONES**1.5 / 9
-        seeds = np.clip(seeds, 0, np.array(shape))
-    best = np.full(shape, np.inf, np.float32)
-    zone = np.zeros(shape, np.int32)
-    for number, (y, x) in enumerate(seeds):
-        distance = np.hypot(row - y, column - x)
-        nearer = distance < best
-        best[nearer], zone[nearer] = distance[nearer], number
-    counts = np.rint(np.array(list(SHARES.values())) * ZONES).astype(int)
-    kinds = np.repeat([CODE[name] for name in SHARES], counts)
-    kinds = np.resize(rng.permutation(kinds), ZONES)
-    return zone, kinds
-
-
-def _fields(shape: tuple[int, int], zone: np.ndarray, classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Parcels inside zones; woods and heaths are one parcel each."""
-    parcel = zone.astype(np.int32) * 1_000_000
-    sizes = {"AnnualCrop": (38, 80), "Pasture": (34, 60), "PermanentCrop": (13, 20)}
-    for number in np.unique(zone):
-        inside = zone == number
-        name = CLASS_NAMES[int(classes[inside][0])]
-        if name in sizes:
-            rows, columns = np.nonzero(inside)
-            top, left = rows.min(), columns.min()
-            box = (int(rows.max() - top + 1), int(columns.max() - left + 1))
-            ids = parcels(box, *sizes[name], rng.uniform(0, np.pi), rng)
-            parcel[inside] += 1 + ids[rows - top, columns - left] % 900_000
+def _fields(row: np.ndarray, column: np.ndarray, district: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Parcels of all open land, in the direction and size of their district."""
+    parcel = np.zeros(row.shape, np.int32)
+    for number in np.unique(district):
+        inside = district == number
+        width = rng.uniform(18, 34)
+        size = (width, width * rng.uniform(1.3, 2.6))
+        ids = parcels(row[inside], column[inside], size, rng.uniform(0, np.pi), rng)
+        parcel[inside] = ids + (number + 1) * 1_000_000
     return parcel
 
 
-def _blob(row: np.ndarray, column: np.ndarray, y: float, x: float, ry: float, rx: float) -> np.ndarray:
-    return ((row - y) / ry) ** 2 + ((column - x) / rx) ** 2 < 1
+def _zone_classes(row: np.ndarray, column: np.ndarray, zones: int, rng: np.random.Generator) -> np.ndarray:
+    """Class codes of the open land, in patches."""
+    zone = cells(row, column, zones, rng)
+    area = np.bincount(zone.ravel(), minlength=zones) / zone.size
+    left = {CODE[name]: share for name, share in SHARES.items()}
+    kinds = np.zeros(zones, np.uint8)
+    for number in rng.permutation(zones):
+        # The class that has most still to get: shares come out right for any seed.
+        kinds[number] = max(left, key=lambda code: left[code] + rng.uniform(0, 0.04))
+        left[int(kinds[number])] -= area[number]
+    return kinds[zone]
 
 
-def _streets(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
-    """Coverage by the streets of a town: two uneven families of lines, bent a little."""
-    row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    row += 10 * smooth_noise(shape, 90, rng)
-    column += 10 * smooth_noise(shape, 90, rng)
-    out = np.zeros(shape, np.float32)
-    for angle, spacing in ((0.35, 11.0), (0.35 + np.pi / 2, 17.0)):
-        u = np.cos(angle) * column + np.sin(angle) * row
-        out = np.maximum(out, np.clip(1.1 - np.abs((u % spacing) - spacing / 2), 0, 1))
+def _by_parcel(values: np.ndarray, parcel: np.ndarray) -> np.ndarray:
+    """The value at each parcel's centre, all over the parcel: then land use ends where a field ends."""
+    _, place = np.unique(parcel, return_inverse=True)
+    place = place.reshape(-1)
+    count = np.bincount(place)
+    rows, columns = np.divmod(np.arange(parcel.size), parcel.shape[1])
+    centre_row = np.bincount(place, rows) / count
+    centre_column = np.bincount(place, columns) / count
+    return values[np.rint(centre_row).astype(int), np.rint(centre_column).astype(int)][place].reshape(parcel.shape)
+
+
+def _streets(
+    row: np.ndarray,
+    column: np.ndarray,
+    block: tuple[float, float],
+    lot: tuple[float, float],
+    unit: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """(3, rows, columns) int32 ids of quarters, blocks and lots; the direction of streets changes from quarter to
+    quarter."""
+    quarter = cells(row, column, max(int(50 * unit**2), 4), rng)
+    out = np.stack([quarter + 1] * 3)
+    for number in np.unique(quarter):
+        inside = quarter == number
+        angle = rng.uniform(0, np.pi)
+        for level, size in ((1, block), (2, lot)):
+            out[level, inside] = parcels(row[inside], column[inside], size, angle, rng) + (number + 1) * 1_000_000
+    out[2] = out[2] * 31 + out[1] * 7919
     return out
 
 
-def _planted_rows(shape: tuple[int, int], zone: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Rows of vines and trees, a few pixels apart, turned another way in each zone."""
+def _ellipse(
+    row: np.ndarray, column: np.ndarray, shape: Shape, centre: tuple[float, float], radii: tuple[float, float]
+) -> np.ndarray:
+    y, x = (row / shape[0] - centre[0]) / radii[0], (column / shape[1] - centre[1]) / radii[1]
+    return y * y + x * x < 1
+
+
+def _river(shape: Shape, unit: float, rng: np.random.Generator) -> np.ndarray:
+    """Distance (px) from a meandering line that leaves the lake southwards."""
+    row, column = warped(shape, rng, (90 * unit, 5 * unit))
+    down = row / shape[0]
+    axis = shape[1] * (0.79 + 0.055 * np.sin(down * 9.0 + 0.4) + 0.016 * np.sin(down * 27.0))
+    slope = shape[1] / shape[0] * (0.055 * 9.0 * np.cos(down * 9.0 + 0.4) + 0.016 * 27.0 * np.cos(down * 27.0))
+    return (np.abs(column - axis) / np.hypot(1, slope)).astype(np.float32)
+
+
+def _highway(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
+    """Distances (px) from a line that sweeps across the scene south of the town, and from its junctions and the roads
+    through them."""
     row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    angle = rng.uniform(0, np.pi, int(zone.max()) + 1).astype(np.float32)[zone]
-    return np.sin((np.cos(angle) * column + np.sin(angle) * row) * 2 * np.pi / 3.4)
+    along = column / shape[1]
+    axis = shape[0] * (0.93 - 0.30 * along + 0.035 * np.sin(along * 6.5))
+    slope = shape[0] / shape[1] * (-0.30 + 0.035 * 6.5 * np.cos(along * 6.5))
+    across = (row - axis) / np.hypot(1, slope)
+    ramp = np.full(shape, np.inf, np.float32)
+    for place in JUNCTIONS:
+        beside = (column - place * shape[1]) + 0.25 * across + 25 * np.sin(across / 150) + 6 * np.sin(across / 47)
+        loops = np.abs(np.hypot(np.abs(across) - LOOP - 3, np.abs(beside) - LOOP - 1) - LOOP)
+        ramp = np.minimum(ramp, np.minimum(loops, np.abs(beside)))
+    return np.abs(across).astype(np.float32), ramp.astype(np.float32)

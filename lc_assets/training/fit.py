@@ -54,7 +54,15 @@ class Scaling:
         )
 
 
-def fit(splits: Splits, scaling: Scaling, recipe: Recipe, checkpoint: Path, *, report_every: int = 250) -> nn.Module:
+def fit(
+    splits: Splits,
+    scaling: Scaling,
+    recipe: Recipe,
+    checkpoint: Path,
+    *,
+    report_every: int = 250,
+    stop_at: int | None = None,
+) -> nn.Module:
     """Fit a network; goes on where `checkpoint` left off, if it is of the same recipe.
 
     Returns:
@@ -71,7 +79,7 @@ def fit(splits: Splits, scaling: Scaling, recipe: Recipe, checkpoint: Path, *, r
     # bfloat16 halves the time where the CPU or the GPU has it; weights and averages stay in float32.
     cast = torch.autocast(device.type, torch.bfloat16)
     began, losses = time.perf_counter(), []
-    for step in range(start, recipe.steps):
+    for step in range(start, min(recipe.steps, stop_at or recipe.steps)):
         # A generator per step: a resumed fit draws what an unbroken one would have drawn.
         x, y = _batch(splits, scaling, recipe, np.random.default_rng((recipe.seed, step)))
         model.train()

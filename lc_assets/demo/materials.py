@@ -1,0 +1,86 @@
+"""What the land is made of: the spectra and textures of `class_statistics.json`, ready to paint with."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lc_assets.sentinel2.bands import BAND_INDEX
+
+STATISTICS = Path(__file__).with_name("class_statistics.json")
+"""Written by `lc_assets.demo.statistics`."""
+RARE = 0.03
+"""Materials with a smaller share of their class are left out: among them are stray ponds and cloud remnants."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """The materials of one class, or some of them.
+
+    Attributes:
+        spectra: (K, 12) L2A DN without offset.
+        share: (K,) how often each occurs; adds up to 1.
+        components: (C, 12) how pixels of one material scatter, one standard deviation each.
+        power: C radial power spectra, one for each component.
+    """
+
+    spectra: np.ndarray
+    share: np.ndarray
+    components: np.ndarray
+    power: list[list[float]]
+
+    @property
+    def ndvi(self) -> np.ndarray:
+        """(K,) vegetation index."""
+        red, near = self.spectra[:, BAND_INDEX["B04"]], self.spectra[:, BAND_INDEX["B08"]]
+        return (near - red) / (near + red)
+
+    @property
+    def brightness(self) -> np.ndarray:
+        """(K,) mean DN of the visible bands."""
+        return self.spectra[:, BAND_INDEX["B02"] : BAND_INDEX["B04"] + 1].mean(axis=1)
+
+    @property
+    def usual(self) -> np.ndarray:
+        """(12,) spectrum of the commonest material."""
+        return self.spectra[self.share.argmax()]
+
+    def where(self, keep: np.ndarray) -> Materials:
+        """Those materials at which `keep` (K,) is true."""
+        share = self.share[keep]
+        return Materials(self.spectra[keep], share / share.sum(), self.components, self.power)
+
+    def gradient(self, count: int) -> np.ndarray:
+        """(count, 12): from the darkest in the near infrared to the brightest, each material as long as its share."""
+        order = np.argsort(self.spectra[:, BAND_INDEX["B08"]])
+        middle = np.cumsum(self.share[order]) - self.share[order] / 2
+        along = (np.arange(count) + 0.5) / count
+        return np.stack([np.interp(along, middle, band) for band in self.spectra[order].T], axis=1).astype(np.float32)
+
+    def drawn(self, count: int, rng: np.random.Generator) -> np.ndarray:
+        """(count,) numbers of materials, each as often as it occurs, in random order."""
+        return rng.choice(len(self.share), count, p=self.share)
+
+    def greened(self, count: int) -> np.ndarray:
+        """(count,) numbers of materials, each as often as it occurs, from the barest to the greenest."""
+        order = np.argsort(self.ndvi)
+        place = np.searchsorted(np.cumsum(self.share[order]), (np.arange(count) + 0.5) / count)
+        return order[np.minimum(place, len(order) - 1)]
+
+
+def read_materials() -> dict[str, Materials]:
+    """The materials of every class, by its name."""
+    read = {}
+    for name, figures in json.loads(STATISTICS.read_text(encoding="utf-8")).items():
+        share = np.array(figures["share"])
+        materials = Materials(
+            np.array(figures["spectra"], np.float32),
+            share,
+            np.array(figures["components"], np.float32),
+            figures["power"],
+        )
+        read[name] = materials.where(share >= RARE)
+    return read
