@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import socket
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -68,7 +70,7 @@ def main() -> None:
 @references
 @from_option
 @store_option
-@click.option("--stride", type=int, help="Step between 64 px windows in pixels: 8, 16, 32 or 64.  [default: 16]")
+@click.option("--stride", type=int, help="Step between 64 px windows in pixels; divides 64.  [default: 16]")
 @click.option(
     "--mask-clouds/--no-mask-clouds",
     default=None,
@@ -142,6 +144,12 @@ def ui(store: Path | None, port: int) -> None:
     settings = _settings(store)
     from lc_assets.home import ensure_home
 
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise LandCoverError(f"port {port} is taken", remedy="end what listens there, or name another with --port")
+    # A shell that starts a background job lets it ignore interrupts, and Dagster's children inherit that for good.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ensure_home(settings.store)
     os.environ["LC_ASSETS_STORE"] = str(settings.store)
     command = [
@@ -187,7 +195,7 @@ def _resolve(references: list[str], settings: Settings) -> tuple[list[Scene], li
     for reference in references:
         for found in resolve(reference, registry.scene):
             if found.scene is None:
-                failures.append(f"{without_query(found.reference)}: {found.error}")
+                failures.append(_named(without_query(found.reference), str(found.error)))
             elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:
                 failures.append(
                     f"{without_query(found.reference)}: item {found.scene.id} was named twice with different contents "
@@ -200,11 +208,17 @@ def _resolve(references: list[str], settings: Settings) -> tuple[list[Scene], li
     return list(scenes.values()), failures
 
 
+def _named(reference: str, error: str) -> str:
+    """An error that names what it is about, once."""
+    return error if reference in error else f"{reference}: {error}"
+
+
 def _finish(failures: list[str], total: int) -> None:
-    if failures:
-        click.secho(f"{len(failures)} of {total} failed", fg="red", err=True)
+    if failures and total > 1:
+        click.secho(f"{len(failures)} of {total} failed:", fg="red", err=True)
         for failure in failures:
             click.echo(f"  {failure}", err=True)
+    if failures:
         sys.exit(BAD_INPUT)
 
 

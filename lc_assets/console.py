@@ -35,7 +35,7 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
             outcome = _run(definitions, instance, scene.id, config, verbose)
             if outcome.error:
-                failures.append(outcome.error)
+                failures.append(outcome.error if scene.id in outcome.error else f"item {scene.id}: {outcome.error}")
                 click.secho(f"      failed: {outcome.error}", fg="red", err=True)
             else:
                 _show(outcome, Store(settings.store).scene(scene.id))

@@ -151,8 +151,14 @@ def load_engine(model: Path, contract: ModelContract) -> Engine:
 
 
 def _build(path: Path, contract: ModelContract) -> Engine:
-    import keras
-
+    try:
+        import keras
+    except (ImportError, ValueError) as error:  # ValueError: Keras does not know the backend
+        raise BadModel(
+            f"Keras cannot use KERAS_BACKEND={os.environ['KERAS_BACKEND']} ({error})",
+            asset="class_raster",
+            remedy=f"install that backend, or unset KERAS_BACKEND to use {DEFAULT_BACKEND}",
+        ) from None
     try:
         model: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the broken part of the archive made it raise

@@ -142,5 +142,6 @@ def _cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str
         "blocksize": blocksize,
         "overview_resampling": overviews,
         "bigtiff": "IF_SAFER",
-        "num_threads": "ALL_CPUS",
+        # GDAL 3.x's compression threads print "Bad value 11 for ExtraSamples" on a twelve-band file, at random.
+        "num_threads": "1" if predictor == 2 else "ALL_CPUS",
     }

@@ -147,7 +147,7 @@ def read_document(path: Path) -> Any:
     except OSError as error:
         raise BadReference(f"{path} cannot be read ({error.strerror})", remedy="check the path") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise BadItem(f"{path} is no JSON ({error})", remedy="fetch the item again from its catalog") from None
+        raise BadItem(f"{path} is no JSON ({error})", remedy="name a STAC item, or fetch it again") from None
 
 
 def _product_level(document: dict[str, Any], item_id: str) -> str:

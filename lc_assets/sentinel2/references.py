@@ -115,7 +115,12 @@ def _get_json(url: str, item_id: str | None) -> Any:
         raise BadReference(
             f"{shown} cannot be reached ({type(error).__name__})",
             item=item_id,
-            remedy="check the network and the catalog's URL (LC_ASSETS_STAC_URL), then run it again",
+            remedy=(
+                "it is not registered in this store, so it was looked up: check its spelling, the network and "
+                "LC_ASSETS_STAC_URL"
+                if item_id
+                else "check the network and the URL, then run it again"
+            ),
             transient=True,
         ) from None
     if answer.status_code == 404:

@@ -21,7 +21,7 @@ from lc_assets.stac.mlm import contract_to_item
 from lc_assets.training.calibrate import fit_temperature, softmax
 from lc_assets.training.data import CHIP, Chips
 from lc_assets.training.evaluate import on_true_labels, on_weak_labels
-from lc_assets.training.network import CONVOLUTIONS, keras_model, multiply_adds_per_pixel
+from lc_assets.training.network import CONVOLUTIONS, keras_model, multiply_adds_per_pixel, teacher_module
 from lc_assets.training.splits import Splits, read_splits
 
 log = logging.getLogger("lc_assets.training")
@@ -55,13 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     # The network is only written down through Keras, which needs a backend that can hold weights: any will do.
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    from lc_assets.training.fit import Recipe, Scaling, fit, predict
+    from lc_assets.training.fit import TEACHER_RECIPE, Recipe, Scaling, fit, predict
 
     options.out.mkdir(parents=True, exist_ok=True)
     splits = read_splits(options.data)
     recipe = Recipe(steps=options.steps) if options.steps else Recipe()
     scaling = Scaling.of(splits.multispectral)
-    module = fit(splits, scaling, recipe, options.out / "checkpoint.pt")
+    teacher = fit(splits, scaling, TEACHER_RECIPE, options.out / "teacher.pt", network=teacher_module)
+    module = fit(splits, scaling, recipe, options.out / "checkpoint.pt", teacher=teacher)
     fitting, judging = _halves(splits.validation)
     temperature = fit_temperature(predict(module, fitting, scaling), fitting.labels)
     metrics = _metrics(lambda chips: softmax(predict(module, chips, scaling) / temperature), splits, judging)

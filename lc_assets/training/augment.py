@@ -22,7 +22,12 @@ _RGB = np.isin(BAND_NAMES, TRUE_COLOUR)
 
 
 def augment(
-    dn: np.ndarray, present: np.ndarray, mean: np.ndarray, std: np.ndarray, rng: np.random.Generator
+    dn: np.ndarray,
+    present: np.ndarray,
+    mean: np.ndarray,
+    std: np.ndarray,
+    rng: np.random.Generator,
+    jitter: float = 1.0,
 ) -> np.ndarray:
     """Random variants of chips as network input.
 
@@ -31,13 +36,14 @@ def augment(
         present: (N, 12) bool, bands that each chip has.
         mean, std: (12,) scaling of the contract.
         rng: source of chance.
+        jitter: how far gains and haze vary, as a share of this module's ranges.
 
     Returns:
         (N, 12, 64, 64) float32, 0 where a band is absent or a pixel hidden.
     """
     n, bands = present.shape
-    gain = np.exp(rng.normal(0, 0.12, (n, 1)) + rng.normal(0, 1, (n, bands)) * GAIN_SIGMA)
-    haze = rng.uniform(-0.95, 0.45, (n, 1)) + rng.normal(0, 0.12, (n, bands))
+    gain = np.exp(jitter * (rng.normal(0, 0.12, (n, 1)) + rng.normal(0, 1, (n, bands)) * GAIN_SIGMA))
+    haze = jitter * (rng.uniform(-0.95, 0.45, (n, 1)) + rng.normal(0, 0.12, (n, bands)))
     x = dn.astype(np.float32)
     x *= gain[..., None, None].astype(np.float32)
     x += (haze * HAZE_DN)[..., None, None].astype(np.float32)

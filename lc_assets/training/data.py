@@ -93,25 +93,24 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
     return chips, np.array([row.get("official_split", "") for row in rows])
 
 
-def read_rgb(archive: Path, split: str, without: Iterable[str] = ()) -> Chips:
-    """EuroSAT's RGB chips of an official split, brought back to DN of B04, B03 and B02.
+def read_rgb(archive: Path, without: Iterable[str] = ()) -> Chips:
+    """EuroSAT's RGB chips, brought back to DN of B04, B03 and B02.
 
     Args:
-        archive: zip with `<split>/<Class>/<name>.jpg`.
-        split: `train` or `val`.
+        archive: zip with `<official split>/<Class>/<name>.jpg`.
         without: names to leave out: the twins of chips that something is evaluated on.
     """
     left_out = set(without)
     images, labels, names = [], [], []
     with zipfile.ZipFile(archive) as files:
         for entry in sorted(files.namelist()):
-            folder, _, rest = entry.partition("/")
-            if folder != split or not entry.endswith(".jpg") or Path(rest).stem in left_out:
+            path = Path(entry)
+            if path.suffix != ".jpg" or path.stem in left_out:
                 continue
             with Image.open(io.BytesIO(files.read(entry))) as image:
                 images.append(np.asarray(image.convert("RGB")))
-            labels.append(CLASS_NAMES.index(Path(rest).parent.name))
-            names.append(Path(rest).stem)
+            labels.append(CLASS_NAMES.index(path.parent.name))
+            names.append(path.stem)
     dn = np.zeros((len(images), len(BAND_NAMES), CHIP, CHIP), np.uint16)
     levels = np.stack(images)
     for channel, band in enumerate(TRUE_COLOUR):

@@ -1,11 +1,17 @@
-"""Fit the network: joint batches of multispectral, weakly labelled and RGB chips; one cosine cycle; averaged weights;
-resumable."""
+"""Fit a network: joint batches of multispectral, weakly labelled and RGB chips; one cosine cycle; averaged weights;
+resumable.
+
+The shipped network learns from labels and from a larger teacher that was fitted the same way: it is shown the teacher's
+probabilities for the very chips, as augmented, that it sees itself (Hinton et al. 2015, arXiv:1503.02531; the same view
+for both: Beyer et al. 2022, arXiv:2106.05237). Chips without a credible label count through the teacher only.
+"""
 
 from __future__ import annotations
 
 import copy
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,28 +19,43 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional
 
 from lc_assets.training.augment import augment
 from lc_assets.training.data import Chips
 from lc_assets.training.network import torch_module
-from lc_assets.training.splits import Splits
+from lc_assets.training.splits import UNLABELLED, Splits
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The figures of a fit; they go into the model's contract as hyperparameters."""
+    """The figures of a fit; they go into the model's contract as hyperparameters.
+
+    Attributes:
+        jitter: how far gains and haze are varied, as a share of `lc_assets.training.augment`'s ranges; 0 is not at all.
+        distilled: share of the loss that is agreement with the teacher, where there is one.
+        softening: temperature of both sides of that agreement.
+        average: share of the averaged weights that a step keeps.
+    """
 
     steps: int = 8000
     batch_multispectral: int = 64
-    batch_weak: int = 16
+    batch_weak: int = 24
     batch_rgb: int = 64
+    jitter: float = 1.0
+    distilled: float = 0.8
+    softening: float = 2.0
     learning_rate: float = 3e-3
     weight_decay: float = 0.02
     label_smoothing: float = 0.05
     average: float = 0.998
     seed: int = 20261123
+
+
+TEACHER_RECIPE = Recipe(steps=8000, learning_rate=2e-3, weight_decay=0.05, label_smoothing=0.02)
+"""The teacher's figures."""
 
 
 @dataclass(frozen=True)
@@ -60,22 +81,35 @@ def fit(
     recipe: Recipe,
     checkpoint: Path,
     *,
+    network: Callable[[], nn.Module] = torch_module,
+    teacher: nn.Module | None = None,
     report_every: int = 250,
     stop_at: int | None = None,
 ) -> nn.Module:
     """Fit a network; goes on where `checkpoint` left off, if it is of the same recipe.
+
+    Args:
+        splits: what is learnt from, and the validation chips whose accuracy is logged.
+        scaling: of the network's input.
+        recipe: the figures.
+        checkpoint: file to save to and to go on from.
+        network: makes the network to be fitted.
+        teacher: a fitted network to learn from, besides the labels.
+        report_every: steps between checkpoints.
+        stop_at: step to stop at early.
 
     Returns:
         The network with averaged weights, in evaluation mode.
     """
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = torch_module().to(device, memory_format=torch.channels_last)
+    model = network().to(device, memory_format=torch.channels_last)
+    if teacher is not None:
+        teacher = teacher.to(device, memory_format=torch.channels_last).eval()
     average = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
     start = _resume(checkpoint, recipe, model, average, optimiser, schedule)
-    loss_of = nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing)
     # bfloat16 halves the time where the CPU or the GPU has it; weights and averages stay in float32.
     cast = torch.autocast(device.type, torch.bfloat16)
     began, losses = time.perf_counter(), []
@@ -83,8 +117,12 @@ def fit(
         # A generator per step: a resumed fit draws what an unbroken one would have drawn.
         x, y = _batch(splits, scaling, recipe, np.random.default_rng((recipe.seed, step)))
         model.train()
+        x = x.to(device, memory_format=torch.channels_last)
         with cast:
-            loss = loss_of(model(x.to(device, memory_format=torch.channels_last)), y.to(device))
+            logits = model(x)
+            with torch.no_grad():
+                taught = teacher(x) if teacher is not None else None
+            loss = _loss(logits.float(), y.to(device), taught, recipe)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -98,6 +136,20 @@ def fit(
             log.info("step %d loss %.3f val %.4f %.2f s/step", step + 1, recent, right, seconds)
             _save(checkpoint, recipe, step + 1, model, average, optimiser, schedule)
     return average.cpu()
+
+
+def _loss(logits: torch.Tensor, labels: torch.Tensor, taught: torch.Tensor | None, recipe: Recipe) -> torch.Tensor:
+    """Cross entropy with the labels and, if there is a teacher, with what it says."""
+    loss = functional.cross_entropy(
+        logits, labels, ignore_index=UNLABELLED, label_smoothing=0 if taught is not None else recipe.label_smoothing
+    )
+    if taught is None:
+        return loss
+    t = recipe.softening
+    told = functional.softmax(taught.float() / t, dim=1)
+    # Times t squared: gradients of softened probabilities shrink by that much (Hinton et al., section 2).
+    agreement = functional.kl_div(functional.log_softmax(logits / t, dim=1), told, reduction="batchmean") * t * t
+    return (1 - recipe.distilled) * loss + recipe.distilled * agreement
 
 
 def predict(model: nn.Module, chips: Chips, scaling: Scaling, batch: int = 256) -> np.ndarray:
@@ -128,7 +180,7 @@ def _batch(
         parts.append(chips.dn[chosen])
         labels.append(chips.labels[chosen])
         present.append(np.broadcast_to(chips.bands, (size, len(chips.bands))))
-    x = augment(np.concatenate(parts), np.concatenate(present), scaling.mean, scaling.std, rng)
+    x = augment(np.concatenate(parts), np.concatenate(present), scaling.mean, scaling.std, rng, recipe.jitter)
     return torch.from_numpy(x), torch.from_numpy(np.concatenate(labels))
 
 

@@ -59,6 +59,42 @@ def torch_module() -> torch.nn.Module:
     )
 
 
+TEACHER_WIDTHS = (48, 96, 160)
+"""Filters of the teacher at strides 2, 4 and 8; about four times the student's work. It is never shipped."""
+
+
+def teacher_module() -> torch.nn.Module:
+    """A wider, residual network that the shipped one learns from: (N, 12, 64, 64) float32 -> (N, 10) logits."""
+    from torch import nn
+
+    def unit(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
+        padding = (kernel - stride) // 2 if kernel % 2 == 0 else kernel // 2
+        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
+        return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+    class Residual(nn.Module):
+        def __init__(self, width: int) -> None:
+            super().__init__()
+            self.body = unit(width, width, 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + self.body(x)
+
+    first, second, third = TEACHER_WIDTHS
+    return nn.Sequential(
+        unit(len(BAND_NAMES), first, 4, 2),
+        unit(first, second, 3, 2),
+        Residual(second),
+        unit(second, third, 3, 2),
+        Residual(third),
+        Residual(third),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Dropout(0.2),
+        nn.Linear(third, len(CLASS_NAMES)),
+    )
+
+
 def keras_model(module: torch.nn.Module, temperature: float) -> Any:
     """The fitted network as a Keras model: (N, 64, 64, 12) -> (N, 10) probabilities.
 

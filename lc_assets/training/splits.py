@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,9 @@ from lc_assets.training.data import Chips, read_packed, read_rgb
 CREDIBLE = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
 """Classes whose weak L2A labels are worth learning from, where enough predictions agree."""
 CREDIBLE_VOTES = 8
+
+UNLABELLED = -100
+"""Label of a chip that is learnt from without one: only what the teacher says of it counts."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +33,15 @@ class Splits:
 def read_splits(folder: Path) -> Splits:
     """Read and split the data in `folder` (`eurosat_ms.tif`, `eurosat_rgb.zip`, `l2a_weak.tif`, and the CSVs).
 
-    The L2A chips are halved by their number: even ones may be learnt from (credible classes and votes only), odd ones
-    are only reported on.
+    RGB chips of both official lists are learnt from, but for the twins of the validation chips. The L2A chips are
+    halved by their number: even ones may be learnt from (by label where class and votes are credible), odd ones are
+    only reported on.
     """
     chips, official = read_packed(folder, "eurosat_ms")
     validation = chips.where(official == "val")
-    rgb = read_rgb(folder / "eurosat_rgb.zip", "train", without=validation.names)
+    rgb = read_rgb(folder / "eurosat_rgb.zip", without=validation.names)
     l2a, _ = read_packed(folder, "l2a_weak")
     even = np.arange(len(l2a)) % 2 == 0
     credible = np.isin(l2a.labels, [CLASS_NAMES.index(name) for name in CREDIBLE]) & (l2a.votes >= CREDIBLE_VOTES)
-    return Splits(chips.where(official == "train"), rgb, l2a.where(even & credible), validation, l2a.where(~even))
+    weak = replace(l2a, labels=np.where(credible, l2a.labels, UNLABELLED)).where(even)
+    return Splits(chips.where(official == "train"), rgb, weak, validation, l2a.where(~even))
