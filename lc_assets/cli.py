@@ -159,12 +159,131 @@ def ui(store: Path | None, port: int) -> None:
         "dev",
         "-m",
         "lc_assets.definitions",
+        "-m",
+        "lc_assets.model_definitions",
         "-h",
         "127.0.0.1",
         "-p",
         str(port),
     ]
     os.execv(sys.executable, command)
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the model and its checkpoints.")
+@click.option("--name", default="eurosat12-gap", show_default=True, help="Name in the contract.")
+@click.option("--version", default="1", show_default=True, help="Version in the contract.")
+@click.option("--steps", type=int, help="Steps of the fit.  [default: the recipe's]")
+@click.option("--teacher-steps", type=int, help="Steps of the teacher's fit; 0: no teacher.  [default: the recipe's]")
+@click.option("--ablation", is_flag=True, help="Also measure what each ingredient brings (six short fits more).")
+@said
+def train(data: Path, out: Path, ablation: bool, **options: Any) -> None:
+    """Train a model from labelled chips: model.keras, its contract model.json, its card.
+
+    DATA holds eurosat_ms.tif with its CSV (chips packed below each other) or EuroSAT's own <Class>/<name>.tif, and, if
+    there, eurosat_rgb.zip and l2a_weak.tif with its CSV. Goes on where it was stopped. Needs the train extra.
+    """
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    from lc_assets.training.recipe import train as make
+
+    document = make(data, out, ablate=ablation, **options)
+    click.echo(f"done. To use it: export LC_ASSETS_MODEL={document.resolve()}")
+
+
+@main.group()
+def model() -> None:
+    """Describe, check and judge models."""
+
+
+model_file = click.argument("file", type=click.Path(path_type=Path), required=False)
+
+
+def _model_item(file: Path | None) -> Path:
+    """The MLM item that a user means: the file, `model.json` in the folder or beside the weights, or the configured
+    one."""
+    if file is None:
+        return _settings(None).model
+    if file.is_dir():
+        return file / "model.json"
+    return file.with_suffix(".json") if file.suffix == ".keras" else file
+
+
+@model.command()
+@model_file
+@said
+def describe(file: Path | None) -> None:
+    """Print what a model promises. FILE: its .json, its .keras or their folder; by default the configured model."""
+    from lc_assets.inference.models import read_contract
+
+    contract, weights = read_contract(_model_item(file))
+    scaling = zip(contract.bands, contract.mean, contract.std, strict=True)
+    sources = [
+        f"{s.get('title', '')} ({s.get('license', '')}; {s.get('attribution', '')})" for s in contract.training_data
+    ]
+    rows = {
+        "name": f"{contract.name} {contract.version}",
+        "about": contract.description,
+        "weights": f"{weights} ({contract.framework} {contract.framework_version})",
+        "sha256": contract.sha256,
+        "parameters": f"{contract.total_parameters:,}",
+        "levels": ", ".join(contract.product_levels),
+        "chip": f"{contract.chip_size} px at 10 m, {contract.resampling}",
+        "bands": "\n".join(f"{band:<4} (DN - {mean:g}) / {std:g}" for band, mean, std in scaling),
+        "classes": ", ".join(contract.class_names),
+        "trained on": "\n".join(sources),
+        "metrics": "\n".join(f"{split}: {_figures(value)}" for split, value in contract.metrics.items()),
+        "hyperparameters": _figures(contract.hyperparameters),
+    }
+    for title, text in rows.items():
+        for number, line in enumerate(str(text).splitlines()):
+            click.echo(f"{title if number == 0 else '':<16}{line}")
+
+
+def _figures(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_figures(v)}" for key, v in value.items() if not isinstance(v, dict))
+    return str(value)
+
+
+@model.command()
+@model_file
+@said
+def check(file: Path | None) -> None:
+    """Check that a model loads, fits its contract and predicts; and that its contract is valid STAC."""
+    import json
+
+    import numpy as np
+
+    from lc_assets.inference.models import open_model
+    from lc_assets.stac.validate import validate_offline
+
+    item = _model_item(file)
+    engine = open_model(item)
+    contract = engine.contract
+    problems = validate_offline(json.loads(item.read_text(encoding="utf-8")))
+    chips = np.zeros((2, contract.chip_size, contract.chip_size, len(contract.bands)), np.float32)
+    found = engine.probabilities(chips)
+    if not np.isfinite(found).all() or not np.allclose(found.sum(axis=1), 1, atol=1e-3) or (found < 0).any():
+        problems.append("its outputs are no probabilities (they must be positive and add up to 1: end in a softmax)")
+    for problem in problems:
+        click.secho(f"error: {problem}", fg="red", err=True)
+    if problems:
+        sys.exit(BAD_INPUT)
+    click.echo(f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend}, valid STAC")
+
+
+@model.command()
+@model_file
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips, as for train.")
+@said
+def card(file: Path | None, data: Path) -> None:
+    """Judge a model on the chips that are held out, and write its card (README.md and charts) beside it."""
+    from lc_assets.evaluation.card import write_card
+
+    click.echo(f"written: {write_card(_model_item(file), data)}")
 
 
 def _settings(store: Path | None) -> Settings:
@@ -176,7 +295,10 @@ def _settings(store: Path | None) -> Settings:
 
 
 def _all_references(given: tuple[str, ...], listed: Iterable[str] | None) -> list[str]:
-    lines = (line.strip() for line in listed or ())
+    try:
+        lines = [line.strip().lstrip("\ufeff") for line in listed or ()]
+    except UnicodeDecodeError:
+        raise LandCoverError("the list of references is no text", remedy="give one reference a line, UTF-8") from None
     found = [*given, *(line for line in lines if line and not line.startswith("#"))]
     if not found:
         raise click.UsageError("name at least one REFERENCE, or a file of them with --from")

@@ -7,12 +7,15 @@ file and its MLM item.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from lc_assets.errors import BadModel
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_INDEX
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,24 @@ class ModelContract:
     """Sources: dicts with `title`, `href`, `license`, `attribution`."""
 
     def __post_init__(self) -> None:
-        where = f"model {self.name}"
+        where = f"model {self.name[:80]}"
         remedy = "mend the model's MLM item"
+        # Name and version become a folder's name in the store.
+        for what, text in (("name", self.name), ("version", self.version)):
+            if not _NAME.fullmatch(text) or ".." in text:
+                raise BadModel(
+                    f"its {what} is {text[:80]!r}",
+                    asset=where,
+                    remedy="use letters, digits, '.', '_', '-' (100 at most)",
+                )
+        if len(set(self.bands)) != len(self.bands) or not self.bands:
+            raise BadModel(f"its bands are {', '.join(self.bands) or 'none'}: each once", asset=where, remedy=remedy)
+        if not self.product_levels or not set(self.product_levels) <= {"L1C", "L2A"}:
+            raise BadModel(
+                f"its product levels are {', '.join(self.product_levels) or 'none'}",
+                asset=where,
+                remedy="name L1C, L2A or both in lc:product_levels",
+            )
         unknown = [b for b in self.bands if b not in BAND_INDEX]
         if unknown:
             raise BadModel(

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lc_assets.assets import ALL_ASSETS
+from lc_assets.assets import SCENE_ASSETS, class_raster, model_evaluation
+from lc_assets.errors import BadModel
+from lc_assets.inference.models import read_contract
 from lc_assets.io_managers import (
     CatalogIOManager,
     ClassRasterIOManager,
@@ -15,7 +17,7 @@ from lc_assets.io_managers import (
     VirtualStackIOManager,
 )
 from lc_assets.jobs import classify_scenes
-from lc_assets.resources import ItemsResource, ModelResource, StoreResource
+from lc_assets.resources import ChipsResource, ItemsResource, ModelResource, StoreResource
 from lc_assets.settings import Settings
 
 
@@ -23,9 +25,14 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     """The code location for some settings; by default those of the environment."""
     settings = settings or Settings.from_environment()
     store = StoreResource(root=str(settings.store))
+    version = _class_raster_version(settings)
+
+    def stamped(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(code_version=version) if spec.key == class_raster.key else spec
+
     stack_io = CogStackIOManager if settings.stack == "cog" else VirtualStackIOManager
     return dg.Definitions(
-        assets=ALL_ASSETS,
+        assets=[asset.map_asset_specs(stamped) for asset in SCENE_ASSETS],
         jobs=[classify_scenes],
         executor=dg.in_process_executor,
         resources={
@@ -39,6 +46,30 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             "catalog_io": CatalogIOManager(store=store),
         },
     )
+
+
+def build_model_definitions(settings: Settings | None = None) -> dg.Definitions:
+    """The model's own code location (`lc_assets.model_definitions`): apart, so that "all assets of a partition" means
+    the scene's."""
+    settings = settings or Settings.from_environment()
+    return dg.Definitions(
+        assets=[model_evaluation],
+        executor=dg.in_process_executor,
+        resources={
+            "model": ModelResource(item=str(settings.model)),
+            "chips": ChipsResource(folder=str(settings.chips)),
+        },
+    )
+
+
+def _class_raster_version(settings: Settings) -> str:
+    """Code version of class_raster: that of the code and that of the model, so that a changed model marks every map
+    that another one made as stale."""
+    code = class_raster.code_versions_by_key[class_raster.key]
+    try:
+        return f"{code}-{read_contract(settings.model)[0].sha256[:12]}"
+    except BadModel:
+        return f"{code}-no-model"  # told in full, with its remedy, when a run wants to use it
 
 
 defs = build_definitions()

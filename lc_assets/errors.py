@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 
-_QUERY = re.compile(r"(https?://[^\s?'\"]+)\?[^\s'\"]+")
+_QUERY = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s?#'\"<>]*)[?#][^\s'\"<>]*")
+_USER = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^\s/?#'\"<>]*@")
+_TOKEN = re.compile(r"(?i)[?#&][^\s'\"<>]*\bsig=[^\s'\"<>]*")
 
 
 def without_query(text: str) -> str:
-    """`text` with the query string of every URL in it removed: that is where SAS tokens live."""
-    return _QUERY.sub(r"\1", text)
+    """`text` without what may be secret in it: query, fragment and user of every URL, and SAS signatures anywhere."""
+    return _TOKEN.sub("", _USER.sub(r"\1", _QUERY.sub(r"\1", text)))
 
 
 class LandCoverError(Exception):

@@ -14,7 +14,7 @@ import rasterio
 
 import lc_assets
 from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel
+from lc_assets.errors import BadModel, StoreError
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.models import read_contract
 from lc_assets.raster.overview import Overview
@@ -61,10 +61,10 @@ def describe_scene(
     return ClassifiedScene(
         source=raw.scene.document,
         source_href=f"./{folder.raw_bands.name}/{ITEM}",
-        classified=_product(classes.path),
-        confidence=_product(classes.confidence),
-        overview=_product(overview.path),
-        thumbnail=_product(overview.thumbnail),
+        classified=_product(classes.path, classes.item),
+        confidence=_product(classes.confidence, classes.item),
+        overview=_product(overview.path, classes.item),
+        thumbnail=_product(overview.thumbnail, classes.item),
         grid=classes.grid,
         overview_grid=overview.grid,
         pixels=classes.pixels,
@@ -90,17 +90,24 @@ def software() -> dict[str, str]:
 def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str) -> str:
     """Put the model's two files into the store, unless they are there; their item's href as seen from a scene's
     folder."""
-    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}"
+    content = contract_to_item(contract, model_bytes=weights.stat().st_size)
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    # The same weights may come with another contract (another scaling): each pair has a folder of its own.
+    promise = hashlib.sha256(text.encode()).hexdigest()[:6]
+    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{promise}"
     document = folder / "model.json"
     if not document.exists():
         with staging(folder, item=item, asset="catalog", last=document.name) as stage:
             shutil.copyfile(weights, stage / "model.keras")
-            content = contract_to_item(contract, model_bytes=weights.stat().st_size)
-            (stage / document.name).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+            (stage / document.name).write_text(text, encoding="utf-8")
     return f"../../models/{folder.name}/{document.name}"
 
 
-def _product(path: Path) -> ProductFile:
+def _product(path: Path, item: str) -> ProductFile:
+    if not path.exists() or not path.stat().st_size:
+        raise StoreError(
+            f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise class_raster and overview"
+        )
     with path.open("rb") as content:
         digest = (
             hashlib.file_digest(content, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)

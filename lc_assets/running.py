@@ -15,7 +15,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from lc_assets.assets import ALL_ASSETS
+from lc_assets.assets import SCENE_ASSETS
 from lc_assets.errors import without_query
 from lc_assets.jobs import CLASSIFY
 from lc_assets.partitions import SCENES
@@ -23,7 +23,8 @@ from lc_assets.store import is_alive
 
 HOST_TAG = "lc_assets/host"
 PID_TAG = "lc_assets/pid"
-ASSET_NAMES: tuple[str, ...] = tuple(asset.key.to_user_string() for asset in ALL_ASSETS)
+_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+ASSET_NAMES: tuple[str, ...] = tuple(asset.key.to_user_string() for asset in SCENE_ASSETS)
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,8 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
                 error = error.cause
             if data.user_failure_data is not None and data.user_failure_data.description:
                 return data.user_failure_data.description
+            if error and error.cls_name in _INTERRUPTED:
+                return f"asset {event.step_key}: it was interrupted -> run it again"
             text = (error.message.strip() if error else "") or "unknown error"
             if error and error.cls_name == "Failure":
                 return without_query(text.removeprefix("dagster._core.definitions.events.Failure: "))

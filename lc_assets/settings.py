@@ -2,6 +2,7 @@
 
 LC_ASSETS_STORE        where everything is written                       ./store
 LC_ASSETS_MODEL        MLM item (.json) of the model to use              the shipped model
+LC_ASSETS_CHIPS        labelled chips that `model_evaluation` judges by   ../shared/data/eurosat
 LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from lc_assets.errors import LandCoverError
 from lc_assets.inference.models import SHIPPED
+from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER
 
 STACK_FORMS = ("virtual", "cog")
@@ -28,6 +30,7 @@ class Settings:
 
     store: Path = field(default_factory=lambda: Path("store").resolve())
     model: Path = SHIPPED
+    chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     stack: str = "virtual"
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
@@ -37,6 +40,11 @@ class Settings:
             raise LandCoverError(
                 f"LC_ASSETS_STACK is {self.stack!r}", remedy=f"set it to {' or '.join(STACK_FORMS)}, or unset it"
             )
+        if not is_remote(self.stac_url) or "?" in self.stac_url or "#" in self.stac_url:
+            raise LandCoverError(
+                f"LC_ASSETS_STAC_URL is {self.stac_url!r}",
+                remedy="set it to the http(s) root of a STAC API, or unset it",
+            )
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -45,6 +53,7 @@ class Settings:
         return cls(
             store=Path(os.environ.get("LC_ASSETS_STORE") or default.store).expanduser().resolve(),
             model=Path(os.environ.get("LC_ASSETS_MODEL") or default.model).expanduser().resolve(),
+            chips=Path(os.environ.get("LC_ASSETS_CHIPS") or default.chips).expanduser().resolve(),
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,

@@ -159,6 +159,13 @@ def _told(error: Exception, path: Path, item: str, asset: str) -> StoreError:
         free = shutil.disk_usage(path.parent).free
         full = full or free < 1 << 20
         reason += f"; {free / 1e6:.0f} MB free"
+    if isinstance(error, RasterioError | CPLE_BaseError) and not full:
+        return StoreError(
+            f"{path} cannot be made ({reason})",
+            item=item,
+            asset=asset,
+            remedy="what it is made from may be damaged: materialise the assets before it again",
+        )
     return StoreError(
         f"{path} cannot be written ({reason})",
         item=item,

@@ -10,25 +10,26 @@ import pytest
 import rasterio
 
 from lc_assets.errors import LandCoverError
+from lc_assets.evaluation.chips import EUROSAT_ORDER, band_positions, read_eurosat_folder, rgb_to_dn
+from lc_assets.evaluation.figures import Judgement
 from lc_assets.inference.models import SHIPPED, read_contract
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_INDEX, BAND_NAMES
 from lc_assets.stac.validate import validate_offline
 from lc_assets.training.augment import augment
-from lc_assets.training.calibrate import calibration_error, fit_temperature, softmax
-from lc_assets.training.data import EUROSAT_ORDER, band_positions, read_eurosat_folder, rgb_to_dn
+from lc_assets.training.calibrate import fit_temperature, softmax
 from lc_assets.training.network import multiply_adds_per_pixel
 
 
 def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path) -> None:
-    from lc_assets.training.splits import read_splits
+    from lc_assets.evaluation.splits import read_splits
 
     splits = read_splits(shared / "eurosat")
     judged = set(splits.validation.names)
     assert len(judged) == 261
     assert not judged & set(splits.multispectral.names)
     assert not judged & set(splits.rgb.names)
-    assert len(splits.rgb) == 16_200
+    assert len(splits.rgb) == 21_600 - len(judged)
     # The L2A chips that are learnt from and those that are reported on are different ones.
     learnt = {chip.tobytes() for chip in splits.weak.dn}
     assert not learnt & {chip.tobytes() for chip in splits.weak_validation.dn}
@@ -73,7 +74,8 @@ def test_temperature_makes_overconfident_logits_honest() -> None:
     logits = rng.normal(0, 1, (4000, 10))
     labels = np.array([rng.choice(10, p=row) for row in softmax(logits)])
     assert fit_temperature(4 * logits, labels) == pytest.approx(4, rel=0.1)
-    assert calibration_error(softmax(logits), labels) < 0.03 < calibration_error(softmax(4 * logits), labels)
+    honest, bold = (Judgement.of(softmax(x), labels) for x in (logits, 4 * logits))
+    assert honest.calibration_error < 0.03 < bold.calibration_error
 
 
 def test_the_shipped_network_is_small_unpadded_and_fully_convolutional() -> None:
@@ -107,14 +109,14 @@ def test_the_shipped_contract_is_valid_stac_and_fits_its_file() -> None:
 
 def test_a_fit_can_be_resumed_and_gives_what_an_unbroken_one_gives(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="fitting needs the train extra")
-    from lc_assets.training.data import Chips
+    from lc_assets.evaluation.chips import Chips
+    from lc_assets.evaluation.splits import Splits
     from lc_assets.training.fit import Recipe, Scaling, fit, predict
-    from lc_assets.training.splits import Splits
 
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 40)
     dn = (rng.integers(100, 900, (40, 12, 64, 64)) + 200 * labels[:, None, None, None]).astype(np.uint16)
-    chips = Chips(dn, labels, np.array([""] * 40), np.ones(12, bool), np.full(40, 10))
+    chips = Chips(dn, labels, np.array([""] * 40), np.ones(12, bool), np.full(40, 10), np.full(40, np.nan))
     splits, scaling = Splits(chips, chips, chips, chips, chips), Scaling.of(chips)
     recipe = Recipe(steps=4, batch_multispectral=8, batch_rgb=4, batch_weak=4)
     whole = predict(fit(splits, scaling, recipe, tmp_path / "a.pt", report_every=2), chips, scaling)

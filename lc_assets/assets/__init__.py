@@ -1,11 +1,14 @@
-"""The five assets, one file each, in the order of flow. Thin: what it takes, what it gives, what is checked."""
+"""The five assets of a scene, one file each, in the order of flow; and the model's evaluation.
+
+Thin: what it takes, what it gives, what is checked."""
 
 from lc_assets.assets.catalog import catalog
 from lc_assets.assets.class_raster import class_raster
+from lc_assets.assets.model_evaluation import model_evaluation
 from lc_assets.assets.overview import overview
 from lc_assets.assets.raw_bands import raw_bands
 from lc_assets.assets.resampled_stack import resampled_stack
 
-ALL_ASSETS = [raw_bands, resampled_stack, class_raster, overview, catalog]
+SCENE_ASSETS = [raw_bands, resampled_stack, class_raster, overview, catalog]
 
-__all__ = ["ALL_ASSETS", "catalog", "class_raster", "overview", "raw_bands", "resampled_stack"]
+__all__ = ["SCENE_ASSETS", "catalog", "class_raster", "model_evaluation", "overview", "raw_bands", "resampled_stack"]

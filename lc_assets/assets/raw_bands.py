@@ -44,7 +44,7 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
 
 
 def _below(name: str, percent: object, limit: float) -> dg.AssetCheckResult:
-    known = isinstance(percent, int | float)
+    known = isinstance(percent, int | float) and not isinstance(percent, bool) and 0 <= percent <= 100
     return dg.AssetCheckResult(
         check_name=name,
         passed=not known or float(percent) < limit,  # type: ignore[arg-type]

@@ -22,9 +22,9 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 
 from lc_assets.demo.materials import STATISTICS
+from lc_assets.evaluation.chips import Chips, read_packed
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_INDEX, BAND_NAMES
-from lc_assets.training.data import Chips, read_packed
 
 REGION = (-6.0, 43.0, 22.0, 56.0)
 """West, south, east, north (degrees): temperate Europe, so that one scene does not mix Provence with Lapland."""

@@ -46,8 +46,15 @@ class ClassMap:
         try:
             with rasterio.open(path) as dataset:
                 tags = dataset.tags()
-                if tags.get("ITEM_ID") != item or not confidence.exists():
-                    raise StoreError(f"{path} is no complete class map of this item", item=item, remedy=_REMEDY)
+                with rasterio.open(confidence) as beside:
+                    complete = tags.get("ITEM_ID") == beside.tags().get("ITEM_ID") == item
+                if not complete or beside.shape != dataset.shape:
+                    raise StoreError(
+                        f"{path} and {confidence.name} are no class map of this item",
+                        item=item,
+                        asset="class_raster",
+                        remedy=_REMEDY,
+                    )
                 pixels = np.array([int(tags[f"PIXELS_{c.code}"]) for c in ALL_CLASSES])
                 return cls(item, path, confidence, Grid.of(dataset), pixels, tags)
         except (RasterioIOError, KeyError):

@@ -26,6 +26,9 @@ BATCH = 64
 """Chips per call. Every call has this many (the last one is filled up), so the graph is compiled once and each chip's
 result does not depend on how many there are."""
 
+_TOLERANCE = 0.02
+"""How far probabilities may be from adding up to 1: bfloat16 keeps about three digits."""
+
 Predict = Callable[[np.ndarray], np.ndarray]
 
 
@@ -94,6 +97,13 @@ class Engine:
                 batch = np.zeros((BATCH, *chips.shape[1:]), np.float32)
                 batch[: len(part)] = part
             out[start : start + len(part)] = self.predict(batch)[: len(part)]
+        # Also false where one is not a number.
+        if not ((out >= -_TOLERANCE).all() and (abs(out.sum(axis=1) - 1) <= _TOLERANCE).all()):
+            raise BadModel(
+                "what it predicts are no probabilities: ten numbers of 0 and above that add up to 1",
+                asset=f"model {self.contract.name}",
+                remedy="end the model in a softmax, and check its weights (lc-assets model check)",
+            )
         return out
 
     def windows(self, pixels: np.ndarray, stride: int, wanted: np.ndarray) -> np.ndarray:
@@ -144,7 +154,7 @@ def load_engine(model: Path, contract: ModelContract) -> Engine:
             asset="class_raster",
             remedy="put the original file back, or write a new contract for this one",
         )
-    key = (digest, os.environ["KERAS_BACKEND"], contract.name)
+    key = (digest, os.environ["KERAS_BACKEND"], repr(contract))
     if key not in _engines:
         _engines[key] = _build(model, contract)
     return _engines[key]

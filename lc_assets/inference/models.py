@@ -28,13 +28,19 @@ def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
             asset="class_raster",
             remedy="set LC_ASSETS_MODEL to the model's .json, or unset it to use the shipped model",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadModel(
             f"the model's MLM item {item} is no JSON ({error})",
             asset="class_raster",
             remedy="put the original file back; LC_ASSETS_MODEL names the .json, not the .keras file",
         ) from None
-    return contract_from_item(document), (item.parent / model_href(document)).resolve()
+    contract = contract_from_item(document)
+    try:
+        return contract, (item.parent / model_href(document)).resolve()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise BadModel(
+            f"the href of its weights is no path ({error})", asset=f"model {contract.name}", remedy="mend the MLM item"
+        ) from None
 
 
 def open_model(item: Path = SHIPPED) -> Engine:

@@ -22,7 +22,7 @@ class _StackIOManager(SceneIOManager):
         """The stack, ready to be read window by window."""
         folder = scene.resampled_stack
         stack, scl = (STACK_COG, SCL_COG) if (folder / STACK_COG).exists() else (STACK_VRT, SCL_VRT)
-        return Stack.open(folder / stack, folder / scl if (folder / scl).exists() else None, scene.item)
+        return Stack.open(folder / stack, folder / scl, scene.item)
 
     def _written(self, scene: SceneFolder, *, other_form: tuple[str, ...]) -> dict[str, Any]:
         for name in other_form:

@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import rasterio
-from rasterio.errors import RasterioIOError
+from rasterio.errors import CRSError, RasterioIOError
 from rasterio.io import DatasetReader
 
 from lc_assets.errors import BadBand
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
+
+_DRIVERS = ("GTiff", "JP2OpenJPEG")
+"""What a band may come as. A VRT would name files elsewhere: the copy in the store would not stand by itself."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,21 @@ def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandF
     remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
     try:
         with rasterio.open(path) as dataset:
+            crs = dataset.crs
+            if dataset.driver not in _DRIVERS:
+                raise BadBand(
+                    f"it is a {dataset.driver} file, not one of {', '.join(_DRIVERS)}",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file",
+                )
+            if not crs or not crs.is_projected or crs.linear_units_factor[1] != 1:
+                raise BadBand(
+                    f"its CRS ({crs.to_string()[:80] if crs else 'none'}) is no projected one in metres",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file, which is in UTM",
+                )
             if dataset.count != 1 or dataset.dtypes[0] != dtype:
                 raise BadBand(
                     f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}",
@@ -73,7 +91,7 @@ def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandF
                     remedy="get the whole file from its source, then run it again",
                 )
             return BandFile(name, path, Grid.of(dataset), gsd)
-    except RasterioIOError:
+    except (RasterioIOError, CRSError):
         raise BadBand("the file cannot be opened as a raster", item=item, asset=name, remedy=remedy) from None
 
 
@@ -101,5 +119,5 @@ def _check_congruent(band: BandFile, reference: Grid, item: str) -> None:
             f"its grid does not fit {REFERENCE_BAND}'s: {difference}",
             item=item,
             asset=band.name,
-            remedy="all bands must be of the same tile and crop: use the item's original files",
+            remedy="all bands must be of the same tile, and a crop a multiple of 60 m wide: use the original files",
         )

@@ -78,16 +78,18 @@ class Grid:
         if self.shape != other.shape:
             return f"{self.width} x {self.height} pixels instead of {other.width} x {other.height}"
         if not self.transform.almost_equals(other.transform, precision=other.resolution / 1000):
-            return (
-                f"corner ({self.transform.c:g}, {self.transform.f:g}) and pixel size {self.resolution:g} m instead of "
-                f"({other.transform.c:g}, {other.transform.f:g}) and {other.resolution:g} m"
-            )
+            return f"corner and pixel size {_corner(self.transform)} instead of {_corner(other.transform)}"
         return None
 
     def strips(self, rows: int) -> Iterator[Window]:
         """Full-width windows of at most `rows` rows, from top to bottom."""
         for top in range(0, self.height, rows):
             yield Window(0, top, self.width, min(rows, self.height - top))
+
+
+def _corner(transform: Affine) -> str:
+    rotated = f", rotated by {transform.b:.12g}, {transform.d:.12g}" if transform.b or transform.d else ""
+    return f"({transform.c:.12g}, {transform.f:.12g}), {transform.a:.12g} m{rotated}"
 
 
 def _crs_name(crs: CRS | None) -> str:

@@ -64,6 +64,7 @@ class StackRecipe:
             "PROCESSING_BASELINE": self.baseline,
             "OFFSET_DN": str(self.offset),
             "RESAMPLING": self.kernel,
+            "SCL": "yes" if SCL in self.bands else "no",
         }
 
 
@@ -100,12 +101,22 @@ class Stack:
                 tags = dataset.tags()
                 if tags.get("ITEM_ID") != item or dataset.descriptions != BAND_NAMES:
                     raise StoreError(
-                        f"{path} is no stack of this item", item=item, remedy="materialise resampled_stack again"
+                        f"{path} is no stack of this item",
+                        item=item,
+                        asset="resampled_stack",
+                        remedy="materialise resampled_stack again",
+                    )
+                if scl_path is not None and tags.get("SCL") == "yes" and not scl_path.exists():
+                    raise StoreError(
+                        f"its scene classification {scl_path} is missing, without which no cloud would be masked",
+                        item=item,
+                        asset="resampled_stack",
+                        remedy="materialise resampled_stack again",
                     )
                 return cls(
                     item,
                     path,
-                    scl_path,
+                    scl_path if tags.get("SCL") == "yes" else None,
                     Grid.of(dataset),
                     tags["PRODUCT_LEVEL"],
                     tags["PROCESSING_BASELINE"],
@@ -241,7 +252,7 @@ def _header(grid: Grid) -> str:
     transform = ", ".join(repr(float(x)) for x in grid.transform.to_gdal())
     return (
         f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">'
-        f"<SRS>{grid.crs}</SRS><GeoTransform>{transform}</GeoTransform>"
+        f"<SRS>{escape(grid.crs)}</SRS><GeoTransform>{transform}</GeoTransform>"
     )
 
 

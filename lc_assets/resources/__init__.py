@@ -1,7 +1,8 @@
 """Dagster's handles on the outside: the store, where items come from, the model. Each gives a plain domain object."""
 
+from lc_assets.resources.chips import ChipsResource
 from lc_assets.resources.items import ItemsResource
 from lc_assets.resources.model import ModelResource
 from lc_assets.resources.store import StoreResource
 
-__all__ = ["ItemsResource", "ModelResource", "StoreResource"]
+__all__ = ["ChipsResource", "ItemsResource", "ModelResource", "StoreResource"]

@@ -85,6 +85,10 @@ def _download(href: str, item: str, asset: str) -> Iterator[bytes]:
                 got += len(piece)
                 yield piece
             expected = answer.headers.get("Content-Length")
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+        raise BadBand(
+            f"{href} is no usable URL ({type(error).__name__})", item=item, asset=asset, remedy="mend the item's href"
+        ) from None
     except (requests.RequestException, OSError) as error:
         # `from None` and the type alone: the error's text quotes the signed URL.
         raise BadBand(

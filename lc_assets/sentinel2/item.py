@@ -11,10 +11,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit
+from urllib.request import url2pathname
 
-from lc_assets.errors import BadItem, BadReference
+from lc_assets.errors import BadItem, BadReference, LandCoverError, without_query
 from lc_assets.sentinel2.bands import BAND_NAMES, SCL
+from lc_assets.sentinel2.footprint import check_place_and_time
 from lc_assets.sentinel2.radiometry import offset_dn, parse_baseline
 
 ASSET_ALIASES: dict[str, str] = {
@@ -56,14 +58,34 @@ def checked_id(item_id: Any) -> str:
 
 
 def unsigned(href: str) -> str:
-    """`href` without query and fragment if it is a URL: that is where SAS tokens are; local paths pass unchanged."""
-    parts = urlsplit(href)
-    return urlunsplit(parts._replace(query="", fragment="")) if parts.scheme in _REMOTE else href
+    """`href` without query, fragment and user if it is a URL, and without a SAS signature in any case."""
+    return without_query(href)
 
 
 def is_remote(href: str) -> bool:
-    """True for http(s) URLs."""
-    return urlsplit(href).scheme in _REMOTE
+    """True for http(s) URLs.
+
+    Raises:
+        BadReference: it begins like a URL, but is none.
+    """
+    try:
+        return urlsplit(href).scheme in _REMOTE
+    except ValueError:
+        raise BadReference(f"{href[:200]!r} is no URL", remedy="check its spelling") from None
+
+
+def local_path(href: str) -> Path:
+    """The path that a local href or a file:// URL names.
+
+    Raises:
+        BadReference: it cannot be a path.
+    """
+    try:
+        path = Path(url2pathname(urlsplit(href).path)) if href.lower().startswith("file:") else Path(href)
+        path.exists()
+    except (ValueError, OSError, RuntimeError) as error:  # NUL, lone surrogates, too long, loops of links
+        raise BadReference(f"{href[:200]!r} is no path ({error})", remedy="check its spelling") from None
+    return path
 
 
 @dataclass(frozen=True)
@@ -125,9 +147,11 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         raise BadItem(
             "the STAC item has no datetime", item=item_id, remedy="give it the acquisition time in properties.datetime"
         )
+    check_place_and_time(document, item_id)
     level = _product_level(document, item_id)
     document = copy.deepcopy(document)
     _resolve_hrefs(document, base, item_id)
+    document = _scrubbed(document)
     hrefs = _band_hrefs(document["assets"], item_id)
     baseline = parse_baseline(properties, item_id)
     return Scene(item_id, document, hrefs, level, baseline, offset_dn(baseline, properties))
@@ -141,12 +165,15 @@ def read_document(path: Path) -> Any:
         BadItem: it is no JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
     except FileNotFoundError:
         raise BadReference(f"there is no file {path}", remedy="check the path") from None
     except OSError as error:
         raise BadReference(f"{path} cannot be read ({error.strerror})", remedy="check the path") from None
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # bad JSON, bad UTF-8, numbers of thousands of digits, NUL in the path
         raise BadItem(f"{path} is no JSON ({error})", remedy="name a STAC item, or fetch it again") from None
 
 
@@ -161,9 +188,9 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
             remedy="give an item of a Sentinel-2 L1C or L2A collection, e.g. sentinel-2-l2a",
         )
     for text in (properties.get("s2:product_type"), document.get("collection"), item_id):
-        match = re.search(r"(?i)(?:MSI|-)?(L1C|L2A)", str(text or ""))
+        match = re.search(r"(?i)MSI(1C|2A)|L(1C|2A)", str(text or ""))
         if match:
-            return match[1].upper()
+            return f"L{(match[1] or match[2]).upper()}"
     raise BadItem(
         "neither its product type, nor its collection, nor its id says whether it is L1C or L2A",
         item=item_id,
@@ -173,20 +200,43 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
 
 def _resolve_hrefs(document: dict[str, Any], base: str | Path | None, item_id: str) -> None:
     """Make every asset's and link's href absolute and unsigned, in place."""
-    entries = [*document["assets"].values(), *(document.get("links") or [])]
-    for entry in entries:
+    remedy = "fetch the item again from its catalog"
+    links = document.get("links") or []
+    if not isinstance(links, list):
+        raise BadItem(f"its links are a {type(links).__name__}, not a list", item=item_id, remedy=remedy)
+    entries = [*document["assets"].items(), *((f"link {n}", link) for n, link in enumerate(links, start=1))]
+    for name, entry in entries:
         href = entry.get("href") if isinstance(entry, dict) else None
         if not isinstance(href, str) or not href:
-            raise BadItem("an asset or link has no href", item=item_id, remedy="fetch the item again from its catalog")
-        scheme = urlsplit(href).scheme
-        if scheme in _REMOTE:
-            entry["href"] = unsigned(href)
-        elif scheme == "file":
-            entry["href"] = urlsplit(href).path
-        elif base is not None and is_remote(str(base)):
-            entry["href"] = unsigned(urljoin(str(base), href))
-        elif base is not None:
-            entry["href"] = str((Path(base).resolve().parent / href).resolve())
+            raise BadItem("it has no href", item=item_id, asset=name, remedy=remedy)
+        try:
+            entry["href"] = _absolute(unsigned(href), base)
+        except (LandCoverError, ValueError, OSError, RuntimeError) as error:
+            problem = error.problem if isinstance(error, LandCoverError) else str(error)
+            raise BadItem(f"its href cannot be used: {problem}", item=item_id, asset=name, remedy=remedy) from None
+
+
+def _absolute(href: str, base: str | Path | None) -> str:
+    if "://" in href and not href.lower().startswith("file:"):
+        is_remote(href)  # is it a URL at all?
+        return href
+    if base is not None and is_remote(str(base)):
+        return unsigned(urljoin(str(base), href))
+    path = local_path(href)
+    return str((Path(base).resolve().parent / path).resolve() if base is not None else path)
+
+
+def _scrubbed(value: Any) -> Any:
+    """A document with every text in it free of tokens."""
+    if isinstance(value, dict):
+        return {key: _scrubbed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(entry) for entry in value]
+    return without_query(value) if isinstance(value, str) else value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
 
 
 def _band_hrefs(assets: dict[str, Any], item_id: str) -> dict[str, str]:
@@ -203,4 +253,17 @@ def _band_hrefs(assets: dict[str, Any], item_id: str) -> dict[str, str]:
             asset=missing[0],
             remedy=f"give an item with all 12 bands; this one has {', '.join(sorted(assets)) or 'no assets'}",
         )
+    for band, href in found.items():
+        if "://" in href and not is_remote(href):
+            raise BadItem(
+                f"{href} is of a kind that is not read here",
+                item=item_id,
+                asset=band,
+                remedy="use an item whose bands are files or http(s) URLs",
+            )
+        twin = next(other for other in found if found[other] == href)
+        if twin != band:
+            raise BadItem(
+                f"it is the same file as {twin}'s: {href}", item=item_id, asset=band, remedy="mend the item's hrefs"
+            )
     return found

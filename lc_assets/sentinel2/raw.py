@@ -10,6 +10,7 @@ from typing import Any
 
 from lc_assets.errors import StoreError
 from lc_assets.raster.check import BandFile, check_band_files
+from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.sentinel2.fetch import Fetched, fetch
 from lc_assets.sentinel2.item import Scene, parse_scene, read_document
 
@@ -42,7 +43,9 @@ class RawBands:
         remedy = "materialise raw_bands of this item"
         try:
             files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        except (OSError, ValueError, KeyError):
+            if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
+                raise KeyError
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             raise StoreError(
                 "its raw bands are not in the store", item=item, asset="raw_bands", remedy=remedy
             ) from None

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from lc_assets.errors import BadReference, LandCoverError, without_query
-from lc_assets.sentinel2.item import Scene, checked_id, is_remote, parse_scene, read_document, unsigned
+from lc_assets.sentinel2.item import Scene, checked_id, is_remote, local_path, parse_scene, read_document, unsigned
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 COLLECTION = "sentinel-2-l2a"
@@ -57,9 +57,12 @@ def resolve(reference: str, lookup: Callable[[str], Scene]) -> Iterator[Resolved
     """
     shown = without_query(reference)
     try:
-        path = Path(reference)
         if is_remote(reference):
             yield Resolved(shown, _from_url(reference))
+            return
+        path = local_path(reference)
+        if _is_file_url(reference):
+            yield Resolved(shown, parse_scene(read_document(path), base=path))
         elif path.is_dir() or path.name in _STAC_FILES:
             yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset())
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
@@ -86,8 +89,7 @@ def _from_catalog(path: Path, above: frozenset[Path]) -> Iterator[Resolved]:
             continue
         found = True
         if relation == "item":
-            target = href if is_remote(href) else str(path.parent / href)
-            yield from resolve(target, _no_bare_ids)
+            yield _linked_item(href, path)
             continue
         try:
             yield from _from_catalog(path.parent / href, above | {path})
@@ -97,8 +99,19 @@ def _from_catalog(path: Path, above: frozenset[Path]) -> Iterator[Resolved]:
         raise BadReference(f"the catalog {path} has no items", remedy="name a catalog that links to items")
 
 
-def _no_bare_ids(reference: str) -> Scene:
-    raise BadReference(f"the catalog links to {reference!r}, which is no path", remedy="mend the catalog's links")
+def _linked_item(href: str, catalog: Path) -> Resolved:
+    """An item link of a static catalog: an item and nothing else, so that no catalog can lead in circles."""
+    try:
+        if is_remote(href):
+            return Resolved(without_query(href), _from_url(href))
+        path = catalog.parent / local_path(href)
+        return Resolved(str(path), parse_scene(read_document(path), base=path))
+    except LandCoverError as error:
+        return Resolved(without_query(href), error=error)
+
+
+def _is_file_url(reference: str) -> bool:
+    return reference.lower().startswith("file:")
 
 
 def _from_url(url: str, item_id: str | None = None) -> Scene:
@@ -111,6 +124,10 @@ def _get_json(url: str, item_id: str | None) -> Any:
     shown = unsigned(url)
     try:
         answer = requests.get(url, timeout=TIMEOUT, headers={"Accept": "application/geo+json, application/json"})
+    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+        raise BadReference(
+            f"{shown} is no usable URL ({type(error).__name__})", item=item_id, remedy="check its spelling"
+        ) from None
     except requests.RequestException as error:
         raise BadReference(
             f"{shown} cannot be reached ({type(error).__name__})",

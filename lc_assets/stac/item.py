@@ -13,6 +13,7 @@ from lc_assets.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.item import is_remote, unsigned
+from lc_assets.stac.validate import validate_offline
 from lc_assets.stac.vocabulary import (
     CLASSIFICATION,
     COG,
@@ -85,44 +86,49 @@ class ClassifiedScene:
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
     """The Item, hrefs relative to its own file, which lies beside the products."""
+    carried = _carried(scene.source["properties"])
+    item = _item(scene, carried)
+    # What the source says of itself is repeated only where it is valid: a fault of its catalog is not passed on.
+    faulty = {path for fault in validate_offline(item) for path in carried if f" properties/{path}:" in fault}
+    sound = {key: value for key, value in carried.items() if key not in faulty}
+    return pystac.Item.from_dict(_item(scene, sound) if faulty else item, migrate=False)
+
+
+def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
     source = scene.source
-    carried = _carried(source["properties"])
     prefixes = {key.partition(":")[0] for key in carried}
-    return pystac.Item.from_dict(
-        {
-            "type": "Feature",
-            "stac_version": pystac.get_stac_version(),
-            "stac_extensions": [
-                *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER),
-                *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
-            ],
-            "id": f"{source['id']}_classified",
-            "geometry": source["geometry"],
-            "bbox": source["bbox"],
-            "properties": {
-                "datetime": source["properties"]["datetime"],
-                "title": f"Land cover of {source['id']}",
-                "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
-                "created": scene.created,
-                "updated": scene.created,
-                **carried,
-                **_projection(scene.grid),
-                "processing:level": "L4",
-                "processing:datetime": scene.created,
-                "processing:lineage": _lineage(scene),
-                "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
-                "processing:software": scene.software,
-                "processing:version": scene.software.get("lc_assets", ""),
-                "lc:parameters": scene.parameters,
-                "lc:hectares": _hectares(scene),
-                "lc:model": f"{scene.contract.name} {scene.contract.version}",
-                "lc:model_sha256": scene.contract.sha256,
-            },
-            "links": _links(scene),
-            "assets": _assets(scene),
+    return {
+        "type": "Feature",
+        "stac_version": pystac.get_stac_version(),
+        "stac_extensions": [
+            *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER),
+            *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
+        ],
+        "id": f"{source['id']}_classified",
+        "geometry": source["geometry"],
+        "bbox": source["bbox"],
+        "properties": {
+            "datetime": source["properties"]["datetime"],
+            "title": f"Land cover of {source['id']}",
+            "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
+            "created": scene.created,
+            "updated": scene.created,
+            **carried,
+            **_projection(scene.grid),
+            "processing:level": "L4",
+            "processing:datetime": scene.created,
+            "processing:lineage": _lineage(scene),
+            "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
+            "processing:software": scene.software,
+            "processing:version": scene.software.get("lc_assets", ""),
+            "lc:parameters": scene.parameters,
+            "lc:hectares": _hectares(scene),
+            "lc:model": f"{scene.contract.name} {scene.contract.version}",
+            "lc:model_sha256": scene.contract.sha256,
         },
-        migrate=False,
-    )
+        "links": _links(scene),
+        "assets": _assets(scene),
+    }
 
 
 def _carried(properties: dict[str, Any]) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def model_href(item: Any) -> str:
 
 def _model_asset(item: Any) -> dict[str, Any]:
     for asset in _get(item, "assets", dict).values():
-        if isinstance(asset, dict) and "mlm:model" in (asset.get("roles") or []):
+        if isinstance(asset, dict) and "mlm:model" in str(asset.get("roles")):
             return asset
     raise _bad('it has no asset with the role "mlm:model"')
 
@@ -200,7 +200,10 @@ def _chip_size(tensor: dict[str, Any], bands: int) -> int:
 
 
 def _finite(container: Any, key: str) -> float:
-    value = float(_get(container, key, (int, float)))
+    try:
+        value = float(_get(container, key, (int, float)))
+    except OverflowError:
+        value = math.inf
     if not math.isfinite(value):
         raise _bad(f"{key} is {value}")
     return value

@@ -16,17 +16,3 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     rows = np.arange(len(labels))
     candidates = np.geomspace(0.2, 5, 200)
     return float(min(candidates, key=lambda t: -np.log(softmax(logits / t)[rows, labels] + 1e-12).mean()))
-
-
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error: mean gap between confidence and accuracy over equal bins of confidence, weighted by
-    their size."""
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == labels
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = 0.0
-    for b in range(bins):
-        chosen = place == b
-        if chosen.any():
-            gap += chosen.mean() * abs(right[chosen].mean() - confidence[chosen].mean())
-    return float(gap)

@@ -21,10 +21,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from lc_assets.evaluation.chips import Chips
+from lc_assets.evaluation.splits import UNLABELLED, Splits
 from lc_assets.training.augment import augment
-from lc_assets.training.data import Chips
 from lc_assets.training.network import torch_module
-from lc_assets.training.splits import UNLABELLED, Splits
 
 log = logging.getLogger(__name__)
 
@@ -176,6 +176,8 @@ def _batch(
         (splits.weak, recipe.batch_weak),
         (splits.rgb, recipe.batch_rgb),
     ):
+        if not size or not len(chips):
+            continue
         chosen = rng.integers(0, len(chips), size)
         parts.append(chips.dn[chosen])
         labels.append(chips.labels[chosen])

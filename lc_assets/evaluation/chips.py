@@ -46,6 +46,7 @@ class Chips:
         names: EuroSAT names (`Forest_12`), which the RGB and the multispectral twin share; empty strings where unknown.
         bands: (12,) bool, the bands that this source has.
         votes: (N,) how many of ten predictions agreed, for weak labels; 10 for true ones.
+        longitudes: (N,) degrees east of the chips' centres; NaN where unknown.
     """
 
     dn: np.ndarray
@@ -53,13 +54,16 @@ class Chips:
     names: np.ndarray
     bands: np.ndarray
     votes: np.ndarray
+    longitudes: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def where(self, keep: np.ndarray) -> Chips:
         """The chips at which `keep` (N,) is true."""
-        return Chips(self.dn[keep], self.labels[keep], self.names[keep], self.bands, self.votes[keep])
+        return Chips(
+            self.dn[keep], self.labels[keep], self.names[keep], self.bands, self.votes[keep], self.longitudes[keep]
+        )
 
 
 def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
@@ -89,6 +93,7 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
         np.array([row.get("name", "") for row in rows]),
         np.ones(len(BAND_NAMES), bool),
         np.array([int(row.get("votes_of_10", 10)) for row in rows]),
+        np.array([float(row.get("lon") or "nan") for row in rows]),
     )
     return chips, np.array([row.get("official_split", "") for row in rows])
 
@@ -116,7 +121,8 @@ def read_rgb(archive: Path, without: Iterable[str] = ()) -> Chips:
     for channel, band in enumerate(TRUE_COLOUR):
         dn[:, BAND_INDEX[band]] = rgb_to_dn(levels[..., channel])
     bands = np.isin(BAND_NAMES, TRUE_COLOUR)
-    return Chips(dn, np.array(labels), np.array(names), bands, np.full(len(labels), 10))
+    count = len(labels)
+    return Chips(dn, np.array(labels), np.array(names), bands, np.full(count, 10), np.full(count, np.nan))
 
 
 def rgb_to_dn(levels: np.ndarray) -> np.ndarray:
@@ -134,13 +140,28 @@ def read_eurosat_folder(folder: Path) -> Chips:
     paths = sorted(path for name in CLASS_NAMES for path in (folder / name).glob("*.tif"))
     if not paths:
         raise LandCoverError(f"{folder} has no <Class>/<name>.tif", remedy="name EuroSAT's folder with --data")
-    chips = []
+    chips, longitudes = [], []
     for path in paths:
         with rasterio.open(path) as dataset:
             chips.append(dataset.read(band_positions(dataset.count, dataset.descriptions, path)))
+            longitudes.append(dataset.lnglat()[0] if dataset.crs else np.nan)
     names = np.array([path.stem for path in paths])
     labels = np.array([CLASS_NAMES.index(path.parent.name) for path in paths])
-    return Chips(np.stack(chips), labels, names, np.ones(len(BAND_NAMES), bool), np.full(len(paths), 10))
+    bands, votes = np.ones(len(BAND_NAMES), bool), np.full(len(paths), 10)
+    return Chips(np.stack(chips), labels, names, bands, votes, np.array(longitudes))
+
+
+def no_chips() -> Chips:
+    """None at all: what a source that is not there gives."""
+    nothing, side = np.zeros(0, int), (len(BAND_NAMES), CHIP, CHIP)
+    return Chips(
+        np.zeros((0, *side), np.uint16),
+        nothing,
+        np.zeros(0, str),
+        np.ones(len(BAND_NAMES), bool),
+        nothing,
+        np.zeros(0),
+    )
 
 
 def band_positions(count: int, descriptions: tuple[str | None, ...], path: Path) -> list[int]:

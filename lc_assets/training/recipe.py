@@ -1,32 +1,31 @@
-"""From chips to a model and its contract: `python -m lc_assets.training --data ../shared/data/eurosat --out DIR`."""
+"""From labelled chips to a model and its contract: fit a teacher, fit the shipped network, calibrate, judge, export."""
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lc_assets.contract import ModelContract
+from lc_assets.errors import LandCoverError
+from lc_assets.evaluation.card import ABLATION, write_card
+from lc_assets.evaluation.chips import CHIP, Chips
+from lc_assets.evaluation.figures import on_true_labels, on_weak_labels
+from lc_assets.evaluation.splits import Splits, read_splits
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.stac.mlm import contract_to_item
 from lc_assets.training.calibrate import fit_temperature, softmax
-from lc_assets.training.data import CHIP, Chips
-from lc_assets.training.evaluate import on_true_labels, on_weak_labels
 from lc_assets.training.network import CONVOLUTIONS, keras_model, multiply_adds_per_pixel, teacher_module
-from lc_assets.training.splits import Splits, read_splits
 
-log = logging.getLogger("lc_assets.training")
-
-NAME = "eurosat12-gap"
+log = logging.getLogger(__name__)
 
 SOURCES: tuple[dict[str, str], ...] = (
     {
@@ -44,37 +43,62 @@ SOURCES: tuple[dict[str, str], ...] = (
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Fit, calibrate, judge, export."""
-    parser = argparse.ArgumentParser(prog="python -m lc_assets.training", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of eurosat_ms, eurosat_rgb.zip and l2a_weak")
-    parser.add_argument("--out", type=Path, required=True, help="folder for model.keras, model.json, the checkpoint")
-    parser.add_argument("--steps", type=int, default=None, help="steps of the fit; by default the recipe's own number")
-    parser.add_argument("--version", default="1", help="version written into the contract")
-    options = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+def train(
+    data: Path,
+    out: Path,
+    *,
+    name: str = "eurosat12-gap",
+    version: str = "1",
+    steps: int | None = None,
+    teacher_steps: int | None = None,
+    ablate: bool = False,
+) -> Path:
+    """Make a model; goes on where an earlier call of the same recipe stopped.
+
+    Args:
+        data: folder of chips, see `lc_assets.evaluation.splits.read_splits`.
+        out: folder for `model.keras`, `model.json`, the card, and the checkpoints (`*.pt`).
+        name, version: for the contract.
+        steps, teacher_steps: of the two fits; the recipe's own numbers by default; 0 teacher steps do without one.
+        ablate: also measure what each ingredient brings.
+
+    Returns:
+        Path of the MLM item.
+
+    Raises:
+        LandCoverError: PyTorch is not installed, or the chips cannot be read.
+    """
     # The network is only written down through Keras, which needs a backend that can hold weights: any will do.
     os.environ.setdefault("KERAS_BACKEND", "torch")
-    from lc_assets.training.fit import TEACHER_RECIPE, Recipe, Scaling, fit, predict
-
-    options.out.mkdir(parents=True, exist_ok=True)
-    splits = read_splits(options.data)
-    recipe = Recipe(steps=options.steps) if options.steps else Recipe()
+    try:
+        from lc_assets.training.fit import TEACHER_RECIPE, Recipe, Scaling, fit, predict
+    except ImportError:
+        raise LandCoverError(
+            "training needs PyTorch, which is not installed", remedy="pip install -c constraints.txt -e '.[train]'"
+        ) from None
+    splits = read_splits(data)
+    out.mkdir(parents=True, exist_ok=True)
+    recipe = Recipe() if steps is None else Recipe(steps=steps)
+    teaching = TEACHER_RECIPE if teacher_steps is None else replace(TEACHER_RECIPE, steps=teacher_steps)
     scaling = Scaling.of(splits.multispectral)
-    teacher = fit(splits, scaling, TEACHER_RECIPE, options.out / "teacher.pt", network=teacher_module)
-    module = fit(splits, scaling, recipe, options.out / "checkpoint.pt", teacher=teacher)
+    teacher = fit(splits, scaling, teaching, out / "teacher.pt", network=teacher_module) if teaching.steps else None
+    module = fit(splits, scaling, recipe, out / "checkpoint.pt", teacher=teacher)
     fitting, judging = _halves(splits.validation)
     temperature = fit_temperature(predict(module, fitting, scaling), fitting.labels)
     metrics = _metrics(lambda chips: softmax(predict(module, chips, scaling) / temperature), splits, judging)
+    if teacher is not None:
+        metrics["teacher_l1c_official_validation"] = _metrics(
+            lambda chips: softmax(predict(teacher, chips, scaling)), splits, judging
+        )["l1c_official_validation"]["accuracy"]
     log.info("%s", json.dumps(metrics, indent=1))
     model = keras_model(module, temperature)
-    weights = options.out / "model.keras"
+    weights = out / "model.keras"
     model.save(weights)
     import keras
 
     contract = ModelContract(
-        name=NAME,
-        version=options.version,
+        name=name,
+        version=version,
         bands=BAND_NAMES,
         product_levels=("L1C", "L2A"),
         mean=tuple(round(float(m), 2) for m in scaling.mean),
@@ -91,12 +115,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "temperature": round(temperature, 4),
             "convolutions": [list(conv) for conv in CONVOLUTIONS],
             "multiply_adds_per_pixel": multiply_adds_per_pixel(),
+            **({"teacher": asdict(teaching)} if teacher is not None else {}),
         },
         metrics=metrics,
         training_data=SOURCES,
     )
     item = contract_to_item(contract, model_bytes=weights.stat().st_size)
-    (options.out / "model.json").write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
+    document = out / "model.json"
+    document.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
+    if ablate and teacher is not None:
+        from lc_assets.training.ablation import ablation
+
+        experiments = ablation(splits, scaling, recipe, teacher, out)
+        (out / ABLATION).write_text(json.dumps(experiments, indent=1) + "\n", encoding="utf-8")
+    write_card(document, data)
+    return document
 
 
 def _halves(chips: Chips) -> tuple[Chips, Chips]:
@@ -106,16 +139,14 @@ def _halves(chips: Chips) -> tuple[Chips, Chips]:
 
 
 def _metrics(probabilities: Callable[[Chips], np.ndarray], splits: Splits, judging: Chips) -> dict[str, Any]:
-    return {
+    metrics = {
         "l1c_official_validation": on_true_labels(probabilities(splits.validation), splits.validation),
         "l1c_validation_half_not_used_for_temperature": {
             key: value
             for key, value in on_true_labels(probabilities(judging), judging).items()
             if key in ("chips", "expected_calibration_error")
         },
-        "l2a_held_out_8_votes": on_weak_labels(probabilities(splits.weak_validation), splits.weak_validation),
     }
-
-
-if __name__ == "__main__":
-    main()
+    if len(splits.weak_validation):
+        metrics["l2a_held_out_8_votes"] = on_weak_labels(probabilities(splits.weak_validation), splits.weak_validation)
+    return metrics

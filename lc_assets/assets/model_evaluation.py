@@ -1,0 +1,66 @@
+"""model_evaluation: how good the configured model is, so that a swap of models is judged in the UI."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from lc_assets.evaluation.card import class_rows, evaluate
+from lc_assets.evaluation.charts import calibration_chart, confusion_chart
+from lc_assets.failures import told
+from lc_assets.reports import picture, table
+from lc_assets.resources import ChipsResource, ModelResource
+
+USABLE = 0.9
+"""Accuracy or agreement below which the check warns."""
+
+
+@dg.asset(
+    group_name="model",
+    kinds={"keras"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "good_enough",
+            asset="model_evaluation",
+            description=f"Right on at least {USABLE:.0%} of the labelled chips, and agrees with as many of the L2A "
+            "chips that eight or more of ten predictions agree on.",
+        )
+    ],
+)
+def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.MaterializeResult:
+    """The configured model, judged on held-out chips: EuroSAT's official validation list (L1C) and weakly labelled L2A
+    chips. Needs the folder of chips that LC_ASSETS_CHIPS names."""
+    with told():
+        judged = evaluate(Path(model.item), Path(chips.folder))
+    contract = judged.contract
+    metadata: dict[str, Any] = {"model": f"{contract.name} {contract.version}", "model_sha256": contract.sha256}
+    figures = []
+    if judged.labelled:
+        low, high = judged.labelled.accuracy_interval
+        figures.append(judged.labelled.accuracy)
+        metadata |= {
+            "confusion": picture(confusion_chart(judged.labelled), "png", "confusion matrix"),
+            "calibration": picture(calibration_chart(judged.labelled), "png", "calibration curve"),
+            "l1c_accuracy": judged.labelled.accuracy,
+            "l1c_accuracy_95_percent_interval": f"{low:.3f} to {high:.3f}",
+            "l1c_calibration_error": judged.labelled.calibration_error,
+            "l1c_chips": judged.labelled.chips,
+            "classes": table(class_rows(judged.labelled)),
+        }
+    for votes, found in judged.votes.items():
+        metadata |= {f"l2a_{name}_votes_{votes}": value for name, value in found.items()}
+    if "agreement" in judged.votes.get(8, {}):
+        figures.append(judged.votes[8]["agreement"])
+    return dg.MaterializeResult(
+        metadata=metadata,
+        data_version=dg.DataVersion(contract.sha256),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="good_enough",
+                passed=bool(figures) and min(figures) >= USABLE,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"lowest": min(figures, default=0.0), "limit": USABLE},
+            )
+        ],
+    )
