@@ -116,6 +116,7 @@ def fit(
     for step in range(start, min(recipe.steps, stop_at or recipe.steps)):
         # A generator per step: a resumed fit draws what an unbroken one would have drawn.
         x, y = _batch(splits, scaling, recipe, np.random.default_rng((recipe.seed, step)))
+        torch.manual_seed(recipe.seed + step)  # and drops out what it would have dropped
         model.train()
         x = x.to(device, memory_format=torch.channels_last)
         with cast:
