@@ -17,13 +17,12 @@ from PIL import Image, ImageDraw, ImageFont
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.raster.picture import class_image, map_with_legend, shown_codes, true_colour
+from lc_assets.raster.picture import INK, PAPER, class_image, map_with_legend, shown_codes, true_colour
 from lc_assets.sentinel2.bands import TRUE_COLOUR
 from lc_assets.settings import Settings
 from lc_assets.store import SceneFolder, Store
 
 PANEL = 460
-_INK, _PAPER = (30, 30, 34), (255, 255, 255)
 
 
 def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
@@ -36,11 +35,11 @@ def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
     ]
     width, height = panels[0][1].size
     font = ImageFont.load_default(14)
-    page = Image.new("RGB", (3 * width + 24, height + 78), _PAPER)
+    page = Image.new("RGB", (3 * width + 24, height + 78), PAPER)
     draw = ImageDraw.Draw(page)
     for number, (title, panel) in enumerate(panels):
         x = number * (width + 12)
-        draw.text((x, 2), title, fill=_INK, font=font)
+        draw.text((x, 2), title, fill=INK, font=font)
         page.paste(panel.resize((width, height), Image.Resampling.NEAREST), (x, 22))
     x, y = 0, height + 30
     for c in ALL_CLASSES:
@@ -48,8 +47,8 @@ def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
         if x + step > page.width:
             x, y = 0, y + 22
         colour = (225, 225, 225) if c is NO_DATA else c.rgb
-        draw.rectangle((x, y + 2, x + 13, y + 15), fill=colour, outline=_INK)
-        draw.text((x + 19, y), c.title, fill=_INK, font=font)
+        draw.rectangle((x, y + 2, x + 13, y + 15), fill=colour, outline=INK)
+        draw.text((x + 19, y), c.title, fill=INK, font=font)
         x += step
     return page
 

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,15 +15,13 @@ from lc_assets.errors import BadModel
 from lc_assets.evaluation.charts import calibration_chart, confusion_chart
 from lc_assets.evaluation.chips import Chips
 from lc_assets.evaluation.figures import Judgement, on_weak_labels
-from lc_assets.evaluation.splits import read_splits
+from lc_assets.evaluation.splits import read_judges
 from lc_assets.inference.chips import classify_chips
 from lc_assets.inference.models import read_contract
 from lc_assets.landcover import CLASSES
 
 ABLATION = "ablation.json"
 """Beside the model: what `lc-assets train --ablation` measured."""
-
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,22 +49,22 @@ def evaluate(model: Path, data: Path) -> Evaluation:
         LandCoverError: the chips cannot be read.
     """
     contract, _ = read_contract(model)
-    splits = read_splits(data)
+    validation, l2a = read_judges(data)
     labelled, thirds, votes = None, {}, {}
-    if "L1C" in contract.product_levels and len(splits.validation):
-        chips = splits.validation
-        probabilities = _classified(chips, model, "L1C")
-        labelled = Judgement.of(probabilities, chips.labels)
-        if np.isfinite(chips.longitudes).any():
-            edges = np.nanquantile(chips.longitudes, (1 / 3, 2 / 3))
-            part = np.digitize(chips.longitudes, edges)
+    if "L1C" in contract.product_levels and len(validation):
+        probabilities = _classified(validation, model, "L1C")
+        labelled = Judgement.of(probabilities, validation.labels)
+        if np.isfinite(validation.longitudes).any():
+            edges = np.nanquantile(validation.longitudes, (1 / 3, 2 / 3))
+            part = np.digitize(validation.longitudes, edges)
             names = (f"west of {edges[0]:.1f}°", "between", f"east of {edges[1]:.1f}°")
             thirds = {
-                name: Judgement.of(probabilities[part == n], chips.labels[part == n]) for n, name in enumerate(names)
+                name: Judgement.of(probabilities[part == n], validation.labels[part == n])
+                for n, name in enumerate(names)
             }
-    if "L2A" in contract.product_levels and len(splits.weak_validation):
-        probabilities = _classified(splits.weak_validation, model, "L2A")
-        votes = {n: on_weak_labels(probabilities, splits.weak_validation, n) for n in (6, 7, 8, 9, 10)}
+    if "L2A" in contract.product_levels and len(l2a):
+        probabilities = _classified(l2a, model, "L2A")
+        votes = {n: on_weak_labels(probabilities, l2a, n) for n in (6, 7, 8, 9, 10)}
     if labelled is None and not votes:
         raise BadModel(
             f"{data} has no chips of {' or '.join(contract.product_levels)} to judge it by",
@@ -158,8 +155,8 @@ def _text(judged: Evaluation, experiments: list[dict[str, Any]]) -> str:
 _LIMITS = (
     "- It sees one date. A bare field in May and a harvested one in August look alike; crops and grass are told apart "
     "by the season that the scene happens to show.",
-    "- It has learnt from Europe. Other climates, soils, roofs and crops are extrapolation; the spatial hold-out shows "
-    "what a few countries' distance costs.",
+    "- It has learnt from Europe. Other climates, soils, roofs and crops are extrapolation, and validation "
+    "chips of a random list may lie beside training chips.",
     "- Its labels are of 640 m squares: things narrower than that widen, small ones vanish, borders are good to "
     "about a quarter of a window.",
     "- Clouds, shadows, snow and smoke are no classes of it: mask them (SCL does by default) or it will call them "

@@ -3,15 +3,14 @@ shows them with the default install."""
 
 from __future__ import annotations
 
-import io
-
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lc_assets.evaluation.figures import BINS, Judgement
 from lc_assets.landcover import CLASSES
+from lc_assets.raster.picture import INK, PAPER, encoded
 
-_INK, _PAPER, _FAINT = (30, 30, 34), (255, 255, 255), (214, 214, 220)
+_FAINT = (214, 214, 220)
 _RIGHT, _WRONG = np.array((24, 104, 52)), np.array((196, 44, 44))
 _CELL, _SIDE = 46, 360
 
@@ -22,23 +21,23 @@ def confusion_chart(judged: Judgement) -> bytes:
     titles = [c.title for c in CLASSES]
     left = int(max(font.getlength(title) for title in titles)) + 24
     top, size = left + 8, _CELL * len(titles)
-    page = Image.new("RGB", (left + size + 12, top + size + 12), _PAPER)
+    page = Image.new("RGB", (left + size + 12, top + size + 12), PAPER)
     draw = ImageDraw.Draw(page)
-    draw.text((8, 8), "label (rows), prediction (columns)", fill=_INK, font=small)
+    draw.text((8, 8), "label (rows), prediction (columns)", fill=INK, font=small)
     shares = judged.confusion / np.maximum(judged.confusion.sum(axis=1, keepdims=True), 1)
     for i, title in enumerate(titles):
         y = top + i * _CELL
-        draw.text((left - 10, y + _CELL / 2), title, fill=_INK, font=font, anchor="rm")
+        draw.text((left - 10, y + _CELL / 2), title, fill=INK, font=font, anchor="rm")
         _upright(page, title, (left + i * _CELL + _CELL // 2, top - 8), font)
         for j in range(len(titles)):
             x, count, share = left + j * _CELL, int(judged.confusion[i, j]), float(shares[i, j])
-            tone = (_RIGHT if i == j else _WRONG) * share**0.5 + np.array(_PAPER) * (1 - share**0.5)
+            tone = (_RIGHT if i == j else _WRONG) * share**0.5 + np.array(PAPER) * (1 - share**0.5)
             fill = (int(tone[0]), int(tone[1]), int(tone[2]))
             draw.rectangle((x, y, x + _CELL, y + _CELL), fill=fill, outline=_FAINT)
             if count:
-                ink = _PAPER if share > 0.4 else _INK
+                ink = PAPER if share > 0.4 else INK
                 draw.text((x + _CELL / 2, y + _CELL / 2), str(count), fill=ink, font=font, anchor="mm")
-    return _png(page)
+    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
 def calibration_chart(judged: Judgement) -> bytes:
@@ -46,7 +45,7 @@ def calibration_chart(judged: Judgement) -> bytes:
     knows."""
     font = ImageFont.load_default(12)
     left, top = 52, 16
-    page = Image.new("RGB", (left + _SIDE + 20, top + _SIDE + 52), _PAPER)
+    page = Image.new("RGB", (left + _SIDE + 20, top + _SIDE + 52), PAPER)
     draw = ImageDraw.Draw(page)
     most = max(float(judged.bins[:, 0].max()), 1)
     for number, (chips, _, accuracy) in enumerate(judged.bins):
@@ -54,18 +53,18 @@ def calibration_chart(judged: Judgement) -> bytes:
             tone = int(200 - 140 * (chips / most) ** 0.4)
             x0, x1 = (left + _SIDE * n / BINS for n in (number, number + 1))
             draw.rectangle((x0 + 1, top + _SIDE * (1 - accuracy), x1 - 1, top + _SIDE), fill=(tone, tone, 220))
-            draw.text(((x0 + x1) / 2, top + _SIDE - 8), f"{chips:.0f}", fill=_INK, font=font, anchor="mm")
-    draw.line((left, top + _SIDE, left + _SIDE, top), fill=_INK, width=1)
+            draw.text(((x0 + x1) / 2, top + _SIDE - 8), f"{chips:.0f}", fill=INK, font=font, anchor="mm")
+    draw.line((left, top + _SIDE, left + _SIDE, top), fill=INK, width=1)
     draw.rectangle((left, top, left + _SIDE, top + _SIDE), outline=_FAINT)
     for tick in range(0, 101, 25):
         at = _SIDE * tick / 100
-        draw.text((left + at, top + _SIDE + 12), f"{tick}", fill=_INK, font=font, anchor="mm")
-        draw.text((left - 8, top + _SIDE - at), f"{tick}", fill=_INK, font=font, anchor="rm")
+        draw.text((left + at, top + _SIDE + 12), f"{tick}", fill=INK, font=font, anchor="mm")
+        draw.text((left - 8, top + _SIDE - at), f"{tick}", fill=INK, font=font, anchor="rm")
     draw.text(
-        (left + _SIDE / 2, top + _SIDE + 34), "confidence, % (chips in the bars)", fill=_INK, font=font, anchor="mm"
+        (left + _SIDE / 2, top + _SIDE + 34), "confidence, % (chips in the bars)", fill=INK, font=font, anchor="mm"
     )
     _upright(page, "right, %", (14, top + _SIDE // 2 + 26), font)
-    return _png(page)
+    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
 def _upright(
@@ -75,10 +74,4 @@ def _upright(
     strip = Image.new("L", (int(font.getlength(text)) + 2, 18))
     ImageDraw.Draw(strip).text((0, 9), text, fill=255, font=font, anchor="lm")
     turned = strip.rotate(90, expand=True)
-    page.paste(_INK, (foot[0] - turned.width // 2, foot[1] - turned.height), turned)
-
-
-def _png(page: Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    page.quantize(64, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
+    page.paste(INK, (foot[0] - turned.width // 2, foot[1] - turned.height), turned)

@@ -45,20 +45,31 @@ def read_splits(folder: Path) -> Splits:
     halved by their number: even ones may be learnt from (by label where class and votes are credible), odd ones are
     only reported on.
     """
+    chips, judged, l2a, even = _read(folder)
+    validation = chips.where(judged)
+    archive = folder / "eurosat_rgb.zip"
+    rgb = read_rgb(archive, without=validation.names) if archive.exists() else no_chips()
+    credible = np.isin(l2a.labels, [CLASS_NAMES.index(name) for name in CREDIBLE]) & (l2a.votes >= CREDIBLE_VOTES)
+    weak = replace(l2a, labels=np.where(credible, l2a.labels, UNLABELLED)).where(even)
+    return Splits(chips.where(~judged), rgb, weak, validation, l2a.where(~even))
+
+
+def read_judges(folder: Path) -> tuple[Chips, Chips]:
+    """The validation chips and the held-out L2A chips of `read_splits`, without reading what is only learnt from."""
+    chips, judged, l2a, even = _read(folder)
+    return chips.where(judged), l2a.where(~even)
+
+
+def _read(folder: Path) -> tuple[Chips, np.ndarray, Chips, np.ndarray]:
+    """Multispectral chips and which of them judge; L2A chips and which of them may be learnt from."""
     if (folder / "eurosat_ms.tif").exists() or not any((folder / name).is_dir() for name in CLASS_NAMES):
         chips, official = read_packed(folder, "eurosat_ms")
         judged = official == "val"
     else:
         chips = read_eurosat_folder(folder)
         judged = _validation(chips.names, folder / VALIDATION_LIST)
-    validation = chips.where(judged)
-    archive = folder / "eurosat_rgb.zip"
-    rgb = read_rgb(archive, without=validation.names) if archive.exists() else no_chips()
     l2a = read_packed(folder, "l2a_weak")[0] if (folder / "l2a_weak.tif").exists() else no_chips()
-    even = np.arange(len(l2a)) % 2 == 0
-    credible = np.isin(l2a.labels, [CLASS_NAMES.index(name) for name in CREDIBLE]) & (l2a.votes >= CREDIBLE_VOTES)
-    weak = replace(l2a, labels=np.where(credible, l2a.labels, UNLABELLED)).where(even)
-    return Splits(chips.where(~judged), rgb, weak, validation, l2a.where(~even))
+    return chips, judged, l2a, np.arange(len(l2a)) % 2 == 0
 
 
 def _validation(names: np.ndarray, official: Path) -> np.ndarray:

@@ -16,8 +16,8 @@ from lc_assets.raster.overview import modal
 
 _FONT_SIZE = 13
 _LINE = 20
-_INK = (30, 30, 34)
-_PAPER = (255, 255, 255)
+INK = (30, 30, 34)
+PAPER = (255, 255, 255)
 _NO_DATA_GREY = (225, 225, 225)
 
 
@@ -48,24 +48,24 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
     font = ImageFont.load_default(_FONT_SIZE)
     width = int(max((font.getlength(text) for _, text in lines), default=0)) + 44
     height = max(image.height, _LINE * (len(lines) + 2) + 16)
-    page = Image.new("RGB", (image.width + width, height), _PAPER)
+    page = Image.new("RGB", (image.width + width, height), PAPER)
     page.paste(image, (0, 0))
     draw = ImageDraw.Draw(page)
     x, y = image.width + 14, 10
     for c, text in lines:
-        draw.rectangle((x, y + 3, x + 13, y + 15), fill=_NO_DATA_GREY if c is NO_DATA else c.rgb, outline=_INK)
-        draw.text((x + 20, y + 1), text, fill=_INK, font=font)
+        draw.rectangle((x, y + 3, x + 13, y + 15), fill=_NO_DATA_GREY if c is NO_DATA else c.rgb, outline=INK)
+        draw.text((x + 20, y + 1), text, fill=INK, font=font)
         y += _LINE
     _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
-    return _bytes(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, room: int, font: object) -> None:
     metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
     if metres:
-        draw.line((x, y, x + round(metres / pixel_size), y), fill=_INK, width=3)
+        draw.line((x, y, x + round(metres / pixel_size), y), fill=INK, width=3)
         label = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
-        draw.text((x, y + 4), label, fill=_INK, font=font)  # type: ignore[arg-type]
+        draw.text((x, y + 4), label, fill=INK, font=font)  # type: ignore[arg-type]
 
 
 def shown_codes(path: Path, side: int) -> tuple[np.ndarray, float]:
@@ -99,7 +99,7 @@ def true_colour(bands: tuple[Path, Path, Path], side: int = 512) -> bytes:
         for channel, layer in enumerate(layers):
             stretched = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
             page[..., channel] = np.where(valid, 255 * stretched**0.7, 0)
-    return _bytes(Image.fromarray(page), "JPEG", quality=82)
+    return encoded(Image.fromarray(page), "JPEG", quality=82)
 
 
 def _reduced(path: Path, side: int) -> np.ndarray:
@@ -111,7 +111,8 @@ def _reduced(path: Path, side: int) -> np.ndarray:
         return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
 
 
-def _bytes(image: Image.Image, kind: str, **options: object) -> bytes:
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """An image as a file's bytes; `kind` and `options` are Pillow's."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

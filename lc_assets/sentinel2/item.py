@@ -5,7 +5,6 @@ Another catalog's asset names go into `ASSET_ALIASES`, and nowhere else.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from dataclasses import dataclass
@@ -149,9 +148,8 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         )
     check_place_and_time(document, item_id)
     level = _product_level(document, item_id)
-    document = copy.deepcopy(document)
-    _resolve_hrefs(document, base, item_id)
     document = _scrubbed(document)
+    _resolve_hrefs(document, base, item_id)
     hrefs = _band_hrefs(document["assets"], item_id)
     baseline = parse_baseline(properties, item_id)
     return Scene(item_id, document, hrefs, level, baseline, offset_dn(baseline, properties))
@@ -199,7 +197,7 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
 
 
 def _resolve_hrefs(document: dict[str, Any], base: str | Path | None, item_id: str) -> None:
-    """Make every asset's and link's href absolute and unsigned, in place."""
+    """Make every asset's and link's href absolute, in place."""
     remedy = "fetch the item again from its catalog"
     links = document.get("links") or []
     if not isinstance(links, list):
@@ -210,7 +208,7 @@ def _resolve_hrefs(document: dict[str, Any], base: str | Path | None, item_id: s
         if not isinstance(href, str) or not href:
             raise BadItem("it has no href", item=item_id, asset=name, remedy=remedy)
         try:
-            entry["href"] = _absolute(unsigned(href), base)
+            entry["href"] = _absolute(href, base)
         except (LandCoverError, ValueError, OSError, RuntimeError) as error:
             problem = error.problem if isinstance(error, LandCoverError) else str(error)
             raise BadItem(f"its href cannot be used: {problem}", item=item_id, asset=name, remedy=remedy) from None
@@ -227,7 +225,7 @@ def _absolute(href: str, base: str | Path | None) -> str:
 
 
 def _scrubbed(value: Any) -> Any:
-    """A document with every text in it free of tokens."""
+    """A copy of a document with every text in it free of tokens."""
     if isinstance(value, dict):
         return {key: _scrubbed(entry) for key, entry in value.items()}
     if isinstance(value, list):

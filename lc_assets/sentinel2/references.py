@@ -61,9 +61,7 @@ def resolve(reference: str, lookup: Callable[[str], Scene]) -> Iterator[Resolved
             yield Resolved(shown, _from_url(reference))
             return
         path = local_path(reference)
-        if _is_file_url(reference):
-            yield Resolved(shown, parse_scene(read_document(path), base=path))
-        elif path.is_dir() or path.name in _STAC_FILES:
+        if path.is_dir() or path.name in _STAC_FILES:
             yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset())
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
             yield Resolved(shown, parse_scene(read_document(path), base=path))
@@ -108,10 +106,6 @@ def _linked_item(href: str, catalog: Path) -> Resolved:
         return Resolved(str(path), parse_scene(read_document(path), base=path))
     except LandCoverError as error:
         return Resolved(without_query(href), error=error)
-
-
-def _is_file_url(reference: str) -> bool:
-    return reference.lower().startswith("file:")
 
 
 def _from_url(url: str, item_id: str | None = None) -> Scene:

@@ -33,9 +33,9 @@ def ablation(
             continue
         model = fit(data, scaling, variant, folder / "ablation.part.pt", teacher=taught, report_every=STEPS)
         (folder / "ablation.part.pt").unlink(missing_ok=True)
+        weak = on_weak_labels(predict(model, splits.weak_validation, scaling), splits.weak_validation)
         for judged_on, chips in judges.items():
             judged = Judgement.of(predict(model, chips, scaling), chips.labels)
-            weak = on_weak_labels(predict(model, splits.weak_validation, scaling), splits.weak_validation)
             done.append(
                 {
                     "ingredients": name,

@@ -87,9 +87,8 @@ def train(
     temperature = fit_temperature(predict(module, fitting, scaling), fitting.labels)
     metrics = _metrics(lambda chips: softmax(predict(module, chips, scaling) / temperature), splits, judging)
     if teacher is not None:
-        metrics["teacher_l1c_official_validation"] = _metrics(
-            lambda chips: softmax(predict(teacher, chips, scaling)), splits, judging
-        )["l1c_official_validation"]["accuracy"]
+        taught = softmax(predict(teacher, splits.validation, scaling))
+        metrics["teacher_l1c_official_validation"] = on_true_labels(taught, splits.validation)["accuracy"]
     log.info("%s", json.dumps(metrics, indent=1))
     model = keras_model(module, temperature)
     weights = out / "model.keras"
