@@ -1,5 +1,6 @@
 # make demo   set everything up, classify a synthetic scene, say how much is right
 # make test   set everything up, lint, check types, run the tests
+# make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
 # make ui     Dagster's UI on the same instance and store
 # make lock   refresh constraints.txt (needs uv)
 
@@ -8,13 +9,19 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint ui lock pictures clean
+# Named to the patch: where a CPU build of it is at hand, pip takes that one.
+TORCH ?= torch==2.13.0
+
+.PHONY: demo test test-train lint ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-train: $(VENV)/.installed-train
+	$(BIN)/python -m pytest lc_assets_tests/test_training.py
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -38,6 +45,10 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/pytho
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.installed-train: $(VENV)/.installed-dev
+	$(PIP) '$(TORCH)'
 	@touch $@
 
 # One file for every supported Python: markers say what differs.

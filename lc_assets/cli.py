@@ -6,37 +6,20 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable
-from functools import wraps
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 import lc_assets
+from lc_assets.cli_models import model, train
+from lc_assets.cli_shared import BAD_INPUT, said, settings_with
 from lc_assets.errors import LandCoverError, without_query
 
 if TYPE_CHECKING:
     from lc_assets.sentinel2.item import Scene
     from lc_assets.settings import Settings
-
-BAD_INPUT = 1
-"""Exit status when a reference, a scene or a setting was at fault. (click itself uses 2 for a wrong command line.)"""
-
-
-def said(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a fault that a person can mend into one line and a non-zero exit; no traceback."""
-
-    @wraps(command)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return command(*args, **kwargs)
-        except LandCoverError as error:
-            click.secho(f"error: {error}", fg="red", err=True)
-            sys.exit(BAD_INPUT)
-
-    return wrapped
-
 
 store_option = click.option(
     "--store",
@@ -66,6 +49,10 @@ def main() -> None:
     """
 
 
+main.add_command(train)
+main.add_command(model)
+
+
 @main.command()
 @references
 @from_option
@@ -90,7 +77,7 @@ def classify(
 
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
-    settings = _settings(store)
+    settings = settings_with(store)
     scenes, failures = _resolve(_all_references(references, listed), settings)
     config = {key: value for key, value in (("stride", stride), ("mask_clouds", mask_clouds)) if value is not None}
     from lc_assets.console import classify_all
@@ -108,12 +95,27 @@ def classify(
 @said
 def register(references: tuple[str, ...], listed: Iterable[str] | None, store: Path | None) -> None:
     """Register scenes as partitions, without classifying them: the UI and the `dagster` commands can take over."""
-    settings = _settings(store)
+    settings = settings_with(store)
     scenes, failures = _resolve(_all_references(references, listed), settings)
     from lc_assets.console import register_all
 
     register_all(settings, scenes)
     _finish(failures, len(scenes) + len(failures))
+
+
+@main.command()
+@store_option
+@click.option("--backfill", is_flag=True, help="Queue a run of each, for the daemon of `lc-assets ui`.")
+@said
+def stale(store: Path | None, backfill: bool) -> None:
+    """List the scenes whose map was made by another model than the configured one, or by older code; one id a line.
+
+    `lc-assets stale --backfill` queues them all; `lc-assets stale | lc-assets classify --from -` does them here.
+    """
+    settings = settings_with(store)
+    from lc_assets.console import list_stale
+
+    list_stale(settings, backfill=backfill)
 
 
 @main.command()
@@ -129,7 +131,7 @@ def register(references: tuple[str, ...], listed: Iterable[str] | None, store: P
 @said
 def demo(store: Path | None, folder: Path) -> None:
     """Write a synthetic scene, classify it, and say how much of it was classified right."""
-    settings = _settings(store)
+    settings = settings_with(store)
     from lc_assets.console import run_demo
 
     _finish(run_demo(settings, folder), 1)
@@ -141,7 +143,7 @@ def demo(store: Path | None, folder: Path) -> None:
 @said
 def ui(store: Path | None, port: int) -> None:
     """Open Dagster's UI (`dagster dev`) on loopback, on the same instance and store."""
-    settings = _settings(store)
+    settings = settings_with(store)
     from lc_assets.home import ensure_home
 
     with socket.socket() as probe:
@@ -169,139 +171,16 @@ def ui(store: Path | None, port: int) -> None:
     os.execv(sys.executable, command)
 
 
-@main.command()
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the model and its checkpoints.")
-@click.option("--name", default="eurosat12-gap", show_default=True, help="Name in the contract.")
-@click.option("--version", default="1", show_default=True, help="Version in the contract.")
-@click.option("--steps", type=int, help="Steps of the fit.  [default: the recipe's]")
-@click.option("--teacher-steps", type=int, help="Steps of the teacher's fit; 0: no teacher.  [default: the recipe's]")
-@click.option("--ablation", is_flag=True, help="Also measure what each ingredient brings (six short fits more).")
-@said
-def train(data: Path, out: Path, ablation: bool, **options: Any) -> None:
-    """Train a model from labelled chips: model.keras, its contract model.json, its card.
-
-    DATA holds eurosat_ms.tif with its CSV (chips packed below each other) or EuroSAT's own <Class>/<name>.tif, and, if
-    there, eurosat_rgb.zip and l2a_weak.tif with its CSV. Goes on where it was stopped. Needs the train extra.
-    """
-    import logging
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    from lc_assets.training.recipe import train as make
-
-    document = make(data, out, ablate=ablation, **options)
-    click.echo(f"done. To use it: export LC_ASSETS_MODEL={document.resolve()}")
-
-
-@main.group()
-def model() -> None:
-    """Describe, check and judge models."""
-
-
-model_file = click.argument("file", type=click.Path(path_type=Path), required=False)
-
-
-def _model_item(file: Path | None) -> Path:
-    """The MLM item that a user means: the file, `model.json` in the folder or beside the weights, or the configured
-    one."""
-    if file is None:
-        return _settings(None).model
-    if file.is_dir():
-        return file / "model.json"
-    return file.with_suffix(".json") if file.suffix == ".keras" else file
-
-
-@model.command()
-@model_file
-@said
-def describe(file: Path | None) -> None:
-    """Print what a model promises. FILE: its .json, its .keras or their folder; by default the configured model."""
-    from lc_assets.inference.models import read_contract
-
-    contract, weights = read_contract(_model_item(file))
-    scaling = zip(contract.bands, contract.mean, contract.std, strict=True)
-    sources = [
-        f"{s.get('title', '')} ({s.get('license', '')}; {s.get('attribution', '')})" for s in contract.training_data
-    ]
-    rows = {
-        "name": f"{contract.name} {contract.version}",
-        "about": contract.description,
-        "weights": f"{weights} ({contract.framework} {contract.framework_version})",
-        "sha256": contract.sha256,
-        "parameters": f"{contract.total_parameters:,}",
-        "levels": ", ".join(contract.product_levels),
-        "chip": f"{contract.chip_size} px at 10 m, {contract.resampling}",
-        "bands": "\n".join(f"{band:<4} (DN - {mean:g}) / {std:g}" for band, mean, std in scaling),
-        "classes": ", ".join(contract.class_names),
-        "trained on": "\n".join(sources),
-        "metrics": "\n".join(f"{split}: {_figures(value)}" for split, value in contract.metrics.items()),
-        "hyperparameters": _figures(contract.hyperparameters),
-    }
-    for title, text in rows.items():
-        for number, line in enumerate(str(text).splitlines()):
-            click.echo(f"{title if number == 0 else '':<16}{line}")
-
-
-def _figures(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_figures(v)}" for key, v in value.items() if not isinstance(v, dict))
-    return str(value)
-
-
-@model.command()
-@model_file
-@said
-def check(file: Path | None) -> None:
-    """Check that a model loads, fits its contract and predicts; and that its contract is valid STAC."""
-    import json
-
-    import numpy as np
-
-    from lc_assets.inference.models import open_model
-    from lc_assets.stac.validate import validate_offline
-
-    item = _model_item(file)
-    engine = open_model(item)
-    contract = engine.contract
-    problems = validate_offline(json.loads(item.read_text(encoding="utf-8")))
-    chips = np.zeros((2, contract.chip_size, contract.chip_size, len(contract.bands)), np.float32)
-    found = engine.probabilities(chips)
-    if not np.isfinite(found).all() or not np.allclose(found.sum(axis=1), 1, atol=1e-3) or (found < 0).any():
-        problems.append("its outputs are no probabilities (they must be positive and add up to 1: end in a softmax)")
-    for problem in problems:
-        click.secho(f"error: {problem}", fg="red", err=True)
-    if problems:
-        sys.exit(BAD_INPUT)
-    click.echo(f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend}, valid STAC")
-
-
-@model.command()
-@model_file
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips, as for train.")
-@said
-def card(file: Path | None, data: Path) -> None:
-    """Judge a model on the chips that are held out, and write its card (README.md and charts) beside it."""
-    from lc_assets.evaluation.card import write_card
-
-    click.echo(f"written: {write_card(_model_item(file), data)}")
-
-
-def _settings(store: Path | None) -> Settings:
-    if store is not None:
-        os.environ["LC_ASSETS_STORE"] = str(store)
-    from lc_assets.settings import Settings
-
-    return Settings.from_environment()
-
-
 def _all_references(given: tuple[str, ...], listed: Iterable[str] | None) -> list[str]:
     try:
         lines = [line.strip().lstrip("\ufeff") for line in listed or ()]
     except UnicodeDecodeError:
         raise LandCoverError("the list of references is no text", remedy="give one reference a line, UTF-8") from None
     found = [*given, *(line for line in lines if line and not line.startswith("#"))]
-    if not found:
+    if not found and listed is None:
         raise click.UsageError("name at least one REFERENCE, or a file of them with --from")
+    if not found:
+        click.echo("the list of references is empty: nothing to do", err=True)
     return found
 
 

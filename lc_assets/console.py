@@ -13,6 +13,7 @@ from dagster import DagsterInstance
 
 from lc_assets.definitions import build_definitions
 from lc_assets.home import ensure_home
+from lc_assets.inference.models import read_contract
 from lc_assets.jobs import CLASSIFY
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.registry import Registry
@@ -20,6 +21,7 @@ from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
 from lc_assets.sentinel2.item import Scene
 from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
+from lc_assets.staleness import queue_backfill, stale_items
 from lc_assets.store import SceneFolder, Store
 
 _BAR = 28
@@ -54,6 +56,21 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
         click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
 
 
+def list_stale(settings: Settings, *, backfill: bool) -> None:
+    """Name the scenes whose map another model or older code made, and queue them if asked to."""
+    read_contract(settings.model)  # a model that is not there makes no map stale
+    with _instance(settings) as instance:
+        items = stale_items(instance, build_definitions(settings))
+    if not items:
+        click.echo("no map is stale", err=True)
+    elif backfill:
+        # The runs' processes read these; a store named by --store must reach them too.
+        os.environ["LC_ASSETS_STORE"] = str(settings.store)
+        queue_backfill(items, click.echo)
+    else:
+        click.echo("\n".join(items))
+
+
 def run_demo(settings: Settings, folder: Path) -> list[str]:
     """Write the demo scene, classify it, hold the map against its truth."""
     from lc_assets.demo.scene import write_demo_scene
@@ -84,7 +101,7 @@ def _instance(settings: Settings) -> DagsterInstance:
     instance = DagsterInstance.get()
     healed = heal(instance)
     if healed:
-        click.echo(f"{healed} run(s) of processes that died have been marked as failed")
+        click.echo(f"{healed} run(s) of processes that died have been marked as failed", err=True)
     return instance
 
 

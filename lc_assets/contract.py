@@ -7,15 +7,38 @@ file and its MLM item.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from lc_assets.errors import BadModel
 from lc_assets.landcover import CLASS_NAMES
+from lc_assets.raster.stack import KERNELS
 from lc_assets.sentinel2.bands import BAND_INDEX
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+MAX_CHIP = 1024
+"""Larger chips would take gigabytes a batch."""
+_DN_MAX, _STD_MIN = 1e5, 1e-2
+"""Means and deviations of DN (uint16) lie within these; beyond, a band would be drowned or switched off."""
+
+
+def check_name(name: str, version: str) -> None:
+    """Name and version become a folder's name in the store.
+
+    Raises:
+        BadModel: one of them cannot.
+    """
+    for what, text in (("name", name), ("version", version)):
+        if not _NAME.fullmatch(text) or ".." in text:
+            raise BadModel(
+                f"its {what} is {text[:80]!r}",
+                asset=f"model {name[:80]}",
+                remedy="use letters, digits, '.', '_', '-' (100 at most)",
+            )
 
 
 @dataclass(frozen=True)
@@ -34,7 +57,7 @@ class ModelContract:
         resampling: kernel that brought the 20 m and 60 m bands to 10 m, in GDAL's name (``bilinear``).
         class_names: what the outputs mean, in output order.
         sha256: SHA-256 of the `.keras` file, lower-case hex.
-        hyperparameters, metrics, training_data, framework, accelerator: for people and the MLM item; never used in
+        hyperparameters, metrics, training_data, limitations, framework: for people and the MLM item; never used in
         inference.
     """
 
@@ -56,23 +79,26 @@ class ModelContract:
     metrics: dict[str, Any] = field(default_factory=dict)
     training_data: tuple[dict[str, str], ...] = ()
     """Sources: dicts with `title`, `href`, `license`, `attribution`."""
+    limitations: tuple[str, ...] = ()
+    """What this model cannot do, a sentence each."""
 
     def __post_init__(self) -> None:
+        # A list, as JSON and notebooks have it, is as good as a tuple.
+        for name in ("bands", "product_levels", "mean", "std", "class_names", "limitations"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
         where = f"model {self.name[:80]}"
         remedy = "mend the model's MLM item"
-        # Name and version become a folder's name in the store.
-        for what, text in (("name", self.name), ("version", self.version)):
-            if not _NAME.fullmatch(text) or ".." in text:
-                raise BadModel(
-                    f"its {what} is {text[:80]!r}",
-                    asset=where,
-                    remedy="use letters, digits, '.', '_', '-' (100 at most)",
-                )
+        check_name(self.name, self.version)
         if len(set(self.bands)) != len(self.bands) or not self.bands:
             raise BadModel(f"its bands are {', '.join(self.bands) or 'none'}: each once", asset=where, remedy=remedy)
-        if not self.product_levels or not set(self.product_levels) <= {"L1C", "L2A"}:
+        if (
+            isinstance(self.product_levels, str)
+            or not self.product_levels
+            or not set(self.product_levels) <= {"L1C", "L2A"}
+        ):
             raise BadModel(
-                f"its product levels are {', '.join(self.product_levels) or 'none'}",
+                f"its product levels are {self.product_levels!r}",
                 asset=where,
                 remedy="name L1C, L2A or both in lc:product_levels",
             )
@@ -87,8 +113,19 @@ class ModelContract:
                 asset=where,
                 remedy=remedy,
             )
-        if any(s <= 0 for s in self.std):
-            raise BadModel("a band's standard deviation is not positive", asset=where, remedy=remedy)
+        for band, mean, std in zip(self.bands, self.mean, self.std, strict=True):
+            if not (math.isfinite(mean) and abs(mean) <= _DN_MAX and math.isfinite(std) and _STD_MIN <= std <= _DN_MAX):
+                raise BadModel(
+                    f"band {band} is scaled by mean {mean:g} and deviation {std:g}, which no DN has",
+                    asset=where,
+                    remedy=f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
+                )
+        if self.resampling not in KERNELS:
+            raise BadModel(
+                f"it wants bands resampled by {self.resampling[:40]!r}",
+                asset=where,
+                remedy=f"name {', '.join(KERNELS)}",
+            )
         if self.class_names != CLASS_NAMES:
             raise BadModel(
                 f"it predicts {len(self.class_names)} classes ({', '.join(self.class_names)}), "
@@ -96,10 +133,16 @@ class ModelContract:
                 asset=where,
                 remedy="use a model of the same classes in the same order, or change lc_assets/landcover.py",
             )
-        if self.chip_size < 1:
-            raise BadModel(f"chip size {self.chip_size} px", asset=where, remedy=remedy)
+        if not 1 <= self.chip_size <= MAX_CHIP:
+            raise BadModel(f"chip size {self.chip_size} px", asset=where, remedy=f"1 to {MAX_CHIP} px are supported")
 
     @property
     def band_indices(self) -> tuple[int, ...]:
         """Positions of the model's bands in the stack's band axis."""
         return tuple(BAND_INDEX[b] for b in self.bands)
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change with anything that changes a prediction: weights, bands, scaling, chip, kernel."""
+        said = (self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling, self.class_names)
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]

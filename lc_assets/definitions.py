@@ -63,11 +63,11 @@ def build_model_definitions(settings: Settings | None = None) -> dg.Definitions:
 
 
 def _class_raster_version(settings: Settings) -> str:
-    """Code version of class_raster: that of the code and that of the model, so that a changed model marks every map
-    that another one made as stale."""
+    """Code version of class_raster: that of the code and that of the model (its weights and its contract), so that a
+    changed model marks every map that another one made as stale."""
     code = class_raster.code_versions_by_key[class_raster.key]
     try:
-        return f"{code}-{read_contract(settings.model)[0].sha256[:12]}"
+        return f"{code}-{read_contract(settings.model)[0].fingerprint}"
     except BadModel:
         return f"{code}-no-model"  # told in full, with its remedy, when a run wants to use it
 

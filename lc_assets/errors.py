@@ -19,6 +19,11 @@ def without_query(text: str) -> str:
     return _TOKEN.sub("", _USER.sub(r"\1", _QUERY.sub(r"\1", text)))
 
 
+def printable(text: str) -> str:
+    """`text` with what could steer a terminal, or not be written to it, shown as an escape; line breaks stay."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
 class LandCoverError(Exception):
     """A fault that a person can mend, told in one message.
 
@@ -55,7 +60,7 @@ class LandCoverError(Exception):
             )
             if part
         )
-        return f"{where + ': ' if where else ''}{self.problem} -> {self.remedy}"
+        return printable(f"{where + ': ' if where else ''}{self.problem} -> {self.remedy}")
 
 
 class BadReference(LandCoverError):

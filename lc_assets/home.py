@@ -28,7 +28,10 @@ def ensure_home(store: Path) -> Path:
         StoreError: the folder cannot be made.
     """
     chosen = os.environ.get("DAGSTER_HOME")
-    home = Path(chosen).expanduser().resolve() if chosen else Path(".dagster").resolve()
+    try:
+        home = Path(chosen or ".dagster").expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # no such user's home, links in a circle
+        raise StoreError(f"DAGSTER_HOME is no path ({error})", remedy="mend it, or unset it") from None
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not chosen and Path("workspace.yaml").exists() and not Path(".env").exists():

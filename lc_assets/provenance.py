@@ -13,6 +13,7 @@ from pathlib import Path
 import rasterio
 
 import lc_assets
+from lc_assets.checksum import sha256_of
 from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel, StoreError
 from lc_assets.inference.classmap import ClassMap
@@ -47,10 +48,10 @@ def describe_scene(
         StoreError: the model cannot be written into the store.
     """
     contract, weights = read_contract(Path(model_item))
-    if contract.sha256 != classes.tags.get("MODEL_SHA256"):
+    if contract.fingerprint != classes.tags.get("MODEL_FINGERPRINT"):
         raise BadModel(
             f"its class map was made by {classes.tags.get('MODEL')}, the configured model is {contract.name} "
-            f"{contract.version} with other weights",
+            f"{contract.version} with other weights or another contract",
             item=classes.item,
             asset="catalog",
             remedy="materialise class_raster again, or set LC_ASSETS_MODEL to the model that made the map",
@@ -108,17 +109,4 @@ def _product(path: Path, item: str) -> ProductFile:
         raise StoreError(
             f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise class_raster and overview"
         )
-    with path.open("rb") as content:
-        digest = (
-            hashlib.file_digest(content, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(path)
-        )
-    return ProductFile(path.name, path.stat().st_size, digest)
-
-
-def _digest(path: Path) -> str:
-    """For Python 3.10, which has no `hashlib.file_digest`."""
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while piece := content.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+    return ProductFile(path.name, path.stat().st_size, sha256_of(path))

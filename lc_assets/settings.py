@@ -51,10 +51,17 @@ class Settings:
         """The settings in force. Unset and empty variables mean the default."""
         default = cls()
         return cls(
-            store=Path(os.environ.get("LC_ASSETS_STORE") or default.store).expanduser().resolve(),
-            model=Path(os.environ.get("LC_ASSETS_MODEL") or default.model).expanduser().resolve(),
-            chips=Path(os.environ.get("LC_ASSETS_CHIPS") or default.chips).expanduser().resolve(),
+            store=_path("LC_ASSETS_STORE", default.store),
+            model=_path("LC_ASSETS_MODEL", default.model),
+            chips=_path("LC_ASSETS_CHIPS", default.chips),
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
         )
+
+
+def _path(name: str, default: Path) -> Path:
+    try:
+        return Path(os.environ.get(name) or default).expanduser().resolve()
+    except (RuntimeError, OSError, ValueError) as error:  # no such user's home, links in a circle
+        raise LandCoverError(f"{name} is no path ({error})", remedy="mend it, or unset it") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,14 +16,17 @@ import numpy as np
 import pytest
 import rasterio
 
+from lc_assets.contract import ModelContract
 from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
+from lc_assets.landcover import CLASS_NAMES
 from lc_assets.registry import Registry
 from lc_assets.running import Outcome, register, run_scene
 from lc_assets.sentinel2.bands import BANDS
 from lc_assets.sentinel2.item import Scene, parse_scene, read_document
 from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
+from lc_assets.stac.mlm import contract_to_item
 from lc_assets.store import SceneFolder, Store
 
 
@@ -158,3 +162,34 @@ def read(path: Path) -> np.ndarray:
     """A raster's first band."""
     with rasterio.open(path) as dataset:
         return dataset.read(1)
+
+
+def own_model(folder: Path, bands: tuple[str, ...], classes: int, **contract: object) -> Path:
+    """A user's own two files: a small untrained network and its MLM item."""
+    import keras  # late: it reads KERAS_BACKEND, which pytest_configure sets
+
+    folder.mkdir()
+    model = keras.Sequential(
+        [
+            keras.Input((64, 64, len(bands))),
+            keras.layers.Conv2D(4, 3, 4, padding="same"),
+            keras.layers.Flatten(),
+            keras.layers.Dense(classes, activation="softmax"),
+        ]
+    )
+    model.save(folder / "model.keras")
+    promise = {
+        "name": "own",
+        "version": "1",
+        "bands": bands,
+        "product_levels": ("L1C", "L2A"),
+        "mean": (1000.0,) * len(bands),
+        "std": (500.0,) * len(bands),
+        "chip_size": 64,
+        "resampling": "bilinear",
+        "class_names": CLASS_NAMES,
+        "sha256": hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest(),
+    }
+    item = contract_to_item(ModelContract(**{**promise, **contract}))  # type: ignore[arg-type]
+    (folder / "model.json").write_text(json.dumps(item))
+    return folder / "model.json"

@@ -143,7 +143,7 @@ def test_most_of_a_synthetic_landscape_is_recognised(tmp_path: Path, desk: Desk)
 
 
 def test_the_public_chip_classifier_recognises_real_chips(shared: Path) -> None:
-    from lc_assets.evaluation.chips import read_packed
+    from lc_assets.evaluation.reading import read_packed
 
     chips, split = read_packed(shared / "eurosat", "eurosat_ms")
     chips = chips.where(split == "val")

@@ -17,19 +17,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
-import keras
 import numpy as np
 import pytest
 import rasterio
 
-from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel, StoreError
 from lc_assets.inference.models import SHIPPED, open_model, read_contract
-from lc_assets.landcover import CLASS_NAMES
 from lc_assets.settings import Settings
-from lc_assets.stac.mlm import contract_to_item
 from lc_assets.store import staging
-from lc_assets_tests.conftest import Desk, copy_scene, edit_item, read
+from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model, read
 
 
 def files_below(folder: Path) -> list[str]:
@@ -95,35 +91,6 @@ def test_a_corrupt_model_is_refused(tmp_path: Path, content: bytes | None) -> No
     (folder / "model.json").write_text(json.dumps(item))
     with pytest.raises(BadModel, match="cannot be loaded as a Keras model"):
         open_model(folder / "model.json")
-
-
-def own_model(folder: Path, bands: tuple[str, ...], classes: int, **contract: object) -> Path:
-    """A user's own two files: a small untrained network and its MLM item."""
-    folder.mkdir()
-    model = keras.Sequential(
-        [
-            keras.Input((64, 64, len(bands))),
-            keras.layers.Conv2D(4, 3, 4, padding="same"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(classes, activation="softmax"),
-        ]
-    )
-    model.save(folder / "model.keras")
-    promise = {
-        "name": "own",
-        "version": "1",
-        "bands": bands,
-        "product_levels": ("L1C", "L2A"),
-        "mean": (1000.0,) * len(bands),
-        "std": (500.0,) * len(bands),
-        "chip_size": 64,
-        "resampling": "bilinear",
-        "class_names": CLASS_NAMES,
-        "sha256": hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest(),
-    }
-    item = contract_to_item(ModelContract(**{**promise, **contract}))  # type: ignore[arg-type]
-    (folder / "model.json").write_text(json.dumps(item))
-    return folder / "model.json"
 
 
 def test_a_model_with_another_class_count_is_refused_by_name(tmp_path: Path) -> None:

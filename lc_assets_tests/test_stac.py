@@ -319,6 +319,14 @@ MALFORMED = {
     "lc:training_data is a int": lambda d: d["properties"].update({"lc:training_data": 5}) or d,
     "lc:metrics is a list": lambda d: d["properties"].update({"lc:metrics": [1]}) or d,
     "mlm:total_parameters is a str": lambda d: d["properties"].update({"mlm:total_parameters": "many"}) or d,
+    "license is a list": lambda d: d["properties"].update({"lc:training_data": [{"license": ["MIT"]}]}) or d,
+    "has the value 9": lambda d: d["properties"]["mlm:output"][0]["classification:classes"][0].update(value=9) or d,
+    "value_scaling/0/mean is a str": lambda d: (
+        d["properties"]["mlm:input"][0]["value_scaling"][0].update(mean="1") or d
+    ),
+    "scaled by mean 1e+30": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(mean=1e30) or d,
+    "deviation 0": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(stddev=0) or d,
+    "resampled by 'bilinaer'": lambda d: d["properties"].update({"lc:resampling": "bilinaer"}) or d,
     'no asset with the role "mlm:model"': lambda d: d["assets"]["model"].update(roles=None) or d,
     "no SHA-256 multihash": lambda d: d["assets"]["model"].update({"file:checksum": "1220" + "zz" * 32}) or d,
 }

@@ -5,8 +5,9 @@ from typing import Any
 
 import dagster as dg
 
-from lc_assets.evaluation.card import class_rows, evaluate
+from lc_assets.evaluation.card import CREDIBLE_AT, class_rows, evaluate
 from lc_assets.evaluation.charts import calibration_chart, confusion_chart
+from lc_assets.evaluation.figures import agreement
 from lc_assets.failures import told
 from lc_assets.reports import picture, table
 from lc_assets.resources import ChipsResource, ModelResource
@@ -46,12 +47,20 @@ def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.Materiali
             "l1c_accuracy_95_percent_interval": f"{low:.3f} to {high:.3f}",
             "l1c_calibration_error": judged.labelled.calibration_error,
             "l1c_chips": judged.labelled.chips,
-            "classes": table(class_rows(judged.labelled)),
+            "l1c_classes": table(class_rows(judged.labelled)),
         }
-    for votes, found in judged.votes.items():
+    if judged.eastern:
+        metadata |= {
+            "eastern_hold_out_accuracy": judged.eastern.accuracy,
+            "eastern_hold_out_chips": judged.eastern.chips,
+            "eastern_hold_out_classes": table(class_rows(judged.eastern)),
+        }
+    for votes, part in judged.weak.items():
+        found = agreement(part)
         metadata |= {f"l2a_{name}_votes_{votes}": value for name, value in found.items()}
-    if "agreement" in judged.votes.get(8, {}):
-        figures.append(judged.votes[8]["agreement"])
+        if votes == CREDIBLE_AT:
+            figures += [found["agreement"]] if "agreement" in found else []
+            metadata["l2a_classes"] = table(class_rows(part))
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(contract.sha256),

@@ -22,7 +22,8 @@ import numpy as np
 from scipy.cluster.vq import kmeans2
 
 from lc_assets.demo.materials import STATISTICS
-from lc_assets.evaluation.chips import Chips, read_packed
+from lc_assets.evaluation.chips import Chips
+from lc_assets.evaluation.reading import read_packed
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_INDEX, BAND_NAMES
 

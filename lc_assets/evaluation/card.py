@@ -11,17 +11,23 @@ from typing import Any
 import numpy as np
 
 from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel
+from lc_assets.errors import BadModel, StoreError
 from lc_assets.evaluation.charts import calibration_chart, confusion_chart
-from lc_assets.evaluation.chips import Chips
-from lc_assets.evaluation.figures import Judgement, on_weak_labels
-from lc_assets.evaluation.splits import read_judges
+from lc_assets.evaluation.chips import CHIP, Chips
+from lc_assets.evaluation.figures import NOT_CREDIBLE, Judgement, agreement, judge_weak_labels
+from lc_assets.evaluation.splits import read_eastern, read_judges
 from lc_assets.inference.chips import classify_chips
 from lc_assets.inference.models import read_contract
 from lc_assets.landcover import CLASSES
+from lc_assets.store import put
 
 ABLATION = "ablation.json"
 """Beside the model: what `lc-assets train --ablation` measured."""
+HOLD_OUT = Path("holdout", "model.json")
+"""Beside the model: its twin that `lc-assets train --holdout` fitted without the eastern quarter of the chips."""
+VOTES = (6, 7, 8, 9, 10)
+CREDIBLE_AT = 8
+"""Votes of ten from which weak labels are counted as good."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,16 @@ class Evaluation:
         contract: of the model.
         labelled: on the official validation chips (L1C); None where the model does not take L1C.
         thirds: the same chips in three parts by longitude: name -> judgement.
-        votes: per least number of votes, agreement with weak L2A labels (`on_weak_labels`).
+        eastern: the model's twin that was fitted without the eastern quarter of all chips, on that quarter; None where
+            the model has no such twin.
+        weak: on weakly labelled L2A chips, per least number of votes; empty where the model does not take L2A.
     """
 
     contract: ModelContract
     labelled: Judgement | None
     thirds: dict[str, Judgement]
-    votes: dict[int, dict[str, Any]]
+    eastern: Judgement | None
+    weak: dict[int, Judgement]
 
 
 def evaluate(model: Path, data: Path) -> Evaluation:
@@ -49,29 +58,41 @@ def evaluate(model: Path, data: Path) -> Evaluation:
         LandCoverError: the chips cannot be read.
     """
     contract, _ = read_contract(model)
+    if contract.chip_size != CHIP:
+        raise BadModel(
+            f"it takes chips of {contract.chip_size} px, the labelled chips are {CHIP} px",
+            asset=f"model {contract.name}",
+            remedy="judge it by classify_chips on chips of your own",
+        )
     validation, l2a = read_judges(data)
-    labelled, thirds, votes = None, {}, {}
+    labelled, thirds, eastern, weak = None, {}, None, {}
     if "L1C" in contract.product_levels and len(validation):
         probabilities = _classified(validation, model, "L1C")
         labelled = Judgement.of(probabilities, validation.labels)
-        if np.isfinite(validation.longitudes).any():
+        known = np.isfinite(validation.longitudes)
+        if known.any():
             edges = np.nanquantile(validation.longitudes, (1 / 3, 2 / 3))
-            part = np.digitize(validation.longitudes, edges)
+            part = np.where(known, np.digitize(validation.longitudes, edges), -1)
             names = (f"west of {edges[0]:.1f}°", "between", f"east of {edges[1]:.1f}°")
             thirds = {
                 name: Judgement.of(probabilities[part == n], validation.labels[part == n])
                 for n, name in enumerate(names)
+                if (part == n).any()
             }
+        twin = model.parent / HOLD_OUT
+        if twin.exists() and len(unseen := read_eastern(data)):
+            eastern = Judgement.of(_classified(unseen, twin, "L1C"), unseen.labels)
     if "L2A" in contract.product_levels and len(l2a):
         probabilities = _classified(l2a, model, "L2A")
-        votes = {n: on_weak_labels(probabilities, l2a, n) for n in (6, 7, 8, 9, 10)}
-    if labelled is None and not votes:
+        weak = {n: judge_weak_labels(probabilities, l2a, n) for n in VOTES}
+    if labelled is None and not weak:
         raise BadModel(
-            f"{data} has no chips of {' or '.join(contract.product_levels)} to judge it by",
+            f"{data} has no chips of {' or '.join(contract.product_levels)} to judge it by: {len(validation)} of L1C "
+            f"with official_split val, {len(l2a)} of L2A",
             asset=f"model {contract.name}",
-            remedy="name a folder with chips of the model's product level",
+            remedy="name a folder that holds some out",
         )
-    return Evaluation(contract, labelled, thirds, votes)
+    return Evaluation(contract, labelled, thirds, eastern, weak)
 
 
 def _classified(chips: Chips, model: Path, level: str) -> np.ndarray:
@@ -85,98 +106,113 @@ def class_rows(judged: Judgement) -> list[dict[str, Any]]:
         {
             "class": c.name,
             "chips": int(chips),
-            **{
-                name: round(100 * float(v), 1) if np.isfinite(v) else 0.0
-                for name, v in (("precision", precision), ("recall", recall), ("f1", f1))
-            },
+            **{name: _rounded(v) for name, v in (("precision", precision), ("recall", recall), ("f1", f1))},
         }
         for c, chips, precision, recall, f1 in figures
     ]
 
 
+def _rounded(share: float) -> float | None:
+    """Percent; None where nothing was there to be counted."""
+    return round(100 * float(share), 1) if np.isfinite(share) else None
+
+
 def write_card(model: Path, data: Path) -> Path:
-    """Judge a model and write its card (`README.md` and two charts) beside it; the card's path."""
-    judged = evaluate(model, data)
+    """Judge a model and write its card (`README.md` and two charts) beside it; the card's path.
+
+    Raises:
+        BadModel, LandCoverError: see `evaluate`.
+        StoreError: the card cannot be written, or would take the place of a text of somebody's own.
+    """
     folder = model.parent
-    ablation = folder / ABLATION
-    experiments = json.loads(ablation.read_text(encoding="utf-8")) if ablation.exists() else []
-    if judged.labelled:
-        (folder / "confusion.png").write_bytes(confusion_chart(judged.labelled))
-        (folder / "calibration.png").write_bytes(calibration_chart(judged.labelled))
-    card = folder / "README.md"
-    card.write_text(_text(judged, experiments), encoding="utf-8")
+    card, ablation = folder / "README.md", folder / ABLATION
+    try:
+        if card.exists() and _GENERATED not in card.read_text(encoding="utf-8"):
+            raise StoreError(f"{card} is no card of lc-assets", remedy="move it away, for the card is written there")
+        experiments = json.loads(ablation.read_text(encoding="utf-8")) if ablation.exists() else []
+        judged = evaluate(model, data)
+        files = {card: _text(judged, experiments).encode()}
+        if judged.labelled:
+            files[folder / "confusion.png"] = confusion_chart(judged.labelled)
+            files[folder / "calibration.png"] = calibration_chart(judged.labelled)
+        for path, content in files.items():
+            put(path, content, item=judged.contract.name, asset="card")
+    except OSError as error:
+        raise StoreError(f"{card} cannot be written ({error.strerror})", remedy="mend the model's folder") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{ablation} is not what lc-assets train writes ({error})", remedy="remove it, or train again"
+        ) from None
     return card
+
+
+_GENERATED = "Generated by `lc-assets model card`."
 
 
 def _text(judged: Evaluation, experiments: list[dict[str, Any]]) -> str:
     contract = judged.contract
-    parts = [f"# {contract.name} {contract.version}", f"{contract.description} Generated by `lc-assets model card`."]
+    parts = [f"# {contract.name} {contract.version}", f"{contract.description} {_GENERATED}".strip()]
+    work = contract.hyperparameters.get("multiply_adds_per_pixel")
     facts = [
         ("bands", " ".join(contract.bands)),
         ("product levels", ", ".join(contract.product_levels)),
         ("input", f"{contract.chip_size} x {contract.chip_size} px at 10 m, {contract.resampling}"),
         ("parameters", f"{contract.total_parameters:,}"),
-        ("multiply-adds per pixel", f"{contract.hyperparameters.get('multiply_adds_per_pixel', 0):,.0f}"),
+        *([("multiply-adds per pixel", f"{work:,.0f}")] if isinstance(work, (int, float)) else []),
         ("SHA-256", f"`{contract.sha256}`"),
     ]
     parts.append(_table(("what", "is"), facts))
     if judged.labelled:
-        parts += _labelled(judged.labelled, judged.thirds)
-    if judged.votes:
-        rows = [
-            (n, v["chips"], _percent(v.get("agreement")), v["sea_lake_chips"], _percent(v.get("sea_lake_recall")))
-            for n, v in judged.votes.items()
-        ]
-        parts += [
-            "## On L2A chips (bottom of atmosphere), weakly labelled",
-            "Held out, never learnt from. Their label is the majority of ten independent predictions, no ground truth; "
-            "SeaLake, HerbaceousVegetation and PermanentCrop are left out of the agreement, for their labels are poor "
-            "or counted apart.",
-            _table(("votes of 10, at least", "chips", "agreement", "SeaLake chips", "SeaLake recall"), rows),
-        ]
+        parts += _labelled(judged)
+    if judged.eastern:
+        parts += _eastern(judged.eastern)
+    if judged.weak:
+        parts += _weak(judged.weak)
     if experiments:
-        rows2 = [
-            (e["ingredients"], e["judged_on"], e["chips"], _percent(e["accuracy"]), _percent(e.get("l2a_agreement")))
-            for e in experiments
-        ]
+        parts += _ablation(experiments)
+    parts += ["## What it cannot do", *_limits(contract)]
+    if contract.training_data:
+        parts += ["## Training data"]
         parts += [
-            "## What each ingredient brings",
-            f"Short fits ({experiments[0]['steps']:,} steps each, one seed), so their figures are below the shipped "
-            "model's and a chip or two of difference means nothing; what matters are the steps between the lines.",
-            _table(("ingredients", "judged on", "chips", "accuracy", "L2A agreement, 8+ votes"), rows2),
+            f"- {s.get('title', 'untitled')}: {s.get('attribution', 'no attribution given')}; "
+            f"licence: {s.get('license', 'none given')}. {s.get('href', '')}"
+            for s in contract.training_data
         ]
-    parts += ["## What it cannot do", *_LIMITS, "## Training data"]
-    parts += [
-        f"- {s['title']}: {s['attribution']}; licence: {s['license']}. {s['href']}" for s in contract.training_data
-    ]
     return "\n\n".join(parts).replace("\n\n- ", "\n- ") + "\n"
 
 
-_LIMITS = (
-    "- It sees one date. A bare field in May and a harvested one in August look alike; crops and grass are told apart "
-    "by the season that the scene happens to show.",
-    "- It has learnt from Europe. Other climates, soils, roofs and crops are extrapolation, and validation "
-    "chips of a random list may lie beside training chips.",
-    "- Its labels are of 640 m squares: things narrower than that widen, small ones vanish, borders are good to "
-    "about a quarter of a window.",
-    "- Clouds, shadows, snow and smoke are no classes of it: mask them (SCL does by default) or it will call them "
-    "something.",
-    "- The weak L2A labels it was adapted with are poor for PermanentCrop and HerbaceousVegetation; on L2A these two "
-    "are the least certain.",
+_CALIBRATED = (
+    " Every second chip of the list was also used to choose the calibration temperature (one number); none was learnt "
+    "from."
 )
 
 
-def _labelled(judged: Judgement, thirds: dict[str, Judgement]) -> list[str]:
+def _limits(contract: ModelContract) -> list[str]:
+    """What holds for any model that judges single windows, and what this one says of itself."""
+    metres = contract.chip_size * 10
+    return [
+        "- It sees one date. A bare field in May and a harvested one in August look alike; crops and grass are told "
+        "apart by the season that the scene happens to show.",
+        f"- It judges squares of {metres} m: things narrower than that widen, small ones vanish, borders are good to "
+        "about a quarter of a window.",
+        "- Clouds, shadows, snow and smoke are no classes of it: mask them (SCL does by default) or it will call them "
+        "something.",
+        *(f"- {sentence}" for sentence in contract.limitations),
+    ]
+
+
+def _labelled(evaluation: Evaluation) -> list[str]:
+    judged, thirds = evaluation.labelled, evaluation.thirds
+    assert judged is not None
     low, high = judged.accuracy_interval
+    calibrated = "temperature" in evaluation.contract.hyperparameters
     parts = [
         "## On EuroSAT's official validation list (L1C, top of atmosphere)",
         f"{judged.chips} chips: **{100 * judged.accuracy:.1f} %** right (95 % interval {100 * low:.1f} to "
-        f"{100 * high:.1f}), expected calibration error {judged.calibration_error:.3f}. Every second chip of the list "
-        "was also used to choose the calibration temperature (one number); none was learnt from.",
+        f"{100 * high:.1f}), expected calibration error {judged.calibration_error:.3f}."
+        + (_CALIBRATED if calibrated else ""),
         "![Confusion matrix](confusion.png)",
-        _table(
-            ("class", "chips", "precision %", "recall %", "F1 %"), [tuple(row.values()) for row in class_rows(judged)]
-        ),
+        _class_table(judged),
         "![Calibration curve](calibration.png)",
     ]
     if thirds:
@@ -185,10 +221,68 @@ def _labelled(judged: Judgement, thirds: dict[str, Judgement]) -> list[str]:
     return parts
 
 
+def _eastern(judged: Judgement) -> list[str]:
+    low, high = judged.accuracy_interval
+    return [
+        "## On a spatial hold-out (L1C, by longitude)",
+        f"The official list is drawn at random, so its chips may lie beside training chips. So a twin of the model "
+        f"({HOLD_OUT.parent}/) was fitted, without a teacher, to nothing from the eastern quarter of the multispectral "
+        "chips of both lists, nor to their RGB twins (the place of the other RGB chips is not known, so some of those "
+        f"may still be eastern). On that quarter it is right on **{100 * judged.accuracy:.1f} %** of {judged.chips} "
+        f"chips (95 % interval {100 * low:.1f} to {100 * high:.1f}), expected calibration error "
+        f"{judged.calibration_error:.3f}.",
+        _class_table(judged),
+    ]
+
+
+def _weak(judged: dict[int, Judgement]) -> list[str]:
+    totals = []
+    for votes, part in judged.items():
+        v = agreement(part)
+        totals.append(
+            (votes, v["chips"], _percent(v.get("agreement")), v["sea_lake_chips"], _percent(v.get("sea_lake_recall")))
+        )
+    recalls = [
+        (
+            c.name,
+            *(f"{_rounded(part.recall[c.code]) or 0} ({part.confusion[c.code].sum()})" for part in judged.values()),
+        )
+        for c in CLASSES
+    ]
+    return [
+        "## On L2A chips (bottom of atmosphere), weakly labelled",
+        "Held out, never learnt from. Their label is the majority of ten independent predictions, no ground truth; "
+        f"{', '.join(NOT_CREDIBLE)} are left out of the agreement, for their labels are poor or counted apart.",
+        _table(("votes of 10, at least", "chips", "agreement", "SeaLake chips", "SeaLake recall"), totals),
+        "Recall (chips in brackets) by votes of ten, at least:",
+        _table(("class", *map(str, judged)), recalls),
+        f"All classes at {CREDIBLE_AT} votes or more:",
+        _class_table(judged[CREDIBLE_AT]),
+    ]
+
+
+def _ablation(experiments: list[dict[str, Any]]) -> list[str]:
+    rows = [
+        (e["ingredients"], e["judged_on"], e["chips"], _percent(e["accuracy"]), _percent(e.get("l2a_agreement")))
+        for e in experiments
+    ]
+    return [
+        "## What each ingredient brings",
+        f"Short fits ({experiments[0]['steps']:,} steps each, one seed), so their figures are below the shipped "
+        "model's and a chip or two of difference means nothing; what matters are the steps between the lines.",
+        _table(("ingredients", "judged on", "chips", "accuracy", "L2A agreement, 8+ votes"), rows),
+    ]
+
+
+def _class_table(judged: Judgement) -> str:
+    rows = [tuple(row.values()) for row in class_rows(judged)]
+    return _table(("class", "chips", "precision %", "recall %", "F1 %"), rows)
+
+
 def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+    return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |" for line in lines)
 
 
 def _percent(share: float | None) -> str:
-    return "" if share is None else f"{100 * share:.1f} %"
+    return "" if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"

@@ -105,17 +105,27 @@ def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
 
 def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = 8) -> dict[str, Any]:
     """Agreement with weakly labelled L2A chips on which at least `votes` of ten predictions agreed."""
-    guess = probabilities.argmax(axis=1)
+    return agreement(judge_weak_labels(probabilities, chips, votes))
+
+
+def judge_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int) -> Judgement:
+    """Predictions held against the weak labels that at least `votes` of ten predictions agreed on."""
     sure = chips.votes >= votes
-    counted = sure & ~np.isin(chips.labels, [CLASS_NAMES.index(name) for name in NOT_CREDIBLE])
-    sea = sure & (chips.labels == CLASS_NAMES.index("SeaLake"))
+    return Judgement.of(probabilities[sure], chips.labels[sure])
+
+
+def agreement(judged: Judgement) -> dict[str, Any]:
+    """What weak labels can say: agreement over the credible classes, recall of SeaLake; both 0..1."""
+    counted = ~np.isin(CLASS_NAMES, NOT_CREDIBLE)
+    sea = CLASS_NAMES.index("SeaLake")
+    chips, right = judged.confusion.sum(axis=1), np.diag(judged.confusion)
     return {
-        "chips": int(counted.sum()),
-        **_rounded("agreement", guess[counted] == chips.labels[counted]),
-        "sea_lake_chips": int(sea.sum()),
-        **_rounded("sea_lake_recall", guess[sea] == chips.labels[sea]),
+        "chips": int(chips[counted].sum()),
+        **_rounded("agreement", right[counted].sum(), chips[counted].sum()),
+        "sea_lake_chips": int(chips[sea]),
+        **_rounded("sea_lake_recall", right[sea], chips[sea]),
     }
 
 
-def _rounded(name: str, right: np.ndarray) -> dict[str, float]:
-    return {name: round(float(right.mean()), 4)} if len(right) else {}
+def _rounded(name: str, part: int, whole: int) -> dict[str, float]:
+    return {name: round(float(part / whole), 4)} if whole else {}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lc_assets.evaluation.chips import Chips, no_chips, read_eurosat_folder, read_packed, read_rgb
+from lc_assets.evaluation.chips import Chips, joined, no_chips
+from lc_assets.evaluation.reading import read_eurosat_folder, read_packed, read_rgb
 from lc_assets.landcover import CLASS_NAMES
 
 CREDIBLE = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
@@ -90,18 +91,23 @@ def spatial(splits: Splits) -> tuple[Splits, Chips]:
     EuroSAT's official lists are drawn at random, so that a validation chip may lie beside a training chip; a hold-out
     by longitude shows what a model does in countries that it has not seen. RGB chips whose place is unknown stay.
     """
-    known = np.concatenate([splits.multispectral.longitudes, splits.validation.longitudes])
-    border = np.nanquantile(known, EAST)
-    west = ~(splits.multispectral.longitudes >= border)
-    held_out = splits.validation.where(splits.validation.longitudes >= border), splits.multispectral.where(~west)
-    names = np.concatenate([part.names for part in held_out])
-    held = Chips(
-        np.concatenate([part.dn for part in held_out]),
-        np.concatenate([part.labels for part in held_out]),
-        names,
-        splits.multispectral.bands,
-        np.concatenate([part.votes for part in held_out]),
-        np.concatenate([part.longitudes for part in held_out]),
-    )
-    rgb = splits.rgb.where(~np.isin(splits.rgb.names, names))
-    return replace(splits, multispectral=splits.multispectral.where(west), rgb=rgb), held
+    everything = joined(splits.multispectral, splits.validation)
+    held = everything.where(_eastern(everything))
+    west = splits.multispectral.where(~np.isin(splits.multispectral.names, held.names))
+    rgb = splits.rgb.where(~np.isin(splits.rgb.names, held.names))
+    return replace(splits, multispectral=west, rgb=rgb), held
+
+
+def read_eastern(folder: Path) -> Chips:
+    """The chips that `spatial` holds out, without reading what is only learnt from."""
+    chips, judged, _, _ = _read(folder)
+    everything = joined(chips.where(~judged), chips.where(judged))
+    return everything.where(_eastern(everything))
+
+
+def _eastern(chips: Chips) -> np.ndarray:
+    """Which chips lie in the eastern quarter; none where no place is known."""
+    if not np.isfinite(chips.longitudes).any():
+        return np.zeros(len(chips), bool)
+    eastern: np.ndarray = chips.longitudes >= np.nanquantile(chips.longitudes, EAST)
+    return eastern

@@ -7,7 +7,6 @@ backend: OpenVINO would take bfloat16 by itself where the CPU has it.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import tempfile
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from lc_assets.checksum import sha256_of
 from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
 from lc_assets.raster.stack import Stack
@@ -98,13 +98,14 @@ class Engine:
                 batch[: len(part)] = part
             out[start : start + len(part)] = self.predict(batch)[: len(part)]
         # Also false where one is not a number.
-        if not ((out >= -_TOLERANCE).all() and (abs(out.sum(axis=1) - 1) <= _TOLERANCE).all()):
+        within = (out >= -_TOLERANCE).all() and (out <= 1 + _TOLERANCE).all()
+        if not (within and (abs(out.sum(axis=1) - 1) <= _TOLERANCE).all()):
             raise BadModel(
                 "what it predicts are no probabilities: ten numbers of 0 and above that add up to 1",
                 asset=f"model {self.contract.name}",
                 remedy="end the model in a softmax, and check its weights (lc-assets model check)",
             )
-        return out
+        return out.clip(0, 1, out=out)
 
     def windows(self, pixels: np.ndarray, stride: int, wanted: np.ndarray) -> np.ndarray:
         """Probabilities of windows cut from a strip.
@@ -140,12 +141,13 @@ def load_engine(model: Path, contract: ModelContract) -> Engine:
     """
     os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
     try:
-        digest = hashlib.sha256(model.read_bytes()).hexdigest()
+        # A device or a pipe would be read for ever.
+        digest = sha256_of(model) if model.is_file() or not model.exists() else "no regular file"
     except OSError as error:
         raise BadModel(
             f"the model file {model} cannot be read ({error.strerror})",
-            asset="class_raster",
-            remedy="check LC_ASSETS_MODEL, or unset it to use the shipped model",
+            asset=f"model {contract.name}",
+            remedy="put the file back, or mend the href of the model asset in its MLM item",
         ) from None
     if digest != contract.sha256:
         raise BadModel(
@@ -173,27 +175,39 @@ def _build(path: Path, contract: ModelContract) -> Engine:
         model: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras raises whatever the broken part of the archive made it raise
         raise BadModel(
-            f"{path} cannot be loaded as a Keras model ({type(error).__name__}: {str(error).splitlines()[0][:200]})",
+            f"{path} cannot be loaded as a Keras model ({type(error).__name__}: {_first_line(error)})",
             asset="class_raster",
             remedy="save it again with model.save('model.keras') from Keras 3, without custom code (Lambda layers)",
         ) from None
     chip, bands, classes = contract.chip_size, len(contract.bands), len(contract.class_names)
-    for what, found, promised in (
-        ("input", tuple(model.input_shape), (None, chip, chip, bands)),
-        ("output", tuple(model.output_shape), (None, classes)),
-    ):
+    for what, promised in (("input", (None, chip, chip, bands)), ("output", (None, classes))):
+        try:
+            found = tuple(getattr(model, f"{what}_shape"))
+        except (AttributeError, TypeError, ValueError):  # it was never built, or is no model but a layer
+            found = ()
         fits = len(found) == len(promised) and all(a in (None, b) for a, b in zip(found[1:], promised[1:], strict=True))
         if not fits:
             raise BadModel(
-                f"its {what} shape is {found}, the contract promises {promised} "
+                f"its {what} shape is {found or 'not known'}, the contract promises {promised} "
                 f"({chip} px chips, {bands} bands, {classes} classes)",
                 asset=f"model {contract.name}",
                 remedy="mend the contract or use the model that it describes",
             )
     backend = keras.config.backend()
     shape = (BATCH, chip, chip, bands)
-    predict = _openvino(model, shape) if backend == "openvino" else _plain(model)
+    try:
+        predict = _openvino(model, shape) if backend == "openvino" else _plain(model)
+    except Exception as error:  # OpenVINO raises whatever its converter or compiler met
+        raise BadModel(
+            f"{path} cannot be compiled ({type(error).__name__}: {_first_line(error)})",
+            asset=f"model {contract.name}",
+            remedy="use layers that OpenVINO supports, or another KERAS_BACKEND",
+        ) from None
     return Engine(contract, backend, "float32", predict)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or "no reason given").splitlines()[0][:200]
 
 
 def _plain(model: Any) -> Predict:

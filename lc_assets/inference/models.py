@@ -21,26 +21,33 @@ def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
         BadModel: the item is missing, is no JSON, or is no complete contract.
     """
     try:
-        document = json.loads(item.read_text(encoding="utf-8"))
+        document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise BadModel(
             f"the model's MLM item {item} cannot be read ({error.strerror})",
-            asset="class_raster",
-            remedy="set LC_ASSETS_MODEL to the model's .json, or unset it to use the shipped model",
+            remedy="name the model's .json, in LC_ASSETS_MODEL or as FILE; without either, the shipped model is used",
         ) from None
     except (ValueError, RecursionError) as error:
         raise BadModel(
             f"the model's MLM item {item} is no JSON ({error})",
-            asset="class_raster",
-            remedy="put the original file back; LC_ASSETS_MODEL names the .json, not the .keras file",
+            remedy="put the original file back; a model is named by its .json, not by its .keras file",
         ) from None
-    contract = contract_from_item(document)
+    try:
+        contract = contract_from_item(document)
+    except BadModel as error:
+        raise BadModel(f"{item}: {error.problem}", asset=error.asset, remedy=error.remedy) from None
     try:
         return contract, (item.parent / model_href(document)).resolve()
     except (ValueError, OSError, RuntimeError) as error:
         raise BadModel(
-            f"the href of its weights is no path ({error})", asset=f"model {contract.name}", remedy="mend the MLM item"
+            f"{item}: the href of its weights is no path ({error})",
+            asset=f"model {contract.name}",
+            remedy="mend the MLM item",
         ) from None
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number in JSON")
 
 
 def open_model(item: Path = SHIPPED) -> Engine:

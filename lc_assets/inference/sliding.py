@@ -106,6 +106,7 @@ class Classification:
             "RESAMPLING": self.stack.kernel,
             "MODEL": f"{contract.name} {contract.version}",
             "MODEL_SHA256": contract.sha256,
+            "MODEL_FINGERPRINT": contract.fingerprint,
             "STRIDE": str(self.stride),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
             "PRECISION": self.engine.precision,

@@ -17,7 +17,7 @@ from lc_assets.landcover import CLASSES
 from lc_assets.sentinel2.bands import BAND_INDEX, BANDS
 from lc_assets.stac.vocabulary import CLASSIFICATION, EO, FILE, MLM, STAC_VERSION, class_objects, digest_of, multihash
 
-EPOCH = "2026-11-23T00:00:00Z"
+EPOCH = "2026-11-24T00:00:00Z"
 """`datetime` of a model item unless given: an item must have one, and a reproducible one must not say "now"."""
 
 _FRAMEWORKS = {"keras": "Keras"}
@@ -103,6 +103,7 @@ def contract_to_item(
         "lc:resampling": contract.resampling,
         "lc:metrics": contract.metrics,
         "lc:training_data": list(contract.training_data),
+        **({"lc:limitations": list(contract.limitations)} if contract.limitations else {}),
     }
     return {
         "type": "Feature",
@@ -146,11 +147,11 @@ def contract_from_item(item: Any) -> ModelContract:
         version=_optional(properties, "lc:version", str, "1"),
         bands=bands,
         product_levels=_all(_get(properties, "lc:product_levels", list), str, "lc:product_levels"),
-        mean=tuple(_finite(s, "mean") for s in scaling),
-        std=tuple(_finite(s, "stddev") for s in scaling),
+        mean=tuple(_finite(s, "mean", n) for n, s in enumerate(scaling)),
+        std=tuple(_finite(s, "stddev", n) for n, s in enumerate(scaling)),
         chip_size=_chip_size(_get(inputs[0], "input", dict), len(bands)),
         resampling=_get(properties, "lc:resampling", str),
-        class_names=tuple(_get(c, "name", str) for c in _get(outputs[0], "classification:classes", list)),
+        class_names=_class_names(_get(outputs[0], "classification:classes", list)),
         sha256=_sha256(_model_asset(item)),
         framework=next((ours for ours, theirs in _FRAMEWORKS.items() if theirs == framework), framework),
         framework_version=_optional(properties, "mlm:framework_version", str, ""),
@@ -158,7 +159,8 @@ def contract_from_item(item: Any) -> ModelContract:
         description=_optional(properties, "description", str, ""),
         hyperparameters=dict(_optional(properties, "mlm:hyperparameters", dict, {})),
         metrics=dict(_optional(properties, "lc:metrics", dict, {})),
-        training_data=_all(_optional(properties, "lc:training_data", list, []), dict, "lc:training_data"),
+        training_data=_training_data(_optional(properties, "lc:training_data", list, [])),
+        limitations=_all(_optional(properties, "lc:limitations", list, []), str, "lc:limitations"),
     )
 
 
@@ -185,6 +187,24 @@ def _sha256(asset: dict[str, Any]) -> str:
     return digest
 
 
+def _class_names(classes: list[Any]) -> tuple[str, ...]:
+    """Names in output order, which `value` must say too where it is given."""
+    for place, entry in enumerate(classes):
+        if isinstance(entry, dict) and entry.get("value", place) != place:
+            raise _bad(
+                f"classification:classes/{place} has the value {entry['value']}, but outputs are in order: {place}"
+            )
+    return tuple(_get(c, "name", str, f"classification:classes/{n}/name") for n, c in enumerate(classes))
+
+
+def _training_data(sources: list[Any]) -> tuple[dict[str, str], ...]:
+    for source in _all(sources, dict, "lc:training_data"):
+        for key, value in source.items():
+            if not isinstance(value, str):
+                raise _bad(f"lc:training_data/{key} is a {type(value).__name__}, not a text")
+    return tuple(sources)
+
+
 def _band_name(band: Any) -> str:
     return band if isinstance(band, str) else str(_get(band, "name", str))
 
@@ -199,13 +219,14 @@ def _chip_size(tensor: dict[str, Any], bands: int) -> int:
     return int(shape[1])
 
 
-def _finite(container: Any, key: str) -> float:
+def _finite(container: Any, key: str, number: int) -> float:
+    where = f"mlm:input/0/value_scaling/{number}/{key}"
     try:
-        value = float(_get(container, key, (int, float)))
+        value = float(_get(container, key, (int, float), where))
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise _bad(f"{key} is {value}")
+        raise _bad(f"{where} is {value}")
     return value
 
 
@@ -220,10 +241,12 @@ def _optional(container: dict[str, Any], key: str, kind: type, default: Any) -> 
     return default if container.get(key) is None else _get(container, key, kind)
 
 
-def _get(container: Any, key: str, kind: type | tuple[type, ...]) -> Any:
+def _get(container: Any, key: str, kind: type | tuple[type, ...], where: str = "") -> Any:
     value = container.get(key) if isinstance(container, dict) else None
     if not _is(value, kind):
-        raise _bad(f"{key} is missing" if value is None else f"{key} is a {type(value).__name__}")
+        wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+        found = "missing" if value is None else f"a {type(value).__name__}, not a {wanted}"
+        raise _bad(f"{where or key} is {found}")
     return value
 
 
@@ -235,6 +258,5 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 def _bad(problem: str) -> BadModel:
     return BadModel(
         f"the model's MLM item is no complete contract: {problem}",
-        asset="class_raster",
         remedy="complete the item; README, 'Bring your own model', lists what it must say",
     )

@@ -33,7 +33,10 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
     registry = Registry().with_resources((uri, Resource.from_contents(s, DRAFT7)) for uri, s in known.items())
     schemas = [(f"STAC {document.get('stac_version')}", _core(str(document.get("type"))))]
     faults = []
-    for uri in document.get("stac_extensions", []):
+    declared = document.get("stac_extensions", [])
+    if not isinstance(declared, list) or not all(isinstance(uri, str) for uri in declared):
+        return ["stac_extensions: no list of texts"]
+    for uri in declared:
         schema = originals.get(uri) or SCHEMAS.get(uri)
         if schema is None:
             faults.append(f"{uri}: declared, but no schema is at hand")

@@ -1,10 +1,10 @@
-"""What each ingredient of the recipe brings: short fits, one ingredient more each time; one with a spatial hold-out."""
+"""What each ingredient of the recipe brings: short fits, one ingredient more each time; one strictly spatial."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,24 +15,34 @@ from torch import nn
 from lc_assets.evaluation.chips import Chips
 from lc_assets.evaluation.figures import Judgement, on_weak_labels
 from lc_assets.evaluation.splits import Splits, spatial
-from lc_assets.training.fit import Recipe, Scaling, fit, predict
+from lc_assets.training.fit import Recipe, fit, predict
+from lc_assets.training.scaling import Scaling
 
 log = logging.getLogger(__name__)
 
-STEPS = 2000
+STEPS = 1000
 
 
 def ablation(
-    splits: Splits, scaling: Scaling, recipe: Recipe, teacher: nn.Module, folder: Path
+    plain: Splits, splits: Splits, scaling: Scaling, recipe: Recipe, teachers: Sequence[nn.Module], folder: Path
 ) -> list[dict[str, Any]]:
-    """Fit and judge each variant; the same number of multispectral chips a step in all. Kept in `folder` as it goes."""
+    """Fit and judge each variant, one ingredient more each time; kept in `folder` as it goes.
+
+    Args:
+        plain, splits: with the RGB chips as they are, and completed.
+        scaling: of the network's input.
+        recipe: of the shipped network.
+        teachers: of the shipped network.
+        folder: for what is kept between calls.
+    """
     kept = folder / "ablation.part.json"
     done = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []
-    for name, variant, data, taught, judges in _variants(splits, replace(recipe, steps=STEPS), teacher):
+    checkpoint = folder / "ablation.part.pt"
+    for name, variant, data, taught, judges in _variants(plain, splits, replace(recipe, steps=STEPS), teachers):
         if any(e["ingredients"] == name and e["steps"] == STEPS for e in done):
             continue
-        model = fit(data, scaling, variant, folder / "ablation.part.pt", teacher=taught, report_every=STEPS)
-        (folder / "ablation.part.pt").unlink(missing_ok=True)
+        model = fit(data, scaling, variant, checkpoint, teachers=taught, report_every=STEPS)
+        checkpoint.unlink(missing_ok=True)
         weak = on_weak_labels(predict(model, splits.weak_validation, scaling), splits.weak_validation)
         for judged_on, chips in judges.items():
             judged = Judgement.of(predict(model, chips, scaling), chips.labels)
@@ -52,25 +62,20 @@ def ablation(
 
 
 def _variants(
-    splits: Splits, recipe: Recipe, teacher: nn.Module
-) -> Iterator[tuple[str, Recipe, Splits, nn.Module | None, dict[str, Chips]]]:
+    plain: Splits, splits: Splits, recipe: Recipe, teachers: Sequence[nn.Module]
+) -> Iterator[tuple[str, Recipe, Splits, Sequence[nn.Module], dict[str, Chips]]]:
     official = {"official validation": splits.validation}
     bare = replace(recipe, batch_rgb=0, batch_weak=0, jitter=0.0)
-    yield "multispectral chips only", bare, splits, None, official
-    yield "+ RGB chips", replace(bare, batch_rgb=recipe.batch_rgb), splits, None, official
+    yield "multispectral chips only", bare, plain, (), official
+    with_rgb = replace(bare, batch_rgb=recipe.batch_rgb)
+    yield "+ RGB chips, other bands absent", with_rgb, plain, (), official
+    yield "+ their other bands completed", with_rgb, splits, (), official
     jittered = replace(recipe, batch_weak=0)
-    yield "+ gain and haze jitter", jittered, splits, None, official
-    yield "+ weakly labelled L2A chips", recipe, splits, None, official
-    yield "+ teacher", recipe, splits, teacher, official
-    western, eastern = spatial(splits)
+    yield "+ gain and haze jitter", jittered, splits, (), official
+    yield "+ weakly labelled L2A chips", recipe, splits, (), official
+    yield "+ teachers", recipe, splits, teachers, official
+    western, eastern = spatial(plain)
     near = np.isin(eastern.names, splits.validation.names)
-    yield (
-        "all but the teacher, without the eastern quarter",
-        recipe,
-        western,
-        None,
-        {
-            "eastern quarter": eastern,
-            "its part of the official validation": eastern.where(near),
-        },
-    )
+    judges = {"eastern quarter": eastern, "its part of the official validation": eastern.where(near)}
+    strict = replace(recipe, batch_rgb=0)
+    yield "no RGB chips, nothing from the eastern quarter", strict, western, (), judges

@@ -27,7 +27,10 @@ def augment(
     mean: np.ndarray,
     std: np.ndarray,
     rng: np.random.Generator,
+    *,
     jitter: float = 1.0,
+    bands_dropped: float = 0.1,
+    hidden: float = 0.05,
 ) -> np.ndarray:
     """Random variants of chips as network input.
 
@@ -36,14 +39,18 @@ def augment(
         present: (N, 12) bool, bands that each chip has.
         mean, std: (12,) scaling of the contract.
         rng: source of chance.
-        jitter: how far gains and haze vary, as a share of this module's ranges.
+        jitter: how far gains and haze vary, as a share of this module's ranges. Half of the chips vary by less than
+            half of that: most scenes are no extremes.
+        bands_dropped: share of chips that lose bands.
+        hidden: share of chips that lose a part of their area.
 
     Returns:
         (N, 12, 64, 64) float32, 0 where a band is absent or a pixel hidden.
     """
     n, bands = present.shape
-    gain = np.exp(jitter * (rng.normal(0, 0.12, (n, 1)) + rng.normal(0, 1, (n, bands)) * GAIN_SIGMA))
-    haze = jitter * (rng.uniform(-0.95, 0.45, (n, 1)) + rng.normal(0, 0.12, (n, bands)))
+    amount = jitter * rng.uniform(0, np.where(rng.random((n, 1)) < 0.5, 0.4, 1.1))
+    gain = np.exp(amount * (rng.normal(0, 0.12, (n, 1)) + rng.normal(0, 1, (n, bands)) * GAIN_SIGMA))
+    haze = amount * (rng.uniform(-0.95, 0.45, (n, 1)) + rng.normal(0, 0.12, (n, bands)))
     x = dn.astype(np.float32)
     x *= gain[..., None, None].astype(np.float32)
     x += (haze * HAZE_DN)[..., None, None].astype(np.float32)
@@ -51,22 +58,23 @@ def augment(
     x -= mean[:, None, None]
     x /= std[:, None, None]
     x += rng.normal(0, 0.03, (n, bands, 1, 1)).astype(np.float32)
-    x *= (present & _kept_bands(n, rng))[..., None, None]
-    return _turned(_hidden(x, rng), rng)
+    x *= (present & _kept_bands(n, rng, bands_dropped))[..., None, None]
+    return _turned(_hidden(x, rng, hidden), rng)
 
 
-def _kept_bands(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Channel dropout: some chips lose a few bands, some all but the visible ones."""
-    kept = rng.random((n, len(BAND_NAMES))) > np.where(rng.random((n, 1)) < 0.3, rng.uniform(0.05, 0.5, (n, 1)), 0)
-    kept[rng.random(n) < 0.1] = _RGB
+def _kept_bands(n: int, rng: np.random.Generator, share: float) -> np.ndarray:
+    """Channel dropout: of the chips concerned, most lose a few bands, a quarter all but the visible ones."""
+    kept = rng.random((n, len(BAND_NAMES))) > rng.uniform(0.05, 0.5, (n, 1))
+    kept[rng.random(n) < 0.25] = _RGB
     kept[~kept.any(axis=1)] = True
+    kept[rng.random(n) >= share] = True
     return kept
 
 
-def _hidden(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _hidden(x: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
     """Some chips lose a half plane or a box, as at swath edges and under clouds; never more than about half."""
     size = x.shape[-1]
-    for i in np.flatnonzero(rng.random(len(x)) < 0.2):
+    for i in np.flatnonzero(rng.random(len(x)) < share):
         if rng.random() < 0.5:
             angle = rng.uniform(0, 2 * np.pi)
             v, u = np.mgrid[:size, :size] - (size - 1) / 2

@@ -1,8 +1,9 @@
-"""The network, described once: as a PyTorch module to be fitted, and as a Keras model to be shipped.
+"""The networks, each described once: as a PyTorch module to be fitted, and as a Keras model to be shipped.
 
 Unpadded convolutions with a total stride of 8, global average pooling, one dense layer. So a window's features are the
 mean over its part of a feature map that all windows of a scene share, which is what lets a scene be evaluated densely
-and exactly.
+and exactly. Between the strides stand inverted residuals (Sandler et al. 2018, arXiv:1801.04381): for the same
+multiply-adds they learn more than plain 3 x 3 convolutions, for they spend them on many features of few neighbours.
 """
 
 from __future__ import annotations
@@ -20,82 +21,100 @@ if TYPE_CHECKING:
 
 
 class Conv(NamedTuple):
-    """One convolution: kernel side, stride, filters. 'valid' padding, batch normalisation while fitting, ReLU."""
+    """One convolution: kernel side, stride, filters. Unpadded; batch normalisation while fitting, ReLU."""
 
     kernel: int
     stride: int
     filters: int
 
 
-CONVOLUTIONS: tuple[Conv, ...] = (Conv(4, 2, 32), Conv(3, 2, 48), Conv(3, 1, 48), Conv(3, 2, 64), Conv(3, 1, 96))
+class Residual(NamedTuple):
+    """1 x 1 convolution to `width` features, 3 x 3 depthwise, 1 x 1 back; added to the input less its 1 px border."""
+
+    width: int
 
 
-def multiply_adds_per_pixel(convolutions: tuple[Conv, ...] = CONVOLUTIONS, bands: int = len(BAND_NAMES)) -> float:
-    """Multiply-adds of the convolutions per input pixel when a scene is evaluated densely: k*k*in*out / (stride so
-    far)**2."""
+Plan = tuple[Conv | Residual, ...]
+"""The layers before pooling, in order."""
+
+SHIPPED_PLAN: Plan = (
+    Conv(4, 2, 24),
+    Conv(3, 2, 48),
+    Residual(160),
+    Conv(3, 2, 96),
+    Residual(288),
+    Conv(1, 1, 320),
+)
+TEACHER_PLAN: Plan = (
+    Conv(4, 2, 40),
+    Conv(3, 2, 80),
+    Residual(240),
+    Residual(240),
+    Conv(3, 2, 160),
+    Residual(480),
+    Residual(480),
+    Conv(1, 1, 512),
+)
+"""About three times the shipped network's work. It is never shipped."""
+
+
+def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAMES)) -> float:
+    """Multiply-adds of the layers before pooling, per input pixel, when a scene is evaluated densely: those of an
+    output pixel / (stride so far)**2."""
     total, stride, channels = 0.0, 1, bands
-    for conv in convolutions:
-        stride *= conv.stride
-        total += conv.kernel**2 * channels * conv.filters / stride**2
-        channels = conv.filters
+    for layer in plan:
+        if isinstance(layer, Conv):
+            stride *= layer.stride
+            total += layer.kernel**2 * channels * layer.filters / stride**2
+            channels = layer.filters
+        else:
+            total += layer.width * (channels + 9 + channels) / stride**2
     return total
 
 
-def torch_module() -> torch.nn.Module:
+def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1) -> torch.nn.Module:
     """The network to be fitted: (N, 12, 64, 64) float32 -> (N, 10) logits."""
     from torch import nn
 
     layers: list[nn.Module] = []
     channels = len(BAND_NAMES)
-    for conv in CONVOLUTIONS:
-        layers += [
-            nn.Conv2d(channels, conv.filters, conv.kernel, conv.stride, bias=False),
-            nn.BatchNorm2d(conv.filters),
-            nn.ReLU(inplace=True),
-        ]
-        channels = conv.filters
-    return nn.Sequential(
-        *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(channels, len(CLASS_NAMES))
-    )
-
-
-TEACHER_WIDTHS = (48, 96, 160)
-"""Filters of the teacher at strides 2, 4 and 8; about four times the student's work. It is never shipped."""
+    for layer in plan:
+        if isinstance(layer, Conv):
+            convolution = nn.Conv2d(channels, layer.filters, layer.kernel, layer.stride, bias=False)
+            layers.append(nn.Sequential(convolution, nn.BatchNorm2d(layer.filters), nn.ReLU(inplace=True)))
+            channels = layer.filters
+        else:
+            layers.append(_residual(channels, layer.width))
+    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, len(CLASS_NAMES)))
+    return nn.Sequential(*layers, *pooled)
 
 
 def teacher_module() -> torch.nn.Module:
-    """A wider, residual network that the shipped one learns from: (N, 12, 64, 64) float32 -> (N, 10) logits."""
+    """A larger network that the shipped one learns from: (N, 12, 64, 64) float32 -> (N, 10) logits."""
+    return torch_module(TEACHER_PLAN, dropout=0.2)
+
+
+def _residual(channels: int, width: int) -> torch.nn.Module:
     from torch import nn
 
-    def unit(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Sequential:
-        padding = (kernel - stride) // 2 if kernel % 2 == 0 else kernel // 2
-        convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding, bias=False)
-        return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-    class Residual(nn.Module):
-        def __init__(self, width: int) -> None:
-            super().__init__()
-            self.body = unit(width, width, 3, 1)
-
+    class InvertedResidual(nn.Sequential):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x + self.body(x)
+            out: torch.Tensor = x[:, :, 1:-1, 1:-1] + super().forward(x)
+            return out
 
-    first, second, third = TEACHER_WIDTHS
-    return nn.Sequential(
-        unit(len(BAND_NAMES), first, 4, 2),
-        unit(first, second, 3, 2),
-        Residual(second),
-        unit(second, third, 3, 2),
-        Residual(third),
-        Residual(third),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Dropout(0.2),
-        nn.Linear(third, len(CLASS_NAMES)),
+    return InvertedResidual(
+        nn.Conv2d(channels, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, width, 3, groups=width, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(width, channels, 1, bias=False),
+        nn.BatchNorm2d(channels),
     )
 
 
-def keras_model(module: torch.nn.Module, temperature: float) -> Any:
+def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPED_PLAN) -> Any:
     """The fitted network as a Keras model: (N, 64, 64, 12) -> (N, 10) probabilities.
 
     Batch normalisation is folded into the convolutions, the calibration temperature into the dense layer.
@@ -103,32 +122,49 @@ def keras_model(module: torch.nn.Module, temperature: float) -> Any:
     Args:
         module: from `torch_module`, fitted.
         temperature: what logits are divided by; see `lc_assets.training.calibrate`.
+        plan: of the module.
     """
     import keras
-    from torch import nn
+    from keras import layers
 
-    model = keras.Sequential([keras.Input((CHIP, CHIP, len(BAND_NAMES)))], name="eurosat12_gap")
-    layers = list(module.children())
-    for number, conv in enumerate(CONVOLUTIONS):
-        convolution, norm = layers[3 * number], layers[3 * number + 1]
-        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        kernel, bias = _folded(convolution, norm)
-        layer = keras.layers.Conv2D(conv.filters, conv.kernel, conv.stride, activation="relu", name=f"conv{number + 1}")
-        model.add(layer)
-        layer.set_weights([kernel, bias])
-    model.add(keras.layers.GlobalAveragePooling2D(name="mean"))
-    linear = layers[-1]
-    assert isinstance(linear, nn.Linear)
-    head = keras.layers.Dense(len(CLASS_NAMES), activation="softmax", name="head")
-    model.add(head)
-    head.set_weights([_numpy(linear.weight).T / temperature, _numpy(linear.bias) / temperature])
+    fitted = list(module.children())
+    weights: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def convolved(x: Any, pair: tuple[Any, Any], name: str, activation: str | None = "relu", stride: int = 1) -> Any:
+        convolution, norm = pair
+        weights[name] = _folded(convolution, norm)
+        side = convolution.kernel_size[0]
+        if convolution.groups > 1:
+            return layers.DepthwiseConv2D(side, stride, activation=activation, name=name)(x)
+        return layers.Conv2D(convolution.out_channels, side, stride, activation=activation, name=name)(x)
+
+    x = chip = keras.Input((CHIP, CHIP, len(BAND_NAMES)), name="chip")
+    for number, (layer, block) in enumerate(zip(plan, fitted, strict=False), start=1):
+        if isinstance(layer, Conv):
+            x = convolved(x, (block[0], block[1]), f"conv{number}", stride=layer.stride)
+            continue
+        inner = layers.Cropping2D(1, name=f"inner{number}")(x)
+        x = convolved(x, (block[0], block[1]), f"widen{number}")
+        x = convolved(x, (block[3], block[4]), f"look{number}")
+        x = convolved(x, (block[6], block[7]), f"narrow{number}", activation=None)
+        x = layers.Add(name=f"add{number}")([inner, x])
+    x = layers.GlobalAveragePooling2D(name="mean")(x)
+    linear = fitted[-1]
+    weights["head"] = (_numpy(linear.weight).T / temperature, _numpy(linear.bias) / temperature)
+    x = layers.Dense(len(CLASS_NAMES), activation="softmax", name="head")(x)
+    model = keras.Model(chip, x, name="eurosat12_gap")
+    for name, pair in weights.items():
+        model.get_layer(name).set_weights(pair)
     return model
 
 
 def _folded(convolution: Any, norm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (k, k, in, out) and bias of a convolution and the batch normalisation after it."""
+    """Kernel (k, k, in, out), or (k, k, in, 1) where depthwise, and bias of a convolution and the batch normalisation
+    after it."""
     scale = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + norm.eps)
-    kernel = _numpy(convolution.weight).transpose(2, 3, 1, 0) * scale
+    kernel = (_numpy(convolution.weight) * scale[:, None, None, None]).transpose(2, 3, 1, 0)
+    if convolution.groups > 1:
+        kernel = kernel.transpose(0, 1, 3, 2)
     return kernel, _numpy(norm.bias) - _numpy(norm.running_mean) * scale
 
 

@@ -1,0 +1,274 @@
+"""Models as a user meets them: described, checked, swapped, brought along, judged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
+
+from lc_assets.assets import class_raster, model_evaluation
+from lc_assets.cli import main
+from lc_assets.definitions import build_definitions, build_model_definitions
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.evaluation.card import HOLD_OUT, evaluate, write_card
+from lc_assets.inference import classify_chips
+from lc_assets.inference.models import SHIPPED, open_model, read_contract
+from lc_assets.landcover import CLASS_NAMES
+from lc_assets.settings import Settings
+from lc_assets.stac.validate import validate_offline
+from lc_assets.staleness import stale_items
+from lc_assets_tests.conftest import Desk, own_model, read
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def lc_assets(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(demo_item: Path, tmp_path: Path) -> None:
+    """Through the command line and a real instance: the way a user swaps a model."""
+    home = {"DAGSTER_HOME": str(tmp_path / "dagster"), "LC_ASSETS_STORE": str(tmp_path / "store")}
+
+    def run(*arguments: object, **more: str) -> str:
+        command = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
+        env = {**os.environ, **home, **more}
+        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    own = str(own_model(tmp_path / "m", ("B08", "B04", "B02"), 10))
+    run("classify", demo_item, "--stride", 64)
+    assert run("stale") == ""
+    assert run("stale", LC_ASSETS_MODEL=own) == f"{DEMO_ITEM_ID}\n"
+    assert run("stale", "--backfill", LC_ASSETS_MODEL=own) == "queued: 1 of 1\n"
+    with dg.DagsterInstance.from_config(home["DAGSTER_HOME"]) as instance:
+        [queued] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
+    assert queued.tags["dagster/partition"] == DEMO_ITEM_ID
+    assert queued.job_name == "classify_scenes"
+    run("classify", DEMO_ITEM_ID, "--stride", 64, LC_ASSETS_MODEL=own)
+    assert run("stale", LC_ASSETS_MODEL=own) == ""
+    assert run("stale") == f"{DEMO_ITEM_ID}\n"
+
+
+def test_the_ui_calls_a_map_of_another_model_stale(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+    desk.classify(demo_item, stride=64)
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    for model, expected in ((SHIPPED, StaleStatus.FRESH), (own, StaleStatus.STALE)):
+        definitions = build_definitions(Settings(store=desk.settings.store, model=model))
+        resolver = CachingStaleStatusResolver(
+            desk.instance, definitions.resolve_asset_graph(), LoadingContextForTest(desk.instance)
+        )
+        assert resolver.get_status(class_raster.key, DEMO_ITEM_ID) == expected
+        assert stale_items(desk.instance, definitions) == ([DEMO_ITEM_ID] if expected == StaleStatus.STALE else [])
+
+
+def test_an_item_without_a_map_is_missing_not_stale(demo_item: Path, desk: Desk) -> None:
+    desk.add(demo_item)
+    assert stale_items(desk.instance, build_definitions(desk.settings)) == []
+
+
+def test_a_map_carries_its_models_id_and_checksum(classified_demo: tuple[Desk, object]) -> None:
+    import rasterio
+
+    folder = classified_demo[0].folder(DEMO_ITEM_ID)
+    contract, _ = read_contract()
+    with rasterio.open(folder.classified) as dataset:
+        assert dataset.tags()["MODEL"] == f"{contract.name} {contract.version}"
+        assert dataset.tags()["MODEL_SHA256"] == contract.sha256
+
+
+def test_describe_prints_what_a_model_promises() -> None:
+    done = lc_assets("model", "describe", SHIPPED)
+    assert done.exit_code == 0, done.output
+    contract, _ = read_contract()
+    for said in (contract.sha256, "B8A", "L1C, L2A", "64 px at 10 m, bilinear", "Patrick Helber", "PermanentCrop"):
+        assert said in done.output
+
+
+@pytest.mark.parametrize("named", ["model.json", "model.keras", ""])
+def test_check_takes_a_models_item_its_weights_or_its_folder(tmp_path: Path, named: str) -> None:
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    done = lc_assets("model", "check", own.parent / named)
+    assert done.exit_code == 0, done.output
+    assert "own 1: fits its contract" in done.output
+
+
+def test_check_tells_what_is_wrong_in_one_line_each(tmp_path: Path) -> None:
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    document = json.loads(own.read_text())
+    del document["properties"]["mlm:architecture"]
+    own.write_text(json.dumps(document))
+    done = lc_assets("model", "check", own)
+    assert done.exit_code == 1
+    assert "mlm:architecture" in done.output
+    (own.parent / "model.keras").write_bytes(b"something else")
+    done = lc_assets("model", "check", own)
+    assert done.exit_code == 1
+    assert "not the file that its contract was written for" in done.output
+    assert "Traceback" not in done.output
+
+
+def changed(model: Path, **properties: object) -> Path:
+    """The model's item with some properties changed."""
+    document = json.loads(model.read_text())
+    document["properties"].update(properties)
+    model.write_text(json.dumps(document))
+    return model
+
+
+def test_a_changed_contract_of_the_same_weights_is_another_model(tmp_path: Path) -> None:
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    before = read_contract(own)[0].fingerprint
+    changed(own, title="another title")
+    assert read_contract(own)[0].fingerprint == before
+    document = json.loads(own.read_text())
+    document["properties"]["mlm:input"][0]["value_scaling"][0]["mean"] = 1.0
+    own.write_text(json.dumps(document))
+    assert read_contract(own)[0].fingerprint != before
+
+
+def test_stale_refuses_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ASSETS_MODEL", str(tmp_path / "nowhere.json"))
+    for arguments in (["stale"], ["stale", "--backfill"]):
+        done = lc_assets(*arguments)
+        assert done.exit_code == 1
+        assert "nowhere.json cannot be read" in done.output
+
+
+@pytest.mark.parametrize(
+    ("properties", "told"),
+    [
+        ({"lc:metrics": {"a": float("nan")}}, "is no JSON"),
+        ({"lc:resampling": "bilinaer"}, "name nearest, bilinear, cubic, cubicspline"),
+        ({"mlm:name": "a\x1b[31mb"}, "its name is"),
+        ({"lc:product_levels": ["L2A\x1b]0;x\x07"]}, "its product levels are"),
+        ({"description": "bad \ud800 text"}, None),
+    ],
+)
+def test_a_hostile_contract_is_told_without_steering_the_terminal(
+    tmp_path: Path, properties: dict[str, object], told: str | None
+) -> None:
+    own = changed(own_model(tmp_path / "m", ("B08", "B04", "B02"), 10), **properties)
+    for command in ("describe", "check"):
+        done = lc_assets("model", command, own)
+        assert done.exit_code == (1 if told else 0), done.output
+        assert told is None or (told in done.output and str(own) in done.output)
+        assert "\x1b" not in done.output and "\x07" not in done.output
+
+
+@pytest.mark.parametrize("href", ["/dev/zero", "."])
+def test_weights_that_are_no_regular_file_are_never_read(tmp_path: Path, href: str) -> None:
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    document = json.loads(own.read_text())
+    document["assets"]["model"]["href"] = href
+    own.write_text(json.dumps(document))
+    done = lc_assets("model", "check", own)
+    assert done.exit_code == 1
+    assert "not the file that its contract was written for" in done.output
+
+
+def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
+    import keras
+
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    weights = own.parent / "model.keras"
+    keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(10, activation="softmax")]).save(weights)
+    document = json.loads(own.read_text())
+    document["assets"]["model"]["file:checksum"] = "1220" + hashlib.sha256(weights.read_bytes()).hexdigest()
+    own.write_text(json.dumps(document))
+    done = lc_assets("model", "check", own)
+    assert done.exit_code == 1
+    assert "input shape is not known" in done.output
+
+
+def test_a_card_takes_no_other_texts_place_and_claims_nothing_unknown(shared: Path, tmp_path: Path) -> None:
+    own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
+    (own.parent / "README.md").write_text("# my notes")
+    done = lc_assets("model", "card", own, "--data", shared / "eurosat")
+    assert done.exit_code == 1
+    assert "is no card of lc-assets" in done.output
+    assert sorted(p.name for p in own.parent.iterdir()) == ["README.md", "model.json", "model.keras"]
+    (own.parent / "README.md").unlink()
+    done = lc_assets("model", "card", own, "--data", shared / "eurosat")
+    assert done.exit_code == 0, done.output
+    card = (own.parent / "README.md").read_text()
+    assert card.startswith("# own 1")
+    for claim in ("temperature", "Europe", "multiply-adds", "spatial hold-out"):
+        assert claim not in card
+
+
+def test_training_refuses_a_name_before_it_reads_anything(tmp_path: Path) -> None:
+    done = lc_assets("train", "--data", tmp_path, "--out", tmp_path / "out", "--name", "my model")
+    assert done.exit_code == 1
+    assert "its name is 'my model'" in done.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_readmes_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path) -> None:
+    """The snippet of the README, run as it stands: another architecture (flatten and dense, padded), four bands."""
+    [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", README.read_text(), re.DOTALL)
+    plain = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
+    done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, env=plain, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    model = tmp_path / "my_model" / "model.json"
+    assert lc_assets("model", "check", model).exit_code == 0
+    assert validate_offline(json.loads(model.read_text())) == []
+    engine = open_model(model)
+    assert len(engine.contract.bands) == 4
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(Settings(store=tmp_path / "store", model=model), instance)
+        folder = desk.classify(demo_item, stride=64)
+    assert (read(folder.classified) < 10).any()
+    chips = np.full((3, 64, 64, 12), 1200, np.uint16)
+    assert classify_chips(chips, model).shape == (3, len(CLASS_NAMES))
+
+
+def test_the_model_evaluation_shows_the_cards_figures(shared: Path, tmp_path: Path) -> None:
+    settings = Settings(store=tmp_path / "store", chips=shared / "eurosat")
+    definitions = build_model_definitions(settings)
+    result = dg.materialize([model_evaluation], resources=dict(definitions.resources or {}))
+    [event] = result.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    shown = {key: value.value for key, value in metadata.items()}
+    judged = evaluate(SHIPPED, shared / "eurosat")
+    assert judged.labelled and judged.eastern
+    assert shown["l1c_accuracy"] == judged.labelled.accuracy
+    assert shown["eastern_hold_out_accuracy"] == judged.eastern.accuracy
+    assert shown["model_sha256"] == judged.contract.sha256
+    for table in ("l1c_classes", "eastern_hold_out_classes", "l2a_classes"):
+        records = metadata[table].records  # type: ignore[union-attr]
+        assert tuple(record.data["class"] for record in records) == CLASS_NAMES
+    assert "data:image/png;base64," in shown["confusion"]
+    [check] = result.get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_the_card_has_every_figure_that_is_asked_for(shared: Path, tmp_path: Path) -> None:
+    """Written anew from the evaluation code, it is the one that is shipped."""
+    import shutil
+
+    copy = shutil.copytree(SHIPPED.parent, tmp_path / "model")
+    card = write_card(copy / "model.json", shared / "eurosat").read_text()
+    assert card == (SHIPPED.parent / "README.md").read_text()
+    for heading in ("official validation list", "spatial hold-out", "weakly labelled", "ingredient", "cannot do"):
+        assert heading in card
+
+
+def test_the_hold_out_twin_is_no_stranger(shared: Path) -> None:
+    twin, _ = read_contract(SHIPPED.parent / HOLD_OUT)
+    model, _ = read_contract()
+    assert twin.bands == model.bands
+    assert twin.hyperparameters["layers"] == model.hyperparameters["layers"]
+    assert twin.sha256 != model.sha256
