@@ -30,8 +30,9 @@ USABLE = 0.9
     ],
 )
 def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.MaterializeResult:
-    """The configured model, judged on held-out chips: EuroSAT's official validation list (L1C) and weakly labelled L2A
-    chips. Needs the folder of chips that LC_ASSETS_CHIPS names."""
+    """The configured model, judged on held-out chips: EuroSAT's official validation list (L1C), weakly labelled L2A
+    chips by vote count, and, where the model has a twin that never saw the east, the eastern quarter. Needs the folder
+    of chips that LC_ASSETS_CHIPS names."""
     with told():
         judged = evaluate(Path(model.item), Path(chips.folder))
     contract = judged.contract
