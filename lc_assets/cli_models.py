@@ -142,4 +142,8 @@ def card(file: Path | None, data: Path) -> None:
     """Judge a model on the chips that are held out, and write its card (README.md and charts) beside it."""
     from lc_assets.evaluation.card import write_card
 
-    click.echo(f"written: {write_card(_model_item(file), data)}")
+    written = write_card(_model_item(file), data)
+    for line in written.read_text(encoding="utf-8").splitlines():
+        if "**" in line:  # the sentences with the main figures
+            click.echo(line.replace("**", ""))
+    click.echo(f"written: {written}")

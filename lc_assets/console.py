@@ -21,7 +21,7 @@ from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
 from lc_assets.sentinel2.item import Scene
 from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
-from lc_assets.staleness import queue_backfill, stale_items
+from lc_assets.staleness import queue_backfill, stale_items, waiting_items
 from lc_assets.store import SceneFolder, Store
 
 _BAR = 28
@@ -58,17 +58,22 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
 
 def list_stale(settings: Settings, *, backfill: bool) -> None:
     """Name the scenes whose map another model or older code made, and queue them if asked to."""
-    read_contract(settings.model)  # a model that is not there makes no map stale
+    contract, _ = read_contract(settings.model)  # a model that is not there makes no map stale
     with _instance(settings) as instance:
         items = stale_items(instance, build_definitions(settings))
+        waiting = waiting_items(instance) if backfill else set()
     if not items:
         click.echo("no map is stale", err=True)
-    elif backfill:
+    elif not backfill:
+        click.echo("\n".join(items))
+    else:
         # The runs' processes read these; a store named by --store must reach them too.
         os.environ["LC_ASSETS_STORE"] = str(settings.store)
-        queue_backfill(items, click.echo)
-    else:
-        click.echo("\n".join(items))
+        new = [item for item in items if item not in waiting]
+        queue_backfill(new, contract.fingerprint, click.echo)
+        if len(new) < len(items):
+            click.echo(f"{len(items) - len(new)} were queued or running already")
+        click.echo(f"make ui, or lc-assets ui, works them off: start it with {contract.name} as LC_ASSETS_MODEL")
 
 
 def run_demo(settings: Settings, folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """Settings from the environment: one place that reads it, with every default.
 
 LC_ASSETS_STORE        where everything is written                       ./store
-LC_ASSETS_MODEL        MLM item (.json) of the model to use              the shipped model
+LC_ASSETS_MODEL        MLM item (.json) of the model, or its folder      the shipped model
 LC_ASSETS_CHIPS        labelled chips that `model_evaluation` judges by   ../shared/data/eurosat
 LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
@@ -50,9 +50,10 @@ class Settings:
     def from_environment(cls) -> Settings:
         """The settings in force. Unset and empty variables mean the default."""
         default = cls()
+        model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
             store=_path("LC_ASSETS_STORE", default.store),
-            model=_path("LC_ASSETS_MODEL", default.model),
+            model=model / "model.json" if model.is_dir() else model,
             chips=_path("LC_ASSETS_CHIPS", default.chips),
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,

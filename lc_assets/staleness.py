@@ -6,19 +6,23 @@ of class_raster's. The UI shows the same per partition; here it is asked of all 
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lc_assets.assets import class_raster
+from lc_assets.assets.class_raster import MODEL_TAG
 from lc_assets.errors import LandCoverError
 from lc_assets.jobs import CLASSIFY
 from lc_assets.partitions import SCENES
 
 CODE_VERSION_TAG = "dagster/code_version"
 """Tag in which Dagster keeps an asset's code version with each of its materialisations."""
+PARTITION_TAG = "dagster/partition"
 PAGE = 1000
 """Records read at a time, and items handed to one `dagster job backfill`: 60 kB of ids, half of what Linux takes as one
 argument."""
@@ -46,18 +50,29 @@ def _versions(instance: dg.DagsterInstance) -> Iterator[tuple[str, str | None]]:
         cursor = page.cursor
 
 
-def queue_backfill(items: Sequence[str], tell: Callable[[str], None]) -> None:
+def waiting_items(instance: dg.DagsterInstance) -> set[str]:
+    """Items of which a run is queued or under way."""
+    unfinished = dg.RunsFilter(job_name=CLASSIFY, statuses=[*NOT_FINISHED_STATUSES])
+    return {run.tags.get(PARTITION_TAG, "") for run in instance.get_runs(unfinished)}
+
+
+def queue_backfill(items: Sequence[str], fingerprint: str, tell: Callable[[str], None]) -> None:
     """Queue a run of all five assets for each item, by Dagster's own command; a daemon works them off.
+
+    Args:
+        items: STAC item ids.
+        fingerprint: of the model that is meant; class_raster refuses to run with another one.
+        tell: called with a line of progress.
 
     Raises:
         LandCoverError: Dagster refused.
     """
+    tags = json.dumps({MODEL_TAG: fingerprint})
     for start in range(0, len(items), PAGE):
         part = items[start : start + PAGE]
         command = [sys.executable, "-m", "dagster", "job", "backfill", "-m", "lc_assets.definitions", "-j", CLASSIFY]
-        done = subprocess.run(
-            [*command, "--partitions", ",".join(part), "--noprompt"], capture_output=True, text=True, check=False
-        )
+        command += ["--partitions", ",".join(part), "--tags", tags, "--noprompt"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
             raise LandCoverError(

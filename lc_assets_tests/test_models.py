@@ -52,11 +52,13 @@ def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(demo
     run("classify", demo_item, "--stride", 64)
     assert run("stale") == ""
     assert run("stale", LC_ASSETS_MODEL=own) == f"{DEMO_ITEM_ID}\n"
-    assert run("stale", "--backfill", LC_ASSETS_MODEL=own) == "queued: 1 of 1\n"
+    assert run("stale", "--backfill", LC_ASSETS_MODEL=own).startswith("queued: 1 of 1\n")
+    assert run("stale", "--backfill", LC_ASSETS_MODEL=own).startswith("1 were queued or running already\n")
     with dg.DagsterInstance.from_config(home["DAGSTER_HOME"]) as instance:
         [queued] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
     assert queued.tags["dagster/partition"] == DEMO_ITEM_ID
     assert queued.job_name == "classify_scenes"
+    assert queued.tags["lc_assets/model"] == read_contract(Path(own))[0].fingerprint
     run("classify", DEMO_ITEM_ID, "--stride", 64, LC_ASSETS_MODEL=own)
     assert run("stale", LC_ASSETS_MODEL=own) == ""
     assert run("stale") == f"{DEMO_ITEM_ID}\n"
@@ -72,6 +74,17 @@ def test_the_ui_calls_a_map_of_another_model_stale(demo_item: Path, desk: Desk, 
         )
         assert resolver.get_status(class_raster.key, DEMO_ITEM_ID) == expected
         assert stale_items(desk.instance, definitions) == ([DEMO_ITEM_ID] if expected == StaleStatus.STALE else [])
+
+
+def test_a_run_queued_for_one_model_is_never_done_by_another(demo_item: Path, desk: Desk) -> None:
+    scene = desk.add(demo_item)
+    job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
+    result = job.execute_in_process(
+        instance=desk.instance, partition_key=scene.id, tags={"lc_assets/model": "0123456789ab"}, raise_on_error=False
+    )
+    [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert "queued for model 0123456789ab" in failure.user_failure_data.description
+    assert not desk.folder(scene.id).classified.exists()
 
 
 def test_an_item_without_a_map_is_missing_not_stale(demo_item: Path, desk: Desk) -> None:

@@ -106,7 +106,11 @@ def class_rows(judged: Judgement) -> list[dict[str, Any]]:
         {
             "class": c.name,
             "chips": int(chips),
-            **{name: _rounded(v) for name, v in (("precision", precision), ("recall", recall), ("f1", f1))},
+            # Without a chip of the class there is nothing to find, and little to say of what was called it.
+            **{
+                name: _rounded(v) if chips else None
+                for name, v in (("precision", precision), ("recall", recall), ("f1", f1))
+            },
         }
         for c, chips, precision, recall, f1 in figures
     ]
@@ -205,12 +209,18 @@ def _labelled(evaluation: Evaluation) -> list[str]:
     judged, thirds = evaluation.labelled, evaluation.thirds
     assert judged is not None
     low, high = judged.accuracy_interval
+    clean = evaluation.contract.metrics.get("l1c_validation_half_not_used_for_temperature")
     calibrated = "temperature" in evaluation.contract.hyperparameters
     parts = [
         "## On EuroSAT's official validation list (L1C, top of atmosphere)",
         f"{judged.chips} chips: **{100 * judged.accuracy:.1f} %** right (95 % interval {100 * low:.1f} to "
         f"{100 * high:.1f}), expected calibration error {judged.calibration_error:.3f}."
-        + (_CALIBRATED if calibrated else ""),
+        + (_CALIBRATED if calibrated else "")
+        + (
+            f" On the other half of it the error is {clean['expected_calibration_error']:.3f}."
+            if isinstance(clean, dict) and isinstance(clean.get("expected_calibration_error"), float)
+            else ""
+        ),
         "![Confusion matrix](confusion.png)",
         _class_table(judged),
         "![Calibration curve](calibration.png)",
@@ -242,23 +252,23 @@ def _weak(judged: dict[int, Judgement]) -> list[str]:
         totals.append(
             (votes, v["chips"], _percent(v.get("agreement")), v["sea_lake_chips"], _percent(v.get("sea_lake_recall")))
         )
-    recalls = [
-        (
-            c.name,
-            *(f"{_rounded(part.recall[c.code]) or 0} ({part.confusion[c.code].sum()})" for part in judged.values()),
-        )
-        for c in CLASSES
-    ]
+    recalls = [(c.name, *(_recall(part, c.code) for part in judged.values())) for c in CLASSES]
     return [
         "## On L2A chips (bottom of atmosphere), weakly labelled",
-        "Held out, never learnt from. Their label is the majority of ten independent predictions, no ground truth; "
-        f"{', '.join(NOT_CREDIBLE)} are left out of the agreement, for their labels are poor or counted apart.",
+        "The odd-numbered chips, which `lc-assets train` never learns from. Their label is the majority of ten "
+        f"independent predictions, no ground truth; {', '.join(NOT_CREDIBLE)} are left out of the agreement, for their "
+        "labels are poor or counted apart.",
         _table(("votes of 10, at least", "chips", "agreement", "SeaLake chips", "SeaLake recall"), totals),
         "Recall (chips in brackets) by votes of ten, at least:",
         _table(("class", *map(str, judged)), recalls),
         f"All classes at {CREDIBLE_AT} votes or more:",
         _class_table(judged[CREDIBLE_AT]),
     ]
+
+
+def _recall(judged: Judgement, code: int) -> str:
+    chips = int(judged.confusion[code].sum())
+    return f"{_percent(judged.recall[code])} ({chips})" if chips else ""
 
 
 def _ablation(experiments: list[dict[str, Any]]) -> list[str]:

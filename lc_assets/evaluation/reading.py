@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import io
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from PIL import Image
-from rasterio.errors import RasterioIOError
+from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 
 from lc_assets.errors import LandCoverError
 from lc_assets.evaluation.chips import CHIP, Chips
@@ -49,14 +50,16 @@ _BROKEN = (
 def _told(path: Path) -> Iterator[None]:
     """Whatever a broken file makes its reader raise, as one error that names the file."""
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # packed chips lie nowhere
+            yield
     except LandCoverError:
         raise
     except _BROKEN as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0] if str(error) else "?"
         raise LandCoverError(
             f"{path} is no file of chips ({type(error).__name__}: {why[:200]})",
-            remedy="put the original file back, or name another folder with --data",
+            remedy="put the original file back, or name another folder of chips",
         ) from None
 
 
@@ -73,7 +76,7 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
     """
     path, table = folder / f"{name}.tif", folder / f"{name}.csv"
     if not path.exists():
-        raise LandCoverError(f"{path} is missing", remedy="name the folder of the packed chips with --data")
+        raise LandCoverError(f"{path} is missing", remedy="name the folder of chips (--data, or LC_ASSETS_CHIPS)")
     with _told(table):
         with table.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
@@ -146,7 +149,9 @@ def read_eurosat_folder(folder: Path) -> Chips:
     """
     paths = sorted(path for name in CLASS_NAMES for path in (folder / name).glob("*.tif"))
     if not paths:
-        raise LandCoverError(f"{folder} has no <Class>/<name>.tif", remedy="name EuroSAT's folder with --data")
+        raise LandCoverError(
+            f"{folder} has no <Class>/<name>.tif", remedy="name EuroSAT's folder (--data, or LC_ASSETS_CHIPS)"
+        )
     chips, longitudes = [], []
     for path in paths:
         with _told(path), rasterio.open(path) as dataset:

@@ -153,7 +153,7 @@ def load_engine(model: Path, contract: ModelContract) -> Engine:
         raise BadModel(
             f"{model} is not the file that its contract was written for, or it is damaged: "
             f"SHA-256 {digest[:12]}..., contract {contract.sha256[:12]}...",
-            asset="class_raster",
+            asset=f"model {contract.name}",
             remedy="put the original file back, or write a new contract for this one",
         )
     key = (digest, os.environ["KERAS_BACKEND"], repr(contract))
