@@ -5,9 +5,10 @@ from typing import Any
 
 import dagster as dg
 
-from lc_assets.evaluation.card import CREDIBLE_AT, class_rows, evaluate
+from lc_assets.evaluation.card import class_rows, evaluate
 from lc_assets.evaluation.charts import calibration_chart, confusion_chart
 from lc_assets.evaluation.figures import agreement
+from lc_assets.evaluation.splits import CREDIBLE_VOTES
 from lc_assets.failures import told
 from lc_assets.reports import picture, table
 from lc_assets.resources import ChipsResource, ModelResource
@@ -59,7 +60,7 @@ def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.Materiali
     for votes, part in judged.weak.items():
         found = agreement(part)
         metadata |= {f"l2a_{name}_votes_{votes}": value for name, value in found.items()}
-        if votes == CREDIBLE_AT:
+        if votes == CREDIBLE_VOTES:
             figures += [found["agreement"]] if "agreement" in found else []
             metadata["l2a_classes"] = table(class_rows(part))
     return dg.MaterializeResult(

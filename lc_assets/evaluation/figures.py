@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from lc_assets.evaluation.chips import Chips
+from lc_assets.evaluation.splits import CREDIBLE_VOTES
 from lc_assets.landcover import CLASS_NAMES
 
 NOT_CREDIBLE = ("SeaLake", "HerbaceousVegetation", "PermanentCrop")
@@ -103,7 +104,7 @@ def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
     }
 
 
-def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = 8) -> dict[str, Any]:
+def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = CREDIBLE_VOTES) -> dict[str, Any]:
     """Agreement with weakly labelled L2A chips on which at least `votes` of ten predictions agreed."""
     return agreement(judge_weak_labels(probabilities, chips, votes))
 

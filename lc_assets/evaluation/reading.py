@@ -53,8 +53,6 @@ def _told(path: Path) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # packed chips lie nowhere
             yield
-    except LandCoverError:
-        raise
     except _BROKEN as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0] if str(error) else "?"
         raise LandCoverError(

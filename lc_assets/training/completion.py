@@ -61,7 +61,7 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
     else:
         ours, theirs = (list(column) for column in zip(*twins, strict=True))
         pairs = np.concatenate(
-            [_scaled(rgb.dn[ours], _SEEN, scaling), _scaled(multispectral.dn[theirs], _UNSEEN, scaling)], 1
+            [scaling.apply(rgb.dn[ours], _SEEN), scaling.apply(multispectral.dn[theirs], _UNSEEN)], 1
         )
         _fit(network, torch.from_numpy(pairs), device, seed, steps)
         torch.save({"of": fingerprint, "network": network.state_dict()}, kept)
@@ -70,7 +70,7 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
     dn = rgb.dn.copy()
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         for start in range(0, len(dn), 128):
-            x = torch.from_numpy(_scaled(dn[start : start + 128], _SEEN, scaling))
+            x = torch.from_numpy(scaling.apply(dn[start : start + 128], _SEEN))
             told = network(x.to(device, memory_format=torch.channels_last)).float().cpu().numpy() * std + mean
             dn[start : start + 128, _UNSEEN] = np.clip(np.rint(told), 1, 65535)
     return replace(rgb, dn=dn, bands=np.ones(len(BAND_NAMES), bool))
@@ -101,11 +101,6 @@ def _fit(network: nn.Module, pairs: torch.Tensor, device: torch.device, seed: in
         schedule.step()
         if (step + 1) % 250 == 0:
             log.info("completion step %d loss %.3f", step + 1, loss.item())
-
-
-def _scaled(dn: np.ndarray, bands: list[int], scaling: Scaling) -> np.ndarray:
-    out: np.ndarray = (dn[:, bands] - scaling.mean[bands][:, None, None]) / scaling.std[bands][:, None, None]
-    return out.astype(np.float32)
 
 
 class _Completion(nn.Module):

@@ -147,9 +147,7 @@ def predict(model: nn.Module, chips: Chips, scaling: Scaling, batch: int = 256) 
     out = []
     with torch.inference_mode():
         for start in range(0, len(chips), batch):
-            x = (chips.dn[start : start + batch].astype(np.float32) - scaling.mean[:, None, None]) / scaling.std[
-                :, None, None
-            ]
+            x = scaling.apply(chips.dn[start : start + batch])
             x[:, ~chips.bands] = 0
             out.append(model(torch.from_numpy(x).to(device)).float().cpu().numpy())
     return np.concatenate(out)

@@ -3,7 +3,6 @@ the shipped network, calibrate, judge, export."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lc_assets.checksum import sha256_of
 from lc_assets.contract import ModelContract, check_name
 from lc_assets.errors import LandCoverError, StoreError
 from lc_assets.evaluation.card import ABLATION, HOLD_OUT, write_card
@@ -212,7 +212,7 @@ def _export(
         chip_size=CHIP,
         resampling="bilinear",
         class_names=CLASS_NAMES,
-        sha256=hashlib.sha256(weights.read_bytes()).hexdigest(),
+        sha256=sha256_of(weights),
         framework_version=keras.__version__,
         total_parameters=int(model.count_params()),
         description=description,

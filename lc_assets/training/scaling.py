@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,3 +25,9 @@ class Scaling:
             values.mean(axis=(0, 2, 3)).round(2).astype(np.float32),
             values.std(axis=(0, 2, 3)).round(2).astype(np.float32),
         )
+
+    def apply(self, dn: np.ndarray, bands: Sequence[int] | slice = slice(None)) -> np.ndarray:
+        """(N, bands, height, width) DN -> float32 network input; `bands` picks some of all that are given."""
+        mean, std = self.mean[bands][:, None, None], self.std[bands][:, None, None]
+        out: np.ndarray = (dn[:, bands].astype(np.float32) - mean) / std
+        return out
