@@ -57,7 +57,7 @@ main.add_command(model)
 @references
 @from_option
 @store_option
-@click.option("--stride", type=int, help="Step between 64 px windows in pixels; divides 64.  [default: 16]")
+@click.option("--stride", type=int, help="Step between 64 px windows in pixels; divides 64.  [default: 8]")
 @click.option(
     "--mask-clouds/--no-mask-clouds",
     default=None,

@@ -112,6 +112,7 @@ def check(file: Path | None) -> None:
     import numpy as np
 
     from lc_assets.inference.models import open_model
+    from lc_assets.inference.passes import normalised
     from lc_assets.stac.validate import validate_offline
     from lc_assets.stac.vocabulary import MLM
 
@@ -126,12 +127,16 @@ def check(file: Path | None) -> None:
     shape = (3, contract.chip_size, contract.chip_size, len(contract.bands))
     dn = np.random.default_rng(0).integers(1, 10_000, shape, np.uint16)
     dn[1], dn[2] = 1, 65535
-    engine.probabilities(engine.normalised(dn, np.ones(shape[:3], bool)))
+    engine.probabilities(normalised(contract, dn, np.ones(shape[:3], bool)))
     for problem in problems:
         click.secho(f"error: {problem}", fg="red", err=True)
     if problems:
         sys.exit(BAD_INPUT)
-    click.echo(f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend}, valid STAC")
+    way = f"evaluated chip by chip, for {engine.why_chips}" if engine.why_chips else "evaluated densely"
+    click.echo(
+        f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend} in {engine.precision}, "
+        f"{way}, valid STAC"
+    )
 
 
 @model.command()

@@ -16,6 +16,7 @@ from lc_assets.home import ensure_home
 from lc_assets.inference.models import read_contract
 from lc_assets.jobs import CLASSIFY
 from lc_assets.landcover import ALL_CLASSES
+from lc_assets.progress import listening
 from lc_assets.registry import Registry
 from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
 from lc_assets.sentinel2.item import Scene
@@ -25,6 +26,7 @@ from lc_assets.staleness import queue_backfill, stale_items, waiting_items
 from lc_assets.store import SceneFolder, Store
 
 _BAR = 28
+_LINE = 100
 
 
 def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
@@ -121,10 +123,12 @@ def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[st
     done: list[str] = []
     terminal = sys.stdout.isatty() and not verbose
 
-    def draw() -> None:
-        filled = _BAR * len(done) // len(ASSET_NAMES)
+    def draw(share: float = 0.0, words: str = "") -> None:
+        # Rows of the class map are what takes long: the bar is theirs while they come.
+        filled = int(_BAR * (share or len(done) / len(ASSET_NAMES)))
         coming = ASSET_NAMES[len(done)] if len(done) < len(ASSET_NAMES) else "done"
-        click.echo(f"\r      {'#' * filled}{'.' * (_BAR - filled)} {coming:<16}", nl=False)
+        text = f"{'#' * filled}{'.' * (_BAR - filled)} {coming} {words}"
+        click.echo(f"\r      {text:<{_LINE}}", nl=False)
 
     def on_asset(name: str) -> None:
         done.append(name)
@@ -133,8 +137,9 @@ def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[st
     if not terminal:
         return run_scene(definitions, instance, item, config, verbose=verbose)
     draw()
-    outcome = run_scene(definitions, instance, item, config, on_asset=on_asset)
-    click.echo(f"\r{' ' * (_BAR + 24)}\r", nl=False)
+    with listening(draw):
+        outcome = run_scene(definitions, instance, item, config, on_asset=on_asset)
+    click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
     return outcome
 
 

@@ -38,7 +38,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         resources={
             "store": store,
             "items": ItemsResource(store=store, stac_url=settings.stac_url, collection=settings.collection),
-            "model": ModelResource(item=str(settings.model)),
+            "model": ModelResource(item=str(settings.model), precision=settings.precision),
             "raw_bands_io": RawBandsIOManager(store=store),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),

@@ -102,6 +102,7 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
         for c in ALL_CLASSES
     ]
     bins = statistics.confidence
+    pixels = float(classes.pixels.sum())
     known = int(bins.sum())
     return {
         "map": picture(image, "png", "class map"),
@@ -117,19 +118,32 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
         "nodata_no_source": statistics.no_source_data,
         "nodata_hidden_by_scl": statistics.hidden,
         "nodata_without_vote": statistics.no_vote,
-        "pixels": int(classes.pixels.sum()),
+        "pixels": int(pixels),
         "windows": statistics.windows,
         "windows_voting": statistics.voting,
         "stride": computed.stride,
-        "pixels_per_second": round(float(classes.pixels.sum()) / max(seconds, 1e-6)),
+        "pixels_per_second": round(pixels / max(seconds, 1e-6)),
         "windows_per_second": round(statistics.voting / max(seconds, 1e-6)),
         "model": f"{contract.name} {contract.version}",
         "model_sha256": contract.sha256,
         "backend": computed.engine.backend,
         "precision": computed.engine.precision,
+        "evaluation": _evaluation(computed),
+        "stages": table(
+            [
+                {"stage": name, "seconds": round(spent, 3), "million_pixels_per_second": round(pixels / spent / 1e6, 1)}
+                for name, spent in statistics.stages.seconds.items()
+                if spent > 0
+            ]
+        ),
         "path": dg.MetadataValue.path(str(classes.path)),
         "bytes": classes.path.stat().st_size + classes.confidence.stat().st_size,
     }
+
+
+def _evaluation(computed: Classification) -> str:
+    evaluator = computed.evaluator
+    return f"{evaluator.name}: {evaluator.why}" if evaluator.why else evaluator.name
 
 
 def report_overview(overview: Overview, plan: OverviewPlan, image: bytes) -> dict[str, Any]:

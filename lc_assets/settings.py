@@ -3,6 +3,7 @@
 LC_ASSETS_STORE        where everything is written                       ./store
 LC_ASSETS_MODEL        MLM item (.json) of the model, or its folder      the shipped model
 LC_ASSETS_CHIPS        labelled chips that `model_evaluation` judges by   ../shared/data/eurosat
+LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: bfloat16 where the CPU has it
 LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
@@ -17,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lc_assets.errors import LandCoverError
+from lc_assets.inference.engine import PRECISIONS
 from lc_assets.inference.models import SHIPPED
 from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER
@@ -32,6 +34,7 @@ class Settings:
     model: Path = SHIPPED
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     stack: str = "virtual"
+    precision: str = "auto"
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
 
@@ -39,6 +42,10 @@ class Settings:
         if self.stack not in STACK_FORMS:
             raise LandCoverError(
                 f"LC_ASSETS_STACK is {self.stack!r}", remedy=f"set it to {' or '.join(STACK_FORMS)}, or unset it"
+            )
+        if self.precision not in PRECISIONS:
+            raise LandCoverError(
+                f"LC_ASSETS_PRECISION is {self.precision!r}", remedy=f"set it to {' or '.join(PRECISIONS)}, or unset it"
             )
         if not is_remote(self.stac_url) or "?" in self.stac_url or "#" in self.stac_url:
             raise LandCoverError(
@@ -55,6 +62,7 @@ class Settings:
             store=_path("LC_ASSETS_STORE", default.store),
             model=model / "model.json" if model.is_dir() else model,
             chips=_path("LC_ASSETS_CHIPS", default.chips),
+            precision=os.environ.get("LC_ASSETS_PRECISION") or default.precision,
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,

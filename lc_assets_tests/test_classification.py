@@ -9,7 +9,8 @@ import pytest
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.demo.score import score_against_truth
 from lc_assets.inference import classify_chips
-from lc_assets.inference.models import open_model
+from lc_assets.inference.models import SHIPPED, open_model
+from lc_assets.inference.passes import normalised
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import CLASSES, NO_DATA
 from lc_assets.raster.stack import Stack
@@ -25,7 +26,7 @@ def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
 
 def by_hand(stack: Stack, stride: int) -> tuple[np.ndarray, np.ndarray]:
     """The definition, written out: every window by itself, probabilities averaged pixel by pixel."""
-    engine = open_model()
+    engine = open_model(SHIPPED, "float32")
     height, width = stack.grid.shape
     rows = -(-max(height - 64, 0) // stride) * stride + 64
     columns = -(-max(width - 64, 0) // stride) * stride + 64
@@ -38,7 +39,7 @@ def by_hand(stack: Stack, stride: int) -> tuple[np.ndarray, np.ndarray]:
         for x in range(0, columns - 63, stride):
             window = (slice(y, y + 64), slice(x, x + 64))
             if valid[window].mean() >= 0.5:
-                chip = engine.normalised(dn[window], valid[window])
+                chip = normalised(engine.contract, dn[window], valid[window])
                 total[window] += engine.probabilities(chip[None])[0]
                 votes[window] += 1
     with np.errstate(invalid="ignore"):
@@ -53,7 +54,7 @@ def test_the_map_is_the_mean_of_all_windows_that_contain_a_pixel(
     demo_item: Path, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     stack = stack_of(cropped(demo_item, tmp_path, *size), tmp_path / "store")
-    classes, confidence = whole_map(Classification(stack, open_model(), 16, mask_hidden=False))
+    classes, confidence = whole_map(Classification(stack, open_model(SHIPPED, "float32"), 16, mask_hidden=False))
     expected, probability = by_hand(stack, 16)
     assert classes.shape == size
     assert (classes == expected).all()
@@ -69,7 +70,8 @@ def test_the_map_does_not_depend_on_how_the_scene_is_cut_into_strips(
 ) -> None:
     stack = stack_of(demo_item, tmp_path)
     maps = [
-        whole_map(Classification(stack, open_model(), stride, strip_pixels=rows)) for rows in (64, 100, 320, 10_000)
+        whole_map(Classification(stack, open_model(SHIPPED, "float32"), stride, strip_pixels=rows))
+        for rows in (64, 100, 320, 10_000)
     ]
     for classes, confidence in maps[1:]:
         assert (classes == maps[0][0]).all()
@@ -77,7 +79,7 @@ def test_the_map_does_not_depend_on_how_the_scene_is_cut_into_strips(
 
 
 def test_every_valid_pixel_of_a_full_scene_is_predicted(real_item: Path, tmp_path: Path) -> None:
-    classes, _ = whole_map(Classification(stack_of(real_item, tmp_path), open_model(), 64))
+    classes, _ = whole_map(Classification(stack_of(real_item, tmp_path), open_model(SHIPPED, "float32"), 64))
     assert classes.shape == (600, 600)  # 600 is no multiple of 64
     assert (classes < NO_DATA.code).all()
 
@@ -92,7 +94,9 @@ def test_a_window_with_less_than_half_of_its_pixels_valid_has_no_vote(demo_item:
         return out
 
     edit_bands(item, corner_only)
-    classification = Classification(stack_of(item, tmp_path / "store"), open_model(), 32, mask_hidden=False)
+    classification = Classification(
+        stack_of(item, tmp_path / "store"), open_model(SHIPPED, "float32"), 32, mask_hidden=False
+    )
     classes, _ = whole_map(classification)
     assert (classes == NO_DATA.code).all()  # 36 x 36 of 64 x 64 is 32 %
     assert classification.statistics.no_vote == 36 * 36

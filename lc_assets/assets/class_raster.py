@@ -16,7 +16,7 @@ from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.stack import Stack
 from lc_assets.resources import ModelResource, StoreResource
 
-DEFAULT_STRIDE = 16
+DEFAULT_STRIDE = 8
 MODEL_TAG = "lc_assets/model"
 """Run tag: fingerprint of the model that the run was queued for."""
 MOSTLY_EMPTY = 0.9
@@ -27,15 +27,16 @@ class ClassRasterConfig(dg.Config):
 
     stride: int = Field(
         default=DEFAULT_STRIDE,
-        description="Step between 64 px windows, in pixels; divides 64. 16: every pixel has 16 votes, detail of 160 m; "
-        "64: 16 times as fast, one label per 640 m block; 8: 4 times as slow.",
+        description="Step between 64 px windows, in pixels; divides 64. 8: every pixel has 64 votes, detail of 80 m; "
+        "64: one label per 640 m block. Multiples of the model's own step (8 px for the shipped one) are evaluated "
+        "densely and cost about the same; smaller steps are evaluated window by window and cost much more.",
     )
     mask_clouds: bool = Field(
         default=True,
         description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
     )
     strip_pixels: int = Field(
-        default=320, ge=64, description="Rows evaluated at a time. Changes memory and speed, never the map."
+        default=0, ge=0, description="Rows decoded at a time; 0: as suits the scene. Changes memory, never the map."
     )
 
 
@@ -75,7 +76,16 @@ def class_raster(
         classification.engine.check_stack(resampled_stack)
         _check_meant(classification.engine.contract, context.run.tags.get(MODEL_TAG), context.partition_key)
         layout = classification.layout
-        context.log.info("%d windows of %d px, stride %d", layout.rows * layout.columns, layout.chip, layout.stride)
+        context.log.info(
+            "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
+            layout.rows * layout.columns,
+            layout.chip,
+            layout.stride,
+            classification.evaluator.name,
+            f" ({classification.evaluator.why})" if classification.evaluator.why else "",
+            classification.engine.backend,
+            classification.engine.precision,
+        )
     yield dg.Output(classification)
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene.classified, scene.confidence, scene.item)

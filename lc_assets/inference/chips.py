@@ -8,6 +8,7 @@ import numpy as np
 
 from lc_assets.errors import BadModel
 from lc_assets.inference.models import SHIPPED, open_model
+from lc_assets.inference.passes import normalised
 from lc_assets.sentinel2.bands import BAND_NAMES
 
 
@@ -25,7 +26,8 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
     Raises:
         BadModel: the model does not take this level, or the chips' shape is not the model's.
     """
-    engine = open_model(model or SHIPPED)
+    # In float32 wherever it runs: figures on a model's card are to be the same everywhere.
+    engine = open_model(model or SHIPPED, "float32")
     contract = engine.contract
     if product_level not in contract.product_levels:
         raise BadModel(
@@ -41,4 +43,4 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
             remedy=f"give all {len(BAND_NAMES)} bands last, in the order {' '.join(BAND_NAMES)}",
         )
     valid = np.asarray((chips > 0).all(axis=-1))
-    return engine.probabilities(engine.normalised(chips[..., list(contract.band_indices)], valid))
+    return engine.probabilities(normalised(contract, chips[..., list(contract.band_indices)], valid))

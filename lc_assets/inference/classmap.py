@@ -12,9 +12,10 @@ from rasterio.errors import RasterioIOError
 
 from lc_assets.errors import StoreError
 from lc_assets.inference.sliding import Classification
-from lc_assets.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.raster.cog import class_cog, confidence_cog, read_blocks
+from lc_assets.landcover import ALL_CLASSES
+from lc_assets.raster.cog import class_cog, confidence_cog
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.writers import RasterWriter, side_by_side
 
 
 @dataclass(frozen=True)
@@ -70,50 +71,53 @@ class ClassMap:
 _REMEDY = "materialise class_raster of this item"
 
 
+Progress = Callable[[int, int], None]
+"""Called with rows done and rows in all after each block."""
+
+
 def write_class_map(
-    classification: Classification, path: Path, confidence: Path, progress: Callable[[int, int], None] | None = None
+    classification: Classification, path: Path, confidence: Path, progress: Progress | None = None
 ) -> None:
     """Compute a classification and write it block by block: class map and confidence in one pass.
+
+    Each raster has a writer of its own, on a thread: while blocks are computed, those before them are written, and both
+    files take their final form side by side.
 
     Args:
         classification: what to compute.
         path, confidence: targets in a staging folder.
-        progress: called with rows done and rows in all after each block.
+        progress: see `Progress`.
 
     Raises:
         BadModel, BadBand: from the computation.
         StoreError: what was written does not read back as it was computed (GDAL tells of a full disk late, or never).
     """
     grid, tags = classification.stack.grid, classification.tags
-    with class_cog(path, grid, tags) as classes, confidence_cog(confidence, grid, tags) as percent:
-        for block in classification.blocks():
-            classes.write(block.classes, 1, window=block.window)
-            percent.write(block.confidence, 1, window=block.window)
-            if progress:
-                progress(int(block.window.row_off + block.window.height), grid.height)
+
+    def counted() -> dict[str, str]:
         statistics = classification.statistics
-        counted = {f"PIXELS_{c.code}": str(statistics.pixels[c.code]) for c in ALL_CLASSES}
-        why = {
+        return {
+            **{f"PIXELS_{c.code}": str(statistics.pixels[c.code]) for c in ALL_CLASSES},
             "NO_SOURCE_DATA": str(statistics.no_source_data),
             "HIDDEN": str(statistics.hidden),
             "NO_VOTE": str(statistics.no_vote),
         }
-        classes.update_tags(**counted, **why)
-    _verify(classification, path, confidence)
 
-
-def _verify(classification: Classification, path: Path, confidence: Path) -> None:
-    statistics = classification.statistics
-    found = np.zeros(len(ALL_CLASSES), np.int64)
-    for _, block in read_blocks(path):
-        found += np.bincount(block.ravel(), minlength=len(ALL_CLASSES))
-    percent = np.zeros(256, np.int64)
-    for _, block in read_blocks(confidence):
-        percent += np.bincount(block.ravel(), minlength=256)
-    if not (found == statistics.pixels).all() or not (percent[:101] == statistics.confidence).all():
+    with side_by_side(
+        RasterWriter(path, class_cog(path, grid, tags), counted),
+        RasterWriter(confidence, confidence_cog(confidence, grid, tags), dict),
+    ) as (classes, percent):
+        for block in classification.blocks():
+            classes.put(block.window, block.classes)
+            percent.put(block.window, block.confidence)
+            if progress:
+                progress(int(block.window.row_off + block.window.height), grid.height)
+    for stage, seconds in (("write", classes.seconds + percent.seconds), ("cog", classes.final + percent.final)):
+        classification.statistics.stages.add(stage, seconds)
+    wrong = [writer.path.name for writer in (classes, percent) if not writer.intact]
+    if wrong:
         raise StoreError(
-            f"{path.name} does not read back as it was computed ({found[NO_DATA.code]} pixels of No Data instead of "
-            f"{statistics.pixels[NO_DATA.code]})",
+            f"{' and '.join(wrong)} does not read back as it was computed",
             item=classification.stack.item,
             asset="class_raster",
             remedy="look at the disk, then run it again",

@@ -1,4 +1,4 @@
-"""Run a Keras model over chips: load it against its contract, scale its input, batch its work.
+"""A Keras model, loaded against its contract and ready to run: over chips, or densely where its shape allows it.
 
 OpenVINO is the default backend (light, CPU, inference only); `KERAS_BACKEND` names another one. Keras reads that
 variable when it is first imported, so Keras is imported here only, and late. The precision is named, never left to the
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +19,18 @@ import numpy as np
 from lc_assets.checksum import sha256_of
 from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
+from lc_assets.inference.dense import DenseForm, NotDense, find_dense_form
+from lc_assets.inference.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
+from lc_assets.inference.openvino_graphs import compiled, has_bfloat16
+from lc_assets.inference.passes import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
 from lc_assets.raster.stack import Stack
 
 DEFAULT_BACKEND = "openvino"
-BATCH = 64
-"""Chips per call. Every call has this many (the last one is filled up), so the graph is compiled once and each chip's
-result does not depend on how many there are."""
+PRECISIONS = ("auto", "float32", "bfloat16")
+"""`auto` is bfloat16 where the backend and the CPU have it, else float32."""
 
 _TOLERANCE = 0.02
 """How far probabilities may be from adding up to 1: bfloat16 keeps about three digits."""
-
-Predict = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,20 @@ class Engine:
     Attributes:
         contract: what the model promises.
         backend: Keras backend it runs on.
-        precision: arithmetic precision of the network, e.g. `float32`.
+        precision: arithmetic of the network: `float32` or `bfloat16`.
         predict: (BATCH, chip, chip, bands) float32 -> (BATCH, classes) probabilities.
+        form: the model taken apart, where it can be evaluated densely.
+        passes: what runs its two halves.
+        why_chips: why it cannot be; empty when it can.
     """
 
     contract: ModelContract
     backend: str
     precision: str
     predict: Predict
+    form: DenseForm | None = None
+    passes: DensePasses | None = None
+    why_chips: str = ""
 
     def check_stack(self, stack: Stack) -> None:
         """Refuse a stack that the model was not made for.
@@ -71,68 +78,47 @@ class Engine:
                 remedy=f"materialise resampled_stack again with kernel: {contract.resampling}",
             )
 
-    def normalised(self, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-        """Network input: (DN - mean) / std, and 0 where there is no valid data.
-
-        Args:
-            pixels: (..., bands) DN, offset removed, bands in the contract's order.
-            valid: (...) bool.
-
-        Returns:
-            (..., bands) float32.
-        """
-        mean = np.asarray(self.contract.mean, np.float32)
-        scale = 1 / np.asarray(self.contract.std, np.float32)
-        out: np.ndarray = (pixels.astype(np.float32) - mean) * scale
-        out[~valid] = 0
-        return out
+    def evaluator(self, stride: int) -> Evaluator:
+        """The cheapest exact way to evaluate windows that start every `stride` pixels."""
+        if self.form is None or self.passes is None:
+            return ChipEvaluator(self.contract, self.predict, stride, self.why_chips)
+        if stride % self.form.stride:
+            why = f"windows every {stride} px do not fall on the model's places, which are {self.form.stride} px apart"
+            return ChipEvaluator(self.contract, self.predict, stride, why)
+        return DenseEvaluator(self.contract, self.form, self.passes, stride // self.form.stride)
 
     def probabilities(self, chips: np.ndarray) -> np.ndarray:
-        """(N, chip, chip, bands) network input -> (N, classes) float32 probabilities."""
-        out = np.empty((len(chips), len(self.contract.class_names)), np.float32)
-        for start in range(0, len(chips), BATCH):
-            part = chips[start : start + BATCH]
-            batch = part
-            if len(part) < BATCH:
-                batch = np.zeros((BATCH, *chips.shape[1:]), np.float32)
-                batch[: len(part)] = part
-            out[start : start + len(part)] = self.predict(batch)[: len(part)]
+        """(N, chip, chip, bands) network input -> (N, classes) float32 probabilities, chip by chip."""
+        return self.checked(batched(self.predict, chips, BATCH))
+
+    def checked(self, out: np.ndarray) -> np.ndarray:
+        """Probabilities (..., classes) as they are, clipped to 0..1.
+
+        Raises:
+            BadModel: they are none.
+        """
         # Also false where one is not a number.
         within = (out >= -_TOLERANCE).all() and (out <= 1 + _TOLERANCE).all()
-        if not (within and (abs(out.sum(axis=1) - 1) <= _TOLERANCE).all()):
+        if not (within and (abs(out.sum(axis=-1) - 1) <= _TOLERANCE).all()):
             raise BadModel(
                 "what it predicts are no probabilities: ten numbers of 0 and above that add up to 1",
                 asset=f"model {self.contract.name}",
                 remedy="end the model in a softmax, and check its weights (lc-assets model check)",
             )
-        return out.clip(0, 1, out=out)
-
-    def windows(self, pixels: np.ndarray, stride: int, wanted: np.ndarray) -> np.ndarray:
-        """Probabilities of windows cut from a strip.
-
-        Args:
-            pixels: (rows, columns, bands) network input.
-            stride: step between windows in pixels.
-            wanted: (window rows, window columns) bool: windows to evaluate; the others stay 0.
-
-        Returns:
-            (window rows, window columns, classes) float32.
-        """
-        chip = self.contract.chip_size
-        views = np.lib.stride_tricks.sliding_window_view(pixels, (chip, chip), axis=(0, 1))[::stride, ::stride]
-        out = np.zeros((*wanted.shape, len(self.contract.class_names)), np.float32)
-        places = np.argwhere(wanted)
-        for start in range(0, len(places), BATCH):
-            row, column = places[start : start + BATCH].T
-            out[row, column] = self.probabilities(views[row, column].transpose(0, 2, 3, 1))
-        return out
+        return out.clip(0, 1)
 
 
-_engines: dict[tuple[str, str, str], Engine] = {}
+_engines: dict[tuple[str, str, str, str], Engine] = {}
+_loading = threading.Lock()
 
 
-def load_engine(model: Path, contract: ModelContract) -> Engine:
-    """Load a `.keras` file against its contract; at most once per process, file content and backend.
+def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -> Engine:
+    """Load a `.keras` file against its contract; at most once per process, file content, backend and precision.
+
+    Args:
+        model: the `.keras` file.
+        contract: what it has to fit.
+        precision: one of `PRECISIONS`.
 
     Raises:
         BadModel: the file is missing or corrupt, is not the one that the contract was written for, or its input or
@@ -156,13 +142,14 @@ def load_engine(model: Path, contract: ModelContract) -> Engine:
             asset=f"model {contract.name}",
             remedy="put the original file back, or write a new contract for this one",
         )
-    key = (digest, os.environ["KERAS_BACKEND"], repr(contract))
-    if key not in _engines:
-        _engines[key] = _build(model, contract)
-    return _engines[key]
+    key = (digest, os.environ["KERAS_BACKEND"], repr(contract), precision)
+    with _loading:
+        if key not in _engines:
+            _engines[key] = _build(model, contract, precision)
+        return _engines[key]
 
 
-def _build(path: Path, contract: ModelContract) -> Engine:
+def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
     try:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: Keras does not know the backend
@@ -194,16 +181,36 @@ def _build(path: Path, contract: ModelContract) -> Engine:
                 remedy="mend the contract or use the model that it describes",
             )
     backend = keras.config.backend()
-    shape = (BATCH, chip, chip, bands)
+    precision = _precision(wanted, backend)
     try:
-        predict = _openvino(model, shape) if backend == "openvino" else _plain(model)
+        predict = _openvino(model, (BATCH, chip, chip, bands), precision) if backend == "openvino" else _plain(model)
     except Exception as error:  # OpenVINO raises whatever its converter or compiler met
         raise BadModel(
             f"{path} cannot be compiled ({type(error).__name__}: {_first_line(error)})",
             asset=f"model {contract.name}",
             remedy="use layers that OpenVINO supports, or another KERAS_BACKEND",
         ) from None
-    return Engine(contract, backend, "float32", predict)
+    try:
+        form = find_dense_form(model)
+        openvino = backend == "openvino"
+        passes = OpenVinoPasses(contract, form, precision) if openvino else KerasPasses(contract, form)
+    except NotDense as error:
+        return Engine(contract, backend, precision, predict, why_chips=str(error))
+    return Engine(contract, backend, precision, predict, form, passes)
+
+
+def _precision(wanted: str, backend: str) -> str:
+    possible = backend == "openvino" and has_bfloat16()
+    if wanted == "auto":
+        return "bfloat16" if possible else "float32"
+    if wanted == "bfloat16" and not possible:
+        raise BadModel(
+            f"bfloat16 was asked for, but {'this CPU' if backend == 'openvino' else f'the {backend} backend'} "
+            "does not offer it here",
+            asset="class_raster",
+            remedy="set LC_ASSETS_PRECISION to auto or float32",
+        )
+    return wanted
 
 
 def _first_line(error: Exception) -> str:
@@ -214,8 +221,8 @@ def _plain(model: Any) -> Predict:
     return lambda batch: np.asarray(model.predict_on_batch(batch), np.float32)
 
 
-def _openvino(model: Any, shape: tuple[int, ...]) -> Predict:
-    """The model as a compiled OpenVINO graph of static shape in float32."""
+def _openvino(model: Any, shape: tuple[int, ...], precision: str) -> Predict:
+    """The whole model as a compiled OpenVINO graph of static shape, for chips."""
     import keras
     import openvino
 
@@ -224,11 +231,5 @@ def _openvino(model: Any, shape: tuple[int, ...]) -> Predict:
         # The batch size is part of the exported graph: some layers (Flatten) cannot be given another one afterwards.
         signature = [keras.InputSpec(shape=shape, dtype="float32")]
         model.export(exported, format="openvino", verbose=False, input_signature=signature)
-        core = openvino.Core()
-        graph = core.read_model(exported)
-        compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-
-    def predict(batch: np.ndarray) -> np.ndarray:
-        return compiled(np.ascontiguousarray(batch))[0]
-
-    return predict
+        run = compiled(openvino.Core().read_model(exported), precision)
+    return lambda batch: run([batch])

@@ -72,16 +72,6 @@ def _steps(length: int, chip: int, stride: int) -> int:
     return -(-max(length - chip, 0) // stride) + 1
 
 
-def reflected(start: int, stop: int, length: int) -> np.ndarray:
-    """Positions inside `0..length-1` that stand for `start..stop-1` when the axis is continued by reflection at its
-    end.
-
-    The edge itself is repeated (`... n-2 n-1 n-1 n-2 ...`), as often as it takes: a scene of one pixel works too.
-    """
-    position = np.arange(start, stop) % (2 * length)
-    return np.where(position < length, position, 2 * length - 1 - position)
-
-
 def cell_sums(values: np.ndarray, reach: int) -> np.ndarray:
     """Sum over the windows that cover each cell, along the second axis.
 

@@ -50,11 +50,11 @@ def _no_number(constant: str) -> float:
     raise ValueError(f"{constant} is no number in JSON")
 
 
-def open_model(item: Path = SHIPPED) -> Engine:
-    """The model behind an MLM item, loaded and ready.
+def open_model(item: Path = SHIPPED, precision: str = "auto") -> Engine:
+    """The model behind an MLM item, loaded and ready; `precision` as in `lc_assets.inference.engine.PRECISIONS`.
 
     Raises:
         BadModel: see `read_contract` and `lc_assets.inference.engine.load_engine`.
     """
     contract, weights = read_contract(item)
-    return load_engine(weights, contract)
+    return load_engine(weights, contract, precision)

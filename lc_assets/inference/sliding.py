@@ -1,34 +1,39 @@
 """Slide a window over a stack and turn what the model says of the windows into pixels, strip by strip.
 
-For each window the model gives ten probabilities. A window votes when at least half of its pixels are valid. A pixel's
+For each window the model gives ten probabilities. A window votes when at least half of its pixels are usable. A pixel's
 probabilities are the mean over the voting windows that contain it; its class is the most probable one, its confidence
 that mean probability in percent. A pixel is No Data where a native band has no data, where the scene classification
 hides the ground (if asked for), and where no window that contains it has a vote.
 
-Memory is bounded by a strip; the result does not depend on the strip's height, to the bit.
+The stages overlap: while one strip is decoded, the blocks of the one before are interpolated and evaluated, the windows
+of the one before that become pixels, and those above are written. Memory is bounded by a few strips; in float32 the
+result does not depend on their height, on the blocks' size or on the number of threads, to the bit.
 """
 
 from __future__ import annotations
 
+import threading
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from rasterio.windows import Window
 
+from lc_assets.inference.cells import PendingCells, cell_windows, pooled
+from lc_assets.inference.dense import window_means
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.layout import WindowLayout, cell_sums, reflected
+from lc_assets.inference.evaluators import MIN_VALID_SHARE, Evaluator
+from lc_assets.inference.layout import WindowLayout
+from lc_assets.inference.openvino_graphs import cores, streams
+from lc_assets.inference.plan import Block, StripPlan, plan_strips, position_columns
+from lc_assets.inference.stages import Stages, ahead
 from lc_assets.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.raster.cog import CONFIDENCE_NODATA
-from lc_assets.raster.stack import Stack, StackReader
-from lc_assets.sentinel2.scl import is_hidden
-
-MIN_VALID_SHARE = 0.5
-"""A window with a smaller share of valid pixels does not vote."""
-
-STRIP_PIXELS = 320
-"""Rows of pixels evaluated at a time, rounded to whole window rows: about 200 MB for a full tile's twelve bands in
-float32."""
+from lc_assets.raster.stack import Stack
+from lc_assets.raster.strips import HIDDEN, NO_SOURCE, USABLE, Strip, StripReader
 
 
 @dataclass
@@ -40,6 +45,7 @@ class MapStatistics:
         no_source_data, hidden, no_vote: why pixels are No Data; they add up to `pixels[10]`.
         windows, voting: windows evaluated, and those with a vote.
         confidence: histogram of the confidence in percent (101 bins).
+        stages: seconds of work per stage.
     """
 
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(len(ALL_CLASSES), np.int64))
@@ -49,6 +55,7 @@ class MapStatistics:
     windows: int = 0
     voting: int = 0
     confidence: np.ndarray = field(default_factory=lambda: np.zeros(101, np.int64))
+    stages: Stages = field(default_factory=Stages)
 
     @property
     def total(self) -> int:
@@ -74,26 +81,34 @@ class Classification:
     """A stack, an engine and how to slide: the class map, not yet computed. Iterating `blocks` computes it.
 
     Attributes:
-        stack: what to classify.
-        engine: the model, ready to run.
-        stride: step between windows in pixels; divides the model's chip size.
-        mask_hidden: call a pixel No Data where the scene classification says cloud, shadow, cirrus or saturated.
-        strip_pixels: rows evaluated at a time; changes memory, never the result.
-        statistics: filled by `blocks`.
+        stack: the scene.
+        engine: the model.
+        stride: step between windows in pixels, a divisor of the chip size.
+        mask_hidden: call a pixel No Data where SCL says that clouds and the like hide it.
+        strip_pixels: rows decoded at a time, 0: as suits the scene's width; changes memory, never the result.
+        threads: blocks evaluated at a time, 0: as the machine has cores; changes speed, never the result.
+        statistics: filled while `blocks` runs.
     """
 
     stack: Stack
     engine: Engine
     stride: int
     mask_hidden: bool = True
-    strip_pixels: int = STRIP_PIXELS
+    strip_pixels: int = 0
+    threads: int = 0
     statistics: MapStatistics = field(default_factory=MapStatistics)
+    _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @property
     def layout(self) -> WindowLayout:
-        """The lattice of windows."""
+        """Where the windows lie."""
         grid = self.stack.grid
         return WindowLayout(grid.height, grid.width, self.engine.contract.chip_size, self.stride)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """How windows are evaluated."""
+        return self.engine.evaluator(self.stride)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -110,137 +125,155 @@ class Classification:
             "STRIDE": str(self.stride),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
             "PRECISION": self.engine.precision,
+            "EVALUATION": self.evaluator.name,
         }
 
     def blocks(self) -> Iterator[MapBlock]:
         """Compute the map from top to bottom.
 
         Raises:
-            BadModel: the stack does not fit the model's contract.
+            BadModel: the stack does not fit the model's contract, or the model gives no probabilities.
             BadBand: a native file cannot be decoded.
         """
         self.engine.check_stack(self.stack)
-        layout = self.layout
         self.statistics = MapStatistics()
-        step = max(1, (self.strip_pixels - layout.chip) // layout.stride + 1)
-        with self.stack.reader() as reader:
-            # Sums along the row of the window rows that still reach into coming cells, oldest first.
-            pending = _Pending(layout)
-            for first in range(0, layout.rows, step):
-                last = min(first + step, layout.rows)
-                pending.add(*self._window_rows(reader, layout, first, last))
-                row, sums, votes = pending.finished(last, final=last == layout.rows)
-                block = self._pixels(reader, layout, row, sums, votes)
-                if block:
-                    yield block
+        layout, workers = self.layout, self.threads or streams()
+        plans = plan_strips(layout, self.evaluator, self.strip_pixels)
+        assembly = _Assembly(self)
+        with (
+            StripReader(self.stack, mask_hidden=self.mask_hidden, threads=self.threads or cores()) as reader,
+            ThreadPoolExecutor(workers, thread_name_prefix="evaluate") as pool,
+            ahead((plan, self._decoded(reader, plan)) for plan in plans) as strips,
+        ):
+            waiting: deque[tuple[StripPlan, Strip, list[Future[np.ndarray]]]] = deque()
+            try:
+                for plan, strip in strips:
+                    waiting.append((plan, strip, [pool.submit(self._positions, strip, b) for b in plan.blocks]))
+                    if len(waiting) > 1:
+                        yield from assembly.finished(*waiting.popleft())
+                while waiting:
+                    yield from assembly.finished(*waiting.popleft())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
 
-    def _window_rows(
-        self, reader: StackReader, layout: WindowLayout, first: int, last: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _decoded(self, reader: StripReader, plan: StripPlan) -> Strip:
+        with self.statistics.stages.timed("decode"):
+            return reader.read(plan.top, plan.bottom)
+
+    def _positions(self, strip: Strip, block: Block) -> np.ndarray:
+        """(block rows, block columns, outputs) float32; zeros where the block has no usable pixel."""
+        stages, contract = self.statistics.stages, self.engine.contract
+        with stages.timed("interpolate"):
+            usable = np.zeros(block.shape, bool)
+            usable[: block.height, : block.width] = strip.usable(block.top, block.left, block.height, block.width)
+            if not usable.any():
+                return np.zeros((block.rows, block.columns, self.evaluator.outputs), np.float32)
+            dn = self._scratch((len(contract.bands), *block.shape))
+            inside = dn[:, : block.height, : block.width]
+            if inside.shape != dn.shape:
+                dn[...] = 0
+            strip.read_dn(inside, block.top, block.left, contract.band_indices)
+        with stages.timed("evaluate"):
+            return self.evaluator.positions(dn, usable, self.stack.offset)[: block.rows, : block.columns]
+
+    def _scratch(self, shape: tuple[int, ...]) -> np.ndarray:
+        """An array of uint16 for this thread to work in, again and again: fresh memory costs more than filling it."""
+        found = getattr(self._local, "scratch", None)
+        if found is None or found.shape != shape:
+            found = self._local.scratch = np.empty(shape, np.uint16)
+        return found
+
+
+class _Assembly:
+    """Puts blocks of positions together to windows, windows to cells, cells to pixels; in order, on one thread."""
+
+    def __init__(self, classification: Classification) -> None:
+        self._layout, self._evaluator = classification.layout, classification.evaluator
+        self._checked, self._statistics = classification.engine.checked, classification.statistics
+        self._cells = PendingCells(self._layout)
+        shape = (0, position_columns(self._layout, self._evaluator), self._evaluator.outputs)
+        self._places = np.zeros(shape, np.float32)  # rows of positions that coming windows need
+        self._first = 0  # the first of them
+
+    def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
+        """The pixels that a strip completes, once its blocks are there."""
+        start, stop = plan.positions
+        places = np.empty((stop - start, *self._places.shape[1:]), np.float32)
+        for block, future in zip(plan.blocks, blocks, strict=True):
+            row, column = block.row - start, block.column
+            places[row : row + block.rows, column : column + block.columns] = future.result()
+        with self._statistics.stages.timed("average"):
+            self._places = np.concatenate([self._places, places])
+            first, last = plan.windows
+            if last > first:
+                self._cells.add(*self._windows(strip, first, last))
+                yield from self._pixels(strip, *self._cells.finished(last, final=last == self._layout.rows))
+
+    def _windows(self, strip: Strip, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
         """Probabilities (rows, columns, classes) and votes (rows, columns) of window rows `first..last-1`."""
-        top, bottom = first * layout.stride, (last - 1) * layout.stride + layout.chip
-        width = (layout.columns - 1) * layout.stride + layout.chip
-        pixels, valid = self._read(reader, layout, top, bottom, width)
-        cells = valid.reshape(bottom // layout.stride - first, layout.stride, layout.cell_columns, layout.stride)
-        counts = cells.sum(axis=(1, 3), dtype=np.int32)
-        reach = layout.reach
-        windows = np.lib.stride_tricks.sliding_window_view(counts, (reach, reach)).sum(axis=(2, 3))
-        votes = windows >= MIN_VALID_SHARE * layout.chip**2
-        self.statistics.windows += votes.size
-        self.statistics.voting += int(votes.sum())
-        return self.engine.windows(pixels, layout.stride, votes), votes
+        evaluator = self._evaluator
+        skip = first * evaluator.hop - self._first
+        means = window_means(self._places[skip:], evaluator.side, evaluator.hop)
+        self._places = self._places[skip + (last - first) * evaluator.hop :]
+        self._first = last * evaluator.hop
+        votes = self._votes(strip, first, last)
+        self._statistics.windows += votes.size
+        self._statistics.voting += int(votes.sum())
+        found = np.zeros((*votes.shape, len(CLASSES)), np.float32)
+        if votes.any():
+            found[votes] = self._checked(evaluator.probabilities(means[votes]))
+        return found, votes
 
-    def _read(
-        self, reader: StackReader, layout: WindowLayout, top: int, bottom: int, width: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Network input (rows, columns, bands) and validity (rows, columns) of rows `top..bottom-1`, reflected at the
-        edges."""
-        rows = reflected(top, bottom, layout.height)
-        columns = reflected(0, width, layout.width)
-        low, high = int(rows.min()), int(rows.max()) + 1
-        window = Window(0, low, layout.width, high - low)
-        valid = self._valid(reader, window)
-        pixels = self.engine.normalised(
-            reader.offset_free(window, self.engine.contract.band_indices).transpose(1, 2, 0), valid
-        )
-        if (len(rows), width) == valid.shape:
-            return pixels, valid
-        inside = np.ix_(rows - low, columns)
-        return np.ascontiguousarray(pixels[inside]), valid[inside]
+    def _votes(self, strip: Strip, first: int, last: int) -> np.ndarray:
+        layout = self._layout
+        rows = (last - first - 1) * layout.stride + layout.chip
+        usable = strip.usable(first * layout.stride, 0, rows, layout.cell_columns * layout.stride)
+        counts = pooled(usable, layout.stride)
+        windows = cell_windows(counts, layout.reach)
+        votes: np.ndarray = windows >= MIN_VALID_SHARE * layout.chip**2
+        return votes
 
-    def _valid(self, reader: StackReader, window: Window) -> np.ndarray:
-        valid = reader.valid(window)
-        scl = reader.scl(window) if self.mask_hidden else None
-        return valid if scl is None else valid & ~is_hidden(scl)
-
-    def _pixels(
-        self, reader: StackReader, layout: WindowLayout, row: int, sums: np.ndarray, votes: np.ndarray
-    ) -> MapBlock | None:
-        """The strip of pixels of finished cell rows; None when there are none, or all lie in the reflection."""
+    def _pixels(self, strip: Strip, row: int, sums: np.ndarray, votes: np.ndarray) -> Iterator[MapBlock]:
+        """The strip of pixels of finished cell rows; none when all of them lie in the reflection."""
+        layout = self._layout
         top = row * layout.stride
         height = min(sums.shape[0] * layout.stride, layout.height - top)
         if height <= 0:
-            return None
+            return
         window = Window(0, top, layout.width, height)
         best = sums.argmax(axis=2)
         with np.errstate(invalid="ignore"):
             probability = np.take_along_axis(sums, best[..., None], axis=2)[..., 0] / votes
         silent = votes == 0
         percent = np.rint(np.where(silent, 0, probability) * 100).astype(np.uint8)
-        classes = _spread(np.where(silent, NO_DATA.code, best).astype(np.uint8), layout.stride, window)
+        codes = np.where(silent, NO_DATA.code, best).astype(np.uint8)
+        classes = _spread(codes, layout.stride, window)
         confidence = _spread(np.where(silent, CONFIDENCE_NODATA, percent).astype(np.uint8), layout.stride, window)
-        native = reader.valid(window)
-        usable = self._valid(reader, window)
-        stats = self.statistics
-        stats.no_source_data += int((~native).sum())
-        stats.hidden += int((native & ~usable).sum())
-        stats.no_vote += int((usable & (classes == NO_DATA.code)).sum())
-        classes[~usable] = NO_DATA.code
-        confidence[~usable] = CONFIDENCE_NODATA
-        stats.pixels += np.bincount(classes.ravel(), minlength=len(ALL_CLASSES))
-        stats.confidence += np.bincount(confidence.ravel(), minlength=256)[:101]
-        return MapBlock(window, classes, confidence)
+        state = strip.state[top - strip.first : top - strip.first + height]
+        self._count(state, codes, percent, silent)
+        unusable = state != USABLE
+        if unusable.any():
+            classes[unusable] = NO_DATA.code
+            confidence[unusable] = CONFIDENCE_NODATA
+        yield MapBlock(window, classes, confidence)
 
-
-class _Pending:
-    """Window rows on their way to becoming cell rows: cell row c is the sum of window rows c - reach + 1 .. c."""
-
-    def __init__(self, layout: WindowLayout) -> None:
-        self._layout = layout
-        self._sums = np.zeros((0, layout.cell_columns, len(CLASSES)), np.float64)
-        self._votes = np.zeros((0, layout.cell_columns), np.int64)
-        self._first = 0  # window row that the arrays begin with
-        self._next = 0  # cell row to be given out next
-
-    def add(self, probabilities: np.ndarray, votes: np.ndarray) -> None:
-        """Append window rows: probabilities (rows, columns, classes), votes (rows, columns)."""
-        weighted = np.where(votes[..., None], probabilities.astype(np.float64), 0.0)
-        self._sums = np.concatenate([self._sums, cell_sums(weighted, self._layout.reach)])
-        self._votes = np.concatenate([self._votes, cell_sums(votes.astype(np.int64), self._layout.reach)])
-
-    def finished(self, known: int, *, final: bool) -> tuple[int, np.ndarray, np.ndarray]:
-        """(first cell row, sums, votes) of the cell rows that no further window row can change.
-
-        Args:
-            known: window rows added so far; cell row c needs those up to c.
-            final: no more will come.
-        """
-        start, stop = self._next, self._layout.cell_rows if final else known
-        reach = self._layout.reach
-        sums = np.zeros((stop - start, *self._sums.shape[1:]), self._sums.dtype)
-        votes = np.zeros((stop - start, *self._votes.shape[1:]), self._votes.dtype)
-        for cell in range(start, stop):
-            for window in range(max(cell - reach + 1, 0), min(cell + 1, known)):  # a fixed order: see cell_sums
-                sums[cell - start] += self._sums[window - self._first]
-                votes[cell - start] += self._votes[window - self._first]
-        self._next = stop
-        keep = max(stop - reach + 1, 0)
-        self._sums, self._votes = self._sums[keep - self._first :], self._votes[keep - self._first :]
-        self._first = keep
-        return start, sums, votes
+    def _count(self, state: np.ndarray, codes: np.ndarray, percent: np.ndarray, silent: np.ndarray) -> None:
+        """Add a strip to the statistics, cell by cell: all usable pixels of a cell are alike."""
+        stats, stride = self._statistics, self._layout.stride
+        height, width = state.shape
+        padded = np.zeros((codes.shape[0] * stride, codes.shape[1] * stride), bool)
+        padded[:height, :width] = state == USABLE
+        usable = pooled(padded, stride)
+        stats.no_source_data += int((state == NO_SOURCE).sum())
+        stats.hidden += int((state == HIDDEN).sum())
+        stats.no_vote += int(usable[silent].sum())
+        known = np.where(silent, 0, usable)
+        stats.pixels += np.bincount(codes.ravel(), known.ravel(), len(ALL_CLASSES)).astype(np.int64)
+        stats.pixels[NO_DATA.code] += height * width - int(known.sum())
+        stats.confidence += np.bincount(percent.ravel(), known.ravel(), 101).astype(np.int64)
 
 
 def _spread(cells: np.ndarray, stride: int, window: Window) -> np.ndarray:
     """Cells -> pixels, cut to the window."""
-    pixels = cells.repeat(stride, axis=0).repeat(stride, axis=1)
-    return np.ascontiguousarray(pixels[: int(window.height), : int(window.width)])
+    across = cells.repeat(stride, axis=1)[:, : int(window.width)]
+    return across.repeat(stride, axis=0)[: int(window.height)]

@@ -7,6 +7,7 @@ from typing import Any
 from dagster import ConfigurableIOManager, InputContext, OutputContext, ResourceDependency
 
 from lc_assets.failures import told
+from lc_assets.progress import logging_to
 from lc_assets.resources import StoreResource
 from lc_assets.store import SceneFolder
 
@@ -19,7 +20,7 @@ class SceneIOManager(ConfigurableIOManager):
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Stream the value into the store and report what was written."""
         started = time.perf_counter()
-        with told():
+        with told(), logging_to(context.log.info):
             report = self.write(self.store.store().scene(context.partition_key), obj)
         context.add_output_metadata({**report, "seconds": round(time.perf_counter() - started, 3)})
 

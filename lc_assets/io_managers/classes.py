@@ -9,6 +9,7 @@ from typing import Any
 from lc_assets.inference.classmap import ClassMap, write_class_map
 from lc_assets.inference.sliding import Classification
 from lc_assets.io_managers.base import SceneIOManager
+from lc_assets.progress import RowProgress
 from lc_assets.reports import report_class_raster
 from lc_assets.store import SceneFolder, staging
 
@@ -20,7 +21,8 @@ class ClassRasterIOManager(SceneIOManager):
         """Compute, write, verify, put."""
         started = time.perf_counter()
         with staging(scene.folder, item=scene.item, asset="class_raster") as stage:
-            write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name)
+            progress = RowProgress(value.stack.grid.width)
+            write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
         return report_class_raster(self.read(scene), value, time.perf_counter() - started)
 
     def read(self, scene: SceneFolder) -> ClassMap:

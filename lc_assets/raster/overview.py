@@ -43,12 +43,24 @@ def modal(block: np.ndarray, factor: int) -> np.ndarray:
     """
     rows, columns = block.shape
     # Incomplete cells are filled with a code that is never counted.
-    padded = np.pad(block, ((0, -rows % factor), (0, -columns % factor)), constant_values=255)
+    padded = np.pad(block, ((0, -rows % factor), (0, -columns % factor)), constant_values=_FILLED)
     cells = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
-    best = np.full((cells.shape[0], cells.shape[2]), NO_DATA.code, np.uint8)
-    most = np.zeros(best.shape, np.uint32)
+    # Most cells hold one code only, which is told by two cheap passes; only the others are counted.
+    lowest, highest = (reduced.reduce(reduced.reduce(cells, axis=1), axis=2) for reduced in (np.minimum, np.maximum))
+    mixed = lowest != highest
+    lowest[mixed] = _counted(cells.transpose(0, 2, 1, 3)[mixed])
+    return lowest
+
+
+_FILLED = 255
+
+
+def _counted(cells: np.ndarray) -> np.ndarray:
+    """Most frequent code of each cell (cells, rows, columns); the lowest of equally frequent ones."""
+    best = np.full(len(cells), NO_DATA.code, np.uint8)
+    most = np.zeros(len(cells), np.uint32)
     for code in (c.code for c in ALL_CLASSES):
-        count = (cells == code).sum(axis=(1, 3), dtype=np.uint32)
+        count = (cells == code).sum(axis=(1, 2), dtype=np.uint32)
         wins = count > most
         best[wins], most[wins] = code, count[wins]
     return best

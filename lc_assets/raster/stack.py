@@ -162,7 +162,7 @@ class StackReader:
         try:
             return self._dataset.read(indexes, window=window)
         except RasterioIOError as error:
-            raise self._undecodable(error) from None
+            raise undecodable(error, self.stack) from None
 
     def offset_free(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
         """As `dn`, with the baseline's offset removed: proportional to reflectance, at least 1 where there is data."""
@@ -173,25 +173,27 @@ class StackReader:
         try:
             return self._dataset.read_masks(1, window=window) > 0
         except RasterioIOError as error:
-            raise self._undecodable(error) from None
+            raise undecodable(error, self.stack) from None
 
     def scl(self, window: Window) -> np.ndarray | None:
         """(rows, columns) uint8 scene classification, nearest neighbour; None when the item has none."""
         try:
             return self._scl.read(1, window=window) if self._scl else None
         except RasterioIOError as error:
-            raise self._undecodable(error) from None
+            raise undecodable(error, self.stack) from None
 
-    def _undecodable(self, error: RasterioIOError) -> BadBand:
-        text = f"{error} {error.__cause__ or ''}"
-        names = [*BAND_NAMES, SCL]
-        band = next((name for name in names if f"{name}.tif" in text), None)
-        return BadBand(
-            "a block of the raster cannot be decoded: the file is damaged",
-            item=self.stack.item,
-            asset=band or str(self.stack.path.name),
-            remedy="fetch the bands again: materialise raw_bands, and look at the disk if it happens again",
-        )
+
+def undecodable(error: RasterioIOError, stack: Stack) -> BadBand:
+    """What to say when GDAL fails to decode a stack: which native file it was, if GDAL's words tell."""
+    text = f"{error} {error.__cause__ or ''}"
+    names = [*BAND_NAMES, SCL]
+    band = next((name for name in names if f"{name}.tif" in text), None)
+    return BadBand(
+        "a block of the raster cannot be decoded: the file is damaged",
+        item=stack.item,
+        asset=band or str(stack.path.name),
+        remedy="fetch the bands again: materialise raw_bands, and look at the disk if it happens again",
+    )
 
 
 STACK_VRT = "stack.vrt"
@@ -218,14 +220,14 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
     documents = {}
     for name in BAND_NAMES:
         native = recipe.bands[name].grid
-        documents[_native_vrt(name)] = (
+        documents[native_vrt(name)] = (
             f'{_header(native)}<VRTRasterBand dataType="UInt16" band="1"><Description>{name}</Description>'
             f"<NoDataValue>{NODATA_DN}</NoDataValue>{_source(href[name], native, native)}</VRTRasterBand></VRTDataset>"
         )
     bands = "".join(
         f'<VRTRasterBand dataType="UInt16" band="{number}"><Description>{name}</Description>'
         f"<Offset>{recipe.offset * SCALE:g}</Offset><Scale>{SCALE:g}</Scale>"
-        f"{_source(_native_vrt(name), recipe.bands[name].grid, grid, recipe.kernel)}</VRTRasterBand>"
+        f"{_source(native_vrt(name), recipe.bands[name].grid, grid, recipe.kernel)}</VRTRasterBand>"
         for number, name in enumerate(BAND_NAMES, start=1)
     )
     mask = "".join(_source(href[name], recipe.bands[name].grid, grid, "nearest") for name in BAND_NAMES)
@@ -244,7 +246,8 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
     return documents
 
 
-def _native_vrt(name: str) -> str:
+def native_vrt(name: str) -> str:
+    """Name of the document that wraps a band at its native size, beside `stack.vrt`."""
     return f"native_{name}.vrt"
 
 

@@ -1,12 +1,15 @@
 """The Keras model as a resource: read by its contract, loaded once per process."""
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
-from dagster import ConfigurableResource
+from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
 from lc_assets.contract import ModelContract
-from lc_assets.inference.engine import Engine
+from lc_assets.errors import LandCoverError
+from lc_assets.inference.engine import PRECISIONS, Engine
 from lc_assets.inference.models import open_model, read_contract
 
 
@@ -14,6 +17,11 @@ class ModelResource(ConfigurableResource):
     """A pre-trained Keras model and its contract."""
 
     item: str = Field(description="Path of the model's MLM item (.json); the .keras file lies where it says.")
+    precision: str = Field(default="auto", description=f"Arithmetic of the network: {', '.join(PRECISIONS)}.")
+
+    def setup_for_execution(self, context: InitResourceContext) -> None:
+        """Begin to load the model while the assets before it are made: importing Keras takes a second or two."""
+        threading.Thread(target=self._warm_up, daemon=True).start()
 
     def contract(self) -> ModelContract:
         """What the model promises, without loading it."""
@@ -21,4 +29,8 @@ class ModelResource(ConfigurableResource):
 
     def engine(self) -> Engine:
         """The model, loaded against its contract and ready to run."""
-        return open_model(Path(self.item))
+        return open_model(Path(self.item), self.precision)
+
+    def _warm_up(self) -> None:
+        with suppress(LandCoverError):  # told, with its remedy, when the model is used
+            self.engine()

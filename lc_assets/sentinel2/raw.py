@@ -26,7 +26,8 @@ class RawBands:
     Attributes:
         scene: the item, as stored beside the bands.
         folder: where they lie.
-        files: band name (and `SCL`) -> file name, size in bytes, SHA-256, unsigned href of the source.
+        files: band name (and `SCL`) -> file name, size in bytes, SHA-256, unsigned href of the source, time of its last
+            change (ns).
     """
 
     scene: Scene
@@ -51,13 +52,21 @@ class RawBands:
             ) from None
         raw = cls(parse_scene(read_document(folder / ITEM)), folder, files)
         for name, path in raw.paths.items():
-            found = path.stat().st_size if path.exists() else None
+            status = path.stat() if path.exists() else None
+            found = status.st_size if status else None
             if found != files[name]["size"]:
                 raise StoreError(
                     f"{path} has {found or 'no'} bytes, the manifest says {files[name]['size']}",
                     item=item,
                     asset=name,
                     remedy=remedy,
+                )
+            if status and status.st_nlink > 1 and status.st_mtime_ns != files[name].get("modified", status.st_mtime_ns):
+                raise StoreError(
+                    f"{path} is a link to a file that has been changed in place since",
+                    item=item,
+                    asset=name,
+                    remedy=f"{remedy} to take it as it is now",
                 )
         return raw
 
@@ -79,8 +88,7 @@ def fetch_scene(scene: Scene, folder: Path) -> dict[str, Fetched]:
     """
 
     def one(name: str) -> Fetched:
-        with (folder / f"{name}.tif").open("wb") as target:
-            return fetch(scene.hrefs[name], target, item=scene.id, asset=name)
+        return fetch(scene.hrefs[name], folder / f"{name}.tif", item=scene.id, asset=name)
 
     names = sorted(scene.hrefs)
     with ThreadPoolExecutor(CONCURRENT_FETCHES) as pool:
@@ -92,6 +100,7 @@ def fetch_scene(scene: Scene, folder: Path) -> dict[str, Fetched]:
             "size": fetched[name].size,
             "sha256": fetched[name].sha256,
             "href": scene.hrefs[name],
+            "modified": (folder / f"{name}.tif").stat().st_mtime_ns,
         }
         for name in names
     }

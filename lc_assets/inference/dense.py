@@ -1,0 +1,226 @@
+"""Dense evaluation: one pass of the convolutions over a scene instead of one pass per window.
+
+The maths, once. Let a chip classifier be `head(mean(trunk(chip)))`: convolutions without padding, the mean over all
+positions of their output (global average pooling), dense layers.
+
+1. *One feature map serves all windows.* Unpadded layers compute each output from a fixed neighbourhood of their input,
+   the same everywhere. With T the product of the strides, shifting the input by T pixels shifts the output by one
+   position. So the features of a window whose corner lies at pixel (T i, T j) are positions i .. i + n - 1 by
+   j .. j + n - 1 of the scene's feature map, n being the side of the map of one chip. (Sermanet et al. 2014, OverFeat,
+   arXiv:1312.6229, section 3.5; Long et al. 2015, arXiv:1411.4038.)
+2. *Means of windows are box means of the map.* A window's pooled features are the mean over its n x n positions.
+3. *The first dense layer moves before the mean.* mean(f) K + b = mean(f K) + b, so the map is projected by the kernel K
+   where it is made, and only that many numbers per position (ten, where the head is one layer) leave the network.
+
+A window's result is then that of its chip but for the order of sums. Where windows start is the same too: `layout`
+continues the scene by reflection at its lower and right edge, so that every window stays on the lattice of T.
+
+`find_dense_form` finds out whether a Keras model has this shape by looking at its layers; no weight is copied or stored
+a second time. Which layers it knows stands in `UNPADDED` and `POINTWISE`. Any other model is evaluated chip by chip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+POINTWISE = frozenset({"Activation", "ReLU", "LeakyReLU", "BatchNormalization", "Rescaling"})
+"""Layers that treat every position alike and on its own."""
+IDENTITIES = frozenset({"Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "ActivityRegularization"})
+"""Layers that do nothing but in training."""
+MERGES = frozenset({"Add", "Concatenate"})
+UNPADDED = frozenset({"Conv2D", "DepthwiseConv2D", "MaxPooling2D", "AveragePooling2D"})
+"""Layers that look at a neighbourhood: unpadded, or else only one pixel large."""
+_POOLING = "GlobalAveragePooling2D"
+
+
+class NotDense(Exception):
+    """Why a model must be evaluated chip by chip, in words."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer's place in a model: the names of what it takes and of what it gives (its own name)."""
+
+    layer: Any
+    takes: tuple[str, ...]
+    gives: str
+
+    @property
+    def kind(self) -> str:
+        """The layer's class name in Keras."""
+        return type(self.layer).__name__
+
+
+@dataclass(frozen=True)
+class DenseForm:
+    """A chip classifier taken apart.
+
+    Attributes:
+        steps: the layers before pooling, in order.
+        source, features: what the first of them takes and the last one gives.
+        stride: pixels per position (T).
+        positions: side of one chip's feature map (n).
+        kernel: (features, outputs) of the first dense layer; it moves into the trunk.
+        bias: (outputs,) of the same, added after the mean.
+        head: the layers after that kernel, beginning with its own activation.
+    """
+
+    steps: tuple[Step, ...]
+    source: str
+    features: str
+    stride: int
+    positions: int
+    kernel: np.ndarray
+    bias: np.ndarray
+    head: tuple[Any, ...]
+
+
+def find_dense_form(model: Any) -> DenseForm:
+    """Take a Keras model apart.
+
+    Args:
+        model: (N, chip, chip, bands) -> (N, classes).
+
+    Raises:
+        NotDense: it is of another shape; the message names the layer.
+    """
+    steps = _steps(model)
+    pools = [number for number, step in enumerate(steps) if step.kind == _POOLING]
+    if len(model.inputs) != 1:
+        raise NotDense(f"it has {len(model.inputs)} inputs")
+    if len(pools) != 1:
+        raise NotDense(f"it has {len(pools) or 'no'} {_POOLING} layers")
+    pool = pools[0]
+    source, features = steps[0].takes[0], steps[pool].takes[0]
+    strides = {source: 1}
+    for step in steps[:pool]:
+        strides[step.gives] = _stride(step, [strides[name] for name in step.takes])
+    _, rows, columns, _ = steps[pool].layer.input.shape
+    if rows != columns or rows is None:
+        raise NotDense(f"its feature map of {rows} x {columns} positions is not square")
+    first, *rest = _head(steps[pool:])
+    weights = first.get_weights()
+    bias = weights[1] if first.use_bias else np.zeros(weights[0].shape[1], np.float32)
+    head = (first.activation, *rest)
+    return DenseForm(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
+
+
+def window_means(positions: np.ndarray, side: int, hop: int) -> np.ndarray:
+    """Box means of a feature map: what global average pooling gives for each window.
+
+    Args:
+        positions: (rows, columns, outputs) float32.
+        side: positions along a window's side (n).
+        hop: positions from one window to the next.
+
+    Returns:
+        ((rows - side) // hop + 1, (columns - side) // hop + 1, outputs), added up in one order whatever the cut.
+    """
+    return _boxes(_boxes(positions, side, hop, 0), side, hop, 1) / np.float32(side**2)
+
+
+def _boxes(values: np.ndarray, side: int, hop: int, axis: int) -> np.ndarray:
+    count = (values.shape[axis] - side) // hop + 1
+    parts = (np.arange(count) * hop + shift for shift in range(side))
+    total = values.take(next(parts), axis)
+    for part in parts:
+        total += values.take(part, axis)
+    return total
+
+
+def _steps(model: Any) -> tuple[Step, ...]:
+    """The layers of a model in order, from its own description (`get_config`); nested models are taken apart too."""
+    if type(model).__name__ == "Sequential":
+        last, steps = "input", []
+        for layer in model.layers:
+            steps += _unfolded(layer, (last,), layer.name)
+            last = layer.name
+        return tuple(steps)
+    if type(model).__name__ != "Functional":
+        raise NotDense(f"it is no Sequential or functional model, but a {type(model).__name__}")
+    config = model.get_config()
+    steps, given = [], set()
+    for described in config["layers"]:
+        name, nodes = described["name"], described["inbound_nodes"]
+        if not nodes:
+            given.add(name)
+            continue
+        takes = tuple(_histories(nodes[0]["args"]))
+        if len(nodes) > 1 or not takes or not given.issuperset(takes):
+            raise NotDense(f"layer {name} is used more than once, or takes something that is no layer's output")
+        steps += _unfolded(model.get_layer(name), takes, name)
+        given.add(name)
+    return tuple(steps)
+
+
+def _unfolded(layer: Any, takes: tuple[str, ...], name: str) -> list[Step]:
+    if type(layer).__name__ not in ("Functional", "Sequential"):
+        return [Step(layer, takes, name)]
+    inner = _steps(layer)
+    outer = {inner[0].takes[0]: takes[0], inner[-1].gives: name}
+
+    def known(key: str) -> str:
+        return outer.get(key, f"{name}/{key}")
+
+    return [Step(step.layer, tuple(map(known, step.takes)), known(step.gives)) for step in inner]
+
+
+def _histories(argument: Any) -> list[str]:
+    """Names of the layers whose outputs a described call takes."""
+    if isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
+        return [argument["config"]["keras_history"][0]]
+    if isinstance(argument, list | tuple):
+        return [name for part in argument for name in _histories(part)]
+    return []
+
+
+def _stride(step: Step, incoming: list[int]) -> int:
+    """Pixels per position after a layer.
+
+    Raises:
+        NotDense: the layer does not do the same everywhere.
+    """
+    layer, kind = step.layer, step.kind
+    if len(set(incoming)) > 1:
+        raise NotDense(f"layer {layer.name} merges maps of different strides")
+    here = incoming[0]
+    if kind in IDENTITIES or kind == "Cropping2D":
+        return here
+    if kind in POINTWISE:
+        if kind == "BatchNormalization" and layer.axis not in (-1, 3):
+            raise NotDense(f"layer {layer.name} normalises another axis than the channels")
+        return here
+    if kind in MERGES:
+        if len({tuple(taken.shape[1:3]) for taken in layer.input}) > 1:
+            raise NotDense(f"layer {layer.name} merges maps of different sizes")
+        if kind == "Concatenate" and layer.axis not in (-1, 3):
+            raise NotDense(f"layer {layer.name} joins another axis than the channels")
+        return here
+    if kind not in UNPADDED:
+        raise NotDense(f"layer {layer.name} is a {kind}")
+    size = layer.pool_size if kind.endswith("Pooling2D") else layer.kernel_size
+    if layer.padding != "valid" and set(size) != {1}:
+        raise NotDense(f"layer {layer.name} pads its input")
+    if layer.data_format != "channels_last" or layer.strides[0] != layer.strides[1]:
+        raise NotDense(f"layer {layer.name} has its channels first, or strides that differ")
+    return here * int(layer.strides[0])
+
+
+def _head(steps: tuple[Step, ...]) -> list[Any]:
+    """The layers after pooling, a chain that begins with a dense one."""
+    chain = []
+    for before, step in pairwise(steps):
+        if step.takes != (before.gives,):
+            raise NotDense(f"what follows pooling is no chain of layers (at {step.layer.name})")
+        if step.kind in IDENTITIES:
+            continue
+        if step.kind not in ("Dense", "Activation", "Softmax", "ReLU"):
+            raise NotDense(f"layer {step.layer.name} after pooling is a {step.kind}")
+        chain.append(step.layer)
+    if not chain or type(chain[0]).__name__ != "Dense":
+        raise NotDense("no dense layer follows pooling")
+    return chain
