@@ -32,7 +32,7 @@ from lc_assets.store import SceneFolder, Store
 
 def pytest_configure() -> None:
     """Tests see the defaults, whatever the caller's environment says."""
-    for name in ("LC_ASSETS_STORE", "LC_ASSETS_MODEL", "LC_ASSETS_STACK", "DAGSTER_HOME"):
+    for name in ("LC_ASSETS_STORE", "LC_ASSETS_MODEL", "LC_ASSETS_PRECISION", "LC_ASSETS_STACK", "DAGSTER_HOME"):
         os.environ.pop(name, None)
     os.environ.setdefault("KERAS_BACKEND", "openvino")
 
@@ -164,12 +164,14 @@ def read(path: Path) -> np.ndarray:
         return dataset.read(1)
 
 
-def own_model(folder: Path, bands: tuple[str, ...], classes: int, **contract: object) -> Path:
-    """A user's own two files: a small untrained network and its MLM item."""
+def own_model(
+    folder: Path, bands: tuple[str, ...], classes: int, network: Any | None = None, **contract: object
+) -> Path:
+    """A user's own two files: a small untrained network, or the one that is given, and its MLM item."""
     import keras  # late: it reads KERAS_BACKEND, which pytest_configure sets
 
     folder.mkdir()
-    model = keras.Sequential(
+    model = network or keras.Sequential(
         [
             keras.Input((64, 64, len(bands))),
             keras.layers.Conv2D(4, 3, 4, padding="same"),

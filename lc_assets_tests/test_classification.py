@@ -9,6 +9,7 @@ import pytest
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.demo.score import score_against_truth
 from lc_assets.inference import classify_chips
+from lc_assets.inference.engine import Engine
 from lc_assets.inference.models import SHIPPED, open_model
 from lc_assets.inference.passes import normalised
 from lc_assets.inference.sliding import Classification
@@ -24,9 +25,9 @@ def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([b.classes for b in blocks]), np.concatenate([b.confidence for b in blocks])
 
 
-def by_hand(stack: Stack, stride: int) -> tuple[np.ndarray, np.ndarray]:
+def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The definition, written out: every window by itself, probabilities averaged pixel by pixel."""
-    engine = open_model(SHIPPED, "float32")
+    engine = engine or open_model(SHIPPED, "float32")
     height, width = stack.grid.shape
     rows = -(-max(height - 64, 0) // stride) * stride + 64
     columns = -(-max(width - 64, 0) // stride) * stride + 64

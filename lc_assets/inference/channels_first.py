@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from openvino import Model, Node, Type
 from openvino import opset13 as ov
+from openvino.opset1 import max_pool  # later ones have a second output, the places of the largest
 
 from lc_assets.contract import ModelContract
 from lc_assets.inference.dense import IDENTITIES, DenseForm, NotDense
@@ -107,7 +108,7 @@ def _cropped(layer: Any, taken: list[Node]) -> Node:
 
 
 def _largest(layer: Any, taken: list[Node]) -> Node:
-    return ov.max_pool(taken[0], list(layer.strides), [1, 1], [0, 0], [0, 0], list(layer.pool_size))
+    return max_pool(taken[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size))
 
 
 def _mean(layer: Any, taken: list[Node]) -> Node:

@@ -196,6 +196,9 @@ def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
         passes = OpenVinoPasses(contract, form, precision) if openvino else KerasPasses(contract, form)
     except NotDense as error:
         return Engine(contract, backend, precision, predict, why_chips=str(error))
+    except RuntimeError as error:  # OpenVINO does not take a layer as it was written down
+        why = f"it cannot be written channels first ({_first_line(error)})"
+        return Engine(contract, backend, precision, predict, why_chips=why)
     return Engine(contract, backend, precision, predict, form, passes)
 
 

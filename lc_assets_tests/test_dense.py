@@ -1,0 +1,195 @@
+"""Dense evaluation gives what chip by chip gives; and what cannot be evaluated densely is evaluated chip by chip."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lc_assets.errors import BadModel
+from lc_assets.inference import plan
+from lc_assets.inference.dense import NotDense, find_dense_form, window_means
+from lc_assets.inference.engine import Engine
+from lc_assets.inference.models import SHIPPED, open_model
+from lc_assets.inference.openvino_graphs import has_bfloat16
+from lc_assets.inference.sliding import Classification
+from lc_assets.landcover import NO_DATA
+from lc_assets.raster.stack import Stack
+from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets_tests.conftest import Desk, own_model, read
+from lc_assets_tests.test_classification import by_hand, whole_map
+from lc_assets_tests.test_stack import stack_of
+
+BANDS = ("B02", "B03", "B04", "B08")
+
+
+def chip_by_chip(engine: Engine) -> Engine:
+    return dataclasses.replace(engine, form=None, passes=None, why_chips="the test wants it so")
+
+
+def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
+    """(rows, columns, classes): what an engine says of every window of a scene, edges continued by reflection."""
+    evaluator = engine.evaluator(stride)
+    layout = Classification(stack, engine, stride).layout
+    rows, columns = ((n - 1) * stride + 64 for n in (layout.rows, layout.columns))
+    with stack.reader() as reader:
+        dn = reader.dn(stack.grid.window, engine.contract.band_indices)
+        usable = reader.valid(stack.grid.window)
+    beyond = ((0, rows - stack.grid.height), (0, columns - stack.grid.width))
+    positions = evaluator.positions(
+        np.pad(dn, ((0, 0), *beyond), "symmetric"), np.pad(usable, beyond, "symmetric"), stack.offset
+    )
+    means = window_means(positions, evaluator.side, evaluator.hop)
+    assert means.shape[:2] == (layout.rows, layout.columns)
+    return evaluator.probabilities(means.reshape(-1, means.shape[-1])).reshape(*means.shape[:2], -1)
+
+
+@pytest.mark.parametrize("stride", [8, 16, 64])
+def test_every_window_of_the_real_scene_is_what_its_chip_is(real_item: Path, tmp_path: Path, stride: int) -> None:
+    engine, stack = open_model(SHIPPED, "float32"), stack_of(real_item, tmp_path)
+    assert engine.evaluator(stride).name == "dense"
+    dense, chips = windows_of(engine, stack, stride), windows_of(chip_by_chip(engine), stack, stride)
+    assert dense.shape == chips.shape
+    assert np.abs(dense - chips).max() < 1e-4
+    assert dense.argmax(axis=2).std() > 0  # not one class everywhere
+
+
+def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_either_way(demo_item: Path, tmp_path: Path) -> None:
+    engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
+    dense = whole_map(Classification(stack, engine, 8))
+    chips = whole_map(Classification(stack, chip_by_chip(engine), 8))
+    assert (dense[0] == chips[0]).mean() > 0.9999  # where two classes are equally likely, rounding decides
+    assert ((dense[0] == NO_DATA.code) == (chips[0] == NO_DATA.code)).all()
+    assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
+
+
+def networks() -> dict[str, Any]:
+    """Convolutions, pooling, dense layers: in many ways."""
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(5)
+
+    def sequential(*parts: Any) -> Any:
+        return keras.Sequential([keras.Input((64, 64, len(BANDS))), *parts])
+
+    def tail(*hidden: Any) -> tuple[Any, ...]:
+        return (layers.GlobalAveragePooling2D(), layers.Dropout(0.3), *hidden, layers.Dense(10, activation="softmax"))
+
+    plain = sequential(layers.Conv2D(8, 5, 4, activation="relu"), layers.Conv2D(8, 3, 2), *tail())
+    norm = layers.BatchNormalization()
+    normed = sequential(layers.Conv2D(8, 4, 2, use_bias=False), norm, layers.LeakyReLU(0.1), *tail())
+    norm.set_weights([np.random.default_rng(n).uniform(0.5, 2, 8) for n in range(4)])
+    pooled = sequential(
+        layers.Rescaling(0.5, offset=0.1),
+        layers.Conv2D(8, 3, activation="silu"),
+        layers.MaxPooling2D(2),
+        layers.Conv2D(12, 3, dilation_rate=2, activation="tanh"),
+        layers.AveragePooling2D(2),
+        *tail(layers.Dense(16, activation="relu"), layers.Dense(12), layers.Activation("sigmoid")),
+    )
+    nested = sequential(
+        keras.Sequential([layers.Conv2D(8, 4, 4), layers.ReLU()]), layers.Conv2D(6, 1, padding="same"), *tail()
+    )
+    chip = keras.Input((64, 64, len(BANDS)))
+    x = layers.Conv2D(8, 4, 2, activation="relu")(chip)
+    y = layers.DepthwiseConv2D(3, depth_multiplier=2)(layers.Conv2D(8, 1, activation="relu")(x))
+    inner = layers.Cropping2D(((0, 2), (1, 1)))(x)
+    z = layers.Conv2D(8, 3, 2)(layers.Concatenate()([inner, layers.Add()([layers.Conv2D(16, 1)(inner), y])]))
+    branched = keras.Model(chip, layers.Softmax()(layers.Dense(10)(layers.GlobalAveragePooling2D()(z))))
+    return {"plain": plain, "normed": normed, "pooled": pooled, "nested": nested, "branched": branched}
+
+
+@pytest.mark.parametrize("name", ["plain", "normed", "pooled", "nested", "branched"])
+def test_any_network_of_that_shape_is_evaluated_densely(demo_item: Path, tmp_path: Path, name: str) -> None:
+    engine = open_model(own_model(tmp_path / "m", BANDS, 10, networks()[name]), "float32")
+    assert engine.why_chips == ""
+    stack = stack_of(demo_item, tmp_path)
+    dense, chips = windows_of(engine, stack, 16), windows_of(chip_by_chip(engine), stack, 16)
+    voting = chips.sum(axis=2) > 0.5  # chip by chip leaves windows without a vote out
+    assert voting.mean() > 0.5
+    assert np.abs(dense - chips)[voting].max() < 1e-4
+
+
+def other_networks() -> dict[str, tuple[Any, str]]:
+    import keras
+    from keras import layers
+
+    def sequential(*parts: Any) -> Any:
+        return keras.Sequential([keras.Input((64, 64, len(BANDS))), *parts])
+
+    mean, dense = layers.GlobalAveragePooling2D, layers.Dense
+    one, two = keras.Input((64, 64, 4)), keras.Input((64, 64, 4))
+    twice = keras.Model([one, two], dense(10)(mean()(layers.Conv2D(4, 3)(layers.Add()([one, two])))))
+    shared = layers.Conv2D(4, 1)
+    return {
+        "flatten": (sequential(layers.Conv2D(4, 3, 8), layers.Flatten(), dense(10)), "no GlobalAveragePooling2D"),
+        "padded": (sequential(layers.Conv2D(4, 3, padding="same"), mean(), dense(10)), "pads its input"),
+        "two inputs": (twice, "2 inputs"),
+        "largest": (sequential(layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), dense(10)), "no GlobalAverage"),
+        "upsampled": (sequential(layers.UpSampling2D(), mean(), dense(10)), "is a UpSampling2D"),
+        "no dense": (sequential(layers.Conv2D(10, 3), mean(), layers.Softmax()), "no dense layer"),
+        "used twice": (keras.Model(one, dense(10)(mean()(shared(shared(one))))), "more than once"),
+        "shifted strides": (sequential(layers.Conv2D(4, 3, (1, 2)), mean(), dense(10)), "strides"),
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["flatten", "padded", "two inputs", "largest", "upsampled", "no dense", "used twice", "shifted strides"]
+)
+def test_a_model_of_another_shape_is_told_apart_and_why(name: str) -> None:
+    network, why = other_networks()[name]
+    with pytest.raises(NotDense, match=why):
+        find_dense_form(network)
+
+
+def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+    model = own_model(tmp_path / "m", BAND_NAMES, 10)  # padded, and flattened
+    desk.settings = dataclasses.replace(desk.settings, model=model, precision="float32")
+    scene = desk.add(demo_item)
+    outcome = desk.run(scene.id, stride=32, mask_clouds=False)
+    assert outcome.error is None
+    report = outcome.metadata["class_raster"]
+    assert report["evaluation"] == "chips: it has no GlobalAveragePooling2D layers"
+    stack = Stack.open(desk.folder(scene.id).resampled_stack / "stack.vrt", None, scene.id)
+    expected, _ = by_hand(stack, 32, open_model(model, "float32"))
+    assert (read(desk.folder(scene.id).classified) == expected).mean() > 0.9999
+
+
+def test_a_stride_between_the_models_places_falls_back_to_chips(demo_item: Path, tmp_path: Path) -> None:
+    engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
+    assert engine.evaluator(4).name == "chips"
+    assert "8 px apart" in engine.evaluator(4).why
+    assert (whole_map(Classification(stack, engine, 32))[0] < 11).all()
+
+
+def test_the_map_does_not_depend_on_blocks_or_threads(
+    demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
+    first = whole_map(Classification(stack, engine, 8))
+    for pixels, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 96), ((48, 120), 3, 512)):
+        monkeypatch.setattr(plan, "BLOCK_PIXELS", pixels)
+        again = whole_map(Classification(stack, engine, 8, threads=threads, strip_pixels=strip))
+        assert (again[0] == first[0]).all()
+        assert (again[1] == first[1]).all()
+
+
+@pytest.mark.skipif(not has_bfloat16(), reason="this CPU has no bfloat16")
+def test_bfloat16_leaves_the_classes_of_the_real_scene_as_they_are(real_item: Path, tmp_path: Path) -> None:
+    stack = stack_of(real_item, tmp_path)
+    exact, fast = (
+        whole_map(Classification(stack, open_model(SHIPPED, precision), 8))[0] for precision in ("float32", "bfloat16")
+    )
+    assert 0.995 <= (exact == fast).mean() < 1  # equal maps would mean that the setting does nothing
+
+
+def test_a_precision_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("lc_assets.inference.engine.has_bfloat16", lambda: False)
+    item = own_model(tmp_path / "m", BANDS, 10)
+    with pytest.raises(BadModel, match="this CPU does not offer it"):
+        open_model(item, "bfloat16")
+    assert open_model(item, "auto").precision == "float32"
