@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 Listener = Callable[[float, str], None]
 """Called with the share that is done, 0..1, and words on rate and time left."""
@@ -47,8 +47,9 @@ class RowProgress:
     """
 
     width: int
-    _started: float = field(default_factory=time.perf_counter)
-    _logged: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self._started = self._logged = time.perf_counter()
 
     def update(self, done: int, rows: int) -> None:
         """`done` of `rows` rows are finished."""
