@@ -2,6 +2,7 @@
 # make test   set everything up, lint, check types, run the tests
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
 # make ui     Dagster's UI on the same instance and store
+# make bench  the whole chain against the reference's method and the machine's limits (10 minutes, 15 GB of disk)
 # make lock   refresh constraints.txt (needs uv)
 
 PYTHON ?= python3
@@ -12,7 +13,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-train lint ui lock pictures clean
+.PHONY: demo test test-train bench lint ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo
@@ -30,6 +31,9 @@ lint: $(VENV)/.installed-dev
 
 ui: $(VENV)/.installed
 	$(BIN)/lc-assets ui
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks
 
 pictures: $(VENV)/.installed
 	$(BIN)/python -m lc_assets.demo.pictures docs

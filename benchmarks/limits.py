@@ -1,0 +1,110 @@
+"""What the machine can do at all: the seconds below which no program of this kind can come.
+
+Each uses all cores, so they add up: nothing is won by overlapping them.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import openvino
+import rasterio
+from openvino import Type
+from openvino import opset13 as ov
+
+from lc_assets.inference.models import SHIPPED, open_model
+from lc_assets.inference.openvino_graphs import Run, compiled, cores, streams
+from lc_assets.inference.passes import OpenVinoPasses
+from lc_assets.inference.plan import BLOCK_PIXELS
+from lc_assets.raster.cog import class_cog
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.bands import BANDS
+from lc_assets.training.network import multiply_adds_per_pixel
+
+SECONDS = 4.0
+"""How long a rate is measured."""
+MATRIX = 4096
+STRIP = 512
+
+
+def decode(tile: Path) -> float:
+    """Seconds to decode the twelve bands once, block row by block row, a file per thread."""
+
+    def one(name: str) -> None:
+        with rasterio.open(tile / f"{name}.tif") as dataset:
+            for window in Grid.of(dataset).strips(STRIP):
+                dataset.read(1, window=window)
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(cores()) as pool:
+        list(pool.map(one, [band.name for band in sorted(BANDS, key=lambda band: band.gsd)]))
+    return time.perf_counter() - started
+
+
+def write_cog(source: Path, target: Path) -> float:
+    """Seconds to write a finished class map again: blocks, compression, overviews by mode."""
+    with rasterio.open(source) as dataset:
+        grid, codes = Grid.of(dataset), dataset.read(1)
+    started = time.perf_counter()
+    with class_cog(target, grid, {}) as written:
+        for window in grid.strips(STRIP):
+            written.write(codes[window.row_off : window.row_off + window.height], 1, window=window)
+    return time.perf_counter() - started
+
+
+def matrix_rate(precision: str) -> float:
+    """Multiply-adds per second of one large matrix product in OpenVINO, as the network's library does it."""
+    rng = np.random.default_rng(0)
+    given = ov.parameter([MATRIX, MATRIX], Type.f32)
+    product = ov.matmul(given, rng.standard_normal((MATRIX, MATRIX), np.float32), False, False)
+    # A product that is only summed up leaves no time for copying it out.
+    graph = openvino.Model([ov.reduce_max(product, np.array([0, 1]))], [given], "product")
+    run = compiled(graph, precision)
+    return MATRIX**3 / _seconds_per_call(run, [rng.standard_normal((MATRIX, MATRIX), np.float32)])
+
+
+def network(precision: str, side: int) -> tuple[float, float]:
+    """(seconds of the network alone over a tile, multiply-adds of it), from blocks that lie in memory."""
+    engine = open_model(SHIPPED, precision)
+    assert engine.form and isinstance(engine.passes, OpenVinoPasses)
+    shape = (len(BANDS), *BLOCK_PIXELS)
+    rng = np.random.default_rng(0)
+    usable = np.ones(shape[1:], bool)
+    blocks = [rng.integers(1, 4000, shape).astype(np.uint16) for _ in range(streams())]
+    passes = engine.passes
+
+    def work(block: np.ndarray) -> int:
+        done, end = 0, time.perf_counter() + SECONDS
+        while time.perf_counter() < end:
+            passes.trunk(block, usable, 0)
+            done += 1
+        return done
+
+    for block in blocks:
+        passes.trunk(block, usable, 0)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(streams()) as pool:
+        done = sum(pool.map(work, blocks))
+    per_block = (time.perf_counter() - started) / done
+    reach = engine.contract.chip_size - engine.form.stride * engine.form.positions
+    fresh = (shape[1] - reach) * (shape[2] - reach)
+    return per_block * side**2 / fresh, multiply_adds_per_pixel() * side**2
+
+
+def _seconds_per_call(run: Run, inputs: list[np.ndarray]) -> float:
+    run(inputs)
+
+    def work(_: int) -> int:
+        done, end = 0, time.perf_counter() + SECONDS
+        while time.perf_counter() < end:
+            run(inputs)
+            done += 1
+        return done
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(streams()) as pool:
+        done = sum(pool.map(work, range(streams())))
+    return (time.perf_counter() - started) / done
