@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from affine import Affine
 from PIL import Image
 from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
+from lc_assets.raster.cog import class_cog, cog_problems
+from lc_assets.raster.grid import Grid
+from lc_assets.raster.levels import mode_of_four
 from lc_assets.raster.overview import choose_factor, modal
 from lc_assets.running import Outcome
 from lc_assets.sentinel2.bands import BAND_NAMES
@@ -90,6 +95,31 @@ def test_mode_counts_no_data_and_breaks_ties_downwards() -> None:
     block = np.array([[1, 10, 3, 3], [10, 10, 5, 5]], np.uint8)
     assert modal(block, 2).tolist() == [[10, 3]]
     assert modal(np.array([[9, 9, 4]], np.uint8), 2).tolist() == [[9, 4]]
+
+
+def test_halving_takes_the_mode_without_counting() -> None:
+    rng = np.random.default_rng(4)
+    for shape in ((64, 64), (37, 50), (1, 1), (2, 3)):
+        codes = rng.integers(0, 11, shape).astype(np.uint8)
+        before = codes.copy()
+        assert (mode_of_four(codes) == modal(codes, 2)).all()
+        assert (codes == before).all()
+
+
+def test_the_class_maps_own_levels_are_halved_by_mode(classified_demo: Classified, tmp_path: Path) -> None:
+    codes = read(classified_demo[0].folder(DEMO_ITEM_ID).classified).repeat(5, 0).repeat(5, 1)
+    grid = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), codes.shape[1], codes.shape[0])
+    path = tmp_path / "map.tif"
+    with class_cog(path, grid, {}) as dataset:
+        dataset.write(codes, 1)
+    assert cog_problems(path) == []
+    assert [p.name for p in tmp_path.iterdir()] == ["map.tif"]
+    with rasterio.open(path) as dataset:
+        assert dataset.overviews(1) == [2, 4]
+    for level in range(2):
+        codes = mode_of_four(codes)
+        with rasterio.open(path, OVERVIEW_LEVEL=level) as dataset:
+            assert (dataset.read(1) == codes).all()
 
 
 @pytest.mark.parametrize(("side", "factor"), [(10980, 8), (600, 2), (64, 2), (1536, 2), (21960, 16)])

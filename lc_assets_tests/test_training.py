@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +28,16 @@ from lc_assets.evaluation.reading import (
 )
 from lc_assets.evaluation.splits import Splits, spatial
 from lc_assets.inference.engine import load_engine
-from lc_assets.inference.models import SHIPPED, read_contract
+from lc_assets.inference.models import SHIPPED, open_model, read_contract
+from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_INDEX, BAND_NAMES
 from lc_assets.stac.validate import validate_offline
 from lc_assets.training.augment import augment
 from lc_assets.training.calibrate import fit_temperature, softmax
 from lc_assets.training.network import multiply_adds_per_pixel
+from lc_assets_tests.test_classification import whole_map
+from lc_assets_tests.test_stack import stack_of
 
 
 def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path) -> None:
@@ -172,9 +178,32 @@ def test_the_keras_model_says_what_the_fitted_network_says(tmp_path: Path) -> No
     keras_model(module, temperature=1.7).save(weights)
     contract = replace(read_contract()[0], sha256=sha256_of(weights))
     # By the engine, which names the precision: a backend left alone may take bfloat16.
-    found = load_engine(weights, contract).probabilities(chips.permute(0, 2, 3, 1).numpy())
+    found = load_engine(weights, contract, "float32").probabilities(chips.permute(0, 2, 3, 1).numpy())
     assert expected.max() > 0.3
     assert np.abs(found - expected).max() < 1e-5
+
+
+def test_another_keras_backend_goes_the_same_way_and_gives_the_same_map(demo_item: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs another Keras backend, as the train extra brings it")
+    stack = stack_of(demo_item, tmp_path)
+    # A process of its own: Keras takes its backend when it is first imported.
+    program = f"""
+import numpy as np
+from pathlib import Path
+from lc_assets.inference.models import open_model
+from lc_assets.inference.sliding import Classification
+from lc_assets.raster.stack import Stack
+stack = Stack.open(Path({str(stack.path)!r}), Path({str(stack.scl_path)!r}), {stack.item!r})
+classification = Classification(stack, open_model(), 8)
+print(classification.engine.backend, classification.engine.precision, classification.evaluator.name)
+np.save({str(tmp_path / "map.npy")!r}, np.concatenate([block.classes for block in classification.blocks()]))
+"""
+    environment = {**os.environ, "KERAS_BACKEND": "torch"}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["torch", "float32", "dense"]
+    expected, _ = whole_map(Classification(stack, open_model(SHIPPED, "float32"), 8))
+    assert (np.load(tmp_path / "map.npy") == expected).mean() > 0.9999
 
 
 def test_rgb_chips_are_completed_from_their_twins_alone(tmp_path: Path) -> None:

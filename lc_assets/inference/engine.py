@@ -21,7 +21,7 @@ from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
 from lc_assets.inference.dense import DenseForm, NotDense, find_dense_form
 from lc_assets.inference.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
-from lc_assets.inference.openvino_graphs import compiled, has_bfloat16
+from lc_assets.inference.openvino_graphs import Run, compiled, has_bfloat16
 from lc_assets.inference.passes import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
 from lc_assets.raster.stack import Stack
 
@@ -182,14 +182,8 @@ def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
             )
     backend = keras.config.backend()
     precision = _precision(wanted, backend)
-    try:
-        predict = _openvino(model, (BATCH, chip, chip, bands), precision) if backend == "openvino" else _plain(model)
-    except Exception as error:  # OpenVINO raises whatever its converter or compiler met
-        raise BadModel(
-            f"{path} cannot be compiled ({type(error).__name__}: {_first_line(error)})",
-            asset=f"model {contract.name}",
-            remedy="use layers that OpenVINO supports, or another KERAS_BACKEND",
-        ) from None
+    shape = (BATCH, chip, chip, bands)
+    predict = _openvino(model, shape, precision, contract.name) if backend == "openvino" else _plain(model)
     try:
         form = find_dense_form(model)
         openvino = backend == "openvino"
@@ -224,15 +218,34 @@ def _plain(model: Any) -> Predict:
     return lambda batch: np.asarray(model.predict_on_batch(batch), np.float32)
 
 
-def _openvino(model: Any, shape: tuple[int, ...], precision: str) -> Predict:
-    """The whole model as a compiled OpenVINO graph of static shape, for chips."""
+def _openvino(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Predict:
+    """The whole model as an OpenVINO graph of static shape, for chips; compiled when it is first called."""
+    lock = threading.Lock()
+    programs: list[Run] = []
+
+    def predict(batch: np.ndarray) -> np.ndarray:
+        with lock:
+            if not programs:
+                programs.append(_exported(model, shape, precision, name))
+        return programs[0]([batch])
+
+    return predict
+
+
+def _exported(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Run:
     import keras
     import openvino
 
-    with tempfile.TemporaryDirectory() as folder:
-        exported = str(Path(folder) / "model.xml")
-        # The batch size is part of the exported graph: some layers (Flatten) cannot be given another one afterwards.
-        signature = [keras.InputSpec(shape=shape, dtype="float32")]
-        model.export(exported, format="openvino", verbose=False, input_signature=signature)
-        run = compiled(openvino.Core().read_model(exported), precision)
-    return lambda batch: run([batch])
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            exported = str(Path(folder) / "model.xml")
+            # The batch size is part of the graph: some layers (Flatten) cannot be given another one afterwards.
+            signature = [keras.InputSpec(shape=shape, dtype="float32")]
+            model.export(exported, format="openvino", verbose=False, input_signature=signature)
+            return compiled(openvino.Core().read_model(exported), precision)
+    except Exception as error:  # OpenVINO raises whatever its converter or compiler met
+        raise BadModel(
+            f"it cannot be compiled ({type(error).__name__}: {_first_line(error)})",
+            asset=f"model {name}",
+            remedy="use layers that OpenVINO supports, or another KERAS_BACKEND",
+        ) from None

@@ -22,6 +22,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.landcover import ALL_CLASSES, NO_DATA, colormap
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.levels import with_levels
 from lc_assets.raster.stack import StackReader, StackRecipe, stack_blocks
 from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.sentinel2.radiometry import SCALE
@@ -105,6 +106,7 @@ def _blockwise(
 ) -> Iterator[DatasetWriter]:
     """A dataset to write blocks into; on leaving without an error, `path` is the COG of it."""
     work = path.with_name(path.name + _WORK_SUFFIX)
+    temporary = [work]
     predictor = options.pop("predictor", 1)
     profile = {
         "driver": "GTiff",
@@ -128,9 +130,14 @@ def _blockwise(
         with rasterio.open(work, "w", **profile) as dataset:
             dataset.update_tags(**tags)
             yield dataset
-        rasterio.shutil.copy(str(work), str(path), **_cog_options(overviews, blocksize, predictor))
+        source = work
+        if overviews == "MODE":
+            source, made = with_levels(work, blocksize, profile)
+            temporary += made
+        rasterio.shutil.copy(str(source), str(path), **_cog_options(overviews, blocksize, predictor))
     finally:
-        work.unlink(missing_ok=True)
+        for left in temporary:
+            left.unlink(missing_ok=True)
 
 
 def _cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str, Any]:

@@ -30,6 +30,10 @@ _MARGIN = 1
 """Coarse pixels beyond a block that interpolation looks at."""
 
 
+Reading = Callable[[rasterio.DatasetReader, Window, np.ndarray], object]
+"""Fill an array with a window of a dataset."""
+
+
 def reflected(start: int, stop: int, length: int) -> np.ndarray:
     """Positions inside `0..length-1` that stand for `start..stop-1` when the axis is continued by reflection at its
     end.
@@ -93,9 +97,7 @@ class StripReader:
         try:
             native = stack.path.name == STACK_VRT and stack.kernel == "bilinear"
             self._bands = [self._native(name) for name in BAND_NAMES] if native else self._stacked()
-            self._mask = (
-                None if native else self._rows(stack.path, lambda data, window: data.read_masks(1, window=window))
-            )
+            self._mask = None if native else self._rows(stack.path, _read_mask)
             scl = stack.scl_path if mask_hidden else None
             self._scl = self._rows(scl, _read(1)) if scl else None
         except RasterioIOError as error:
@@ -132,7 +134,7 @@ class StripReader:
     def _stacked(self) -> list[_Rows]:
         return [self._rows(self.stack.path, _read(number)) for number in range(1, len(BAND_NAMES) + 1)]
 
-    def _rows(self, path: object, read: Callable[..., np.ndarray], margin: int = 0) -> _Rows:
+    def _rows(self, path: object, read: Reading, margin: int = 0) -> _Rows:
         # A handle of its own for each: handles must not be shared between threads.
         dataset = self._close.enter_context(rasterio.open(path))
         return _Rows(dataset, read, self.stack.grid.width // dataset.width, margin)
@@ -141,9 +143,10 @@ class StripReader:
 class _Rows:
     """The rows of one raster, decoded once: what the next strip needs again is kept."""
 
-    def __init__(self, dataset: rasterio.DatasetReader, read: Callable[..., np.ndarray], factor: int, margin: int):
+    def __init__(self, dataset: rasterio.DatasetReader, read: Reading, factor: int, margin: int):
         self._dataset, self._read, self._factor, self._margin = dataset, read, factor, margin
-        self._kept = _Part(factor, 0, np.empty((0, dataset.width), dataset.dtypes[0]))
+        kind = np.uint8 if read is _read_mask else dataset.dtypes[0]
+        self._kept = _Part(factor, 0, np.empty((0, dataset.width), kind))
 
     def span(self, top: int, bottom: int) -> _Part:
         """Rows top .. bottom - 1 (10 m), with the margin."""
@@ -154,23 +157,19 @@ class _Rows:
         have = max(kept.first + len(kept.rows), first)
         rows = kept.rows[first - kept.first :]
         if stop > have:
-            fresh = self._read(self._dataset, Window(0, have, self._dataset.width, stop - have))
-            rows = np.concatenate([rows, fresh]) if len(rows) else fresh
+            kept_rows, rows = rows, np.empty((stop - first, self._dataset.width), rows.dtype)
+            rows[: len(kept_rows)] = kept_rows
+            self._read(self._dataset, Window(0, have, self._dataset.width, stop - have), rows[len(kept_rows) :])
         self._kept = _Part(self._factor, first, rows)
         return self._kept
 
 
-def _read(band: int) -> Callable[..., np.ndarray]:
-    def read(dataset: rasterio.DatasetReader, window: Window) -> np.ndarray:
-        values: np.ndarray = dataset.read(band, window=window)
-        return values
-
-    return read
+def _read(band: int) -> Reading:
+    return lambda dataset, window, out: dataset.read(band, window=window, out=out)
 
 
-def _read_mask(dataset: rasterio.DatasetReader, window: Window) -> np.ndarray:
-    values: np.ndarray = dataset.read_masks(1, window=window)
-    return values
+def _read_mask(dataset: rasterio.DatasetReader, window: Window, out: np.ndarray) -> None:
+    dataset.read_masks(1, window=window, out=out)
 
 
 def _state(
