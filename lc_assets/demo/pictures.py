@@ -1,7 +1,7 @@
 """Draw the README's pictures: `python -m lc_assets.demo.pictures docs` (or `make pictures`).
 
 The demo scene as true colour, map and truth side by side; of any other scene in the store only its map, because the
-pixels of a scene are not ours to publish.
+pixels of a scene are not ours to publish; with `--coarse` a pair of maps, at two strides.
 """
 
 from __future__ import annotations
@@ -33,9 +33,25 @@ def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
         ("classified", class_image(_sampled(shown_codes(folder.classified, 2 * PANEL)[0]))),
         ("truth", class_image(_sampled(shown_codes(truth, 2 * PANEL)[0]))),
     ]
+    return _beside(panels)
+
+
+def stride_panels(coarse: SceneFolder, fine: SceneFolder) -> Image.Image:
+    """Two maps of one scene, made at different strides, beside each other."""
+    panels = []
+    for folder in (coarse, fine):
+        classes = ClassMap.open(folder.classified, folder.confidence, folder.item)
+        panels.append(
+            (f"stride {classes.tags['STRIDE']}", class_image(_sampled(shown_codes(folder.classified, 600)[0])))
+        )
+    return _beside(panels)
+
+
+def _beside(panels: list[tuple[str, Image.Image]]) -> Image.Image:
+    """Titled panels of the first one's size, with one legend below."""
     width, height = panels[0][1].size
     font = ImageFont.load_default(14)
-    page = Image.new("RGB", (3 * width + 24, height + 78), PAPER)
+    page = Image.new("RGB", (len(panels) * (width + 12) - 12, height + 78), PAPER)
     draw = ImageDraw.Draw(page)
     for number, (title, panel) in enumerate(panels):
         x = number * (width + 12)
@@ -70,6 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lc_assets.demo.pictures", description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the pictures")
     parser.add_argument("--truth", type=Path, default=Path("demo_scene") / DEMO_ITEM_ID / "truth.tif")
+    parser.add_argument("--coarse", type=Path, help="a second store, of the same scenes at a coarser stride")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     store = Store(Settings.from_environment().store)
@@ -78,6 +95,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             demo_panels(store.scene(folder.name), options.truth).quantize(128).save(options.out / "demo.png")
         elif not folder.name.startswith("."):
             (options.out / f"map_{folder.name}.png").write_bytes(scene_map(store.scene(folder.name)))
+            if options.coarse:
+                pair = stride_panels(Store(options.coarse.resolve()).scene(folder.name), store.scene(folder.name))
+                pair.quantize(32).save(options.out / f"strides_{folder.name}.png")
 
 
 if __name__ == "__main__":
