@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import Resampling
+from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
@@ -145,6 +147,22 @@ def test_writers_give_their_files_up_when_the_computation_fails(tmp_path: Path) 
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
+        compute()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writer_that_fails_late_is_told_and_stops_the_others(tmp_path: Path) -> None:
+    grid = Grid("EPSG:32632", rasterio.Affine(10, 0, 300_000, 0, -10, 5_800_000), 700, 600)
+    paths = [tmp_path / "a.tif", tmp_path / "b.tif"]
+    writers = [RasterWriter(path, class_cog(path, grid, {}), dict) for path in paths]
+
+    def compute() -> None:
+        with side_by_side(*writers):
+            writers[0].put(Window(0, 0, 999, 10), np.zeros((10, 999), np.uint8))  # wider than the raster
+            while not writers[0]._done.done():  # it fails after the last strip was handed over
+                time.sleep(0.01)
+
+    with pytest.raises(RasterioIOError, match="Write failed"):
         compute()
     assert list(tmp_path.iterdir()) == []
 

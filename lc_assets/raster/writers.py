@@ -6,7 +6,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from queue import Full, Queue
 
@@ -107,14 +107,13 @@ def side_by_side(*writers: RasterWriter) -> Iterator[tuple[RasterWriter, ...]]:
             pool.submit(writer.run)
         try:
             yield writers
-        except BaseException as error:
             for writer in writers:
-                try:
+                writer.end()
+        except BaseException as error:
+            # Each has to hear of it, or its thread would wait for strips for ever.
+            for writer in writers:
+                with suppress(Exception):  # its own fault: it is what is raised here, or comes second to it
                     writer.end(error)
-                except Exception:  # its own fault, told when it was handed a strip, or covered by this error
-                    continue
             raise
-        for writer in writers:
-            writer.end()
         for writer in writers:
             writer.result()
