@@ -133,12 +133,27 @@ def other_networks() -> dict[str, tuple[Any, str]]:
         "upsampled": (sequential(layers.UpSampling2D(), mean(), dense(10)), "is a UpSampling2D"),
         "no dense": (sequential(layers.Conv2D(10, 3), mean(), layers.Softmax()), "no dense layer"),
         "used twice": (keras.Model(one, dense(10)(mean()(shared(shared(one))))), "more than once"),
+        "mean of rows": (
+            sequential(layers.Conv2D(4, 3), mean(data_format="channels_first"), dense(10)),
+            "channels first",
+        ),
         "shifted strides": (sequential(layers.Conv2D(4, 3, (1, 2)), mean(), dense(10)), "strides"),
     }
 
 
 @pytest.mark.parametrize(
-    "name", ["flatten", "padded", "two inputs", "largest", "upsampled", "no dense", "used twice", "shifted strides"]
+    "name",
+    [
+        "flatten",
+        "padded",
+        "two inputs",
+        "largest",
+        "upsampled",
+        "no dense",
+        "used twice",
+        "mean of rows",
+        "shifted strides",
+    ],
 )
 def test_a_model_of_another_shape_is_told_apart_and_why(name: str) -> None:
     network, why = other_networks()[name]

@@ -99,6 +99,7 @@ def find_dense_form(model: Any) -> DenseForm:
     strides = {source: 1}
     for step in steps[:pool]:
         strides[step.gives] = _stride(step, [strides[name] for name in step.takes])
+    _check_channels_last(steps[pool].layer)
     _, rows, columns, _ = steps[pool].layer.input.shape
     if rows != columns or rows is None:
         raise NotDense(f"its feature map of {rows} x {columns} positions is not square")
@@ -185,6 +186,7 @@ def _stride(step: Step, incoming: list[int]) -> int:
         NotDense: the layer does not do the same everywhere.
     """
     layer, kind = step.layer, step.kind
+    _check_channels_last(layer)
     if len(set(incoming)) > 1:
         raise NotDense(f"layer {layer.name} merges maps of different strides")
     here = incoming[0]
@@ -205,9 +207,14 @@ def _stride(step: Step, incoming: list[int]) -> int:
     size = layer.pool_size if kind.endswith("Pooling2D") else layer.kernel_size
     if layer.padding != "valid" and set(size) != {1}:
         raise NotDense(f"layer {layer.name} pads its input")
-    if layer.data_format != "channels_last" or layer.strides[0] != layer.strides[1]:
-        raise NotDense(f"layer {layer.name} has its channels first, or strides that differ")
+    if layer.strides[0] != layer.strides[1]:
+        raise NotDense(f"layer {layer.name} has strides that differ")
     return here * int(layer.strides[0])
+
+
+def _check_channels_last(layer: Any) -> None:
+    if getattr(layer, "data_format", "channels_last") != "channels_last":
+        raise NotDense(f"layer {layer.name} has its channels first")
 
 
 def _head(steps: tuple[Step, ...]) -> list[Any]:
