@@ -12,14 +12,16 @@ import pytest
 from lc_assets.errors import BadModel
 from lc_assets.inference import plan
 from lc_assets.inference.dense import NotDense, find_dense_form, window_means
+from lc_assets.inference.dense_check import check_dense
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.models import SHIPPED, open_model
 from lc_assets.inference.openvino_graphs import has_bfloat16
+from lc_assets.inference.passes import OpenVinoPasses
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import NO_DATA
 from lc_assets.raster.stack import Stack
 from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets_tests.conftest import Desk, own_model, read
+from lc_assets_tests.conftest import Desk, copy_scene, edit_bands, own_model, read
 from lc_assets_tests.test_classification import by_hand, whole_map
 from lc_assets_tests.test_stack import stack_of
 
@@ -66,7 +68,34 @@ def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_either_way(demo_ite
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
 
 
-def networks() -> dict[str, Any]:
+@pytest.mark.parametrize(("stride", "strip"), [(64, 48), (64, 100), (64, 0), (32, 72), (16, 200)])
+def test_windows_that_stand_apart_survive_any_strip(demo_item: Path, tmp_path: Path, stride: int, strip: int) -> None:
+    engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
+    dense = whole_map(Classification(stack, engine, stride, strip_pixels=strip))
+    chips = whole_map(Classification(stack, chip_by_chip(engine), stride))
+    assert (dense[0] == chips[0]).mean() > 0.9999
+    assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
+
+
+def test_windows_that_reach_into_an_empty_block_are_what_their_chips_are(
+    demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def emptied(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+        dn[: dn.shape[0] // 2] = 0
+        return dn
+
+    item = copy_scene(demo_item, tmp_path)
+    edit_bands(item, emptied)
+    stack = stack_of(item, tmp_path / "store")
+    engine = open_model(own_model(tmp_path / "m", BAND_NAMES, 10, networks(len(BAND_NAMES))["plain"]), "float32")
+    monkeypatch.setattr(plan, "BLOCK_PIXELS", (24, 60))
+    dense = whole_map(Classification(stack, engine, 8, strip_pixels=40))
+    chips = whole_map(Classification(stack, chip_by_chip(engine), 8))
+    assert (dense[0] == chips[0]).mean() > 0.9999
+    assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
+
+
+def networks(bands: int = len(BANDS)) -> dict[str, Any]:
     """Convolutions, pooling, dense layers: in many ways."""
     import keras
     from keras import layers
@@ -74,7 +103,7 @@ def networks() -> dict[str, Any]:
     keras.utils.set_random_seed(5)
 
     def sequential(*parts: Any) -> Any:
-        return keras.Sequential([keras.Input((64, 64, len(BANDS))), *parts])
+        return keras.Sequential([keras.Input((64, 64, bands)), *parts])
 
     def tail(*hidden: Any) -> tuple[Any, ...]:
         return (layers.GlobalAveragePooling2D(), layers.Dropout(0.3), *hidden, layers.Dense(10, activation="softmax"))
@@ -94,7 +123,7 @@ def networks() -> dict[str, Any]:
     nested = sequential(
         keras.Sequential([layers.Conv2D(8, 4, 4), layers.ReLU()]), layers.Conv2D(6, 1, padding="same"), *tail()
     )
-    chip = keras.Input((64, 64, len(BANDS)))
+    chip = keras.Input((64, 64, bands))
     x = layers.Conv2D(8, 4, 2, activation="relu")(chip)
     y = layers.DepthwiseConv2D(3, depth_multiplier=2)(layers.Conv2D(8, 1, activation="relu")(x))
     inner = layers.Cropping2D(((0, 2), (1, 1)))(x)
@@ -125,7 +154,16 @@ def other_networks() -> dict[str, tuple[Any, str]]:
     one, two = keras.Input((64, 64, 4)), keras.Input((64, 64, 4))
     twice = keras.Model([one, two], dense(10)(mean()(layers.Conv2D(4, 3)(layers.Add()([one, two])))))
     shared = layers.Conv2D(4, 1)
+    inside = keras.Model(one, [layers.Conv2D(4, 3)(one), layers.Conv2D(4, 3)(one)])
+    other = keras.Input((64, 64, 4))
+    learning = layers.BatchNormalization()(one, training=True)
+    per_row = layers.Rescaling(np.linspace(0, 2, 64).reshape(64, 1, 1))
     return {
+        "an operation": (keras.Model(one, dense(10)(mean()(layers.Conv2D(4, 3)(one) + 1.0))), "outside of any layer"),
+        "learning still": (keras.Model(one, dense(10)(mean()(learning))), "special way"),
+        "two outputs inside": (keras.Model(other, dense(10)(mean()(inside(other)[0]))), "2 outputs"),
+        "scaled by row": (sequential(per_row, layers.Conv2D(4, 3), mean(), dense(10)), "scales places differently"),
+        "too wide": (sequential(layers.Conv2D(4, 3), mean(), dense(256), dense(10)), "too much memory"),
         "flatten": (sequential(layers.Conv2D(4, 3, 8), layers.Flatten(), dense(10)), "no GlobalAveragePooling2D"),
         "padded": (sequential(layers.Conv2D(4, 3, padding="same"), mean(), dense(10)), "pads its input"),
         "two inputs": (twice, "2 inputs"),
@@ -153,12 +191,30 @@ def other_networks() -> dict[str, tuple[Any, str]]:
         "used twice",
         "mean of rows",
         "shifted strides",
+        "an operation",
+        "learning still",
+        "two outputs inside",
+        "scaled by row",
+        "too wide",
     ],
 )
 def test_a_model_of_another_shape_is_told_apart_and_why(name: str) -> None:
     network, why = other_networks()[name]
     with pytest.raises(NotDense, match=why):
         find_dense_form(network)
+
+
+def test_a_form_that_says_something_else_than_its_model_is_not_used() -> None:
+    engine = open_model(SHIPPED, "float32")
+    assert engine.form
+    rolled = dataclasses.replace(engine.form, bias=np.roll(engine.form.bias, 1))
+    with pytest.raises(NotDense, match="something else"):
+        check_dense(engine.contract, rolled, OpenVinoPasses(engine.contract, rolled, "float32"), engine.probabilities)
+
+
+def test_a_mean_that_is_no_dn_is_left_to_chips(tmp_path: Path) -> None:
+    item = own_model(tmp_path / "m", BANDS, 10, networks()["plain"], mean=(-300.0, 1.0, 1.0, 1.0))
+    assert "mean lies outside" in open_model(item, "float32").why_chips
 
 
 def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(demo_item: Path, desk: Desk, tmp_path: Path) -> None:

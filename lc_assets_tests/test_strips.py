@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 import rasterio
@@ -14,6 +16,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
+from lc_assets.definitions import build_definitions
 from lc_assets.errors import StoreError
 from lc_assets.io_managers import CogStackIOManager
 from lc_assets.progress import RowProgress, listening, logging_to
@@ -180,6 +183,41 @@ def test_a_local_band_is_linked_and_a_change_in_place_is_noticed(demo_item: Path
         file.write(b"\0")
     with pytest.raises(StoreError, match="changed in place"):
         RawBands.open(folder, scene.id)
+    # Whatever name is left: what counts is what was fetched.
+    (item.parent / "B03.tif").unlink()
+    with pytest.raises(StoreError, match="changed in place"):
+        RawBands.open(folder, scene.id)
+
+
+def test_touching_or_copying_a_band_harms_nothing(demo_item: Path, tmp_path: Path) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    scene = parse_scene(read_document(item), base=item)
+    folder = tmp_path / "raw_bands"
+    folder.mkdir()
+    fetch_scene(scene, folder)
+    (item.parent / "B03.tif").touch()
+    shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    for place in (folder, tmp_path / "elsewhere"):
+        assert RawBands.open(place, scene.id).scene.id == scene.id
+
+
+def test_no_map_is_made_of_bands_that_changed_after_they_were_fetched(
+    demo_item: Path, desk: Desk, tmp_path: Path
+) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    scene = desk.add(item)
+    assert desk.run(scene.id, stride=64).error is None
+    before = desk.folder(scene.id).classified.read_bytes()
+    (item.parent / "B03.tif").write_bytes((item.parent / "B04.tif").read_bytes())  # cp: in place
+    job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
+    result = job.execute_in_process(
+        partition_key=scene.id,
+        instance=desk.instance,
+        asset_selection=[dg.AssetKey("class_raster")],
+        raise_on_error=False,
+    )
+    assert not result.success
+    assert desk.folder(scene.id).classified.read_bytes() == before
 
 
 def test_what_cannot_be_linked_is_copied(demo_item: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -37,6 +37,10 @@ UNPADDED = frozenset({"Conv2D", "DepthwiseConv2D", "MaxPooling2D", "AveragePooli
 _POOLING = "GlobalAveragePooling2D"
 
 
+MOST_BYTES_PER_PIXEL = 16
+"""A feature map that takes more than this per pixel of the scene is not kept: it would be larger than the scene."""
+
+
 class NotDense(Exception):
     """Why a model must be evaluated chip by chip, in words."""
 
@@ -90,8 +94,6 @@ def find_dense_form(model: Any) -> DenseForm:
     """
     steps = _steps(model)
     pools = [number for number, step in enumerate(steps) if step.kind == _POOLING]
-    if len(model.inputs) != 1:
-        raise NotDense(f"it has {len(model.inputs)} inputs")
     if len(pools) != 1:
         raise NotDense(f"it has {len(pools) or 'no'} {_POOLING} layers")
     pool = pools[0]
@@ -106,6 +108,8 @@ def find_dense_form(model: Any) -> DenseForm:
     first, *rest = _head(steps[pool:])
     weights = first.get_weights()
     bias = weights[1] if first.use_bias else np.zeros(weights[0].shape[1], np.float32)
+    if 4 * len(bias) > MOST_BYTES_PER_PIXEL * strides[features] ** 2:
+        raise NotDense(f"its map of {len(bias)} numbers every {strides[features]} px would take too much memory")
     head = (first.activation, *rest)
     return DenseForm(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
 
@@ -135,6 +139,8 @@ def _boxes(values: np.ndarray, side: int, hop: int, axis: int) -> np.ndarray:
 
 def _steps(model: Any) -> tuple[Step, ...]:
     """The layers of a model in order, from its own description (`get_config`); nested models are taken apart too."""
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise NotDense(f"it, or a model inside it, has {len(model.inputs)} inputs and {len(model.outputs)} outputs")
     if type(model).__name__ == "Sequential":
         last, steps = "input", []
         for layer in model.layers:
@@ -144,6 +150,7 @@ def _steps(model: Any) -> tuple[Step, ...]:
     if type(model).__name__ != "Functional":
         raise NotDense(f"it is no Sequential or functional model, but a {type(model).__name__}")
     config = model.get_config()
+    layers = {layer.name: layer for layer in model.layers}
     steps, given = [], set()
     for described in config["layers"]:
         name, nodes = described["name"], described["inbound_nodes"]
@@ -153,15 +160,34 @@ def _steps(model: Any) -> tuple[Step, ...]:
         takes = tuple(_histories(nodes[0]["args"]))
         if len(nodes) > 1 or not takes or not given.issuperset(takes):
             raise NotDense(f"layer {name} is used more than once, or takes something that is no layer's output")
-        steps += _unfolded(model.get_layer(name), takes, name)
+        if any(value not in (None, False) for value in nodes[0].get("kwargs", {}).values()):
+            raise NotDense(f"layer {name} is called in a special way ({', '.join(nodes[0]['kwargs'])})")
+        if name not in layers:
+            raise NotDense(f"{name} is an operation outside of any layer")
+        steps += _unfolded(layers[name], takes, name)
         given.add(name)
+    if (
+        not steps
+        or not given.issuperset(_ends(config["output_layers"]))
+        or steps[-1].gives not in _ends(config["output_layers"])
+    ):
+        raise NotDense("its output is not that of its last layer")
     return tuple(steps)
+
+
+def _ends(described: Any) -> list[str]:
+    """Names of the layers that a model's outputs come from."""
+    if isinstance(described, list) and len(described) == 3 and isinstance(described[0], str):
+        return [described[0]]
+    return [name for part in described for name in _ends(part)]
 
 
 def _unfolded(layer: Any, takes: tuple[str, ...], name: str) -> list[Step]:
     if type(layer).__name__ not in ("Functional", "Sequential"):
         return [Step(layer, takes, name)]
     inner = _steps(layer)
+    if not inner:
+        raise NotDense(f"the model {name} inside it has no layers")
     outer = {inner[0].takes[0]: takes[0], inner[-1].gives: name}
 
     def known(key: str) -> str:
@@ -173,7 +199,8 @@ def _unfolded(layer: Any, takes: tuple[str, ...], name: str) -> list[Step]:
 def _histories(argument: Any) -> list[str]:
     """Names of the layers whose outputs a described call takes."""
     if isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
-        return [argument["config"]["keras_history"][0]]
+        name, _, output = argument["config"]["keras_history"]
+        return [name] if output == 0 else [f"output {output} of {name}"]
     if isinstance(argument, list | tuple):
         return [name for part in argument for name in _histories(part)]
     return []
@@ -195,6 +222,8 @@ def _stride(step: Step, incoming: list[int]) -> int:
     if kind in POINTWISE:
         if kind == "BatchNormalization" and layer.axis not in (-1, 3):
             raise NotDense(f"layer {layer.name} normalises another axis than the channels")
+        if kind == "Rescaling" and any(set(np.shape(value)[:-1]) - {1} for value in (layer.scale, layer.offset)):
+            raise NotDense(f"layer {layer.name} scales places differently")
         return here
     if kind in MERGES:
         if len({tuple(taken.shape[1:3]) for taken in layer.input}) > 1:

@@ -20,6 +20,7 @@ from lc_assets.checksum import sha256_of
 from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel
 from lc_assets.inference.dense import DenseForm, NotDense, find_dense_form
+from lc_assets.inference.dense_check import CHECKED_WINDOWS, check_dense
 from lc_assets.inference.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
 from lc_assets.inference.openvino_graphs import Run, compiled, has_bfloat16
 from lc_assets.inference.passes import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
@@ -186,14 +187,26 @@ def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
     predict = _openvino(model, shape, precision, contract.name) if backend == "openvino" else _plain(model)
     try:
         form = find_dense_form(model)
-        openvino = backend == "openvino"
-        passes = OpenVinoPasses(contract, form, precision) if openvino else KerasPasses(contract, form)
+        passes = _passes(contract, form, backend, precision)
+        check_dense(contract, form, _passes(contract, form, backend, "float32"), _chips(model, contract, backend))
     except NotDense as error:
         return Engine(contract, backend, precision, predict, why_chips=str(error))
-    except RuntimeError as error:  # OpenVINO does not take a layer as it was written down
-        why = f"it cannot be written channels first ({_first_line(error)})"
+    except Exception as error:  # a model may be built of anything: what cannot be taken apart is run as it is
+        why = f"it cannot be taken apart ({type(error).__name__}: {_first_line(error)})"
         return Engine(contract, backend, precision, predict, why_chips=why)
     return Engine(contract, backend, precision, predict, form, passes)
+
+
+def _passes(contract: ModelContract, form: DenseForm, backend: str, precision: str) -> DensePasses:
+    return OpenVinoPasses(contract, form, precision) if backend == "openvino" else KerasPasses(contract, form)
+
+
+def _chips(model: Any, contract: ModelContract, backend: str) -> Predict:
+    """The model in float32 on the few chips of the check."""
+    if backend != "openvino":
+        return _plain(model)
+    shape = (CHECKED_WINDOWS**2, contract.chip_size, contract.chip_size, len(contract.bands))
+    return _openvino(model, shape, "float32", contract.name)
 
 
 def _precision(wanted: str, backend: str) -> str:

@@ -97,6 +97,8 @@ class Classification:
     strip_pixels: int = 0
     threads: int = 0
     statistics: MapStatistics = field(default_factory=MapStatistics)
+    _blanks: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _blanks_lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @property
@@ -167,7 +169,7 @@ class Classification:
             usable = np.zeros(block.shape, bool)
             usable[: block.height, : block.width] = strip.usable(block.top, block.left, block.height, block.width)
             if not usable.any():
-                return np.zeros((block.rows, block.columns, self.evaluator.outputs), np.float32)
+                return self._blank(block)
             dn = self._scratch((len(contract.bands), *block.shape))
             inside = dn[:, : block.height, : block.width]
             if inside.shape != dn.shape:
@@ -175,6 +177,14 @@ class Classification:
             strip.read_dn(inside, block.top, block.left, contract.band_indices)
         with stages.timed("evaluate"):
             return self.evaluator.positions(dn, usable, self.stack.offset)[: block.rows, : block.columns]
+
+    def _blank(self, block: Block) -> np.ndarray:
+        """What the model makes of nothing: windows that reach into a block without data need it. Computed once."""
+        with self._blanks_lock:
+            if block.shape not in self._blanks:
+                nothing = np.zeros((len(self.engine.contract.bands), *block.shape), np.uint16)
+                self._blanks[block.shape] = self.evaluator.positions(nothing, np.zeros(block.shape, bool), 0)
+            return self._blanks[block.shape][: block.rows, : block.columns]
 
     def _scratch(self, shape: tuple[int, ...]) -> np.ndarray:
         """An array of uint16 for this thread to work in, again and again: fresh memory costs more than filling it."""
@@ -214,8 +224,10 @@ class _Assembly:
         evaluator = self._evaluator
         skip = first * evaluator.hop - self._first
         means = window_means(self._places[skip:], evaluator.side, evaluator.hop)
-        self._places = self._places[skip + (last - first) * evaluator.hop :]
-        self._first = last * evaluator.hop
+        # Where windows stand apart, the next one may begin below the rows that are here yet.
+        gone = min(last * evaluator.hop - self._first, len(self._places))
+        self._places = self._places[gone:]
+        self._first += gone
         votes = self._votes(strip, first, last)
         self._statistics.windows += votes.size
         self._statistics.voting += int(votes.sum())

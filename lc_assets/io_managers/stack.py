@@ -9,6 +9,7 @@ from lc_assets.io_managers.base import SceneIOManager
 from lc_assets.raster.cog import write_band_cog, write_stack_cog
 from lc_assets.raster.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
 from lc_assets.reports import report_stack
+from lc_assets.sentinel2.raw import RawBands
 from lc_assets.store import SceneFolder, staging
 
 STACK_COG = "stack.tif"
@@ -21,7 +22,10 @@ class _StackIOManager(SceneIOManager):
     def read(self, scene: SceneFolder) -> Stack:
         """The stack, ready to be read window by window."""
         folder = scene.resampled_stack
-        stack, scl = (STACK_COG, SCL_COG) if (folder / STACK_COG).exists() else (STACK_VRT, SCL_VRT)
+        written = (folder / STACK_COG).exists()
+        if not written:
+            RawBands.open(scene.raw_bands, scene.item)  # the pixels are there, and still the ones that were fetched
+        stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
         return Stack.open(folder / stack, folder / scl, scene.item)
 
     def _written(self, scene: SceneFolder, *, other_form: tuple[str, ...]) -> dict[str, Any]:

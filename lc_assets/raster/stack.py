@@ -183,11 +183,11 @@ class StackReader:
             raise undecodable(error, self.stack) from None
 
 
-def undecodable(error: RasterioIOError, stack: Stack) -> BadBand:
-    """What to say when GDAL fails to decode a stack: which native file it was, if GDAL's words tell."""
+def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -> BadBand:
+    """What to say when GDAL fails to decode a stack: which native file it was, if it is known or GDAL's words tell."""
     text = f"{error} {error.__cause__ or ''}"
     names = [*BAND_NAMES, SCL]
-    band = next((name for name in names if f"{name}.tif" in text), None)
+    band = band or next((name for name in names if f"{name}.tif" in text), None)
     return BadBand(
         "a block of the raster cannot be decoded: the file is damaged",
         item=stack.item,

@@ -119,31 +119,37 @@ class StripReader:
             BadBand: a native file cannot be decoded there.
         """
         sources = [*self._bands, *(rows for rows in (self._mask, self._scl) if rows)]
-        try:
-            parts = list(self._pool.map(lambda rows: rows.span(top, bottom), sources))
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
+        parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), sources))
         bands = tuple(parts[: len(self._bands)])
         mask = parts[len(bands)] if self._mask else None
         scl = parts[-1] if self._scl else None
         return Strip(self.stack.grid.shape, bands, top, _state(bands, mask, scl, top, bottom, self.stack.grid.width))
 
+    def _span(self, rows: _Rows, top: int, bottom: int) -> _Part:
+        try:
+            return rows.span(top, bottom)
+        except RasterioIOError as error:
+            raise undecodable(error, self.stack, rows.band) from None
+
     def _native(self, name: str) -> _Rows:
-        return self._rows(self.stack.path.with_name(native_vrt(name)), _read(1), _MARGIN)
+        return self._rows(self.stack.path.with_name(native_vrt(name)), _read(1), _MARGIN, name)
 
     def _stacked(self) -> list[_Rows]:
         return [self._rows(self.stack.path, _read(number)) for number in range(1, len(BAND_NAMES) + 1)]
 
-    def _rows(self, path: object, read: Reading, margin: int = 0) -> _Rows:
+    def _rows(self, path: object, read: Reading, margin: int = 0, band: str | None = None) -> _Rows:
         # A handle of its own for each: handles must not be shared between threads.
         dataset = self._close.enter_context(rasterio.open(path))
-        return _Rows(dataset, read, self.stack.grid.width // dataset.width, margin)
+        return _Rows(dataset, read, self.stack.grid.width // dataset.width, margin, band)
 
 
 class _Rows:
     """The rows of one raster, decoded once: what the next strip needs again is kept."""
 
-    def __init__(self, dataset: rasterio.DatasetReader, read: Reading, factor: int, margin: int):
+    def __init__(
+        self, dataset: rasterio.DatasetReader, read: Reading, factor: int, margin: int, band: str | None
+    ) -> None:
+        self.band = band
         self._dataset, self._read, self._factor, self._margin = dataset, read, factor, margin
         kind = np.uint8 if read is _read_mask else dataset.dtypes[0]
         self._kept = _Part(factor, 0, np.empty((0, dataset.width), kind))

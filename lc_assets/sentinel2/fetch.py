@@ -45,7 +45,7 @@ def fetch(href: str, target: Path, *, item: str, asset: str) -> Fetched:
     digest = hashlib.sha256()
     size = 0
     if not is_remote(href) and _linked(Path(href), target):
-        for piece in _read(target, item, asset):
+        for piece in _read(Path(href), item, asset):  # the same file, by the name that its owner knows
             digest.update(piece)
             size += len(piece)
     else:

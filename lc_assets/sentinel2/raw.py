@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lc_assets.checksum import sha256_of
 from lc_assets.errors import StoreError
 from lc_assets.raster.check import BandFile, check_band_files
 from lc_assets.sentinel2.bands import BAND_NAMES
@@ -61,9 +62,11 @@ class RawBands:
                     asset=name,
                     remedy=remedy,
                 )
-            if status and status.st_nlink > 1 and status.st_mtime_ns != files[name].get("modified", status.st_mtime_ns):
+            # A file that has been touched, or copied elsewhere, is as good as before if its content is.
+            touched = status and status.st_mtime_ns != files[name].get("modified", status.st_mtime_ns)
+            if touched and sha256_of(path) != files[name]["sha256"]:
                 raise StoreError(
-                    f"{path} is a link to a file that has been changed in place since",
+                    f"{path} has been changed in place since it was fetched (where it is a link, at its source)",
                     item=item,
                     asset=name,
                     remedy=f"{remedy} to take it as it is now",
