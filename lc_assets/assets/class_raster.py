@@ -45,7 +45,7 @@ class ClassRasterConfig(dg.Config):
     io_manager_key="class_raster_io",
     group_name="land_cover",
     kinds={"keras", "cog"},
-    code_version="1",
+    code_version="2",
     check_specs=[
         dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="Both rasters are valid COGs."),
         dg.AssetCheckSpec(
