@@ -6,6 +6,7 @@ Each uses all cores, so they add up: nothing is won by overlapping them.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from openvino import Type
 from openvino import opset13 as ov
 
 from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.openvino_graphs import Run, compiled, cores, streams
+from lc_assets.inference.openvino_graphs import compiled, cores, streams
 from lc_assets.inference.passes import OpenVinoPasses
 from lc_assets.inference.plan import BLOCK_PIXELS
 from lc_assets.raster.cog import class_cog
@@ -63,7 +64,8 @@ def matrix_rate(precision: str) -> float:
     # A product that is only summed up leaves no time for copying it out.
     graph = openvino.Model([ov.reduce_max(product, np.array([0, 1]))], [given], "product")
     run = compiled(graph, precision)
-    return MATRIX**3 / _seconds_per_call(run, [rng.standard_normal((MATRIX, MATRIX), np.float32)])
+    inputs = [rng.standard_normal((MATRIX, MATRIX), np.float32)]
+    return MATRIX**3 / _seconds_per_call(lambda _: run(inputs))
 
 
 def network(precision: str, side: int) -> tuple[float, float]:
@@ -75,32 +77,21 @@ def network(precision: str, side: int) -> tuple[float, float]:
     usable = np.ones(shape[1:], bool)
     blocks = [rng.integers(1, 4000, shape).astype(np.uint16) for _ in range(streams())]
     passes = engine.passes
-
-    def work(block: np.ndarray) -> int:
-        done, end = 0, time.perf_counter() + SECONDS
-        while time.perf_counter() < end:
-            passes.trunk(block, usable, 0)
-            done += 1
-        return done
-
-    for block in blocks:
-        passes.trunk(block, usable, 0)
-    started = time.perf_counter()
-    with ThreadPoolExecutor(streams()) as pool:
-        done = sum(pool.map(work, blocks))
-    per_block = (time.perf_counter() - started) / done
+    per_block = _seconds_per_call(lambda stream: passes.trunk(blocks[stream], usable, 0))
     reach = engine.contract.chip_size - engine.form.stride * engine.form.positions
     fresh = (shape[1] - reach) * (shape[2] - reach)
     return per_block * side**2 / fresh, multiply_adds_per_pixel() * side**2
 
 
-def _seconds_per_call(run: Run, inputs: list[np.ndarray]) -> float:
-    run(inputs)
+def _seconds_per_call(call: Callable[[int], object]) -> float:
+    """Seconds per call when every stream calls as fast as it can; a call is given the number of its stream."""
+    for stream in range(streams()):
+        call(stream)
 
-    def work(_: int) -> int:
+    def work(stream: int) -> int:
         done, end = 0, time.perf_counter() + SECONDS
         while time.perf_counter() < end:
-            run(inputs)
+            call(stream)
             done += 1
         return done
 

@@ -92,9 +92,9 @@ def _strip(
 ) -> StripPlan:
     top = min(start[0] * lattice.step, start[1] * layout.stride)
     needed = reflected(top, (stop[0] - 1) * lattice.step + lattice.extent, layout.height)
+    columns = position_columns(layout, lattice)
     blocks = tuple(
         _block(row, column, min(shape[0], stop[0] - row), min(shape[1], columns - column), lattice, shape)
-        for columns in (position_columns(layout, lattice),)
         for row in range(start[0], stop[0], shape[0])
         for column in range(0, columns, shape[1])
     )

@@ -163,7 +163,7 @@ class Classification:
             return reader.read(plan.top, plan.bottom)
 
     def _positions(self, strip: Strip, block: Block) -> np.ndarray:
-        """(block rows, block columns, outputs) float32; zeros where the block has no usable pixel."""
+        """(block rows, block columns, outputs) float32."""
         stages, contract = self.statistics.stages, self.engine.contract
         with stages.timed("interpolate"):
             usable = np.zeros(block.shape, bool)

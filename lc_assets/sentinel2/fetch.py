@@ -9,6 +9,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,17 +45,16 @@ def fetch(href: str, target: Path, *, item: str, asset: str) -> Fetched:
     started = time.perf_counter()
     digest = hashlib.sha256()
     size = 0
-    if not is_remote(href) and _linked(Path(href), target):
-        for piece in _read(Path(href), item, asset):  # the same file, by the name that its owner knows
+    remote = is_remote(href)
+    linked = not remote and _linked(Path(href), target)
+    # A link is read too, for its checksum; by the name that its owner knows.
+    pieces = _download(href, item, asset) if remote else _read(Path(href), item, asset)
+    with nullcontext() if linked else target.open("wb") as copy:
+        for piece in pieces:
+            if copy:
+                copy.write(piece)
             digest.update(piece)
             size += len(piece)
-    else:
-        pieces = _download(href, item, asset) if is_remote(href) else _read(Path(href), item, asset)
-        with target.open("wb") as copy:
-            for piece in pieces:
-                copy.write(piece)
-                digest.update(piece)
-                size += len(piece)
     if size == 0:
         raise BadBand("the file is empty", item=item, asset=asset, remedy=f"put the band's file back: {href}")
     return Fetched(size, digest.hexdigest(), time.perf_counter() - started)
