@@ -20,8 +20,6 @@ from lc_assets.contract import ModelContract
 from lc_assets.inference.dense import IDENTITIES, DenseForm, NotDense
 from lc_assets.inference.passes import whole_means
 
-_LINEAR = "linear"
-
 
 def trunk(form: DenseForm, contract: ModelContract, rows: int, columns: int) -> Model:
     """The graph (1, bands, rows, columns) int16 DN less `whole_means`, (1, 1, rows, columns) uint8 usable ->
@@ -141,7 +139,7 @@ _LAYERS: dict[str, Callable[[Any, list[Node]], Node]] = {
 }
 
 _ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
-    _LINEAR: lambda x: x,
+    "linear": lambda x: x,
     "relu": ov.relu,
     "sigmoid": ov.sigmoid,
     "tanh": ov.tanh,

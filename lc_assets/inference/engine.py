@@ -188,7 +188,8 @@ def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
     try:
         form = find_dense_form(model)
         passes = _passes(contract, form, backend, precision)
-        check_dense(contract, form, _passes(contract, form, backend, "float32"), _chips(model, contract, backend))
+        exact = passes if precision == "float32" else _passes(contract, form, backend, "float32")
+        check_dense(contract, form, exact, _chips(model, contract, backend))
     except NotDense as error:
         return Engine(contract, backend, precision, predict, why_chips=str(error))
     except Exception as error:  # a model may be built of anything: what cannot be taken apart is run as it is

@@ -88,7 +88,6 @@ class OpenVinoPasses:
 
         # Its inputs are means of thousands of products: what the head computes is nothing beside the trunk.
         self._head = compiled(channels_first.head(self.form, HEAD_BATCH), "float32")
-        channels_first.trunk(self.form, self.contract, self.contract.chip_size, self.contract.chip_size)
 
     def trunk(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """As `Evaluator.positions`; `dn` is overwritten."""
@@ -128,7 +127,6 @@ class KerasPasses:
 
     contract: ModelContract
     form: DenseForm
-    precision: str = "float32"
     _trunks: dict[tuple[int, int], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
