@@ -44,8 +44,9 @@ def main() -> None:
     looked up among the registered items and then in the configured collection, a path to an item's JSON, or a folder
     with a catalog.json (all of its items).
 
-    Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_CHIPS, LC_ASSETS_STACK,
-    LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND (default openvino).
+    Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_PRECISION, LC_ASSETS_CHIPS,
+    LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND (default
+    openvino).
     """
 
 
