@@ -1,5 +1,6 @@
 # make demo   set everything up, classify a synthetic scene, say how much is right
 # make test   set everything up, lint, check types, run the tests
+# make rig    the programs that play the Planetary Computer for the tests (node and PostgreSQL must be there)
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
 # make ui     Dagster's UI on the same instance and store
 # make bench  the whole chain against the reference's method and the machine's limits (10 minutes, 15 GB of disk)
@@ -13,12 +14,12 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-train bench lint ui lock pictures clean
+.PHONY: demo test rig test-train bench lint ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo
 
-test: lint
+test: lint rig
 	$(BIN)/python -m pytest
 
 test-train: $(VENV)/.installed-train
@@ -28,6 +29,12 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+rig: .rig/.installed
+
+# Without node or PostgreSQL it says so, succeeds and leaves no file: the next time it looks again.
+.rig/.installed: lc_assets_tests/rig/install.sh lc_assets_tests/rig/requirements.txt
+	@PYTHON=$(PYTHON) lc_assets_tests/rig/install.sh
 
 ui: $(VENV)/.installed
 	$(BIN)/lc-assets ui
@@ -61,4 +68,4 @@ lock:
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:
-	rm -rf $(VENV) .dagster store demo_scene build *.egg-info .env
+	rm -rf $(VENV) .rig .dagster store demo_scene build *.egg-info .env

@@ -17,3 +17,15 @@ def sha256_of(path: Path) -> str:
         while piece := content.read(1 << 20):
             digest.update(piece)
     return digest.hexdigest()
+
+
+def digests(path: Path, *, with_md5: bool) -> tuple[str, str, int]:
+    """(SHA-256, MD5 or "", size) of a file; MD5 because that is what Azure keeps, not for security."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with path.open("rb") as source:
+        while piece := source.read(1 << 22):
+            sha256.update(piece)
+            if with_md5:
+                md5.update(piece)
+            size += len(piece)
+    return sha256.hexdigest(), md5.hexdigest() if with_md5 else "", size

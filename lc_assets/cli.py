@@ -188,14 +188,14 @@ def _all_references(given: tuple[str, ...], listed: Iterable[str] | None) -> lis
 def _resolve(references: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
     """Scenes to work on, each once, and what to say of the references that gave none."""
     from lc_assets.registry import Registry
-    from lc_assets.sentinel2.references import Catalog, resolve
+    from lc_assets.sentinel2.references import resolve
     from lc_assets.store import Store
 
-    registry = Registry(Store(settings.store), Catalog(settings.stac_url, settings.collection))
+    registry = Registry(Store(settings.store), settings.catalog)
     scenes: dict[str, Scene] = {}
     failures: list[str] = []
     for reference in references:
-        for found in resolve(reference, registry.scene):
+        for found in resolve(reference, registry.scene, settings.patience):
             if found.scene is None:
                 failures.append(_named(without_query(found.reference), str(found.error)))
             elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:

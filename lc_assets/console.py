@@ -20,7 +20,6 @@ from lc_assets.progress import listening
 from lc_assets.registry import Registry
 from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
 from lc_assets.sentinel2.item import Scene
-from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
 from lc_assets.staleness import queue_backfill, stale_items, waiting_items
 from lc_assets.store import SceneFolder, Store
@@ -113,7 +112,7 @@ def _instance(settings: Settings) -> DagsterInstance:
 
 
 def _keep(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
-    registry = Registry(Store(settings.store), Catalog(settings.stac_url, settings.collection))
+    registry = Registry(Store(settings.store), settings.catalog)
     for scene in scenes:
         registry.register(scene)
     return register(instance, [scene.id for scene in scenes])
@@ -134,10 +133,14 @@ def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[st
         done.append(name)
         draw()
 
+    def tell(line: str) -> None:
+        click.secho(f"\r{f'      {line}':<{_LINE + 6}}" if terminal else f"      {line}", fg="yellow", err=True)
+
     if not terminal:
-        return run_scene(definitions, instance, item, config, verbose=verbose)
+        with listening(None, None if verbose else tell):
+            return run_scene(definitions, instance, item, config, verbose=verbose)
     draw()
-    with listening(draw):
+    with listening(draw, tell):
         outcome = run_scene(definitions, instance, item, config, on_asset=on_asset)
     click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
     return outcome

@@ -26,6 +26,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     settings = settings or Settings.from_environment()
     store = StoreResource(root=str(settings.store))
     version = _class_raster_version(settings)
+    patience = settings.patience
 
     def stamped(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(code_version=version) if spec.key == class_raster.key else spec
@@ -37,9 +38,11 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "store": store,
-            "items": ItemsResource(store=store, stac_url=settings.stac_url, collection=settings.collection),
+            "items": ItemsResource(
+                store=store, stac_url=settings.stac_url, collection=settings.collection, timeout=patience.read
+            ),
             "model": ModelResource(item=str(settings.model), precision=settings.precision),
-            "raw_bands_io": RawBandsIOManager(store=store),
+            "raw_bands_io": RawBandsIOManager(store=store, timeout=patience.read, backoff=patience.backoff),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),
             "overview_io": OverviewIOManager(store=store),

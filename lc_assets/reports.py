@@ -33,15 +33,23 @@ def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
-def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched]) -> dict[str, Any]:
-    """Bands with sizes and rates, the scene's facts, a true-colour quicklook."""
+def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float) -> dict[str, Any]:
+    """Bands with sizes and rates, how they came, the scene's facts, a true-colour quicklook.
+
+    Args:
+        raw: the complete folder.
+        fetched: band -> how it came.
+        seconds: that all took together.
+    """
     properties = raw.scene.properties
     size = sum(entry["size"] for entry in raw.files.values())
+    received = sum(part.received for part in fetched.values())
     rows = [
         {
             "band": name,
             "MB": round(part.size / 1e6, 3),
-            "MB/s": round(part.size / 1e6 / max(part.seconds, 1e-6), 1),
+            "MB/s": round((part.received or part.size) / 1e6 / max(part.seconds, 1e-6), 1),
+            "how": part.origin,
             "sha256": part.sha256[:12],
             "source": raw.files[name]["href"],
         }
@@ -62,6 +70,9 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched]) -> dict[str, An
         "true_colour": picture(true_colour((red, green, blue), PICTURE_SIDE), "jpeg", "true colour"),
         "bands": table(rows),
         "bytes": size,
+        "mb_per_second": round((received or size) / 1e6 / max(seconds, 1e-6), 1),
+        "bytes_received": received,
+        "requests": sum(part.requests for part in fetched.values()),
         "folder": dg.MetadataValue.path(str(raw.folder)),
         **{key: value for key, value in facts.items() if value is not None},
     }

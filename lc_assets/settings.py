@@ -7,6 +7,7 @@ LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: b
 LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
+LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
 DAGSTER_HOME           Dagster's own folder                              ./.dagster
 KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
 """
@@ -21,7 +22,8 @@ from lc_assets.errors import LandCoverError
 from lc_assets.inference.engine import PRECISIONS
 from lc_assets.inference.models import SHIPPED
 from lc_assets.sentinel2.item import is_remote
-from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER
+from lc_assets.sentinel2.patience import PATIENCE, Patience
+from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER, Catalog
 
 STACK_FORMS = ("virtual", "cog")
 
@@ -37,6 +39,7 @@ class Settings:
     precision: str = "auto"
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
+    patience: Patience = PATIENCE
 
     def __post_init__(self) -> None:
         if self.stack not in STACK_FORMS:
@@ -53,6 +56,11 @@ class Settings:
                 remedy="set it to the http(s) root of a STAC API, or unset it",
             )
 
+    @property
+    def catalog(self) -> Catalog:
+        """The STAC API and its collection."""
+        return Catalog(self.stac_url, self.collection, self.patience)
+
     @classmethod
     def from_environment(cls) -> Settings:
         """The settings in force. Unset and empty variables mean the default."""
@@ -66,6 +74,7 @@ class Settings:
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
+            patience=Patience(read=_seconds("LC_ASSETS_TIMEOUT", default.patience.read)),
         )
 
 
@@ -74,3 +83,14 @@ def _path(name: str, default: Path) -> Path:
         return Path(os.environ.get(name) or default).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # no such user's home, links in a circle
         raise LandCoverError(f"{name} is no path ({error})", remedy="mend it, or unset it") from None
+
+
+def _seconds(name: str, default: float) -> float:
+    value = os.environ.get(name) or default
+    try:
+        seconds = float(value)
+        if 0.1 <= seconds <= 3600:
+            return seconds
+    except ValueError:
+        pass
+    raise LandCoverError(f"{name} is {value!r}", remedy="set it to seconds, 0.1 to 3600, or unset it")

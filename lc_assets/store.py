@@ -51,6 +51,11 @@ class SceneFolder:
         return self.folder / "raw_bands"
 
     @property
+    def incoming(self) -> Path:
+        """Folder of what is being fetched; what a failed attempt has fetched stays there for the next one."""
+        return self.folder / ".raw_bands.incoming"
+
+    @property
     def manifest(self) -> Path:
         """What `raw_bands` holds; its presence says that the folder is complete."""
         return self.raw_bands / "manifest.json"

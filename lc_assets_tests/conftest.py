@@ -29,6 +29,8 @@ from lc_assets.settings import Settings
 from lc_assets.stac.mlm import contract_to_item
 from lc_assets.store import SceneFolder, Store
 
+pytest_plugins = ["lc_assets_tests.rig.fixtures"]
+
 
 def pytest_configure() -> None:
     """Tests see the defaults, whatever the caller's environment says."""

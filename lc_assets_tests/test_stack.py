@@ -24,7 +24,7 @@ def recipe_for(item: Path, store: Path) -> tuple[StackRecipe, Store]:
     scene = parse_scene(read_document(item), base=item)
     folder = Store(store).scene(scene.id).raw_bands
     folder.mkdir(parents=True)
-    fetch_scene(scene, folder)
+    fetch_scene(scene, folder, folder.with_name("incoming"))
     paths = {path.stem: path for path in folder.glob("*.tif")}
     bands = check_band_files(paths, scene.id)
     return StackRecipe(scene.id, bands, scene.product_level, scene.baseline, scene.offset), Store(store)

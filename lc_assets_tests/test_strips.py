@@ -175,7 +175,7 @@ def test_a_local_band_is_linked_and_a_change_in_place_is_noticed(demo_item: Path
     scene = parse_scene(read_document(item), base=item)
     folder = tmp_path / "raw_bands"
     folder.mkdir()
-    fetch_scene(scene, folder)
+    fetch_scene(scene, folder, folder.with_name("incoming"))
     assert (folder / "B02.tif").samefile(item.parent / "B02.tif")
     RawBands.open(folder, scene.id)
     with (item.parent / "B03.tif").open("r+b") as file:  # of the same length: only the time tells
@@ -194,7 +194,7 @@ def test_touching_or_copying_a_band_harms_nothing(demo_item: Path, tmp_path: Pat
     scene = parse_scene(read_document(item), base=item)
     folder = tmp_path / "raw_bands"
     folder.mkdir()
-    fetch_scene(scene, folder)
+    fetch_scene(scene, folder, folder.with_name("incoming"))
     (item.parent / "B03.tif").touch()
     shutil.copytree(folder, tmp_path / "elsewhere", copy_function=shutil.copyfile)
     for place in (folder, tmp_path / "elsewhere"):

@@ -18,8 +18,9 @@ EMPTY_PERCENT = 80.0
     group_name="source",
     kinds={"cog", "sentinel2"},
     code_version="1",
-    # Only what is fetched can fail by passing circumstance; `told` lets nothing else be tried again.
-    retry_policy=dg.RetryPolicy(max_retries=3, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
+    # Only what is fetched can fail by passing circumstance; `told` lets nothing else be tried again. Each transfer has
+    # been patient already: this is for a service that is away for a minute.
+    retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
     check_specs=[
         dg.AssetCheckSpec(
             "cloud_share", asset="raw_bands", description=f"Less than {CLOUDY_PERCENT:.0f} % cloud cover."

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 
+from pydantic import Field
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-from lc_assets.errors import BadBand
+from lc_assets.errors import BadBand, LandCoverError
 from lc_assets.io_managers.base import SceneIOManager
 from lc_assets.reports import report_raw_bands
 from lc_assets.sentinel2.bands import TRUE_COLOUR
 from lc_assets.sentinel2.item import Scene
+from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.raw import MANIFEST, RawBands, fetch_scene
 from lc_assets.store import SceneFolder, staging
 
@@ -19,13 +23,22 @@ from lc_assets.store import SceneFolder, staging
 class RawBandsIOManager(SceneIOManager):
     """Fetches a scene's files into its folder; gives them back as `RawBands`."""
 
+    timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of a server's answer.")
+    backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a second attempt; then doubled.")
+
     def write(self, scene: SceneFolder, value: Scene) -> dict[str, Any]:
         """Fetch, check, put."""
+        started = time.perf_counter()
+        present: RawBands | None = None
+        with suppress(LandCoverError):  # there is none, or a broken one: then all is fetched
+            present = self.read(scene)
         with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST) as stage:
-            fetched = fetch_scene(value, stage)
+            patience = Patience(read=self.timeout, backoff=self.backoff)
+            fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
+        seconds = time.perf_counter() - started
         raw = self.read(scene)
         try:
-            return report_raw_bands(raw, fetched)
+            return report_raw_bands(raw, fetched, seconds)
         except (RasterioError, CPLE_BaseError):
             raise BadBand(
                 "its pixels cannot be decoded: the file is damaged",

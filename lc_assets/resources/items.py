@@ -5,6 +5,7 @@ from pydantic import Field
 
 from lc_assets.registry import Registry
 from lc_assets.resources.store import StoreResource
+from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER, Catalog
 
 
@@ -14,7 +15,12 @@ class ItemsResource(ConfigurableResource):
     store: ResourceDependency[StoreResource]
     stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
     collection: str = Field(default=COLLECTION, description="Collection of that API.")
+    timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of the API's answer.")
+
+    def catalog(self) -> Catalog:
+        """The API and its collection."""
+        return Catalog(self.stac_url, self.collection, Patience(read=self.timeout))
 
     def registry(self) -> Registry:
         """The register."""
-        return Registry(self.store.store(), Catalog(self.stac_url, self.collection))
+        return Registry(self.store.store(), self.catalog())

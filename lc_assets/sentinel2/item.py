@@ -1,42 +1,32 @@
 """A STAC item as a Sentinel-2 scene: what is checked before anything is read, and where its bands are.
 
-Another catalog's asset names go into `ASSET_ALIASES`, and nowhere else.
+How catalogues name their bands stands in `lc_assets.sentinel2.catalogs`, what an href may be in
+`lc_assets.sentinel2.hrefs`, how large an item may be in `lc_assets.sentinel2.limits`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
-from urllib.request import url2pathname
 
-from lc_assets.errors import BadItem, BadReference, LandCoverError, without_query
+from lc_assets.errors import BadItem, BadReference, without_query
 from lc_assets.sentinel2.bands import BAND_NAMES, SCL
+from lc_assets.sentinel2.catalogs import CatalogKind, catalog_of
 from lc_assets.sentinel2.footprint import check_place_and_time
-from lc_assets.sentinel2.radiometry import offset_dn, parse_baseline
-
-ASSET_ALIASES: dict[str, str] = {
-    # Earth Search (v1) names its assets by colour.
-    "coastal": "B01",
-    "blue": "B02",
-    "green": "B03",
-    "red": "B04",
-    "rededge1": "B05",
-    "rededge2": "B06",
-    "rededge3": "B07",
-    "nir": "B08",
-    "nir08": "B8A",
-    "nir09": "B09",
-    "swir16": "B11",
-    "swir22": "B12",
-    "scl": "SCL",
-}
+from lc_assets.sentinel2.hrefs import is_remote as is_remote
+from lc_assets.sentinel2.hrefs import local_path as local_path
+from lc_assets.sentinel2.hrefs import resolve_hrefs
+from lc_assets.sentinel2.hrefs import unsigned as unsigned
+from lc_assets.sentinel2.limits import check_size
+from lc_assets.sentinel2.promise import Promise, promise_of
+from lc_assets.sentinel2.radiometry import declared_offset, offset_dn, parse_baseline
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
-_REMOTE = ("http", "https")
+_LISTED = 40
+"""How many asset keys a message names."""
 
 
 def checked_id(item_id: Any) -> str:
@@ -44,8 +34,7 @@ def checked_id(item_id: Any) -> str:
 
     Raises:
         BadReference: it has characters outside `A-Z a-z 0-9 . _ -`, holds `..`, does not begin with a letter or digit,
-        or is longer
-            than 200 characters.
+            or is longer than 200 characters.
     """
     if not isinstance(item_id, str) or not _ID.fullmatch(item_id) or ".." in item_id:
         raise BadReference(
@@ -54,37 +43,6 @@ def checked_id(item_id: Any) -> str:
             "200 characters at most",
         )
     return item_id
-
-
-def unsigned(href: str) -> str:
-    """`href` without query, fragment and user if it is a URL, and without a SAS signature in any case."""
-    return without_query(href)
-
-
-def is_remote(href: str) -> bool:
-    """True for http(s) URLs.
-
-    Raises:
-        BadReference: it begins like a URL, but is none.
-    """
-    try:
-        return urlsplit(href).scheme in _REMOTE
-    except ValueError:
-        raise BadReference(f"{href[:200]!r} is no URL", remedy="check its spelling") from None
-
-
-def local_path(href: str) -> Path:
-    """The path that a local href or a file:// URL names.
-
-    Raises:
-        BadReference: it cannot be a path.
-    """
-    try:
-        path = Path(url2pathname(urlsplit(href).path)) if href.lower().startswith("file:") else Path(href)
-        path.exists()
-    except (ValueError, OSError, RuntimeError) as error:  # NUL, lone surrogates, too long, loops of links
-        raise BadReference(f"{href[:200]!r} is no path ({error})", remedy="check its spelling") from None
-    return path
 
 
 @dataclass(frozen=True)
@@ -98,6 +56,7 @@ class Scene:
         product_level: `L1C` or `L2A`.
         baseline: processing baseline, `NN.NN`.
         offset: what to add to a valid DN before scaling, -1000 or 0.
+        promised: band name (and `SCL`, if there) -> what the item declares about its file.
     """
 
     id: str
@@ -106,6 +65,7 @@ class Scene:
     product_level: str
     baseline: str
     offset: int
+    promised: dict[str, Promise] = field(default_factory=dict)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -127,8 +87,8 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
 
     Raises:
         BadReference: the id is unusable.
-        BadItem: no STAC item, no Sentinel-2 L1C or L2A item, no datetime or geometry, no baseline, or a band is
-        missing.
+        BadItem: no STAC item, no Sentinel-2 L1C or L2A item, no datetime or geometry, no baseline, a band is missing or
+        must not be read, it is too large, or contradicts itself.
     """
     if not isinstance(document, dict) or document.get("type") != "Feature" or "stac_version" not in document:
         what = document.get("type", "object without a type") if isinstance(document, dict) else type(document).__name__
@@ -138,6 +98,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
             remedy="give the item's own JSON (type Feature, with stac_version)",
         )
     item_id = checked_id(document.get("id"))
+    check_size(document, item_id)
     for key, kind in (("properties", dict), ("assets", dict), ("geometry", dict), ("bbox", list)):
         if not isinstance(document.get(key), kind):
             raise BadItem(f"the STAC item has no {key}", item=item_id, remedy="fetch the item again from its catalog")
@@ -148,11 +109,24 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         )
     check_place_and_time(document, item_id)
     level = _product_level(document, item_id)
+    document = _copied(document)
+    catalog = catalog_of(document)
+    keys = _band_keys(catalog, document["assets"], item_id)
+    resolve_hrefs(document, keys, base, item_id)
     document = _scrubbed(document)
-    _resolve_hrefs(document, base, item_id)
-    hrefs = _band_hrefs(document["assets"], item_id)
+    assets, properties = document["assets"], document["properties"]
+    hrefs = {band: assets[key]["href"] for band, key in keys.items()}
+    _check_distinct(hrefs, item_id)
     baseline = parse_baseline(properties, item_id)
-    return Scene(item_id, document, hrefs, level, baseline, offset_dn(baseline, properties))
+    offset = offset_dn(
+        baseline,
+        properties,
+        declared_offset({band: assets[keys[band]] for band in BAND_NAMES}, item_id),
+        item_id=item_id,
+        doubtful=any(part in hrefs[band] for part in catalog.doubtful_archives for band in BAND_NAMES),
+    )
+    promised = {band: promise_of(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
+    return Scene(item_id, document, hrefs, level, baseline, offset, promised)
 
 
 def read_document(path: Path) -> Any:
@@ -196,32 +170,11 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
     )
 
 
-def _resolve_hrefs(document: dict[str, Any], base: str | Path | None, item_id: str) -> None:
-    """Make every asset's and link's href absolute, in place."""
-    remedy = "fetch the item again from its catalog"
-    links = document.get("links") or []
-    if not isinstance(links, list):
-        raise BadItem(f"its links are a {type(links).__name__}, not a list", item=item_id, remedy=remedy)
-    entries = [*document["assets"].items(), *((f"link {n}", link) for n, link in enumerate(links, start=1))]
-    for name, entry in entries:
-        href = entry.get("href") if isinstance(entry, dict) else None
-        if not isinstance(href, str) or not href:
-            raise BadItem("it has no href", item=item_id, asset=name, remedy=remedy)
-        try:
-            entry["href"] = _absolute(href, base)
-        except (LandCoverError, ValueError, OSError, RuntimeError) as error:
-            problem = error.problem if isinstance(error, LandCoverError) else str(error)
-            raise BadItem(f"its href cannot be used: {problem}", item=item_id, asset=name, remedy=remedy) from None
-
-
-def _absolute(href: str, base: str | Path | None) -> str:
-    if "://" in href and not href.lower().startswith("file:"):
-        is_remote(href)  # is it a URL at all?
-        return href
-    if base is not None and is_remote(str(base)):
-        return unsigned(urljoin(str(base), href))
-    path = local_path(href)
-    return str((Path(base).resolve().parent / path).resolve() if base is not None else path)
+def _copied(value: Any) -> Any:
+    """A copy of a document, which may be changed."""
+    if isinstance(value, dict):
+        return {key: _copied(entry) for key, entry in value.items()}
+    return [_copied(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _scrubbed(value: Any) -> Any:
@@ -237,31 +190,25 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _band_hrefs(assets: dict[str, Any], item_id: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for key, asset in assets.items():
-        band = key if key in (*BAND_NAMES, SCL) else ASSET_ALIASES.get(key)
-        if band and band not in found:
-            found[band] = asset["href"]
+def _band_keys(kind: CatalogKind, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+    """Band name (and `SCL`, if there) -> asset key."""
+    found = kind.keys(assets)
     missing = [band for band in BAND_NAMES if band not in found]
     if missing:
+        listed = ", ".join(sorted(assets)[:_LISTED]) + (", ..." if len(assets) > _LISTED else "")
         raise BadItem(
             f"the item lists no asset for band {', '.join(missing)}",
             item=item_id,
             asset=missing[0],
-            remedy=f"give an item with all 12 bands; this one has {', '.join(sorted(assets)) or 'no assets'}",
+            remedy=f"give an item with all 12 bands; this one has {listed or 'no assets'}",
         )
-    for band, href in found.items():
-        if "://" in href and not is_remote(href):
-            raise BadItem(
-                f"{href} is of a kind that is not read here",
-                item=item_id,
-                asset=band,
-                remedy="use an item whose bands are files or http(s) URLs",
-            )
-        twin = next(other for other in found if found[other] == href)
+    return found
+
+
+def _check_distinct(hrefs: dict[str, str], item_id: str) -> None:
+    for band, href in hrefs.items():
+        twin = next(other for other in hrefs if hrefs[other] == href)
         if twin != band:
             raise BadItem(
                 f"it is the same file as {twin}'s: {href}", item=item_id, asset=band, remedy="mend the item's hrefs"
             )
-    return found

@@ -3,21 +3,35 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from lc_assets.checksum import sha256_of
 from lc_assets.errors import StoreError
-from lc_assets.raster.check import BandFile, check_band_files
+from lc_assets.progress import ByteProgress, note
+from lc_assets.raster.check import BandFile, check_arrived, check_band_files
 from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.fetch import Fetched, fetch
-from lc_assets.sentinel2.item import Scene, parse_scene, read_document
+from lc_assets.sentinel2.fetch import Fetched, fetch_local, fetch_remote
+from lc_assets.sentinel2.item import Scene, is_remote, parse_scene, read_document
+from lc_assets.sentinel2.landing import Copy
+from lc_assets.sentinel2.patience import PATIENCE, Patience
+from lc_assets.sentinel2.promise import Promise
+from lc_assets.sentinel2.transfer import Transfer
+from lc_assets.threads import all_of
 
-CONCURRENT_FETCHES = 4
 MANIFEST = "manifest.json"
 ITEM = "item.json"
+_OTHERS_SECONDS = 3600
+"""Longest wait for another process that fetches the same scene."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,7 @@ class RawBands:
         scene: the item, as stored beside the bands.
         folder: where they lie.
         files: band name (and `SCL`) -> file name, size in bytes, SHA-256, unsigned href of the source, time of its last
-            change (ns).
+            change (ns), and the version (ETag) that an HTTP server gave it.
     """
 
     scene: Scene
@@ -78,38 +92,131 @@ class RawBands:
         """Band name -> local file."""
         return {name: self.folder / entry["file"] for name, entry in self.files.items()}
 
+    def copy_of(self, name: str, href: str) -> Copy | None:
+        """The copy of what lies at `href`, with the version that its server called it, where both are known."""
+        entry = self.files.get(name)
+        if not entry or entry["href"] != href or not entry.get("etag"):
+            return None
+        return Copy(self.folder / entry["file"], entry["etag"], entry["size"], entry["sha256"])
+
     def checked(self) -> dict[str, BandFile]:
         """The bands as checked files; see `lc_assets.raster.check.check_band_files`."""
         return check_band_files(self.paths, self.scene.id)
 
 
-def fetch_scene(scene: Scene, folder: Path) -> dict[str, Fetched]:
+def fetch_scene(
+    scene: Scene, stage: Path, incoming: Path, *, present: RawBands | None = None, patience: Patience | None = None
+) -> dict[str, Fetched]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
+    What comes over the network lands in `incoming` first, where it stays when the scene fails: the next attempt, in
+    this process or another, goes on from there. Then it is moved.
+
+    Args:
+        scene: what to fetch.
+        stage: the empty folder, on the same disk as `incoming`.
+        incoming: folder for what is under way.
+        present: the complete folder that this scene has already: a file that the server still calls the newest version
+            is linked instead of fetched.
+        patience: bounds of the network work.
+
     Raises:
-        BadBand: a band is missing, broken, or does not fit the others.
+        BadBand: a band is missing, broken, does not fit the others, or is not what the item promises.
     """
-
-    def one(name: str) -> Fetched:
-        return fetch(scene.hrefs[name], folder / f"{name}.tif", item=scene.id, asset=name)
-
     names = sorted(scene.hrefs)
-    with ThreadPoolExecutor(CONCURRENT_FETCHES) as pool:
-        fetched = dict(zip(names, pool.map(one, names), strict=True))
-    check_band_files({name: folder / f"{name}.tif" for name in names}, scene.id)
+    remote = [name for name in names if is_remote(scene.hrefs[name])]
+    fetched = {
+        name: fetch_local(scene.hrefs[name], stage / f"{name}.tif", item=scene.id, asset=name)
+        for name in names
+        if name not in remote
+    }
+    if remote:
+        incoming.mkdir(parents=True, exist_ok=True)
+        with _alone(incoming, scene.id):
+            fetched |= _download(scene, remote, incoming, present, patience or PATIENCE)
+            for name in remote:
+                (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
+            shutil.rmtree(incoming, ignore_errors=True)
+    check_band_files({name: stage / f"{name}.tif" for name in names}, scene.id)
     files = {
         name: {
             "file": f"{name}.tif",
             "size": fetched[name].size,
             "sha256": fetched[name].sha256,
             "href": scene.hrefs[name],
-            "modified": (folder / f"{name}.tif").stat().st_mtime_ns,
+            "modified": (stage / f"{name}.tif").stat().st_mtime_ns,
+            **({"etag": fetched[name].etag} if fetched[name].etag else {}),
         }
         for name in names
     }
-    _write_json(folder / ITEM, scene.document)
-    _write_json(folder / MANIFEST, {"item": scene.id, "files": files})
+    _write_json(stage / ITEM, scene.document)
+    _write_json(stage / MANIFEST, {"item": scene.id, "files": files})
     return fetched
+
+
+def _download(
+    scene: Scene, names: list[str], incoming: Path, present: RawBands | None, patience: Patience
+) -> dict[str, Fetched]:
+    """All remote files at once, each on a thread of its own: they wait for the network, not for the processor."""
+    stop = Event()
+    notes: SimpleQueue[str] = SimpleQueue()
+    arrived = [0] * len(names)
+    promises = [scene.promised.get(name) or Promise() for name in names]
+    sizes = [promise.size for promise in promises]
+    progress = ByteProgress(sum(size or 0 for size in sizes) if all(sizes) else None)
+
+    def one(number: int) -> Fetched:
+        name, promise = names[number], promises[number]
+
+        def count(size: int) -> None:
+            arrived[number] += size
+
+        def check(path: Path, verified: bool) -> None:
+            check_arrived(name, path, scene.id, promise, decode=not verified)
+
+        transfer = Transfer(
+            scene.hrefs[name],
+            incoming / f"{name}.tif",
+            scene.id,
+            name,
+            patience=patience,
+            stop=stop,
+            size=promise.size,
+            sha256=promise.sha256,
+            md5=promise.md5,
+            check=check,
+            on_bytes=count,
+            tell=notes.put,
+        )
+        return fetch_remote(transfer, present.copy_of(name, scene.hrefs[name]) if present else None)
+
+    def meanwhile() -> None:
+        while not notes.empty():
+            note(notes.get())
+        progress.update(sum(arrived))
+
+    results = all_of([partial(one, number) for number in range(len(names))], stop, meanwhile)
+    return dict(zip(names, results, strict=True))
+
+
+@contextmanager
+def _alone(folder: Path, item: str) -> Iterator[None]:
+    """Let one process at a time fetch a scene; a second one waits for it, and then finds nothing left to fetch."""
+    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
+    try:
+        lock.acquire(timeout=_OTHERS_SECONDS)
+    except Timeout:
+        raise StoreError(
+            f"another process has been fetching it for {_OTHERS_SECONDS} s",
+            item=item,
+            asset="raw_bands",
+            remedy="look what that process does, then run it again",
+            transient=True,
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -9,21 +9,24 @@ from typing import Any
 from urllib.parse import quote
 
 from lc_assets.errors import BadReference, LandCoverError, without_query
+from lc_assets.sentinel2.api import Api
 from lc_assets.sentinel2.item import Scene, checked_id, is_remote, local_path, parse_scene, read_document, unsigned
+from lc_assets.sentinel2.patience import PATIENCE, Patience
+from lc_assets.sentinel2.query import Query
 
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 COLLECTION = "sentinel-2-l2a"
-TIMEOUT = (10.0, 30.0)
 
 _STAC_FILES = ("catalog.json", "collection.json")
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Where bare ids are looked up: a STAC API and one of its collections."""
+    """Where bare ids are looked up and scenes are searched: a STAC API and one of its collections."""
 
     url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
+    patience: Patience = PATIENCE
 
     def item_url(self, item_id: str) -> str:
         """The item's own address."""
@@ -36,7 +39,19 @@ class Catalog:
             BadReference: there is no such item, or the API does not answer.
             BadItem: what it answers is no usable item.
         """
-        return _from_url(self.item_url(checked_id(item_id)), item_id)
+        return _from_url(self.item_url(checked_id(item_id)), self.patience, item_id)
+
+    def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        """Items of the collection, page by page; see `lc_assets.sentinel2.api.Api.search`."""
+        return Api(self.url, self.patience).search(self.collection, query)
+
+    def parse(self, document: dict[str, Any]) -> Scene:
+        """An item that a search has found, as a scene.
+
+        Raises:
+            BadReference, BadItem: it cannot be used.
+        """
+        return parse_scene(document, base=self.item_url(checked_id(document.get("id"))))
 
 
 @dataclass(frozen=True)
@@ -48,21 +63,26 @@ class Resolved:
     error: LandCoverError | None = None
 
 
-def resolve(reference: str, lookup: Callable[[str], Scene]) -> Iterator[Resolved]:
+def resolve(
+    reference: str,
+    lookup: Callable[[str], Scene],
+    patience: Patience = PATIENCE,
+) -> Iterator[Resolved]:
     """All items that a reference names. One that cannot be used becomes an error beside the others, never an exception.
 
     Args:
         reference: an item's URL, a path to its JSON, a folder with a `catalog.json` (or that file), or a bare id.
         lookup: finds the scene of a bare id, e.g. `Catalog.scene`.
+        patience: bounds of a request.
     """
     shown = without_query(reference)
     try:
         if is_remote(reference):
-            yield Resolved(shown, _from_url(reference))
+            yield Resolved(shown, _from_url(reference, patience))
             return
         path = local_path(reference)
         if path.is_dir() or path.name in _STAC_FILES:
-            yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset())
+            yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset(), patience)
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
             yield Resolved(shown, parse_scene(read_document(path), base=path))
         else:
@@ -71,7 +91,7 @@ def resolve(reference: str, lookup: Callable[[str], Scene]) -> Iterator[Resolved
         yield Resolved(shown, error=error)
 
 
-def _from_catalog(path: Path, above: frozenset[Path]) -> Iterator[Resolved]:
+def _from_catalog(path: Path, above: frozenset[Path], patience: Patience) -> Iterator[Resolved]:
     """Items of a static catalog and of the catalogs below it, in the order of its links."""
     path = path.resolve()
     document = read_document(path)
@@ -87,69 +107,26 @@ def _from_catalog(path: Path, above: frozenset[Path]) -> Iterator[Resolved]:
             continue
         found = True
         if relation == "item":
-            yield _linked_item(href, path)
+            yield _linked_item(href, path, patience)
             continue
         try:
-            yield from _from_catalog(path.parent / href, above | {path})
+            yield from _from_catalog(path.parent / href, above | {path}, patience)
         except LandCoverError as error:
             yield Resolved(href, error=error)
     if not found:
         raise BadReference(f"the catalog {path} has no items", remedy="name a catalog that links to items")
 
 
-def _linked_item(href: str, catalog: Path) -> Resolved:
+def _linked_item(href: str, catalog: Path, patience: Patience) -> Resolved:
     """An item link of a static catalog: an item and nothing else, so that no catalog can lead in circles."""
     try:
         if is_remote(href):
-            return Resolved(without_query(href), _from_url(href))
+            return Resolved(without_query(href), _from_url(href, patience))
         path = catalog.parent / local_path(href)
         return Resolved(str(path), parse_scene(read_document(path), base=path))
     except LandCoverError as error:
         return Resolved(without_query(href), error=error)
 
 
-def _from_url(url: str, item_id: str | None = None) -> Scene:
-    return parse_scene(_get_json(url, item_id), base=unsigned(url))
-
-
-def _get_json(url: str, item_id: str | None) -> Any:
-    import requests
-
-    shown = unsigned(url)
-    try:
-        answer = requests.get(url, timeout=TIMEOUT, headers={"Accept": "application/geo+json, application/json"})
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-        raise BadReference(
-            f"{shown} is no usable URL ({type(error).__name__})", item=item_id, remedy="check its spelling"
-        ) from None
-    except requests.RequestException as error:
-        raise BadReference(
-            f"{shown} cannot be reached ({type(error).__name__})",
-            item=item_id,
-            remedy=(
-                "it is not registered in this store, so it was looked up: check its spelling, the network and "
-                "LC_ASSETS_STAC_URL"
-                if item_id
-                else "check the network and the URL, then run it again"
-            ),
-            transient=True,
-        ) from None
-    if answer.status_code == 404:
-        raise BadReference(
-            f"there is no such item: {shown} answers 404",
-            item=item_id,
-            remedy="check the id and the collection (LC_ASSETS_COLLECTION); it is the catalog's id, not the product's",
-        )
-    if answer.status_code != 200:
-        raise BadReference(
-            f"{shown} answers {answer.status_code}",
-            item=item_id,
-            remedy="try again later, or check the URL",
-            transient=answer.status_code >= 429,
-        )
-    try:
-        return answer.json()
-    except ValueError:
-        raise BadReference(
-            f"{shown} answers with something that is no JSON", item=item_id, remedy="check the URL"
-        ) from None
+def _from_url(url: str, patience: Patience, item_id: str | None = None) -> Scene:
+    return parse_scene(Api(url, patience).document(url, item_id), base=unsigned(url))

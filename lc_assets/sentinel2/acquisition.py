@@ -1,0 +1,161 @@
+"""Which items are versions of one another: the same acquisition, processed again.
+
+A datatake is one continuous swath, downlinked as one or more datastrips; where a strip ends inside a tile, the tile's
+acquisition comes as two items with one datatake time and two sensing starts: two halves, both needed
+(microsoft/PlanetaryComputer#256). Processing again keeps datatake and sensing start and changes baseline and
+generation time. How these names are built: stactools-packages/sentinel2#130.
+
+Item ids:
+
+    Planetary Computer, ESA         S2A_MSIL2A_<datatake>_R098_T13TDE_<generation>
+    Earth Search sentinel-2-c1-l2a  S2A_T13TDE_<sensing start of the datastrip>_L2A
+    Earth Search sentinel-2-l2a     S2A_13TDE_20240820_<sequence>_L2A   a sequence may be a half or a version
+
+`datetime` is the datatake's on the Planetary Computer, but the tile's own on Earth Search: it is not used.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+SENSING_TOLERANCE = timedelta(seconds=30)
+"""How far the sensing starts of two versions may lie apart; those of two halves are minutes apart."""
+
+_PRODUCT = re.compile(
+    r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N(?P<baseline>\d{4}))?_R\d{3}"
+    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?"
+)
+_COLLECTION_1 = re.compile(
+    r"(?P<satellite>S2[A-Z])_T(?P<tile>\d{1,2}[A-Z]{3})_(?P<sensing>\d{8}T\d{6})_(?P<level>L1C|L2A)"
+)
+_SEQUENCE = re.compile(r"(?P<satellite>S2[A-Z])_(?P<tile>\d{1,2}[A-Z]{3})_(?P<day>\d{8})_\d+_(?P<level>L1C|L2A)")
+_DATATAKE = re.compile(r"G(S2[A-Z])_(\d{8}T\d{6})_\d{6}(?:_N\d\d\.\d\d)?")
+_DATASTRIP = re.compile(r"S2[A-Z]_.*_DS_.*_S(\d{8}T\d{6})(?:_N\d\d\.\d\d)?")
+_TILE = re.compile(r"(?:MGRS-|T)?(\d{1,2})([A-Z]{3})")
+_BASELINE = re.compile(r"(\d{1,2})\.?(\d{2})")
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """What was taken: one tile of one datastrip of one datatake. What an item does not say is None.
+
+    Attributes:
+        satellite: `S2A`, `S2B`, ...
+        tile: `33UUB`, `07HFE`.
+        datatake: when the datatake began, to the second.
+        sensing: when sensing of the datastrip began.
+    """
+
+    satellite: str | None
+    tile: str | None
+    datatake: datetime | None
+    sensing: datetime | None
+
+    @property
+    def is_certain(self) -> bool:
+        """True when satellite, tile and sensing start are known. The datatake may be missing: an id of Earth Search's
+        Collection 1 names only the sensing start, and a satellite senses one strip at a time."""
+        return None not in (self.satellite, self.tile, self.sensing)
+
+    def is_same(self, other: Acquisition) -> bool:
+        """True when both are certainly of the same tile, datatake and datastrip."""
+        if not (self.is_certain and other.is_certain) or (self.satellite, self.tile) != (other.satellite, other.tile):
+            return False
+        if self.datatake and other.datatake and self.datatake != other.datatake:
+            return False
+        assert self.sensing and other.sensing  # is_certain
+        return abs(self.sensing - other.sensing) <= SENSING_TOLERANCE
+
+
+def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
+    """What an item's properties say, else its product's name, else its id; nothing is raised."""
+    properties = _properties(document)
+    product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
+    first = _COLLECTION_1.fullmatch(_id(document))
+    named = product or first or _SEQUENCE.fullmatch(_id(document))
+    datatake = _DATATAKE.fullmatch(str(properties.get("s2:datatake_id", "")))
+    datastrip = _DATASTRIP.fullmatch(str(properties.get("s2:datastrip_id", "")))
+    platform = re.fullmatch(r"(?i)sentinel-?2([a-z])", str(properties.get("platform", "")))
+    satellite = f"S2{platform[1].upper()}" if platform else datatake[1] if datatake else None
+    tile = next(
+        (m for key in ("s2:mgrs_tile", "grid:code") if (m := _TILE.fullmatch(str(properties.get(key, ""))))), None
+    ) or (_TILE.fullmatch(named["tile"]) if named else None)
+    return Acquisition(
+        satellite=satellite or (named["satellite"] if named else None),
+        tile=f"{int(tile[1]):02}{tile[2]}" if tile else None,
+        datatake=_time(datatake[2] if datatake else product["datatake"] if product else None),
+        sensing=_time(datastrip[1] if datastrip else first["sensing"] if first else None),
+    )
+
+
+def is_newer_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """True when item `a` is certainly the same acquisition and product level as item `b`, processed later: with a
+    higher baseline, or with the same one at a later time."""
+    levels = _level(a), _level(b)
+    if None in levels or levels[0] != levels[1] or not acquisition_of(a).is_same(acquisition_of(b)):
+        return False
+    (baseline_a, time_a), (baseline_b, time_b) = _processing(a), _processing(b)
+    if baseline_a is None or baseline_b is None:
+        return False
+    if baseline_a != baseline_b:
+        return baseline_a > baseline_b
+    return time_a is not None and time_b is not None and time_a > time_b
+
+
+def family(item_id: str) -> str | None:
+    """What the ids of all versions of an acquisition begin with (halves share it too), or None for an id of no known
+    kind. Finds siblings among many ids without reading their items; `is_newer_version` then decides."""
+    if _PRODUCT.fullmatch(item_id):
+        return re.sub(r"_N\d{4}_", "_", item_id.rsplit("_", 1)[0])
+    match = _COLLECTION_1.fullmatch(item_id)
+    if match:  # to the day: a version's sensing start may differ by seconds
+        return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
+    match = _SEQUENCE.fullmatch(item_id)
+    return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
+
+
+def _processing(document: Mapping[str, Any]) -> tuple[tuple[int, int] | None, datetime | None]:
+    """Baseline and generation time, for comparing."""
+    properties = _properties(document)
+    product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
+    texts = [str(properties.get(key, "")) for key in ("s2:processing_baseline", "processing:version")]
+    texts += [product["baseline"] or ""] if product else []
+    baseline = next((m for text in texts if (m := _BASELINE.fullmatch(text.strip()))), None)
+    generated = _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
+    return (int(baseline[1]), int(baseline[2])) if baseline else None, generated
+
+
+def _level(document: Mapping[str, Any]) -> str | None:
+    properties = _properties(document)
+    for text in (properties.get("s2:product_type"), properties.get("s2:product_uri"), _id(document)):
+        match = re.search(r"MSI(?:L)?(1C|2A)|_L(1C|2A)$", str(text or ""))
+        if match:
+            return match[1] or match[2]
+    return None
+
+
+def _time(text: Any) -> datetime | None:
+    """A time as names (`20240820T174100`) or properties (RFC 3339, any number of decimals) write it, in UTC."""
+    if not isinstance(text, str):
+        return None
+    match = re.fullmatch(
+        r"(\d{4})-?(\d\d)-?(\d\d)[Tt](\d\d):?(\d\d):?(\d\d)(?:\.(\d{1,9})\d*)?([Zz]|[+-]00:00)?", text.strip()
+    )
+    try:
+        fraction = int(((match[7] or "") if match else "").ljust(6, "0")[:6])
+        return datetime(*(int(n) for n in match.groups()[:6]), fraction, tzinfo=timezone.utc) if match else None  # type: ignore[arg-type,misc]
+    except ValueError:
+        return None
+
+
+def _properties(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = document.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
+
+
+def _id(document: Mapping[str, Any]) -> str:
+    return str(document.get("id") or "")

@@ -1,0 +1,54 @@
+"""What tests ask for: `pc`, the Planetary Computer on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import planetary_computer as sdk
+import pytest
+
+from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.service import PlanetaryComputer
+from lc_assets_tests.rig.stac_api import StacApi
+
+
+class _Rig(PlanetaryComputer):
+    """Its catalogue makes a test skip where PostgreSQL is missing; storage and tokens work without."""
+
+    @property
+    def api(self) -> StacApi:
+        try:
+            return super().api
+        except Missing as missing:
+            pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def planetary_computer() -> Iterator[PlanetaryComputer]:
+    """One for the whole session; skips, saying what is missing. Tests want `pc`."""
+    rig = _Rig()
+    try:
+        rig.start()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    yield rig
+    rig.stop()
+
+
+@pytest.fixture
+def pc(planetary_computer: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -> Iterator[PlanetaryComputer]:
+    """The Planetary Computer for one test: no faults, no records, no cached tokens, and all clients go through it.
+
+    Blobs and items of earlier tests stay; scenes have ids of their own.
+    """
+    planetary_computer.renew()
+    for name in ("ALL_PROXY", "all_proxy", "SSL_CERT_DIR", "PC_SDK_SAS_URL", "PC_SDK_SUBSCRIPTION_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in planetary_computer.environment.items():
+        monkeypatch.setenv(name, value)
+    sdk.sas.TOKEN_CACHE.clear()
+    sdk.settings.Settings.get.cache_clear()
+    yield planetary_computer
+    planetary_computer.renew()
+    sdk.sas.TOKEN_CACHE.clear()
+    sdk.settings.Settings.get.cache_clear()

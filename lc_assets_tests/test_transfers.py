@@ -1,0 +1,224 @@
+"""raw_bands on the worst day: real clients, a real blob store that checks real tokens, and faults between them."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lc_assets.errors import BadBand, LandCoverError
+from lc_assets.registry import Registry
+from lc_assets.running import register as add
+from lc_assets.sentinel2 import signing
+from lc_assets.sentinel2.item import Scene, parse_scene
+from lc_assets.sentinel2.patience import Patience
+from lc_assets.sentinel2.raw import MANIFEST, RawBands, fetch_scene
+from lc_assets.settings import Settings
+from lc_assets.store import staging
+from lc_assets_tests.conftest import Desk
+from lc_assets_tests.rig.cases import B04, Case, recovered, told
+from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.scenes import PcScene, pc_scene
+from lc_assets_tests.rig.service import PlanetaryComputer
+
+QUICK = Patience(connect=2.0, read=0.8, backoff=0.05)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> PcScene:
+    return pc_scene(7, tmp_path_factory.mktemp("pc"))
+
+
+@pytest.fixture
+def stored(pc: PlanetaryComputer, scene: PcScene, monkeypatch: pytest.MonkeyPatch) -> PcScene:
+    """The scene, its files in the blob store; the catalogue is not needed here."""
+    for key, path in scene.files.items():
+        pc.blobs.put(scene.item["assets"][key]["href"], path.read_bytes())
+    monkeypatch.setattr(signing, "SECONDS", 0.8)
+    return scene
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Iterator[Desk]:
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9", patience=QUICK), instance)
+
+
+def fetched(desk: Desk, scene: Scene, patience: Patience = QUICK) -> RawBands:
+    """What raw_bands does, without the rest of the run."""
+    folder = desk.folder(scene.id)
+    with staging(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
+        fetch_scene(scene, stage, folder.incoming, patience=patience)
+    return RawBands.open(folder.raw_bands, scene.id)
+
+
+def same_bytes(raw: RawBands, scene: PcScene) -> bool:
+    return all(raw.paths[key].read_bytes() == path.read_bytes() for key, path in scene.files.items())
+
+
+def received(pc: PlanetaryComputer) -> int:
+    return sum(e.body_bytes_sent for e in pc.relay.exchanges if e.host == pc.blobs.host and e.status in (200, 206))
+
+
+@pytest.mark.parametrize("case", recovered(), ids=lambda case: case.name)
+def test_a_fault_that_passes_is_survived_and_each_byte_fetched_once(
+    case: Case, pc: PlanetaryComputer, stored: PcScene, quick: Desk
+) -> None:
+    pc.real_token_seconds = case.real_token_seconds
+    for fault in case.faults:
+        pc.relay.inject(fault)
+    raw = fetched(quick, parse_scene(stored.item))
+    assert all(fault.hits for fault in case.faults), "the fault was not met"
+    assert same_bytes(raw, stored)
+    size = sum(path.stat().st_size for path in stored.files.values())
+    b04 = stored.files["B04"].stat().st_size
+    assert received(pc) <= size + (b04 if case.refetched else 1000)
+    assert not quick.folder(stored.id).incoming.exists()
+    assert case.real_token_seconds is None or len(pc.tokens_issued) > 1, "no token has died"
+
+
+@pytest.mark.parametrize("case", told(), ids=lambda case: case.name)
+def test_a_fault_that_lasts_ends_in_one_clear_error_and_nothing_half_written(
+    case: Case, pc: PlanetaryComputer, stored: PcScene, quick: Desk
+) -> None:
+    for fault in case.faults:
+        pc.relay.inject(fault)
+    with pytest.raises(BadBand, match="->") as caught:
+        fetched(quick, parse_scene(stored.item))
+    error = caught.value
+    assert case.told in str(error)
+    assert error.transient == case.transient
+    assert error.item == stored.id
+    assert error.asset
+    assert f"{stored.item['assets'][error.asset]['href']} " in f"{error} ".replace(",", " ")
+    assert "?" not in str(error)
+    assert not quick.folder(stored.id).raw_bands.exists()
+
+
+def test_a_later_run_goes_on_where_the_failed_one_stopped(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
+    pc.relay.inject(Fault(B04, "truncate", times=-1, after=10_000))
+    with pytest.raises(BadBand):
+        fetched(quick, parse_scene(stored.item), Patience(read=0.8, backoff=0.3, tries=2))
+    pc.relay.clear()
+    before = received(pc)
+    assert same_bytes(fetched(quick, parse_scene(stored.item)), stored)
+    size = sum(path.stat().st_size for path in stored.files.values())
+    assert before > 20_000
+    assert received(pc) <= size + 1000
+
+
+def test_what_is_complete_is_not_fetched_again_when_it_is_materialised_again(
+    pc: PlanetaryComputer, stored: PcScene, quick: Desk
+) -> None:
+    item = register(quick, stored)
+    assert quick.run(item).error is None
+    first = quick.folder(item).classified.read_bytes()
+    pc.relay.forget()
+    again = quick.run(item)
+    assert again.error is None
+    assert received(pc) == 0
+    assert again.metadata["raw_bands"]["bytes_received"] == 0
+    assert quick.folder(item).classified.read_bytes() == first
+
+
+def test_a_file_that_has_rotted_in_the_store_is_fetched_again(
+    pc: PlanetaryComputer, stored: PcScene, quick: Desk
+) -> None:
+    item = register(quick, stored)
+    assert quick.run(item).error is None
+    rotten = quick.folder(item).raw_bands / "B05.tif"
+    content = bytearray(rotten.read_bytes())
+    content[len(content) // 2] ^= 1
+    modified = rotten.stat().st_mtime_ns
+    rotten.write_bytes(content)
+    os.utime(rotten, ns=(modified, modified))  # as a disk's fault would
+    assert quick.run(item).error is None
+    assert rotten.read_bytes() == stored.files["B05"].read_bytes()
+
+
+def test_a_file_that_changes_at_its_source_in_mid_transfer_is_never_mixed(
+    pc: PlanetaryComputer, stored: PcScene, quick: Desk, tmp_path: Path
+) -> None:
+    other = pc_scene(stored.id, tmp_path, stored.item, seed=9).files["B04"].read_bytes()
+    href = stored.item["assets"]["B04"]["href"]
+    pc.relay.inject(Fault(B04, "stall", after=20_000))
+    changing = threading.Timer(0.4, lambda: pc.blobs.put(href, other))
+    changing.start()
+    raw = fetched(quick, parse_scene(stored.item))
+    changing.join()
+    assert raw.paths["B04"].read_bytes() == other
+
+
+def test_a_checksum_that_the_server_gives_is_held_to(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
+    """Even where a flipped bit would decode: the last byte of a TIFF may be anything."""
+    path = stored.files["B04"]
+    pc.blobs.put(stored.item["assets"]["B04"]["href"], path.read_bytes(), md5=True)
+    fault = pc.relay.inject(Fault(B04, "flip", after=path.stat().st_size - 1))
+    raw = fetched(quick, parse_scene(stored.item))
+    assert fault.hits == 1
+    assert same_bytes(raw, stored)
+
+
+def test_an_item_that_promises_another_raster_is_refused(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
+    item = json.loads(json.dumps(stored.item))
+    item["assets"]["B8A"]["proj:transform"][2] += 20
+    with pytest.raises(BadBand, match=r"its transform is .* the item promises"):
+        fetched(quick, parse_scene(item))
+
+
+def test_one_run_asks_for_one_token(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
+    fetched(quick, parse_scene(stored.item))
+    assert len(pc.tokens_issued) == 1
+
+
+def test_all_assets_are_fetched_at_once(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
+    """Every answer waits until it is given up on: one after the other that would take thirteen time-outs."""
+    pc.relay.inject(Fault(r"blob\.core\.windows\.net/", "stall", times=13, after=5_000))
+    fetched(quick, parse_scene(stored.item))
+    times = sorted(e.time for e in pc.relay.exchanges if e.host == pc.blobs.host)
+    assert times[12] - times[0] < QUICK.read
+
+
+def test_a_redirect_into_the_machine_is_refused(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
+    there = {"Location": "http://169.254.169.254/latest/meta-data/"}
+    pc.relay.inject(Fault(B04, "status", status=302, headers=there))
+    with pytest.raises(LandCoverError, match=r"which is refused: 169\.254\.169\.254 is where clouds keep"):
+        fetched(quick, parse_scene(stored.item))
+
+
+def test_nothing_signed_is_kept_logged_or_shown(
+    pc: PlanetaryComputer, stored: PcScene, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The whole chain with a fault in it, on an instance with databases on the disk; then every byte is searched."""
+    caplog.set_level("DEBUG")
+    home = tmp_path / "home"
+    home.mkdir()
+    pc.relay.inject(Fault(B04, "truncate", after=20_000))
+    with dg.DagsterInstance.local_temp(str(home)) as instance:
+        desk = Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9", patience=QUICK), instance)
+        item = register(desk, stored)
+        assert desk.run(item).error is None
+        pc.relay.inject(Fault(B04, "status", times=-1, status=404))
+        pc.blobs.put(stored.item["assets"]["B03"]["href"], stored.files["B03"].read_bytes())
+        assert "404" in str(desk.run(item).error)
+    assert any(exchange.signed for exchange in pc.relay.exchanges)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) > 20
+    for path in files:
+        content = path.read_bytes()
+        for secret in (b"sig=", b"sig%3D", *(token.encode() for token in pc.tokens_issued)):
+            assert secret not in content, path
+    shown = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(("urllib3", "asyncio")))
+    assert "sig=" not in shown
+
+
+def register(desk: Desk, scene: PcScene) -> str:
+    parsed = parse_scene(scene.item)
+    Registry(desk.store, desk.settings.catalog).register(parsed)
+    add(desk.instance, [parsed.id])
+    return parsed.id
