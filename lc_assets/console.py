@@ -13,7 +13,6 @@ from dagster import DagsterInstance
 
 from lc_assets.definitions import build_definitions
 from lc_assets.home import ensure_home
-from lc_assets.inference.models import read_contract
 from lc_assets.jobs import CLASSIFY
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.progress import listening
@@ -21,7 +20,6 @@ from lc_assets.registry import Registry
 from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
 from lc_assets.sentinel2.item import Scene
 from lc_assets.settings import Settings
-from lc_assets.staleness import queue_backfill, stale_items, waiting_items
 from lc_assets.store import SceneFolder, Store
 
 _BAR = 28
@@ -31,8 +29,8 @@ _LINE = 100
 def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
     """Classify scenes one after the other; what to say of those that failed."""
     failures = []
-    with _instance(settings) as instance:
-        _keep(settings, instance, scenes)
+    with opened(settings) as instance:
+        keep(settings, instance, scenes)
         definitions = build_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
@@ -40,6 +38,8 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
             if outcome.error:
                 failures.append(outcome.error if scene.id in outcome.error else f"item {scene.id}: {outcome.error}")
                 click.secho(f"      failed: {outcome.error}", fg="red", err=True)
+                if outcome.interrupted:
+                    break
             else:
                 _show(outcome, Store(settings.store).scene(scene.id))
     return failures
@@ -47,34 +47,15 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
 
 def register_all(settings: Settings, scenes: list[Scene]) -> None:
     """Register scenes and say what to do next."""
-    with _instance(settings) as instance:
-        new = _keep(settings, instance, scenes)
+    with opened(settings) as instance:
+        new = keep(settings, instance, scenes)
     for scene in scenes:
         click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
     if scenes:
         click.echo("Next: lc-assets ui, or, in an activated .venv:")
         click.echo(f"  dagster asset materialize --select '*' --partition {scenes[0].id}")
+        click.echo("  lc-assets backfill  (the UI's daemon works it off), or one of chosen scenes:")
         click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
-
-
-def list_stale(settings: Settings, *, backfill: bool) -> None:
-    """Name the scenes whose map another model or older code made, and queue them if asked to."""
-    contract, _ = read_contract(settings.model)  # a model that is not there makes no map stale
-    with _instance(settings) as instance:
-        items = stale_items(instance, build_definitions(settings))
-        waiting = waiting_items(instance) if backfill else set()
-    if not items:
-        click.echo("no map is stale", err=True)
-    elif not backfill:
-        click.echo("\n".join(items))
-    else:
-        # The runs' processes read these; a store named by --store must reach them too.
-        os.environ["LC_ASSETS_STORE"] = str(settings.store)
-        new = [item for item in items if item not in waiting]
-        queue_backfill(new, contract.fingerprint, click.echo)
-        if len(new) < len(items):
-            click.echo(f"{len(items) - len(new)} were queued or running already")
-        click.echo(f"make ui, or lc-assets ui, works them off: start it with {contract.name} as LC_ASSETS_MODEL")
 
 
 def run_demo(settings: Settings, folder: Path) -> list[str]:
@@ -100,7 +81,8 @@ def run_demo(settings: Settings, folder: Path) -> list[str]:
     return failures
 
 
-def _instance(settings: Settings) -> DagsterInstance:
+def opened(settings: Settings) -> DagsterInstance:
+    """The instance of DAGSTER_HOME; runs of dead processes in it are told so."""
     ensure_home(settings.store)
     # Child processes and the definitions module read the store from the environment.
     os.environ["LC_ASSETS_STORE"] = str(settings.store)
@@ -111,7 +93,8 @@ def _instance(settings: Settings) -> DagsterInstance:
     return instance
 
 
-def _keep(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
+def keep(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
+    """Register scenes, in the store and as partitions; the ids that are new."""
     registry = Registry(Store(settings.store), settings.catalog)
     for scene in scenes:
         registry.register(scene)

@@ -17,7 +17,8 @@ from lc_assets.io_managers import (
     VirtualStackIOManager,
 )
 from lc_assets.jobs import classify_scenes
-from lc_assets.resources import ChipsResource, ItemsResource, ModelResource, StoreResource
+from lc_assets.resources import ChipsResource, ItemsResource, ModelResource, StoreResource, WatchResource
+from lc_assets.sensors import new_sentinel2_items
 from lc_assets.settings import Settings
 
 
@@ -35,6 +36,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=[asset.map_asset_specs(stamped) for asset in SCENE_ASSETS],
         jobs=[classify_scenes],
+        sensors=[new_sentinel2_items],
         executor=dg.in_process_executor,
         resources={
             "store": store,
@@ -42,6 +44,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
                 store=store, stac_url=settings.stac_url, collection=settings.collection, timeout=patience.read
             ),
             "model": ModelResource(item=str(settings.model), precision=settings.precision),
+            "watch": WatchResource(file=str(settings.watch)),
             "raw_bands_io": RawBandsIOManager(store=store, timeout=patience.read, backoff=patience.backoff),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),

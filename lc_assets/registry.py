@@ -32,9 +32,16 @@ class Registry:
         Raises:
             BadReference, BadItem: it is unknown, or unusable.
         """
-        path = self.store.registered(item_id)
-        if path.exists():
-            return parse_scene(read_document(path))
-        scene = self.catalog.scene(item_id)
-        self.register(scene)
+        scene = self.find(item_id)
+        if not self.store.registered(item_id).exists():
+            self.register(scene)
         return scene
+
+    def find(self, item_id: str) -> Scene:
+        """The item behind an id, without registering it.
+
+        Raises:
+            BadReference, BadItem: it is unknown, or unusable.
+        """
+        path = self.store.registered(item_id)
+        return parse_scene(read_document(path)) if path.exists() else self.catalog.scene(item_id)

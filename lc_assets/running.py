@@ -24,6 +24,7 @@ from lc_assets.store import is_alive
 HOST_TAG = "lc_assets/host"
 PID_TAG = "lc_assets/pid"
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+_RUN_AGAIN = "it was interrupted -> run it again"
 ASSET_NAMES: tuple[str, ...] = tuple(asset.key.to_user_string() for asset in SCENE_ASSETS)
 
 
@@ -37,6 +38,7 @@ class Outcome:
         error: why it failed, or None.
         metadata: asset name -> what it reported, plain values.
         seconds: wall time of the run.
+        interrupted: somebody has ended it.
     """
 
     item: str
@@ -44,6 +46,7 @@ class Outcome:
     error: str | None
     seconds: float
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interrupted: bool = False
 
 
 def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
@@ -84,7 +87,8 @@ def run_scene(
         if event.asset_key
     }
     error = None if result.success else _why(result)
-    return Outcome(item, run_id, error, time.perf_counter() - started, metadata)
+    interrupted = error is not None and error.endswith(_RUN_AGAIN)
+    return Outcome(item, run_id, error, time.perf_counter() - started, metadata, interrupted)
 
 
 def heal(instance: DagsterInstance) -> int:
@@ -111,7 +115,7 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             if data.user_failure_data is not None and data.user_failure_data.description:
                 return data.user_failure_data.description
             if error and error.cls_name in _INTERRUPTED:
-                return f"asset {event.step_key}: it was interrupted -> run it again"
+                return f"asset {event.step_key}: {_RUN_AGAIN}"
             text = (error.message.strip() if error else "") or "unknown error"
             if error and error.cls_name == "Failure":
                 return without_query(text.removeprefix("dagster._core.definitions.events.Failure: "))

@@ -7,6 +7,7 @@ LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: b
 LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
+LC_ASSETS_WATCH        what the sensor watches (lc_assets.watch)         ./watch.yaml
 LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
 DAGSTER_HOME           Dagster's own folder                              ./.dagster
 KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
@@ -40,6 +41,7 @@ class Settings:
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
     patience: Patience = PATIENCE
+    watch: Path = field(default_factory=lambda: Path("watch.yaml").resolve())
 
     def __post_init__(self) -> None:
         if self.stack not in STACK_FORMS:
@@ -74,6 +76,7 @@ class Settings:
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
+            watch=_path("LC_ASSETS_WATCH", default.watch),
             patience=Patience(read=_seconds("LC_ASSETS_TIMEOUT", default.patience.read)),
         )
 

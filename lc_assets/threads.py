@@ -13,7 +13,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_TICK = 0.25
+_TICK = 0.5
 _SECONDS_TO_END = 2.0
 
 

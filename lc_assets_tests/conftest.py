@@ -34,8 +34,8 @@ pytest_plugins = ["lc_assets_tests.rig.fixtures"]
 
 def pytest_configure() -> None:
     """Tests see the defaults, whatever the caller's environment says."""
-    for name in ("LC_ASSETS_STORE", "LC_ASSETS_MODEL", "LC_ASSETS_PRECISION", "LC_ASSETS_STACK", "DAGSTER_HOME"):
-        os.environ.pop(name, None)
+    for name in [name for name in os.environ if name.startswith("LC_ASSETS_") or name == "DAGSTER_HOME"]:
+        os.environ.pop(name)
     os.environ.setdefault("KERAS_BACKEND", "openvino")
 
 

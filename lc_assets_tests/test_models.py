@@ -27,7 +27,7 @@ from lc_assets.inference.models import SHIPPED, open_model, read_contract
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.settings import Settings
 from lc_assets.stac.validate import validate_offline
-from lc_assets.staleness import stale_items
+from lc_assets.standing import stale_items
 from lc_assets_tests.conftest import Desk, own_model, read
 
 README = Path(__file__).parents[1] / "README.md"
@@ -52,13 +52,12 @@ def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(demo
     run("classify", demo_item, "--stride", 64)
     assert run("stale") == ""
     assert run("stale", LC_ASSETS_MODEL=own) == f"{DEMO_ITEM_ID}\n"
-    assert run("stale", "--backfill", LC_ASSETS_MODEL=own).startswith("queued: 1 of 1\n")
-    assert run("stale", "--backfill", LC_ASSETS_MODEL=own).startswith("1 were queued or running already\n")
+    assert "1 scenes: 1 stale" in run("stale", "--backfill", LC_ASSETS_MODEL=own)
+    assert run("stale", "--backfill", LC_ASSETS_MODEL=own) == "nothing to run\n1 were queued or running already\n"
     with dg.DagsterInstance.from_config(home["DAGSTER_HOME"]) as instance:
-        [queued] = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.QUEUED]))
-    assert queued.tags["dagster/partition"] == DEMO_ITEM_ID
-    assert queued.job_name == "classify_scenes"
-    assert queued.tags["lc_assets/model"] == read_contract(Path(own))[0].fingerprint
+        [backfill] = instance.get_backfills()
+    assert backfill.is_asset_backfill
+    assert backfill.tags["lc_assets/model"] == read_contract(Path(own))[0].fingerprint
     run("classify", DEMO_ITEM_ID, "--stride", 64, LC_ASSETS_MODEL=own)
     assert run("stale", LC_ASSETS_MODEL=own) == ""
     assert run("stale") == f"{DEMO_ITEM_ID}\n"

@@ -18,9 +18,6 @@ EMPTY_PERCENT = 80.0
     group_name="source",
     kinds={"cog", "sentinel2"},
     code_version="1",
-    # Only what is fetched can fail by passing circumstance; `told` lets nothing else be tried again. Each transfer has
-    # been patient already: this is for a service that is away for a minute.
-    retry_policy=dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS),
     check_specs=[
         dg.AssetCheckSpec(
             "cloud_share", asset="raw_bands", description=f"Less than {CLOUDY_PERCENT:.0f} % cloud cover."
@@ -37,7 +34,7 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
     checked against the others: dtype, grid, completeness. Hrefs are kept unsigned; they are signed at the moment of
     reading.
     """
-    with told():
+    with told(again=True):
         scene = items.registry().scene(context.partition_key)
     yield dg.Output(scene)
     yield _below("cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)

@@ -26,6 +26,11 @@ class RawBandsIOManager(SceneIOManager):
     timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of a server's answer.")
     backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a second attempt; then doubled.")
 
+    @property
+    def fetches(self) -> bool:
+        """It does."""
+        return True
+
     def write(self, scene: SceneFolder, value: Scene) -> dict[str, Any]:
         """Fetch, check, put."""
         started = time.perf_counter()

@@ -4,5 +4,6 @@ from lc_assets.resources.chips import ChipsResource
 from lc_assets.resources.items import ItemsResource
 from lc_assets.resources.model import ModelResource
 from lc_assets.resources.store import StoreResource
+from lc_assets.resources.watch import WatchResource
 
-__all__ = ["ChipsResource", "ItemsResource", "ModelResource", "StoreResource"]
+__all__ = ["ChipsResource", "ItemsResource", "ModelResource", "StoreResource", "WatchResource"]

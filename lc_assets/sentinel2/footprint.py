@@ -37,11 +37,16 @@ def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
         # West beyond east is a box across the antimeridian; a tile is never half the world wide.
         raise BadItem(f"its bbox {box} has west and east swapped", item=item_id, remedy=_REMEDY)
     shape = document["geometry"]
-    depth = {"Polygon": 2, "MultiPolygon": 3}.get(str(shape.get("type")))
-    if depth is None or not _is_nested(shape.get("coordinates"), depth):
+    if not is_polygon(shape):
         raise BadItem(
             f"its geometry ({str(shape.get('type'))[:40]}) is no polygon in degrees", item=item_id, remedy=_REMEDY
         )
+
+
+def is_polygon(shape: dict[str, Any]) -> bool:
+    """True for a GeoJSON polygon or multipolygon of finite degrees, its rings closed."""
+    depth = {"Polygon": 2, "MultiPolygon": 3}.get(str(shape.get("type")))
+    return depth is not None and _is_nested(shape.get("coordinates"), depth)
 
 
 def _is_number(value: Any) -> bool:

@@ -20,6 +20,7 @@ from lc_assets.errors import StoreError
 from lc_assets.progress import ByteProgress, note
 from lc_assets.raster.check import BandFile, check_arrived, check_band_files
 from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.sentinel2.delay import Delay, told_together
 from lc_assets.sentinel2.fetch import Fetched, fetch_local, fetch_remote
 from lc_assets.sentinel2.item import Scene, is_remote, parse_scene, read_document
 from lc_assets.sentinel2.landing import Copy
@@ -159,7 +160,7 @@ def _download(
 ) -> dict[str, Fetched]:
     """All remote files at once, each on a thread of its own: they wait for the network, not for the processor."""
     stop = Event()
-    notes: SimpleQueue[str] = SimpleQueue()
+    delays: SimpleQueue[Delay] = SimpleQueue()
     arrived = [0] * len(names)
     promises = [scene.promised.get(name) or Promise() for name in names]
     sizes = [promise.size for promise in promises]
@@ -186,13 +187,13 @@ def _download(
             md5=promise.md5,
             check=check,
             on_bytes=count,
-            tell=notes.put,
+            tell=delays.put,
         )
         return fetch_remote(transfer, present.copy_of(name, scene.hrefs[name]) if present else None)
 
     def meanwhile() -> None:
-        while not notes.empty():
-            note(notes.get())
+        for line in told_together([delays.get() for _ in range(delays.qsize())]):
+            note(line)
         progress.update(sum(arrived))
 
     results = all_of([partial(one, number) for number in range(len(names))], stop, meanwhile)

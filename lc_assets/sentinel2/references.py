@@ -42,8 +42,8 @@ class Catalog:
         return _from_url(self.item_url(checked_id(item_id)), self.patience, item_id)
 
     def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
-        """Items of the collection, page by page; see `lc_assets.sentinel2.api.Api.search`."""
-        return Api(self.url, self.patience).search(self.collection, query)
+        """Items of the collection, page by page, none twice; see `lc_assets.sentinel2.api.Api.search`."""
+        return Api(self.url, self.patience, min(self.patience.tries, 4)).search(self.collection, query)
 
     def parse(self, document: dict[str, Any]) -> Scene:
         """An item that a search has found, as a scene.

@@ -73,6 +73,7 @@ def _container(href: str) -> tuple[str, str]:
 
 def _token(account: str, container: str) -> Any | None:
     """The SDK's token; None where the service knows no such container, which then is public or does not exist."""
+    import requests
     from planetary_computer.sas import get_token
 
     global _last_failure
@@ -89,7 +90,8 @@ def _token(account: str, container: str) -> Any | None:
             if status == 404:
                 return None
             # Not the error's own text: it quotes URLs and answers.
-            what = f"answered {status}" if status else f"gave no usable answer ({type(error).__name__})"
+            reached = not isinstance(error, requests.ConnectionError)
+            what = f"answered {status}" if status else "gave no usable answer" if reached else "cannot be reached"
             fault = SigningFault(f"the token service {what}", transient=status not in _REFUSED)
         _last_failure = (time.monotonic(), fault)
         raise fault

@@ -20,9 +20,10 @@ from typing import Any, NoReturn
 from lc_assets.checksum import digests
 from lc_assets.errors import BadBand, LandCoverError
 from lc_assets.sentinel2 import signing
+from lc_assets.sentinel2.delay import Delay
 from lc_assets.sentinel2.landing import Copy, Landing, Version
 from lc_assets.sentinel2.patience import PASSING_STATUS, PATIENCE, Patience, retry_after
-from lc_assets.sentinel2.wire import RefusedRedirect, following, kind_of, next_piece, promised_md5
+from lc_assets.sentinel2.wire import RefusedRedirect, following, kind_of, next_piece, promised_md5, session
 from lc_assets.threads import Interrupted, pause
 
 CHUNK = 1 << 18
@@ -88,7 +89,7 @@ class Transfer:
         check: raises a `LandCoverError` when the file (a path, and whether its checksum is known to be right) is not
             what was meant.
         on_bytes: called with the number of bytes of each piece.
-        tell: called with a line on each setback.
+        tell: called on each setback.
     """
 
     href: str
@@ -102,7 +103,7 @@ class Transfer:
     md5: str | None = None
     check: Callable[[Path, bool], None] = lambda path, verified: None
     on_bytes: Callable[[int], None] = lambda count: None
-    tell: Callable[[str], None] = lambda line: None
+    tell: Callable[[Delay], None] = lambda delay: None
 
     def __post_init__(self) -> None:
         self._landing = Landing(self.target, self.href)
@@ -121,17 +122,15 @@ class Transfer:
             BadBand: it is not there, or did not arrive within the bounds. `transient` tells whether trying again can
             help. Interrupted: `stop` was set.
         """
-        import requests
-
         started = time.monotonic()
         failed = 0
         have = next((copy for copy in (self._landing.left(), have) if copy and copy.is_whole()), None)
         self._begun = self._landing.begun() is not None
-        with requests.Session() as session:
+        with session() as connection:
             while True:
                 before = self._received
                 try:
-                    return self._attempt(session, have)
+                    return self._attempt(connection, have)
                 except _Setback as setback:
                     failed = 1 if self._received - before >= WORTH else failed + 1
                     if setback.again:
@@ -140,11 +139,10 @@ class Transfer:
                     if failed >= self.patience.tries or late:
                         self._fail(setback.what, started, failed)
                     seconds = 0.0 if setback.at_once else self.patience.wait(failed, setback.asked)
-                    which = f"attempt {failed + 1} of {self.patience.tries}"
-                    self.tell(f"{self.asset}: {setback.what}; again in {seconds:.0f} s ({which})")
+                    self.tell(Delay(self.asset, setback.what, seconds, failed + 1, self.patience.tries))
                 pause(seconds, self.stop)
 
-    def _attempt(self, session: Any, have: Copy | None) -> Arrived:
+    def _attempt(self, connection: Any, have: Copy | None) -> Arrived:
         """One request, and what comes of it.
 
         Raises:
@@ -163,7 +161,7 @@ class Transfer:
         elif have:
             headers["If-None-Match"] = have.etag
         try:
-            with self._ask(session, headers) as answer:
+            with self._ask(connection, headers) as answer:
                 if answer.status_code == 304 and have and not begun:
                     self._landing.keep(have)
                     return Arrived(have.size, have.sha256, have.etag, self._received, self._requests, "kept")
@@ -183,13 +181,15 @@ class Transfer:
             # (Other OSErrors are our own disk's.) `from None`, and no text of the error: it quotes the signed URL.
             raise _Setback(kind_of(error)) from None
 
-    def _ask(self, session: Any, headers: dict[str, str]) -> Any:
+    def _ask(self, connection: Any, headers: dict[str, str]) -> Any:
         """The answer to a request that is signed now."""
 
         def get(href: str) -> Any:
             url = signing.signed(href)
             self._requests += 1
-            return session.get(url, headers=headers, stream=True, timeout=self.patience.timeout, allow_redirects=False)
+            return connection.get(
+                url, headers=headers, stream=True, timeout=self.patience.timeout, allow_redirects=False
+            )
 
         try:
             return following(get, self.href)

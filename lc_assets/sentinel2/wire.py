@@ -1,9 +1,11 @@
-"""Small readings of HTTP answers: what has arrived, what went wrong, what a checksum header says."""
+"""Small readings of HTTP answers: where they lead, what has arrived, what went wrong, what a checksum header says."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import time
+import zlib
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -12,12 +14,19 @@ from urllib.parse import urljoin
 from lc_assets.errors import without_query
 from lc_assets.sentinel2.origin import check_remote
 
+SLOWEST = 64
+"""Bytes a second: a document that comes more slowly is taken for a connection that hangs."""
+_PIECE = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 
 
 class RefusedRedirect(Exception):
     """An answer that leads to where nobody should be led. The message says where, without its query."""
+
+
+class TooLarge(Exception):
+    """An answer that is longer than anything that was meant. The message says than what."""
 
 
 def following(get: Callable[[str], Any], href: str) -> Any:
@@ -29,11 +38,19 @@ def following(get: Callable[[str], Any], href: str) -> Any:
     """
     first = href
     for _ in range(_MOST_REDIRECTS + 1):
-        answer = get(href)
+        try:
+            answer = get(href)
+        except ValueError as error:
+            if type(error) is not ValueError:
+                raise
+            raise RefusedRedirect("redirects to what is no URL") from None  # `requests` parses it on its own
         if answer.status_code not in _REDIRECTS or not answer.headers.get("Location"):
             return answer
         answer.close()
-        href = urljoin(href, answer.headers["Location"])
+        try:
+            href = urljoin(href, answer.headers["Location"])
+        except ValueError:
+            raise RefusedRedirect("redirects to what is no URL") from None
         refusal = check_remote(href, first)
         if refusal:
             raise RefusedRedirect(f"redirects to {without_query(href)[:200]}, which is refused: {refusal}")
@@ -49,6 +66,59 @@ def next_piece(answer: Any, most: int) -> bytes:
         return bytes(answer.raw.read1(most, decode_content=False))
     except urllib3.exceptions.HTTPError as error:
         raise ConnectionError(type(error).__name__) from None
+
+
+def whole(answer: Any, most: int, seconds: float) -> bytes:
+    """The whole body of an answer, unpacked where it is gzip or deflate.
+
+    Args:
+        answer: a streamed one of `requests`.
+        most: bytes.
+        seconds: after so many without `SLOWEST` bytes for each it is given up: a time-out alone is met by a byte now
+            and then.
+
+    Raises:
+        ConnectionError: it broke off, or hardly moves, or cannot be unpacked; see `kind_of`.
+        TooLarge: it has more than `most` bytes.
+    """
+    pieces: list[bytes] = []
+    size = before = 0
+    looked = time.monotonic()
+    while piece := next_piece(answer, _PIECE):  # as it comes: unpacking waits for a whole block
+        pieces.append(piece)
+        size += len(piece)
+        if size > most:
+            raise TooLarge(f"answers with more than {most >> 20} MB")
+        now = time.monotonic()
+        if now - looked > seconds:
+            if size - before < SLOWEST * (now - looked):
+                raise ConnectionError("ReadTimeout")
+            looked, before = now, size
+    packed = b"".join(pieces)
+    if (answer.headers.get("Content-Encoding") or "identity").strip().lower() == "identity":
+        return packed
+    unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+    try:
+        content = unpacker.decompress(packed, most + 1)
+    except zlib.error:
+        raise ConnectionError("DecodeError") from None
+    if len(content) > most:
+        raise TooLarge(f"answers with more than {most >> 20} MB")
+    if not unpacker.eof:
+        raise ConnectionError("IncompleteRead")
+    return content
+
+
+def session() -> Any:
+    """A session of `requests` that leaves redirects to `following`. (Told not to follow them, `requests` still reads
+    the whole body of such an answer and parses where it leads.)"""
+    import requests
+
+    class OneStep(requests.Session):
+        def get_redirect_target(self, resp: requests.Response) -> None:
+            return None
+
+    return OneStep()
 
 
 def kind_of(error: BaseException) -> str:

@@ -20,7 +20,18 @@ from typing import Any
 import trustme
 
 from lc_assets_tests.rig.faults import Fault, Faults, chunks, gone, reset, spoiled
-from lc_assets_tests.rig.wire import Answer, Backend, Handler, Reply, Request, ask, close, peel_connect, read_request
+from lc_assets_tests.rig.wire import (
+    Answer,
+    Backend,
+    Handler,
+    Reply,
+    Request,
+    ask,
+    close,
+    peel_connect,
+    prompt,
+    read_request,
+)
 
 
 @dataclass
@@ -134,9 +145,11 @@ class Relay:
                     plain, sock = sock, self._context(host).wrap_socket(sock, server_side=True)
                     self._track(plain, sock)
                 with sock.makefile("rb") as reader:
+                    prompt(sock)
                     while request := read_request(reader, sock.sendall, host):
                         if not self._answer(sock, request, number):
                             break
+                        prompt(sock)
             finally:
                 self._track(sock, None)
                 close(sock)

@@ -1,0 +1,155 @@
+"""Element 84's Earth Search works by configuration alone: another URL, another collection, and the same maps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from lc_assets.registry import Registry
+from lc_assets.running import register
+from lc_assets.sentinel2 import api
+from lc_assets.sentinel2.item import Scene, parse_scene
+from lc_assets.sentinel2.patience import Patience
+from lc_assets.sentinel2.query import Query
+from lc_assets.sentinel2.raw import RawBands
+from lc_assets.sentinel2.references import resolve
+from lc_assets.settings import Settings
+from lc_assets_tests.conftest import Desk, read
+from lc_assets_tests.rig.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
+from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.scenes import PcScene, pc_scene, pc_scenes
+from lc_assets_tests.rig.service import PlanetaryComputer
+
+QUICK = Patience(connect=2.0, read=0.8, backoff=0.05)
+COLLECTIONS = (HARMONISED, AS_MADE)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> PcScene:
+    """One of the Planetary Computer's, baseline 05.11: its DN carry the offset."""
+    return pc_scene(11, tmp_path_factory.mktemp("pc"))
+
+
+@pytest.fixture(scope="module")
+def expected(scene: PcScene, tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, np.ndarray]:
+    """Class and confidence of the same pixels as an item of the Planetary Computer."""
+    folder = tmp_path_factory.mktemp("expected")
+    document = json.loads(json.dumps(scene.item))
+    for key, path in scene.files.items():
+        document["assets"][key]["href"] = str(path)
+    (folder / "item.json").write_text(json.dumps(document))
+    with dg.DagsterInstance.ephemeral() as instance:
+        made = Desk(Settings(store=folder / "store", stac_url="http://127.0.0.1:9"), instance).classify(
+            folder / "item.json"
+        )
+        return read(made.classified), read(made.confidence)
+
+
+@pytest.fixture
+def earth_search(pc: PlanetaryComputer) -> EarthSearch:
+    return EarthSearch(pc.relay)
+
+
+@pytest.fixture(params=COLLECTIONS)
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    """A desk that is configured for one of the collections, and nothing else."""
+    settings = Settings(store=tmp_path / "store", stac_url=ROOT, collection=request.param, patience=QUICK)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(settings, instance)
+
+
+def asked_hosts(pc: PlanetaryComputer) -> set[str]:
+    return {exchange.host for exchange in pc.relay.exchanges}
+
+
+def by_url(desk: Desk, item_id: str) -> Scene:
+    catalog = desk.settings.catalog
+    [found] = resolve(catalog.item_url(item_id), catalog.scene)
+    assert found.scene is not None, found.error
+    Registry(desk.store, catalog).register(found.scene)
+    register(desk.instance, [found.scene.id])
+    return found.scene
+
+
+@pytest.mark.parametrize("way", ["by its URL", "by its bare id"])
+def test_a_scene_of_earth_search_becomes_the_map_of_the_same_pixels_at_the_planetary_computer(
+    way: str,
+    desk: Desk,
+    earth_search: EarthSearch,
+    scene: PcScene,
+    expected: tuple[np.ndarray, np.ndarray],
+    pc: PlanetaryComputer,
+    tmp_path: Path,
+) -> None:
+    collection = desk.settings.collection
+    item = earth_search.publish(scene, collection, tmp_path / "made")
+    if way == "by its URL":
+        by_url(desk, item["id"])
+    else:
+        register(desk.instance, [item["id"]])
+    outcome = desk.run(item["id"])
+    assert outcome.error is None, outcome.error
+    folder = desk.folder(item["id"])
+    classes, confidence = expected
+    assert read(folder.classified).tobytes() == classes.tobytes()
+    assert read(folder.confidence).tobytes() == confidence.tobytes()
+    assert len(np.unique(classes)) > 3
+    # Nobody was asked but Earth Search and its bucket, and nothing was signed.
+    assert asked_hosts(pc) == {API_HOST, BUCKETS[collection]}
+    assert not pc.tokens_issued
+    assert not any(exchange.query for exchange in pc.relay.exchanges)
+
+
+def test_the_two_collections_are_read_with_their_own_offset(
+    earth_search: EarthSearch, scene: PcScene, tmp_path: Path
+) -> None:
+    offsets = {}
+    for collection in COLLECTIONS:
+        item = earth_search.publish(scene, collection, tmp_path)
+        assert item["properties"]["s2:processing_baseline"] == "05.11"
+        assert item["assets"]["blue"]["raster:bands"][0]["offset"] == -0.1
+        offsets[collection] = parse_scene(item, base=item["links"][0]["href"]).offset
+    assert offsets == {HARMONISED: 0, AS_MADE: -1000}
+
+
+def test_a_transfer_from_s3_goes_on_where_it_broke_off_and_is_not_repeated_by_the_next_run(
+    desk: Desk, earth_search: EarthSearch, scene: PcScene, pc: PlanetaryComputer, tmp_path: Path
+) -> None:
+    item = earth_search.publish(scene, desk.settings.collection, tmp_path / "made")
+    by_url(desk, item["id"])
+    host = BUCKETS[desk.settings.collection]
+    pc.relay.inject(Fault(rf"{host}/.*B04\.tif", "truncate", after=10_000))
+    assert desk.run(item["id"]).error is None
+    assert "bytes=10000-" in {exchange.range for exchange in pc.relay.exchanges}
+    raw = RawBands.open(desk.folder(item["id"]).raw_bands, item["id"])
+    pc.relay.forget()
+    assert desk.run(item["id"]).error is None
+    assert {exchange.status for exchange in pc.relay.exchanges if exchange.host == host} == {304}
+    assert len(raw.paths) == 13
+
+
+def test_a_search_by_tile_finds_its_scenes_through_the_grid_code(
+    desk: Desk, earth_search: EarthSearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """16 scenes of 8 tiles, in pages of one. (Its last page is empty: it does not look whether there are more.)"""
+    monkeypatch.setattr(api, "PAGE", 1)
+    scenes = pc_scenes(16, tmp_path, shape=(12, 12))
+    for number, scene in enumerate(scenes):
+        scene.item["properties"]["eo:cloud_cover"] = 5.0 * number + 10
+    items = [
+        earth_search.publish(scene, desk.settings.collection, tmp_path / f"made{n}") for n, scene in enumerate(scenes)
+    ]
+    catalog = desk.settings.catalog
+    for tiles in ((2,), (2, 5)):
+        names = tuple(scenes[number].item["properties"]["s2:mgrs_tile"] for number in tiles)
+        found = [item for page in catalog.search(Query(tiles=names)) for item in page]
+        wanted = [items[number]["id"] for number in sorted((*tiles, *(n + 8 for n in tiles)))]
+        assert sorted(item["id"] for item in found) == sorted(wanted)
+        assert all(catalog.parse(item).hrefs["B02"] == item["assets"]["blue"]["href"] for item in found)
+    clear = [item for page in catalog.search(Query(tiles=names, max_cloud=25)) for item in page]
+    assert [item["id"] for item in clear] == [items[2]["id"]]
