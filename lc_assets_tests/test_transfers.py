@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import dagster as dg
 import pytest
+import rasterio
 
 from lc_assets.errors import BadBand, LandCoverError
+from lc_assets.raster.check import check_arrived
 from lc_assets.registry import Registry
 from lc_assets.running import register as add
 from lc_assets.sentinel2 import signing
@@ -215,6 +222,51 @@ def test_nothing_signed_is_kept_logged_or_shown(
             assert secret not in content, path
     shown = "\n".join(r.getMessage() for r in caplog.records if not r.name.startswith(("urllib3", "asyncio")))
     assert "sig=" not in shown
+
+
+def test_a_flipped_bit_in_any_block_is_noticed(scene: PcScene, tmp_path: Path) -> None:
+    """GDAL alone reads nearly all of these without a word, and gives other pixels."""
+    content = scene.files["B04"].read_bytes()
+    with rasterio.open(scene.files["B04"]) as dataset:
+        begin, size = (int(dataset.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE"))
+        pixels = dataset.read(1)
+    damaged, silent = tmp_path / "B04.tif", 0
+    for at in range(begin, begin + size, size // 60):
+        damaged.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
+        with pytest.raises(BadBand, match="cannot be decoded"):
+            check_arrived("B04", damaged, "item", None, decode=True)
+        with suppress(rasterio.errors.RasterioIOError), rasterio.open(damaged) as dataset:
+            silent += bool((dataset.read(1) != pixels).any())
+    assert silent > 30
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_a_fetch_that_hangs_and_the_scenes_after_it(
+    pc: PlanetaryComputer, stored: PcScene, tmp_path: Path, signum: signal.Signals
+) -> None:
+    pc.relay.inject(Fault(B04, "stall", times=-1))
+    items = [tmp_path / "a.json", tmp_path / "b.json"]
+    for number, path in enumerate(items):
+        path.write_text(json.dumps({**stored.item, "id": f"{stored.id}_{number}"}))
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home"), "LC_ASSETS_STORE": str(tmp_path / "store")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lc_assets.cli", "classify", *map(str, items)],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    while not any("B04" in exchange.path for exchange in pc.relay.exchanges):
+        assert process.poll() is None
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signum)
+    told, _ = process.communicate(timeout=20)  # the stalled socket would be waited for 30 s
+    assert process.returncode == 1
+    assert "it was interrupted -> run it again" in told
+    assert "[2/2]" not in told
+    assert "Traceback" not in told
 
 
 def register(desk: Desk, scene: PcScene) -> str:
