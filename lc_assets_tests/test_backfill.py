@@ -38,7 +38,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[PcScene]:
 
 @pytest.fixture
 def shell(tmp_path: Path, pc: PlanetaryComputer) -> Run:
-    """`lc-assets` in a folder of its own, on its way through the rig."""
+    """`lc-assets` in a folder of its own, on its way through the rig, whose catalogue is empty."""
+    pc.api.clear()
 
     def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
