@@ -1,0 +1,150 @@
+"""The sensor when a hundred thousand scenes are known: seconds of a tick."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import dagster as dg
+import yaml
+
+from lc_assets import sensors
+from lc_assets.definitions import build_definitions
+from lc_assets.partitions import SCENES
+from lc_assets.running import ASSET_NAMES
+from lc_assets.sensors import new_sentinel2_items
+from lc_assets.settings import Settings
+from lc_assets_tests.rig.drill.report import Report
+from lc_assets_tests.rig.drill.stage import renew, stopwatch
+from lc_assets_tests.rig.scenes import template_item
+from lc_assets_tests.rig.service import PlanetaryComputer
+
+KEYS = 100_000
+MATERIALISED = 2_000
+IN_VIEW, NEW = 250, 40
+MOST = 10.0
+"""Seconds of a tick. Dagster cuts a tick off after 60."""
+_NOW = datetime(2024, 9, 1, 12, tzinfo=timezone.utc)
+_PREPARING = 60.0
+"""Seconds at most for recording materialisations."""
+_AT_ONCE = 5_000
+_LETTERS = "ABCDEFGHJKLMNPQRSTUV"
+
+
+def rehearse(pc: PlanetaryComputer, folder: Path, report: Report) -> None:
+    """A tick that finds new items, and one that finds none."""
+    documents = [_item(name, day) for name, day in itertools.islice(_names(_NOW - timedelta(days=1)), IN_VIEW)]
+    renew(pc)
+    pc.api.clear()
+    pc.api.load(items=documents)
+    known = [document["id"] for document in documents[NEW:]]
+    older = (name for name, _ in _names(_NOW - timedelta(days=40)))
+    keys = [*known, *itertools.islice(older, KEYS - len(known))]
+    (folder / "watch.yaml").write_text(yaml.safe_dump(_watch(documents)))
+    (folder / "home").mkdir()
+    settings = Settings(store=folder / "store", watch=folder / "watch.yaml")
+    with (
+        dg.DagsterInstance.local_temp(str(folder / "home")) as instance,
+        mock.patch.object(sensors, "_now", lambda: _NOW),
+    ):
+        with stopwatch() as spent:
+            for start in range(0, len(keys), _AT_ONCE):
+                instance.add_dynamic_partitions(SCENES, keys[start : start + _AT_ONCE])
+            materialised = _materialise(instance, keys[:MATERIALISED])
+        report.title(f"The sensor with {KEYS:,} known scenes")
+        report.say(
+            f"{IN_VIEW} items in view, {NEW} of them new; {materialised:,} of the known scenes have materialisations "
+            f"of all five assets, those in view among them. (Prepared in {spent[0]:.0f} s.)\n"
+        )
+        report.table("what", "found", "claimed")
+        cursor = None
+        for name, new in ((f"a tick with {NEW} new items", NEW), ("a tick without", 0), ("another one", 0)):
+            cursor, run, seconds = _tick(settings, instance, cursor)
+            report.claim(f"{name}: runs requested", run, run == new, new)
+            report.claim(f"{name}: seconds", f"{seconds:.1f}", seconds < MOST, f"< {MOST:.0f}")
+    pc.api.clear()
+
+
+def _tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) -> tuple[str | None, int, float]:
+    """One tick, and what Dagster does with its result; the new cursor, runs, and seconds of the tick alone."""
+    definitions = build_definitions(settings)
+    with stopwatch() as spent, _context(definitions, instance, cursor) as context:
+        result = new_sentinel2_items.evaluate_tick(context)
+    for request in result.dynamic_partitions_requests or ():
+        if isinstance(request, dg.AddDynamicPartitionsRequest):
+            instance.add_dynamic_partitions(SCENES, list(request.partition_keys))
+    job = definitions.resolve_job_def("classify_scenes")
+    for wanted in result.run_requests or ():
+        tags = {**wanted.tags, "dagster/partition": wanted.partition_key or ""}
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
+    return result.cursor or cursor, len(result.run_requests or ()), spent[0]
+
+
+def _context(
+    definitions: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None
+) -> dg.SensorEvaluationContext:
+    """As the daemon makes it: with a reference to the instance, which run requests are checked against."""
+    return dg.SensorEvaluationContext(
+        instance_ref=instance.get_ref(),
+        last_tick_completion_time=None,
+        last_run_key=None,
+        cursor=cursor,
+        log_key=None,
+        repository_name=None,
+        repository_def=definitions.get_repository_def(),
+        instance=instance,
+        resources={name: definitions.resources[name] for name in ("watch", "items", "store")},
+    )
+
+
+def _materialise(instance: dg.DagsterInstance, keys: Sequence[str]) -> int:
+    """Record that scenes are classified, as many as the time allows; how many."""
+    end = time.monotonic() + _PREPARING
+    for number, key in enumerate(keys):
+        if time.monotonic() > end:
+            return number
+        for name in ASSET_NAMES:
+            instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=key))
+    return len(keys)
+
+
+def _names(last: datetime) -> Iterator[tuple[str, datetime]]:
+    """Ids in the Planetary Computer's manner without end, 400 tiles a day, day after day back from `last`."""
+    for day in itertools.count():
+        sensed = (last - timedelta(days=day)).replace(hour=10, minute=36, second=29)
+        made = sensed + timedelta(hours=5)
+        satellite = "AB"[day % 2]
+        for zone, first, second in itertools.product((32, 33), _LETTERS[:10], _LETTERS):
+            tile = f"{zone}U{first}{second}"
+            name = f"S2{satellite}_MSIL2A_{sensed:%Y%m%dT%H%M%S}_R008_T{tile}_{made:%Y%m%dT%H%M%S}"
+            yield name, sensed
+
+
+def _item(name: str, sensed: datetime) -> dict[str, Any]:
+    """An item without pixels."""
+    document = deepcopy(template_item())
+    satellite, _, datatake, orbit, tile, made = name.split("_")
+    document["id"] = name
+    document["properties"] |= {
+        "datetime": f"{sensed:%Y-%m-%dT%H:%M:%S}.024000Z",
+        "platform": f"Sentinel-{satellite[1:]}",
+        "s2:mgrs_tile": tile[1:],
+        "s2:datatake_id": f"G{satellite}_{datatake}_000001_N05.11",
+        "s2:datastrip_id": f"{satellite}_OPER_MSI_L2A_DS_2APS_{made}_S{datatake}_N05.11",
+        "s2:product_uri": f"{satellite}_MSIL2A_{datatake}_N0511_{orbit}_{tile}_{made}.SAFE",
+        "s2:processing_baseline": "05.11",
+        "s2:generation_time": f"{sensed:%Y-%m-%d}T15:36:29.000000Z",
+    }
+    return document
+
+
+def _watch(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    west, south, east, north = documents[0]["bbox"]
+    box = [west - 0.1, south - 0.1, east + 0.1, north + 0.1]
+    return {"bbox": box, "from": "2024-01-01", "recent_days": 10, "runs_per_tick": 50}
