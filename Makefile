@@ -3,7 +3,7 @@
 # make test-slow   tests that wait for Dagster's daemon
 # make rig    the programs that play the Planetary Computer for the tests (node and PostgreSQL must be there)
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
-# make drill  the worst day, rehearsed: each fault, a backfill while a tenth of the requests fails, the sensor (9 minutes)
+# make drill  the worst day, rehearsed: each fault, a backfill while a tenth of the requests fails, the sensor (8 minutes)
 # make ui     Dagster's UI on the same instance and store
 # make bench  the whole chain against the reference's method and the machine's limits (10 minutes, 15 GB of disk)
 # make lock   refresh constraints.txt (needs uv)
@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow rig test-train bench lint ui lock pictures clean
+.PHONY: demo test test-slow rig test-train drill bench lint ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo

@@ -40,8 +40,8 @@ def main() -> None:
     with a catalog.json (all of its items).
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_PRECISION, LC_ASSETS_CHIPS,
-    LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND (default
-    openvino).
+    LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, LC_ASSETS_TIMEOUT, LC_ASSETS_WATCH, DAGSTER_HOME
+    (default ./.dagster), KERAS_BACKEND (default openvino).
     """
 
 

@@ -90,9 +90,9 @@ def backfill(
 ) -> None:
     """Launch an asset backfill of the REFERENCEs, of what a search finds, or of all registered scenes.
 
-    Only what is missing, failed or stale (made by another model, or by older code) is run, so that the same command
-    goes on with a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) works it off; the
-    UI shows it under Runs, Backfills.
+    Only what is new, missing, failed or stale (made by another model, or by older code) is run, so that the same
+    command goes on with a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) works it
+    off; the UI shows it under Runs, Backfills.
     """
     query = _query(**place)
     if query and (references or listed):
@@ -139,10 +139,11 @@ def _query(
     from lc_assets.sentinel2.area import box_of, geometry_of
     from lc_assets.sentinel2.query import Query
 
-    if not (bbox or geometry or tiles or when or max_cloud is not None or max_nodata is not None):
+    # An empty value is a mistake (an unset variable), not an option that was left out.
+    if not tiles and all(given is None for given in (bbox, geometry, when, max_cloud, max_nodata)):
         return None
     return Query(
-        bbox=box_of(bbox) if bbox else None,
+        bbox=box_of(bbox) if bbox is not None else None,
         geometry=geometry_of(geometry.read(), geometry.name) if geometry else None,
         tiles=tiles,
         datetime=when,

@@ -18,7 +18,7 @@ from lc_assets.errors import LandCoverError, printable
 from lc_assets.inference.models import read_contract
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.catalogs import catalog_of
-from lc_assets.sentinel2.item import Scene
+from lc_assets.sentinel2.item import Scene, checked_id
 from lc_assets.sentinel2.query import Query
 from lc_assets.settings import Settings
 from lc_assets.standing import TO_DO, Standing, stale_items, standings, waiting_items
@@ -42,8 +42,14 @@ def show_search(
         names = [str(document.get("id")) for document in documents]
         stand = standings(instance, build_definitions(settings), names)
         for document, name in zip(documents, names, strict=True):
-            click.echo(printable(name) if ids else _row(document, stand[name]))
+            if not ids:
+                click.echo(_row(document, stand[name]))
+            elif _is_usable(name):  # others may hold line breaks: a second reference in a pipe
+                click.echo(name)
         click.echo(_summary(list(stand.values())), err=True)
+        if not documents:
+            where = f"{settings.collection} at {settings.stac_url}"
+            click.echo(f"nothing in {where}: loosen the limits, or check LC_ASSETS_COLLECTION", err=True)
         if not (register or backfill):
             return []
         scenes, failures = parsed(settings, documents)
@@ -135,7 +141,10 @@ def _launch(
         )
         click.echo(f"backfill {backfill}: {title}")
         if not _daemon_is_alive(instance):
-            click.echo(f"make ui, or lc-assets ui, works it off: start it with {contract.name} as LC_ASSETS_MODEL")
+            click.echo("make ui, or lc-assets ui, works it off")
+        click.echo(
+            f"(its runs refuse another model than {contract.name}: the UI must run with the same LC_ASSETS_MODEL)"
+        )
     else:
         click.echo("nothing to run")
     if waiting:
@@ -158,13 +167,21 @@ def _row(document: dict[str, Any], standing: Standing) -> str:
         f"{_percent(properties.get(kind.cloud_property))} cloud",
         f"{_percent(properties.get(kind.nodata_property))} empty",
         f"{printable(str(properties.get('s2:processing_baseline', '?')))[:5]:<5}",
-        printable(str(document.get("id"))),
+        printable(str(document.get("id"))).replace("\n", " ")[:200],
     ]
     return "  ".join(cells)
 
 
+def _is_usable(item_id: str) -> bool:
+    try:
+        checked_id(item_id)
+    except LandCoverError:
+        return False
+    return True
+
+
 def _percent(value: Any) -> str:
-    return f"{value:5.1f} %" if isinstance(value, int | float) else "    ? %"
+    return f"{value:5.1f} %" if isinstance(value, int | float) and 0 <= value <= 100 else "    ? %"
 
 
 def _summary(found: Sequence[Standing]) -> str:

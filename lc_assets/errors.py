@@ -9,14 +9,28 @@ from __future__ import annotations
 
 import re
 
-_QUERY = re.compile(r"(?i)([a-z][a-z0-9+.-]*://[^\s?#'\"<>]*)[?#][^\s'\"<>]*")
-_USER = re.compile(r"(?i)([a-z][a-z0-9+.-]*://)[^\s/?#'\"<>]*@")
-_TOKEN = re.compile(r"(?i)[?#&][^\s'\"<>]*\bsig=[^\s'\"<>]*")
+_WORD = re.compile(r"[^\s'\"<>]+")
+_USER = re.compile(r"://[^/?#@]*@")
+_QUERY = re.compile(r"[?#]")
+_ARGUMENTS = re.compile(r"[?#&]")
+_SIGNATURE = re.compile(r"(?i)\bsig=")
+"""(All of them are linear, and so is what is done with them: texts of an item are a stranger's, and may be long.)"""
 
 
 def without_query(text: str) -> str:
     """`text` without what may be secret in it: query, fragment and user of every URL, and SAS signatures anywhere."""
-    return _TOKEN.sub("", _USER.sub(r"\1", _QUERY.sub(r"\1", text)))
+    return _WORD.sub(lambda word: _bare(word[0]), text)
+
+
+def _bare(word: str) -> str:
+    """A word up to its query, if it is a URL or holds a signature; a URL without its user."""
+    scheme = word.find("://")
+    if scheme >= 0:
+        word = word[:scheme] + _USER.sub("://", word[scheme:])
+        query = _QUERY.search(word, scheme)
+        return word[: query.start()] if query else word
+    begin = _ARGUMENTS.search(word)
+    return word[: begin.start()] if begin and _SIGNATURE.search(word, begin.start()) else word
 
 
 def printable(text: str) -> str:

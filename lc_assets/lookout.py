@@ -91,7 +91,14 @@ def look(
 
 def _gather(catalog: Catalog, query: Query, into: dict[str, Document], most: int | None) -> bool:
     """Add what a search finds, `most` and a page at most; whether that was all."""
+    begun = time.monotonic()
     for page in catalog.search(query):
+        if time.monotonic() - begun > SECONDS:
+            raise LandCoverError(
+                f"{catalog.url} needs more than {SECONDS:.0f} s for one look",
+                remedy="watch a smaller area, or a box instead of many tiles",
+                transient=True,
+            )
         into.update((str(item.get("id")), item) for item in page)
         if most is not None and len(into) > most:
             return False
@@ -118,8 +125,16 @@ def decide(
         registry: where known items are found.
     """
     decision = Decision()
-    relatives = _relatives(wanted, known, documents, registry)
-    for item in sorted(wanted, key=lambda item: str((documents[item].get("properties") or {}).get("datetime"))):
+    # What cannot be used must not stand in the way of another version that can.
+    usable: dict[str, Scene] = {}
+    for item in wanted:
+        try:
+            usable[item] = registry.catalog.parse(documents[item])
+        except LandCoverError as error:
+            decision.skipped[item] = str(error)
+    documents = {item: document for item, document in documents.items() if item not in decision.skipped}
+    relatives = _relatives(list(usable), known, documents, registry)
+    for item in sorted(usable, key=lambda item: str((documents[item].get("properties") or {}).get("datetime"))):
         document = documents[item]
         others = [other for other in relatives.get(family(item) or "", ()) if other.get("id") != item]
         newer = [str(other["id"]) for other in others if is_newer_version(other, document)]
@@ -127,17 +142,13 @@ def decide(
         if rule is Reprocessed.REPLACE and newer:
             decision.skipped[item] = f"{newer[0]} is a newer version of it"
             continue
-        if rule is Reprocessed.FIRST and _came_first(older, newer, known, wanted):
+        if rule is Reprocessed.FIRST and _came_first(older, newer, known, list(usable)):
             decision.skipped[item] = f"{(older + newer)[0]} is another version of it, and came first"
             continue
         if len(decision.run) >= most:
             decision.more = True
             break
-        try:
-            decision.run.append(registry.catalog.parse(document))
-        except LandCoverError as error:
-            decision.skipped[item] = str(error)
-            continue
+        decision.run.append(usable[item])
         if rule is Reprocessed.REPLACE:
             decision.replacing |= dict.fromkeys((other for other in older if other in known), item)
     return decision

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+from lc_assets.errors import printable
+
 Listener = Callable[[float, str], None]
 """Called with the share that is done, 0..1, and words on rate and time left."""
 
@@ -72,6 +74,7 @@ class RowProgress:
 
 def note(line: str) -> None:
     """Tell the log, and whoever listens on this thread, of something out of the ordinary."""
+    line = printable(line)
     for hear in (_log.get(), _noter.get()):
         if hear:
             hear(line)

@@ -97,15 +97,17 @@ def _now() -> datetime:
 
 
 def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[str]) -> list[str]:
-    """Items without a run and without a map. Only for those that are partitions without a map are runs looked up."""
+    """Items without a run and without a map; for those without a map runs are looked up. (One that was run and is no
+    partition any more was taken out by a person, who is not to be overruled.)"""
     here = [item for item in found if item in known]
     status = instance.get_status_by_partition(catalog_asset.key, here, scenes) if here else None
-    open_ = [item for item in here if (status or {}).get(item) is None]
+    mapped = {item for item in here if (status or {}).get(item) is not None}
+    asked = [item for item in found if item not in mapped]
     run: set[str] = set()
-    for start in range(0, len(open_), _CHUNK):
-        tags = {PARTITION_TAG: open_[start : start + _CHUNK]}
+    for start in range(0, len(asked), _CHUNK):
+        tags = {PARTITION_TAG: asked[start : start + _CHUNK]}
         run.update(r.tags[PARTITION_TAG] for r in instance.get_runs(dg.RunsFilter(tags=tags)))
-    return [item for item in found if item not in known or (item in open_ and item not in run)]
+    return [item for item in asked if item not in run]
 
 
 def _replaced(instance: dg.DagsterInstance, replacing: dict[str, str], known: set[str]) -> list[str]:

@@ -46,7 +46,7 @@ class Watch(BaseModel):
     collection: str | None = None
     bbox: tuple[float, float, float, float] | None = None
     geometry: str | None = None
-    tiles: tuple[str, ...] = ()
+    tiles: tuple[str, ...] = Field(default=(), max_length=20)
     begin: date | None = Field(default=None, alias="from")
     to: date | None = None
     max_cloud: float | None = None
@@ -67,16 +67,19 @@ class Watch(BaseModel):
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             watch = cls.model_validate(content if content is not None else {})
             watch.query(path, datetime.now(timezone.utc), datetime.now(timezone.utc))
+            watch.span(datetime.now(timezone.utc))
         except FileNotFoundError:
             raise LandCoverError(
                 f"there is no {path}", remedy="write one that says what to watch (README), or set LC_ASSETS_WATCH"
             ) from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "its content"
             raise LandCoverError(f"{path}: {where}: {first['msg']}", remedy=remedy) from None
+        except (ValueError, OverflowError) as error:  # a 31st of June, the year 9999, NUL in a path
+            raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
         return watch
 
     def query(self, path: Path, first: datetime, last: datetime) -> Query:

@@ -109,12 +109,18 @@ def test_search_tells_what_is_there_what_is_done_and_what_is_new(
         (["--tile", "33UUB", "--datetime", "yesterday"], "yesterday"),
         (["--tile", "33UUB", "--max-cloud", "120"], "give percent, 0 to 100"),
         (["--max-cloud", "20"], "has no place"),
+        (["--bbox", ""], "is no box"),
     ],
 )
 def test_a_malformed_search_is_told_in_one_line(shell: Run, arguments: list[str], told: str) -> None:
     done = shell("search", *arguments, code=1)
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_empty_variable_does_not_mean_all_scenes(shell: Run) -> None:
+    assert "is no box" in shell("backfill", "--bbox", "", code=1).stderr
+    assert "no date" in shell("backfill", "--tile", "33UUB", "--datetime", "", code=1).stderr
 
 
 @pytest.mark.slow

@@ -312,6 +312,27 @@ def test_a_tick_takes_no_more_than_it_is_told_and_the_next_goes_on(
     assert lengths == [2, 2, 1]
 
 
+@pytest.mark.parametrize(("rule", "broken", "usable"), [("replace", NEW, OLD), ("first", OLD, NEW)])
+def test_a_version_that_cannot_be_used_does_not_hide_one_that_can(
+    pc: PlanetaryComputer, watcher: Watcher, tmp_path: Path, rule: str, broken: dict[str, Any], usable: dict[str, Any]
+) -> None:
+    watch(tmp_path, reprocessed=rule)
+    broken = deepcopy(broken)
+    del broken["assets"]["B04"]
+    pc.api.load(items=[broken, usable])
+    watcher.tick()
+    assert watcher.launched == [usable["id"]]
+
+
+def test_a_partition_that_a_person_took_out_stays_out(pc: PlanetaryComputer, watcher: Watcher) -> None:
+    document = item("20240830")
+    pc.api.load(items=[document])
+    watcher.tick()
+    watcher.desk.instance.delete_dynamic_partition(SCENES, document["id"])
+    watcher.until_it_has_looked_at_all()
+    assert watcher.keys == set()
+
+
 def test_an_item_that_cannot_be_used_stops_no_other(pc: PlanetaryComputer, watcher: Watcher) -> None:
     broken = item("20240829")
     del broken["assets"]["B04"]
@@ -329,6 +350,9 @@ def test_an_item_that_cannot_be_used_stops_no_other(pc: PlanetaryComputer, watch
         ("tiles: [99ZZZ]", "is no MGRS tile"),
         ("max_cloud: 3", "has no place"),
         ("geometry: nowhere.geojson", "nowhere.geojson cannot be read"),
+        ("tiles: [33UUB]\nfrom: 2024-06-31", "cannot be read"),
+        ("tiles: [33UUB]\nto: 9999-12-31", "cannot be read"),
+        ("[" * 3000, "cannot be read"),
         ("reprocessed: maybe", "reprocessed: Input should be 'replace', 'keep' or 'first'"),
     ],
 )
@@ -351,7 +375,7 @@ def test_a_cursor_that_is_none_begins_anew(cursor: str) -> None:
 def test_a_cursor_survives_and_another_watch_begins_anew() -> None:
     sweep = replace(Sweep("x"), at=19000.5, rounds=3, replacing={"old": "new"})
     assert Sweep.read(sweep.written(), "x") == sweep
-    assert Sweep.read(sweep.written(), "y") == Sweep("y")
+    assert Sweep.read(sweep.written(), "y") == Sweep("y", replacing={"old": "new"})
 
 
 def test_stretches_cover_all_of_the_time_and_suit_themselves_to_what_is_there() -> None:

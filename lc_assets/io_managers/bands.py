@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from pydantic import Field
@@ -14,9 +14,9 @@ from lc_assets.errors import BadBand, LandCoverError
 from lc_assets.io_managers.base import SceneIOManager
 from lc_assets.reports import report_raw_bands
 from lc_assets.sentinel2.bands import TRUE_COLOUR
-from lc_assets.sentinel2.item import Scene
+from lc_assets.sentinel2.item import Scene, is_remote
 from lc_assets.sentinel2.patience import PATIENCE, Patience
-from lc_assets.sentinel2.raw import MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.raw import MANIFEST, RawBands, alone, fetch_scene
 from lc_assets.store import SceneFolder, staging
 
 
@@ -35,11 +35,14 @@ class RawBandsIOManager(SceneIOManager):
         """Fetch, check, put."""
         started = time.perf_counter()
         present: RawBands | None = None
-        with suppress(LandCoverError):  # there is none, or a broken one: then all is fetched
-            present = self.read(scene)
-        with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST) as stage:
-            patience = Patience(read=self.timeout, backoff=self.backoff)
-            fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
+        patience = Patience(read=self.timeout, backoff=self.backoff)
+        # Local files are linked in a moment; who fetches the same from afar is waited for.
+        remote = any(is_remote(href) for href in value.hrefs.values())
+        with alone(scene.incoming, scene.item) if remote else nullcontext():
+            with suppress(LandCoverError):  # there is none, or a broken one: then all is fetched
+                present = self.read(scene)
+            with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST) as stage:
+                fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
         seconds = time.perf_counter() - started
         raw = self.read(scene)
         try:

@@ -20,10 +20,14 @@ from rasterio.windows import Window
 from lc_assets.errors import BadBand
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
-from lc_assets.sentinel2.promise import Promise
+from lc_assets.sentinel2.promise import MAX_SIDE, Promise
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
 """What a band may come as. A VRT would name files elsewhere: the copy in the store would not stand by itself."""
+
+
+_LARGEST_BLOCK = 512 << 20
+"""Bytes of one unpacked block: a whole 10 m band of a tile in one strip has 241 MB."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +105,14 @@ def _decode(path: Path, item: str, name: str) -> None:
     which looks at it. Other compressions are decoded by GDAL, and have no checksum.
     """
     try:
-        with rasterio.open(path) as dataset:
+        # One thread: with more, GDAL's JPEG 2000 reader prints that a tile cannot be decoded, and reads on.
+        with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(path, driver=_driver(path)) as dataset:
             if dataset.driver == "GTiff" and dataset.compression == Compression.deflate:
                 most = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
                 with path.open("rb") as file:
                     for offset, size in _blocks(dataset):
+                        if size > 2 * most + 1024:  # longer than any deflated block: a table that lies
+                            raise zlib.error("a block's length is absurd")
                         file.seek(offset)
                         stream = zlib.decompressobj()
                         stream.decompress(file.read(size), most + 1)
@@ -124,10 +131,24 @@ def _decode(path: Path, item: str, name: str) -> None:
         ) from None
 
 
+def _driver(path: Path) -> str:
+    """The driver to open a file with, by how it begins. GDAL left to itself asks all of its drivers, and some of
+    these ask servers that the file names.
+
+    Raises:
+        RasterioIOError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return _DRIVERS[1] if file.read(12).startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")) else _DRIVERS[0]
+    except OSError as error:
+        raise RasterioIOError(str(error)) from None
+
+
 def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandFile:
     remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
     try:
-        with rasterio.open(path) as dataset:
+        with rasterio.open(path, driver=_driver(path)) as dataset:
             crs = dataset.crs
             if dataset.driver not in _DRIVERS:
                 raise BadBand(
@@ -142,6 +163,14 @@ def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandF
                     item=item,
                     asset=name,
                     remedy="use the item's original file, which is in UTM",
+                )
+            block = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
+            if max(dataset.shape) > MAX_SIDE or block > _LARGEST_BLOCK:
+                raise BadBand(
+                    f"it claims {dataset.width} x {dataset.height} pixels in blocks of {block >> 20} MB",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file",
                 )
             if dataset.count != 1 or dataset.dtypes[0] != dtype:
                 raise BadBand(

@@ -77,8 +77,8 @@ def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
     first = _COLLECTION_1.fullmatch(_id(document))
     named = product or first or _SEQUENCE.fullmatch(_id(document))
-    datatake = _DATATAKE.fullmatch(str(properties.get("s2:datatake_id", "")))
-    datastrip = _DATASTRIP.fullmatch(str(properties.get("s2:datastrip_id", "")))
+    datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id"))
+    datastrip = _DATASTRIP.fullmatch(_text(properties, "s2:datastrip_id"))
     platform = re.fullmatch(r"(?i)sentinel-?2([a-z])", str(properties.get("platform", "")))
     satellite = f"S2{platform[1].upper()}" if platform else datatake[1] if datatake else None
     tile = next(
@@ -159,3 +159,8 @@ def _properties(document: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _id(document: Mapping[str, Any]) -> str:
     return str(document.get("id") or "")
+
+
+def _text(properties: Mapping[str, Any], key: str) -> str:
+    """A name in the properties; longer ones than there are say nothing."""
+    return str(properties.get(key, ""))[:200]

@@ -32,8 +32,8 @@ PAGE = 250
 """Items a page: what the public catalogs still answer in a second or two."""
 LARGEST_DOCUMENT = 16 << 20
 """Bytes of one item's JSON; the Planetary Computer's have 15 kB."""
-LARGEST_PAGE = 64 << 20
-"""Bytes of a page: four times what its items have where they are large."""
+LARGEST_PAGE = 32 << 20
+"""Bytes of a page: eight times what the public catalogs' have."""
 MOST_PAGES = 4000
 """A million items."""
 MOST_BARREN = 3
@@ -212,7 +212,7 @@ class Api:
             )
 
         try:
-            with following(get, request.url) as answer:
+            with following(get, request.url, self.patience.head) as answer:
                 if answer.status_code != 200:
                     self._refused(answer, request, item_id)
                 return whole(answer, most, self.patience.read)

@@ -39,6 +39,11 @@ class Patience:
         """As `requests` wants it."""
         return (min(self.connect, self.read), self.read)
 
+    @property
+    def head(self) -> float:
+        """Seconds in which the head of an answer must have come, however slowly."""
+        return self.connect + 2 * self.read
+
     def wait(self, failed: int, asked: float | None = None) -> float:
         """Seconds to wait after `failed` attempts in a row: what the server asked for, at least the backoff."""
         own = self.backoff * 2 ** (failed - 1) * random.uniform(0.75, 1.25)
@@ -56,5 +61,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return float(value[:9])
     try:
         return max((parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds(), 0.0)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None

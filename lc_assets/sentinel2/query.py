@@ -106,6 +106,8 @@ class Query:
         tile = properties.get(kind.tile_property)
         if self.tiles and isinstance(tile, str) and tile not in {kind.tile_value(wanted) for wanted in self.tiles}:
             return False
+        if self.datetime is not None and not _within(_interval(self.datetime), properties.get("datetime")):
+            return False
         limits = ((kind.cloud_property, self.max_cloud), (kind.nodata_property, self.max_nodata))
         return not any(
             limit is not None and isinstance(value := properties.get(name), int | float) and value > limit
@@ -125,6 +127,16 @@ def _check_geometry(geometry: dict[str, Any]) -> None:
             f"the geometry ({str(kind)[:40]}) is none in degrees",
             remedy="give a GeoJSON geometry, e.g. a Polygon whose rings are closed (of a Feature, its geometry)",
         )
+
+
+def _within(interval: str, moment: Any) -> bool:
+    """Whether an item's datetime lies in a written interval; one that is none is told when the item is used."""
+    span = _span(moment) if isinstance(moment, str) else None
+    if span is None:
+        return True
+    begin, _, end = interval.partition("/")
+    first, last = (_span(part.replace("..", "")) for part in (begin, end or begin))
+    return (first is None or first[0] <= span[0]) and (last is None or span[0] <= last[1])
 
 
 def _two_boxes(west: float, south: float, east: float, north: float) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,7 @@ from lc_assets.sentinel2.item import Scene, is_remote, parse_scene, read_documen
 from lc_assets.sentinel2.landing import Copy
 from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.promise import Promise
-from lc_assets.sentinel2.transfer import Transfer
+from lc_assets.sentinel2.transfer import LARGEST, Transfer
 from lc_assets.threads import all_of
 
 MANIFEST = "manifest.json"
@@ -110,8 +111,8 @@ def fetch_scene(
 ) -> dict[str, Fetched]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
-    What comes over the network lands in `incoming` first, where it stays when the scene fails: the next attempt, in
-    this process or another, goes on from there. Then it is moved.
+    To be called inside `alone`. What comes over the network lands in `incoming` first, where it stays when the scene
+    fails: the next attempt, in this process or another, goes on from there. Then it is moved.
 
     Args:
         scene: what to fetch.
@@ -133,11 +134,10 @@ def fetch_scene(
     }
     if remote:
         incoming.mkdir(parents=True, exist_ok=True)
-        with _alone(incoming, scene.id):
-            fetched |= _download(scene, remote, incoming, present, patience or PATIENCE)
-            for name in remote:
-                (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
-            shutil.rmtree(incoming, ignore_errors=True)
+        fetched |= _download(scene, remote, incoming, present, patience or PATIENCE)
+        for name in remote:
+            (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
+        shutil.rmtree(incoming, ignore_errors=True)
     check_band_files({name: stage / f"{name}.tif" for name in names}, scene.id)
     files = {
         name: {
@@ -185,6 +185,7 @@ def _download(
             size=promise.size,
             sha256=promise.sha256,
             md5=promise.md5,
+            most=_most_bytes(promise),
             check=check,
             on_bytes=count,
             tell=delays.put,
@@ -200,9 +201,20 @@ def _download(
     return dict(zip(names, results, strict=True))
 
 
+def _most_bytes(promise: Promise) -> int:
+    """What a file of the promised shape cannot have more of: its pixels, uncompressed, and room for overviews and
+    tables."""
+    return min(LARGEST, 4 * math.prod(promise.shape) + (64 << 20)) if promise.shape else LARGEST
+
+
 @contextmanager
-def _alone(folder: Path, item: str) -> Iterator[None]:
-    """Let one process at a time fetch a scene; a second one waits for it, and then finds nothing left to fetch."""
+def alone(folder: Path, item: str) -> Iterator[None]:
+    """Let one process at a time fetch a scene, to the end; a second one waits for it, and then finds it all there.
+
+    Raises:
+        StoreError: the other one takes too long, or the folder cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
         lock.acquire(timeout=_OTHERS_SECONDS)

@@ -39,12 +39,13 @@ class Sweep:
 
     @classmethod
     def read(cls, cursor: str | None, watch: str) -> Sweep:
-        """The position that a cursor holds; the beginning if it is none, or of another watch."""
+        """The position that a cursor holds; the beginning if it is none, or of another watch (what is being replaced
+        stays)."""
         try:
             found = cls(**json.loads(cursor or ""))
-            sane = found.watch == watch and LEAST_DAYS <= found.days <= MOST_DAYS and isinstance(found.replacing, dict)
+            sane = LEAST_DAYS <= found.days <= MOST_DAYS and isinstance(found.replacing, dict)
             if sane and (found.at is None or isinstance(found.at, int | float)):
-                return found
+                return found if found.watch == watch else cls(watch, replacing=found.replacing)
         except (ValueError, TypeError):
             pass
         return cls(watch)

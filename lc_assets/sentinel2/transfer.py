@@ -39,7 +39,7 @@ _RASTERS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0cjP  ", b"\xff\x4
 _GONE = (404, 410)
 _MOST_DAMAGED = 2
 """A file that arrives damaged so often is damaged where it lies."""
-_TOTAL = re.compile(r"bytes (\d+)-\d+/(\d+)")
+_TOTAL = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,7 @@ class Transfer:
         patience: bounds.
         stop: ends it soon after it is set.
         size, sha256, md5: what the item promises of the file, where it does (bytes, hex).
+        most: bytes that the file cannot have more of.
         check: raises a `LandCoverError` when the file (a path, and whether its checksum is known to be right) is not
             what was meant.
         on_bytes: called with the number of bytes of each piece.
@@ -101,6 +102,7 @@ class Transfer:
     size: int | None = None
     sha256: str | None = None
     md5: str | None = None
+    most: int = LARGEST
     check: Callable[[Path, bool], None] = lambda path, verified: None
     on_bytes: Callable[[int], None] = lambda count: None
     tell: Callable[[Delay], None] = lambda delay: None
@@ -192,7 +194,7 @@ class Transfer:
             )
 
         try:
-            return following(get, self.href)
+            return following(get, self.href, self.patience.head + signing.SECONDS)
         except RefusedRedirect as refused:
             raise self._bad(f"{self.href} {refused}", "choose another item") from None
 
@@ -221,6 +223,7 @@ class Transfer:
         begin, total = self._extent(answer, begun)
         etag = answer.headers.get("ETag")
         md5 = self.md5 or (begun.md5 if begun and begin else None) or promised_md5(answer.headers)
+        self._go_on()
         if begin == 0:
             self._landing.begin(etag, total, md5)
         self._write(answer, begin, total)
@@ -234,24 +237,24 @@ class Transfer:
             if not begun or not match or int(match[1]) != self._landing.part.stat().st_size:
                 raise _Setback("the server sent another part of the file than was asked for", again=True)
             begin, total = int(match[1]), int(match[2])
-            if total != begun.size:
+            # A server or a cache may not know of If-Match: then its word on the version decides.
+            if total != begun.size or answer.headers.get("ETag") != begun.etag:
                 raise _Setback("the file has changed at its source meanwhile", again=True)
         if total is not None and self.size is not None and total != self.size:
             self._is_damaged(f"the server sends {total} bytes, the item promises {self.size}")
-        if (total or 0) > LARGEST:
-            raise self._bad(f"{self.href} has {total} bytes, more than any band", "choose another item")
+        if (total or 0) > self.most:
+            raise self._bad(f"{self.href} has {total} bytes, more than such a band can have", "choose another item")
         return begin, total
 
     def _write(self, answer: Any, begin: int, total: int | None) -> None:
+        self._go_on()
         with self._landing.part.open("ab") as part:
             at = begin
             looked, then = time.monotonic(), at
             while piece := next_piece(answer, CHUNK):
-                if self.stop.is_set():
-                    raise Interrupted
-                if at == 0 and not piece.startswith(_RASTERS) and len(piece) >= 12:
-                    kind = answer.headers.get("Content-Type", "unknown").split(";")[0]
-                    raise _Setback(f"what the server sends is no raster ({kind[:40]})", again=True)
+                self._go_on()
+                if at == 0 and not any(piece[: len(magic)] == magic[: len(piece)] for magic in _RASTERS):
+                    raise self._no_raster(answer.headers.get("Content-Type"))
                 part.write(piece)
                 at += len(piece)
                 self._received += len(piece)
@@ -261,16 +264,24 @@ class Transfer:
                     if at - then < SLOWEST * (now - looked):
                         raise _Setback(f"the server sent {at - then} bytes in {now - looked:.0f} s")
                     looked, then = now, at
-                if at > LARGEST:
-                    raise self._bad(f"{self.href} does not end after {LARGEST} bytes", "choose another item")
+                most = self.size or self.most
+                if at > most:
+                    self._landing.drop()
+                    raise self._bad(f"{self.href} does not end after {most} bytes", "choose another item")
         if total is not None and at != total:
             raise _Setback(f"the answer ended after {at} of {total} bytes")
 
     def _whole(self, etag: str | None, md5: str | None) -> Arrived:
         """The complete file, held against what is known of it, under its name."""
         sha256, found_md5, size = digests(self._landing.part, with_md5=md5 is not None)
+        self._go_on()
         if size == 0:
             raise _Setback("the file is empty", again=True)
+        with self._landing.part.open("rb") as part:
+            if not part.read(16).startswith(_RASTERS):
+                raise self._no_raster(None)
+        if self.size is not None and size != self.size:
+            self._is_damaged(f"it has {size} bytes, the item promises {self.size}")
         for name, promised, found in (("SHA-256", self.sha256, sha256), ("MD5", md5, found_md5)):
             if promised and promised != found:
                 self._is_damaged(f"its {name} is not the promised one")
@@ -278,9 +289,23 @@ class Transfer:
             self.check(self._landing.part, bool(self.sha256 or md5))
         except LandCoverError as error:
             self._is_damaged(error.problem)
+        self._go_on()
         self._landing.finish(etag, size, sha256)
         origin = "resumed" if self._begun else "downloaded"
         return Arrived(size, sha256, etag, self._received, self._requests, origin)
+
+    def _go_on(self) -> None:
+        """Whoever was left behind when the work was ended must touch nothing: another attempt may be under way.
+
+        Raises:
+            Interrupted: the work was ended.
+        """
+        if self.stop.is_set():
+            raise Interrupted
+
+    def _no_raster(self, kind: str | None) -> _Setback:
+        told = (kind or "unknown").split(";")[0][:40]
+        return _Setback(f"what the server sends is no raster ({told})", again=True)
 
     def _is_damaged(self, what: str) -> NoReturn:
         self._damaged += 1

@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
+import re
 import time
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import TimeoutError as StillRunning
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import urljoin
 
 from lc_assets.errors import without_query
 from lc_assets.sentinel2.origin import check_remote
+from lc_assets.threads import in_thread
+
+_QUERY = re.compile(r"\?[^\s'\"<>]*")
+
+
+class _Unsigned(logging.Filter):
+    """Takes the query out of what urllib3 logs: it names the URLs that it asks, tokens and all, in its warnings too."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _QUERY.sub("", without_query(record.getMessage())), ()
+        return True
+
+
+for _name in ("connectionpool", "connection", "response", "util.retry"):
+    logging.getLogger(f"urllib3.{_name}").addFilter(_Unsigned())
 
 SLOWEST = 64
 """Bytes a second: a document that comes more slowly is taken for a connection that hangs."""
@@ -29,17 +48,26 @@ class TooLarge(Exception):
     """An answer that is longer than anything that was meant. The message says than what."""
 
 
-def following(get: Callable[[str], Any], href: str) -> Any:
+def following(get: Callable[[str], Any], href: str, seconds: float) -> Any:
     """The answer to `get(href)`, redirects followed one by one to where the first URL's owner might have pointed
     himself.
 
+    Args:
+        get: sends one request.
+        href: where to begin.
+        seconds: for each answer's head. (A time-out is met by a byte now and then: the request is left behind on its
+            thread.)
+
     Raises:
+        ConnectionError: no head within that time.
         RefusedRedirect: they lead inside a network, or in circles.
     """
     first = href
     for _ in range(_MOST_REDIRECTS + 1):
         try:
-            answer = get(href)
+            answer = in_thread(partial(get, href)).result(timeout=seconds)
+        except StillRunning:
+            raise ConnectionError("ReadTimeout") from None
         except ValueError as error:
             if type(error) is not ValueError:
                 raise
