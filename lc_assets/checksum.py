@@ -12,11 +12,7 @@ def sha256_of(path: Path) -> str:
     Raises:
         OSError: the file cannot be read.
     """
-    digest = hashlib.sha256()
-    with path.open("rb") as content:
-        while piece := content.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()
+    return digests(path, with_md5=False)[0]
 
 
 def digests(path: Path, *, with_md5: bool) -> tuple[str, str, int]:

@@ -59,8 +59,7 @@ def standings(
     asked = list(registered) if items is None else list(dict.fromkeys(items))
     known = [item for item in asked if item in registered]
     found = instance.get_status_by_partition(catalog.key, known, scenes) if known else {}
-    current = definitions.resolve_asset_graph().get(class_raster.key).code_version
-    made = dict(reversed(list(_versions(instance)))) if known else {}
+    outdated = _outdated(instance, definitions) if known else set()
     waiting = waiting_items(instance, definitions) if known else set()
 
     def stands(item: str) -> Standing:
@@ -71,7 +70,7 @@ def standings(
         status = (found or {}).get(item)
         if status == AssetPartitionStatus.FAILED:
             return Standing.FAILED
-        if item in made and made[item] != current:
+        if item in outdated:
             return Standing.STALE
         return Standing.DONE if status == AssetPartitionStatus.MATERIALIZED else Standing.MISSING
 
@@ -81,9 +80,8 @@ def standings(
 def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> list[str]:
     """Registered items whose newest class map is of another code version than class_raster's in `definitions`, whatever
     else is under way; in the order of the partitions. Items without a map are not stale but missing."""
-    current = definitions.resolve_asset_graph().get(class_raster.key).code_version
-    made = dict(reversed(list(_versions(instance))))
-    return [item for item in instance.get_dynamic_partitions(SCENES) if item in made and made[item] != current]
+    outdated = _outdated(instance, definitions)
+    return [item for item in instance.get_dynamic_partitions(SCENES) if item in outdated]
 
 
 def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> set[str]:
@@ -101,6 +99,13 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
         if catalog.key in left.asset_keys:
             waiting.update(left.get_partitions_subset(catalog.key).get_partition_keys())
     return waiting
+
+
+def _outdated(instance: dg.DagsterInstance, definitions: dg.Definitions) -> set[str]:
+    """Items whose newest class map is of another code version than class_raster's in `definitions`."""
+    current = definitions.resolve_asset_graph().get(class_raster.key).code_version
+    newest = dict(reversed(list(_versions(instance))))
+    return {item for item, version in newest.items() if version != current}
 
 
 def _versions(instance: dg.DagsterInstance) -> Iterator[tuple[str, str | None]]:
