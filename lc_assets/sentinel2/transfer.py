@@ -23,7 +23,7 @@ from lc_assets.sentinel2 import signing
 from lc_assets.sentinel2.delay import Delay
 from lc_assets.sentinel2.landing import Copy, Landing, Version
 from lc_assets.sentinel2.patience import PASSING_STATUS, PATIENCE, Patience, retry_after
-from lc_assets.sentinel2.wire import RefusedRedirect, following, kind_of, next_piece, promised_md5, session
+from lc_assets.sentinel2.wire import Pace, RefusedRedirect, following, kind_of, next_piece, promised_md5, session
 from lc_assets.threads import Interrupted, pause
 
 CHUNK = 1 << 18
@@ -250,7 +250,7 @@ class Transfer:
         self._go_on()
         with self._landing.part.open("ab") as part:
             at = begin
-            looked, then = time.monotonic(), at
+            pace = Pace(self.patience.read, SLOWEST)
             while piece := next_piece(answer, CHUNK):
                 self._go_on()
                 if at == 0 and not any(piece[: len(magic)] == magic[: len(piece)] for magic in _RASTERS):
@@ -259,11 +259,8 @@ class Transfer:
                 at += len(piece)
                 self._received += len(piece)
                 self.on_bytes(len(piece))
-                now = time.monotonic()
-                if now - looked > self.patience.read:
-                    if at - then < SLOWEST * (now - looked):
-                        raise _Setback(f"the server sent {at - then} bytes in {now - looked:.0f} s")
-                    looked, then = now, at
+                if pace.hangs(len(piece)):
+                    raise _Setback(f"the server sent fewer than {SLOWEST} bytes a second")
                 most = self.size or self.most
                 if at > most:
                     self._landing.drop()

@@ -96,32 +96,50 @@ def next_piece(answer: Any, most: int) -> bytes:
         raise ConnectionError(type(error).__name__) from None
 
 
+class Pace:
+    """Watches that bytes keep coming: a time-out alone is met by a byte now and then.
+
+    Args:
+        seconds: looked at so often.
+        slowest: bytes a second that must come meanwhile.
+    """
+
+    def __init__(self, seconds: float, slowest: int) -> None:
+        self._seconds, self._slowest = seconds, slowest
+        self._looked, self._before, self._size = time.monotonic(), 0, 0
+
+    def hangs(self, arrived: int) -> bool:
+        """True when, with `arrived` bytes more, too few have come since the last look."""
+        self._size += arrived
+        now = time.monotonic()
+        if now - self._looked <= self._seconds:
+            return False
+        slow = self._size - self._before < self._slowest * (now - self._looked)
+        self._looked, self._before = now, self._size
+        return slow
+
+
 def whole(answer: Any, most: int, seconds: float) -> bytes:
     """The whole body of an answer, unpacked where it is gzip or deflate.
 
     Args:
         answer: a streamed one of `requests`.
         most: bytes.
-        seconds: after so many without `SLOWEST` bytes for each it is given up: a time-out alone is met by a byte now
-            and then.
+        seconds: after so many without `SLOWEST` bytes for each it is given up.
 
     Raises:
         ConnectionError: it broke off, or hardly moves, or cannot be unpacked; see `kind_of`.
         TooLarge: it has more than `most` bytes.
     """
     pieces: list[bytes] = []
-    size = before = 0
-    looked = time.monotonic()
+    size, pace = 0, Pace(seconds, SLOWEST)
     while piece := next_piece(answer, _PIECE):  # as it comes: unpacking waits for a whole block
         pieces.append(piece)
         size += len(piece)
         if size > most:
             raise TooLarge(f"answers with more than {most >> 20} MB")
-        now = time.monotonic()
-        if now - looked > seconds:
-            if size - before < SLOWEST * (now - looked):
-                raise ConnectionError("ReadTimeout")
-            looked, before = now, size
+        if pace.hangs(len(piece)):
+            raise ConnectionError("ReadTimeout")
     packed = b"".join(pieces)
     if (answer.headers.get("Content-Encoding") or "identity").strip().lower() == "identity":
         return packed
