@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from pathlib import Path
+
+from lc_assets.places import Place
 
 
-def sha256_of(path: Path) -> str:
+def sha256_of(path: Place) -> str:
     """Lower-case hex digest. (`hashlib.file_digest` is not in Python 3.10.)
 
     Raises:
@@ -15,7 +16,7 @@ def sha256_of(path: Path) -> str:
     return digests(path, with_md5=False)[0]
 
 
-def digests(path: Path, *, with_md5: bool) -> tuple[str, str, int]:
+def digests(path: Place, *, with_md5: bool) -> tuple[str, str, int]:
     """(SHA-256, MD5 or "", size) of a file; MD5 because that is what Azure keeps, not for security."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as source:

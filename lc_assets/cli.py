@@ -63,7 +63,7 @@ main.add_command(stale)
 def classify(
     references: tuple[str, ...],
     listed: Iterable[str] | None,
-    store: Path | None,
+    store: str | None,
     stride: int | None,
     mask_clouds: bool | None,
     verbose: bool,
@@ -86,7 +86,7 @@ def classify(
 @from_option
 @store_option
 @said
-def register(references: tuple[str, ...], listed: Iterable[str] | None, store: Path | None) -> None:
+def register(references: tuple[str, ...], listed: Iterable[str] | None, store: str | None) -> None:
     """Register scenes as partitions, without classifying them: the UI and the `dagster` commands can take over."""
     settings = settings_with(store)
     scenes, failures = resolved(all_references(references, listed), settings)
@@ -107,7 +107,7 @@ def register(references: tuple[str, ...], listed: Iterable[str] | None, store: P
     help="Where the demo scene is written.",
 )
 @said
-def demo(store: Path | None, folder: Path) -> None:
+def demo(store: str | None, folder: Path) -> None:
     """Write a synthetic scene, classify it, and say how much of it was classified right."""
     settings = settings_with(store)
     from lc_assets.console import run_demo
@@ -119,7 +119,7 @@ def demo(store: Path | None, folder: Path) -> None:
 @store_option
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
 @said
-def ui(store: Path | None, port: int) -> None:
+def ui(store: str | None, port: int) -> None:
     """Open Dagster's UI (`dagster dev`) on loopback, on the same instance and store."""
     settings = settings_with(store)
     from lc_assets.home import ensure_home

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,7 +51,7 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--backfill", is_flag=True, help="Register, and launch a backfill of what is new, missing, failed or stale."
 )
 @said
-def search(store: Path | None, ids: bool, register: bool, backfill: bool, **place: Any) -> None:
+def search(store: str | None, ids: bool, register: bool, backfill: bool, **place: Any) -> None:
     """Search the configured collection: a table of what is there, what is done already, what is new.
 
     It asks the STAC API of LC_ASSETS_STAC_URL (the Planetary Computer) for LC_ASSETS_COLLECTION (sentinel-2-l2a). Give
@@ -81,7 +80,7 @@ def search(store: Path | None, ids: bool, register: bool, backfill: bool, **plac
 def backfill(
     references: tuple[str, ...],
     listed: Iterable[str] | None,
-    store: Path | None,
+    store: str | None,
     stride: int | None,
     mask_clouds: bool | None,
     everything: bool,
@@ -115,7 +114,7 @@ def backfill(
 @store_option
 @click.option("--backfill", is_flag=True, help="Launch a backfill of them, for the daemon of `lc-assets ui`.")
 @said
-def stale(store: Path | None, backfill: bool) -> None:
+def stale(store: str | None, backfill: bool) -> None:
     """List the scenes whose map was made by another model than the configured one, or by older code; one id a line.
 
     `lc-assets stale --backfill` hands them all to a backfill; `lc-assets stale | lc-assets classify --from -` does

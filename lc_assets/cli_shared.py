@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,8 +22,8 @@ BAD_INPUT = 1
 
 store_option = click.option(
     "--store",
-    type=click.Path(path_type=Path),
-    help="Folder in which everything is written.  [default: LC_ASSETS_STORE, else ./store]",
+    metavar="PLACE",
+    help="Where everything is written: a folder, or s3://, az://, gs://.  [default: LC_ASSETS_STORE, else ./store]",
 )
 references = click.argument("references", nargs=-1, metavar="[REFERENCE]...")
 from_option = click.option(
@@ -63,7 +62,7 @@ def said(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
-def settings_with(store: Path | None) -> Settings:
+def settings_with(store: str | None) -> Settings:
     """The settings of the environment, with the store of the command line where one is named."""
     if store is not None:
         os.environ["LC_ASSETS_STORE"] = str(store)

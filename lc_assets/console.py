@@ -15,6 +15,7 @@ from lc_assets.definitions import build_definitions
 from lc_assets.home import ensure_home
 from lc_assets.jobs import CLASSIFY
 from lc_assets.landcover import ALL_CLASSES
+from lc_assets.places import ObjectPath, Place
 from lc_assets.progress import listening
 from lc_assets.registry import Registry
 from lc_assets.running import ASSET_NAMES, Outcome, heal, register, run_scene
@@ -153,7 +154,9 @@ def _show(outcome: Outcome, folder: SceneFolder) -> None:
     click.echo(f"      {outcome.seconds:.1f} s in all, {confidence}, run {outcome.run_id[:8]}")
 
 
-def _short(path: Path) -> str:
+def _short(path: Place) -> str:
+    if isinstance(path, ObjectPath):
+        return str(path)
     try:
         return str(path.relative_to(Path.cwd()))
     except ValueError:

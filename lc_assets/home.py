@@ -14,11 +14,12 @@ from pathlib import Path
 from filelock import FileLock
 
 from lc_assets.errors import StoreError
+from lc_assets.places import Place
 
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
 
-def ensure_home(store: Path) -> Path:
+def ensure_home(store: Place) -> Path:
     """Set DAGSTER_HOME (default `./.dagster`), create it if need be, and return it.
 
     Args:

@@ -18,6 +18,7 @@ from lc_assets.contract import ModelContract
 from lc_assets.errors import BadModel, StoreError
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.models import read_contract
+from lc_assets.places import Place
 from lc_assets.raster.overview import Overview
 from lc_assets.sentinel2.raw import ITEM, RawBands
 from lc_assets.stac.item import ClassifiedScene, ProductFile
@@ -104,9 +105,10 @@ def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str)
     return f"../../models/{folder.name}/{document.name}"
 
 
-def _product(path: Path, item: str) -> ProductFile:
-    if not path.exists() or not path.stat().st_size:
+def _product(path: Place, item: str) -> ProductFile:
+    size = path.stat().st_size if path.exists() else 0
+    if not size:
         raise StoreError(
             f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise class_raster and overview"
         )
-    return ProductFile(path.name, path.stat().st_size, sha256_of(path))
+    return ProductFile(path.name, size, sha256_of(path))

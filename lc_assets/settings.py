@@ -1,6 +1,6 @@
 """Settings from the environment: one place that reads it, with every default.
 
-LC_ASSETS_STORE        where everything is written                       ./store
+LC_ASSETS_STORE        where everything is written: a folder, or a URL   ./store
 LC_ASSETS_MODEL        MLM item (.json) of the model, or its folder      the shipped model
 LC_ASSETS_CHIPS        labelled chips that `model_evaluation` judges by   ../shared/data/eurosat
 LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: bfloat16 where the CPU has it
@@ -9,6 +9,7 @@ LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Pla
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
 LC_ASSETS_WATCH        what the sensor watches (lc_assets.watch)         ./watch.yaml
 LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
+LC_ASSETS_SCRATCH      room for one scene, where the store is a URL      the system's temporary folder
 DAGSTER_HOME           Dagster's own folder                              ./.dagster
 KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
 """
@@ -22,6 +23,7 @@ from pathlib import Path
 from lc_assets.errors import LandCoverError
 from lc_assets.inference.engine import PRECISIONS
 from lc_assets.inference.models import SHIPPED
+from lc_assets.places import Place, place_of
 from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER, Catalog
@@ -33,7 +35,7 @@ STACK_FORMS = ("virtual", "cog")
 class Settings:
     """Everything that an operator may set; see the module's table."""
 
-    store: Path = field(default_factory=lambda: Path("store").resolve())
+    store: Place = field(default_factory=lambda: Path("store").resolve())
     model: Path = SHIPPED
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     stack: str = "virtual"
@@ -69,7 +71,7 @@ class Settings:
         default = cls()
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
-            store=_path("LC_ASSETS_STORE", default.store),
+            store=_store(default.store),
             model=model / "model.json" if model.is_dir() else model,
             chips=_path("LC_ASSETS_CHIPS", default.chips),
             precision=os.environ.get("LC_ASSETS_PRECISION") or default.precision,
@@ -79,6 +81,11 @@ class Settings:
             watch=_path("LC_ASSETS_WATCH", default.watch),
             patience=Patience(read=_seconds("LC_ASSETS_TIMEOUT", default.patience.read)),
         )
+
+
+def _store(default: Place) -> Place:
+    named = os.environ.get("LC_ASSETS_STORE")
+    return place_of(named) if named and "://" in named else _path("LC_ASSETS_STORE", Path(str(default)))
 
 
 def _path(name: str, default: Path) -> Path:

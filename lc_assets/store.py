@@ -10,8 +10,10 @@
         <ID>_thumbnail.png            picture with legend
         catalog.json, <ID>_classified.json
 
-Files are written in a folder of the process's own beside their target, flushed to the disk and renamed: a reader sees
-the old file, or the new one. What a killed process has left behind is removed by the next one that writes there.
+The root is a folder, or a place in an object store (`lc_assets.places`). Files are written in a local folder of the
+process's own: on a disk beside their target, flushed and renamed; for an object store in a scratch folder, and put
+whole. A reader sees the old file, or the new one. What a killed process has left behind is removed by the next one that
+writes there.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from lc_assets.errors import StoreError
+from lc_assets.places import ObjectPath, Place, place_of, put_file, work_folder
 from lc_assets.sentinel2.item import checked_id
 
 _PART = ".part"
@@ -43,59 +46,68 @@ class SceneFolder:
     """The names inside one scene's folder."""
 
     item: str
-    folder: Path
+    folder: Place
 
     @property
-    def raw_bands(self) -> Path:
+    def raw_bands(self) -> Place:
         """Folder of the source files."""
         return self.folder / "raw_bands"
 
     @property
     def incoming(self) -> Path:
-        """Folder of what is being fetched; what a failed attempt has fetched stays there for the next one."""
-        return self.folder / ".raw_bands.incoming"
+        """Local folder of what is being fetched; what a failed attempt has fetched stays there for the next one."""
+        return work_folder(self.folder) / ".raw_bands.incoming"
 
     @property
-    def manifest(self) -> Path:
+    def manifest(self) -> Place:
         """What `raw_bands` holds; its presence says that the folder is complete."""
         return self.raw_bands / "manifest.json"
 
     @property
-    def resampled_stack(self) -> Path:
+    def resampled_stack(self) -> Place:
         """Folder of the stack."""
         return self.folder / "resampled_stack"
 
     @property
-    def classified(self) -> Path:
+    def classified(self) -> Place:
         """The class map."""
         return self.folder / f"{self.item}_classified.tif"
 
     @property
-    def confidence(self) -> Path:
+    def confidence(self) -> Place:
         """The class map's confidence."""
         return self.folder / f"{self.item}_confidence.tif"
 
     @property
-    def overview(self) -> Path:
+    def overview(self) -> Place:
         """The lower-resolution class map."""
         return self.folder / f"overview_{self.item}_classified.tif"
 
     @property
-    def thumbnail(self) -> Path:
+    def thumbnail(self) -> Place:
         """The picture with legend."""
         return self.folder / f"{self.item}_thumbnail.png"
 
     @property
-    def catalog(self) -> Path:
+    def catalog(self) -> Place:
         """The STAC catalog."""
         return self.folder / "catalog.json"
 
 
 @dataclass(frozen=True)
 class Store:
-    """Everything that is written, below one folder."""
+    """Everything that is written, below one place."""
 
-    root: Path
+    root: Place
+
+    @classmethod
+    def at(cls, root: str | Path) -> Store:
+        """The store that a setting names: a folder, or a URL.
+
+        Raises:
+            StoreError: it is a URL of something else.
+        """
+        return cls(place_of(root))
 
     def scene(self, item: str) -> SceneFolder:
         """The folder of a scene; nothing is created.
@@ -105,7 +117,7 @@ class Store:
         """
         return SceneFolder(item, self.root / "scenes" / checked_id(item))
 
-    def registered(self, item: str) -> Path:
+    def registered(self, item: str) -> Place:
         """Where the registered item of a partition key lies.
 
         Raises:
@@ -115,50 +127,76 @@ class Store:
 
 
 @contextmanager
-def staging(target: Path, *, item: str, asset: str, last: str | None = None) -> Iterator[Path]:
-    """A fresh folder beside `target`; on leaving without an error its files are put into `target`, otherwise it is
-    removed.
+def staging(target: Place, *, item: str, asset: str, last: str | None = None) -> Iterator[Path]:
+    """A fresh local folder; on leaving without an error its files are put into `target`, in any case it is removed.
 
-    The folder lies at the same depth as `target`, so that relative paths inside the files hold in both places. Each
-    file is flushed and renamed: whoever reads meanwhile sees the old file, or the new one.
+    For a target on a disk the folder lies beside it, at the same depth, so that relative paths inside the files hold in
+    both places. Each file is put whole: whoever reads meanwhile sees the old file, or the new one.
 
     Args:
-        target: folder that is to hold the files; made if need be.
+        target: place that is to hold the files; made if need be.
         item, asset: for messages.
         last: name of the file that is put after all others, because its presence says that they are there.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
     """
-    stage = target.with_name(f".{target.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}")
+    beside = work_folder(target)
+    stage = beside.with_name(f".{beside.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(target)
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(beside)
         stage.mkdir()
         yield stage
-        target.mkdir(exist_ok=True)
+        if isinstance(target, Path):
+            target.mkdir(exist_ok=True)
         for path in sorted(stage.iterdir(), key=lambda path: (path.name == last, path.name)):
-            _flush(path)
-            path.replace(target / path.name)
-        _flush(target)
+            if isinstance(target, Path):
+                _flush(path)
+            put_file(path, target / path.name)
+        if isinstance(target, Path):
+            _flush(target)
     except (OSError, RasterioError, CPLE_BaseError) as error:
         raise _told(error, target, item, asset) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def put(path: Path, content: bytes, *, item: str, asset: str) -> None:
+def put(path: Place, content: bytes, *, item: str, asset: str) -> None:
     """Put one small file whole.
 
     Raises:
-        StoreError: the disk is full, or the folder cannot be written.
+        StoreError: the disk is full, or the place cannot be written.
     """
+    if isinstance(path, ObjectPath):
+        try:
+            path.write_bytes(content)
+        except OSError as error:
+            raise _told(error, path, item, asset) from None
+        return
     with staging(path.parent, item=item, asset=asset) as stage:
         (stage / path.name).write_bytes(content)
 
 
-def _told(error: Exception, path: Path, item: str, asset: str) -> StoreError:
+def _told(error: Exception, path: Place, item: str, asset: str) -> StoreError:
     reason = _reason(error)
+    if (
+        isinstance(path, ObjectPath)
+        and isinstance(error, OSError)
+        and str(error.filename or "").startswith(path.bucket.url)
+    ):
+        denied = isinstance(error, PermissionError)
+        return StoreError(
+            f"{path} cannot be written ({reason})",
+            item=item,
+            asset=asset,
+            remedy="check the credentials in the environment and what they may do in this store"
+            if denied
+            else "look whether the object store is there and takes what is written, then run it again",
+            transient=not denied,
+        )
+    what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else "store (--store)"
+    path = work_folder(path)
     full = (isinstance(error, OSError) and error.errno in _FULL) or "space" in reason or "too large" in reason.lower()
     with suppress(OSError):
         free = shutil.disk_usage(path.parent).free
@@ -175,9 +213,9 @@ def _told(error: Exception, path: Path, item: str, asset: str) -> StoreError:
         f"{path} cannot be written ({reason})",
         item=item,
         asset=asset,
-        remedy="free some space on the disk, or name another store (--store), then run it again"
+        remedy=f"free some space on the disk, or name another {what}, then run it again"
         if full
-        else "check the permissions of the store, or name another one (--store), then run it again",
+        else f"check the permissions there, or name another {what}, then run it again",
     )
 
 

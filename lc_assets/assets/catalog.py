@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 
 import dagster as dg
-import pystac
 
 from lc_assets.failures import told
 from lc_assets.inference.classmap import ClassMap
@@ -13,6 +12,7 @@ from lc_assets.provenance import describe_scene
 from lc_assets.raster.overview import Overview
 from lc_assets.resources import ModelResource, StoreResource
 from lc_assets.sentinel2.raw import RawBands
+from lc_assets.stac.catalog import read_catalog
 from lc_assets.stac.item import build_item
 from lc_assets.stac.validate import validate_offline
 
@@ -51,7 +51,7 @@ def catalog(
         item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, model.item))
     yield dg.Output(item)
     faults, links = [], 0
-    written = pystac.Catalog.from_file(str(folder.catalog))
+    written = read_catalog(folder.catalog)
     for found in written.get_items():
         faults += validate_offline(json.loads((folder.folder / f"{found.id}.json").read_text(encoding="utf-8")))
         for name, asset in found.assets.items():

@@ -90,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     store = Store(Settings.from_environment().store)
-    for folder in sorted((store.root / "scenes").iterdir()):
+    for folder in sorted((store.root / "scenes").iterdir(), key=str):
         if folder.name == DEMO_ITEM_ID:
             demo_panels(store.scene(folder.name), options.truth).quantize(128).save(options.out / "demo.png")
         elif not folder.name.startswith("."):

@@ -9,6 +9,7 @@ import numpy as np
 
 from lc_assets.errors import LandCoverError
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.places import Place
 from lc_assets.raster.cog import read_blocks
 
 
@@ -40,7 +41,7 @@ class DemoScore:
         return found / np.maximum(self.truth_pixels, 1)
 
 
-def score_against_truth(classified: Path, truth: Path) -> DemoScore:
+def score_against_truth(classified: Place, truth: Path) -> DemoScore:
     """Compare two class rasters of the same size, strip by strip.
 
     Raises:

@@ -13,6 +13,7 @@ from rasterio.errors import RasterioIOError
 from lc_assets.errors import StoreError
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import ALL_CLASSES
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.cog import class_cog, confidence_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.writers import RasterWriter, side_by_side
@@ -31,23 +32,23 @@ class ClassMap:
     """
 
     item: str
-    path: Path
-    confidence: Path
+    path: Place
+    confidence: Place
     grid: Grid
     pixels: np.ndarray
     tags: dict[str, str]
 
     @classmethod
-    def open(cls, path: Path, confidence: Path, item: str) -> ClassMap:
+    def open(cls, path: Place, confidence: Place, item: str) -> ClassMap:
         """Read a class map's own description.
 
         Raises:
             StoreError: it is not there, or it is another item's.
         """
         try:
-            with rasterio.open(path) as dataset:
+            with rasterio.open(gdal_name(path)) as dataset:
                 tags = dataset.tags()
-                with rasterio.open(confidence) as beside:
+                with rasterio.open(gdal_name(confidence)) as beside:
                     complete = tags.get("ITEM_ID") == beside.tags().get("ITEM_ID") == item
                 if not complete or beside.shape != dataset.shape:
                     raise StoreError(

@@ -12,6 +12,7 @@ from rasterio.errors import RasterioError
 
 from lc_assets.errors import BadBand, LandCoverError
 from lc_assets.io_managers.base import SceneIOManager
+from lc_assets.places import ObjectPath
 from lc_assets.reports import report_raw_bands
 from lc_assets.sentinel2.bands import TRUE_COLOUR
 from lc_assets.sentinel2.item import Scene, is_remote
@@ -43,6 +44,9 @@ class RawBandsIOManager(SceneIOManager):
                 present = self.read(scene)
             with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST) as stage:
                 fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
+                for name, how in fetched.items():
+                    if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
+                        (stage / f"{name}.tif").unlink()  # it is there, and need not be put again
         seconds = time.perf_counter() - started
         raw = self.read(scene)
         try:

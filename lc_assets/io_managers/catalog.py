@@ -10,7 +10,7 @@ import pystac
 from lc_assets.errors import StoreError
 from lc_assets.io_managers.base import SceneIOManager
 from lc_assets.reports import report_catalog
-from lc_assets.stac.catalog import CATALOG, catalog_files
+from lc_assets.stac.catalog import CATALOG, catalog_files, read_catalog
 from lc_assets.stac.validate import validate_offline
 from lc_assets.store import SceneFolder, staging
 
@@ -36,4 +36,4 @@ class CatalogIOManager(SceneIOManager):
 
     def read(self, scene: SceneFolder) -> pystac.Catalog:
         """The written catalog."""
-        return pystac.Catalog.from_file(str(scene.catalog))
+        return read_catalog(scene.catalog)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from lc_assets.io_managers.base import SceneIOManager
+from lc_assets.places import ObjectPath, files_in, gdal_name
 from lc_assets.raster.cog import write_band_cog, write_stack_cog
 from lc_assets.raster.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
 from lc_assets.reports import report_stack
@@ -22,7 +23,7 @@ class _StackIOManager(SceneIOManager):
     def read(self, scene: SceneFolder) -> Stack:
         """The stack, ready to be read window by window."""
         folder = scene.resampled_stack
-        written = (folder / STACK_COG).exists()
+        written = STACK_COG in files_in(folder)
         if not written:
             RawBands.open(scene.raw_bands, scene.item)  # the pixels are there, and still the ones that were fetched
         stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
@@ -40,7 +41,9 @@ class VirtualStackIOManager(_StackIOManager):
     def write(self, scene: SceneFolder, value: StackRecipe) -> dict[str, Any]:
         """Put the documents."""
         with staging(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_VRT) as stage:
-            for name, document in vrt_documents(value, _relative(value)).items():
+            # GDAL follows `../` on a disk and in S3, not in Azure: there, files go by their full names.
+            href = _absolute(value) if isinstance(scene.resampled_stack, ObjectPath) else _relative(value)
+            for name, document in vrt_documents(value, href).items():
                 (stage / name).write_text(document, encoding="utf-8")
         return self._written(scene, other_form=(STACK_COG, SCL_COG))
 
@@ -51,7 +54,7 @@ class CogStackIOManager(_StackIOManager):
     def write(self, scene: SceneFolder, value: StackRecipe) -> dict[str, Any]:
         """Write the virtual stack's pixels, strip by strip, then put the file."""
         with staging(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_COG) as stage:
-            documents = vrt_documents(value, _relative(value))
+            documents = vrt_documents(value, _absolute(value))
             for name, document in documents.items():
                 (stage / name).write_text(document, encoding="utf-8")
             virtual = Stack.open(stage / STACK_VRT, None, scene.item)
@@ -62,6 +65,11 @@ class CogStackIOManager(_StackIOManager):
             for name in documents:
                 (stage / name).unlink()
         return self._written(scene, other_form=(STACK_VRT, SCL_VRT))
+
+
+def _absolute(recipe: StackRecipe) -> dict[str, str]:
+    """Native files by their full names, wherever they lie."""
+    return {name: gdal_name(band.path) for name, band in recipe.bands.items()}
 
 
 def _relative(recipe: StackRecipe) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from lc_assets.errors import BadBand
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
 from lc_assets.sentinel2.promise import MAX_SIDE, Promise
@@ -35,12 +36,12 @@ class BandFile:
     """One checked band file: its name, path, grid and native pixel size (m)."""
 
     name: str
-    path: Path
+    path: Place
     grid: Grid
     gsd: int
 
 
-def check_band_files(paths: dict[str, Path], item: str) -> dict[str, BandFile]:
+def check_band_files(paths: Mapping[str, Place], item: str) -> dict[str, BandFile]:
     """Open every band (and SCL, if there) and hold it against the grid of B02.
 
     Args:
@@ -131,7 +132,7 @@ def _decode(path: Path, item: str, name: str) -> None:
         ) from None
 
 
-def _driver(path: Path) -> str:
+def _driver(path: Place) -> str:
     """The driver to open a file with, by how it begins. GDAL left to itself asks all of its drivers, and some of
     these ask servers that the file names.
 
@@ -145,10 +146,10 @@ def _driver(path: Path) -> str:
         raise RasterioIOError(str(error)) from None
 
 
-def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandFile:
+def _check_file(name: str, path: Place, gsd: int, dtype: str, item: str) -> BandFile:
     remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
     try:
-        with rasterio.open(path, driver=_driver(path)) as dataset:
+        with rasterio.open(gdal_name(path), driver=_driver(path)) as dataset:
             crs = dataset.crs
             if dataset.driver not in _DRIVERS:
                 raise BadBand(
@@ -179,10 +180,10 @@ def _check_file(name: str, path: Path, gsd: int, dtype: str, item: str) -> BandF
                     asset=name,
                     remedy="use the item's original file",
                 )
-            end = _end_of_last_block(dataset)
-            if end > path.stat().st_size:
+            end, size = _end_of_last_block(dataset), path.stat().st_size
+            if end > size:
                 raise BadBand(
-                    f"the file is truncated: {path.stat().st_size} of at least {end} bytes",
+                    f"the file is truncated: {size} of at least {end} bytes",
                     item=item,
                     asset=name,
                     remedy="get the whole file from its source, then run it again",

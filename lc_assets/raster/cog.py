@@ -21,6 +21,7 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.landcover import ALL_CLASSES, NO_DATA, colormap
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.levels import with_levels
 from lc_assets.raster.stack import StackReader, StackRecipe, stack_blocks
@@ -79,15 +80,15 @@ def write_band_cog(path: Path, source: Path) -> None:
     rasterio.shutil.copy(str(source), str(path), **_cog_options("MODE", 512))
 
 
-def cog_problems(path: Path) -> list[str]:
+def cog_problems(path: Place) -> list[str]:
     """What keeps a file from being a valid COG, in rio-cogeo's words; empty when it is one."""
-    valid, errors, warnings = cog_validate(str(path), quiet=True)
+    valid, errors, warnings = cog_validate(gdal_name(path), quiet=True)
     return [] if valid and not warnings else [*errors, *warnings]
 
 
-def read_blocks(path: Path, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
+def read_blocks(path: Place, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
     """(window, first band) of a raster in full-width strips."""
-    with rasterio.open(path) as dataset:
+    with rasterio.open(gdal_name(path)) as dataset:
         for window in Grid.of(dataset).strips(rows):
             yield window, dataset.read(1, window=window)
 

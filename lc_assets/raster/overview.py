@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -17,6 +16,7 @@ from rasterio.windows import Window
 
 from lc_assets.errors import StoreError
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.grid import Grid
 
 MAX_SIDE = 1536
@@ -80,7 +80,7 @@ class OverviewPlan:
     """
 
     item: str
-    source: Path
+    source: Place
     source_grid: Grid
     pixels: np.ndarray
     tags: dict[str, str]
@@ -94,7 +94,7 @@ class OverviewPlan:
     def blocks(self) -> Iterator[tuple[Window, np.ndarray]]:
         """(window in the overview, codes), from top to bottom."""
         rows = max(1, 512 // self.factor) * self.factor
-        with rasterio.open(self.source, OVERVIEW_LEVEL="NONE") as dataset:
+        with rasterio.open(gdal_name(self.source), OVERVIEW_LEVEL="NONE") as dataset:
             for window in self.source_grid.strips(rows):
                 codes = modal(dataset.read(1, window=window), self.factor)
                 yield Window(0, window.row_off // self.factor, codes.shape[1], codes.shape[0]), codes
@@ -105,19 +105,19 @@ class Overview:
     """A written overview: its raster, its picture with legend, its grid."""
 
     item: str
-    path: Path
-    thumbnail: Path
+    path: Place
+    thumbnail: Place
     grid: Grid
 
     @classmethod
-    def open(cls, path: Path, thumbnail: Path, item: str) -> Overview:
+    def open(cls, path: Place, thumbnail: Place, item: str) -> Overview:
         """Read a written overview's grid.
 
         Raises:
             StoreError: it is not there.
         """
         try:
-            with rasterio.open(path) as dataset:
+            with rasterio.open(gdal_name(path)) as dataset:
                 return cls(item, path, thumbnail, Grid.of(dataset))
         except RasterioIOError:
             raise StoreError(

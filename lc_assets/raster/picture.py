@@ -4,7 +4,6 @@ Pillow."""
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -12,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.overview import modal
 
 _FONT_SIZE = 13
@@ -68,15 +68,15 @@ def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, roo
         draw.text((x, y + 4), label, fill=INK, font=font)  # type: ignore[arg-type]
 
 
-def shown_codes(path: Path, side: int) -> tuple[np.ndarray, float]:
+def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
     """A class raster at no more than `side` pixels (by mode), and the size of the pixels shown in metres.
 
     Small rasters are enlarged by whole steps, so that the picture can be read.
     """
-    with rasterio.open(path) as dataset:
+    with rasterio.open(gdal_name(path)) as dataset:
         # The coarsest level that still has the pixels to show: a full tile is never read whole for a picture.
         fit = [n for n, f in enumerate(dataset.overviews(1)) if max(dataset.shape) / f >= side]
-    with rasterio.open(path, OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
+    with rasterio.open(gdal_name(path), OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
         codes, size = dataset.read(1), float(dataset.transform.a)
     longest = max(codes.shape)
     if longest > side:
@@ -86,7 +86,7 @@ def shown_codes(path: Path, side: int) -> tuple[np.ndarray, float]:
     return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
 
 
-def true_colour(bands: tuple[Path, Path, Path], side: int = 512) -> bytes:
+def true_colour(bands: tuple[Place, Place, Place], side: int = 512) -> bytes:
     """JPEG quicklook from three band files (red, green, blue) of one grid, stretched so that all but the brightest keep
     their shades."""
     layers = [_reduced(path, side) for path in bands]
@@ -102,8 +102,8 @@ def true_colour(bands: tuple[Path, Path, Path], side: int = 512) -> bytes:
     return encoded(Image.fromarray(page), "JPEG", quality=82)
 
 
-def _reduced(path: Path, side: int) -> np.ndarray:
-    with rasterio.open(path) as dataset:
+def _reduced(path: Place, side: int) -> np.ndarray:
+    with rasterio.open(gdal_name(path)) as dataset:
         scale = max(dataset.shape) / side
         if scale <= 1:
             return dataset.read(1)

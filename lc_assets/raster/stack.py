@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -21,6 +20,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from lc_assets.errors import BadBand, StoreError
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.check import BandFile
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands import BAND_NAMES, REFERENCE_BAND, SCL
@@ -81,8 +81,8 @@ class Stack:
     """
 
     item: str
-    path: Path
-    scl_path: Path | None
+    path: Place
+    scl_path: Place | None
     grid: Grid
     product_level: str
     baseline: str
@@ -90,14 +90,14 @@ class Stack:
     kernel: str
 
     @classmethod
-    def open(cls, path: Path, scl_path: Path | None, item: str) -> Stack:
+    def open(cls, path: Place, scl_path: Place | None, item: str) -> Stack:
         """Read a stack's own description.
 
         Raises:
             StoreError: it is not there or no stack.
         """
         try:
-            with rasterio.open(path) as dataset:
+            with rasterio.open(gdal_name(path)) as dataset:
                 tags = dataset.tags()
                 if tags.get("ITEM_ID") != item or dataset.descriptions != BAND_NAMES:
                     raise StoreError(
@@ -141,8 +141,8 @@ class StackReader:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._dataset = rasterio.open(stack.path)
-        self._scl = rasterio.open(stack.scl_path) if stack.scl_path else None
+        self._dataset = rasterio.open(gdal_name(stack.path))
+        self._scl = rasterio.open(gdal_name(stack.scl_path)) if stack.scl_path else None
 
     def __enter__(self) -> StackReader:
         return self
@@ -210,7 +210,7 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
 
     Args:
         recipe: what to stack.
-        href: band name -> path of the native file, relative to the folder in which the documents will lie.
+        href: band name -> path of the native file, absolute or relative to the folder in which the documents will lie.
 
     Returns:
         file name -> XML: `native_<band>.vrt` for each band, `stack.vrt`, and `scl.vrt` where there is a scene
@@ -262,8 +262,9 @@ def _header(grid: Grid) -> str:
 def _source(href: str, native: Grid, target: Grid, kernel: str | None = None) -> str:
     # A source that names a kernel imposes it on all that read through it: the native wrappers must not name any.
     attribute = f' resampling="{kernel}"' if kernel else ""
+    relative = int(not href.startswith("/"))
     return (
-        f'<SimpleSource{attribute}><SourceFilename relativeToVRT="1">{escape(href)}</SourceFilename>'
+        f'<SimpleSource{attribute}><SourceFilename relativeToVRT="{relative}">{escape(href)}</SourceFilename>'
         f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="{native.width}" ySize="{native.height}"/>'
         f'<DstRect xOff="0" yOff="0" xSize="{target.width}" ySize="{target.height}"/></SimpleSource>'
     )

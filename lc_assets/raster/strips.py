@@ -17,6 +17,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
+from lc_assets.places import Place, gdal_name
 from lc_assets.raster.stack import STACK_VRT, Stack, native_vrt, undecodable
 from lc_assets.raster.upsample import bilinear, nearest
 from lc_assets.sentinel2.bands import BAND_NAMES
@@ -137,9 +138,9 @@ class StripReader:
     def _stacked(self) -> list[_Rows]:
         return [self._rows(self.stack.path, _read(number)) for number in range(1, len(BAND_NAMES) + 1)]
 
-    def _rows(self, path: object, read: Reading, margin: int = 0, band: str | None = None) -> _Rows:
+    def _rows(self, path: Place, read: Reading, margin: int = 0, band: str | None = None) -> _Rows:
         # A handle of its own for each: handles must not be shared between threads.
-        dataset = self._close.enter_context(rasterio.open(path))
+        dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
         return _Rows(dataset, read, self.stack.grid.width // dataset.width, margin, band)
 
 

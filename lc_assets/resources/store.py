@@ -1,7 +1,5 @@
 """The store as a resource."""
 
-from pathlib import Path
-
 from dagster import ConfigurableResource
 from pydantic import Field
 
@@ -11,8 +9,8 @@ from lc_assets.store import Store
 class StoreResource(ConfigurableResource):
     """Where everything is written."""
 
-    root: str = Field(description="Folder of the store, absolute.")
+    root: str = Field(description="Where the store is: an absolute path, or a URL (s3://, az://, gs://).")
 
     def store(self) -> Store:
         """The store itself."""
-        return Store(Path(self.root))
+        return Store.at(self.root)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets.errors import BadItem, BadReference, without_query
+from lc_assets.places import Place
 from lc_assets.sentinel2.bands import BAND_NAMES, SCL
 from lc_assets.sentinel2.catalogs import CatalogKind, catalog_of
 from lc_assets.sentinel2.footprint import check_place_and_time
@@ -129,7 +130,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
     return Scene(item_id, document, hrefs, level, baseline, offset, promised)
 
 
-def read_document(path: Path) -> Any:
+def read_document(path: Place) -> Any:
     """Parse a JSON file.
 
     Raises:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -16,20 +17,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lc_assets.checksum import sha256_of
+from lc_assets.places import ObjectPath, Place
 
 
 @dataclass(frozen=True)
 class Copy:
     """A complete copy of a file: where it is, which version the server called it, size in bytes, SHA-256 (hex)."""
 
-    path: Path
+    path: Place
     etag: str
     size: int
     sha256: str
 
     def is_whole(self) -> bool:
-        """True when the file is still what it was."""
+        """True when the file is still what it was. (Whether an object is, shows when it is taken.)"""
         with suppress(OSError):
+            if isinstance(self.path, ObjectPath):
+                return self.path.stat().st_size == self.size
             return self.path.stat().st_size == self.size and sha256_of(self.path) == self.sha256
         return False
 
@@ -97,14 +101,25 @@ class Landing:
         self._remember(etag, size, sha256)
 
     def keep(self, copy: Copy) -> None:
-        """Take a copy that is elsewhere, or here already."""
+        """Take a copy that is elsewhere, or here already.
+
+        Raises:
+            OSError: it cannot be read, or is not what it was.
+        """
         self.drop()
         if copy.path != self.target:
             self.target.unlink(missing_ok=True)
-            try:
-                os.link(copy.path, self.target)
-            except OSError:
-                shutil.copyfile(copy.path, self.target)
+            if isinstance(copy.path, ObjectPath):
+                with copy.path.open() as source, self.target.open("wb") as target:
+                    shutil.copyfileobj(source, target, 1 << 22)
+                if sha256_of(self.target) != copy.sha256:
+                    self.target.unlink()
+                    raise OSError(errno.EIO, "it has been changed in place", str(copy.path))
+            else:
+                try:
+                    os.link(copy.path, self.target)
+                except OSError:
+                    shutil.copyfile(copy.path, self.target)
         self._remember(copy.etag, copy.size, copy.sha256)
 
     def _remember(self, etag: str | None, size: int, sha256: str) -> None:

@@ -1,4 +1,4 @@
-"""The raw bands of a scene on disk: fetched byte for byte, checked, and described by a manifest."""
+"""The raw bands of a scene in the store: fetched byte for byte, checked, and described by a manifest."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from lc_assets.checksum import sha256_of
 from lc_assets.errors import StoreError
+from lc_assets.places import Place, Status, files_in
 from lc_assets.progress import ByteProgress, note
 from lc_assets.raster.check import BandFile, check_arrived, check_band_files
 from lc_assets.sentinel2.bands import BAND_NAMES
@@ -48,11 +49,11 @@ class RawBands:
     """
 
     scene: Scene
-    folder: Path
+    folder: Place
     files: dict[str, dict[str, Any]]
 
     @classmethod
-    def open(cls, folder: Path, item: str) -> RawBands:
+    def open(cls, folder: Place, item: str) -> RawBands:
         """Read a folder's manifest and hold it against the files.
 
         Raises:
@@ -68,8 +69,9 @@ class RawBands:
                 "its raw bands are not in the store", item=item, asset="raw_bands", remedy=remedy
             ) from None
         raw = cls(parse_scene(read_document(folder / ITEM)), folder, files)
+        there = files_in(folder)
         for name, path in raw.paths.items():
-            status = path.stat() if path.exists() else None
+            status = there.get(path.name)
             found = status.st_size if status else None
             if found != files[name]["size"]:
                 raise StoreError(
@@ -79,8 +81,10 @@ class RawBands:
                     remedy=remedy,
                 )
             # A file that has been touched, or copied elsewhere, is as good as before if its content is.
-            touched = status and status.st_mtime_ns != files[name].get("modified", status.st_mtime_ns)
-            if touched and sha256_of(path) != files[name]["sha256"]:
+            if (
+                _is_touched(status, there[MANIFEST], files[name].get("modified"))
+                and sha256_of(path) != files[name]["sha256"]
+            ):
                 raise StoreError(
                     f"{path} has been changed in place since it was fetched (where it is a link, at its source)",
                     item=item,
@@ -90,8 +94,8 @@ class RawBands:
         return raw
 
     @property
-    def paths(self) -> dict[str, Path]:
-        """Band name -> local file."""
+    def paths(self) -> dict[str, Place]:
+        """Band name -> its file."""
         return {name: self.folder / entry["file"] for name, entry in self.files.items()}
 
     def copy_of(self, name: str, href: str) -> Copy | None:
@@ -104,6 +108,14 @@ class RawBands:
     def checked(self) -> dict[str, BandFile]:
         """The bands as checked files; see `lc_assets.raster.check.check_band_files`."""
         return check_band_files(self.paths, self.scene.id)
+
+
+def _is_touched(status: Status | None, manifest: Status, noted: int | None) -> bool:
+    """Whether a file may have been changed since it was fetched: on a disk its time is another than the noted one; of
+    an object, which is put before the manifest, the time is later than the manifest's."""
+    if status is None or noted is None:
+        return False
+    return status.st_mtime_ns > manifest.st_mtime_ns if status.is_object else status.st_mtime_ns != noted
 
 
 def fetch_scene(

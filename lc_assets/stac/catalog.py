@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pystac
+from pystac.stac_io import StacIO
+
+from lc_assets.places import Place, place_of
 
 CATALOG = "catalog.json"
 
@@ -31,6 +35,25 @@ def catalog_files(item: pystac.Item) -> dict[str, bytes]:
         *document["links"],
     ]
     return {name: _json(document), CATALOG: _json(catalog)}
+
+
+class _Places(StacIO):
+    """Reads documents where they lie; nothing is fetched from a server that a document names."""
+
+    def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
+        return place_of(str(source)).read_text(encoding="utf-8")
+
+    def write_text(self, dest: Any, txt: str, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("documents are written by `lc_assets.store.staging`")
+
+
+def read_catalog(path: Place) -> pystac.Catalog:
+    """A written catalog, on a disk or in an object store.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return pystac.Catalog.from_file(str(path), stac_io=_Places())
 
 
 def _json(document: dict[str, object]) -> bytes:
