@@ -59,6 +59,11 @@ class SceneFolder:
         return work_folder(self.folder) / ".raw_bands.incoming"
 
     @property
+    def lease(self) -> ObjectPath | None:
+        """What whoever fetches holds, so that no other machine does; None on a disk, where a file lock does that."""
+        return self.folder / ".raw_bands.lease" if isinstance(self.folder, ObjectPath) else None
+
+    @property
     def manifest(self) -> Place:
         """What `raw_bands` holds; its presence says that the folder is complete."""
         return self.raw_bands / "manifest.json"

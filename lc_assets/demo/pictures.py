@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.places import Place
 from lc_assets.raster.picture import INK, PAPER, class_image, map_with_legend, shown_codes, true_colour
 from lc_assets.sentinel2.bands import TRUE_COLOUR
 from lc_assets.settings import Settings
@@ -90,7 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     store = Store(Settings.from_environment().store)
-    for folder in sorted((store.root / "scenes").iterdir(), key=str):
+    folders: list[Place] = [*(store.root / "scenes").iterdir()]
+    for folder in sorted(folders, key=str):
         if folder.name == DEMO_ITEM_ID:
             demo_panels(store.scene(folder.name), options.truth).quantize(128).save(options.out / "demo.png")
         elif not folder.name.startswith("."):

@@ -37,9 +37,9 @@ class RawBandsIOManager(SceneIOManager):
         started = time.perf_counter()
         present: RawBands | None = None
         patience = Patience(read=self.timeout, backoff=self.backoff)
-        # Local files are linked in a moment; who fetches the same from afar is waited for.
-        remote = any(is_remote(href) for href in value.hrefs.values())
-        with alone(scene.incoming, scene.item) if remote else nullcontext():
+        # Local files are linked in a moment; who fetches the same from afar, or puts it afar, is waited for.
+        remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
+        with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext():
             with suppress(LandCoverError):  # there is none, or a broken one: then all is fetched
                 present = self.read(scene)
             with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST) as stage:

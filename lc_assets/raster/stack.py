@@ -20,7 +20,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from lc_assets.errors import BadBand, StoreError
-from lc_assets.places import Place, gdal_name
+from lc_assets.places import ObjectPath, Place, gdal_name
 from lc_assets.raster.check import BandFile
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands import BAND_NAMES, REFERENCE_BAND, SCL
@@ -188,6 +188,15 @@ def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -
     text = f"{error} {error.__cause__ or ''}"
     names = [*BAND_NAMES, SCL]
     band = band or next((name for name in names if f"{name}.tif" in text), None)
+    if isinstance(stack.path, ObjectPath):
+        # GDAL tells of a request that failed for good and of a damaged block in the same words.
+        return BadBand(
+            "a block of the raster cannot be read: the object store did not give it, or the file is damaged",
+            item=stack.item,
+            asset=band or str(stack.path.name),
+            remedy="run it again; if it happens again, materialise raw_bands anew",
+            transient=True,
+        )
     return BadBand(
         "a block of the raster cannot be decoded: the file is damaged",
         item=stack.item,

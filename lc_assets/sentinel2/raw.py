@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,8 @@ from filelock import FileLock, Timeout
 
 from lc_assets.checksum import sha256_of
 from lc_assets.errors import StoreError
-from lc_assets.places import Place, Status, files_in
+from lc_assets.lease import lease
+from lc_assets.places import ObjectPath, Place, Status, files_in
 from lc_assets.progress import ByteProgress, note
 from lc_assets.raster.check import BandFile, check_arrived, check_band_files
 from lc_assets.sentinel2.bands import BAND_NAMES
@@ -220,17 +221,25 @@ def _most_bytes(promise: Promise) -> int:
 
 
 @contextmanager
-def alone(folder: Path, item: str) -> Iterator[None]:
+def alone(incoming: Path, item: str, shared: ObjectPath | None = None) -> Iterator[None]:
     """Let one process at a time fetch a scene, to the end; a second one waits for it, and then finds it all there.
 
+    Args:
+        incoming: the local folder of what is being fetched.
+        item: STAC item id, for messages.
+        shared: the lease that machines share, where the store is an object store: a lock on a disk binds one machine.
+
     Raises:
-        StoreError: the other one takes too long, or the folder cannot be written.
+        StoreError: the other one takes too long, or the store cannot be written.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder.with_name(f"{folder.name}.lock"))
     try:
-        lock.acquire(timeout=_OTHERS_SECONDS)
-    except Timeout:
+        incoming.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as taken:
+            taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=_OTHERS_SECONDS))
+            if shared:
+                taken.enter_context(lease(shared, wait=_OTHERS_SECONDS))
+            held = taken.pop_all()
+    except (Timeout, TimeoutError):
         raise StoreError(
             f"another process has been fetching it for {_OTHERS_SECONDS} s",
             item=item,
@@ -238,10 +247,17 @@ def alone(folder: Path, item: str) -> Iterator[None]:
             remedy="look what that process does, then run it again",
             transient=True,
         ) from None
-    try:
+    except OSError as error:
+        denied = isinstance(error, PermissionError)
+        raise StoreError(
+            f"{error.filename or incoming} cannot be written ({error.strerror or error})",
+            item=item,
+            asset="raw_bands",
+            remedy=f"check {'the credentials, and what they may do' if denied else 'the store'}, then run it again",
+            transient=not denied,
+        ) from None
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def _write_json(path: Path, content: Any) -> None:

@@ -1,0 +1,349 @@
+"""The store as a URL: S3 (moto's server) and Azure (azurite), really spoken to."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
+
+from lc_assets.buckets import gdal_settings
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.errors import StoreError
+from lc_assets.lease import lease
+from lc_assets.places import (
+    ObjectPath,
+    Place,
+    files_below,
+    files_in,
+    gdal_name,
+    place_of,
+    remove_tree,
+    replace_if,
+    version,
+    work_folder,
+)
+from lc_assets.running import Outcome
+from lc_assets.settings import Settings
+from lc_assets_tests.conftest import Desk
+from lc_assets_tests.rig.gate import Gate
+from lc_assets_tests.rig.object_stores import S3, Azure
+from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.scenes import pc_scene
+from lc_assets_tests.rig.service import PlanetaryComputer
+
+Root = Callable[[str], ObjectPath]
+
+
+def _started(kind: type[S3] | type[Azure]) -> Iterator[tuple[S3 | Azure, Gate]]:
+    try:
+        server = kind()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    # Clients are kept per bucket for as long as the process lives: they see the gate from the beginning.
+    gate = Gate(server.port)
+    yield server, gate
+    gate.stop()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def s3_server() -> Iterator[tuple[S3 | Azure, Gate]]:
+    yield from _started(S3)
+
+
+@pytest.fixture(scope="module")
+def azure_server() -> Iterator[tuple[S3 | Azure, Gate]]:
+    yield from _started(Azure)
+
+
+@pytest.fixture(params=["s3", "azure"])
+def remote(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[ObjectPath, Gate]]:
+    """A fresh root in each kind of store, and the gate in front of it."""
+    server, gate = request.getfixturevalue(f"{request.param}_server")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value.replace(f":{server.port}", f":{gate.port}"))
+    monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path / "scratch"))
+    gate.clear()
+    root = place_of(f"{server.url}/{tmp_path.name}")
+    assert isinstance(root, ObjectPath)
+    yield root, gate
+    gate.refuse()
+
+
+@pytest.fixture
+def away(remote: tuple[ObjectPath, Gate]) -> Iterator[Desk]:
+    """A desk whose store is remote."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Desk(Settings(store=remote[0], stac_url="http://127.0.0.1:9", precision="float32"), instance)
+
+
+def _products(desk: Desk) -> dict[str, bytes]:
+    folder = desk.folder(DEMO_ITEM_ID)
+    return {
+        path.name: path.read_bytes()
+        for path in (folder.classified, folder.confidence, folder.overview, folder.thumbnail)
+    }
+
+
+def _names(place: Place) -> set[str]:
+    return {str(path).removeprefix(f"{place}/") for path, _ in files_below(place)}
+
+
+@pytest.mark.parametrize("stack", ["virtual", "cog"])
+def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_else(
+    desk: Desk, away: Desk, demo_item: Path, tmp_path: Path, stack: str
+) -> None:
+    desk.settings = replace(desk.settings, precision="float32", stack=stack)
+    away.settings = replace(away.settings, stack=stack)
+    here, there = desk.classify(demo_item), away.classify(demo_item)
+    assert _products(desk) == _products(away)
+    assert _names(there.folder) == _names(here.folder)
+    documents = [json.loads((f.folder / f"{DEMO_ITEM_ID}_classified.json").read_text()) for f in (here, there)]
+    assert documents[0]["assets"] == documents[1]["assets"]
+    assert [path for path, _ in files_below(tmp_path / "scratch") if path.suffix != ".lock"] == []
+    again = away.run(DEMO_ITEM_ID)
+    assert again.error is None and _products(desk) == _products(away)
+
+
+def test_pixels_are_read_by_ranges_and_no_band_is_fetched_whole(
+    away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path
+) -> None:
+    away.classify(demo_item)
+    reads = [
+        (path, asked)
+        for method, path, asked, _ in remote[1].requests
+        if method == "GET" and "/raw_bands/" in path and path.endswith(".tif")
+    ]
+    assert reads and all(asked.startswith("bytes=") for _, asked in reads)
+
+
+def test_gdal_sees_what_has_been_put_since_it_looked_last(
+    remote: tuple[ObjectPath, Gate], classified_demo: object
+) -> None:
+    place = remote[0] / "raster.tif"
+    with pytest.raises(RasterioIOError):
+        rasterio.open(gdal_name(place))
+    desk, _ = classified_demo
+    folder = desk.folder(DEMO_ITEM_ID)
+    for source in (folder.classified, folder.overview, folder.confidence):
+        place.write_bytes(source.read_bytes())
+        with rasterio.open(gdal_name(place)) as found, rasterio.open(source) as expected:
+            assert found.shape == expected.shape and (found.read() == expected.read()).all()
+
+
+def test_a_store_that_refuses_writes_for_a_while_is_waited_for(
+    away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path, desk: Desk
+) -> None:
+    away.add(demo_item)
+    remote[1].refuse("PUT", 503)
+    threading.Timer(4, remote[1].refuse).start()
+    outcome = away.run(DEMO_ITEM_ID)
+    desk.settings = replace(desk.settings, precision="float32")
+    desk.classify(demo_item)
+    assert outcome.error is None
+    assert [status for *_, status in remote[1].requests if status == 503]
+    assert _products(away) == _products(desk)
+
+
+def test_a_store_that_forbids_writing_is_one_error_and_nothing_half_written(
+    away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path
+) -> None:
+    away.add(demo_item)
+    remote[1].refuse("PUT", 403)
+    outcome: Outcome = away.run(DEMO_ITEM_ID)
+    assert outcome.error and "Traceback" not in outcome.error and "sig=" not in outcome.error
+    assert DEMO_ITEM_ID in outcome.error and "->" in outcome.error
+    remote[1].refuse()
+    assert not away.folder(DEMO_ITEM_ID).folder.is_dir()
+    assert away.run(DEMO_ITEM_ID).error is None
+
+
+def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_item: Path) -> None:
+    folder = away.classify(demo_item)
+    band = folder.raw_bands / "B08.tif"
+    content = bytearray(band.read_bytes())
+    content[-1] ^= 1
+    time.sleep(1.1)  # object stores tell the time in whole seconds
+    band.write_bytes(bytes(content))
+    with pytest.raises(StoreError, match="changed in place"):
+        from lc_assets.sentinel2.raw import RawBands
+
+        RawBands.open(folder.raw_bands, DEMO_ITEM_ID)
+
+
+def test_bands_that_the_server_calls_newest_are_not_put_again(
+    away: Desk, remote: tuple[ObjectPath, Gate], pc: PlanetaryComputer, tmp_path: Path
+) -> None:
+    made = pc_scene(60, tmp_path)
+    pc.publish(made.item, made.files)
+    from lc_assets.registry import Registry
+    from lc_assets.running import register
+    from lc_assets.sentinel2.item import parse_scene
+    from lc_assets.sentinel2.references import Catalog
+
+    scene = parse_scene(made.item)
+    Registry(away.store, Catalog(away.settings.stac_url)).register(scene)
+    register(away.instance, [scene.id])
+    first = away.run(scene.id)
+    assert first.error is None
+    remote[1].clear()
+    assert away.run(scene.id).error is None
+    put = [path for method, path, *_ in remote[1].requests if method == "PUT" and "/raw_bands/" in path]
+    assert put and not [path for path in put if path.endswith(".tif")]
+
+
+def _count(place: Place) -> None:
+    while True:
+        seen = version(place)
+        value = int(place.read_bytes()) if seen else 0
+        if replace_if(place, str(value + 1).encode(), seen):
+            return
+
+
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_of_writers_that_replace_what_they_have_read_none_is_lost(
+    remote: tuple[ObjectPath, Gate], tmp_path: Path, where: str
+) -> None:
+    place = tmp_path / "count" if where == "disk" else remote[0] / "count"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(_count, [place] * 24))
+    assert place.read_bytes() == b"24"
+    assert not replace_if(place, b"0", None) and not replace_if(place, b"0", "other")
+
+
+def test_a_tree_is_listed_and_removed(remote: tuple[ObjectPath, Gate]) -> None:
+    root = remote[0] / "tree"
+    for name in ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden"):
+        (root / name).write_bytes(name.encode())
+    (remote[0] / "tree2").write_bytes(b"a neighbour")
+    assert {path.name for path in root.iterdir()} == {"a.txt", "b", ".hidden"}
+    assert set(files_in(root)) == {"a.txt", ".hidden"}
+    assert sum(size for _, size in files_below(root)) == sum(map(len, ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden")))
+    with (root / "b" / "c.txt").open() as file:
+        file.seek(2)
+        assert file.read() == b"c.txt"
+    remove_tree(root)
+    assert not root.is_dir() and (remote[0] / "tree2").exists()
+    with pytest.raises(FileNotFoundError):
+        (root / "a.txt").read_bytes()
+
+
+def _hold(url: str, held: str) -> None:
+    place = place_of(url)
+    assert isinstance(place, ObjectPath)
+    with lease(place, wait=5, seconds=3):
+        Path(held).touch()
+        time.sleep(60)
+
+
+def test_a_lease_is_one_process_s_and_free_again_when_that_is_killed(
+    remote: tuple[ObjectPath, Gate], tmp_path: Path
+) -> None:
+    place = remote[0] / ".lease"
+    other = multiprocessing.get_context("spawn").Process(target=_hold, args=(str(place), str(tmp_path / "held")))
+    other.start()
+    while not (tmp_path / "held").exists():
+        assert other.is_alive()
+        time.sleep(0.05)
+    with pytest.raises(TimeoutError), lease(place, wait=5, seconds=3):
+        pass
+    os.kill(other.pid or 0, signal.SIGKILL)
+    other.join()
+    with lease(place, wait=10, seconds=3):
+        assert place.exists()
+    assert not place.exists()
+
+
+def test_a_lease_that_cannot_be_renewed_is_told(remote: tuple[ObjectPath, Gate]) -> None:
+    place = remote[0] / ".lease"
+    with pytest.raises(StoreError, match="lost"), lease(place, wait=5, seconds=1):
+        place.write_bytes(b"taken by another")
+        time.sleep(1)
+    assert place.read_bytes() == b"taken by another"
+
+
+def test_the_command_line_takes_a_url_as_the_store(
+    remote: tuple[ObjectPath, Gate], demo_item: Path, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home")}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "lc_assets.cli", *arguments]
+        return subprocess.run(
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+
+    done = run("classify", str(demo_item), "--store", str(remote[0]))
+    assert done.returncode == 0, done.stderr
+    assert f"{remote[0]}/scenes/{DEMO_ITEM_ID}/{DEMO_ITEM_ID}_classified.tif" in done.stdout
+    assert (remote[0] / "scenes" / DEMO_ITEM_ID / "catalog.json").exists()
+    for wrong in ("ftp://somewhere/else", "s3://", "s3://user:pw@bucket/x", "az://container/a/../b"):
+        refused = run("classify", str(demo_item), "--store", wrong)
+        assert refused.returncode == 1 and "Traceback" not in refused.stderr
+        assert refused.stderr.startswith("error: ") and "->" in refused.stderr and "pw" not in refused.stderr
+
+
+def test_two_fetches_of_one_scene_at_once_leave_one_whole_scene(
+    away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
+) -> None:
+    from lc_assets.io_managers import RawBandsIOManager
+    from lc_assets.resources import StoreResource
+    from lc_assets.sentinel2.item import parse_scene
+
+    made = pc_scene(61, tmp_path)
+    pc.publish(made.item, made.files)
+    scene = parse_scene(made.item)
+    manager = RawBandsIOManager(store=StoreResource(root=str(remote[0])))
+    failures: list[BaseException] = []
+
+    def write() -> None:
+        try:
+            manager.write(away.folder(scene.id), scene)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert manager.read(away.folder(scene.id)).checked()
+    assert not [path for path, _ in files_below(remote[0]) if path.name.startswith(".")]
+
+
+def test_credentials_go_by_gdal_s_names_too() -> None:
+    assert gdal_settings("s3", {"AWS_ENDPOINT_URL": "https://minio.example:9000", "AWS_DEFAULT_REGION": "eu"}) == {
+        "AWS_S3_ENDPOINT": "minio.example:9000",
+        "AWS_HTTPS": "YES",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+        "AWS_REGION": "eu",
+    }
+    assert gdal_settings("s3", {}) == {}
+    key = {"AZURE_STORAGE_ACCOUNT_NAME": "maps", "AZURE_STORAGE_KEY": "k"}
+    assert gdal_settings("az", key) == {"AZURE_STORAGE_ACCOUNT": "maps", "AZURE_STORAGE_ACCESS_KEY": "k"}
+    assert gdal_settings("gs", {}) == {}
+
+
+def test_work_for_a_disk_is_done_beside_it_and_for_an_object_store_in_the_scratch_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path))
+    assert work_folder(tmp_path / "store" / "x") == tmp_path / "store" / "x"
+    assert work_folder(place_of("gs://bucket/maps") / "x") == tmp_path / "gs" / "bucket" / "maps" / "x"
