@@ -15,7 +15,7 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
 from lc_assets.assets import SCENE_ASSETS
-from lc_assets.assets.class_raster import MODEL_TAG
+from lc_assets.identity import MODEL_TAG
 
 
 def launch_backfill(

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import dagster as dg
 from pydantic import Field
 
-from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel
 from lc_assets.failures import told
+from lc_assets.identity import check_pins
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import CLASSES, NO_DATA
@@ -17,8 +16,6 @@ from lc_assets.raster.stack import Stack
 from lc_assets.resources import ModelResource, StoreResource
 
 DEFAULT_STRIDE = 8
-MODEL_TAG = "lc_assets/model"
-"""Run tag: fingerprint of the model that the run was queued for."""
 MOSTLY_EMPTY = 0.9
 
 
@@ -74,7 +71,8 @@ def class_raster(
             resampled_stack, model.engine(), config.stride, config.mask_clouds, config.strip_pixels
         )
         classification.engine.check_stack(resampled_stack)
-        _check_meant(classification.engine.contract, context.run.tags.get(MODEL_TAG), context.partition_key)
+        # Whoever works a queue off may have been installed or set otherwise than whoever queued.
+        check_pins(context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster")
         layout = classification.layout
         context.log.info(
             "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
@@ -108,16 +106,3 @@ def class_raster(
         severity=dg.AssetCheckSeverity.WARN,
         metadata={"share": share, "limit": MOSTLY_EMPTY},
     )
-
-
-def _check_meant(contract: ModelContract, meant: str | None, item: str) -> None:
-    """Refuse to map with another model than the one that a backfill was queued for: whoever works the queue off may
-    have been started with another setting."""
-    if meant is not None and meant != contract.fingerprint:
-        raise BadModel(
-            f"this run was queued for model {meant}, the process that executes it has {contract.name} "
-            f"({contract.fingerprint})",
-            item=item,
-            asset="class_raster",
-            remedy="start the UI or the daemon with the LC_ASSETS_MODEL that is meant, then run it again",
-        )

@@ -10,6 +10,8 @@ from lc_assets.resources import ItemsResource
 
 CLOUDY_PERCENT = 50.0
 EMPTY_PERCENT = 80.0
+DOWNLOADS = "downloads"
+"""Dagster's pool of scenes that are fetched at a time; the instance says how many (no limit, unless it does)."""
 
 
 @dg.asset(
@@ -18,6 +20,7 @@ EMPTY_PERCENT = 80.0
     group_name="source",
     kinds={"cog", "sentinel2"},
     code_version="1",
+    pool=DOWNLOADS,
     check_specs=[
         dg.AssetCheckSpec(
             "cloud_share", asset="raw_bands", description=f"Less than {CLOUDY_PERCENT:.0f} % cloud cover."

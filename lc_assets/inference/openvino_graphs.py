@@ -3,23 +3,19 @@ stream."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 
+from lc_assets.machine import cores
+
 Run = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Inputs in the graph's order -> its first output, the caller's own. Any thread may call it."""
 
 MAX_STREAMS = 4
 """Blocks computed at a time. Each has a few dozen MB of its own; where there are more cores, they share a block."""
-
-
-def cores() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def streams() -> int:

@@ -27,10 +27,11 @@ from lc_assets.inference.dense import window_means
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.evaluators import MIN_VALID_SHARE, Evaluator
 from lc_assets.inference.layout import WindowLayout
-from lc_assets.inference.openvino_graphs import cores, streams
+from lc_assets.inference.openvino_graphs import streams
 from lc_assets.inference.plan import Block, StripPlan, plan_strips, position_columns
 from lc_assets.inference.stages import Stages, ahead
 from lc_assets.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.machine import cores
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.stack import Stack
 from lc_assets.raster.strips import HIDDEN, NO_SOURCE, USABLE, Strip, StripReader

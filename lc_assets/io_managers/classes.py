@@ -9,7 +9,8 @@ from typing import Any
 from lc_assets.inference.classmap import ClassMap, write_class_map
 from lc_assets.inference.sliding import Classification
 from lc_assets.io_managers.base import SceneIOManager
-from lc_assets.progress import RowProgress
+from lc_assets.machine import inference_slot
+from lc_assets.progress import RowProgress, note
 from lc_assets.reports import report_class_raster
 from lc_assets.store import SceneFolder, staging
 
@@ -18,11 +19,12 @@ class ClassRasterIOManager(SceneIOManager):
     """Computes and writes a `Classification`; gives it back as a `ClassMap`."""
 
     def write(self, scene: SceneFolder, value: Classification) -> dict[str, Any]:
-        """Compute, write, verify, put."""
-        started = time.perf_counter()
-        with staging(scene.folder, item=scene.item, asset="class_raster") as stage:
-            progress = RowProgress(value.stack.grid.width)
-            write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
+        """Compute, write, verify, put; when one of the machine's inference slots is free."""
+        with inference_slot(lambda: note("waiting for one of this machine's inference slots")):
+            started = time.perf_counter()
+            with staging(scene.folder, item=scene.item, asset="class_raster") as stage:
+                progress = RowProgress(value.stack.grid.width)
+                write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
         return report_class_raster(self.read(scene), value, time.perf_counter() - started)
 
     def read(self, scene: SceneFolder) -> ClassMap:

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.landcover import ALL_CLASSES, NO_DATA, colormap
+from lc_assets.machine import cores
 from lc_assets.places import Place, gdal_name
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.levels import with_levels
@@ -151,5 +152,5 @@ def _cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str
         "overview_resampling": overviews,
         "bigtiff": "IF_SAFER",
         # GDAL 3.x's compression threads print "Bad value 11 for ExtraSamples" on a twelve-band file, at random.
-        "num_threads": "1" if predictor == 2 else "ALL_CPUS",
+        "num_threads": "1" if predictor == 2 else str(cores()),
     }

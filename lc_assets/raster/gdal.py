@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import os
 
+from lc_assets.machine import cores
+
 SETTINGS: dict[str, str] = {
     "GDAL_CACHEMAX": "256",  # MB
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
     "GDAL_PAM_ENABLED": "NO",
-    "GDAL_NUM_THREADS": "ALL_CPUS",
     "GDAL_TIFF_INTERNAL_MASK": "YES",
 }
 
 
 def configure() -> None:
     """Apply the settings; called when `lc_assets.raster` is first imported, before any raster is opened."""
-    for name, value in SETTINGS.items():
+    for name, value in {**SETTINGS, "GDAL_NUM_THREADS": str(cores())}.items():
         os.environ.setdefault(name, value)
