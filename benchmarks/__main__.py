@@ -13,7 +13,8 @@ from typing import Any
 from benchmarks.tile import MOTIF, compression, write_tile
 from benchmarks.watch import measured
 from lc_assets.demo.item import DEMO_ITEM_ID
-from lc_assets.inference.openvino_graphs import cores, has_bfloat16
+from lc_assets.inference.openvino_graphs import has_bfloat16
+from lc_assets.machine import cores
 
 TILE = 6 * MOTIF
 """10980 px, a full Sentinel-2 tile."""

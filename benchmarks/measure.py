@@ -30,13 +30,14 @@ def reference(tile: str, work: str, chips: str) -> dict[str, Any]:
 
 def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -> dict[str, Any]:
     """All five assets of the tile through Dagster, in a store that is there or not; or those that are named."""
-    os.environ["DAGSTER_HOME"] = str(Path(store).parent / "dagster")
+    os.environ.setdefault("DAGSTER_HOME", str(Path(store).parent / "dagster"))
     os.environ["LC_ASSETS_STORE"] = store
     import dagster as dg
 
     from lc_assets.definitions import build_definitions
     from lc_assets.home import ensure_home
     from lc_assets.jobs import CLASSIFY
+    from lc_assets.places import place_of
     from lc_assets.registry import Registry
     from lc_assets.running import register
     from lc_assets.sentinel2.item import parse_scene, read_document
@@ -46,7 +47,7 @@ def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -
 
     path = Path(tile) / f"{DEMO_ITEM_ID}.json"
     scene = parse_scene(read_document(path), base=path)
-    settings = Settings(store=Path(store), precision=precision)
+    settings = Settings(store=place_of(store), precision=precision)
     ensure_home(settings.store)
     with dg.DagsterInstance.get() as instance:
         Registry(Store(settings.store), Catalog(settings.stac_url)).register(scene)

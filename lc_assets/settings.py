@@ -10,6 +10,8 @@ LC_ASSETS_COLLECTION   its collection                                    sentine
 LC_ASSETS_WATCH        what the sensor watches (lc_assets.watch)         ./watch.yaml
 LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
 LC_ASSETS_SCRATCH      room for one scene, where the store is a URL      the system's temporary folder
+LC_ASSETS_THREADS      threads of one process (lc_assets.machine)         all CPUs
+LC_ASSETS_INFERENCE_SLOTS  processes in inference at a time              no limit
 DAGSTER_HOME           Dagster's own folder                              ./.dagster
 KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
 """

@@ -34,8 +34,20 @@ class Gate:
     @property
     def requests(self) -> list[tuple[str, str, str, int]]:
         """(method, path without query, Range header or "", status) of each request, in the order of their ends."""
+        return [(method, path, asked, status) for method, path, asked, status, _, _ in self._entries()]
+
+    def traffic(self) -> dict[str, tuple[int, int, int]]:
+        """Method -> requests, bytes that came with them, bytes that were answered; `LIST` apart from `GET`."""
+        found: dict[str, tuple[int, int, int]] = {}
+        for method, path, _, _, sent, answered in self._entries():
+            kind = "LIST" if method == "GET" and path.count("/") == 1 else method
+            count, up, down = found.get(kind, (0, 0, 0))
+            found[kind] = (count + 1, up + sent, down + answered)
+        return found
+
+    def _entries(self) -> list[tuple[str, str, str, int, int, int]]:
         lines = [line.split("\t") for line in self._log.read_text().splitlines()]
-        return [(method, path, asked, int(status)) for method, path, asked, status in lines]
+        return [(m, p, asked, int(status), int(sent), int(got)) for m, p, asked, status, sent, got in lines]
 
     def clear(self) -> None:
         """Forget the requests, and refuse none."""
@@ -59,18 +71,19 @@ def _serve(port: int, target: int, folder: Path) -> None:
         def _pass(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             method, _, status = (folder / "refuse").read_text().partition(" ")
-            refused = int(status) if method == self.command else 0
-            if refused:
-                self.send_response(refused)
+            told, answered = int(status) if method == self.command else 0, 0
+            if told:
+                self.send_response(told)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
             else:
-                refused = self._ask(body)
+                told, answered = self._ask(body)
             asked = self.headers.get("Range") or ""
+            line = (self.command, self.path.partition("?")[0], asked, told, len(body), answered)
             with (folder / "requests").open("a") as log:
-                log.write(f"{self.command}\t{self.path.partition('?')[0]}\t{asked}\t{refused}\n")
+                log.write("\t".join(map(str, line)) + "\n")
 
-        def _ask(self, body: bytes) -> int:
+        def _ask(self, body: bytes) -> tuple[int, int]:
             connection = http.client.HTTPConnection("127.0.0.1", target, timeout=60)
             headers = {k: v for k, v in self.headers.items() if k.lower() != "connection"}
             connection.request(self.command, self.path, body, {**headers, "Connection": "close"})
@@ -85,7 +98,7 @@ def _serve(port: int, target: int, folder: Path) -> None:
             self.end_headers()
             self.wfile.write(content)
             connection.close()
-            return answer.status
+            return answer.status, len(content)
 
         do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _pass  # noqa: N815
 
