@@ -5,6 +5,7 @@
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
 # make drill  the worst day, rehearsed: each fault, a backfill while a tenth of the requests fails, the sensor (8 minutes)
 # make ui     Dagster's UI on the same instance and store
+# make cluster-demo  PostgreSQL, Redis, two workers, daemon and UI on loopback: 20 scenes (Debian's postgresql, redis-server)
 # make bench  the whole chain against the reference's method and the machine's limits (10 minutes, 15 GB of disk)
 # make lock   refresh constraints.txt (needs uv)
 
@@ -63,7 +64,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/pytho
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) --editable '.[dev]'
+	$(PIP) --editable '.[cluster,dev]'
 	@touch $@
 
 $(VENV)/.installed-train: $(VENV)/.installed-dev
@@ -72,7 +73,7 @@ $(VENV)/.installed-train: $(VENV)/.installed-dev
 
 # One file for every supported Python: markers say what differs.
 lock:
-	uv pip compile --universal --python-version 3.10 --extra dev --no-header --no-annotate --no-emit-index-url \
+	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --no-header --no-annotate --no-emit-index-url \
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:

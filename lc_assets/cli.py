@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 import lc_assets
+from lc_assets.cli_collection import collection
 from lc_assets.cli_models import model, train
 from lc_assets.cli_search import backfill, search, stale
 from lc_assets.cli_shared import (
@@ -40,8 +41,8 @@ def main() -> None:
     with a catalog.json (all of its items).
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_PRECISION, LC_ASSETS_CHIPS,
-    LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, LC_ASSETS_TIMEOUT, LC_ASSETS_WATCH, DAGSTER_HOME
-    (default ./.dagster), KERAS_BACKEND (default openvino).
+    LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, LC_ASSETS_TIMEOUT, LC_ASSETS_WATCH, LC_ASSETS_SCRATCH,
+    LC_ASSETS_THREADS, LC_ASSETS_INFERENCE_SLOTS, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND (default openvino).
     """
 
 
@@ -50,6 +51,7 @@ main.add_command(model)
 main.add_command(search)
 main.add_command(backfill)
 main.add_command(stale)
+main.add_command(collection)
 
 
 @main.command()
@@ -140,7 +142,7 @@ def ui(store: str | None, port: int) -> None:
         "-m",
         "lc_assets.definitions",
         "-m",
-        "lc_assets.model_definitions",
+        "lc_assets.common_definitions",
         "-h",
         "127.0.0.1",
         "-p",

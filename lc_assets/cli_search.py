@@ -50,13 +50,24 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--backfill", is_flag=True, help="Register, and launch a backfill of what is new, missing, failed or stale."
 )
+@click.option("--done", is_flag=True, help="Maps that are made, by the store's own collection (lc-assets collection).")
 @said
-def search(store: str | None, ids: bool, register: bool, backfill: bool, **place: Any) -> None:
+def search(store: str | None, ids: bool, register: bool, backfill: bool, done: bool, **place: Any) -> None:
     """Search the configured collection: a table of what is there, what is done already, what is new.
 
     It asks the STAC API of LC_ASSETS_STAC_URL (the Planetary Computer) for LC_ASSETS_COLLECTION (sentinel-2-l2a). Give
     a --bbox, a --geometry or a --tile.
+
+    With --done neither that API nor Dagster is asked, the place may be left out, and --max-nodata is of the map.
     """
+    if done:
+        if register or backfill:
+            raise click.UsageError("what is done needs no --register and no --backfill")
+        settings = settings_with(store)
+        from lc_assets.console_done import EVERYWHERE, show_done
+
+        show_done(settings, _query(**place, anywhere=True) or EVERYWHERE, ids=ids)
+        return
     query = _query(**place)
     if query is None:
         raise click.UsageError("say where to look: --bbox, --geometry or --tile")
@@ -133,16 +144,22 @@ def _query(
     when: str | None,
     max_cloud: float | None,
     max_nodata: float | None,
+    anywhere: bool = False,
 ) -> Query | None:
-    """What is looked for; None if no option says anything."""
+    """What is looked for; None if no option says anything.
+
+    Args:
+        anywhere: no place means everywhere, which is too much to ask a server for.
+    """
     from lc_assets.sentinel2.area import box_of, geometry_of
     from lc_assets.sentinel2.query import Query
 
     # An empty value is a mistake (an unset variable), not an option that was left out.
     if not tiles and all(given is None for given in (bbox, geometry, when, max_cloud, max_nodata)):
         return None
+    everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
     return Query(
-        bbox=box_of(bbox) if bbox is not None else None,
+        bbox=box_of(bbox) if bbox is not None else everywhere,
         geometry=geometry_of(geometry.read(), geometry.name) if geometry else None,
         tiles=tiles,
         datetime=when,

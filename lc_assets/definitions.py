@@ -6,6 +6,7 @@ from __future__ import annotations
 import dagster as dg
 
 from lc_assets.assets import SCENE_ASSETS, class_raster, model_evaluation
+from lc_assets.assets.collection import collection
 from lc_assets.errors import BadModel
 from lc_assets.inference.models import read_contract
 from lc_assets.io_managers import (
@@ -18,6 +19,7 @@ from lc_assets.io_managers import (
 )
 from lc_assets.jobs import classify_scenes
 from lc_assets.resources import ChipsResource, ItemsResource, ModelResource, StoreResource, WatchResource
+from lc_assets.schedules import collection_every_quarter, update_collection
 from lc_assets.sensors import new_sentinel2_items
 from lc_assets.settings import Settings
 
@@ -54,14 +56,17 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     )
 
 
-def build_model_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """The model's own code location (`lc_assets.model_definitions`): apart, so that "all assets of a partition" means
-    the scene's."""
+def build_common_definitions(settings: Settings | None = None) -> dg.Definitions:
+    """What concerns the whole and no single scene, a code location of its own (`lc_assets.common_definitions`): apart,
+    so that "all assets of a partition" means the scene's."""
     settings = settings or Settings.from_environment()
     return dg.Definitions(
-        assets=[model_evaluation],
+        assets=[collection, model_evaluation],
+        jobs=[update_collection],
+        schedules=[collection_every_quarter],
         executor=dg.in_process_executor,
         resources={
+            "store": StoreResource(root=str(settings.store)),
             "model": ModelResource(item=str(settings.model)),
             "chips": ChipsResource(folder=str(settings.chips)),
         },

@@ -19,7 +19,7 @@ from dagster._core.loader import LoadingContextForTest
 
 from lc_assets.assets import class_raster, model_evaluation
 from lc_assets.cli import main
-from lc_assets.definitions import build_definitions, build_model_definitions
+from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.evaluation.card import HOLD_OUT, evaluate, write_card
 from lc_assets.inference import classify_chips
@@ -249,7 +249,7 @@ def test_the_readmes_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path)
 
 def test_the_model_evaluation_shows_the_cards_figures(shared: Path, tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store", chips=shared / "eurosat")
-    definitions = build_model_definitions(settings)
+    definitions = build_common_definitions(settings)
     result = dg.materialize([model_evaluation], resources=dict(definitions.resources or {}))
     [event] = result.get_asset_materialization_events()
     metadata = event.materialization.metadata
