@@ -17,7 +17,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow rig test-train drill bench lint ui lock pictures clean
+.PHONY: demo test test-slow rig test-train drill bench lint cluster-demo ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo
@@ -44,6 +44,9 @@ rig: .rig/.installed
 # Without node or PostgreSQL it says so, succeeds and leaves no file: the next time it looks again.
 .rig/.installed: lc_assets_tests/rig/install.sh lc_assets_tests/rig/requirements.txt
 	@PYTHON=$(PYTHON) lc_assets_tests/rig/install.sh
+
+cluster-demo: $(VENV)/.installed-dev
+	$(BIN)/python -W ignore -m deploy.demo
 
 ui: $(VENV)/.installed
 	$(BIN)/lc-assets ui

@@ -14,6 +14,10 @@ RETRY_SECONDS = 10
 """What is fetched has been patient already: this is for a service that is away for a minute."""
 
 
+TRANSIENT = "transient"
+"""Failure metadata: trying again may help, without anybody's doing."""
+
+
 @contextmanager
 def told(*, again: bool = False) -> Iterator[None]:
     """Raise a `LandCoverError` of the body as a `Failure` that carries its message.
@@ -30,6 +34,7 @@ def told(*, again: bool = False) -> Iterator[None]:
             metadata={
                 "problem": error.problem,
                 "remedy": error.remedy,
+                TRANSIENT: error.transient,
                 **({"item": error.item} if error.item else {}),
                 **({"asset": error.asset} if error.asset else {}),
             },

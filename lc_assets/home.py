@@ -33,6 +33,8 @@ def ensure_home(store: Place) -> Path:
         home = Path(chosen or ".dagster").expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # no such user's home, links in a circle
         raise StoreError(f"DAGSTER_HOME is no path ({error})", remedy="mend it, or unset it") from None
+    if (home / "dagster.yaml").exists() and not os.access(home, os.W_OK):
+        return home  # set up by an operator, for all users of the machine
     try:
         home.mkdir(parents=True, exist_ok=True)
         if not chosen and Path("workspace.yaml").exists() and not Path(".env").exists():

@@ -12,6 +12,7 @@ LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
 LC_ASSETS_SCRATCH      room for one scene, where the store is a URL      the system's temporary folder
 LC_ASSETS_THREADS      threads of one process (lc_assets.machine)         all CPUs
 LC_ASSETS_INFERENCE_SLOTS  processes in inference at a time              no limit
+LC_ASSETS_BROKER       Redis that carries runs to workers (lc_assets.cluster)  redis://127.0.0.1:6379/0
 DAGSTER_HOME           Dagster's own folder                              ./.dagster
 KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
 """

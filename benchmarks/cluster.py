@@ -1,0 +1,133 @@
+"""What workers bring and what a run costs beyond its work: `python -m benchmarks.cluster`.
+
+The same scenes by one process (`lc-assets classify`'s way), then by 1, 2 and 4 workers on a real cluster on loopback
+(PostgreSQL, Redis, Celery, daemon, with `deploy/dagster.yaml` as it is), all with one thread each; then scenes one by
+one on the idle cluster, which shows what a run costs: queue (until the daemon launches it), start (until the worker has
+begun), work (until it has ended). Needs the `cluster` and `dev` extras, PostgreSQL and Redis; about ten minutes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+
+import dagster as dg
+
+from lc_assets.machine import cores
+from lc_assets_tests.rig.cluster.scenes import write_twins
+from lc_assets_tests.rig.cluster.service import Cluster, until
+
+WORKERS = (1, 2, 4)
+ALONE = 5
+"""Scenes that are run one by one."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
+    parser.add_argument("--scenes", type=int, default=24)
+    parser.add_argument("--side", type=int, default=1830, help="pixels at 10 m, a multiple of 6")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-cluster-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        shape = (options.side, options.side)
+        items = write_twins(folder / "items", options.scenes + ALONE, shape=shape)
+        chosen = dict(list(items.items())[: options.scenes])
+        print(f"{options.scenes} scenes of {options.side} px, one thread each, {cores()} cores", flush=True)
+        base = _in_process(folder, chosen)
+        print("\n| | seconds | scenes an hour | times the one process |\n|---|---:|---:|---:|")
+        print(f"| one process | {base:.1f} | {3600 * options.scenes / base:.0f} | 1.00 |", flush=True)
+        for workers in WORKERS:
+            (folder / str(workers)).mkdir()
+            with Cluster(folder / str(workers), workers=workers, changed={}) as cluster:
+                seconds = _backfilled(cluster, chosen)
+                rate = 3600 * options.scenes / seconds
+                print(
+                    f"| {workers} worker{'s' * (workers > 1)} | {seconds:.1f} | {rate:.0f} | {base / seconds:.2f} |",
+                    flush=True,
+                )
+                if workers == 1:
+                    parts = _one_by_one(cluster, dict(list(items.items())[options.scenes :]))
+        print("\n| a run alone | median s | highest s |\n|---|---:|---:|")
+        for part, values in parts.items():
+            print(f"| {part} | {statistics.median(values):.2f} | {max(values):.2f} |")
+        work = base / options.scenes
+        print(f"| (work of the same scene in one process that goes on) | {work:.2f} | |")
+
+
+def _in_process(folder: Path, items: dict[str, Path]) -> float:
+    """All scenes one after the other in one process: seconds, its start included."""
+    environment = {
+        **os.environ,
+        "DAGSTER_HOME": str(folder / "alone"),
+        "LC_ASSETS_STORE": str(folder / "alone_store"),
+        "LC_ASSETS_THREADS": "1",
+    }
+    command = [sys.executable, "-m", "lc_assets.cli", "classify", *map(str, items.values())]
+    started = time.perf_counter()
+    subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
+    return time.perf_counter() - started
+
+
+def _backfilled(cluster: Cluster, items: dict[str, Path]) -> float:
+    """All scenes by a backfill: seconds from its launch to the last map."""
+    cluster.command("register", *items.values())
+    started = time.time()
+    cluster.command("backfill", *items)
+    with cluster.instance() as instance:
+        until(lambda: _ended(instance, len(items)), 1200, "the backfill has ended", [cluster.daemon, *cluster.workers])
+        runs = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
+        assert len(runs) == len(items), "a run has failed"
+        return max(record.end_time or 0 for record in runs) - started
+
+
+def _ended(instance: dg.DagsterInstance, scenes: int) -> bool:
+    finished = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE]
+    return instance.get_runs_count(dg.RunsFilter(statuses=finished)) >= scenes
+
+
+def _one_by_one(cluster: Cluster, items: dict[str, Path]) -> dict[str, list[float]]:
+    """Queue, start and work of runs that nothing is in the way of."""
+    cluster.command("register", *items.values())
+    cluster.webserver()
+    parts: dict[str, list[float]] = {"queue": [], "start": [], "work": [], "all": []}
+    with cluster.instance() as instance:
+        for item in items:
+            run_id = cluster.queue(item)
+            until(partial(_is_finished, instance, run_id), 300, "the run ends", [cluster.daemon])
+            record = instance.get_run_record_by_id(run_id)
+            assert record and record.dagster_run.is_success
+            created, started, ended = record.create_timestamp.timestamp(), record.start_time, record.end_time
+            launched = _launched(instance, run_id)
+            assert started and ended
+            for part, seconds in (
+                ("queue", launched - created),
+                ("start", started - launched),
+                ("work", ended - started),
+                ("all", ended - created),
+            ):
+                parts[part].append(seconds)
+    return parts
+
+
+def _is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
+    run = instance.get_run_by_id(run_id)
+    return run is not None and run.is_finished
+
+
+def _launched(instance: dg.DagsterInstance, run_id: str) -> float:
+    """When the daemon took a run out of the queue."""
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_STARTING)
+    return entries[0].timestamp
+
+
+if __name__ == "__main__":
+    main()

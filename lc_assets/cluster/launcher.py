@@ -1,0 +1,142 @@
+"""Hand runs to the broker, and find the ones whose worker is gone.
+
+dagster-celery's launcher, but for four things. What travels is a run's id, never the instance's configuration. A broker
+that is away does not fail a run: the watch sends it later. Whether a run is alive is read off its claim, not off
+Celery's result, which says nothing of a worker that was killed and is lost when Redis restarts. And a run that is
+cancelled is told so by its status, and ends in order.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import kombu.exceptions
+import redis.exceptions
+from dagster import DagsterRun, DagsterRunStatus, Field, Float, StringSource
+from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
+from dagster._serdes import ConfigurableClassData
+from dagster_celery.launcher import CeleryRunLauncher
+from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
+from typing_extensions import Self
+
+from lc_assets.cluster.app import CONFIG, QUEUE, broker
+from lc_assets.cluster.claims import held
+from lc_assets.cluster.retries import allow_nothing_left
+from lc_assets.cluster.tasks import TASK, WORKER_TAG
+
+LOST_AFTER_SECONDS = 30.0
+AWAY = (kombu.exceptions.OperationalError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+"""What is raised when the broker cannot be reached."""
+
+_BRIEFLY = {"max_retries": 1, "interval_start": 0.2}
+
+
+class ClusterRunLauncher(CeleryRunLauncher):
+    """Starts runs as Celery tasks on the Redis of LC_ASSETS_BROKER."""
+
+    def __init__(
+        self,
+        broker: str,
+        default_queue: str = QUEUE,
+        lost_after_seconds: float = LOST_AFTER_SECONDS,
+        inst_data: ConfigurableClassData | None = None,
+    ) -> None:
+        super().__init__(default_queue=default_queue, broker=broker, config_source=CONFIG, inst_data=inst_data)
+        self.lost_after_seconds = lost_after_seconds
+        self._missed: dict[str, float] = {}
+
+    @classmethod
+    def config_type(cls) -> Any:
+        """As Dagster wants it."""
+        return {
+            "broker": Field(StringSource, is_required=False, description="Redis; default: LC_ASSETS_BROKER."),
+            "default_queue": Field(StringSource, is_required=False, default_value=QUEUE),
+            "lost_after_seconds": Field(
+                Float,
+                is_required=False,
+                default_value=LOST_AFTER_SECONDS,
+                description="How long a run may be without a worker that holds it until it is given up.",
+            ),
+        }
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
+        """As Dagster wants it."""
+        return cls(inst_data=inst_data, **{"broker": broker(), **config_value})
+
+    def launch_run(self, context: LaunchRunContext) -> None:
+        """Send a run; with the broker away, leave it to the watch."""
+        self.send(context.dagster_run)
+
+    def send(self, run: DagsterRun) -> bool:
+        """Put a run into its queue; False if the broker is away. Sending it twice does no harm."""
+        queue = run.tags.get(DAGSTER_CELERY_QUEUE_TAG, self.default_queue)
+        try:
+            self.celery.send_task(
+                TASK, args=[run.run_id], task_id=run.run_id, queue=queue, retry=True, retry_policy=_BRIEFLY
+            )
+        except AWAY as error:
+            what = f"The broker cannot be reached ({type(error).__name__}): the run will be sent when it can."
+            self._instance.report_engine_event(what, run, cls=self.__class__)
+            return False
+        self._instance.report_engine_event(f"Sent to the workers, queue {queue}.", run, cls=self.__class__)
+        return True
+
+    def waiting(self) -> set[str]:
+        """Ids of the runs that wait in the broker for a worker.
+
+        Raises:
+            AWAY: it cannot be reached.
+        """
+        found: set[str] = set()
+        with self.celery.connection_for_read() as connection:
+            channel = connection.default_channel
+            for name in channel.client.scan_iter(match=f"{channel.global_keyprefix}*", _type="list"):
+                for message in channel.client.lrange(name, 0, -1):
+                    headers = json.loads(message).get("headers", {})
+                    if headers.get("task") == TASK:
+                        found.add(headers["id"])
+        return found
+
+    def terminate(self, run_id: str) -> bool:
+        """Cancel a run: one that is executed ends itself within seconds, another is over at once."""
+        run = self._instance.get_run_by_id(run_id)
+        if run is None or run.is_finished:
+            return False
+        self._instance.report_run_canceling(run)
+        if not held(self._instance, [run_id]):
+            self._instance.report_run_canceled(run)
+        return True
+
+    @property
+    def supports_resume_run(self) -> bool:
+        """A run that was lost is retried as a new one."""
+        return False
+
+    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+        """Whether a living process has the claim on a run that has begun; lost when none had it for a while."""
+        if held(self._instance, [run.run_id]):
+            self._missed.pop(run.run_id, None)
+            return CheckRunHealthResult(WorkerStatus.RUNNING)
+        # In the moment between its last event and its end a run has no claim any more, nor has any after a restart of
+        # the database: once is no proof.
+        since = self._missed.setdefault(run.run_id, time.monotonic())
+        missed = time.monotonic() - since
+        if missed < self.lost_after_seconds:
+            return CheckRunHealthResult(WorkerStatus.RUNNING, f"without a worker for {missed:.0f} s")
+        del self._missed[run.run_id]
+        allow_nothing_left(self._instance, run.run_id)
+        worker = run.tags.get(WORKER_TAG, "unknown")
+        return CheckRunHealthResult(
+            WorkerStatus.FAILED,
+            f"worker {worker} does not hold the run any more: it was killed, or its machine is gone",
+        )
+
+    def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
+        """Where the run was."""
+        if run.status == DagsterRunStatus.STARTING:
+            return "No worker has begun with it."
+        return f"Worker: {run.tags.get(WORKER_TAG, 'unknown')}"

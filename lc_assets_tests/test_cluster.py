@@ -1,0 +1,250 @@
+"""What a cluster survives: real PostgreSQL, Redis, workers and daemon, and one of them is killed.
+
+After each fault every scene ends correct, exactly once, without a person's help.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.execution.backfill import BulkActionStatus
+
+from lc_assets.cluster.app import celery_app
+from lc_assets.cluster.pins import published
+from lc_assets.cluster.tasks import TASK
+from lc_assets.inference.models import SHIPPED
+from lc_assets.running import ASSET_NAMES
+from lc_assets_tests.rig.cluster.field import FAILURE, STARTED, STARTING, SUCCESS, Field
+from lc_assets_tests.rig.cluster.scenes import write_twins
+from lc_assets_tests.rig.cluster.service import HELD, ROOT, Cluster, until
+from lc_assets_tests.rig.programs import Missing
+
+pytestmark = pytest.mark.slow
+
+SCENES = 24
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Field]:
+    # (Not below pytest's own folder: each new session of pytest closes it to other users, and PostgreSQL is one.)
+    with tempfile.TemporaryDirectory(prefix="cluster-") as name:
+        folder = Path(name)
+        (folder / "hold").mkdir()
+        items = write_twins(folder / "items", SCENES)
+        environment = {"LC_ASSETS_HOLD": str(folder / "hold")}
+        try:
+            whole = Cluster(folder, location=HELD, environment=environment)
+        except Missing as missing:
+            pytest.skip(str(missing))
+        alone = {"DAGSTER_HOME": str(folder / "alone"), "LC_ASSETS_STORE": str(folder / "faultless")}
+        first, path = next(iter(items.items()))
+        classify = [sys.executable, "-m", "lc_assets.cli", "classify", str(path)]
+        subprocess.run(classify, cwd=folder, env={**whole.environment, **alone}, check=True, capture_output=True)
+        with whole, whole.instance() as instance:
+            whole.webserver()
+            whole.command("register", *items.values())
+            yield Field(whole, items, instance, folder / "faultless" / "scenes" / first)
+
+
+@pytest.fixture
+def field(cluster: Field) -> Iterator[Field]:
+    """The cluster, whole again after each test."""
+    yield cluster
+    cluster.let_go()
+    for program in (cluster.cluster.postgresql, cluster.cluster.redis, *cluster.programs):
+        if program.status is not None:
+            program.start()
+
+
+@pytest.mark.parametrize("asset", ASSET_NAMES)
+def test_a_worker_killed_in_an_asset_is_replaced_by_another(field: Field, asset: str) -> None:
+    item = field.scene()
+    field.hold(asset)
+    field.cluster.queue(item)
+    field.until_held(asset, item)
+    field.worker_of(item).kill()
+    field.let_go()
+    field.until_done(item)
+    assert field.statuses(item) == [FAILURE, SUCCESS]
+    assert "it was killed, or its machine is gone" in " ".join(field.events(field.runs(item)[0]))
+
+
+def test_a_killed_daemon_goes_on_where_it_was(field: Field) -> None:
+    """Three scenes of a backfill: two are executed, one waits."""
+    items = [field.scene() for _ in range(3)]
+    field.hold("class_raster")
+    field.cluster.command("backfill", *items)
+    until(lambda: sum(map(len, map(field.runs, items))) == 3, 60, "the backfill has its runs", field.programs)
+    until(lambda: [field.statuses(item)[0] for item in items].count(STARTED) == 2, 60, "two runs", field.programs)
+    field.cluster.daemon.kill()
+    field.let_go()
+    field.cluster.daemon.start()
+    field.until_done(*items)
+    [backfill] = field.instance.get_backfills()
+    until(
+        lambda: field.instance.get_backfill(backfill.backfill_id).status == BulkActionStatus.COMPLETED_SUCCESS,
+        90,
+        "the backfill has ended",
+        field.programs,
+    )
+    assert [field.statuses(item) for item in items] == [[SUCCESS]] * 3
+
+
+def test_redis_may_forget_everything(field: Field) -> None:
+    """Two scenes are executed, two wait in Redis, one is queued while it is away."""
+    items = [field.scene() for _ in range(4)]
+    field.hold("overview")
+    for item in items:
+        field.cluster.queue(item)
+    until(lambda: Counter(field.statuses(item)[0] for item in items) == {STARTED: 2, STARTING: 2}, 60, "two and two")
+    field.cluster.redis.kill()
+    late = field.scene()
+    field.cluster.queue(late)
+    until(lambda: field.statuses(late) == [STARTING], 60, "it was launched into the void", field.programs)
+    field.cluster.redis.start()
+    field.let_go()
+    field.until_done(*items, late, seconds=90)
+    assert [field.statuses(item) for item in (*items, late)] == [[SUCCESS]] * 5
+
+
+def test_postgresql_may_restart_under_a_run(field: Field) -> None:
+    item, other = field.scene(), field.scene()
+    field.hold("class_raster")
+    field.cluster.queue(item)
+    field.cluster.queue(other)
+    field.until_held("class_raster", item, other)
+    field.cluster.postgresql.kill()
+    field.let_go()
+    field.cluster.postgresql.start()
+    field.until_done(item, other, seconds=120)
+
+
+def test_postgresql_may_be_away_longer_than_dagster_waits(field: Field) -> None:
+    item = field.scene()
+    field.hold("class_raster")
+    field.cluster.queue(item)
+    field.until_held("class_raster", item)
+    field.cluster.postgresql.stop()
+    field.let_go()
+    with pytest.raises(subprocess.TimeoutExpired):
+        field.cluster.daemon.wait(15)  # it lives on
+    field.cluster.postgresql.start()
+    field.until_done(item, seconds=120)
+
+
+def test_a_run_that_is_delivered_to_two_workers_at_once_is_executed_once(field: Field) -> None:
+    item = field.scene()
+    app = celery_app(field.cluster.environment["LC_ASSETS_BROKER"])
+    for worker in field.cluster.workers:
+        worker.signal(signal.SIGSTOP)
+    run_id = field.cluster.queue(item)
+    until(lambda: field.statuses(item) == [STARTING], 30, "it was sent", field.programs)
+    for _ in range(5):
+        app.send_task(TASK, args=[run_id], task_id=run_id)
+    for worker in field.cluster.workers:
+        worker.signal(signal.SIGCONT)
+    field.until_done(item)
+    refused = f"run {run_id} was delivered to"
+    until(lambda: sum(w.said().count(refused) for w in field.cluster.workers) >= 5, 30, refused, field.programs)
+    starts = field.instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_START)
+    assert len(starts) == 1
+
+
+def test_two_runs_of_one_scene_wait_for_each_other(field: Field) -> None:
+    item = field.scene()
+    run_ids = [field.cluster.queue(item), field.cluster.queue(item)]
+    until(lambda: field.statuses(item) == [SUCCESS, SUCCESS], 60, "both have ended", field.programs)
+    first, second = sorted(
+        (field.instance.get_run_record_by_id(run_id) for run_id in run_ids), key=lambda record: record.start_time
+    )
+    assert first.end_time <= second.start_time
+
+
+@pytest.mark.parametrize("what", ["code", "model"])
+def test_a_worker_with_something_else_than_the_coordinator_is_refused_by_name(
+    field: Field, what: str, tmp_path: Path
+) -> None:
+    stranger = field.cluster.worker(f"strange-{what}", _other(what, tmp_path))
+    with pytest.raises(RuntimeError, match=rf"(?s)strange-{what}@\S+ on \S+ does not fit.*lc_assets/{what} \S+, here"):
+        stranger.start()
+    assert stranger.status == 78
+
+
+def test_a_worker_that_was_overtaken_hands_its_run_back_and_leaves(field: Field, tmp_path: Path) -> None:
+    """It joined before the coordinator was told another model."""
+    item = field.scene()
+    for worker in field.cluster.workers:
+        worker.signal(signal.SIGTERM)
+        worker.wait(30)
+    field.cluster.daemon.stop()
+    field.instance.run_storage.set_cursor_values({"lc_assets/pins": "{}"})
+    overtaken = field.cluster.worker("overtaken", _other("model", tmp_path)).start()
+    field.cluster.daemon.start()
+    until(lambda: published(field.instance), 60, "the coordinator says what it has", field.programs)
+    field.cluster.queue(item)
+    assert overtaken.wait(60) == 0
+    for worker in field.cluster.workers:
+        worker.start()
+    field.until_done(item)
+    [run] = field.runs(item)
+    assert "Refused by worker overtaken@" in " ".join(field.events(run))
+
+
+def test_a_run_that_was_queued_for_other_code_fails_by_name_and_is_not_retried(field: Field) -> None:
+    item = field.scene()
+    field.cluster.queue(item, **{"lc_assets/code": "0.0.1-older"})
+    until(lambda: field.statuses(item) == [FAILURE], 60, "it fails", field.programs)
+    [run] = field.runs(item)
+    said = " ".join(field.events(run))
+    assert f"item {item}" in said
+    assert "was queued for lc_assets 0.0.1-older" in said
+    assert "lc-assets backfill" in said
+    assert not (Path(field.cluster.store) / "scenes" / item).exists()
+    field.cluster.queue(item)
+    field.until_done(item)
+
+
+def test_a_worker_that_is_drained_finishes_its_run(field: Field) -> None:
+    item = field.scene()
+    field.hold("overview")
+    field.cluster.queue(item)
+    field.until_held("overview", item)
+    worker = field.worker_of(item)
+    worker.signal(signal.SIGTERM)
+    field.let_go()
+    assert worker.wait(60) == 0
+    field.until_done(item)
+    assert field.statuses(item) == [SUCCESS]
+
+
+def test_a_run_that_is_cancelled_ends_in_order_and_stays_so(field: Field) -> None:
+    item = field.scene()
+    field.hold("class_raster")
+    run_id = field.cluster.queue(item)
+    field.until_held("class_raster", item)
+    assert field.instance.run_coordinator.cancel_run(run_id)
+    until(lambda: field.statuses(item) == [dg.DagsterRunStatus.CANCELED], 30, "it is cancelled", field.programs)
+    field.let_go()
+    field.cluster.queue(item)
+    until(lambda: field.statuses(item) == [dg.DagsterRunStatus.CANCELED, SUCCESS], 60, "it is run anew", field.programs)
+    field.check_files(item)
+
+
+def _other(what: str, folder: Path) -> dict[str, str]:
+    """The environment of a process with other code or another model."""
+    if what == "model":
+        return {"LC_ASSETS_MODEL": str(SHIPPED.parent / "holdout")}
+    for package in ("lc_assets", "lc_assets_tests"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "lc_assets" / "landcover.py").open("a") as file:
+        file.write("\n# Another table would stand here.\n")
+    return {"PYTHONPATH": str(folder)}

@@ -1,0 +1,148 @@
+"""A cluster whose store is an object store: workers share no disk, and the store has a bad half minute."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lc_assets.places import ObjectPath, Place, files_below, place_of
+from lc_assets.running import ASSET_NAMES
+from lc_assets_tests.rig.cluster.scenes import write_twins
+from lc_assets_tests.rig.cluster.service import HELD, Cluster, until
+from lc_assets_tests.rig.gate import Gate
+from lc_assets_tests.rig.object_stores import S3
+from lc_assets_tests.rig.programs import Missing
+
+pytestmark = pytest.mark.slow
+
+REFUSED_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[tuple[S3, Gate]]:
+    try:
+        server = S3()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    gate = Gate(server.port)
+    yield server, gate
+    gate.stop()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(remote: tuple[S3, Gate]) -> Iterator[tuple[Cluster, dict[str, Path]]]:
+    server, gate = remote
+    with tempfile.TemporaryDirectory(prefix="cluster-") as name:
+        folder = Path(name)
+        (folder / "hold").mkdir()
+        items = write_twins(folder / "items", 6)
+        environment = {**server.environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{gate.port}"}
+        environment |= {"LC_ASSETS_HOLD": str(folder / "hold"), "LC_ASSETS_SCRATCH": str(folder / "scratch")}
+        environment |= {"LC_ASSETS_PRECISION": "float32"}
+        try:
+            whole = Cluster(folder, location=HELD, store=server.url, environment=environment)
+        except Missing as missing:
+            pytest.skip(str(missing))
+        with whole:
+            yield whole, items
+
+
+@pytest.fixture(scope="module")
+def right(cluster: tuple[Cluster, dict[str, Path]]) -> dict[str, bytes]:
+    """The files of a run without faults, on a disk, by the ends of their names."""
+    whole, items = cluster
+    item, path = next(iter(items.items()))
+    alone = {"DAGSTER_HOME": str(whole.folder / "alone"), "LC_ASSETS_STORE": str(whole.folder / "faultless")}
+    command = [sys.executable, "-m", "lc_assets.cli", "classify", str(path)]
+    subprocess.run(command, cwd=whole.folder, env={**whole.environment, **alone}, check=True, capture_output=True)
+    return _rasters(whole.folder / "faultless" / "scenes" / item, item)
+
+
+def _rasters(folder: Place, item: str) -> dict[str, bytes]:
+    names = (f"{item}_classified.tif", f"{item}_confidence.tif", f"overview_{item}_classified.tif")
+    return {name.replace(item, ""): _pixels(folder / name) for name in names}
+
+
+def _pixels(path: Place) -> bytes:
+    import rasterio
+
+    with rasterio.MemoryFile(path.read_bytes()) as file, file.open() as dataset:
+        return dataset.read().tobytes()
+
+
+def _ended(instance: dg.DagsterInstance, items: list[str]) -> bool:
+    runs = [instance.get_runs(dg.RunsFilter(tags={"dagster/partition": item}), limit=1) for item in items]
+    return all(run and run[0].status is dg.DagsterRunStatus.SUCCESS for run in runs)
+
+
+def _check(whole: Cluster, instance: dg.DagsterInstance, items: list[str], server: S3, right: dict[str, bytes]) -> None:
+    """Every scene is there, once, whole and right, and nothing else is."""
+    root = place_of(server.url)
+    assert isinstance(root, ObjectPath)
+    for item in items:
+        folder = root / "scenes" / item
+        assert _rasters(folder, item) == right
+        hidden = [str(path) for path, _ in files_below(folder) if path.name.startswith(".") or "part" in path.suffix]
+        assert hidden == []
+        for name in ASSET_NAMES:
+            records = dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[item])
+            assert len(instance.fetch_materializations(records, limit=9).records) == 1
+    assert server.uploads() == 0
+    left = [path for path in (whole.folder / "scratch").rglob("*") if path.is_file() and path.suffix != ".lock"]
+    assert left == []
+
+
+@pytest.fixture
+def seen_from_here(remote: tuple[S3, Gate], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in remote[0].environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_a_store_that_refuses_writes_for_half_a_minute_costs_half_a_minute(
+    cluster: tuple[Cluster, dict[str, Path]], remote: tuple[S3, Gate], right: dict[str, bytes], seen_from_here: None
+) -> None:
+    (whole, items), (server, gate) = cluster, remote
+    chosen = list(items)[1:4]
+    with whole.instance() as instance:
+        whole.command("register", *(items[item] for item in chosen))
+        gate.refuse("PUT", 503)
+        threading.Timer(REFUSED_SECONDS, gate.refuse).start()
+        began = time.monotonic()
+        whole.command("backfill", *chosen)
+        programs = [whole.daemon, *whole.workers]
+        until(lambda: _ended(instance, chosen), 150, "all scenes are done", programs)
+        assert time.monotonic() - began > REFUSED_SECONDS
+        assert [status for *_, status in gate.requests if status == 503]
+        _check(whole, instance, chosen, server, right)
+
+
+def test_a_worker_killed_between_two_objects_leaves_none_half(
+    cluster: tuple[Cluster, dict[str, Path]], remote: tuple[S3, Gate], right: dict[str, bytes], seen_from_here: None
+) -> None:
+    """The store takes the first bands, then nothing; the worker that waits for it is killed."""
+    (whole, items), (server, gate) = cluster, remote
+    item = list(items)[4]
+    with whole.instance() as instance:
+        whole.command("register", items[item])
+        gate.clear()
+        whole.command("backfill", item)
+        until(lambda: [p for m, p, *_ in gate.requests if m == "PUT" and "/raw_bands/" in p], 60, "a band is put")
+        gate.refuse("PUT", 503)
+        until(lambda: [s for *_, s in gate.requests if s == 503], 60, "a band is refused", whole.workers)
+        run = instance.get_runs(dg.RunsFilter(tags={"dagster/partition": item}))[0]
+        name = run.tags["lc_assets/worker"].split("@")[0]
+        worker = next(worker for worker in whole.workers if worker.name == name)
+        worker.kill()
+        gate.refuse()
+        until(lambda: _ended(instance, [item]), 150, "the scene is done", [whole.daemon, *whole.workers])
+        worker.start()
+        _check(whole, instance, [item], server, right)

@@ -1,0 +1,90 @@
+"""What a machine gives its processes, and whether they may execute a run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lc_assets.errors import BadModel, LandCoverError
+from lc_assets.identity import CODE_TAG, MODEL_TAG, check_pins, code_identity
+from lc_assets.machine import cores, inference_slot
+
+_HOLDER = """
+import sys, time
+from lc_assets.machine import inference_slot
+with inference_slot() as slot:
+    print(slot, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def two_slots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LC_ASSETS_INFERENCE_SLOTS", "2")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+
+
+def test_without_a_limit_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LC_ASSETS_INFERENCE_SLOTS", raising=False)
+    with inference_slot() as one, inference_slot() as two:
+        assert (one, two) == (None, None)
+
+
+def test_a_slot_is_free_again_when_its_process_is_killed(two_slots: None) -> None:
+    waited: list[float] = []
+    with subprocess.Popen([sys.executable, "-c", _HOLDER], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout
+        taken = int(holder.stdout.readline())
+
+        def free() -> None:
+            waited.append(time.monotonic())
+            holder.kill()
+
+        with inference_slot(free) as one:
+            assert one == 1 - taken
+            assert not waited
+            with inference_slot(free) as two:
+                assert two == taken
+    assert len(waited) == 1
+
+
+def test_a_folder_of_slots_that_is_a_link_is_refused(two_slots: None, tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"lc_assets-slots-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LandCoverError, match="own folder"), inference_slot():
+        pass
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+def test_a_setting_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("LC_ASSETS_INFERENCE_SLOTS", text)
+    monkeypatch.setenv("LC_ASSETS_THREADS", text)
+    with pytest.raises(LandCoverError, match="LC_ASSETS_INFERENCE_SLOTS"), inference_slot():
+        pass
+    with pytest.raises(LandCoverError, match="LC_ASSETS_THREADS"):
+        cores()
+
+
+def test_threads_are_what_is_set_else_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ASSETS_THREADS", "3")
+    assert cores() == 3
+    monkeypatch.delenv("LC_ASSETS_THREADS")
+    assert cores() >= 1
+
+
+def test_a_run_with_the_same_pins_or_none_is_welcome() -> None:
+    check_pins({}, None, "S2", "raw_bands")
+    check_pins({MODEL_TAG: "m1", CODE_TAG: code_identity()}, "m1", "S2", "raw_bands")
+
+
+def test_a_run_for_something_else_is_refused_by_name() -> None:
+    with pytest.raises(BadModel, match=r"item S2, asset raw_bands: .* model m1, .* has m2 -> "):
+        check_pins({MODEL_TAG: "m1"}, "m2", "S2", "raw_bands")
+    with pytest.raises(LandCoverError, match=r"lc_assets 0\.0-x, .* has \S+ -> .*`lc-assets backfill`"):
+        check_pins({CODE_TAG: "0.0-x"}, None, "S2", "raw_bands")
