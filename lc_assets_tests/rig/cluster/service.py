@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -105,7 +106,8 @@ class Cluster:
         self._port = free_port()
         command = ["dagster_webserver", "-h", "127.0.0.1", "-p", str(self._port), "-w", "workspace.yaml"]
         command += ["--db-pool-recycle", "2"]  # it never asks a pooled connection whether PostgreSQL is still there
-        ui = self._program("webserver", command, lambda p: "Serving dagster-webserver" in p.said())
+        port = self._port
+        ui = self._program("webserver", command, lambda _: _listens(port))
         self._others.append(ui.start())
         return f"http://127.0.0.1:{self._port}"
 
@@ -170,6 +172,11 @@ class Cluster:
     ) -> Process:
         whole = {**self.environment, **(environment or {})}
         return Process(name, [sys.executable, "-m", *module], self.folder, environment=whole, ready=ready)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def until(true: Callable[[], Any], seconds: float, what: str, programs: Iterable[Process] = ()) -> Any:
