@@ -46,6 +46,7 @@ rig: .rig/.installed
 	@PYTHON=$(PYTHON) lc_assets_tests/rig/install.sh
 
 cluster-demo: $(VENV)/.installed-dev
+	@deploy/packages.sh postgresql redis-server
 	$(BIN)/python -W ignore -m deploy.demo
 
 ui: $(VENV)/.installed

@@ -41,11 +41,11 @@ def main() -> None:
     store.stop()
     shutil.rmtree(work / "object_store")
     shutil.rmtree(work / "scratch", ignore_errors=True)
-    print("| store | seconds | " + " | ".join(rows[0][2]) + " | peak memory |")
-    print("|---|---:|" + "---:|" * (len(rows[0][2]) + 1))
+    print("| store | seconds | CPU-seconds | " + " | ".join(rows[0][2]) + " | peak memory |")
+    print("|---|---:|---:|" + "---:|" * (len(rows[0][2]) + 1))
     for name, run, assets in rows:
         seconds = " | ".join(f"{value:.1f}" for value in assets.values())
-        print(f"| {name} | {run['seconds']:.1f} | {seconds} | {run['peak'] / 1e9:.2f} GB |")
+        print(f"| {name} | {run['seconds']:.1f} | {run['cpu']:.1f} | {seconds} | {run['peak'] / 1e9:.2f} GB |")
     print(f"\nThe tile's files: {size / 1e9:.2f} GB. For one scene, from raw_bands to catalog:\n")
     print("| request | number | GB sent | GB received |\n|---|---:|---:|---:|")
     for kind, (count, sent, received) in sorted(traffic.items()):

@@ -14,6 +14,7 @@ import click
 import lc_assets
 from lc_assets.cli_collection import collection
 from lc_assets.cli_models import model, train
+from lc_assets.cli_prune import prune
 from lc_assets.cli_search import backfill, search, stale
 from lc_assets.cli_shared import (
     all_references,
@@ -52,6 +53,7 @@ main.add_command(search)
 main.add_command(backfill)
 main.add_command(stale)
 main.add_command(collection)
+main.add_command(prune)
 
 
 @main.command()

@@ -143,8 +143,8 @@ def _launch(
         if not _daemon_is_alive(instance):
             click.echo("make ui, or lc-assets ui, works it off")
         click.echo(
-            f"(its runs refuse another model than {contract.name}: whoever works it off, UI, daemon or workers, must run "
-            "with the same LC_ASSETS_MODEL)"
+            f"(its runs refuse another model than {contract.name}: the UI, or daemon and workers, must run with the "
+            "same LC_ASSETS_MODEL)"
         )
     else:
         click.echo("nothing to run")

@@ -76,19 +76,6 @@ def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterat
                     place.unlink(missing_ok=True)
 
 
-def is_held(place: ObjectPath, *, look: float = 0.0) -> bool:
-    """Whether there is a lease; with `look`, whether it is renewed within so many seconds or has just been made."""
-    first = version(place)
-    if first is None or not look:
-        return first is not None
-    end = time.monotonic() + look
-    while time.monotonic() < end:
-        time.sleep(min(_LOOK, look))
-        if version(place) != first:
-            return True
-    return False
-
-
 def _acquire(place: ObjectPath, wait: float, seconds: float) -> str:
     started = since = time.monotonic()
     seen: str | None = None

@@ -13,7 +13,6 @@ from datetime import datetime, timezone
 
 import dagster as dg
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from lc_assets.assets import catalog as catalog_asset
 from lc_assets.errors import LandCoverError
@@ -24,6 +23,7 @@ from lc_assets.registry import Registry
 from lc_assets.resources import ItemsResource, WatchResource
 from lc_assets.sentinel2.sweep import Sweep
 from lc_assets.standing import PARTITION_TAG
+from lc_assets.versions import newest
 
 REPLACES_TAG = "lc_assets/replaces"
 """Run tag: the older version of the same acquisition that this run's item takes the place of."""
@@ -52,10 +52,15 @@ def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: I
     registry = Registry(items.store.store(), catalog)
     before = Sweep.read(context.cursor, watch.digest)
     seen = look(watch, lambda first, last: watch.query(watching.path, first, last), catalog, before, _now())
-    known = set(context.instance.get_dynamic_partitions(SCENES))
+    # All keys are only read where there is something new, which may have relatives among them.
+    asked = [*seen.documents, *before.replacing]
+    known = set(context.instance.get_existing_dynamic_partitions(SCENES, asked)) if asked else set()
+    wanted = _never_run(context.instance, list(seen.documents), known)
+    if wanted:
+        known = set(context.instance.get_dynamic_partitions(SCENES))
     decision = decide(
         seen.documents,
-        _never_run(context.instance, list(seen.documents), known),
+        wanted,
         known,
         rule=watch.reprocessed,
         most=watch.runs_per_tick,
@@ -99,9 +104,7 @@ def _now() -> datetime:
 def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[str]) -> list[str]:
     """Items without a run and without a map; for those without a map runs are looked up. (One that was run and is no
     partition any more was taken out by a person, who is not to be overruled.)"""
-    here = [item for item in found if item in known]
-    status = instance.get_status_by_partition(catalog_asset.key, here, scenes) if here else None
-    mapped = {item for item in here if (status or {}).get(item) is not None}
+    mapped = newest(instance, catalog_asset.key, [item for item in found if item in known])
     asked = [item for item in found if item not in mapped]
     run: set[str] = set()
     for start in range(0, len(asked), _CHUNK):
@@ -113,10 +116,8 @@ def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[st
 def _replaced(instance: dg.DagsterInstance, replacing: dict[str, str], known: set[str]) -> list[str]:
     """Old versions whose time has come: the new one is classified, and no run uses the old one."""
     here = [old for old in replacing if old in known]
-    status = (
-        instance.get_status_by_partition(catalog_asset.key, [replacing[old] for old in here], scenes) if here else None
-    )
-    done = [old for old in here if (status or {}).get(replacing[old]) == AssetPartitionStatus.MATERIALIZED]
+    mapped = newest(instance, catalog_asset.key, [replacing[old] for old in here])
+    done = [old for old in here if replacing[old] in mapped]
     unfinished = [*NOT_FINISHED_STATUSES]
     return [
         old

@@ -1,28 +1,28 @@
 """How each scene stands: done, missing, failed, stale, or on its way. What `search`, `backfill` and `stale` ask.
 
 Dagster keeps the code version with each materialisation, and `lc_assets.definitions` makes the model's fingerprint a
-part of class_raster's, so that a map of another model is stale. The UI shows the same per partition; here it is asked
-of all partitions in one pass over the records.
+part of class_raster's, so that a map of another model is stale. The UI shows the same per partition. Here it is asked
+by ids of records, of those scenes only that are asked for: Dagster's own answer (`get_status_by_partition`) reads all
+partition keys several times, and begins anew whenever one is added.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
 import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
-from dagster._core.storage.partition_status_cache import AssetPartitionStatus
 
 from lc_assets.assets import catalog, class_raster
-from lc_assets.partitions import SCENES, scenes
+from lc_assets.partitions import SCENES
+from lc_assets.versions import code_versions, newest
 
-CODE_VERSION_TAG = "dagster/code_version"
-"""Tag in which Dagster keeps an asset's code version with each of its materialisations."""
 PARTITION_TAG = "dagster/partition"
-PAGE = 1000
-"""Records read at a time."""
+_CHUNK = 500
+"""Runs or records asked for at a time."""
 
 
 class Standing(Enum):
@@ -55,24 +55,28 @@ def standings(
         definitions: what a map must have been made by in order not to be stale.
         items: item ids; None is all that are registered, in the order of the partitions.
     """
-    registered = dict.fromkeys(instance.get_dynamic_partitions(SCENES))
-    asked = list(registered) if items is None else list(dict.fromkeys(items))
-    known = [item for item in asked if item in registered]
-    found = instance.get_status_by_partition(catalog.key, known, scenes) if known else {}
-    outdated = _outdated(instance, definitions) if known else set()
+    if items is None:
+        asked = known = list(instance.get_dynamic_partitions(SCENES))
+    else:
+        asked = list(dict.fromkeys(items))
+        registered = instance.get_existing_dynamic_partitions(SCENES, asked)
+        known = [item for item in asked if item in registered]
+    here = set(known)
+    mapped = newest(instance, catalog.key, known)
+    failed = _failed(instance, known, mapped)
+    outdated = _outdated(instance, definitions, known)
     waiting = waiting_items(instance, definitions) if known else set()
 
     def stands(item: str) -> Standing:
-        if item not in registered:
+        if item not in here:
             return Standing.NEW
         if item in waiting:
             return Standing.WAITING
-        status = (found or {}).get(item)
-        if status == AssetPartitionStatus.FAILED:
+        if item in failed:
             return Standing.FAILED
         if item in outdated:
             return Standing.STALE
-        return Standing.DONE if status == AssetPartitionStatus.MATERIALIZED else Standing.MISSING
+        return Standing.DONE if item in mapped else Standing.MISSING
 
     return {item: stands(item) for item in asked}
 
@@ -101,22 +105,31 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
     return waiting
 
 
-def _outdated(instance: dg.DagsterInstance, definitions: dg.Definitions) -> set[str]:
+def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int]) -> set[str]:
+    """Items whose last run that was to make the catalog failed before it did. (One that was cancelled did not fail.)"""
+    planned = newest(instance, catalog.key, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    missed = {record: item for item, record in planned.items() if record > mapped.get(item, 0)}
+    runs: dict[str, list[str]] = defaultdict(list)  # one of a backfill by hand may be for several scenes
+    records = sorted(missed)
+    for start in range(0, len(records), _CHUNK):
+        chosen = dg.EventRecordsFilter(
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+            asset_key=catalog.key,
+            storage_ids=records[start : start + _CHUNK],
+        )
+        for record in instance.event_log_storage.get_event_records(chosen, limit=_CHUNK):
+            runs[record.run_id].append(missed[record.storage_id])
+    failed: set[str] = set()
+    named = list(runs)
+    for start in range(0, len(named), _CHUNK):
+        over = dg.RunsFilter(run_ids=named[start : start + _CHUNK], statuses=[dg.DagsterRunStatus.FAILURE])
+        failed.update(item for run in instance.get_runs(over) for item in runs[run.run_id])
+    return failed
+
+
+def _outdated(
+    instance: dg.DagsterInstance, definitions: dg.Definitions, items: Collection[str] | None = None
+) -> set[str]:
     """Items whose newest class map is of another code version than class_raster's in `definitions`."""
     current = definitions.resolve_asset_graph().get(class_raster.key).code_version
-    newest = dict(reversed(list(_versions(instance))))
-    return {item for item, version in newest.items() if version != current}
-
-
-def _versions(instance: dg.DagsterInstance) -> Iterator[tuple[str, str | None]]:
-    """(item, code version) of every class map ever recorded, newest first."""
-    cursor = None
-    while True:
-        page = instance.fetch_materializations(class_raster.key, limit=PAGE, cursor=cursor)
-        for record in page.records:
-            materialisation = record.asset_materialization
-            if materialisation and record.partition_key:
-                yield record.partition_key, (materialisation.tags or {}).get(CODE_VERSION_TAG)
-        if not page.has_more:
-            return
-        cursor = page.cursor
+    return {item for item, version in code_versions(instance, class_raster.key, items).items() if version != current}

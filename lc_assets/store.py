@@ -38,7 +38,8 @@ from lc_assets.sentinel2.item import checked_id
 
 _PART = ".part"
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_ABANDONED_SECONDS = 24 * 3600
+ABANDONED_SECONDS = 24 * 3600
+"""Without a change for so long, a left-over of another machine, or of a failed fetch, is nobody's any more."""
 
 
 @dataclass(frozen=True)
@@ -243,11 +244,20 @@ def _sweep(target: Path) -> None:
     """Remove what dead processes left of earlier attempts at `target`; what lives, here or on another host, is left
     alone."""
     for left in target.parent.glob(f".{target.name}.*{_PART}"):
-        owner = left.name[len(target.name) + 2 :].rsplit("-", 2)
-        with suppress(OSError, ValueError, IndexError):
-            here = owner[0] == socket.gethostname()
-            if (here and not is_alive(int(owner[1]))) or time.time() - left.stat().st_mtime > _ABANDONED_SECONDS:
-                shutil.rmtree(left)
+        if is_abandoned(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def is_abandoned(stage: Path) -> bool:
+    """Whether the process is dead that made a folder of `staging` (`.<target>.<host>-<pid>-<random>.part`); of another
+    machine's, whether it has not changed for a day."""
+    try:
+        head, pid, _ = stage.name.rsplit("-", 2)
+        here = head.endswith(f".{socket.gethostname()}")
+        changed = max([stage.stat().st_mtime, *(path.stat().st_mtime for path in stage.iterdir())])
+        return (here and not is_alive(int(pid))) or time.time() - changed > ABANDONED_SECONDS
+    except (ValueError, OverflowError, OSError):
+        return False
 
 
 def is_alive(pid: int) -> bool:

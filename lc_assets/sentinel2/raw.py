@@ -221,13 +221,16 @@ def _most_bytes(promise: Promise) -> int:
 
 
 @contextmanager
-def alone(incoming: Path, item: str, shared: ObjectPath | None = None) -> Iterator[None]:
+def alone(
+    incoming: Path, item: str, shared: ObjectPath | None = None, *, wait: float = _OTHERS_SECONDS
+) -> Iterator[None]:
     """Let one process at a time fetch a scene, to the end; a second one waits for it, and then finds it all there.
 
     Args:
         incoming: the local folder of what is being fetched.
         item: STAC item id, for messages.
         shared: the lease that machines share, where the store is an object store: a lock on a disk binds one machine.
+        wait: seconds to wait for another one, at most.
 
     Raises:
         StoreError: the other one takes too long, or the store cannot be written.
@@ -235,13 +238,13 @@ def alone(incoming: Path, item: str, shared: ObjectPath | None = None) -> Iterat
     try:
         incoming.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as taken:
-            taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=_OTHERS_SECONDS))
+            taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=wait))
             if shared:
-                taken.enter_context(lease(shared, wait=_OTHERS_SECONDS))
+                taken.enter_context(lease(shared, wait=wait))
             held = taken.pop_all()
     except (Timeout, TimeoutError):
         raise StoreError(
-            f"another process has been fetching it for {_OTHERS_SECONDS} s",
+            f"another process has been fetching it for more than {wait:.0f} s",
             item=item,
             asset="raw_bands",
             remedy="look what that process does, then run it again",

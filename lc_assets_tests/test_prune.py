@@ -1,0 +1,511 @@
+"""prune removes what nobody needs, says so first, and touches nothing that is in use or rested on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+from click.testing import CliRunner
+from filelock import FileLock
+
+from lc_assets import console_prune
+from lc_assets.backfills import launch_backfill
+from lc_assets.cli_prune import prune
+from lc_assets.console import keep
+from lc_assets.definitions import build_definitions
+from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
+from lc_assets.errors import LandCoverError
+from lc_assets.gone import gone_items
+from lc_assets.lease import lease
+from lc_assets.partitions import SCENES
+from lc_assets.places import ObjectPath, Place, files_below, place_of
+from lc_assets.prune import Keep, plan_store, remove
+from lc_assets.prune_records import old_runs
+from lc_assets.sensors import _never_run
+from lc_assets.sentinel2.raw import RawBands
+from lc_assets.settings import Settings
+from lc_assets.standing import Standing, standings
+from lc_assets.store import Store
+from lc_assets_tests.conftest import Desk, copy_scene
+from lc_assets_tests.rig.cluster.services import postgresql
+from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.object_stores import S3
+from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.scenes import template_item
+from lc_assets_tests.rig.service import PlanetaryComputer
+
+DEAD = 4_194_304
+"""No process has this id: Linux counts to one less."""
+LATER = datetime.now(timezone.utc) + timedelta(days=1)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """`lc-assets prune` on a desk's own instance: what it says."""
+
+    def run(desk: Desk, keep: Keep | None = None, days: int | None = None, *, gone: bool = False, yes: bool) -> str:
+        monkeypatch.setattr(console_prune, "opened", lambda settings: nullcontext(desk.instance))
+        capsys.readouterr()
+        console_prune.run_prune(desk.settings, keep, days, gone=gone, yes=yes)
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def done(desk: Desk, demo_item: Path) -> Desk:
+    """A desk with a scene that is finished."""
+    desk.classify(demo_item, stride=64)
+    return desk
+
+
+def names(folder: Place) -> set[str]:
+    return {path.name for path in folder.iterdir()} if folder.exists() else set()
+
+
+def contents(folder: Place) -> dict[str, int]:
+    return {str(path): size for path, size in files_below(folder) if not str(path).endswith(".lock")}
+
+
+def stands(desk: Desk, item: str = DEMO) -> Standing:
+    return standings(desk.instance, build_definitions(desk.settings), [item])[item]
+
+
+def test_without_yes_nothing_is_removed_and_without_a_policy_no_intermediate(
+    done: Desk, told: Callable[..., str]
+) -> None:
+    before = contents(done.settings.store)
+    said = told(done, Keep.NONE, yes=False)
+    assert "intermediates (keep none): 28 files in 1 scenes" in said
+    assert "nothing has been removed: --yes does it" in said
+    assert told(done, yes=True).splitlines()[-1] == "nothing to remove"
+    assert contents(done.settings.store) == before
+
+
+def test_what_it_says_first_is_what_it_frees(done: Desk, told: Callable[..., str]) -> None:
+    before = contents(done.settings.store)
+    first = told(done, Keep.NONE, yes=False).splitlines()[0].removeprefix("intermediates (keep none): ")
+    assert f"removed: {first}, of intermediates" in told(done, Keep.NONE, yes=True)
+    lost = before.keys() - contents(done.settings.store).keys()
+    assert first.startswith(f"{len(lost)} files in 1 scenes, {sum(before[path] for path in lost) / 1e3:.1f} kB")
+
+
+def test_keep_raw_removes_the_stack_only(done: Desk, told: Callable[..., str]) -> None:
+    folder = done.folder(DEMO)
+    raw = names(folder.raw_bands)
+    told(done, Keep.RAW, yes=True)
+    assert not folder.resampled_stack.exists()
+    assert names(folder.raw_bands) == raw
+    assert RawBands.open(folder.raw_bands, DEMO)
+    assert stands(done) == Standing.DONE
+    assert told(done, Keep.RAW, yes=True).splitlines()[-1] == "nothing to remove"
+
+
+def test_keep_stack_leaves_raw_bands_that_a_virtual_stack_reads(done: Desk, told: Callable[..., str]) -> None:
+    before = contents(done.settings.store)
+    said = told(done, Keep.STACK, yes=True)
+    assert "1 scenes keep their raw bands: their stack is a virtual one" in said
+    assert contents(done.settings.store) == before
+
+
+def test_keep_stack_removes_the_raw_bands_of_a_written_one_but_not_the_item(
+    desk: Desk, demo_item: Path, told: Callable[..., str]
+) -> None:
+    desk = Desk(Settings(store=desk.settings.store, stac_url=desk.settings.stac_url, stack="cog"), desk.instance)
+    folder = desk.classify(demo_item, stride=64)
+    told(desk, Keep.STACK, yes=True)
+    assert names(folder.raw_bands) == {"item.json"}
+    assert "stack.tif" in names(folder.resampled_stack)
+    assert stands(desk) == Standing.DONE
+    # The map can be made anew from the stack that was kept.
+    made = dg.materialize(
+        build_definitions(desk.settings).assets,  # type: ignore[arg-type]
+        selection=["class_raster"],
+        instance=desk.instance,
+        partition_key=DEMO,
+        resources=build_definitions(desk.settings).resources,
+        run_config={"ops": {"class_raster": {"config": {"stride": 64}}}},
+    )
+    assert made.success
+
+
+def test_a_pruned_scene_can_be_run_again(done: Desk, told: Callable[..., str]) -> None:
+    folder = done.folder(DEMO)
+    classified = folder.classified.read_bytes()
+    told(done, Keep.NONE, yes=True)
+    assert names(folder.raw_bands) == {"item.json"}
+    assert not folder.resampled_stack.exists()
+    with pytest.raises(LandCoverError, match="materialise raw_bands"):
+        RawBands.open(folder.raw_bands, DEMO)
+    assert done.run(DEMO, stride=64).error is None
+    assert folder.classified.read_bytes() == classified
+
+
+def test_an_interrupt_leaves_nothing_half_and_the_next_call_goes_on(
+    done: Desk, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = done.folder(DEMO)
+    left, unlink = [3], Path.unlink
+
+    def interrupted(path: Path, missing_ok: bool = False) -> None:
+        if "raw_bands" in path.parts and path.suffix in (".tif", ".json"):
+            left[0] -= 1
+            if left[0] < 0:
+                raise KeyboardInterrupt
+        unlink(path, missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            told(done, Keep.NONE, yes=True)
+    assert len(names(folder.raw_bands)) > 5
+    assert "manifest.json" not in names(folder.raw_bands)
+    with pytest.raises(LandCoverError, match="its raw bands are not in the store"):
+        RawBands.open(folder.raw_bands, DEMO)
+    told(done, Keep.NONE, yes=True)
+    assert names(folder.raw_bands) == {"item.json"}
+
+
+@pytest.mark.parametrize("standing", [Standing.FAILED, Standing.STALE, Standing.MISSING])
+def test_what_is_not_finished_keeps_its_intermediates(
+    done: Desk, told: Callable[..., str], standing: Standing, tmp_path: Path
+) -> None:
+    if standing is Standing.FAILED:
+        assert done.run(DEMO, stride=7).error
+    elif standing is Standing.STALE:
+        material = dg.AssetMaterialization("class_raster", partition=DEMO, tags={"dagster/code_version": "other"})
+        done.instance.report_runless_asset_event(material)
+    else:
+        fresh = dg.DagsterInstance.ephemeral()
+        fresh.add_dynamic_partitions(SCENES, [DEMO])
+        done = Desk(done.settings, fresh)
+    assert stands(done) == standing
+    before = contents(done.settings.store)
+    assert told(done, Keep.NONE, yes=True).splitlines()[-1] == "nothing to remove"
+    assert contents(done.settings.store) == before
+
+
+def queue(desk: Desk, item: str = DEMO) -> dg.DagsterRun:
+    job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
+    tags = {"dagster/partition": item}
+    return desk.instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
+
+
+def test_a_scene_with_a_run_or_in_a_backfill_is_left_alone(done: Desk, told: Callable[..., str]) -> None:
+    before = contents(done.settings.store)
+    run = queue(done)
+    said = told(done, Keep.NONE, yes=True)
+    assert "1 scenes are in use and left alone" in said
+    done.instance.report_run_canceled(run)
+    launch_backfill(done.instance, build_definitions(done.settings), [DEMO], fingerprint="", config={}, title="again")
+    assert "1 scenes are in use and left alone" in told(done, Keep.NONE, yes=True)
+    assert contents(done.settings.store) == before
+
+
+def test_a_scene_that_comes_into_use_after_it_was_looked_at_is_left_alone(
+    done: Desk, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = contents(done.settings.store)
+
+    def planned_then_queued(*arguments: object) -> object:
+        plan = plan_store(*arguments)  # type: ignore[arg-type]
+        queue(done)
+        return plan
+
+    monkeypatch.setattr(console_prune, "plan_store", planned_then_queued)
+    assert "1 scenes have come into use meanwhile" in told(done, Keep.NONE, yes=True)
+    assert contents(done.settings.store) == before
+
+
+def test_a_scene_whose_lock_is_held_is_left_alone(done: Desk) -> None:
+    folder = done.folder(DEMO)
+    with FileLock(folder.incoming.with_name(f"{folder.incoming.name}.lock")):
+        assert remove(folder, Keep.NONE, finished=True, gone=False, is_busy=lambda item: False) is None
+    assert "manifest.json" in names(folder.raw_bands)
+
+
+def test_left_overs_of_the_dead_go_and_those_of_the_living_stay(done: Desk, told: Callable[..., str]) -> None:
+    folder, host = done.folder(DEMO), socket.gethostname()
+    living = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        dead = [
+            folder.folder / f".raw_bands.{host}-{DEAD}-0123abcd.part",
+            folder.folder.with_name(f".{DEMO}.{host}-{DEAD}-0123abcd.part"),
+            done.store.root / f".items.{host}-{DEAD}-0123abcd.part",
+            folder.folder / ".raw_bands.elsewhere-1-0123abcd.part",
+        ]
+        alive = [
+            folder.folder / f".raw_bands.{host}-{living.pid}-0123abcd.part",
+            folder.folder / ".raw_bands.other-host-1-0123abcd.part",
+        ]
+        for stage in (*dead, *alive):
+            Path(str(stage)).mkdir()
+            (stage / "B02.tif").write_bytes(bytes(1000))
+        age(dead[-1])
+        folder.incoming.mkdir()
+        (folder.incoming / "B02.tif").write_bytes(bytes(500))
+        assert "left-overs of dead processes: 5 files in 5 places, 4.5 kB" in told(done, yes=False)
+        told(done, yes=True)
+        assert [stage.exists() for stage in (*dead, folder.incoming, *alive)] == [False] * 5 + [True] * 2
+    finally:
+        living.kill()
+        living.wait()
+
+
+def age(folder: Place) -> None:
+    """It and what is in it have not changed for two days."""
+    for path in (*folder.iterdir(), folder):
+        os.utime(str(path), (time.time() - 2 * 86400,) * 2)
+
+
+def test_what_a_failed_fetch_has_fetched_stays_for_the_next_attempt_for_a_day(
+    desk: Desk, demo_item: Path, told: Callable[..., str]
+) -> None:
+    scene = desk.add(demo_item)
+    incoming = desk.folder(scene.id).incoming
+    incoming.mkdir(parents=True)
+    (incoming / "B02.tif").write_bytes(bytes(500))
+    assert told(desk, yes=True).splitlines()[-1] == "nothing to remove"
+    age(incoming)
+    told(desk, yes=True)
+    assert not incoming.exists()
+
+
+@contextmanager
+def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
+    pytest.importorskip("dagster_postgres")
+    folder.chmod(0o755)
+    try:
+        server, environment = postgresql(folder)
+    except Missing as missing:
+        pytest.skip(str(missing))
+    server.start()
+    try:
+        login = {key: environment[f"PG{name}"] for key, name in (("username", "USER"), ("password", "PASSWORD"))}
+        where = {"hostname": "127.0.0.1", "port": int(environment["PGPORT"]), "db_name": "postgres"}
+        storage = {"postgres": {"postgres_db": {"scheme": "postgresql+psycopg2", **login, **where}}}
+        (folder / "home").mkdir()
+        (folder / "home" / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
+        with dg.DagsterInstance.from_config(str(folder / "home")) as instance:
+            yield instance
+    finally:
+        server.stop()
+
+
+@contextmanager
+def on_sqlite(folder: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        yield instance
+
+
+@pytest.fixture(params=[on_sqlite, on_postgresql])
+def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Desk]:
+    """A desk whose records are in a database."""
+    # Not below pytest's own folder, which only root may enter.
+    folder = Path("/tmp") / f"lc-prune-{os.getpid()}-{time.monotonic_ns()}"
+    folder.mkdir()
+    try:
+        with request.param(folder) as instance:
+            yield Desk(desk.settings, instance)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_deleting_any_old_run_would_lose_a_map(kept: Desk, demo_item: Path) -> None:
+    """Why `prune` does not do what it seems to be asked for: this is what Dagster does."""
+    kept.classify(demo_item, stride=64)
+    [run] = kept.instance.get_runs()
+    kept.instance.delete_run(run.run_id)
+    assert stands(kept) == Standing.MISSING
+
+
+def test_runs_on_which_something_rests_stay_and_the_others_go(
+    kept: Desk, demo_item: Path, tmp_path: Path, told: Callable[..., str]
+) -> None:
+    kept.classify(demo_item, stride=64)
+    superseded = kept.instance.get_runs()[0].run_id
+    assert kept.run(DEMO, stride=7).error  # raw bands and the stack are of this run, the map is not
+    failed = kept.instance.get_runs()[0].run_id
+    assert stands(kept) == Standing.FAILED
+    assert old_runs(kept.instance, LATER).runs == []
+    assert kept.run(DEMO, stride=64).error is None
+    cancelled = queue(kept)
+    kept.instance.report_run_canceled(cancelled)
+    queued = queue(kept)
+
+    old = old_runs(kept.instance, LATER)
+    assert set(old.runs) == {superseded, failed, cancelled.run_id}
+    assert (old.rested_on, old.last) == (1, 0)
+    assert old_runs(kept.instance, datetime.now(timezone.utc) - timedelta(days=1)).runs == []
+    said = told(kept, days=0, yes=False)
+    assert "run records older than 0 days: 3" in said
+    assert "1 stay because the newest materialisation of a scene's asset rests on them" in said
+    assert "3 run records" in told(kept, days=0, yes=True)
+    assert len(kept.instance.get_runs()) == 2
+    assert not kept.instance.all_logs(superseded)
+    assert stands(kept) == Standing.WAITING
+    kept.instance.report_run_canceled(queued)
+    assert stands(kept) == Standing.DONE
+    assert told(kept, days=0, yes=True).splitlines()[-1] == "nothing to remove"
+
+
+def test_a_failed_scene_stays_failed_and_the_sensor_does_not_run_it_anew(
+    kept: Desk, demo_item: Path, told: Callable[..., str]
+) -> None:
+    kept.add(demo_item)
+    for _ in range(2):
+        assert kept.run(DEMO, stride=7).error
+    said = told(kept, days=0, yes=True)
+    assert "1 run records" in said
+    assert "1 stay" in said
+    assert stands(kept) == Standing.FAILED
+    assert _never_run(kept.instance, [DEMO], {DEMO}) == []
+
+
+def item(name: str) -> dict[str, object]:
+    return {**template_item(), "id": name}
+
+
+ONE, TWO = (f"S2B_MSIL2A_20250312T01454{n}_R074_T53NKG_20250312T041213" for n in (1, 2))
+
+
+@pytest.fixture
+def watched(pc: PlanetaryComputer, tmp_path: Path) -> Iterator[Desk]:
+    """Two scenes of the Planetary Computer, registered."""
+    pc.api.clear()
+    pc.api.load(items=[item(ONE), item(TWO)])
+    with dg.DagsterInstance.ephemeral() as instance:
+        desk = Desk(Settings(store=tmp_path / "store"), instance)
+        for name in (ONE, TWO):
+            scene = desk.settings.catalog.scene(name)
+            keep(desk.settings, desk.instance, [scene])
+        yield desk
+
+
+def test_a_scene_whose_item_has_gone_leaves_the_partitions_and_its_map_stays(
+    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str]
+) -> None:
+    assert told(watched, gone=True, yes=True).splitlines()[-1] == "nothing to remove"
+    pc.api.delete(TWO)
+    folder = watched.folder(TWO)
+    folder.incoming.mkdir(parents=True)
+    for place in (folder.classified, folder.catalog, folder.incoming / "B02.tif"):
+        place.write_bytes(b"x")
+    said = told(watched, gone=True, yes=False)
+    assert "scenes whose item has gone: 1\n  1 of them have a map, which stays" in said
+    assert set(watched.instance.get_dynamic_partitions(SCENES)) == {ONE, TWO}
+    told(watched, gone=True, yes=True)
+    assert watched.instance.get_dynamic_partitions(SCENES) == [ONE]
+    assert not watched.store.registered(TWO).exists()
+    assert watched.store.registered(ONE).exists()
+    assert folder.classified.exists()
+    assert not folder.incoming.exists()
+
+
+def test_a_scene_in_use_does_not_leave_the_partitions(
+    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str]
+) -> None:
+    pc.api.delete(TWO)
+    queue(watched, TWO)
+    assert "scenes whose item has gone: 0" in told(watched, gone=True, yes=True)
+    assert TWO in watched.instance.get_dynamic_partitions(SCENES)
+
+
+@pytest.mark.parametrize("status", [503, 403])
+def test_a_catalog_that_does_not_answer_is_not_an_empty_one(
+    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lc_assets.sentinel2.patience.Patience.wait", lambda *_: 0.0)
+    pc.api.delete(TWO)
+    pc.relay.inject(Fault(r"/api/stac/v1/", "status", times=-1, status=status))
+    with pytest.raises(LandCoverError, match=str(status)):
+        told(watched, gone=True, yes=True)
+    assert set(watched.instance.get_dynamic_partitions(SCENES)) == {ONE, TWO}
+
+
+def test_a_search_that_leaves_items_out_makes_none_gone(
+    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lc_assets.gone._present", lambda catalog, batch: {ONE})
+    assert "scenes whose item has gone: 0" in told(watched, gone=True, yes=True)
+
+
+def test_a_wrong_collection_has_not_lost_anything(watched: Desk, told: Callable[..., str]) -> None:
+    settings = Settings(store=watched.settings.store, collection="sentinel-2-l3a")
+    with pytest.raises(LandCoverError, match="check LC_ASSETS_STAC_URL and LC_ASSETS_COLLECTION"):
+        told(Desk(settings, watched.instance), gone=True, yes=True)
+    assert set(watched.instance.get_dynamic_partitions(SCENES)) == {ONE, TWO}
+
+
+def test_a_scene_of_local_files_has_gone_when_they_have_and_not_when_their_disk_has(
+    pc: PlanetaryComputer, watched: Desk, demo_item: Path, tmp_path: Path
+) -> None:
+    local = copy_scene(demo_item, tmp_path / "disk")
+    watched.add(local)
+
+    def gone() -> tuple[list[str], int]:
+        found = gone_items(watched.settings.catalog, Store(watched.settings.store), [DEMO, ONE])
+        return found.items, found.elsewhere
+
+    assert gone() == ([], 0)
+    local.parent.parent.rename(tmp_path / "unmounted")
+    assert gone() == ([], 1)
+    (tmp_path / "unmounted").rename(local.parent.parent)
+    shutil.rmtree(local.parent)
+    assert gone() == ([DEMO], 0)
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectPath]:
+    """A store in an object store."""
+    try:
+        server = S3()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path / "scratch"))
+    root = place_of(f"{server.url}/prune")
+    assert isinstance(root, ObjectPath)
+    yield root
+    server.stop()
+
+
+def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
+    desk: Desk, bucket: ObjectPath, demo_item: Path, told: Callable[..., str]
+) -> None:
+    away = Desk(Settings(store=bucket, stac_url=desk.settings.stac_url), desk.instance)
+    folder = away.classify(demo_item, stride=64)
+    before = contents(bucket)
+    folder.incoming.mkdir(parents=True)
+    (folder.incoming / "B02.tif").write_bytes(bytes(500))
+    assert isinstance(folder.lease, ObjectPath)
+    with lease(folder.lease, wait=0):  # another machine is at it
+        assert "1 scenes have come into use meanwhile" in told(away, Keep.NONE, yes=True)
+    assert contents(bucket) == before
+    told(away, Keep.NONE, yes=True)
+    assert [path.name for path, _ in files_below(folder.raw_bands)] == ["item.json"]
+    assert not list(files_below(folder.resampled_stack))
+    assert folder.classified.exists()
+    assert not folder.incoming.exists()
+    assert not folder.lease.exists()
+    assert told(away, Keep.NONE, yes=True).splitlines()[-1] == "nothing to remove"
+
+
+def test_a_malformed_option_is_told_in_one_line() -> None:
+    for arguments, word in ((["--keep", "all"], "'all' is not one of"), (["--runs-older-than", "-3"], "not in the")):
+        done = CliRunner().invoke(prune, arguments)
+        assert done.exit_code == 2
+        assert word in done.output
+        assert "Traceback" not in done.output

@@ -1,0 +1,82 @@
+"""Which code version made a scene's newest map: right whatever was remembered, and no record is read twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lc_assets import versions
+from lc_assets.versions import code_versions, newest
+
+MAP = dg.AssetKey("class_raster")
+MEMORY = "lc_assets/code_versions/class_raster"
+
+
+@pytest.fixture(params=["ephemeral", "sqlite"])
+def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    made = (
+        dg.DagsterInstance.ephemeral() if request.param == "ephemeral" else dg.DagsterInstance.local_temp(str(tmp_path))
+    )
+    with made as instance:
+        yield instance
+
+
+@pytest.fixture
+def read(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many records were read at each reading."""
+    counts: list[int] = []
+    inner = versions._read
+
+    def counted(of: dg.DagsterInstance, asset: dg.AssetKey, records: list[int]) -> dict[int, str]:
+        counts.append(len(records))
+        return inner(of, asset, records)
+
+    monkeypatch.setattr(versions, "_read", counted)
+    return counts
+
+
+def make(instance: dg.DagsterInstance, item: str, version: str | None) -> None:
+    tags = {"dagster/code_version": version} if version else None
+    instance.report_runless_asset_event(dg.AssetMaterialization(MAP, partition=item, tags=tags))
+
+
+def test_no_record_is_read_twice(instance: dg.DagsterInstance, read: list[int]) -> None:
+    for number in range(5):
+        make(instance, f"s{number}", "1")
+    assert code_versions(instance, MAP, ["s0", "s1", "unheard of"]) == {"s0": "1", "s1": "1"}
+    assert code_versions(instance, MAP, ["s1", "s2"]) == {"s1": "1", "s2": "1"}
+    assert code_versions(instance, MAP) == {f"s{number}": "1" for number in range(5)}
+    assert code_versions(instance, MAP) == {f"s{number}": "1" for number in range(5)}
+    assert read == [2, 1, 2]
+
+
+def test_a_map_that_is_made_anew_is_of_the_new_version(instance: dg.DagsterInstance, read: list[int]) -> None:
+    make(instance, "a", "1")
+    make(instance, "b", None)
+    assert code_versions(instance, MAP) == {"a": "1", "b": ""}
+    make(instance, "a", "2")
+    assert code_versions(instance, MAP, ["a"]) == {"a": "2"}
+    assert code_versions(instance, MAP) == {"a": "2", "b": ""}
+    assert read == [2, 1]
+
+
+@pytest.mark.parametrize("memory", ["", "{", "[]", '{"1": 3}', '{"1": ["x"]}'])
+def test_a_broken_memory_is_made_anew(instance: dg.DagsterInstance, memory: str) -> None:
+    make(instance, "a", "1")
+    instance.daemon_cursor_storage.set_cursor_values({MEMORY: memory})
+    assert code_versions(instance, MAP) == {"a": "1"}
+    assert code_versions(instance, MAP, ["a"]) == {"a": "1"}
+
+
+def test_many_items_are_found_as_few_are(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    for item in ("a", "b", "c"):
+        make(instance, item, "1")
+    few = newest(instance, MAP, ["a", "b", "x"])
+    monkeypatch.setattr(versions, "FEW", 2)
+    assert newest(instance, MAP, ["a", "b", "x"]) == few
+    assert few.keys() == {"a", "b"}
+    assert newest(instance, MAP, []) == {}
+    assert newest(instance, MAP).keys() == {"a", "b", "c"}
