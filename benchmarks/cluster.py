@@ -3,7 +3,8 @@
 The same scenes by one process (`lc-assets classify`'s way), then by 1, 2 and 4 workers on a real cluster on loopback
 (PostgreSQL, Redis, Celery, daemon, with `deploy/dagster.yaml` as it is), all with one thread each; then scenes one by
 one on the idle cluster, which shows what a run costs: queue (until the daemon launches it), start (until the worker has
-begun), work (until it has ended). Needs the `cluster` and `dev` extras, PostgreSQL and Redis; about ten minutes. A full tile is nine times as large as these scenes.
+begun), work (until it has ended). Needs the `cluster` and `dev` extras, PostgreSQL and Redis; about ten minutes. A full
+tile is nine times as large as these scenes.
 """
 
 from __future__ import annotations
