@@ -1,9 +1,10 @@
-"""`make cluster-demo`: the real thing on loopback. PostgreSQL, Redis, two workers, daemon and UI are started, twenty
-small scenes are worked off by a backfill, a table says who did what and how long it took, and everything is stopped.
+"""`make cluster-demo`: the real thing on loopback. PostgreSQL, Redis, an S3 server (moto's), two workers, daemon and UI
+are started, twenty small scenes are worked off by a backfill, a table says who did what and how long it took, and
+everything is stopped.
 
 DEMO_SCENES   how many scenes                       20
 DEMO_WORKERS  how many workers, of one thread each  2
-DEMO_STORE    folder or URL of the store            a temporary folder
+DEMO_STORE    folder or URL of the store            the S3 server's
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from lc_assets.cluster.tasks import TAKEN_TAG, WORKER_TAG
 from lc_assets_tests.rig.cluster.scenes import write_scenes
 from lc_assets_tests.rig.cluster.service import LOCATION, Cluster, until
 from lc_assets_tests.rig.cluster.services import missing
+from lc_assets_tests.rig.object_stores import S3
 
 SHAPE = (480, 480)
 _PARTITION = "dagster/partition"
@@ -50,14 +53,17 @@ def main() -> int:
         print(f"missing: apt-get install --no-install-recommends {' '.join(packages)}", file=sys.stderr)
         return 1
     count, workers = (int(os.environ.get(name) or n) for name, n in (("DEMO_SCENES", 20), ("DEMO_WORKERS", 2)))
-    with tempfile.TemporaryDirectory(prefix="lc-cluster-") as name:
+    with tempfile.TemporaryDirectory(prefix="lc-cluster-") as name, ExitStack() as stopped:
         folder = Path(name)
         print(f"writing {count} scenes of {SHAPE[0]} x {SHAPE[1]} px", flush=True)
         items = write_scenes(folder / "items", range(count), shape=SHAPE)
         began = time.monotonic()
-        cluster = Cluster(
-            folder, workers=workers, location=LOCATION, changed={}, store=os.environ.get("DEMO_STORE") or None
-        )
+        store, environment = os.environ.get("DEMO_STORE"), {"LC_ASSETS_SCRATCH": str(folder / "scratch")}
+        if not store:
+            server = stopped.enter_context(closing(S3()))
+            store, environment = server.url, {**environment, **server.environment}
+        cluster = Cluster(folder, workers=workers, location=LOCATION, changed={}, store=store, environment=environment)
+        print(f"store: {store}", flush=True)
         with cluster, cluster.instance() as instance:
             print(f"UI at {cluster.webserver()} (up after {time.monotonic() - began:.0f} s)", flush=True)
             print(cluster.command("backfill", *items.values()).splitlines()[0], flush=True)

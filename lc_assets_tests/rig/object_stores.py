@@ -48,6 +48,10 @@ class S3:
         with urllib.request.urlopen(urllib.request.Request(f"{endpoint}/{BUCKET}", method="PUT"), timeout=20):
             pass
 
+    def close(self) -> None:
+        """As `stop`."""
+        self.stop()
+
     def uploads(self) -> int:
         """Uploads in parts that were begun and neither finished nor given up."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/{BUCKET}?uploads", timeout=20) as answer:
