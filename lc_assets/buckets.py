@@ -35,6 +35,9 @@ _PATIENCE = {
     "retry_timeout": timedelta(seconds=75),
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 3},
 }
+_PROVIDERS = ("AWS_", "AZURE_", "GOOGLE_")
+_given: dict[str, str] = {}
+"""Variables that this module has set for GDAL -> for which scheme."""
 _GDAL_PATIENCE = {"GDAL_HTTP_MAX_RETRY": "8", "GDAL_HTTP_RETRY_DELAY": "0.5", "GDAL_HTTP_CONNECTTIMEOUT": "10"}
 
 
@@ -57,7 +60,9 @@ class Bucket:
 
     def client(self) -> Any:
         """An obstore client, one per process; GDAL is set up on the way."""
-        return _connect(self.scheme, self.name)
+        ours = _given.keys()
+        named = tuple(sorted(v for v in os.environ.items() if v[0].startswith(_PROVIDERS) and v[0] not in ours))
+        return _connect(self.scheme, self.name, named)
 
 
 def parse_url(url: str) -> tuple[Bucket, str]:
@@ -87,15 +92,23 @@ def parse_url(url: str) -> tuple[Bucket, str]:
 
 
 @cache
-def _connect(scheme: str, name: str) -> Any:
+def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -> Any:
+    """One client for each bucket and each set of variables that say how to get there."""
     from obstore import store
 
-    for variable, value in {**_GDAL_PATIENCE, **gdal_settings(scheme, os.environ)}.items():
+    for variable, value in _GDAL_PATIENCE.items():
         os.environ.setdefault(variable, value)
+    for variable in [variable for variable, kind in _given.items() if kind == scheme]:
+        os.environ.pop(variable, None)
+        del _given[variable]
+    settings = gdal_settings(scheme, dict(environment))
+    os.environ.update(settings)
+    _given.update(dict.fromkeys(settings, scheme))
     # GDAL remembers what lies behind a name; in a worker that lives for weeks, names get other content.
     cached = os.environ.get("CPL_VSIL_CURL_NON_CACHED")
     ours = f"{_GDAL[scheme]}/{name}"
-    os.environ["CPL_VSIL_CURL_NON_CACHED"] = f"{cached}:{ours}" if cached else ours
+    if not cached or ours not in cached.split(":"):
+        os.environ["CPL_VSIL_CURL_NON_CACHED"] = f"{cached}:{ours}" if cached else ours
     options: dict[str, Any] = {"retry_config": _PATIENCE, "client_options": {"timeout": "120s"}}
     try:
         if scheme == "s3":

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,8 @@ from lc_assets_tests.rig.programs import Missing
 from lc_assets_tests.rig.scenes import pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 
-Root = Callable[[str], ObjectPath]
+only_s3 = pytest.mark.parametrize("remote", ["s3"], indirect=True)
+"""For what does not depend on the protocol."""
 
 
 def _started(kind: type[S3] | type[Azure]) -> Iterator[tuple[S3 | Azure, Gate]]:
@@ -105,7 +106,7 @@ def _names(place: Place) -> set[str]:
     return {str(path).removeprefix(f"{place}/") for path, _ in files_below(place)}
 
 
-@pytest.mark.parametrize("stack", ["virtual", "cog"])
+@pytest.mark.parametrize(("remote", "stack"), [("s3", "cog"), ("azure", "virtual")], indirect=["remote"])
 def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_else(
     desk: Desk, away: Desk, demo_item: Path, tmp_path: Path, stack: str
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_store_that_refuses_writes_for_a_while_is_waited_for(
     assert _products(away) == _products(desk)
 
 
+@only_s3
 def test_a_store_that_forbids_writing_is_one_error_and_nothing_half_written(
     away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path
 ) -> None:
@@ -187,6 +189,7 @@ def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_i
         RawBands.open(folder.raw_bands, DEMO_ITEM_ID)
 
 
+@only_s3
 def test_bands_that_the_server_calls_newest_are_not_put_again(
     away: Desk, remote: tuple[ObjectPath, Gate], pc: PlanetaryComputer, tmp_path: Path
 ) -> None:
@@ -252,6 +255,7 @@ def _hold(url: str, held: str) -> None:
         time.sleep(60)
 
 
+@only_s3
 def test_a_lease_is_one_process_s_and_free_again_when_that_is_killed(
     remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:
@@ -270,6 +274,7 @@ def test_a_lease_is_one_process_s_and_free_again_when_that_is_killed(
     assert not place.exists()
 
 
+@only_s3
 def test_a_lease_that_cannot_be_renewed_is_told(remote: tuple[ObjectPath, Gate]) -> None:
     place = remote[0] / ".lease"
     with pytest.raises(StoreError, match="lost"), lease(place, wait=5, seconds=1):
@@ -278,6 +283,7 @@ def test_a_lease_that_cannot_be_renewed_is_told(remote: tuple[ObjectPath, Gate])
     assert place.read_bytes() == b"taken by another"
 
 
+@only_s3
 def test_the_command_line_takes_a_url_as_the_store(
     remote: tuple[ObjectPath, Gate], demo_item: Path, tmp_path: Path
 ) -> None:
@@ -299,6 +305,7 @@ def test_the_command_line_takes_a_url_as_the_store(
         assert refused.stderr.startswith("error: ") and "->" in refused.stderr and "pw" not in refused.stderr
 
 
+@only_s3
 def test_two_fetches_of_one_scene_at_once_leave_one_whole_scene(
     away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:

@@ -309,7 +309,7 @@ def on_sqlite(folder: Path) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
-@pytest.fixture(params=[on_sqlite, on_postgresql])
+@pytest.fixture(params=[on_sqlite, pytest.param(on_postgresql, marks=pytest.mark.slow)])
 def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Desk]:
     """A desk whose records are in a database."""
     # Not below pytest's own folder, which only root may enter.
