@@ -16,6 +16,7 @@ where their names differ, this module says the one's in terms of the other's. No
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,8 @@ _PATIENCE = {
     "retry_timeout": timedelta(seconds=75),
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 3},
 }
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
+"""What a bucket or container may be called, by the most generous provider's rules."""
 _PROVIDERS = ("AWS_", "AZURE_", "GOOGLE_")
 _given: dict[str, str] = {}
 """Variables that this module has set for GDAL -> for which scheme."""
@@ -77,12 +80,8 @@ def parse_url(url: str) -> tuple[Bucket, str]:
         parts = urlsplit("")
     key = parts.path.strip("/")
     odd = parts.query or parts.fragment or "@" in parts.netloc or ":" in parts.netloc
-    if (
-        parts.scheme not in SCHEMES
-        or not parts.netloc
-        or odd
-        or any(p in ("", ".", "..") for p in key.split("/") if key)
-    ):
+    stray = bool(key) and any(part in ("", ".", "..") for part in key.split("/"))
+    if parts.scheme not in SCHEMES or not _NAME.fullmatch(parts.netloc) or odd or stray:
         raise StoreError(
             f"the store {url} is no place to write to",
             remedy="name a folder, or s3://bucket/prefix, az://container/prefix or gs://bucket/prefix; credentials "
@@ -95,6 +94,8 @@ def parse_url(url: str) -> tuple[Bucket, str]:
 def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -> Any:
     """One client for each bucket and each set of variables that say how to get there."""
     from obstore import store
+
+    _check_environment(scheme, dict(environment))
 
     for variable, value in _GDAL_PATIENCE.items():
         os.environ.setdefault(variable, value)
@@ -124,6 +125,28 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
             f"the store {scheme}://{name} cannot be used ({str(error).splitlines()[0][:200]})",
             remedy="check the credentials in the environment (README, `The store`)",
         ) from None
+
+
+def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
+    """Refuse what the libraries would stumble over, without showing it.
+
+    Raises:
+        StoreError: a variable cannot be right.
+    """
+    wrong = next((name for name, value in environment.items() if not value.isprintable()), None)
+    what = "holds a line break or another control character"
+    if not wrong and scheme == "s3" and (endpoint := _s3_endpoint(environment)):
+        try:
+            parts = urlsplit(endpoint)
+            right = parts.scheme in ("http", "https") and parts.hostname
+        except ValueError:
+            right = None
+        if not right:
+            wrong, what = "AWS_ENDPOINT_URL", "is no http(s)://host"
+    if not wrong and scheme == "az" and str(_azure(environment).get("sas_token", "")).startswith("?"):
+        wrong, what = "the SAS token in AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN", "begins with '?'"
+    if wrong:
+        raise StoreError(f"{wrong} {what}", remedy="mend it (README, `The store`)")
 
 
 def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -47,14 +47,15 @@ def show_done(settings: Settings, query: Query, *, ids: bool) -> None:
         ) from None
     for one in found:
         click.echo(one.scene if ids else _row(store, one))
-    models = Counter(one.model or "?" for one in found)
+    models = Counter(str(one.model or "?") for one in found)
     said = ", ".join(f"{count} by {printable(model)}" for model, count in models.most_common())
     click.echo(f"{len(found)} maps{': ' if said else ''}{said}", err=True)
 
 
 def map_of(store: Store, found: Found) -> Place:
     """Where a class map lies."""
-    return store.scene(found.scene).folder / found.map.rsplit("/", 1)[-1]
+    folder = store.scene(found.scene)
+    return folder.folder / found.map.rsplit("/", 1)[-1] if isinstance(found.map, str) else folder.classified
 
 
 def _row(store: Store, found: Found) -> str:
@@ -63,8 +64,8 @@ def _row(store: Store, found: Found) -> str:
         found.scene,
         found.datetime[:19],
         f"{found.tile or '?':<5}",
-        f"{found.cloud:5.1f} % cloud" if found.cloud is not None else "    ? % cloud",
-        found.model or "?",
+        f"{found.cloud:5.1f} % cloud" if isinstance(found.cloud, (int, float)) else "    ? % cloud",
+        str(found.model or "?"),
         shares or "no pixel classified",
         str(map_of(store, found)),
     ]

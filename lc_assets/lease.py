@@ -24,8 +24,53 @@ SECONDS = 30.0
 _LOOK = 1.0
 
 
+class Held:
+    """A lease that this process holds, as far as it knows."""
+
+    def __init__(self, place: ObjectPath, held: str, seconds: float) -> None:
+        self._place, self._held, self._seconds = place, held, seconds
+        self._renewed = time.monotonic()
+        self._done, self._lost = threading.Event(), threading.Event()
+        self._keeper = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._keeper.start()
+
+    def check(self) -> None:
+        """To be called before each thing that nobody else may do meanwhile. A process that was stopped for a while
+        finds out here: by the clock, for its threads may not have run yet.
+
+        Raises:
+            StoreError: the lease is lost: it could not be renewed in time.
+        """
+        if self._lost.is_set() or time.monotonic() - self._renewed > self._seconds:
+            self._lost.set()
+            raise _lost(self._place)
+
+    def release(self) -> None:
+        """Give it back, if it is ours still."""
+        self._done.set()
+        self._keeper.join(timeout=self._seconds)
+        if not self._lost.is_set():
+            with suppress(OSError):
+                if version(self._place) == self._held:
+                    self._place.unlink(missing_ok=True)
+
+    def _renew(self) -> None:
+        while not self._done.wait(self._seconds / 4):
+            before = time.monotonic()
+            try:
+                if not replace_if(self._place, _note(), self._held):
+                    return self._lost.set()
+                found = version(self._place)
+                if found is None:
+                    return self._lost.set()
+                self._held, self._renewed = found, before
+            except OSError:
+                continue  # whether it is too late is seen by `check`
+        return None
+
+
 @contextmanager
-def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterator[None]:
+def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterator[Held]:
     """Hold a lease while the body runs.
 
     Args:
@@ -35,45 +80,15 @@ def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterat
 
     Raises:
         TimeoutError: another one holds and renews it.
-        StoreError: on leaving, where it was lost meanwhile: it could not be renewed in time.
+        StoreError: on leaving, where it was lost meanwhile; see `Held.check`.
         OSError: the object store fails.
     """
-    held = _acquire(place, wait, seconds)
-    done = threading.Event()
-    lost = threading.Event()
-
-    def renew() -> None:
-        nonlocal held
-        renewed = time.monotonic()
-        while not done.wait(seconds / 4):
-            try:
-                content = _note()
-                if not replace_if(place, content, held):
-                    lost.set()
-                    return
-                found = version(place)
-                if found is None:
-                    lost.set()
-                    return
-                held, renewed = found, time.monotonic()
-            except OSError:
-                if time.monotonic() - renewed > seconds:
-                    lost.set()
-                    return
-
-    keeper = threading.Thread(target=renew, name="lease", daemon=True)
-    keeper.start()
+    held = Held(place, _acquire(place, wait, seconds), seconds)
     try:
-        yield
-        if lost.is_set():
-            raise _lost(place)
+        yield held
+        held.check()
     finally:
-        done.set()
-        keeper.join(timeout=seconds)
-        if not lost.is_set():
-            with suppress(OSError):
-                if version(place) == held:
-                    place.unlink(missing_ok=True)
+        held.release()
 
 
 def _acquire(place: ObjectPath, wait: float, seconds: float) -> str:

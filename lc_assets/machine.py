@@ -22,6 +22,11 @@ from filelock import FileLock, Timeout
 from lc_assets.errors import LandCoverError, StoreError
 
 _POLL_SECONDS = 0.2
+_MOST = 4096
+"""Threads or processes of a machine; what is more is a slip."""
+_DIGITS = 10
+"""A longer text is not even read as a number."""
+_SHOWN = 40
 
 
 def cores() -> int:
@@ -89,6 +94,7 @@ def _positive(name: str) -> int | None:
     text = os.environ.get(name)
     if not text:
         return None
-    if text.isdecimal() and int(text) > 0:
+    if text.isdecimal() and len(text) <= _DIGITS and 0 < int(text) <= _MOST:
         return int(text)
-    raise LandCoverError(f"{name} is {text!r}", remedy="set it to a whole number from 1, or unset it")
+    shown = repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"
+    raise LandCoverError(f"{name} is {shown}", remedy=f"set it to a whole number from 1 to {_MOST}, or unset it")

@@ -12,6 +12,7 @@ import errno
 import io
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -19,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeAlias
 
-from lc_assets.buckets import Bucket, parse_url
-from lc_assets.errors import without_query
+from lc_assets.buckets import SCHEMES, Bucket, parse_url
+from lc_assets.errors import StoreError, without_query
 
 _ONE_PIECE = 1 << 30
 """Bytes up to which a file is put in one request: parts of an upload that dies would lie in the bucket, unseen and
@@ -192,6 +193,11 @@ class _Raw(io.RawIOBase):
         return len(piece)
 
 
+def is_url(text: str) -> bool:
+    """Whether a setting is meant as a URL, be it well written or not."""
+    return "://" in text or text.startswith(tuple(f"{scheme}:" for scheme in SCHEMES))
+
+
 def place_of(text: str | Path) -> Place:
     """The place that a setting names: a URL of an object store, or a path.
 
@@ -199,7 +205,7 @@ def place_of(text: str | Path) -> Place:
         StoreError: it looks like a URL, but is none of an object store.
         OSError, RuntimeError, ValueError: it is no path.
     """
-    if isinstance(text, str) and "://" in text:
+    if isinstance(text, str) and is_url(text):
         return ObjectPath(*parse_url(text))
     return Path(text).expanduser().resolve()
 
@@ -325,8 +331,23 @@ def work_folder(place: Place) -> Path:
     if isinstance(place, Path):
         return place
     chosen = os.environ.get("LC_ASSETS_SCRATCH")
-    base = Path(chosen).expanduser() if chosen else Path(tempfile.gettempdir()) / f"lc_assets-{os.getuid()}"
+    try:
+        base = Path(chosen).expanduser() if chosen else _own_folder()
+    except (RuntimeError, OSError) as error:  # no such user's home; somebody else's folder
+        raise StoreError(
+            f"LC_ASSETS_SCRATCH is no folder to work in ({error})", remedy="set it to a folder that you may write"
+        ) from None
     return (base / place.bucket.scheme / place.bucket.name / place.key).absolute()
+
+
+def _own_folder() -> Path:
+    """The default scratch folder. Anybody may have made it before us, in a folder that everybody may write to."""
+    folder = Path(tempfile.gettempdir()) / f"lc_assets-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(errno.EACCES, "it is not this user's own", str(folder))
+    return folder
 
 
 def _status(entry: Any) -> Status:
@@ -347,8 +368,10 @@ def _told(place: ObjectPath) -> Iterator[None]:
 
     try:
         yield
-    except FileNotFoundError:
-        raise FileNotFoundError(errno.ENOENT, "there is no such object", str(place)) from None
+    except FileNotFoundError as error:
+        missing = any(code in str(error) for code in ("NoSuchBucket", "ContainerNotFound"))
+        words = f"there is no bucket or container {place.bucket.name}" if missing else "there is no such object"
+        raise FileNotFoundError(errno.ENOENT, words, str(place)) from None
     except (AlreadyExistsError, PreconditionError):
         raise
     except (BaseError, PermissionError, OSError) as error:
@@ -356,3 +379,8 @@ def _told(place: ObjectPath) -> Iterator[None]:
         refused = "PermissionDenied" in type(error).__name__ or "Unauthenticated" in type(error).__name__
         number = errno.EACCES if refused or isinstance(error, PermissionError) else errno.EIO
         raise OSError(number, words, str(place)) from None
+    except BaseException as error:
+        # obstore's Rust panics at what it did not think of, which no `except Exception` sees.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise OSError(errno.EIO, "its library gave up: check the store's URL and credentials", str(place)) from None

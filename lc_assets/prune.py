@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Set
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
-from lc_assets.errors import StoreError
+from lc_assets.errors import BadReference, StoreError
 from lc_assets.io_managers.stack import STACK_COG
+from lc_assets.lease import SECONDS
 from lc_assets.places import Place, files_below, files_in, remove_tree, work_folder
 from lc_assets.raster.stack import STACK_VRT
+from lc_assets.sentinel2.item import checked_id
 from lc_assets.sentinel2.raw import ITEM, MANIFEST, alone
 from lc_assets.store import ABANDONED_SECONDS, SceneFolder, Store, is_abandoned
 
@@ -110,7 +112,9 @@ def remove(
     with _told(folder), ExitStack() as held:
         try:
             if folder.incoming.parent.is_dir() or folder.lease:  # else nobody fetches here
-                held.enter_context(alone(folder.incoming, folder.item, folder.lease, wait=0))
+                # A killed fetch leaves its lease, which is told from a living one's by waiting.
+                wait = SECONDS + 5 if folder.lease and folder.lease.exists() else 0
+                held.enter_context(alone(folder.incoming, folder.item, folder.lease, wait=wait))
         except StoreError as error:
             if error.transient:
                 return None
@@ -181,7 +185,8 @@ def _incoming(folder: SceneFolder, *, is_over: bool) -> list[tuple[Place, int]]:
 def _fetched(store: Store) -> Iterator[str]:
     """Scenes with something on its way. It lies on this machine, also where the store does not."""
     for incoming in (work_folder(store.root) / "scenes").glob("*/.raw_bands.incoming"):
-        yield incoming.parent.name
+        with suppress(BadReference):  # not one of ours
+            yield checked_id(incoming.parent.name)
 
 
 def _stages(store: Store) -> Iterator[Path]:

@@ -26,7 +26,7 @@ from pathlib import Path
 from lc_assets.errors import LandCoverError
 from lc_assets.inference.engine import PRECISIONS
 from lc_assets.inference.models import SHIPPED
-from lc_assets.places import Place, place_of
+from lc_assets.places import Place, is_url, place_of
 from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER, Catalog
@@ -88,7 +88,7 @@ class Settings:
 
 def _store(default: Place) -> Place:
     named = os.environ.get("LC_ASSETS_STORE")
-    return place_of(named) if named and "://" in named else _path("LC_ASSETS_STORE", Path(str(default)))
+    return place_of(named) if named and is_url(named) else _path("LC_ASSETS_STORE", Path(str(default)))
 
 
 def _path(name: str, default: Path) -> Path:

@@ -24,7 +24,7 @@ import shutil
 import socket
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,7 +133,9 @@ class Store:
 
 
 @contextmanager
-def staging(target: Place, *, item: str, asset: str, last: str | None = None) -> Iterator[Path]:
+def staging(
+    target: Place, *, item: str, asset: str, last: str | None = None, check: Callable[[], None] = lambda: None
+) -> Iterator[Path]:
     """A fresh local folder; on leaving without an error its files are put into `target`, in any case it is removed.
 
     For a target on a disk the folder lies beside it, at the same depth, so that relative paths inside the files hold in
@@ -143,6 +145,7 @@ def staging(target: Place, *, item: str, asset: str, last: str | None = None) ->
         target: place that is to hold the files; made if need be.
         item, asset: for messages.
         last: name of the file that is put after all others, because its presence says that they are there.
+        check: called before each file is put; what it raises ends that.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -159,6 +162,7 @@ def staging(target: Place, *, item: str, asset: str, last: str | None = None) ->
         for path in sorted(stage.iterdir(), key=lambda path: (path.name == last, path.name)):
             if isinstance(target, Path):
                 _flush(path)
+            check()
             put_file(path, target / path.name)
         if isinstance(target, Path):
             _flush(target)

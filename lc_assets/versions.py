@@ -2,17 +2,21 @@
 
 Dagster keeps the code version only inside the records, which hold a picture each: a thousand take seconds to read. But
 what a record says never changes, so what was read once is remembered beside Dagster's own notes in the instance: which
-records, by their ids, say which version. A record that is superseded or deleted is not the newest any more, so nothing
-that is remembered can be wrong.
+records say which version. SQLite gives the highest ids again when the run that had them is deleted, so a record is
+remembered by its id together with the run that made it, and read anew where another one has.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 import dagster as dg
+import sqlalchemy as sa
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 CODE_VERSION_TAG = "dagster/code_version"
 """Tag in which Dagster keeps an asset's code version with each of its materialisations."""
@@ -45,15 +49,39 @@ def code_versions(
 ) -> dict[str, str]:
     """Item -> code version of its newest materialisation ("" is none), of those that have one."""
     records = newest(instance, asset, items)
-    known = _remembered(instance, asset)
+    remembered = _remembered(instance, asset)
+    # Asked before the records are read: one that is replaced in between is remembered by a maker that it has no more.
+    makers = _makers(instance, sorted(records.values()))
+    known = {of: remembered[of][1] for of, maker in makers.items() if of in remembered and remembered[of][0] == maker}
     unread = sorted(record for record in records.values() if record not in known)
     for start in range(0, len(unread), PAGE):
         known |= _read(instance, asset, unread[start : start + PAGE])
     if unread:
+        asked = {record: (makers[record], version) for record, version in known.items() if record in makers}
         # Of all, only what is still the newest is worth remembering.
-        kept = {record: known[record] for record in records.values() if record in known} if items is None else known
-        _remember(instance, asset, kept)
+        _remember(instance, asset, asked if items is None else remembered | asked)
     return {item: known[record] for item, record in records.items() if record in known}
+
+
+def _makers(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
+    """Record -> mark of the run that made it, or of its time where no run did; by a query of ours, without the events.
+    Nothing with a storage that is not Dagster's own, whose records are read each time."""
+    storage = instance.event_log_storage
+    if not isinstance(storage, SqlEventLogStorage):
+        return {}
+    table, makers = SqlEventLogStorageTable.c, {}
+    # A row's time lies behind its event, which SQLite would go through picture and all: the run's id is enough.
+    maker = sa.case((table.run_id == "", sa.cast(table.timestamp, sa.String)), else_=table.run_id)
+    with storage.index_connection() as connection:
+        for start in range(0, len(records), PAGE):
+            chosen = sa.select(table.id, maker).where(table.id.in_(records[start : start + PAGE]))
+            makers.update({int(row[0]): _mark(str(row[1])) for row in connection.execute(chosen)})
+    return makers
+
+
+def _mark(maker: str) -> str:
+    """Short, since one is kept for each scene."""
+    return hashlib.blake2b(maker.encode(), digest_size=6).hexdigest()
 
 
 def _read(instance: dg.DagsterInstance, asset: dg.AssetKey, records: list[int]) -> dict[int, str]:
@@ -65,19 +93,24 @@ def _read(instance: dg.DagsterInstance, asset: dg.AssetKey, records: list[int]) 
 
 
 def _key(asset: dg.AssetKey) -> str:
-    return f"lc_assets/code_versions/{asset.to_user_string()}"
+    return f"lc_assets/code_versions/2/{asset.to_user_string()}"
 
 
-def _remembered(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[int, str]:
+def _remembered(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[int, tuple[str, str]]:
+    """Record -> mark of its maker, and version."""
     text = instance.daemon_cursor_storage.get_cursor_values({_key(asset)}).get(_key(asset))
     try:
-        return {int(record): version for version, records in json.loads(text or "{}").items() for record in records}
+        return {
+            int(record): (maker, version)
+            for version, makers in json.loads(text or "{}").items()
+            for record, maker in makers.items()
+        }
     except (ValueError, TypeError, AttributeError):
         return {}  # it is read again
 
 
-def _remember(instance: dg.DagsterInstance, asset: dg.AssetKey, known: Mapping[int, str]) -> None:
-    by_version: dict[str, list[int]] = defaultdict(list)
-    for record in sorted(known):
-        by_version[known[record]].append(record)
+def _remember(instance: dg.DagsterInstance, asset: dg.AssetKey, known: Mapping[int, tuple[str, str]]) -> None:
+    by_version: dict[str, dict[int, str]] = defaultdict(dict)
+    for record, (maker, version) in sorted(known.items()):
+        by_version[version][record] = maker
     instance.daemon_cursor_storage.set_cursor_values({_key(asset): json.dumps(by_version, separators=(",", ":"))})

@@ -22,14 +22,16 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lc_assets.collecting
+from lc_assets import console_done, prune
 from lc_assets.cli_collection import collection as collection_command
 from lc_assets.cli_search import search
 from lc_assets.collecting import CATALOG, POOL, ensure_pool, news_since
 from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.errors import LandCoverError, StoreError
-from lc_assets.index import writer
+from lc_assets.index import table, writer
 from lc_assets.index.check import check_collection
+from lc_assets.index.finder import Found
 from lc_assets.index.table import ids, items
 from lc_assets.index.writer import News, Report, fetch, folder_of, read_positions, update
 from lc_assets.landcover import ALL_CLASSES, CLASSES
@@ -392,6 +394,171 @@ def test_documents_that_cannot_be_used_are_named_and_keep_no_other_out(
 
 
 @needs_extra
+def test_names_in_items_are_no_sql(store: Store, template: Document, tmp_path: Path) -> None:
+    evil = 'x"), (SELECT count(*) FROM read_text(\'/etc/passwd\')), sum("lc:hectares"."Forest'
+    add(store, template, 0, **{"lc:hectares": {"Forest": 1.0, evil: 2.0}, f"lc:hectares_{evil}": 3.0})
+    report = update(store, everything)
+    assert report.collection["lc:hectares"] == {"Forest": 1.0}
+    [row] = rows(store, tmp_path / "work")
+    assert [name for name in row["properties"] if name.startswith("lc:hectares_")] == ["lc:hectares_Forest"]
+    assert table._identifier('a"b') == '"a""b"'
+
+
+@needs_extra
+def test_duckdb_sees_no_file_but_those_of_the_work_folder(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("secret")
+    with pytest.raises(StoreError, match="other/file"), table.asked(tmp_path / "work" / "index") as connection:
+        connection.execute(f"SELECT * FROM read_text('{tmp_path}/other/file')")
+
+
+FAULTS: dict[str, Callable[[Document], Any]] = {
+    "year 0001": lambda item: item["properties"].update(datetime="0001-01-01T00:00:00Z"),
+    "year 9999": lambda item: item["properties"].update(updated="9999-12-31T23:59:59-14:00"),
+    "no moment": lambda item: item["properties"].update(created="yesterday"),
+    "surrogate": lambda item: item["properties"].update(note=chr(0xD800)),
+    "surrogate name": lambda item: item["properties"].update({chr(0xD800): 1}),
+    "great integer": lambda item: item["properties"].update(note=1 << 63),
+    "infinite": lambda item: item["properties"].update(note=float("inf")),
+    "not a number": lambda item: item["bbox"].__setitem__(0, float("nan")),
+    "deep": lambda item: item["properties"].update(note=json.loads("[" * 70 + "]" * 70)),
+    "no map": lambda item: item["assets"].pop("classified"),
+    "odd href": lambda item: item["assets"]["classified"].update(href=5),
+    "odd areas": lambda item: item["properties"].update({"lc:hectares": {"Forest": 1e300}}),
+}
+
+
+@needs_extra
+def test_items_with_values_that_no_column_takes_are_faulty_and_keep_no_other_out(
+    store: Store, template: Document, tmp_path: Path
+) -> None:
+    good = add(store, template, 0)
+    bad = [add(store, template, number) for number in range(1, len(FAULTS) + 2)]
+    for scene, spoil in zip(bad, FAULTS.values(), strict=False):
+        item = json.loads((Path(str(store.scene(scene).folder)) / f"{scene}_classified.json").read_text())
+        spoil(item)
+        put(store, scene, item)
+    (Path(str(store.scene(bad[-1]).folder)) / f"{bad[-1]}_classified.json").write_text("[" * 200_000)
+    report = update(store, everything)
+    assert set(report.faulty) == set(bad)
+    assert scenes_of(store, tmp_path / "work") == {good}
+
+
+@needs_extra
+def test_properties_of_the_wrong_kind_are_left_out(store: Store, template: Document, tmp_path: Path) -> None:
+    odd = {"lc:model": 5, "s2:mgrs_tile": ["x"], "EO:Cloud_cover": "x", "bbox": "x", "platform": {"a": 1}}
+    scenes = [
+        add(store, template, number, **{"eo:cloud_cover": cloud, **odd})
+        for number, cloud in enumerate(("much", 101, True))
+    ]
+    report = update(store, everything)
+    assert (report.items, report.faulty) == (len(scenes), {})
+    for row in rows(store, tmp_path / "work"):
+        assert not {*odd, "eo:cloud_cover"} & set(row["properties"])
+
+
+@needs_extra
+def test_an_item_whose_fields_do_not_go_with_the_others_is_faulty_alone(
+    store: Store, template: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = add(store, template, 0)
+    update(store, everything)
+    scenes = [add(store, template, number) for number in range(1, 6)]
+    merge = writer.merge
+
+    def strict(old: Any, parts: Any, *rest: Any) -> Any:
+        if any(f"{scenes[2]}_classified" in ids(part) for part in parts):
+            raise table.Misfit("STRUCT is no VARCHAR", remedy="none")
+        return merge(old, parts, *rest)
+
+    monkeypatch.setattr(writer, "merge", strict)
+    report = update(store, only(*scenes))
+    assert report.faulty == {scenes[2]: "STRUCT is no VARCHAR"}
+    assert scenes_of(store, tmp_path / "work") == {first, *scenes} - {scenes[2]}
+
+
+@needs_extra
+def test_whatever_rustac_raises_is_the_items_fault(
+    store: Store, template: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise Exception("from Rust")
+
+    scene = add(store, template, 0)
+    monkeypatch.setattr(table, "_wait", fail)
+    with pytest.raises(StoreError, match=scene):
+        update(store, everything)
+
+
+@needs_extra
+def test_folders_that_no_scene_has_are_named(store: Store, template: Document) -> None:
+    add(store, template, 0)
+    (Path(str(store.root)) / "scenes" / "a b").mkdir()
+    report = update(store, everything)
+    assert (report.items, report.faulty) == (1, {"a b": "no usable scene id"})
+
+
+@needs_extra
+def test_a_key_that_keeps_a_bucket_from_being_listed_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Path) -> Any:
+        raise OSError(5, "Encountered object with invalid path: scenes//x", "s3://bucket/scenes")
+
+    (Path(str(store.root)) / "scenes").mkdir(parents=True)
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(StoreError, match=r"scenes//x.* -> remove the object of that key"):
+        update(store, everything)
+
+
+def test_a_row_without_a_map_or_with_a_text_as_cloud_is_shown(store: Store) -> None:
+    odd: Any = {"cloud": "much", "model": 5, "map": None}
+    found = Found(scene=scene_id(0), datetime="2024-01-01T00:00:00Z", tile=None, **odd)
+    assert str(store.scene(scene_id(0)).classified) in console_done._row(store, found)
+    assert "? % cloud" in console_done._row(store, found)
+
+
+@needs_extra
+@pytest.mark.parametrize("content", ['{"lc:index": {"generation": 1e999}}', "[" * 200_000, "5", '{"lc:index": []}'])
+def test_a_corrupt_document_of_the_collection_is_written_anew(store: Store, template: Document, content: str) -> None:
+    add(store, template, 0)
+    update(store, everything)
+    path = Path(str(folder_of(store))) / COLLECTION_FILE
+    path.write_text(content)
+    assert read_positions(store) is None
+    update(store, everything)
+    assert json.loads(path.read_text())["lc:items"] == 1
+
+
+def test_prune_finds_the_work_folder_of_a_writer_that_died(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = Path(str(store.root))
+    root.mkdir()
+    with writer.scratch(store) as work:
+        assert work.parent == root
+        assert list(prune._stages(store)) == []
+    assert not work.exists()
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    monkeypatch.setattr(writer.os, "getpid", lambda: dead.pid)
+    with monkeypatch.context() as patch, writer.scratch(store) as work:
+        patch.undo()
+        assert list(prune._stages(store)) == [work]
+
+
+def test_a_store_that_is_not_there_is_not_begun_by_a_reader(store: Store) -> None:
+    with writer.scratch(store) as work:
+        assert work.is_dir()
+    assert not Path(str(store.root)).exists()
+
+
+def test_a_scratch_folder_that_cannot_be_made_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path / "file"))
+    with pytest.raises(StoreError, match="LC_ASSETS_SCRATCH"), writer.scratch(Store.at("s3://bucket/maps")):
+        pass
+
+
+@needs_extra
 def test_a_broken_index_names_the_command_that_mends_it(store: Store, template: Document, tmp_path: Path) -> None:
     scene = add(store, template, 0)
     update(store, everything)
@@ -671,7 +838,7 @@ def test_the_collection_works_in_an_object_store(bucket: Store, template: Docume
     assert (faults.invalid, faults.counts) == ([], [])
     found = CliRunner().invoke(search, ["--done", "--store", str(bucket.root), "--datetime", "2024-02"])
     assert f"{bucket.root}/scenes/{second}/{second}_classified.tif" in found.stdout
-    assert list((tmp_path / "scratch").iterdir()) == []
+    assert not [path for path in (tmp_path / "scratch").rglob("*") if path.is_file() or path.suffix == ".part"]
 
 
 @needs_extra

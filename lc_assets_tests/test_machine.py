@@ -61,14 +61,15 @@ def test_a_folder_of_slots_that_is_a_link_is_refused(two_slots: None, tmp_path: 
         pass
 
 
-@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5"])
+@pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "4097", "9999999999999999", "9" * 5000])
 def test_a_setting_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("LC_ASSETS_INFERENCE_SLOTS", text)
     monkeypatch.setenv("LC_ASSETS_THREADS", text)
     with pytest.raises(LandCoverError, match="LC_ASSETS_INFERENCE_SLOTS"), inference_slot():
         pass
-    with pytest.raises(LandCoverError, match="LC_ASSETS_THREADS"):
+    with pytest.raises(LandCoverError, match="LC_ASSETS_THREADS") as told:
         cores()
+    assert len(str(told.value)) < 200
 
 
 def test_threads_are_what_is_set_else_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from lc_assets.places import (
 )
 from lc_assets.running import Outcome
 from lc_assets.settings import Settings
+from lc_assets.store import staging
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.gate import Gate
 from lc_assets_tests.rig.object_stores import S3, Azure
@@ -283,6 +284,60 @@ def test_a_lease_that_cannot_be_renewed_is_told(remote: tuple[ObjectPath, Gate])
     assert place.read_bytes() == b"taken by another"
 
 
+def test_who_was_stopped_for_longer_than_its_lease_puts_nothing_more(remote: tuple[ObjectPath, Gate]) -> None:
+    """The process is stopped between two files; meanwhile another one has taken the lease and put its own."""
+    place, folder = remote[0] / ".lease", remote[0] / "bands"
+
+    def slow_put() -> None:
+        with (
+            lease(place, wait=5, seconds=1) as held,
+            staging(folder, item="x", asset="raw_bands", last="z", check=held.check) as stage,
+        ):
+            for name in ("a", "z"):
+                (stage / name).write_bytes(b"of the first")
+            held.release()  # as if its thread had been stopped with it
+            held._lost.clear()
+            time.sleep(1.2)
+            with lease(place, wait=5, seconds=30):
+                for name in ("a", "z"):
+                    (folder / name).write_bytes(b"of the second")
+
+    with pytest.raises(StoreError, match="lost"):
+        slow_put()
+    assert {(folder / name).read_bytes() for name in ("a", "z")} == {b"of the second"}
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name", "value"),
+    [
+        ("s3", "AWS_ACCESS_KEY_ID", "rig\nX"),
+        ("s3", "AWS_ENDPOINT_URL", "127.0.0.1:9"),
+        ("s3", "AWS_ENDPOINT_URL", "http://[::1"),
+        ("az", "AZURE_STORAGE_SAS_TOKEN", "?sv=1&sig=secret"),
+    ],
+)
+def test_variables_that_cannot_be_right_are_told_and_not_shown(
+    scheme: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
+    monkeypatch.setenv(name, value)
+    place = place_of(f"{scheme}://somewhere/maps")
+    with pytest.raises(StoreError, match=name) as told:
+        gdal_name(place)
+    assert value not in str(told.value) and "secret" not in str(told.value)
+
+
+def test_an_outage_is_not_taken_for_missing_bands(away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path) -> None:
+    from lc_assets.sentinel2.raw import RawBands
+
+    folder = away.classify(demo_item)
+    remote[1].refuse("GET", 403)
+    with pytest.raises(StoreError, match="cannot be read"):
+        RawBands.open(folder.raw_bands, DEMO_ITEM_ID)
+    with pytest.raises(StoreError, match="not in the store"):
+        RawBands.open(remote[0] / "nothing", DEMO_ITEM_ID) if remote[1].refuse() is None else None
+
+
 @only_s3
 def test_the_command_line_takes_a_url_as_the_store(
     remote: tuple[ObjectPath, Gate], demo_item: Path, tmp_path: Path
@@ -299,7 +354,14 @@ def test_the_command_line_takes_a_url_as_the_store(
     assert done.returncode == 0, done.stderr
     assert f"{remote[0]}/scenes/{DEMO_ITEM_ID}/{DEMO_ITEM_ID}_classified.tif" in done.stdout
     assert (remote[0] / "scenes" / DEMO_ITEM_ID / "catalog.json").exists()
-    for wrong in ("ftp://somewhere/else", "s3://", "s3://user:pw@bucket/x", "az://container/a/../b"):
+    for wrong in (
+        "ftp://somewhere/else",
+        "s3://",
+        "s3://user:pw@bucket/x",
+        "az://container/a/../b",
+        "s3:/b/x",
+        "s3://A b/x",
+    ):
         refused = run("classify", str(demo_item), "--store", wrong)
         assert refused.returncode == 1 and "Traceback" not in refused.stderr
         assert refused.stderr.startswith("error: ") and "->" in refused.stderr and "pw" not in refused.stderr

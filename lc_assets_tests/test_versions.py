@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lc_assets import versions
+from lc_assets import collecting, versions
 from lc_assets.versions import code_versions, newest
 
 MAP = dg.AssetKey("class_raster")
-MEMORY = "lc_assets/code_versions/class_raster"
+MEMORY = "lc_assets/code_versions/2/class_raster"
 
 
 @pytest.fixture(params=["ephemeral", "sqlite"])
@@ -43,6 +43,15 @@ def make(instance: dg.DagsterInstance, item: str, version: str | None) -> None:
     instance.report_runless_asset_event(dg.AssetMaterialization(MAP, partition=item, tags=tags))
 
 
+def make_in_run(instance: dg.DagsterInstance, version: str) -> str:
+    """A map made by a run of its own; that run's id."""
+
+    @dg.asset(key=MAP, code_version=version, partitions_def=dg.StaticPartitionsDefinition(["a"]))
+    def class_raster() -> None: ...
+
+    return dg.materialize([class_raster], instance=instance, partition_key="a").run_id
+
+
 def test_no_record_is_read_twice(instance: dg.DagsterInstance, read: list[int]) -> None:
     for number in range(5):
         make(instance, f"s{number}", "1")
@@ -63,12 +72,49 @@ def test_a_map_that_is_made_anew_is_of_the_new_version(instance: dg.DagsterInsta
     assert read == [2, 1]
 
 
-@pytest.mark.parametrize("memory", ["", "{", "[]", '{"1": 3}', '{"1": ["x"]}'])
+@pytest.mark.parametrize("memory", ["", "{", "[]", '{"1": 3}', '{"1": ["x"]}', '{"1": {"x": 1}}'])
 def test_a_broken_memory_is_made_anew(instance: dg.DagsterInstance, memory: str) -> None:
     make(instance, "a", "1")
     instance.daemon_cursor_storage.set_cursor_values({MEMORY: memory})
     assert code_versions(instance, MAP) == {"a": "1"}
     assert code_versions(instance, MAP, ["a"]) == {"a": "1"}
+
+
+def test_an_id_that_is_given_again_after_a_deletion_is_of_the_new_version(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        run = make_in_run(instance, "1")
+        assert code_versions(instance, MAP) == {"a": "1"}
+        record = newest(instance, MAP)["a"]
+        instance.delete_run(run)
+        make_in_run(instance, "2")
+        assert newest(instance, MAP)["a"] == record, "SQLite gives the same id again"
+        assert code_versions(instance, MAP, ["a"]) == {"a": "2"}
+        assert code_versions(instance, MAP) == {"a": "2"}
+
+
+@pytest.mark.parametrize("settled", [600.0, -1.0])
+def test_news_with_an_id_that_is_given_again_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: float
+) -> None:
+    monkeypatch.setattr(collecting, "SETTLED_SECONDS", settled)
+    monkeypatch.setattr(collecting, "CATALOG", MAP)
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        run = make_in_run(instance, "1")
+        positions = collecting.news_since(instance, None).positions
+        assert collecting.news_since(instance, positions).scenes == []
+        assert not collecting.is_any_new(instance, positions)
+        instance.delete_run(run)
+        make_in_run(instance, "2")
+        assert collecting.is_any_new(instance, positions)
+        everything, one = None, ["a"]
+        assert collecting.news_since(instance, positions).scenes == (everything if settled < 0 else one)
+
+
+def test_a_position_of_ids_alone_begins_anew() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        make(instance, "a", "1")
+        [own] = collecting.news_since(instance, None).positions
+        assert collecting.news_since(instance, {own: {"cursor": 1, "beyond": [2]}}).scenes is None
 
 
 def test_many_items_are_found_as_few_are(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,12 +6,17 @@ LC_ASSETS_BROKER  URL of the Redis that carries the runs  redis://127.0.0.1:6379
 from __future__ import annotations
 
 import os
+from urllib.parse import urlsplit
 
 from celery import Celery
 from dagster_celery.make_app import make_app
 
+from lc_assets.errors import LandCoverError
+
 QUEUE = "dagster"
 DEFAULT_BROKER = "redis://127.0.0.1:6379/0"
+_SOCKET = "redis+socket"
+_SCHEMES = ("redis", "rediss", _SOCKET)
 
 CONFIG = {
     # Dagster's database knows what became of a run; nobody reads Celery's own results.
@@ -46,6 +51,35 @@ def broker() -> str:
     return os.environ.get("LC_ASSETS_BROKER") or DEFAULT_BROKER
 
 
+def checked(url: str) -> str:
+    """A broker's URL, or several with `;` between them, if each is a Redis's.
+
+    Raises:
+        LandCoverError: it is not; the URL is not repeated, as it may hold a password.
+    """
+    if not all(_is_redis(one) for one in url.split(";")):
+        raise LandCoverError(
+            "LC_ASSETS_BROKER is not the URL of a Redis",
+            remedy="set it to one like redis://HOST:6379/0, rediss://HOST:6379/0 or redis+socket:///PATH/TO/SOCKET",
+        )
+    return url
+
+
+def _is_redis(url: str) -> bool:
+    scheme = url.partition("://")[0]
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises if it is no number
+    except ValueError:
+        return False
+    database = parts.path.strip("/")
+    return "://" in url and scheme in _SCHEMES and (scheme == _SOCKET or not database or database.isdecimal())
+
+
 def celery_app(url: str | None = None) -> Celery:
-    """An app on the broker of the environment, or on another one."""
-    return make_app(app_args={"broker": url or broker(), "config_source": CONFIG})
+    """An app on the broker of the environment, or on another one.
+
+    Raises:
+        LandCoverError: that is no Redis.
+    """
+    return make_app(app_args={"broker": checked(url or broker()), "config_source": CONFIG})

@@ -22,7 +22,7 @@ from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 from typing_extensions import Self
 
-from lc_assets.cluster.app import CONFIG, QUEUE, broker
+from lc_assets.cluster.app import CONFIG, QUEUE, broker, checked
 from lc_assets.cluster.claims import held
 from lc_assets.cluster.retries import allow_nothing_left
 from lc_assets.cluster.tasks import TASK, WORKER_TAG
@@ -44,7 +44,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
         lost_after_seconds: float = LOST_AFTER_SECONDS,
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
-        super().__init__(default_queue=default_queue, broker=broker, config_source=CONFIG, inst_data=inst_data)
+        super().__init__(default_queue=default_queue, broker=checked(broker), config_source=CONFIG, inst_data=inst_data)
         self.lost_after_seconds = lost_after_seconds
         self._missed: dict[str, float] = {}
 
@@ -95,10 +95,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
         with self.celery.connection_for_read() as connection:
             channel = connection.default_channel
             for name in channel.client.scan_iter(match=f"{channel.global_keyprefix}*", _type="list"):
-                for message in channel.client.lrange(name, 0, -1):
-                    headers = json.loads(message).get("headers", {})
-                    if headers.get("task") == TASK:
-                        found.add(headers["id"])
+                found.update(run for message in _messages(channel.client, name) if (run := _run_in(message)))
         return found
 
     def terminate(self, run_id: str) -> bool:
@@ -140,3 +137,22 @@ class ClusterRunLauncher(CeleryRunLauncher):
         if run.status == DagsterRunStatus.STARTING:
             return "No worker has begun with it."
         return f"Worker: {run.tags.get(WORKER_TAG, 'unknown')}"
+
+
+def _messages(client: Any, name: bytes) -> list[bytes]:
+    """What a list of the broker's database holds; nothing if it is none any more."""
+    try:
+        return list(client.lrange(name, 0, -1))
+    except redis.exceptions.ResponseError as error:
+        if str(error).startswith("WRONGTYPE"):  # another program's, which has made something else of it meanwhile
+            return []
+        raise
+
+
+def _run_in(message: bytes) -> str | None:
+    """Id of the run that a message is about; None if it is another program's, which may keep anything in its lists."""
+    try:
+        headers = json.loads(message)["headers"]
+        return str(headers["id"]) if headers["task"] == TASK else None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None

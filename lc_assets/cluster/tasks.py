@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import reprlib
 import signal
 import socket
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,15 +40,19 @@ def add_task(app: Celery) -> None:
     """Teach an app to execute runs."""
 
     @app.task(bind=True, name=TASK)
-    def run(self: Any, run_id: str) -> None:
+    def run(self: Any, run_id: object = None, *_: object, **__: object) -> None:  # whatever a message brings
         execute(run_id, self.request.hostname or socket.gethostname(), app)
 
 
-def execute(run_id: str, worker: str, app: Celery) -> None:
+def execute(run_id: object, worker: str, app: Celery) -> None:
     """Execute a run that is STARTING, unless somebody else does; what becomes of it stands in Dagster's database.
 
     A run may be delivered twice (sent again by the watch, restored by Redis): the second finds it claimed, or begun.
+    Whoever can write to the broker can send anything: what is no run's id is logged, and left alone.
     """
+    if not isinstance(run_id, str) or not _is_run_id(run_id):
+        _log.warning("%s was delivered to %s, but is no run's id: left alone", reprlib.repr(run_id), worker)
+        return
     taken = f"{time.time():.3f}"
     with DagsterInstance.get() as instance:
 
@@ -73,6 +79,14 @@ def execute(run_id: str, worker: str, app: Celery) -> None:
                     forgive(instance, run_id)  # the database was away meanwhile, or what an asset asked
         if handed_back:
             _leave(app, run_id, worker)
+
+
+def _is_run_id(text: str) -> bool:
+    """Whether it is a UUID as Dagster writes it."""
+    try:
+        return str(uuid.UUID(text)) == text
+    except ValueError:
+        return False
 
 
 def _refuse(instance: DagsterInstance, run: DagsterRun, worker: str, refusal: LandCoverError) -> bool:

@@ -1,28 +1,43 @@
 """The app of a worker: `celery -A lc_assets.cluster.worker worker --concurrency 1 --hostname w1@%h`.
 
 Its main process imports the code location, so that children begin at once. It refuses to join a cluster that works with
-other code or another model.
+other code or another model, and to start at all with settings that cannot be used.
 """
 
 from __future__ import annotations
 
 import logging
 import socket
+import sys
 from typing import Any
 
+from celery import Celery
 from celery.signals import worker_init
 from dagster import DagsterInstance
 
-import lc_assets.cluster.definitions  # noqa: F401
 from lc_assets.cluster.app import celery_app
 from lc_assets.cluster.pins import own_pins, published
 from lc_assets.cluster.tasks import add_task
+from lc_assets.errors import LandCoverError
 
 REFUSED = 78
-"""Exit status of a worker that does not fit the cluster (EX_CONFIG of sysexits.h)."""
+"""Exit status of a worker that does not fit the cluster, or whose settings are wrong (EX_CONFIG of sysexits.h)."""
 
-app = celery_app()
-add_task(app)
+
+def _made() -> Celery:
+    try:
+        import lc_assets.cluster.definitions  # noqa: F401 - it reads the settings
+
+        made = celery_app()
+    except LandCoverError as fault:
+        # Celery imports this before it sets up its log.
+        print(f"this worker cannot start: {fault}", file=sys.stderr)
+        raise SystemExit(REFUSED) from None
+    add_task(made)
+    return made
+
+
+app = _made()
 
 
 @worker_init.connect

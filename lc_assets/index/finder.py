@@ -46,7 +46,7 @@ class Found:
         cloud: percent of the source, or None.
         model: name and version.
         hectares: class name as in `lc:hectares` -> area, No Data too.
-        map: href of the class map, relative to the folder of the collection.
+        map: href of the class map, relative to the folder of the collection; None in an index that lacks it.
     """
 
     scene: str
@@ -54,7 +54,7 @@ class Found:
     tile: str | None
     cloud: float | None
     model: str | None
-    map: str
+    map: str | None
     hectares: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -90,7 +90,8 @@ def find(index: Path, query: Query) -> list[Found]:
         known = columns(connection, parquet(index))
         names = [name for name in _COLUMNS if _NEEDS.get(name, "id") in known]
         if query.max_cloud is not None and "cloud" in names:
-            conditions.append('("eo:cloud_cover" IS NULL OR "eo:cloud_cover" <= ?)')
+            cloud = 'TRY_CAST("eo:cloud_cover" AS DOUBLE)'  # somebody's index may have texts
+            conditions.append(f"({cloud} IS NULL OR {cloud} <= ?)")
             values.append(query.max_cloud)
         rows = connection.execute(
             f"SELECT {', '.join(f'{_COLUMNS[name]} AS {name}' for name in names)}, "
@@ -160,7 +161,7 @@ def _is_wanted(row: Mapping[str, Any], query: Query) -> bool:
 
 def _tile(row: Mapping[str, Any]) -> str | None:
     named = row.get("tile") or acquisition_of({"id": row["id"].removesuffix(SUFFIX), "properties": {}}).tile
-    return _padded(named) if named else None
+    return _padded(str(named)) if named else None
 
 
 def _padded(tile: str) -> str:

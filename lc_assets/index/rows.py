@@ -16,6 +16,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
+from lc_assets.index.sound import areas, check_values, members, sound
 from lc_assets.places import ObjectPath, Place
 from lc_assets.stac.collection import COLLECTION_FILE, COLLECTION_ID
 from lc_assets.stac.vocabulary import GEOJSON
@@ -70,7 +71,7 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
                 continue
             try:
                 found.rows.append(row_of(json.loads(content), scene))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
                 found.faulty[scene] = f"{type(error).__name__}: {error}"[:200]
     return found
 
@@ -79,18 +80,20 @@ def row_of(document: Document, scene: str) -> Document:
     """An Item as the index has it.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError: it is no Item of that scene.
+        ValueError, TypeError, KeyError, AttributeError, OverflowError: it is no Item of that scene, or none that can be
+            a row beside others.
     """
+    check_values(document)
     if document["id"] != f"{scene}{SUFFIX}":
         raise ValueError(f"its id is {str(document['id'])[:100]}")
     for name, kind in (("geometry", dict), ("bbox", list), ("properties", dict), ("assets", dict)):
         if not isinstance(document[name], kind):
             raise TypeError(f"its {name} is a {type(document[name]).__name__}")
-    for name in ("datetime", "updated"):
-        if not isinstance(document["properties"][name], str):
-            raise TypeError(f"its {name} is no text")
+    if not isinstance(document["assets"]["classified"]["href"], str):
+        raise TypeError("the href of its classified asset is no text")
     folder = f"../scenes/{scene}"
-    row = _rebased(document, lambda href: posixpath.normpath(posixpath.join(folder, href)))
+    usable = {**members(document), "properties": sound(document["properties"])}
+    row = _rebased(usable, lambda href: posixpath.normpath(posixpath.join(folder, href)))
     ours = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
     row["collection"] = COLLECTION_ID
     row["properties"].update(_flat(row["properties"].get("lc:hectares")))
@@ -105,7 +108,7 @@ def row_of(document: Document, scene: str) -> Document:
 def _flat(hectares: Any) -> dict[str, float]:
     """`lc:hectares_Forest` and so on: CQL2, in which rustac and STAC APIs are asked, has no word for a field of an
     object."""
-    return {f"lc:hectares_{name}": float(area) for name, area in dict(hectares or {}).items()}
+    return {f"lc:hectares_{name}": area for name, area in areas(hectares).items()}
 
 
 def absolute(row: Document, base: str) -> Document:

@@ -36,9 +36,17 @@ _GEO = {
 }
 
 
+class Misfit(StoreError):
+    """What is in some files does not go together, or one of them is broken."""
+
+
 @contextmanager
-def asked(index: Path) -> Iterator[Any]:
-    """A DuckDB connection for one file; it fetches nothing and keeps to its memory.
+def asked(index: Path, *folders: Path) -> Iterator[Any]:
+    """A DuckDB connection for one file; it fetches nothing, keeps to its memory, and sees no file of other folders.
+
+    Args:
+        index: the file.
+        folders: which it may use besides the file's own.
 
     Raises:
         LandCoverError: DuckDB is not installed.
@@ -54,13 +62,19 @@ def asked(index: Path) -> Iterator[Any]:
             "memory_limit": _text(_MEMORY),
             "threads": str(_THREADS),
             "temp_directory": _text(str(index.with_name(f"{index.name}.spill"))),
+            "allowed_directories": f"[{', '.join(_text(str(folder)) for folder in (index.parent, *folders))}]",
+            # Last, since they forbid to set the others.
+            "enable_external_access": "false",
+            "lock_configuration": "true",
         }.items():
             connection.execute(f"SET {setting} = {value}")
         try:
             yield connection
         except duckdb.Error as error:
             reason = str(error).splitlines()[0][:300]
-            raise StoreError(f"the index of the collection cannot be used ({reason})", remedy=_REMEDY) from None
+            values = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError, duckdb.InternalError)
+            kind = Misfit if isinstance(error, values) else StoreError
+            raise kind(f"the index of the collection cannot be used ({reason})", remedy=_REMEDY) from None
 
 
 def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
@@ -68,11 +82,17 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
     Raises:
         StoreError: rustac cannot.
+        OSError: the file cannot be written.
     """
     rustac = tool("rustac")
     try:
         _wait(rustac.write, str(path), list(rows))
-    except rustac.RustacError as error:
+    except OSError:
+        raise
+    except BaseException as error:
+        # Besides its own errors it raises bare Exceptions, and Rust's panics are not even those.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise StoreError(
             f"items cannot be indexed ({str(error)[:300]})", remedy="materialise catalog of their scenes again"
         ) from None
@@ -120,10 +140,11 @@ def merge(
         The Collection, and how many rows were added, changed, unchanged and removed.
 
     Raises:
-        StoreError: a file is broken, or there is no room.
+        Misfit: items do not go together, or a file is broken.
+        StoreError: there is no room.
         ValueError: there is nothing to make an index of.
     """
-    with asked(target) as connection:
+    with asked(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
         connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [list(gone)])
         counts = dict.fromkeys(("added", "changed", "unchanged", "removed"), 0)
         selections = []
@@ -182,7 +203,7 @@ def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str
         StoreError: the file is broken.
     """
     rustac = tool("rustac")
-    with asked(index) as connection:
+    with asked(index, work) as connection:
         total = _number(connection, f"SELECT count(*) FROM {parquet(index)}")
         for start in range(0, total if most is None else min(total, most), _PAGE):
             page = work / "page.parquet"
@@ -213,7 +234,7 @@ def _summary(connection: Any, relation: str) -> Summary:
     """The rows of a relation, summed up."""
     known = columns(connection, relation)
     hectares = _fields(known.get("lc:hectares", ""), connection, relation)
-    sums = ", ".join(f'sum("lc:hectares"."{name}")' for name in hectares)
+    sums = ", ".join(f'sum("lc:hectares".{_identifier(name)})' for name in hectares)
     cloud = 'min("eo:cloud_cover"), max("eo:cloud_cover")' if "eo:cloud_cover" in known else "NULL, NULL"
     row = connection.execute(
         f"SELECT count(*), min(bbox.xmin), min(bbox.ymin), max(bbox.xmax), max(bbox.ymax), "
@@ -224,7 +245,7 @@ def _summary(connection: Any, relation: str) -> Summary:
     if not total:
         return Summary(0)
     values = {
-        name: dict(connection.execute(f'SELECT "{name}", count(*) FROM {relation} GROUP BY 1').fetchall())
+        name: dict(connection.execute(f"SELECT {_identifier(name)}, count(*) FROM {relation} GROUP BY 1").fetchall())
         for name in _VALUES
         if name in known
     }
@@ -254,6 +275,11 @@ def _written(microseconds: int) -> str:
 
 def _number(connection: Any, query: str) -> int:
     return int(connection.execute(query).fetchone()[0])
+
+
+def _identifier(name: str) -> str:
+    quoted = name.replace('"', '""')
+    return f'"{quoted}"'
 
 
 def _text(value: str) -> str:

@@ -11,26 +11,35 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
+import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lc_assets import places
-from lc_assets.errors import StoreError
+from lc_assets.errors import LandCoverError, StoreError, printable
 from lc_assets.index.rows import SUFFIX, read_rows
-from lc_assets.index.table import ids, merge, read_collection, write_rows
+from lc_assets.index.table import Misfit, ids, merge, read_collection, write_rows
 from lc_assets.index.tools import check_tools
 from lc_assets.places import Place
+from lc_assets.sentinel2.item import checked_id
 from lc_assets.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
 from lc_assets.store import Store
 
 _BATCH = 1000
 """Items held in memory at once."""
 _TRIES = 8
+_UNREADABLE = (
+    *(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError),
+    *(AttributeError, OverflowError, RecursionError),
+)
+"""What reading a `collection.json` raises that is not there, or none of ours."""
 _POSITIONS = 16
 """Instances whose position is remembered."""
 
@@ -91,7 +100,7 @@ def read_positions(store: Store) -> Positions | None:
     try:
         document = json.loads((folder_of(store) / COLLECTION_FILE).read_text(encoding="utf-8"))
         return dict(document["lc:index"]["positions"])
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    except _UNREADABLE:
         return None
 
 
@@ -131,12 +140,36 @@ def update(store: Store, ask: Callable[[Positions | None], News], *, rebuild: bo
 
 @contextmanager
 def scratch(store: Store) -> Iterator[Path]:
-    """A local folder for a few copies of the index; removed in the end."""
-    chosen = os.environ.get("LC_ASSETS_SCRATCH")
-    if chosen:
-        Path(chosen).expanduser().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="lc_assets-collection-", dir=chosen or None) as folder:
-        yield Path(folder)
+    """A local folder for a few copies of the index; removed in the end, or by `lc-assets prune` if the process dies.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    name = f".collection.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
+    folder = _made(store, name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(store: Store, name: str) -> Path:
+    """The scratch folder: in the store's work folder, where prune looks; else in the general one, since whoever only
+    reads a store on a disk need not be allowed to write there, and a store that is not there is not begun."""
+    general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
+    ours = places.work_folder(store.root)
+    on_disk = isinstance(store.root, Path)
+    bases = [*([ours] if not on_disk or ours.is_dir() else []), *([general] if on_disk else [])]
+    for base in bases:
+        try:
+            (base / name).mkdir(mode=0o700, parents=True)
+            return base / name
+        except OSError as error:
+            failed = error
+    raise StoreError(
+        f"{bases[-1] / name} cannot be made ({failed.strerror or failed})",
+        remedy="let LC_ASSETS_SCRATCH name a folder that can be written and has room for the index",
+    )
 
 
 def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
@@ -188,7 +221,7 @@ def _attempt(store: Store, ask: Callable[[Positions | None], News], rebuild: boo
         "positions": dict(list(positions.items())[-_POSITIONS:]),
     }
     try:
-        collection, counts = merge(old, parts, gone, state, target)
+        collection, counts = _merged(store, old, parts, gone, state, target, faulty)
     except ValueError:
         raise StoreError(
             f"there is no map in {store.root} to make a collection of" + (f"; {_some(faulty)}" if faulty else ""),
@@ -221,12 +254,22 @@ def _all_scenes(store: Store) -> list[str]:
     folder = store.root / "scenes"
     if isinstance(folder, Path) and not folder.exists():
         return []
-    return sorted(place.name for place in folder.iterdir() if not place.name.startswith("."))
+    try:
+        return sorted(place.name for place in folder.iterdir() if not place.name.startswith("."))
+    except OSError as error:
+        # object_store lists nothing at all where one key has an empty or '..' segment.
+        if "invalid path" not in str(error).lower():
+            raise
+        raise StoreError(
+            f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
+        ) from None
 
 
 def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], list[str], dict[str, str]]:
     """Files of rows, ids of items that are gone, and what is wrong with others."""
-    parts, gone, faulty = [], [], {}
+    parts, gone = [], []
+    faulty = {printable(scene): "no usable scene id" for scene in scenes if not _is_usable(scene)}
+    scenes = [scene for scene in scenes if _is_usable(scene)]
     for start in range(0, len(scenes), _BATCH):
         found = read_rows(store, scenes[start : start + _BATCH])
         gone += [f"{scene}{SUFFIX}" for scene in found.gone]
@@ -236,6 +279,60 @@ def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], 
             parts += written
             faulty.update(refused)
     return parts, gone, faulty
+
+
+def _is_usable(scene: str) -> bool:
+    try:
+        checked_id(scene)
+    except LandCoverError:
+        return False
+    return True
+
+
+def _merged(
+    store: Store,
+    old: Path | None,
+    parts: Sequence[Path],
+    gone: Collection[str],
+    state: dict[str, Any],
+    target: Path,
+    faulty: dict[str, str],
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """As `merge`, without the items that do not go together with the others, which are put to the faulty ones."""
+    try:
+        return merge(old, parts, gone, state, target)
+    except Misfit:
+        if not parts:
+            raise
+    if old:
+        merge(old, [], gone, state, target)  # it raises where the index itself is broken, and no item is at fault
+    kept: list[Path] = []
+    waiting = list(reversed(parts))
+    while waiting:
+        part = waiting.pop()
+        try:
+            merge(old, [*kept, part], gone, state, target)
+            kept.append(part)
+        except Misfit as error:
+            waiting += reversed(_halves(store, part, faulty, error.problem))
+    return merge(old, kept, gone, state, target)
+
+
+def _halves(store: Store, part: Path, faulty: dict[str, str], problem: str) -> list[Path]:
+    """A part as two, written anew: a copy of some of its rows would have the types of all."""
+    scenes = [item.removesuffix(SUFFIX) for item in ids(part)]
+    if len(scenes) == 1:
+        faulty[scenes[0]] = problem
+        return []
+    halves: list[Path] = []
+    for letter, some in (("a", scenes[: len(scenes) // 2]), ("b", scenes[len(scenes) // 2 :])):
+        found = read_rows(store, some)
+        faulty.update({**found.faulty, **dict.fromkeys(found.gone, "it went meanwhile")})
+        if found.rows:
+            written, refused = _write(found.rows, part.with_name(f"{part.stem}{letter}"))
+            halves += written
+            faulty.update(refused)
+    return halves
 
 
 def _write(rows: Sequence[dict[str, Any]], stem: Path) -> tuple[list[Path], dict[str, str]]:
@@ -263,7 +360,7 @@ def _published(store: Store) -> tuple[int, str | None]:
     version = places.version(path)
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["lc:index"]["generation"]), version
-    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError):
+    except _UNREADABLE:
         return 0, version
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 from pydantic import Field
@@ -39,10 +39,13 @@ class RawBandsIOManager(SceneIOManager):
         patience = Patience(read=self.timeout, backoff=self.backoff)
         # Local files are linked in a moment; who fetches the same from afar, or puts it afar, is waited for.
         remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
-        with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext():
-            with suppress(LandCoverError):  # there is none, or a broken one: then all is fetched
+        with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
+            try:
                 present = self.read(scene)
-            with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST) as stage:
+            except LandCoverError as error:  # there is none, or a broken one: then all is fetched
+                if error.transient:
+                    raise
+            with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check) as stage:
                 fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
                 for name, how in fetched.items():
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):

@@ -30,7 +30,7 @@ class _StackIOManager(SceneIOManager):
         return Stack.open(folder / stack, folder / scl, scene.item)
 
     def _written(self, scene: SceneFolder, *, other_form: tuple[str, ...]) -> dict[str, Any]:
-        for name in other_form:
+        for name in set(other_form) & files_in(scene.resampled_stack).keys():
             (scene.resampled_stack / name).unlink(missing_ok=True)
         return report_stack(self.read(scene))
 

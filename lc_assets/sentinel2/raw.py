@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -65,9 +65,17 @@ class RawBands:
             files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
             if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
                 raise KeyError
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
             raise StoreError(
                 "its raw bands are not in the store", item=item, asset="raw_bands", remedy=remedy
+            ) from None
+        except OSError as error:
+            raise StoreError(
+                f"{folder / MANIFEST} cannot be read ({error.strerror or error})",
+                item=item,
+                asset="raw_bands",
+                remedy="look whether the store is there and lets you read, then run it again",
+                transient=not isinstance(error, PermissionError),
             ) from None
         raw = cls(parse_scene(read_document(folder / ITEM)), folder, files)
         there = files_in(folder)
@@ -223,7 +231,7 @@ def _most_bytes(promise: Promise) -> int:
 @contextmanager
 def alone(
     incoming: Path, item: str, shared: ObjectPath | None = None, *, wait: float = _OTHERS_SECONDS
-) -> Iterator[None]:
+) -> Iterator[Callable[[], None]]:
     """Let one process at a time fetch a scene, to the end; a second one waits for it, and then finds it all there.
 
     Args:
@@ -232,6 +240,9 @@ def alone(
         shared: the lease that machines share, where the store is an object store: a lock on a disk binds one machine.
         wait: seconds to wait for another one, at most.
 
+    Yields:
+        What is to be called before each file is put: it raises StoreError where the lease has been lost meanwhile.
+
     Raises:
         StoreError: the other one takes too long, or the store cannot be written.
     """
@@ -239,8 +250,7 @@ def alone(
         incoming.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as taken:
             taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=wait))
-            if shared:
-                taken.enter_context(lease(shared, wait=wait))
+            check = taken.enter_context(lease(shared, wait=wait)).check if shared else _nothing
             held = taken.pop_all()
     except (Timeout, TimeoutError):
         raise StoreError(
@@ -251,6 +261,13 @@ def alone(
             transient=True,
         ) from None
     except OSError as error:
+        if shared and "://" not in str(error.filename or "://"):
+            raise StoreError(
+                f"{error.filename} cannot be written ({error.strerror or error})",
+                item=item,
+                asset="raw_bands",
+                remedy="set LC_ASSETS_SCRATCH to a folder that you may write",
+            ) from None
         denied = isinstance(error, PermissionError)
         raise StoreError(
             f"{error.filename or incoming} cannot be written ({error.strerror or error})",
@@ -260,7 +277,11 @@ def alone(
             transient=not denied,
         ) from None
     with held:
-        yield
+        yield check
+
+
+def _nothing() -> None:
+    """On a disk a lock cannot be lost."""
 
 
 def _write_json(path: Path, content: Any) -> None:
