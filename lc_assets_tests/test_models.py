@@ -250,7 +250,9 @@ def test_the_readmes_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path)
 def test_the_model_evaluation_shows_the_cards_figures(shared: Path, tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store", chips=shared / "eurosat")
     definitions = build_common_definitions(settings)
-    result = dg.materialize([model_evaluation], resources=dict(definitions.resources or {}))
+    # With an instance of its own: Dagster remembers the one that was opened last, which another test has closed.
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([model_evaluation], instance=instance, resources=dict(definitions.resources or {}))
     [event] = result.get_asset_materialization_events()
     metadata = event.materialization.metadata
     shown = {key: value.value for key, value in metadata.items()}
