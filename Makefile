@@ -1,6 +1,6 @@
 # make demo   set everything up, classify a synthetic scene, say how much is right
 # make test   set everything up, lint, check types, run the tests
-# make test-slow   tests that wait for Dagster's daemon
+# make test-slow   tests that wait for Dagster's daemon, a cluster or a server (15 minutes)
 # make rig    the programs that play the Planetary Computer for the tests (node and PostgreSQL must be there)
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
 # make drill  the worst day, rehearsed: each fault, a backfill while a tenth of the requests fails, the sensor (8 minutes)

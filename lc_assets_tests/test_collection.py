@@ -756,6 +756,7 @@ def test_without_the_extra_all_say_how_to_install_it(
 
 
 @needs_extra
+@pytest.mark.slow
 def test_one_command_updates_and_exports(whole: Store, template: Document, tmp_path: Path) -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         script = "from lc_assets.cli_collection import collection; collection()"

@@ -149,6 +149,7 @@ def test_gdal_sees_what_has_been_put_since_it_looked_last(
             assert found.shape == expected.shape and (found.read() == expected.read()).all()
 
 
+@pytest.mark.slow
 def test_a_store_that_refuses_writes_for_a_while_is_waited_for(
     away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path, desk: Desk
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_store_that_forbids_writing_is_one_error_and_nothing_half_written(
     assert away.run(DEMO_ITEM_ID).error is None
 
 
+@pytest.mark.slow
 def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_item: Path) -> None:
     folder = away.classify(demo_item)
     band = folder.raw_bands / "B08.tif"
@@ -190,6 +192,7 @@ def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_i
         RawBands.open(folder.raw_bands, DEMO_ITEM_ID)
 
 
+@pytest.mark.slow
 @only_s3
 def test_bands_that_the_server_calls_newest_are_not_put_again(
     away: Desk, remote: tuple[ObjectPath, Gate], pc: PlanetaryComputer, tmp_path: Path
@@ -256,6 +259,7 @@ def _hold(url: str, held: str) -> None:
         time.sleep(60)
 
 
+@pytest.mark.slow
 @only_s3
 def test_a_lease_is_one_process_s_and_free_again_when_that_is_killed(
     remote: tuple[ObjectPath, Gate], tmp_path: Path
@@ -327,6 +331,7 @@ def test_variables_that_cannot_be_right_are_told_and_not_shown(
     assert value not in str(told.value) and "secret" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_an_outage_is_not_taken_for_missing_bands(away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path) -> None:
     from lc_assets.sentinel2.raw import RawBands
 
@@ -338,6 +343,7 @@ def test_an_outage_is_not_taken_for_missing_bands(away: Desk, remote: tuple[Obje
         RawBands.open(remote[0] / "nothing", DEMO_ITEM_ID) if remote[1].refuse() is None else None
 
 
+@pytest.mark.slow
 @only_s3
 def test_the_command_line_takes_a_url_as_the_store(
     remote: tuple[ObjectPath, Gate], demo_item: Path, tmp_path: Path
@@ -367,6 +373,7 @@ def test_the_command_line_takes_a_url_as_the_store(
         assert refused.stderr.startswith("error: ") and "->" in refused.stderr and "pw" not in refused.stderr
 
 
+@pytest.mark.slow
 @only_s3
 def test_two_fetches_of_one_scene_at_once_leave_one_whole_scene(
     away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
