@@ -9,6 +9,7 @@ that was killed. Workers that are to share slots must see the same temporary fol
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
@@ -80,14 +81,27 @@ def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[Fi
         time.sleep(_POLL_SECONDS)
 
 
-def _folder() -> Path:
-    folder = Path(tempfile.gettempdir()) / f"lc_assets-slots-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+def own_folder(name: str) -> Path:
+    """This user's own folder of a name below the temporary one; made if need be.
+
+    Raises:
+        PermissionError: it is somebody else's: anybody may have made it before us, where everybody may write.
+    """
+    folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
-    # Anybody may have made it before us, in a folder that everybody may write to.
     if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
-        raise StoreError(f"{folder} is not this user's own folder", remedy="remove it, or set TMPDIR to another place")
+        raise PermissionError(errno.EACCES, "it is not this user's own", str(folder))
     return folder
+
+
+def _folder() -> Path:
+    try:
+        return own_folder("lc_assets-slots")
+    except PermissionError as error:
+        raise StoreError(
+            f"{error.filename} is not this user's own folder", remedy="remove it, or set TMPDIR to another place"
+        ) from None
 
 
 def _positive(name: str) -> int | None:

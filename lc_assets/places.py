@@ -12,8 +12,6 @@ import errno
 import io
 import os
 import shutil
-import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +20,7 @@ from typing import IO, Any, TypeAlias
 
 from lc_assets.buckets import SCHEMES, Bucket, parse_url
 from lc_assets.errors import StoreError, without_query
+from lc_assets.machine import own_folder
 
 _ONE_PIECE = 1 << 30
 """Bytes up to which a file is put in one request: parts of an upload that dies would lie in the bucket, unseen and
@@ -332,22 +331,12 @@ def work_folder(place: Place) -> Path:
         return place
     chosen = os.environ.get("LC_ASSETS_SCRATCH")
     try:
-        base = Path(chosen).expanduser() if chosen else _own_folder()
+        base = Path(chosen).expanduser() if chosen else own_folder("lc_assets")
     except (RuntimeError, OSError) as error:  # no such user's home; somebody else's folder
         raise StoreError(
             f"LC_ASSETS_SCRATCH is no folder to work in ({error})", remedy="set it to a folder that you may write"
         ) from None
     return (base / place.bucket.scheme / place.bucket.name / place.key).absolute()
-
-
-def _own_folder() -> Path:
-    """The default scratch folder. Anybody may have made it before us, in a folder that everybody may write to."""
-    folder = Path(tempfile.gettempdir()) / f"lc_assets-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-        raise PermissionError(errno.EACCES, "it is not this user's own", str(folder))
-    return folder
 
 
 def _status(entry: Any) -> Status:

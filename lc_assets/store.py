@@ -151,7 +151,7 @@ def staging(
         StoreError: the disk is full, or the folder cannot be written.
     """
     beside = work_folder(target)
-    stage = beside.with_name(f".{beside.name}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}")
+    stage = beside.with_name(stage_name(beside.name))
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
         _sweep(beside)
@@ -170,6 +170,11 @@ def staging(
         raise _told(error, target, item, asset) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+
+
+def stage_name(target: str) -> str:
+    """A name for a folder of this process's own, by which `is_abandoned` tells whose it is."""
+    return f".{target}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}"
 
 
 def put(path: Place, content: bytes, *, item: str, asset: str) -> None:
@@ -253,8 +258,8 @@ def _sweep(target: Path) -> None:
 
 
 def is_abandoned(stage: Path) -> bool:
-    """Whether the process is dead that made a folder of `staging` (`.<target>.<host>-<pid>-<random>.part`); of another
-    machine's, whether it has not changed for a day."""
+    """Whether the process is dead that made a folder named by `stage_name` (`.<target>.<host>-<pid>-<random>.part`);
+    of another machine's, whether it has not changed for a day."""
     try:
         head, pid, _ = stage.name.rsplit("-", 2)
         here = head.endswith(f".{socket.gethostname()}")

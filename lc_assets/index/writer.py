@@ -12,10 +12,8 @@ import json
 import os
 import random
 import shutil
-import socket
 import tempfile
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,7 +28,7 @@ from lc_assets.index.tools import check_tools
 from lc_assets.places import Place
 from lc_assets.sentinel2.item import checked_id
 from lc_assets.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
-from lc_assets.store import Store
+from lc_assets.store import Store, stage_name
 
 _BATCH = 1000
 """Items held in memory at once."""
@@ -145,8 +143,7 @@ def scratch(store: Store) -> Iterator[Path]:
     Raises:
         StoreError: it cannot be made.
     """
-    name = f".collection.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}.part"
-    folder = _made(store, name)
+    folder = _made(store, stage_name(COLLECTION_FOLDER))
     try:
         yield folder
     finally:
