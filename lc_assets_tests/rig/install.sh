@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Install the rig's programs into .rig: azurite by npm, pgstac and its API by pip. What this machine cannot run is told
-# and left out, for the tests that need it skip; it never fails. Done and quick the second time.
+# Install the rig's programs into .rig: azurite and axe-core by npm, pgstac and its API by pip. What this machine cannot
+# run is told and left out, for the tests that need it skip; it never fails. Done and quick the second time.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
 azurite=3.35.0
+axe=4.14.1
 requirements=lc_assets_tests/rig/requirements.txt
 python=${PYTHON:-python3}
 skipped=0
@@ -34,12 +35,18 @@ has_postgis() {
 mkdir -p .rig
 rm -f .rig/.installed
 
-if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
-    skip "the rig's blob storage, for there is no node or npm (install nodejs and npm)"
-elif ! grep -qs "\"version\": \"$azurite\"" .rig/azurite/node_modules/azurite/package.json; then
-    npm install --prefix .rig/azurite --no-audit --no-fund --loglevel=error "azurite@$azurite" ||
-        skip "the rig's blob storage, for npm could not install azurite $azurite (install it into .rig/azurite)"
-fi
+# npm_install NAME VERSION WHAT: into .rig/NAME, once.
+npm_install() {
+    if ! command -v node >/dev/null || ! command -v npm >/dev/null; then
+        skip "$3, for there is no node or npm (install nodejs and npm)"
+    elif ! grep -qs "\"version\": \"$2\"" ".rig/$1/node_modules/$1/package.json"; then
+        npm install --prefix ".rig/$1" --no-audit --no-fund --loglevel=error "$1@$2" ||
+            skip "$3, for npm could not install $1 $2 (install it into .rig/$1)"
+    fi
+}
+
+npm_install azurite "$azurite" "the rig's blob storage"
+npm_install axe-core "$axe" "the check of pages for accessibility"
 
 if ! has_postgresql; then
     skip "the rig's STAC API, for there is no PostgreSQL (install postgresql and postgresql-postgis)"
