@@ -27,20 +27,25 @@ class LandCover(NamedTuple):
 
 
 CLASSES: tuple[LandCover, ...] = (
-    LandCover(0, "AnnualCrop", "Annual crop", (232, 196, 88)),
-    LandCover(1, "Forest", "Forest", (24, 104, 54)),
-    LandCover(2, "HerbaceousVegetation", "Herbaceous vegetation", (146, 196, 74)),
-    LandCover(3, "Highway", "Highway", (72, 72, 80)),
-    LandCover(4, "Industrial", "Industrial", (170, 84, 170)),
-    LandCover(5, "Pasture", "Pasture", (196, 230, 150)),
-    LandCover(6, "PermanentCrop", "Permanent crop", (190, 110, 40)),
-    LandCover(7, "Residential", "Residential", (214, 56, 60)),
-    LandCover(8, "River", "River", (86, 180, 233)),
-    LandCover(9, "SeaLake", "Sea or lake", (18, 72, 155)),
+    LandCover(0, "AnnualCrop", "Annual crop", (252, 222, 84)),
+    LandCover(1, "Forest", "Forest", (10, 76, 48)),
+    LandCover(2, "HerbaceousVegetation", "Herbaceous vegetation", (166, 172, 64)),
+    LandCover(3, "Highway", "Highway", (54, 46, 66)),
+    LandCover(4, "Industrial", "Industrial", (158, 102, 160)),
+    LandCover(5, "Pasture", "Pasture", (208, 250, 188)),
+    LandCover(6, "PermanentCrop", "Permanent crop", (128, 76, 18)),
+    LandCover(7, "Residential", "Residential", (206, 78, 80)),
+    LandCover(8, "River", "River", (92, 178, 226)),
+    LandCover(9, "SeaLake", "Sea or lake", (24, 64, 176)),
 )
-"""The classes that a model predicts, in code order: position == code."""
+"""The classes that a model predicts, in code order: position == code.
 
-NO_DATA = LandCover(10, "No Data", "No data", (255, 255, 255))
+Any two of the eleven colours differ by 12 or more in CIEDE2000, to normal eyes and without red, green or blue cones
+(simulated after Machado et al. 2009, doi:10.1109/TVCG.2009.113): found by search within what each class is expected to
+look like, held by a test.
+"""
+
+NO_DATA = LandCover(10, "No Data", "No data", (236, 236, 236))
 """What a pixel is called that was not, or could not be, classified. It is the raster's declared nodata value."""
 
 ALL_CLASSES: tuple[LandCover, ...] = (*CLASSES, NO_DATA)

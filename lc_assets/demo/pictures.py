@@ -7,7 +7,6 @@ pixels of a scene are not ours to publish; with `--coarse` a pair of maps, at tw
 from __future__ import annotations
 
 import argparse
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.classmap import ClassMap
-from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.landcover import ALL_CLASSES
 from lc_assets.places import Place
 from lc_assets.raster.picture import INK, PAPER, class_image, map_with_legend, shown_codes, true_colour
 from lc_assets.sentinel2.bands import TRUE_COLOUR
@@ -30,7 +29,7 @@ def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
     """True colour, map and truth beside each other, with one legend below."""
     red, green, blue = (folder.raw_bands / f"{name}.tif" for name in TRUE_COLOUR)
     panels = [
-        ("Sentinel-2, true colour", Image.open(io.BytesIO(true_colour((red, green, blue), PANEL)))),
+        ("Sentinel-2, true colour", true_colour((red, green, blue), PANEL)),
         ("classified", class_image(_sampled(shown_codes(folder.classified, 2 * PANEL)[0]))),
         ("truth", class_image(_sampled(shown_codes(truth, 2 * PANEL)[0]))),
     ]
@@ -63,8 +62,7 @@ def _beside(panels: list[tuple[str, Image.Image]]) -> Image.Image:
         step = int(font.getlength(c.title)) + 40
         if x + step > page.width:
             x, y = 0, y + 22
-        colour = (225, 225, 225) if c is NO_DATA else c.rgb
-        draw.rectangle((x, y + 2, x + 13, y + 15), fill=colour, outline=INK)
+        draw.rectangle((x, y + 2, x + 13, y + 15), fill=c.rgb, outline=INK)
         draw.text((x + 19, y), c.title, fill=INK, font=font)
         x += step
     return page

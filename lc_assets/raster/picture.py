@@ -1,16 +1,16 @@
-"""Pictures of rasters: the class map with its legend, and a true-colour quicklook. PNG and JPEG bytes, made with
-Pillow."""
+"""Pictures of rasters, made with Pillow: the class map with its legend, three bands as a photograph."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import rasterio
 from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 
-from lc_assets.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.landcover import ALL_CLASSES
 from lc_assets.places import Place, gdal_name
 from lc_assets.raster.overview import modal
 
@@ -18,14 +18,14 @@ _FONT_SIZE = 13
 _LINE = 20
 INK = (30, 30, 34)
 PAPER = (255, 255, 255)
-_NO_DATA_GREY = (225, 225, 225)
+_BAR = (92, 108, 140)
 
 
 def class_image(codes: np.ndarray) -> Image.Image:
-    """Class codes (rows, columns) as an RGB image in the table's colours; No Data light grey."""
+    """Class codes (rows, columns) as an RGB image in the table's colours."""
     lookup = np.full((256, 3), 255, np.uint8)
     for c in ALL_CLASSES:
-        lookup[c.code] = _NO_DATA_GREY if c is NO_DATA else c.rgb
+        lookup[c.code] = c.rgb
     return Image.fromarray(lookup[codes])
 
 
@@ -53,7 +53,7 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
     draw = ImageDraw.Draw(page)
     x, y = image.width + 14, 10
     for c, text in lines:
-        draw.rectangle((x, y + 3, x + 13, y + 15), fill=_NO_DATA_GREY if c is NO_DATA else c.rgb, outline=INK)
+        draw.rectangle((x, y + 3, x + 13, y + 15), fill=c.rgb, outline=INK)
         draw.text((x + 20, y + 1), text, fill=INK, font=font)
         y += _LINE
     _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
@@ -66,6 +66,30 @@ def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, roo
         draw.line((x, y, x + round(metres / pixel_size), y), fill=INK, width=3)
         label = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
         draw.text((x, y + 4), label, fill=INK, font=font)  # type: ignore[arg-type]
+
+
+def confidence_chart(bins: np.ndarray, width: int = 420) -> bytes:
+    """PNG of how much of a map has which confidence.
+
+    Args:
+        bins: (101,) pixels per percent.
+        width: of the chart, in pixels.
+    """
+    font, total = ImageFont.load_default(12), max(float(bins.sum()), 1.0)
+    shares = [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
+    left, top, height, step = 36, 26, 120, (width - 48) / len(shares)
+    page = Image.new("RGB", (width, top + height + 44), PAPER)
+    draw = ImageDraw.Draw(page)
+    highest = max(*shares, 1.0)
+    for number, share in enumerate(shares):
+        x, bar = left + number * step, height * share / highest
+        draw.rectangle((x + 2, top + height - bar, x + step - 2, top + height), fill=_BAR)
+        draw.text((x + step / 2, top + height - bar - 8), f"{share:.0f}", fill=INK, font=font, anchor="mm")
+        draw.text((x, top + height + 10), f"{10 * number}", fill=INK, font=font, anchor="mm")
+    draw.text((left + step * len(shares), top + height + 10), "100", fill=INK, font=font, anchor="mm")
+    draw.line((left, top + height, left + step * len(shares), top + height), fill=INK)
+    draw.text((left, top + height + 20), "confidence in %; above the bars: % of the map", fill=INK, font=font)
+    return encoded(page.quantize(16, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
 def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
@@ -86,29 +110,36 @@ def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
     return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
 
 
-def true_colour(bands: tuple[Place, Place, Place], side: int = 512) -> bytes:
-    """JPEG quicklook from three band files (red, green, blue) of one grid, stretched so that all but the brightest keep
-    their shades."""
-    layers = [_reduced(path, side) for path in bands]
-    valid = np.all([layer > 0 for layer in layers], axis=0)
-    page = np.zeros((*layers[0].shape, 3), np.uint8)
+def true_colour(bands: tuple[Place, Place, Place], side: int = 512) -> Image.Image:
+    """Quicklook from three band files (red, green, blue) of one grid, at no more than `side` pixels."""
+    return photograph(np.concatenate([reduced(path, side) for path in bands]))
+
+
+def photograph(layers: np.ndarray) -> Image.Image:
+    """Three layers as red, green and blue, stretched so that all but the brightest keep their shades.
+
+    Args:
+        layers: (3, rows, columns) DN; 0 is no data, and comes out black.
+    """
+    valid = (layers > 0).all(axis=0)
+    page = np.zeros((*valid.shape, 3), np.uint8)
     if valid.any():
-        # One stretch for all three bands keeps the colours true: blue haze stays blue, bare soil stays brown.
-        low, high = np.percentile(np.stack([layer[valid] for layer in layers]), (0.5, 93))
+        # One stretch for all three keeps the colours true: blue haze stays blue, bare soil stays brown.
+        low, high = np.percentile(layers[:, valid], (0.5, 93))
         high += 0.35 * (high - low)
         for channel, layer in enumerate(layers):
             stretched = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
             page[..., channel] = np.where(valid, 255 * stretched**0.7, 0)
-    return encoded(Image.fromarray(page), "JPEG", quality=82)
+    return Image.fromarray(page)
 
 
-def _reduced(path: Place, side: int) -> np.ndarray:
+def reduced(path: Place, side: int, bands: Sequence[int] = (1,)) -> np.ndarray:
+    """Some bands of a raster, by nearest neighbour and its overviews at no more than `side` pixels: (bands, rows,
+    columns)."""
     with rasterio.open(gdal_name(path)) as dataset:
-        scale = max(dataset.shape) / side
-        if scale <= 1:
-            return dataset.read(1)
+        scale = max(1.0, max(dataset.shape) / side)
         shape = tuple(max(1, round(n / scale)) for n in dataset.shape)
-        return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
+        return dataset.read(list(bands), out_shape=(len(bands), *shape), resampling=Resampling.nearest)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
