@@ -7,25 +7,46 @@ import base64
 from typing import Any
 
 import dagster as dg
+import numpy as np
+import pystac
+from PIL import Image
 
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import ALL_CLASSES
+from lc_assets.places import Place, files_in
 from lc_assets.raster.overview import Overview, OverviewPlan
-from lc_assets.raster.picture import map_with_legend, shown_codes, true_colour
+from lc_assets.raster.picture import (
+    confidence_chart,
+    encoded,
+    map_with_legend,
+    photograph,
+    reduced,
+    shown_codes,
+    true_colour,
+)
 from lc_assets.raster.stack import Stack
-from lc_assets.sentinel2.bands import BAND_NAMES, TRUE_COLOUR
+from lc_assets.sentinel2.bands import BAND_INDEX, BANDS, FALSE_COLOUR, SCL_GSD, TRUE_COLOUR
 from lc_assets.sentinel2.fetch import Fetched
+from lc_assets.sentinel2.item import is_remote
+from lc_assets.sentinel2.radiometry import NODATA_DN
 from lc_assets.sentinel2.raw import RawBands
 from lc_assets.store import SceneFolder
 
 PICTURE_SIDE = 480
-"""Longest side of inline pictures, in pixels: they are kept in Dagster's event log, so they stay small."""
+"""Longest side of inline pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
+_SMALL_SIDE = 320
+"""That of pictures that only confirm what a larger one shows."""
 
 
 def picture(image: bytes, kind: str, title: str) -> dg.MarkdownMetadataValue:
     """An image that Dagster's UI shows inline."""
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(image).decode()})")
+
+
+def photo(image: Image.Image, title: str) -> dg.MarkdownMetadataValue:
+    """A photograph that Dagster's UI shows inline: as WebP half of what it is as JPEG."""
+    return picture(encoded(image, "WEBP", quality=72, method=4), "webp", title)
 
 
 def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
@@ -34,7 +55,7 @@ def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
 
 
 def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float) -> dict[str, Any]:
-    """Bands with sizes and rates, how they came, the scene's facts, a true-colour quicklook.
+    """A true-colour quicklook; bands with sizes, rates, emptiness, how they came; the scene's facts.
 
     Args:
         raw: the complete folder.
@@ -44,18 +65,21 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
     properties = raw.scene.properties
     size = sum(entry["size"] for entry in raw.files.values())
     received = sum(part.received for part in fetched.values())
+    paths = raw.paths
+    metres = {band.name: band.gsd for band in BANDS}
     rows = [
         {
             "band": name,
+            "metres": metres.get(name, SCL_GSD),
             "MB": round(part.size / 1e6, 3),
             "MB/s": round((part.received or part.size) / 1e6 / max(part.seconds, 1e-6), 1),
+            "nodata %": _empty_percent(paths[name]),
             "how": part.origin,
             "sha256": part.sha256[:12],
             "source": raw.files[name]["href"],
         }
         for name, part in fetched.items()
     ]
-    paths = raw.paths
     red, green, blue = (paths[name] for name in TRUE_COLOUR)
     facts = {
         "acquired": str(properties["datetime"]),
@@ -67,7 +91,7 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         "has_scl": raw.scene.has_scl,
     }
     return {
-        "true_colour": picture(true_colour((red, green, blue), PICTURE_SIDE), "jpeg", "true colour"),
+        "true_colour": photo(true_colour((red, green, blue), PICTURE_SIDE), "true colour"),
         "bands": table(rows),
         "bytes": size,
         "mb_per_second": round((received or size) / 1e6 / max(seconds, 1e-6), 1),
@@ -79,9 +103,11 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
 
 
 def report_stack(stack: Stack) -> dict[str, Any]:
-    """Grid, bands, kernel, radiometry."""
+    """The stack as the eye and as infrared film would see it; grid, bands, kernel, radiometry."""
     left, bottom, right, top = stack.grid.bounds
     return {
+        "true_colour": photo(_seen(stack, TRUE_COLOUR), "true colour: " + " ".join(TRUE_COLOUR)),
+        "false_colour": photo(_seen(stack, FALSE_COLOUR), "false colour: " + " ".join(FALSE_COLOUR)),
         "path": dg.MetadataValue.path(str(stack.path)),
         "form": "virtual" if stack.path.suffix == ".vrt" else "cog",
         "width": stack.grid.width,
@@ -89,7 +115,18 @@ def report_stack(stack: Stack) -> dict[str, Any]:
         "pixels": stack.grid.width * stack.grid.height,
         "crs": stack.grid.crs,
         "bounds_m": f"{left:.0f} {bottom:.0f} {right:.0f} {top:.0f}",
-        "bands": " ".join(BAND_NAMES),
+        "bands": table(
+            [
+                {
+                    "number": n,
+                    "band": b.name,
+                    "metres before": b.gsd,
+                    "light": b.common_name,
+                    "um": b.center_wavelength,
+                }
+                for n, b in enumerate(BANDS, start=1)
+            ]
+        ),
         "kernel": stack.kernel,
         "offset_dn": stack.offset,
         "has_scl": stack.scl_path is not None,
@@ -119,6 +156,7 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
         "map": picture(image, "png", "class map"),
         "classes": table(rows),
         **{f"percent_{c.name.replace(' ', '')}": round(100 * classes.share(c.code), 3) for c in ALL_CLASSES},
+        "confidence_chart": picture(confidence_chart(bins), "png", "confidence"),
         "mean_confidence_percent": round(float((bins * range(101)).sum() / known), 2) if known else 0.0,
         "confidence": table(
             [
@@ -171,15 +209,45 @@ def report_overview(overview: Overview, plan: OverviewPlan, image: bytes) -> dic
     }
 
 
+def _resolves(folder: Place, href: str) -> bool:
+    """Whether what a relative href means, seen from a folder, is there."""
+    place = folder
+    for part in href.split("/"):
+        place = place.parent if part == ".." else place if part in ("", ".") else place / part
+    return place.exists()
+
+
+def _seen(stack: Stack, bands: tuple[str, str, str]) -> Image.Image:
+    return photograph(reduced(stack.path, _SMALL_SIDE, [BAND_INDEX[name] + 1 for name in bands]))
+
+
+def _empty_percent(path: Place) -> float:
+    """Share of a band without data (DN 0), on a sample of its pixels."""
+    return round(100 * float(np.mean(reduced(path, PICTURE_SIDE) == NODATA_DN)), 2)
+
+
 def _percent(bins: Any, low: int, known: int) -> float:
     high = low + 10 if low < 90 else 101
     return round(100 * float(bins[low:high].sum()) / known, 2) if known else 0.0
 
 
-def report_catalog(scene: SceneFolder, files: dict[str, bytes]) -> dict[str, Any]:
-    """Where the documents are and what they reference."""
+def report_catalog(scene: SceneFolder, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
+    """Where the documents are, what they reference and whether it is there, what they were held against."""
+    written = files_in(scene.folder)
+    rows = [
+        {"what": f"asset {name}", "href": asset.href, "MB": round(asset.extra_fields.get("file:size", 0) / 1e6, 3)}
+        | {"resolves": "yes" if asset.href.removeprefix("./") in written else "NO"}
+        for name, asset in item.assets.items()
+    ]
+    for link in item.links:
+        href = str(link.target)
+        there = "a server's: not asked" if is_remote(href) else "yes" if _resolves(scene.folder, href) else "NO"
+        rows.append({"what": f"link {link.rel}", "href": href, "MB": None, "resolves": there})
     return {
+        "links": table(rows),
         "path": dg.MetadataValue.path(str(scene.catalog)),
         "documents": dg.MetadataValue.md("\n".join(f"- `{scene.folder / name}`" for name in files)),
+        "stac_version": str(item.to_dict(include_self_link=False)["stac_version"]),
+        "valid_against": dg.MetadataValue.md("\n".join(f"- {uri}" for uri in item.stac_extensions)),
         "bytes": sum(map(len, files.values())),
     }

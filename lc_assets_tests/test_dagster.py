@@ -67,12 +67,15 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Out
         assert report["seconds"] >= 0, name
         assert report["bytes"] > 0, name
     for name, key, kind in (
-        ("raw_bands", "true_colour", "jpeg"),
+        ("raw_bands", "true_colour", "webp"),
+        ("resampled_stack", "true_colour", "webp"),
+        ("resampled_stack", "false_colour", "webp"),
+        ("class_raster", "confidence_chart", "png"),
         ("class_raster", "map", "png"),
         ("overview", "map", "png"),
     ):
         assert f"data:image/{kind};base64," in reports[name][key]
-        assert len(reports[name][key]) < 200_000
+        assert len(reports[name][key]) < 100_000
     classes = reports["class_raster"]
     shares = [value for key, value in classes.items() if key.startswith("percent_")]
     assert len(shares) == 11

@@ -41,10 +41,11 @@ def catalog(
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """A self-contained STAC 1.1 Catalog with one Item that describes and references the map, its confidence and its
-    overview.
+    """What machines read: a self-contained STAC 1.1 Catalog with one Item that describes and references the products.
 
-    Classes with colours, checksums, lineage, software versions, the model, the (unsigned) source item.
+    Classes with their colours, hectares, checksums, lineage, parameters, software versions, the model that made the
+    map, the (unsigned) source item. Links are relative: copy the scene's folder and nothing breaks. Written last, so
+    its presence says that the scene is done.
     """
     folder = store.store().scene(context.partition_key)
     with told():
@@ -59,5 +60,8 @@ def catalog(
             if not folder.folder.joinpath(asset.href).exists():
                 faults.append(f"asset {name}: {asset.href} does not resolve")
     yield dg.AssetCheckResult(
-        check_name="stac_valid", passed=not faults, metadata={"faults": "; ".join(faults) or "none", "assets": links}
+        check_name="stac_valid",
+        passed=not faults,
+        description="; ".join(faults[:5]) or f"valid, and all {links} assets resolve",
+        metadata={"faults": "; ".join(faults) or "none", "assets": links},
     )

@@ -60,11 +60,14 @@ def class_raster(
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """The land-cover map: class codes 0-9 and No Data (10) at 10 m, a COG; beside it the confidence in percent.
+    """The land-cover map: ten classes and No Data at 10 m, a COG; beside it how sure the model was, in percent.
 
-    A 64 px window slides over the stack; every pixel gets the mean of the probabilities of all windows that contain it.
-    No Data where a native band has none, where SCL hides the ground, and where no window with at least half of its
-    pixels valid reaches.
+    A 64 px window slides over the stack; every pixel gets the mean of the probabilities of all windows that contain it,
+    and takes the most probable class. No Data (10) where a native band has none, where SCL hides the ground, and where
+    no window with at least half of its pixels valid reaches.
+
+    Trust it where the confidence is high; what is narrower than a window (roads, single houses) widens or vanishes.
+    `reference_agreement` holds it against a reference map. `stride` and `mask_clouds` are its config.
     """
     with told():
         classification = Classification(
@@ -88,14 +91,20 @@ def class_raster(
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
     problems = [*cog_problems(classes.path), *cog_problems(classes.confidence)]
-    found = "; ".join(problems) or "none"
-    yield dg.AssetCheckResult(check_name="cog_valid", passed=not problems, metadata={"problems": found})
+    yield dg.AssetCheckResult(
+        check_name="cog_valid",
+        passed=not problems,
+        description="; ".join(problems) or "both rasters are valid COGs",
+        metadata={"problems": len(problems)},
+    )
     # What was written has been read back and counted; a code beyond the table would be missing from the counts.
-    known = int(classes.pixels.sum())
+    known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
+    present = sum(bool(classes.pixels[c.code]) for c in CLASSES)
     yield dg.AssetCheckResult(
         check_name="only_known_classes",
-        passed=known == classes.grid.width * classes.grid.height,
-        metadata={"pixels": known, "classes_found": sum(bool(classes.pixels[c.code]) for c in CLASSES)},
+        passed=known == pixels,
+        description=f"{present} of {len(CLASSES)} classes occur; {pixels - known} pixels are of none",
+        metadata={"pixels": known, "classes_found": present},
     )
     share = classes.share(NO_DATA.code)
     if share == 1:
@@ -104,5 +113,6 @@ def class_raster(
         check_name="nodata_share",
         passed=share < MOSTLY_EMPTY,
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"{share:.1%} No Data, limit {MOSTLY_EMPTY:.0%}",
         metadata={"share": share, "limit": MOSTLY_EMPTY},
     )

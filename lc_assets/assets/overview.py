@@ -29,10 +29,10 @@ class OverviewConfig(dg.Config):
 def overview(
     context: dg.AssetExecutionContext, class_raster: ClassMap, config: OverviewConfig, store: StoreResource
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """A lower-resolution class map for fast browsing: each pixel is the most frequent class below it. With a picture.
+    """The map at a size that opens at once: each pixel is the most frequent class below it. With a thumbnail.
 
-    A COG with a pyramid of its own, made by mode, so no class appears that is not there; and a PNG thumbnail with a
-    legend.
+    A COG with a pyramid of its own, at most `max_side` pixels wide (a full tile: 80 m). Made by mode, so no class
+    appears that is not there; a sliver of a class in an empty corner does not fill it. The PNG has a legend.
     """
     factor = choose_factor(class_raster.grid, config.max_side)
     made = {key: value for key, value in class_raster.tags.items() if not key.startswith("PIXELS_")}
@@ -48,5 +48,8 @@ def overview(
     )
     problems = cog_problems(store.store().scene(context.partition_key).overview)
     yield dg.AssetCheckResult(
-        check_name="cog_valid", passed=not problems, metadata={"problems": "; ".join(problems) or "none"}
+        check_name="cog_valid",
+        passed=not problems,
+        description="; ".join(problems) or "it is a valid COG",
+        metadata={"problems": len(problems)},
     )

@@ -31,11 +31,14 @@ DOWNLOADS = "downloads"
     ],
 )
 def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """The source COGs of one Sentinel-2 item, byte for byte, and the item's JSON.
+    """The scene as its publisher has it: twelve band files, byte for byte, and the item's JSON.
 
-    The twelve bands B01-B12 without B10, plus the scene classification (SCL) where the item has one. Every file is
-    checked against the others: dtype, grid, completeness. Hrefs are kept unsigned; they are signed at the moment of
-    reading.
+    B01 to B12 without B10, at 10, 20 and 60 m, and the scene classification (SCL) where there is one. Each file is
+    fetched once and held against what the item promises: size, checksum, grid, type. A transfer that broke goes on
+    where it stopped.
+
+    Look at the picture for haze and cloud that `cloud_share` does not tell, and at `nodata %`: a scene on the edge of
+    the swath is mostly empty. Addresses are kept unsigned; they are signed at the moment of reading.
     """
     with told(again=True):
         scene = items.registry().scene(context.partition_key)
@@ -50,5 +53,6 @@ def _below(name: str, percent: object, limit: float) -> dg.AssetCheckResult:
         check_name=name,
         passed=not known or float(percent) < limit,  # type: ignore[arg-type]
         severity=dg.AssetCheckSeverity.WARN,
+        description=f"{float(percent):.1f} %, limit {limit:.0f} %" if known else "not given by the item",  # type: ignore[arg-type]
         metadata={"percent": float(percent), "limit": limit} if known else {"percent": "not given by the item"},  # type: ignore[arg-type]
     )

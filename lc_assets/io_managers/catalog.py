@@ -32,7 +32,7 @@ class CatalogIOManager(SceneIOManager):
         with staging(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
             for name, content in files.items():
                 (stage / name).write_bytes(content)
-        return report_catalog(scene, files)
+        return report_catalog(scene, value, files)
 
     def read(self, scene: SceneFolder) -> pystac.Catalog:
         """The written catalog."""

@@ -49,6 +49,9 @@ REFERENCE_BAND = "B02"
 """The band whose grid the stack takes."""
 
 TRUE_COLOUR: tuple[str, str, str] = ("B04", "B03", "B02")
+"""Bands that a person sees as red, green and blue."""
+FALSE_COLOUR: tuple[str, str, str] = ("B08", "B04", "B03")
+"""Near infrared shown as red: growing plants are red, the fresher the brighter, water is dark."""
 
 SCL = "SCL"
 """Asset key of L2A's scene classification (20 m, uint8)."""
