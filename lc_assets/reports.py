@@ -15,9 +15,10 @@ from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.places import Place, files_in
+from lc_assets.raster.inline import inline_histogram, inline_image, inline_shares
 from lc_assets.raster.overview import Overview, OverviewPlan
 from lc_assets.raster.picture import (
-    confidence_chart,
+    class_image,
     encoded,
     map_with_legend,
     photograph,
@@ -34,18 +35,23 @@ from lc_assets.sentinel2.raw import RawBands
 from lc_assets.store import SceneFolder
 
 PICTURE_SIDE = 480
-"""Longest side of inline pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
+"""Longest side of sharp pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
 _SMALL_SIDE = 320
 """That of pictures that only confirm what a larger one shows."""
 
 
 def picture(image: bytes, kind: str, title: str) -> dg.MarkdownMetadataValue:
-    """An image that Dagster's UI shows inline."""
+    """An image that Dagster's UI shows behind a click."""
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(image).decode()})")
 
 
+def inline(markdown: str) -> dg.MarkdownMetadataValue:
+    """A picture of `lc_assets.raster.inline`, which Dagster's UI shows in place."""
+    return dg.MetadataValue.md(markdown)
+
+
 def photo(image: Image.Image, title: str) -> dg.MarkdownMetadataValue:
-    """A photograph that Dagster's UI shows inline: as WebP half of what it is as JPEG."""
+    """A photograph that Dagster's UI shows behind a click: as WebP half of what it is as JPEG."""
     return picture(encoded(image, "WEBP", quality=72, method=4), "webp", title)
 
 
@@ -81,6 +87,7 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         for name, part in fetched.items()
     ]
     red, green, blue = (paths[name] for name in TRUE_COLOUR)
+    quicklook = true_colour((red, green, blue), PICTURE_SIDE)
     facts = {
         "acquired": str(properties["datetime"]),
         "tile": properties.get("s2:mgrs_tile"),
@@ -91,7 +98,8 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         "has_scl": raw.scene.has_scl,
     }
     return {
-        "true_colour": photo(true_colour((red, green, blue), PICTURE_SIDE), "true colour"),
+        "true_colour": inline(inline_image(quicklook, "true colour")),
+        "true_colour_large": photo(quicklook, "true colour"),
         "bands": table(rows),
         "bytes": size,
         "mb_per_second": round((received or size) / 1e6 / max(seconds, 1e-6), 1),
@@ -105,9 +113,11 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
 def report_stack(stack: Stack) -> dict[str, Any]:
     """The stack as the eye and as infrared film would see it; grid, bands, kernel, radiometry."""
     left, bottom, right, top = stack.grid.bounds
+    infrared = _seen(stack, FALSE_COLOUR)
     return {
-        "true_colour": photo(_seen(stack, TRUE_COLOUR), "true colour: " + " ".join(TRUE_COLOUR)),
-        "false_colour": photo(_seen(stack, FALSE_COLOUR), "false colour: " + " ".join(FALSE_COLOUR)),
+        "true_colour": inline(inline_image(_seen(stack, TRUE_COLOUR), "true colour: " + " ".join(TRUE_COLOUR))),
+        "false_colour": inline(inline_image(infrared, "false colour: " + " ".join(FALSE_COLOUR))),
+        "false_colour_large": photo(infrared, "false colour: " + " ".join(FALSE_COLOUR)),
         "path": dg.MetadataValue.path(str(stack.path)),
         "form": "virtual" if stack.path.suffix == ".vrt" else "cog",
         "width": stack.grid.width,
@@ -153,10 +163,12 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
     pixels = float(classes.pixels.sum())
     known = int(bins.sum())
     return {
-        "map": picture(image, "png", "class map"),
+        "map": inline(inline_image(class_image(codes), "class map", pixel_size)),
+        "shares": inline(inline_shares([(c, 100 * classes.share(c.code)) for c in ALL_CLASSES], "percent of the map")),
+        "map_large": picture(image, "png", "class map with legend"),
         "classes": table(rows),
         **{f"percent_{c.name.replace(' ', '')}": round(100 * classes.share(c.code), 3) for c in ALL_CLASSES},
-        "confidence_chart": picture(confidence_chart(bins), "png", "confidence"),
+        "confidence_histogram": inline(inline_histogram(bins, "percent of the map per tenth of confidence")),
         "mean_confidence_percent": round(float((bins * range(101)).sum() / known), 2) if known else 0.0,
         "confidence": table(
             [
@@ -195,10 +207,11 @@ def _evaluation(computed: Classification) -> str:
     return f"{evaluator.name}: {evaluator.why}" if evaluator.why else evaluator.name
 
 
-def report_overview(overview: Overview, plan: OverviewPlan, image: bytes) -> dict[str, Any]:
+def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     """The picture, how much coarser, where."""
+    codes, pixel_size = shown_codes(overview.path, PICTURE_SIDE)
     return {
-        "map": picture(image, "png", "overview"),
+        "map": inline(inline_image(class_image(codes), "overview", pixel_size)),
         "path": dg.MetadataValue.path(str(overview.path)),
         "thumbnail": dg.MetadataValue.path(str(overview.thumbnail)),
         "factor": plan.factor,

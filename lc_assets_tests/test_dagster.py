@@ -16,6 +16,7 @@ from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.errors import LandCoverError
 from lc_assets.failures import told
+from lc_assets.raster.inline import MOST
 from lc_assets.running import Outcome
 from lc_assets.sentinel2.patience import Patience
 from lc_assets.settings import Settings
@@ -67,15 +68,22 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Out
         assert report["seconds"] >= 0, name
         assert report["bytes"] > 0, name
     for name, key, kind in (
-        ("raw_bands", "true_colour", "webp"),
-        ("resampled_stack", "true_colour", "webp"),
-        ("resampled_stack", "false_colour", "webp"),
-        ("class_raster", "confidence_chart", "png"),
-        ("class_raster", "map", "png"),
-        ("overview", "map", "png"),
+        ("raw_bands", "true_colour_large", "webp"),
+        ("resampled_stack", "false_colour_large", "webp"),
+        ("class_raster", "map_large", "png"),
     ):
         assert f"data:image/{kind};base64," in reports[name][key]
         assert len(reports[name][key]) < 100_000
+    for name, key in (
+        ("raw_bands", "true_colour"),
+        ("resampled_stack", "true_colour"),
+        ("resampled_stack", "false_colour"),
+        ("class_raster", "map"),
+        ("class_raster", "shares"),
+        ("class_raster", "confidence_histogram"),
+        ("overview", "map"),
+    ):
+        assert reports[name][key].startswith("![") and len(reports[name][key]) <= MOST, (name, key)
     classes = reports["class_raster"]
     shares = [value for key, value in classes.items() if key.startswith("percent_")]
     assert len(shares) == 11

@@ -29,7 +29,7 @@ class OverviewIOManager(SceneIOManager):
             codes, pixel_size = shown_codes(path, THUMBNAIL_SIDE)
             picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
             (stage / scene.thumbnail.name).write_bytes(picture)
-        return report_overview(self.read(scene), value, picture)
+        return report_overview(self.read(scene), value)
 
     def read(self, scene: SceneFolder) -> Overview:
         """The written overview."""

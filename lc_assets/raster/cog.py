@@ -37,7 +37,26 @@ _WORK_SUFFIX = ".work"
 
 @contextmanager
 def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Iterator[DatasetWriter]:
-    """A dataset to write class codes (uint8, 0-10) into, which becomes a COG with palette, class names and nodata.
+    """A dataset to write class codes (uint8, 0-10) into, which becomes a COG with palette, class names and nodata;
+    arguments as for `code_cog`."""
+    legend = {c.code: c.name for c in ALL_CLASSES}
+    with code_cog(path, grid, tags, "land cover", legend, colormap(), NO_DATA.code, blocksize=blocksize) as dataset:
+        yield dataset
+
+
+@contextmanager
+def code_cog(
+    path: Path,
+    grid: Grid,
+    tags: dict[str, str],
+    title: str,
+    legend: dict[int, str],
+    palette: dict[int, tuple[int, int, int, int]],
+    nodata: int,
+    *,
+    blocksize: int = 512,
+) -> Iterator[DatasetWriter]:
+    """A dataset to write codes (uint8) into, which becomes a COG with a palette and names.
 
     The names are band tags `CLASS_<code>`, which every GDAL tool prints. Overview levels are made by mode.
 
@@ -45,12 +64,16 @@ def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 
         path: target; written in place, so give a name in a staging folder.
         grid: the raster's grid.
         tags: dataset tags; more can be added while the dataset is open.
+        title: of the band.
+        legend: code -> name.
+        palette: code -> (R, G, B, A).
+        nodata: the code of pixels that say nothing.
         blocksize: tile width of the COG in pixels; levels are added until one fits into a tile.
     """
-    with _blockwise(path, grid, "uint8", NO_DATA.code, tags, overviews="MODE", blocksize=blocksize) as dataset:
-        dataset.write_colormap(1, colormap())
-        dataset.set_band_description(1, "land cover")
-        dataset.update_tags(1, **{f"CLASS_{c.code}": c.name for c in ALL_CLASSES})
+    with _blockwise(path, grid, "uint8", nodata, tags, overviews="MODE", blocksize=blocksize) as dataset:
+        dataset.write_colormap(1, palette)
+        dataset.set_band_description(1, title)
+        dataset.update_tags(1, **{f"CLASS_{code}": name for code, name in legend.items()})
         yield dataset
 
 

@@ -18,7 +18,6 @@ _FONT_SIZE = 13
 _LINE = 20
 INK = (30, 30, 34)
 PAPER = (255, 255, 255)
-_BAR = (92, 108, 140)
 
 
 def class_image(codes: np.ndarray) -> Image.Image:
@@ -61,35 +60,21 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, room: int, font: object) -> None:
-    metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
-    if metres:
-        draw.line((x, y, x + round(metres / pixel_size), y), fill=INK, width=3)
-        label = f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    length, label = scale_bar(pixel_size, room)
+    if length:
+        draw.line((x, y, x + length, y), fill=INK, width=3)
         draw.text((x, y + 4), label, fill=INK, font=font)  # type: ignore[arg-type]
 
 
-def confidence_chart(bins: np.ndarray, width: int = 420) -> bytes:
-    """PNG of how much of a map has which confidence.
+def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
+    """The longest scale bar of a round length that fits: its pixels and its label; 0 where none does.
 
     Args:
-        bins: (101,) pixels per percent.
-        width: of the chart, in pixels.
+        pixel_size: metres per shown pixel.
+        room: pixels.
     """
-    font, total = ImageFont.load_default(12), max(float(bins.sum()), 1.0)
-    shares = [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
-    left, top, height, step = 36, 26, 120, (width - 48) / len(shares)
-    page = Image.new("RGB", (width, top + height + 44), PAPER)
-    draw = ImageDraw.Draw(page)
-    highest = max(*shares, 1.0)
-    for number, share in enumerate(shares):
-        x, bar = left + number * step, height * share / highest
-        draw.rectangle((x + 2, top + height - bar, x + step - 2, top + height), fill=_BAR)
-        draw.text((x + step / 2, top + height - bar - 8), f"{share:.0f}", fill=INK, font=font, anchor="mm")
-        draw.text((x, top + height + 10), f"{10 * number}", fill=INK, font=font, anchor="mm")
-    draw.text((left + step * len(shares), top + height + 10), "100", fill=INK, font=font, anchor="mm")
-    draw.line((left, top + height, left + step * len(shares), top + height), fill=INK)
-    draw.text((left, top + height + 20), "confidence in %; above the bars: % of the map", fill=INK, font=font)
-    return encoded(page.quantize(16, dither=Image.Dither.NONE), "PNG", optimize=True)
+    metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
+    return round(metres / pixel_size), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
 def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:

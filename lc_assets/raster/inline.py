@@ -1,0 +1,123 @@
+"""Pictures of less than a thousand characters: what Dagster's UI shows in place and not behind a click.
+
+Its `MetadataEntry` renders Markdown inline up to 999 characters, and offers anything longer as "[Show Markdown]"
+(measured in 1.13; a test in a browser holds it). An SVG of so few characters holds a bar chart, or a WebP of some 600
+bytes: a map or a photograph of 60 to 100 pixels, enlarged. It says what the scene is; the sharp picture is one click
+away.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from lc_assets.landcover import LandCover
+from lc_assets.raster.picture import encoded, scale_bar
+
+MOST = 999
+"""Characters of a Markdown value that is shown inline, at most."""
+
+_WIDTH = 420
+_SIDES = (112, 96, 84, 72, 64, 56, 48, 40, 32)
+_STEP = 17
+
+
+def inline_image(image: Image.Image, title: str, pixel_size: float | None = None) -> str:
+    """An image as Markdown of at most `MOST` characters: as sharp as that allows.
+
+    Args:
+        image: to be shown.
+        title: for who cannot see it.
+        pixel_size: metres per pixel of the image; with it, a scale bar is drawn below.
+    """
+    height = round(_WIDTH * image.height / image.width)
+    bar = ""
+    if pixel_size:
+        length, label = scale_bar(pixel_size * image.width / _WIDTH, _WIDTH // 2)
+        bar = (
+            f"<path stroke='#000' d='M0,{height + 8}h{length}'/><text x='{length + 6}' y='{height + 13}'>{label}</text>"
+        )
+    size = f"width='{_WIDTH}' height='{height}'"
+    picture = f"<image {size} href='data:image/webp;base64,'/>"
+    around = _svg(f"width='{_WIDTH}' height='{height + (18 if bar else 0)}' stroke-width='3'", picture + bar, title)
+    room = (MOST - len(around)) * 3 // 4 - 3
+    content = base64.b64encode(_smallest_error(image.convert("RGB"), room)).decode()
+    return around.replace("base64,", f"base64,{content}")
+
+
+def _smallest_error(image: Image.Image, room: int) -> bytes:
+    """The WebP of at most `room` bytes that comes closest to the image: few good pixels, or more that are coarser."""
+    wanted = image.copy()
+    wanted.thumbnail((2 * _SIDES[0], 2 * _SIDES[0]), Image.Resampling.BOX)
+    target, found = np.asarray(wanted, np.float32), []
+    for side in _SIDES:
+        small = image.copy()
+        small.thumbnail((side, side), Image.Resampling.BOX)
+        fits = [content for quality in (1, 8, 20, 40, 70) if len(content := _webp(small, quality)) <= room]
+        if fits:
+            shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(wanted.size, Image.Resampling.BILINEAR)
+            found.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))
+    return min(found, key=lambda pair: pair[0])[1] if found else _webp(Image.new("RGB", (8, 8)), 1)
+
+
+def _webp(image: Image.Image, quality: int) -> bytes:
+    return encoded(image, "WEBP", quality=quality, method=6)
+
+
+def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:
+    """Bars of classes in their colours, the largest first, as Markdown; the smallest are left out where room ends.
+
+    Args:
+        shares: (class, percent).
+        title: for who cannot see it.
+    """
+    ordered = sorted(((c, share) for c, share in shares if share > 0), key=lambda pair: -pair[1])
+    longest = max((share for _, share in ordered), default=1.0)
+    rows: list[str] = []
+    markdown = _svg("width='9' height='9'", "", title)
+    for number, (c, share) in enumerate(ordered):
+        middle = _STEP * number + 8
+        bar = f"<path stroke='#{c.hex}' d='M160,{middle}h{max(1, round(250 * share / longest))}'/>"
+        rows.append(f"<text y='{middle + 4}'>{c.title} {share:.3g}</text>{bar}")
+        longer = _svg(
+            f"width='{_WIDTH}' height='{_STEP * len(rows)}' stroke-width='12' font-family='Arial' font-size='12'",
+            "".join(rows),
+            title,
+        )
+        if len(longer) > MOST:
+            break
+        markdown = longer
+    return markdown
+
+
+def inline_histogram(bins: np.ndarray, title: str) -> str:
+    """How much of a map has which confidence, as Markdown: ten bars, their percent above them.
+
+    Args:
+        bins: (101,) pixels per percent of confidence.
+        title: for who cannot see it.
+    """
+    total = max(float(bins.sum()), 1.0)
+    shares = [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
+    highest = max(*shares, 1.0)
+    bars = "".join(f"M{36 * n + 16},110v-{90 * share / highest:.0f}" for n, share in enumerate(shares))
+    above = "".join(
+        f"<text x='{36 * n + 9}' y='{105 - 90 * share / highest:.0f}'>{share:.0f}</text>"
+        for n, share in enumerate(shares)
+    )
+    return _svg(
+        f"width='{_WIDTH}' height='126' font-family='Arial' font-size='11'",
+        f"<path stroke='#5C6C8C' stroke-width='30' d='{bars}'/>{above}<text y='123'>0 %</text><text x='340' y='123'>100 %</text>",
+        title,
+    )
+
+
+def _svg(attributes: str, content: str, title: str) -> str:
+    """A Markdown image of an SVG, with no more escapes than a URL and Markdown need; on white, for dark pages too."""
+    document = f"<svg xmlns='http://www.w3.org/2000/svg' style='background:#fff' {attributes}>{content}</svg>"
+    escaped = document.replace("%", "%25").replace("#", "%23").replace("<", "%3C").replace(">", "%3E")
+    return f"![{title}](<data:image/svg+xml,{escaped}>)"

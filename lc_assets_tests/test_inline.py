@@ -1,0 +1,90 @@
+"""Pictures that Dagster's UI shows in place: short enough, well formed, and of what they are said to be."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from urllib.parse import unquote
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lc_assets.landcover import ALL_CLASSES, CLASSES
+from lc_assets.raster.inline import MOST, inline_histogram, inline_image, inline_shares
+from lc_assets.raster.picture import class_image
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def parsed(markdown: str) -> ElementTree.Element:
+    """The SVG of a Markdown image."""
+    assert len(markdown) <= MOST
+    match = re.fullmatch(r"!\[[^\]]*\]\(<data:image/svg\+xml,([^<>]*)>\)", markdown)
+    assert match, markdown[:200]
+    return ElementTree.fromstring(unquote(match[1]))
+
+
+@pytest.mark.parametrize("shape", [(300, 320), (1380, 1500), (60, 600), (600, 60), (3, 2)])
+def test_any_map_fits_and_looks_like_itself(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    cell = max(1, min(shape) // 5)
+    coarse = rng.integers(0, 11, (-(-shape[0] // cell), -(-shape[1] // cell)), dtype=np.uint8)
+    image = class_image(coarse.repeat(cell, 0).repeat(cell, 1)[: shape[0], : shape[1]])
+    root = parsed(inline_image(image, "map", 10.0))
+    found = root.find(f"{SVG}image")
+    assert found is not None
+    content = base64.b64decode(found.attrib["href"].partition("base64,")[2])
+    shown = Image.open(io.BytesIO(content)).convert("RGB")
+    assert abs(shown.width / shown.height - shape[1] / shape[0]) < 0.15 * shape[1] / shape[0] + 1
+    if min(shape) > 100:
+        wanted = np.asarray(image.resize(shown.size, Image.Resampling.BOX), float)
+        error = np.abs(np.asarray(shown, float) - wanted).mean()
+        assert error < np.abs(wanted - wanted.mean(axis=(0, 1))).mean() / 2
+
+
+def test_noise_fits_too() -> None:
+    noise = np.random.default_rng(2).integers(0, 255, (480, 480, 3), dtype=np.uint8)
+    parsed(inline_image(Image.fromarray(noise), "noise"))
+
+
+def test_the_scale_bar_is_as_long_as_it_says() -> None:
+    root = parsed(inline_image(Image.new("RGB", (840, 400)), "map", 20.0))  # 420 px of SVG are 16.8 km
+    (bar,), (label,) = root.findall(f"{SVG}path"), root.findall(f"{SVG}text")
+    assert label.text == "5 km"
+    assert int(bar.attrib["d"].partition("h")[2]) == round(5000 / 40)
+
+
+def test_shares_are_bars_in_the_classes_colours_largest_first() -> None:
+    root = parsed(inline_shares([(CLASSES[3], 5.0), (CLASSES[0], 60.0), (CLASSES[9], 35.0), (CLASSES[1], 0.0)], "p"))
+    assert [path.attrib["stroke"] for path in root.findall(f"{SVG}path")] == [f"#{CLASSES[c].hex}" for c in (0, 9, 3)]
+    lengths = [int(path.attrib["d"].partition("h")[2]) for path in root.findall(f"{SVG}path")]
+    assert lengths[0] / lengths[1] == pytest.approx(60 / 35, rel=0.02)
+
+
+def test_of_many_classes_the_largest_are_shown() -> None:
+    root = parsed(inline_shares([(c, 1.0 + c.code) for c in ALL_CLASSES], "p"))
+    shown = [path.attrib["stroke"] for path in root.findall(f"{SVG}path")]
+    assert len(shown) >= 8
+    assert shown == [f"#{c.hex}" for c in reversed(ALL_CLASSES)][: len(shown)]
+
+
+def test_a_histogram_tells_shares_of_ten() -> None:
+    bins = np.zeros(101, int)
+    bins[[55, 95, 100]] = 25, 50, 25
+    root = parsed(inline_histogram(bins, "confidence"))
+    assert [text.text for text in root.findall(f"{SVG}text")][:10] == [
+        "0",
+        "0",
+        "0",
+        "0",
+        "0",
+        "25",
+        "0",
+        "0",
+        "0",
+        "75",
+    ]
+    parsed(inline_histogram(np.zeros(101, int), "nothing"))
