@@ -109,11 +109,9 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
         f"<text x='{36 * n + 9}' y='{105 - 90 * share / highest:.0f}'>{share:.0f}</text>"
         for n, share in enumerate(shares)
     )
-    return _svg(
-        f"width='{_WIDTH}' height='126' font-family='Arial' font-size='11'",
-        f"<path stroke='#5C6C8C' stroke-width='30' d='{bars}'/>{above}<text y='123'>0 %</text><text x='340' y='123'>100 %</text>",
-        title,
-    )
+    drawn = f"<path stroke='#5C6C8C' stroke-width='30' d='{bars}'/>{above}"
+    axis = "<text y='123'>0 %</text><text x='340' y='123'>100 %</text>"
+    return _svg(f"width='{_WIDTH}' height='126' font-family='Arial' font-size='11'", drawn + axis, title)
 
 
 def _svg(attributes: str, content: str, title: str) -> str:
