@@ -21,13 +21,12 @@ from lc_assets.raster.picture import (
     class_image,
     encoded,
     map_with_legend,
-    photograph,
+    quicklook,
     reduced,
     shown_codes,
-    true_colour,
 )
-from lc_assets.raster.stack import Stack
-from lc_assets.sentinel2.bands import BAND_INDEX, BANDS, FALSE_COLOUR, SCL_GSD, TRUE_COLOUR
+from lc_assets.raster.stack import Stack, StackRecipe
+from lc_assets.sentinel2.bands import BANDS, FALSE_COLOUR, SCL_GSD, TRUE_COLOUR
 from lc_assets.sentinel2.fetch import Fetched
 from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.radiometry import NODATA_DN
@@ -87,7 +86,7 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         for name, part in fetched.items()
     ]
     red, green, blue = (paths[name] for name in TRUE_COLOUR)
-    quicklook = true_colour((red, green, blue), PICTURE_SIDE)
+    eye = quicklook((red, green, blue), PICTURE_SIDE)
     facts = {
         "acquired": str(properties["datetime"]),
         "tile": properties.get("s2:mgrs_tile"),
@@ -98,8 +97,8 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         "has_scl": raw.scene.has_scl,
     }
     return {
-        "true_colour": inline(inline_image(quicklook, "true colour")),
-        "true_colour_large": photo(quicklook, "true colour"),
+        "true_colour": inline(inline_image(eye, "true colour")),
+        "true_colour_large": photo(eye, "true colour"),
         "bands": table(rows),
         "bytes": size,
         "mb_per_second": round((received or size) / 1e6 / max(seconds, 1e-6), 1),
@@ -110,12 +109,12 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
     }
 
 
-def report_stack(stack: Stack) -> dict[str, Any]:
+def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
     """The stack as the eye and as infrared film would see it; grid, bands, kernel, radiometry."""
     left, bottom, right, top = stack.grid.bounds
-    infrared = _seen(stack, FALSE_COLOUR)
+    infrared = _seen(recipe, FALSE_COLOUR)
     return {
-        "true_colour": inline(inline_image(_seen(stack, TRUE_COLOUR), "true colour: " + " ".join(TRUE_COLOUR))),
+        "true_colour": inline(inline_image(_seen(recipe, TRUE_COLOUR), "true colour: " + " ".join(TRUE_COLOUR))),
         "false_colour": inline(inline_image(infrared, "false colour: " + " ".join(FALSE_COLOUR))),
         "false_colour_large": photo(infrared, "false colour: " + " ".join(FALSE_COLOUR)),
         "path": dg.MetadataValue.path(str(stack.path)),
@@ -230,8 +229,10 @@ def _resolves(folder: Place, href: str) -> bool:
     return place.exists()
 
 
-def _seen(stack: Stack, bands: tuple[str, str, str]) -> Image.Image:
-    return photograph(reduced(stack.path, _SMALL_SIDE, [BAND_INDEX[name] + 1 for name in bands]))
+def _seen(recipe: StackRecipe, bands: tuple[str, str, str]) -> Image.Image:
+    """Three bands that are 10 m ones at their source too: read there, for the sake of its overviews."""
+    red, green, blue = (recipe.bands[name].path for name in bands)
+    return quicklook((red, green, blue), _SMALL_SIDE)
 
 
 def _empty_percent(path: Place) -> float:

@@ -17,7 +17,7 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.places import Place
-from lc_assets.raster.picture import INK, PAPER, class_image, map_with_legend, shown_codes, true_colour
+from lc_assets.raster.picture import INK, PAPER, class_image, map_with_legend, quicklook, shown_codes
 from lc_assets.sentinel2.bands import TRUE_COLOUR
 from lc_assets.settings import Settings
 from lc_assets.store import SceneFolder, Store
@@ -29,7 +29,7 @@ def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
     """True colour, map and truth beside each other, with one legend below."""
     red, green, blue = (folder.raw_bands / f"{name}.tif" for name in TRUE_COLOUR)
     panels = [
-        ("Sentinel-2, true colour", true_colour((red, green, blue), PANEL)),
+        ("Sentinel-2, true colour", quicklook((red, green, blue), PANEL)),
         ("classified", class_image(_sampled(shown_codes(folder.classified, 2 * PANEL)[0]))),
         ("truth", class_image(_sampled(shown_codes(truth, 2 * PANEL)[0]))),
     ]

@@ -29,10 +29,10 @@ class _StackIOManager(SceneIOManager):
         stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
         return Stack.open(folder / stack, folder / scl, scene.item)
 
-    def _written(self, scene: SceneFolder, *, other_form: tuple[str, ...]) -> dict[str, Any]:
+    def _written(self, scene: SceneFolder, value: StackRecipe, *, other_form: tuple[str, ...]) -> dict[str, Any]:
         for name in set(other_form) & files_in(scene.resampled_stack).keys():
             (scene.resampled_stack / name).unlink(missing_ok=True)
-        return report_stack(self.read(scene))
+        return report_stack(self.read(scene), value)
 
 
 class VirtualStackIOManager(_StackIOManager):
@@ -45,7 +45,7 @@ class VirtualStackIOManager(_StackIOManager):
             href = _absolute(value) if isinstance(scene.resampled_stack, ObjectPath) else _relative(value)
             for name, document in vrt_documents(value, href).items():
                 (stage / name).write_text(document, encoding="utf-8")
-        return self._written(scene, other_form=(STACK_COG, SCL_COG))
+        return self._written(scene, value, other_form=(STACK_COG, SCL_COG))
 
 
 class CogStackIOManager(_StackIOManager):
@@ -64,7 +64,7 @@ class CogStackIOManager(_StackIOManager):
                 write_band_cog(stage / SCL_COG, stage / SCL_VRT)
             for name in documents:
                 (stage / name).unlink()
-        return self._written(scene, other_form=(STACK_VRT, SCL_VRT))
+        return self._written(scene, value, other_form=(STACK_VRT, SCL_VRT))
 
 
 def _absolute(recipe: StackRecipe) -> dict[str, str]:

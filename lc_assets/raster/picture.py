@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 
 import numpy as np
 import rasterio
@@ -95,9 +94,9 @@ def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
     return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
 
 
-def true_colour(bands: tuple[Place, Place, Place], side: int = 512) -> Image.Image:
-    """Quicklook from three band files (red, green, blue) of one grid, at no more than `side` pixels."""
-    return photograph(np.concatenate([reduced(path, side) for path in bands]))
+def quicklook(bands: tuple[Place, Place, Place], side: int) -> Image.Image:
+    """Three band files of one grid as red, green and blue, at no more than `side` pixels."""
+    return photograph(np.stack([reduced(path, side) for path in bands]))
 
 
 def photograph(layers: np.ndarray) -> Image.Image:
@@ -113,18 +112,17 @@ def photograph(layers: np.ndarray) -> Image.Image:
         low, high = np.percentile(layers[:, valid], (0.5, 93))
         high += 0.35 * (high - low)
         for channel, layer in enumerate(layers):
-            stretched = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
-            page[..., channel] = np.where(valid, 255 * stretched**0.7, 0)
+            tone = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
+            page[..., channel] = np.where(valid, 255 * tone**0.7, 0)
     return Image.fromarray(page)
 
 
-def reduced(path: Place, side: int, bands: Sequence[int] = (1,)) -> np.ndarray:
-    """Some bands of a raster, by nearest neighbour and its overviews at no more than `side` pixels: (bands, rows,
-    columns)."""
+def reduced(path: Place, side: int) -> np.ndarray:
+    """A raster's first band by nearest neighbour, from its overviews, at no more than `side` pixels."""
     with rasterio.open(gdal_name(path)) as dataset:
         scale = max(1.0, max(dataset.shape) / side)
         shape = tuple(max(1, round(n / scale)) for n in dataset.shape)
-        return dataset.read(list(bands), out_shape=(len(bands), *shape), resampling=Resampling.nearest)
+        return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
