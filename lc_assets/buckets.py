@@ -123,7 +123,7 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
     except Exception as error:  # obstore's own classes; a bad key is told as any of several
         raise StoreError(
             f"the store {scheme}://{name} cannot be used ({str(error).splitlines()[0][:200]})",
-            remedy="check the credentials in the environment (README, `The store`)",
+            remedy="check the credentials in the environment (docs/storage-and-cluster.md)",
         ) from None
 
 
@@ -146,7 +146,7 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
     if not wrong and scheme == "az" and str(_azure(environment).get("sas_token", "")).startswith("?"):
         wrong, what = "the SAS token in AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN", "begins with '?'"
     if wrong:
-        raise StoreError(f"{wrong} {what}", remedy="mend it (README, `The store`)")
+        raise StoreError(f"{wrong} {what}", remedy="mend it (docs/storage-and-cluster.md)")
 
 
 def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:

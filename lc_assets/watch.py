@@ -62,7 +62,7 @@ class Watch(BaseModel):
         Raises:
             LandCoverError: it is not there, or not as it should be.
         """
-        remedy = "mend it: the README shows one, `lc_assets/watch.py` lists its fields"
+        remedy = "mend it: docs/sensor-and-backfill.md shows one, `lc_assets/watch.py` lists its fields"
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             watch = cls.model_validate(content if content is not None else {})
@@ -70,7 +70,8 @@ class Watch(BaseModel):
             watch.span(datetime.now(timezone.utc))
         except FileNotFoundError:
             raise LandCoverError(
-                f"there is no {path}", remedy="write one that says what to watch (README), or set LC_ASSETS_WATCH"
+                f"there is no {path}",
+                remedy="write one that says what to watch (docs/sensor-and-backfill.md), or set LC_ASSETS_WATCH",
             ) from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None

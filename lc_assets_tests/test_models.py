@@ -30,7 +30,7 @@ from lc_assets.stac.validate import validate_offline
 from lc_assets.standing import stale_items
 from lc_assets_tests.conftest import Desk, own_model, read
 
-README = Path(__file__).parents[1] / "README.md"
+GUIDE = Path(__file__).parents[1] / "docs" / "your-own-model.md"
 
 
 def lc_assets(*arguments: object) -> Result:
@@ -228,9 +228,9 @@ def test_training_refuses_a_name_before_it_reads_anything(tmp_path: Path) -> Non
     assert not (tmp_path / "out").exists()
 
 
-def test_the_readmes_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path) -> None:
-    """The snippet of the README, run as it stands: another architecture (flatten and dense, padded), four bands."""
-    [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", README.read_text(), re.DOTALL)
+def test_the_docs_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path) -> None:
+    """The snippet of the guide, run as it stands: another architecture (flatten and dense, padded), four bands."""
+    [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", GUIDE.read_text(), re.DOTALL)
     plain = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, env=plain, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -258,5 +258,5 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 def _bad(problem: str) -> BadModel:
     return BadModel(
         f"the model's MLM item is no complete contract: {problem}",
-        remedy="complete the item; README, 'Bring your own model', lists what it must say",
+        remedy="complete the item; docs/your-own-model.md lists what it must say",
     )

@@ -1,0 +1,231 @@
+"""README, docs/ and deploy/ hold: links lead somewhere, commands and variables exist, tables say what is written."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from lc_assets.cli import main
+from lc_assets.landcover import ALL_CLASSES
+from lc_assets.reference.crosswalk import shipped as shipped_crosswalk
+from lc_assets.stac.catalog import CATALOG
+from lc_assets.stac.collection import Summary, collection_document
+from lc_assets_tests.conftest import Desk, copy_scene, edit_item
+
+ROOT = Path(__file__).parents[1]
+DOCS = sorted((ROOT / "docs").glob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS, *sorted((ROOT / "deploy").glob("*.md"))]
+MOST = 150
+"""Characters of a line of prose."""
+
+_LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`([^`]+)`")
+_VARIABLE = re.compile(r"\bLC_ASSETS_[A-Z_]*[A-Z]")
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.fixture(params=PAGES, ids=named)
+def page(request: pytest.FixtureRequest) -> Path:
+    return request.param
+
+
+def test_there_is_a_page_for_each_topic_and_the_index_names_it() -> None:
+    index = (ROOT / "docs" / "README.md").read_text()
+    assert len(DOCS) >= 9
+    for path in DOCS:
+        assert path.name == "README.md" or f"]({path.name})" in index
+
+
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    wrong = []
+    for target in _LINK.findall(_prose(page)):
+        if "://" in target:
+            continue
+        path, _, anchor = target.partition("#")
+        place = (page.parent / path).resolve() if path else page
+        if not place.exists() or (anchor and anchor not in _anchors(place)):
+            wrong.append(target)
+    assert not wrong, f"{named(page)} links to what is not there: {wrong}"
+
+
+def test_what_the_docs_show_is_linked_from_somewhere() -> None:
+    pictures = {path.name for path in (ROOT / "docs").glob("*.png")}
+    linked = {Path(target).name for page in PAGES for target in _LINK.findall(_prose(page))}
+    assert pictures
+    assert pictures <= linked
+
+
+@pytest.mark.parametrize("page", DOCS, ids=named)
+def test_lines_can_be_read_without_scrolling(page: Path) -> None:
+    long = [number for number, line in enumerate(page.read_text().splitlines(), start=1) if len(line) > MOST]
+    assert not long
+
+
+def test_every_command_and_option_that_the_pages_name_exists(page: Path) -> None:
+    wrong = [text for text in _commands(page.read_text()) if not _exists(text)]
+    assert not wrong, f"{named(page)} names commands that are not there: {wrong}"
+
+
+def test_the_pages_name_every_command() -> None:
+    shown = {tuple(words) for page in PAGES for text in _commands(page.read_text()) if (words := _command(text)[1])}
+    assert set(_all_commands(main)) <= shown
+
+
+def test_every_variable_that_the_code_reads_is_documented_and_every_documented_one_is_read() -> None:
+    sources = [
+        *(ROOT / "lc_assets").rglob("*.py"),
+        *(path for path in (ROOT / "deploy").iterdir() if path.suffix in (".yaml", ".example")),
+    ]
+    read = {name for path in sources for name in _VARIABLE.findall(path.read_text())}
+    documented = {name for page in PAGES for name in _VARIABLE.findall(page.read_text())}
+    assert "LC_ASSETS_STORE" in read
+    assert read == documented
+
+
+def test_every_message_that_the_docs_explain_is_one_that_the_code_tells() -> None:
+    told = _literals()
+    messages = [
+        message
+        for _, rows in _tables(ROOT / "docs" / "faults.md", "what is told")
+        for row in rows
+        for message in _CODE.findall(row[0])
+    ]
+    assert len(messages) >= 30
+    # Values stand for placeholders: `...` and numbers.
+    pieces = {m: [p for part in re.split(r"\.\.\.|\d+", m) if len(p := part.strip(" ();:,")) > 1] for m in messages}
+    assert [m for m, parts in pieces.items() if not parts or not all(part in told for part in parts)] == []
+
+
+def test_the_class_table_of_the_docs_is_the_code_s() -> None:
+    [(_, rows)] = _tables(ROOT / "docs" / "concepts.md", "code")
+    assert rows == [[str(c.code), c.name, c.title, f"`#{c.hex}`"] for c in ALL_CLASSES]
+
+
+def test_a_crosswalk_is_shown_as_it_is() -> None:
+    [shown] = re.findall(r"```csv\n(.*?)```", (ROOT / "docs" / "looking.md").read_text(), re.DOTALL)
+    shipped = shipped_crosswalk("esa-worldcover")
+    assert shipped
+    assert set(shown.splitlines()) <= set(shipped.read_text().splitlines())
+
+
+def test_stac_fields_names_all_that_is_written_and_nothing_else(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
+    """The item of a source that has everything that is carried over, as the asset `catalog` writes it."""
+    item = copy_scene(
+        demo_item,
+        tmp_path,
+        gsd=10,
+        license="other",
+        providers=[{"name": "ESA", "roles": ["producer"]}],
+        start_datetime="2024-06-21T10:36:29Z",
+        end_datetime="2024-06-21T10:36:30Z",
+        **{"s2:datatake_id": "GS2B_20240621T103629_038084_N05.11"},
+    )
+    edit_item(item, lambda d: d["links"].append({"rel": "license", "href": "https://example.com/licence"}))
+    folder = desk.classify(item, stride=64)
+    written = json.loads((folder.folder / f"{folder.item}_classified.json").read_text())
+    catalog = json.loads((folder.folder / CATALOG).read_text())
+    assets = list(written["assets"].values())
+    bands = [band for asset in assets for band in asset.get("bands", [])]
+    found = {
+        "Item": set(written),
+        "Properties": set(written["properties"]),
+        "lc:parameters": set(written["properties"]["lc:parameters"]),
+        "Links": {link["rel"] for link in written["links"]},
+        "Assets": set(written["assets"]),
+        "Fields of an asset": {key for asset in assets for key in asset},
+        "Fields of a band": {key for band in bands for key in band},
+        "Catalog": set(catalog),
+        "The collection": {key for key in collection_document(Summary(1), {}) if key.startswith("lc:")},
+    }
+    said = {heading: _named_in(rows) for heading, rows in _tables(ROOT / "docs" / "stac-fields.md")}
+    assert said == found
+    roles = {key: ", ".join(asset["roles"]) for key, asset in written["assets"].items()}
+    [(_, rows)] = _tables(ROOT / "docs" / "stac-fields.md", "key")
+    assert {row[0].strip("`"): row[2] for row in rows} == roles
+
+
+def _prose(page: Path) -> str:
+    """A page without its code."""
+    return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+
+
+@cache
+def _anchors(page: Path) -> set[str]:
+    """What GitHub calls a page's headings."""
+    headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def _tables(page: Path, first: str | None = None) -> list[tuple[str, list[list[str]]]]:
+    """(heading, rows without the head) of the tables whose first column has that name."""
+    found: list[tuple[str, list[list[str]]]] = []
+    for section in re.split(r"^#+ ", page.read_text(), flags=re.MULTILINE):
+        heading = section.partition("\n")[0]
+        for block in re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE):
+            rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines()]
+            if first in (None, rows[0][0]):
+                found.append((heading, rows[2:]))
+    return found
+
+
+def _named_in(rows: list[list[str]]) -> set[str]:
+    return {name for row in rows for name in _CODE.findall(row[0])}
+
+
+def _commands(text: str) -> list[str]:
+    """`lc-assets ...` of code blocks, one a line, and of code within sentences; also where it stands in a pipe."""
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
+    lines += re.findall(r"^    (.*lc-assets .*)$", text, re.MULTILINE)
+    inline = [code for code in _CODE.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL)) if "\n" not in code]
+    pieces = [piece.strip() for line in [*lines, *inline] for piece in re.split(r"\||;", line.partition(" #")[0])]
+    return [piece for piece in pieces if re.match(r"(\w+=\S+ )*lc-assets( |$)", piece)]
+
+
+def _command(text: str) -> tuple[click.Command | None, list[str], list[str]]:
+    """The command that a line means, its words, and what follows them."""
+    words = text.split()[text.split().index("lc-assets") + 1 :]
+    command: click.Command | None = main
+    path: list[str] = []
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        # "describe|check|card" and "search, backfill" stand for several
+        command = command.commands.get(words[0].rstrip(","))
+        path.append(words.pop(0).rstrip(","))
+    return command, path, words
+
+
+def _exists(text: str) -> bool:
+    command, _, rest = _command(text)
+    if command is None:
+        return False
+    options = {name for p in command.params for name in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
+    return all(word.partition("=")[0] in options for word in rest if re.match(r"--?[a-z]", word))
+
+
+def _all_commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from _all_commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+def _literals() -> str:
+    """All texts of the code, what is put into them left out."""
+    texts: list[str] = []
+    for path in (ROOT / "lc_assets").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            value: Any = getattr(node, "value", None)
+            if isinstance(node, ast.Constant) and isinstance(value, str):
+                texts.append(value)
+    return "\n".join(texts)
