@@ -51,7 +51,7 @@ def test_noise_fits_too() -> None:
 
 
 def test_the_scale_bar_is_as_long_as_it_says() -> None:
-    root = parsed(inline_image(Image.new("RGB", (840, 400)), "map", 20.0))  # 420 px of SVG are 16.8 km
+    root = parsed(inline_image(Image.new("RGB", (720, 400)), "map", 20.0))  # 360 px of SVG are 14.4 km
     (bar,), (label,) = root.findall(f"{SVG}path"), root.findall(f"{SVG}text")
     assert label.text == "5 km"
     assert int(bar.attrib["d"].partition("h")[2]) == round(5000 / 40)

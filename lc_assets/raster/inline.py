@@ -21,7 +21,8 @@ from lc_assets.raster.picture import encoded, scale_bar
 MOST = 999
 """Characters of a Markdown value that is shown inline, at most."""
 
-_WIDTH = 420
+_WIDTH = 360
+"""What the metadata's column shows of a picture on a screen of 1,500 pixels."""
 _SIDES = (112, 96, 84, 72, 64, 56, 48, 40, 32)
 _STEP = 17
 
@@ -81,7 +82,7 @@ def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:
     markdown = _svg("width='9' height='9'", "", title)
     for number, (c, share) in enumerate(ordered):
         middle = _STEP * number + 8
-        bar = f"<path stroke='#{c.hex}' d='M160,{middle}h{max(1, round(250 * share / longest))}'/>"
+        bar = f"<path stroke='#{c.hex}' d='M155,{middle}h{max(1, round(205 * share / longest))}'/>"
         rows.append(f"<text y='{middle + 4}'>{c.title} {share:.3g}</text>{bar}")
         longer = _svg(
             f"width='{_WIDTH}' height='{_STEP * len(rows)}' stroke-width='12' font-family='Arial' font-size='12'",
@@ -104,13 +105,13 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
     total = max(float(bins.sum()), 1.0)
     shares = [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
     highest = max(*shares, 1.0)
-    bars = "".join(f"M{36 * n + 16},110v-{90 * share / highest:.0f}" for n, share in enumerate(shares))
+    bars = "".join(f"M{34 * n + 16},110v-{90 * share / highest:.0f}" for n, share in enumerate(shares))
     above = "".join(
-        f"<text x='{36 * n + 9}' y='{105 - 90 * share / highest:.0f}'>{share:.0f}</text>"
+        f"<text x='{34 * n + 9}' y='{105 - 90 * share / highest:.0f}'>{share:.0f}</text>"
         for n, share in enumerate(shares)
     )
-    drawn = f"<path stroke='#5C6C8C' stroke-width='30' d='{bars}'/>{above}"
-    axis = "<text y='123'>0 %</text><text x='340' y='123'>100 %</text>"
+    drawn = f"<path stroke='#5C6C8C' stroke-width='28' d='{bars}'/>{above}"
+    axis = "<text y='123'>0 %</text><text x='322' y='123'>100 %</text>"
     return _svg(f"width='{_WIDTH}' height='126' font-family='Arial' font-size='11'", drawn + axis, title)
 
 
