@@ -6,6 +6,7 @@
 # make drill  the worst day, rehearsed: each fault, a backfill while a tenth of the requests fails, the sensor (8 minutes)
 # make ui     Dagster's UI on the same instance and store
 # make cluster-demo  PostgreSQL, Redis, two workers, daemon and UI on loopback: 20 scenes (Debian's postgresql, redis-server)
+# make pictures   the pictures of README and docs, made anew (needs chromium; 3 minutes)
 # make bench  the whole chain against the reference's method and the machine's limits (10 minutes, 15 GB of disk)
 # make lock   refresh constraints.txt (needs uv)
 
@@ -55,8 +56,8 @@ ui: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
-pictures: $(VENV)/.installed
-	$(BIN)/python -m lc_assets.demo.pictures docs
+pictures: $(VENV)/.installed-dev
+	$(BIN)/python -m lc_assets_tests.rig.pictures docs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -29,7 +29,7 @@ def reference(tile: str, work: str, chips: str) -> dict[str, Any]:
 
 
 def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -> dict[str, Any]:
-    """All five assets of the tile through Dagster, in a store that is there or not; or those that are named."""
+    """All six assets of the tile through Dagster, in a store that is there or not; or those that are named."""
     os.environ.setdefault("DAGSTER_HOME", str(Path(store).parent / "dagster"))
     os.environ["LC_ASSETS_STORE"] = store
     import dagster as dg

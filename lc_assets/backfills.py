@@ -27,7 +27,7 @@ def launch_backfill(
     config: dict[str, Any],
     title: str,
 ) -> str:
-    """Hand registered items to a backfill of all five assets.
+    """Hand registered items to a backfill of all six assets.
 
     Args:
         instance: its daemon works the backfill off.

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 import lc_assets
+from lc_assets.cli_agreement import agreement
 from lc_assets.cli_collection import collection
 from lc_assets.cli_models import model, train
 from lc_assets.cli_prune import prune
@@ -29,6 +30,7 @@ from lc_assets.cli_shared import (
     store_option,
     stride_option,
 )
+from lc_assets.cli_view import view
 from lc_assets.errors import LandCoverError
 
 
@@ -43,7 +45,8 @@ def main() -> None:
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_PRECISION, LC_ASSETS_CHIPS,
     LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, LC_ASSETS_TIMEOUT, LC_ASSETS_WATCH, LC_ASSETS_SCRATCH,
-    LC_ASSETS_THREADS, LC_ASSETS_INFERENCE_SLOTS, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND (default openvino).
+    LC_ASSETS_REFERENCE, LC_ASSETS_CROSSWALK, LC_ASSETS_THREADS, LC_ASSETS_INFERENCE_SLOTS, DAGSTER_HOME (default
+    ./.dagster), KERAS_BACKEND (default openvino).
     """
 
 
@@ -53,7 +56,9 @@ main.add_command(search)
 main.add_command(backfill)
 main.add_command(stale)
 main.add_command(collection)
+main.add_command(agreement)
 main.add_command(prune)
+main.add_command(view)
 
 
 @main.command()
@@ -72,7 +77,7 @@ def classify(
     mask_clouds: bool | None,
     verbose: bool,
 ) -> None:
-    """Classify scenes: register, materialise all five assets of each, say what became of them.
+    """Classify scenes: register, materialise all six assets of each, say what became of them.
 
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
@@ -112,7 +117,7 @@ def register(references: tuple[str, ...], listed: Iterable[str] | None, store: s
 )
 @said
 def demo(store: str | None, folder: Path) -> None:
-    """Write a synthetic scene, classify it, and say how much of it was classified right."""
+    """Write a synthetic scene, classify it, and hold the map against its truth: how much is right."""
     settings = settings_with(store)
     from lc_assets.console import run_demo
 

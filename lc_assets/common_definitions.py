@@ -1,5 +1,5 @@
-"""Code location of what concerns the whole and no single scene: the collection over all items, the model's evaluation.
-Wired in `lc_assets.definitions`."""
+"""Code location of what a scene's own chain does not need: the collection over all items, the model's evaluation, the
+agreement with reference maps. Wired in `lc_assets.definitions`."""
 
 from lc_assets.definitions import build_common_definitions
 

@@ -61,8 +61,8 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
 
 def run_demo(settings: Settings, folder: Path) -> list[str]:
     """Write the demo scene, classify it, hold the map against its truth."""
+    from lc_assets.console_agreement import compare_with_truth
     from lc_assets.demo.scene import write_demo_scene
-    from lc_assets.demo.score import score_against_truth
     from lc_assets.sentinel2.item import parse_scene, read_document
 
     started = time.perf_counter()
@@ -71,13 +71,7 @@ def run_demo(settings: Settings, folder: Path) -> list[str]:
     scene = parse_scene(read_document(path), base=path)
     failures = classify_all(settings, [scene], {}, verbose=False)
     if not failures:
-        truth = Path(scene.document["assets"]["truth"]["href"])
-        score = score_against_truth(Store(settings.store).scene(scene.id).classified, truth)
-        click.secho(f"\n{100 * score.right:.1f} % of the pixels are classified right (against {truth.name})", bold=True)
-        for c in ALL_CLASSES[:-1]:
-            if score.truth_pixels[c.code]:
-                found, pixels = score.recall[c.code], score.truth_pixels[c.code]
-                click.echo(f"  {c.title:<24}{100 * found:6.1f} % of {pixels:>9,} px found")
+        failures = compare_with_truth(settings, scene)
         click.echo("\nTo look at it in Dagster's UI: make ui (or: lc-assets ui), then open http://127.0.0.1:3000")
     return failures
 
@@ -137,6 +131,7 @@ def _show(outcome: Outcome, folder: SceneFolder) -> None:
         "resampled_stack": folder.resampled_stack,
         "class_raster": folder.classified,
         "overview": folder.overview,
+        "report": folder.report,
         "catalog": folder.catalog,
     }
     for name in ASSET_NAMES:

@@ -7,6 +7,7 @@ import dagster as dg
 
 from lc_assets.assets import SCENE_ASSETS, class_raster, model_evaluation
 from lc_assets.assets.collection import collection
+from lc_assets.assets.reference_agreement import reference_agreement
 from lc_assets.errors import BadModel
 from lc_assets.inference.models import read_contract
 from lc_assets.io_managers import (
@@ -15,10 +16,18 @@ from lc_assets.io_managers import (
     CogStackIOManager,
     OverviewIOManager,
     RawBandsIOManager,
+    ReportIOManager,
     VirtualStackIOManager,
 )
-from lc_assets.jobs import classify_scenes
-from lc_assets.resources import ChipsResource, ItemsResource, ModelResource, StoreResource, WatchResource
+from lc_assets.jobs import classify_scenes, compare_scenes
+from lc_assets.resources import (
+    ChipsResource,
+    ItemsResource,
+    ModelResource,
+    ReferenceResource,
+    StoreResource,
+    WatchResource,
+)
 from lc_assets.schedules import collection_every_quarter, update_collection
 from lc_assets.sensors import new_sentinel2_items
 from lc_assets.settings import Settings
@@ -42,34 +51,46 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         executor=dg.in_process_executor,
         resources={
             "store": store,
-            "items": ItemsResource(
-                store=store, stac_url=settings.stac_url, collection=settings.collection, timeout=patience.read
-            ),
+            "items": _items(settings, store),
             "model": ModelResource(item=str(settings.model), precision=settings.precision),
             "watch": WatchResource(file=str(settings.watch)),
             "raw_bands_io": RawBandsIOManager(store=store, timeout=patience.read, backoff=patience.backoff),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),
             "overview_io": OverviewIOManager(store=store),
+            "report_io": ReportIOManager(store=store),
             "catalog_io": CatalogIOManager(store=store),
         },
     )
 
 
 def build_common_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """What concerns the whole and no single scene, a code location of its own (`lc_assets.common_definitions`): apart,
-    so that "all assets of a partition" means the scene's."""
+    """What concerns the whole, and what a scene does not need (its agreement with reference maps): a code location of
+    its own (`lc_assets.common_definitions`), so that "all assets of a partition" means the scene's own chain."""
     settings = settings or Settings.from_environment()
+    store = StoreResource(root=str(settings.store))
     return dg.Definitions(
-        assets=[collection, model_evaluation],
-        jobs=[update_collection],
+        assets=[collection, model_evaluation, reference_agreement],
+        jobs=[update_collection, compare_scenes],
         schedules=[collection_every_quarter],
         executor=dg.in_process_executor,
         resources={
-            "store": StoreResource(root=str(settings.store)),
+            "store": store,
             "model": ModelResource(item=str(settings.model)),
             "chips": ChipsResource(folder=str(settings.chips)),
+            "reference": ReferenceResource(
+                items=_items(settings, store),
+                names=list(settings.references),
+                crosswalk=settings.crosswalk,
+                backoff=settings.patience.backoff,
+            ),
         },
+    )
+
+
+def _items(settings: Settings, store: StoreResource) -> ItemsResource:
+    return ItemsResource(
+        store=store, stac_url=settings.stac_url, collection=settings.collection, timeout=settings.patience.read
     )
 
 

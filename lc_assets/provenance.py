@@ -38,7 +38,7 @@ _PARAMETERS = {
 
 
 def describe_scene(
-    store: Store, raw: RawBands, classes: ClassMap, overview: Overview, model_item: str
+    store: Store, raw: RawBands, classes: ClassMap, overview: Overview, report: Place, model_item: str
 ) -> ClassifiedScene:
     """All that the STAC Item of a scene says.
 
@@ -48,15 +48,7 @@ def describe_scene(
         BadModel: the configured model is not the one that made the class map.
         StoreError: the model cannot be written into the store.
     """
-    contract, weights = read_contract(Path(model_item))
-    if contract.fingerprint != classes.tags.get("MODEL_FINGERPRINT"):
-        raise BadModel(
-            f"its class map was made by {classes.tags.get('MODEL')}, the configured model is {contract.name} "
-            f"{contract.version} with other weights or another contract",
-            item=classes.item,
-            asset="catalog",
-            remedy="materialise class_raster again, or set LC_ASSETS_MODEL to the model that made the map",
-        )
+    contract, weights = model_behind(classes, Path(model_item), asset="catalog")
     folder = store.scene(classes.item)
     now = datetime.now(timezone.utc).replace(microsecond=0)
     tags = {**classes.tags, "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}"}
@@ -67,15 +59,40 @@ def describe_scene(
         confidence=_product(classes.confidence, classes.item),
         overview=_product(overview.path, classes.item),
         thumbnail=_product(overview.thumbnail, classes.item),
+        report=_product(report, classes.item),
         grid=classes.grid,
         overview_grid=overview.grid,
         pixels=classes.pixels,
         contract=contract,
         model_href=_keep_model(store, contract, weights, classes.item),
         created=now.isoformat().replace("+00:00", "Z"),
+        mean_confidence=float(tags["MEAN_CONFIDENCE"]) if "MEAN_CONFIDENCE" in tags else None,
         parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
         software=software(),
     )
+
+
+def model_behind(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[ModelContract, Path]:
+    """Contract and weights of the configured model, which must be the one that made the class map.
+
+    Args:
+        classes: the map.
+        model_item: the configured model's item.
+        asset: that asks, for the message.
+
+    Raises:
+        BadModel: it is another.
+    """
+    contract, weights = read_contract(model_item)
+    if contract.fingerprint != classes.tags.get("MODEL_FINGERPRINT"):
+        raise BadModel(
+            f"its class map was made by {classes.tags.get('MODEL')}, the configured model is {contract.name} "
+            f"{contract.version} with other weights or another contract",
+            item=classes.item,
+            asset=asset,
+            remedy="materialise class_raster again, or set LC_ASSETS_MODEL to the model that made the map",
+        )
+    return contract, weights
 
 
 def software() -> dict[str, str]:
@@ -109,6 +126,6 @@ def _product(path: Place, item: str) -> ProductFile:
     size = path.stat().st_size if path.exists() else 0
     if not size:
         raise StoreError(
-            f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise class_raster and overview"
+            f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise the assets before catalog"
         )
     return ProductFile(path.name, size, sha256_of(path))

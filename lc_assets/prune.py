@@ -191,7 +191,7 @@ def _fetched(store: Store) -> Iterator[str]:
 
 def _stages(store: Store) -> Iterator[Path]:
     root = work_folder(store.root)
-    for pattern in (".*.part", "models/.*.part", "scenes/.*.part", "scenes/*/.*.part"):
+    for pattern in (".*.part", "models/.*.part", "scenes/.*.part", "scenes/*/.*.part", "scenes/*/agreement/.*.part"):
         yield from (stage for stage in sorted(root.glob(pattern)) if is_abandoned(stage))
 
 

@@ -10,28 +10,32 @@ import dagster as dg
 import numpy as np
 import pystac
 from PIL import Image
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 
+from lc_assets.errors import BadBand
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.places import Place, files_in
-from lc_assets.raster.inline import inline_histogram, inline_image, inline_shares
+from lc_assets.raster.inline import inline_histogram, inline_image, inline_map, inline_shares
 from lc_assets.raster.overview import Overview, OverviewPlan
 from lc_assets.raster.picture import (
-    class_image,
     encoded,
     map_with_legend,
+    photograph,
     quicklook,
     reduced,
     shown_codes,
 )
 from lc_assets.raster.stack import Stack, StackRecipe
-from lc_assets.sentinel2.bands import BANDS, FALSE_COLOUR, SCL_GSD, TRUE_COLOUR
+from lc_assets.sentinel2.bands import BAND_NAMES, BANDS, FALSE_COLOUR, SCL, SCL_GSD, TRUE_COLOUR
 from lc_assets.sentinel2.fetch import Fetched
 from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.radiometry import NODATA_DN
 from lc_assets.sentinel2.raw import RawBands
 from lc_assets.store import SceneFolder
+from lc_assets.viewing.report import Report
 
 PICTURE_SIDE = 480
 """Longest side of sharp pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
@@ -70,23 +74,22 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
     properties = raw.scene.properties
     size = sum(entry["size"] for entry in raw.files.values())
     received = sum(part.received for part in fetched.values())
-    paths = raw.paths
     metres = {band.name: band.gsd for band in BANDS}
+    names = sorted(fetched, key=(*BAND_NAMES, SCL).index)
+    seen = {name: _looked_at(raw, name) for name in names}
     rows = [
         {
             "band": name,
             "metres": metres.get(name, SCL_GSD),
-            "MB": round(part.size / 1e6, 3),
-            "MB/s": round((part.received or part.size) / 1e6 / max(part.seconds, 1e-6), 1),
-            "nodata %": _empty_percent(paths[name]),
-            "how": part.origin,
-            "sha256": part.sha256[:12],
-            "source": raw.files[name]["href"],
+            "MB": round(fetched[name].size / 1e6, 3),
+            "MB/s": round((fetched[name].received or fetched[name].size) / 1e6 / max(fetched[name].seconds, 1e-6), 1),
+            "nodata %": round(100 * float(np.mean(seen[name] == NODATA_DN)), 2),
+            "how": fetched[name].origin,
+            "source": raw.files[name]["href"].rsplit("/", 1)[-1],
         }
-        for name, part in fetched.items()
+        for name in names
     ]
-    red, green, blue = (paths[name] for name in TRUE_COLOUR)
-    eye = quicklook((red, green, blue), PICTURE_SIDE)
+    eye = photograph(np.stack([seen[name] for name in TRUE_COLOUR]))
     facts = {
         "acquired": str(properties["datetime"]),
         "tile": properties.get("s2:mgrs_tile"),
@@ -100,6 +103,7 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         "true_colour": inline(inline_image(eye, "true colour")),
         "true_colour_large": photo(eye, "true colour"),
         "bands": table(rows),
+        "sources": dg.MetadataValue.json({name: raw.files[name]["href"] for name in names}),
         "bytes": size,
         "mb_per_second": round((received or size) / 1e6 / max(seconds, 1e-6), 1),
         "bytes_received": received,
@@ -162,13 +166,13 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
     pixels = float(classes.pixels.sum())
     known = int(bins.sum())
     return {
-        "map": inline(inline_image(class_image(codes), "class map", pixel_size)),
+        "map": inline(inline_map(codes, "class map", pixel_size)),
         "shares": inline(inline_shares([(c, 100 * classes.share(c.code)) for c in ALL_CLASSES], "percent of the map")),
         "map_large": picture(image, "png", "class map with legend"),
         "classes": table(rows),
-        **{f"percent_{c.name.replace(' ', '')}": round(100 * classes.share(c.code), 3) for c in ALL_CLASSES},
         "confidence_histogram": inline(inline_histogram(bins, "percent of the map per tenth of confidence")),
-        "mean_confidence_percent": round(float((bins * range(101)).sum() / known), 2) if known else 0.0,
+        "mean_confidence_percent": round(statistics.mean_confidence or 0.0, 2),
+        **{f"percent_{c.name.replace(' ', '')}": round(100 * classes.share(c.code), 3) for c in ALL_CLASSES},
         "confidence": table(
             [
                 {"from": low, "to": low + 9 if low < 90 else 100, "percent_of_map": _percent(bins, low, known)}
@@ -210,7 +214,7 @@ def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     """The picture, how much coarser, where."""
     codes, pixel_size = shown_codes(overview.path, PICTURE_SIDE)
     return {
-        "map": inline(inline_image(class_image(codes), "overview", pixel_size)),
+        "map": inline(inline_map(codes, "overview", pixel_size)),
         "path": dg.MetadataValue.path(str(overview.path)),
         "thumbnail": dg.MetadataValue.path(str(overview.thumbnail)),
         "factor": plan.factor,
@@ -218,6 +222,20 @@ def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
         "width": overview.grid.width,
         "height": overview.grid.height,
         "bytes": overview.path.stat().st_size,
+    }
+
+
+def report_page(scene: SceneFolder, page: Report) -> dict[str, Any]:
+    """Where the page is, how to open it, what it holds."""
+    return {
+        "path": dg.MetadataValue.path(str(scene.report)),
+        "open": f"lc-assets view {scene.item}",
+        "bytes": len(page.html),
+        "pixel_size_m": page.pixel_size,
+        "factor": page.factor,
+        "width": page.width,
+        "height": page.height,
+        "layers": table([{"layer": name, "kB": round(size / 1e3, 1)} for name, size in page.sizes.items()]),
     }
 
 
@@ -235,9 +253,21 @@ def _seen(recipe: StackRecipe, bands: tuple[str, str, str]) -> Image.Image:
     return quicklook((red, green, blue), _SMALL_SIDE)
 
 
-def _empty_percent(path: Place) -> float:
-    """Share of a band without data (DN 0), on a sample of its pixels."""
-    return round(100 * float(np.mean(reduced(path, PICTURE_SIDE) == NODATA_DN)), 2)
+def _looked_at(raw: RawBands, band: str) -> np.ndarray:
+    """A sample of a band's pixels, by its overviews.
+
+    Raises:
+        BadBand: they cannot be decoded.
+    """
+    try:
+        return reduced(raw.paths[band], PICTURE_SIDE)
+    except (RasterioError, CPLE_BaseError):
+        raise BadBand(
+            "its pixels cannot be decoded: the file is damaged",
+            item=raw.scene.id,
+            asset=band,
+            remedy="get the file anew from its source, then run it again",
+        ) from None
 
 
 def _percent(bins: Any, low: int, known: int) -> float:
@@ -249,18 +279,22 @@ def report_catalog(scene: SceneFolder, item: pystac.Item, files: dict[str, bytes
     """Where the documents are, what they reference and whether it is there, what they were held against."""
     written = files_in(scene.folder)
     rows = [
-        {"what": f"asset {name}", "href": asset.href, "MB": round(asset.extra_fields.get("file:size", 0) / 1e6, 3)}
-        | {"resolves": "yes" if asset.href.removeprefix("./") in written else "NO"}
+        {
+            "what": f"asset {name}",
+            "resolves": "yes" if asset.href.removeprefix("./") in written else "NO",
+            "MB": round(asset.extra_fields.get("file:size", 0) / 1e6, 3),
+            "href": asset.href,
+        }
         for name, asset in item.assets.items()
     ]
     for link in item.links:
         href = str(link.target)
         there = "a server's: not asked" if is_remote(href) else "yes" if _resolves(scene.folder, href) else "NO"
-        rows.append({"what": f"link {link.rel}", "href": href, "MB": None, "resolves": there})
+        rows.append({"what": f"link {link.rel}", "resolves": there, "MB": None, "href": href})
     return {
         "links": table(rows),
         "path": dg.MetadataValue.path(str(scene.catalog)),
-        "documents": dg.MetadataValue.md("\n".join(f"- `{scene.folder / name}`" for name in files)),
+        "documents": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in files)),
         "stac_version": str(item.to_dict(include_self_link=False)["stac_version"]),
         "valid_against": dg.MetadataValue.md("\n".join(f"- {uri}" for uri in item.stac_extensions)),
         "bytes": sum(map(len, files.values())),

@@ -66,14 +66,16 @@ def run_scene(
     *,
     verbose: bool = False,
     on_asset: Callable[[str], None] = lambda name: None,
+    job: str = CLASSIFY,
 ) -> Outcome:
-    """Materialise all five assets of one partition in this process. A failure is an outcome, not an exception."""
-    job = definitions.resolve_job_def(CLASSIFY)
+    """Materialise the assets of a job for one partition in this process; by default, those of a scene. A failure is an
+    outcome, not an exception."""
+    work = definitions.resolve_job_def(job)
     run_id = str(uuid4())
     level = "INFO" if verbose else "CRITICAL"
     started = time.perf_counter()
     with _watched(instance, run_id, on_asset):
-        result = job.execute_in_process(
+        result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
             instance=instance,
             partition_key=item,

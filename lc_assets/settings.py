@@ -8,6 +8,8 @@ LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
 LC_ASSETS_WATCH        what the sensor watches (lc_assets.watch)         ./watch.yaml
+LC_ASSETS_REFERENCE    maps to compare with, by commas (lc_assets.reference)  esa-worldcover,io-lulc-annual-v02
+LC_ASSETS_CROSSWALK    crosswalk (CSV) for one that comes without         none
 LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
 LC_ASSETS_SCRATCH      room for one scene, where the store is a URL      the system's temporary folder
 LC_ASSETS_THREADS      threads of one process (lc_assets.machine)         all CPUs
@@ -27,6 +29,7 @@ from lc_assets.errors import LandCoverError
 from lc_assets.inference.engine import PRECISIONS
 from lc_assets.inference.models import SHIPPED
 from lc_assets.places import Place, is_url, place_of
+from lc_assets.reference.sources import DEFAULT
 from lc_assets.sentinel2.item import is_remote
 from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.references import COLLECTION, PLANETARY_COMPUTER, Catalog
@@ -47,6 +50,8 @@ class Settings:
     collection: str = COLLECTION
     patience: Patience = PATIENCE
     watch: Path = field(default_factory=lambda: Path("watch.yaml").resolve())
+    references: tuple[str, ...] = DEFAULT
+    crosswalk: str = ""
 
     def __post_init__(self) -> None:
         if self.stack not in STACK_FORMS:
@@ -82,8 +87,14 @@ class Settings:
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
             watch=_path("LC_ASSETS_WATCH", default.watch),
+            references=_listed("LC_ASSETS_REFERENCE") or default.references,
+            crosswalk=os.environ.get("LC_ASSETS_CROSSWALK") or default.crosswalk,
             patience=Patience(read=_seconds("LC_ASSETS_TIMEOUT", default.patience.read)),
         )
+
+
+def _listed(name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
 
 
 def _store(default: Place) -> Place:

@@ -8,6 +8,8 @@
         <ID>_confidence.tif           its confidence
         overview_<ID>_classified.tif  lower-resolution class map
         <ID>_thumbnail.png            picture with legend
+        report.html                   all of it on one page
+        agreement/<reference>/        how far it agrees with a reference map (`lc_assets.reference.scene`)
         catalog.json, <ID>_classified.json
 
 The root is a folder, or a place in an object store (`lc_assets.places`). Files are written in a local folder of the
@@ -95,6 +97,11 @@ class SceneFolder:
         return self.folder / f"{self.item}_thumbnail.png"
 
     @property
+    def report(self) -> Place:
+        """The scene's page."""
+        return self.folder / "report.html"
+
+    @property
     def catalog(self) -> Place:
         """The STAC catalog."""
         return self.folder / "catalog.json"
@@ -122,6 +129,26 @@ class Store:
             BadReference: the id cannot name a folder.
         """
         return SceneFolder(item, self.root / "scenes" / checked_id(item))
+
+    def folders(self) -> list[str]:
+        """Names of all folders of scenes, sorted; one that nobody here has made may be no item id.
+
+        Raises:
+            StoreError: one of the keys cannot be listed.
+            OSError: the store cannot be read.
+        """
+        folder = self.root / "scenes"
+        if isinstance(folder, Path) and not folder.exists():
+            return []
+        try:
+            return sorted(place.name for place in folder.iterdir() if not place.name.startswith("."))
+        except OSError as error:
+            # object_store lists nothing at all where one key has an empty or '..' segment.
+            if "invalid path" not in str(error).lower():
+                raise
+            raise StoreError(
+                f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
+            ) from None
 
     def registered(self, item: str) -> Place:
         """Where the registered item of a partition key lies.

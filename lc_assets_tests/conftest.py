@@ -29,13 +29,14 @@ from lc_assets.settings import Settings
 from lc_assets.stac.mlm import contract_to_item
 from lc_assets.store import SceneFolder, Store
 
-pytest_plugins = ["lc_assets_tests.rig.fixtures"]
+pytest_plugins = ["lc_assets_tests.rig.fixtures", "lc_assets_tests.rig.browser"]
 
 
 def pytest_configure() -> None:
     """Tests see the defaults, whatever the caller's environment says."""
     for name in [name for name in os.environ if name.startswith("LC_ASSETS_") or name == "DAGSTER_HOME"]:
-        os.environ.pop(name)
+        if name != "LC_ASSETS_SCREENSHOTS":
+            os.environ.pop(name)
     os.environ.setdefault("KERAS_BACKEND", "openvino")
 
 
@@ -84,7 +85,7 @@ class Desk:
         return scene
 
     def run(self, item: str, **config: Any) -> Outcome:
-        """Materialise all five assets of a registered item; keywords configure class_raster."""
+        """Materialise all six assets of a registered item; keywords configure class_raster."""
         ops = {"class_raster": {"config": config}} if config else {}
         return run_scene(build_definitions(self.settings), self.instance, item, ops)
 

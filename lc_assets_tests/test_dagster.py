@@ -12,6 +12,7 @@ import pystac
 import pytest
 
 import lc_assets
+from lc_assets.assets import SCENE_ASSETS
 from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.errors import LandCoverError
@@ -21,12 +22,12 @@ from lc_assets.running import Outcome
 from lc_assets.sentinel2.patience import Patience
 from lc_assets.settings import Settings
 from lc_assets.stac.validate import validate_offline
-from lc_assets_tests.conftest import Desk, copy_scene, edit_item
+from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
 
 PACKAGE = Path(lc_assets.__file__).parent
 LOWER_FLOOR = (
     *("landcover.py", "errors.py", "contract.py", "store.py", "registry.py", "settings.py"),
-    *("sentinel2", "raster", "inference", "stac", "training", "demo"),
+    *("sentinel2", "raster", "inference", "stac", "training", "demo", "viewing", "reference"),
 )
 
 
@@ -44,7 +45,7 @@ def test_domain_code_never_imports_dagster(place: str) -> None:
             assert not [n for n in names if n.startswith(tuple(f"lc_assets.{u}" for u in upper))], file
 
 
-def test_the_five_assets_form_the_missions_chain(tmp_path: Path) -> None:
+def test_the_six_assets_form_the_missions_chain(tmp_path: Path) -> None:
     graph = build_definitions(Settings(store=tmp_path)).resolve_asset_graph()
     nodes = {key.to_user_string(): graph.get(key) for key in graph.get_all_asset_keys()}
     parents = {name: {parent.to_user_string() for parent in node.parent_keys} for name, node in nodes.items()}
@@ -52,7 +53,8 @@ def test_the_five_assets_form_the_missions_chain(tmp_path: Path) -> None:
     assert parents["resampled_stack"] == {"raw_bands"}
     assert parents["class_raster"] == {"resampled_stack"}
     assert parents["overview"] == {"class_raster"}
-    assert parents["catalog"] >= {"overview"}
+    assert parents["report"] >= {"overview"}
+    assert parents["catalog"] >= {"report"}
     for node in nodes.values():
         assert node.description and len(node.description) > 80
         assert node.group_name in ("source", "land_cover")
@@ -63,7 +65,7 @@ def test_the_five_assets_form_the_missions_chain(tmp_path: Path) -> None:
 def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Outcome]) -> None:
     _, outcome = classified_demo
     reports = outcome.metadata
-    assert set(reports) == {"raw_bands", "resampled_stack", "class_raster", "overview", "catalog"}
+    assert set(reports) == {"raw_bands", "resampled_stack", "class_raster", "overview", "report", "catalog"}
     for name, report in reports.items():
         assert report["seconds"] >= 0, name
         assert report["bytes"] > 0, name
@@ -107,6 +109,7 @@ def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, Outcome]
         ("class_raster", "only_known_classes"): True,
         ("class_raster", "nodata_share"): True,
         ("overview", "cog_valid"): True,
+        ("report", "small_enough"): True,
         ("catalog", "stac_valid"): True,
     }
 
@@ -207,3 +210,26 @@ def test_dagster_stores_an_output_before_the_asset_goes_on_to_its_checks() -> No
 
     assert dg.materialize([thing], resources={"io_manager": Recording()}).success
     assert order == ["stored", "checked"]
+
+
+def test_the_page_tells_what_the_assets_before_it_have_taken(classified_demo: tuple[Desk, Outcome]) -> None:
+    desk, outcome = classified_demo
+    page = desk.folder(DEMO_ITEM_ID).report.read_text(encoding="utf-8")
+    for name in ("raw_bands", "resampled_stack", "class_raster", "overview"):
+        assert f"<dt>{name}</dt><dd>{outcome.metadata[name]['seconds']:.1f} s</dd>" in page, name
+
+
+def test_a_page_of_another_models_map_is_refused(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+    desk.classify(demo_item)
+    other = own_model(tmp_path / "own", ("B04", "B03", "B02"), 10)
+    result = dg.materialize(
+        [*SCENE_ASSETS],
+        selection="report",
+        resources=build_definitions(replace(desk.settings, model=other)).resources or {},
+        instance=desk.instance,
+        partition_key=DEMO_ITEM_ID,
+        raise_on_error=False,
+    )
+    [failed] = [event for event in result.all_events if event.is_step_failure]
+    assert "its class map was made by" in str(failed.step_failure_data.user_failure_data.description)
+    assert "asset report" in str(failed.step_failure_data.user_failure_data.description)

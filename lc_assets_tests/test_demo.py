@@ -1,4 +1,4 @@
-"""The demo scene is a Planetary-Computer-shaped item whose files agree with each other, and its score counts right."""
+"""The demo scene is a Planetary-Computer-shaped item whose files agree with each other."""
 
 from __future__ import annotations
 
@@ -14,11 +14,9 @@ from lc_assets.demo.item import DEMO_ITEM_ID, TRUTH
 from lc_assets.demo.landscape import make_landscape
 from lc_assets.demo.materials import read_materials
 from lc_assets.demo.scene import SHAPE, write_demo_scene
-from lc_assets.demo.score import score_against_truth
 from lc_assets.errors import LandCoverError
 from lc_assets.landcover import CLASS_NAMES, NO_DATA
-from lc_assets.raster.cog import class_cog, cog_problems
-from lc_assets.raster.grid import Grid
+from lc_assets.raster.cog import cog_problems
 from lc_assets.sentinel2.bands import BAND_NAMES, BANDS, SCL
 from lc_assets.sentinel2.item import parse_scene, read_document
 from lc_assets_tests.conftest import read
@@ -73,23 +71,6 @@ def test_the_landscape_has_every_class() -> None:
     assert len(share) == 10
     assert share.min() > 0.01
     assert SHAPE[0] % 64 and SHAPE[1] % 64
-
-
-def test_the_score_counts_what_is_right_where_both_know(tmp_path: Path) -> None:
-    from affine import Affine
-
-    grid = Grid("EPSG:32632", Affine(10, 0, 0, 0, -10, 0), 4, 2)
-    maps = {
-        "truth": np.array([[0, 0, 1, 1], [9, 9, 10, 5]], np.uint8),
-        "found": np.array([[0, 1, 1, 1], [9, 10, 3, 4]], np.uint8),
-    }
-    for name, codes in maps.items():
-        with class_cog(tmp_path / f"{name}.tif", grid, {}) as dataset:
-            dataset.write(codes, 1)
-    score = score_against_truth(tmp_path / "found.tif", tmp_path / "truth.tif")
-    assert score.right == 4 / 6
-    assert score.recall[[0, 1, 5, 9]].tolist() == [0.5, 1.0, 0.0, 1.0]
-    assert score.truth_pixels[[0, 1, 5, 9]].tolist() == [2, 2, 1, 1]
 
 
 def test_pystac_walks_from_the_catalog_to_the_item(demo_item: Path) -> None:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from lc_assets.landcover import ALL_CLASSES, CLASSES
-from lc_assets.raster.inline import MOST, inline_histogram, inline_image, inline_shares
+from lc_assets.raster.inline import MOST, inline_histogram, inline_image, inline_map, inline_shares
+from lc_assets.raster.overview import modal
 from lc_assets.raster.picture import class_image
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -27,31 +28,46 @@ def parsed(markdown: str) -> ElementTree.Element:
     return ElementTree.fromstring(unquote(match[1]))
 
 
-@pytest.mark.parametrize("shape", [(300, 320), (1380, 1500), (60, 600), (600, 60), (3, 2)])
-def test_any_map_fits_and_looks_like_itself(shape: tuple[int, int]) -> None:
+def content(root: ElementTree.Element) -> Image.Image:
+    """The picture inside."""
+    found = root.find(f"{SVG}image")
+    assert found is not None
+    return Image.open(io.BytesIO(base64.b64decode(found.attrib["href"].partition("base64,")[2]))).convert("RGB")
+
+
+@pytest.mark.parametrize("shape", [(300, 320), (480, 434), (60, 600), (600, 60), (3, 2)])
+def test_any_map_fits_in_its_own_colours(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
     cell = max(1, min(shape) // 5)
     coarse = rng.integers(0, 11, (-(-shape[0] // cell), -(-shape[1] // cell)), dtype=np.uint8)
-    image = class_image(coarse.repeat(cell, 0).repeat(cell, 1)[: shape[0], : shape[1]])
-    root = parsed(inline_image(image, "map", 10.0))
-    found = root.find(f"{SVG}image")
-    assert found is not None
-    content = base64.b64decode(found.attrib["href"].partition("base64,")[2])
-    shown = Image.open(io.BytesIO(content)).convert("RGB")
-    assert abs(shown.width / shown.height - shape[1] / shape[0]) < 0.15 * shape[1] / shape[0] + 1
-    if min(shape) > 100:
-        wanted = np.asarray(image.resize(shown.size, Image.Resampling.BOX), float)
-        error = np.abs(np.asarray(shown, float) - wanted).mean()
-        assert error < np.abs(wanted - wanted.mean(axis=(0, 1))).mean() / 2
+    codes = coarse.repeat(cell, 0).repeat(cell, 1)[: shape[0], : shape[1]]
+    shown = content(parsed(inline_map(codes, "map", 10.0)))
+    factor = -(-shape[1] // shown.width)
+    assert max(shown.size) >= min(40, max(shape))
+    assert np.array_equal(np.asarray(shown), np.asarray(class_image(modal(codes, factor))))
 
 
 def test_noise_fits_too() -> None:
-    noise = np.random.default_rng(2).integers(0, 255, (480, 480, 3), dtype=np.uint8)
-    parsed(inline_image(Image.fromarray(noise), "noise"))
+    rng = np.random.default_rng(2)
+    for markdown in (
+        inline_image(Image.fromarray(rng.integers(0, 255, (480, 480, 3), dtype=np.uint8)), "noise"),
+        inline_map(rng.integers(0, 11, (480, 480), dtype=np.uint8), "noise", 10.0),
+    ):
+        assert min(content(parsed(markdown)).size) > 10
+
+
+def test_a_photograph_looks_like_itself() -> None:
+    rows, columns = np.mgrid[0:300, 0:320]
+    page = np.stack([128 + 100 * np.sin(rows / 40), 128 + 100 * np.cos(columns / 30), rows * columns / 400], axis=-1)
+    image = Image.fromarray(page.astype(np.uint8))
+    shown = content(parsed(inline_image(image, "photo")))
+    assert abs(shown.width / shown.height - 320 / 300) < 0.03
+    wanted = np.asarray(image.resize(shown.size, Image.Resampling.BOX), float)
+    assert np.abs(np.asarray(shown, float) - wanted).mean() < 12
 
 
 def test_the_scale_bar_is_as_long_as_it_says() -> None:
-    root = parsed(inline_image(Image.new("RGB", (720, 400)), "map", 20.0))  # 360 px of SVG are 14.4 km
+    root = parsed(inline_map(np.zeros((400, 720), np.uint8), "map", 20.0))  # 360 px of SVG are 14.4 km
     (bar,), (label,) = root.findall(f"{SVG}path"), root.findall(f"{SVG}text")
     assert label.text == "5 km"
     assert int(bar.attrib["d"].partition("h")[2]) == round(5000 / 40)

@@ -36,6 +36,7 @@ from lc_assets.places import (
     version,
     work_folder,
 )
+from lc_assets.reference.scene import agreement_folder, read_document
 from lc_assets.running import Outcome
 from lc_assets.settings import Settings
 from lc_assets.store import staging
@@ -45,6 +46,7 @@ from lc_assets_tests.rig.object_stores import S3, Azure
 from lc_assets_tests.rig.programs import Missing
 from lc_assets_tests.rig.scenes import pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
+from lc_assets_tests.test_agreement import agreed
 
 only_s3 = pytest.mark.parametrize("remote", ["s3"], indirect=True)
 """For what does not depend on the protocol."""
@@ -117,6 +119,8 @@ def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_e
     assert _products(desk) == _products(away)
     assert _names(there.folder) == _names(here.folder)
     documents = [json.loads((f.folder / f"{DEMO_ITEM_ID}_classified.json").read_text()) for f in (here, there)]
+    for document in documents:
+        document["assets"].pop("report")  # it tells seconds
     assert documents[0]["assets"] == documents[1]["assets"]
     assert [path for path, _ in files_below(tmp_path / "scratch") if path.suffix != ".lock"] == []
     again = away.run(DEMO_ITEM_ID)
@@ -423,3 +427,23 @@ def test_work_for_a_disk_is_done_beside_it_and_for_an_object_store_in_the_scratc
     monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path))
     assert work_folder(tmp_path / "store" / "x") == tmp_path / "store" / "x"
     assert work_folder(place_of("gs://bucket/maps") / "x") == tmp_path / "gs" / "bucket" / "maps" / "x"
+
+
+@only_s3
+def test_agreement_with_a_reference_is_written_there_as_on_a_disk(
+    away: Desk, classified_demo: tuple[Desk, Outcome]
+) -> None:
+    here, _ = classified_demo
+    for folder in ("items", f"scenes/{DEMO_ITEM_ID}"):
+        for path in (here.store.root / folder).iterdir():
+            if path.is_file():
+                (away.store.root / folder / path.name).write_bytes(path.read_bytes())
+    away.instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
+    outcome, _ = agreed(away, references=["truth"])
+    assert outcome.error is None, outcome.error
+    found = files_in(agreement_folder(away.folder(DEMO_ITEM_ID), "truth"))
+    assert set(found) == {"agreement.json", "confusion.png", "disagreement.png", "disagreement.tif", "sample.csv"}
+    document = read_document(away.folder(DEMO_ITEM_ID), "truth")
+    assert document["full_count"]["overall"] * 100 == pytest.approx(
+        outcome.metadata["reference_agreement"]["truth_agreement_percent"], abs=0.006
+    )

@@ -34,6 +34,7 @@ def test_all_products_are_where_the_mission_says(classified_demo: Classified) ->
         f"{DEMO_ITEM_ID}_confidence.tif",
         f"overview_{DEMO_ITEM_ID}_classified.tif",
         f"{DEMO_ITEM_ID}_thumbnail.png",
+        "report.html",
         "catalog.json",
         f"{DEMO_ITEM_ID}_classified.json",
     }

@@ -92,6 +92,7 @@ def described(source):
         confidence=product(f"{source['id']}_confidence.tif"),
         overview=product(f"overview_{source['id']}_classified.tif"),
         thumbnail=product(f"{source['id']}_thumbnail.png"),
+        report=product("report.html"),
         grid=grid,
         overview_grid=grid.coarsened(8),
         pixels=np.array([20_000] * 10 + [100_000]),
@@ -267,13 +268,13 @@ def test_pystac_reads_the_catalog_back_and_every_relative_href_resolves(tmp_path
     model = tmp_path / "store" / "models" / "eurosat12-gap" / "model.json"
     model.parent.mkdir(parents=True)
     model.write_text(json.dumps(contract_to_item(CONTRACT)))
-    for made in (scene.classified, scene.confidence, scene.overview, scene.thumbnail):
+    for made in (scene.classified, scene.confidence, scene.overview, scene.thumbnail, scene.report):
         (folder / made.name).write_bytes(b"")
     for name, content in catalog_files(item).items():
         (folder / name).write_bytes(content)
     (read,) = pystac.Catalog.from_file(str(folder / CATALOG)).get_items()
     assert read.id == item.id
-    assert set(read.assets) == {"classified", "confidence", "overview", "thumbnail"}
+    assert set(read.assets) == {"classified", "confidence", "overview", "thumbnail", "report"}
     assert all(Path(asset.get_absolute_href()).is_file() for asset in read.assets.values())
     assert Path(read.get_single_link("mlm:model").get_absolute_href()).resolve() == model.resolve()
     assert all(href.startswith(("./", "../", "https://")) for href in hrefs(read.to_dict(include_self_link=False)))

@@ -15,6 +15,7 @@ from lc_assets.sentinel2.raw import RawBands
 from lc_assets.stac.catalog import read_catalog
 from lc_assets.stac.item import build_item
 from lc_assets.stac.validate import validate_offline
+from lc_assets.viewing.report import Page
 
 
 @dg.asset(
@@ -22,7 +23,7 @@ from lc_assets.stac.validate import validate_offline
     io_manager_key="catalog_io",
     group_name="land_cover",
     kinds={"stac", "json"},
-    code_version="1",
+    code_version="2",
     check_specs=[
         dg.AssetCheckSpec(
             "stac_valid",
@@ -38,6 +39,7 @@ def catalog(
     raw_bands: RawBands,
     class_raster: ClassMap,
     overview: Overview,
+    report: Page,
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
@@ -49,7 +51,7 @@ def catalog(
     """
     folder = store.store().scene(context.partition_key)
     with told():
-        item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, model.item))
+        item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item))
     yield dg.Output(item)
     faults, links = [], 0
     written = read_catalog(folder.catalog)

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets import places
-from lc_assets.errors import LandCoverError, StoreError, printable
+from lc_assets.errors import StoreError, printable
 from lc_assets.index.rows import SUFFIX, read_rows
 from lc_assets.index.table import Misfit, ids, merge, read_collection, write_rows
 from lc_assets.index.tools import check_tools
 from lc_assets.places import Place
-from lc_assets.sentinel2.item import checked_id
+from lc_assets.sentinel2.item import is_id
 from lc_assets.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
 from lc_assets.store import Store, stage_name
 
@@ -206,7 +206,7 @@ def _attempt(store: Store, ask: Callable[[Positions | None], News], rebuild: boo
         assert old
         return _counts(before, old.stat().st_size, rebuilt=False)
 
-    scenes = news.scenes if news.scenes is not None else _all_scenes(store)
+    scenes = news.scenes if news.scenes is not None else store.folders()
     parts, gone, faulty = _read(store, scenes, work)
     if news.scenes is None and old:
         listed = {f"{scene}{SUFFIX}" for scene in scenes}  # the faulty ones too: their rows stay
@@ -247,26 +247,11 @@ def _counts(
     }
 
 
-def _all_scenes(store: Store) -> list[str]:
-    folder = store.root / "scenes"
-    if isinstance(folder, Path) and not folder.exists():
-        return []
-    try:
-        return sorted(place.name for place in folder.iterdir() if not place.name.startswith("."))
-    except OSError as error:
-        # object_store lists nothing at all where one key has an empty or '..' segment.
-        if "invalid path" not in str(error).lower():
-            raise
-        raise StoreError(
-            f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
-        ) from None
-
-
 def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], list[str], dict[str, str]]:
     """Files of rows, ids of items that are gone, and what is wrong with others."""
     parts, gone = [], []
-    faulty = {printable(scene): "no usable scene id" for scene in scenes if not _is_usable(scene)}
-    scenes = [scene for scene in scenes if _is_usable(scene)]
+    faulty = {printable(scene): "no usable scene id" for scene in scenes if not is_id(scene)}
+    scenes = [scene for scene in scenes if is_id(scene)]
     for start in range(0, len(scenes), _BATCH):
         found = read_rows(store, scenes[start : start + _BATCH])
         gone += [f"{scene}{SUFFIX}" for scene in found.gone]
@@ -276,14 +261,6 @@ def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], 
             parts += written
             faulty.update(refused)
     return parts, gone, faulty
-
-
-def _is_usable(scene: str) -> bool:
-    try:
-        checked_id(scene)
-    except LandCoverError:
-        return False
-    return True
 
 
 def _merged(

@@ -99,6 +99,7 @@ def write_class_map(
         statistics = classification.statistics
         return {
             **{f"PIXELS_{c.code}": str(statistics.pixels[c.code]) for c in ALL_CLASSES},
+            **({"MEAN_CONFIDENCE": f"{sure:.2f}"} if (sure := statistics.mean_confidence) is not None else {}),
             "NO_SOURCE_DATA": str(statistics.no_source_data),
             "HIDDEN": str(statistics.hidden),
             "NO_VOTE": str(statistics.no_vote),

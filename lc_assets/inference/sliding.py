@@ -63,6 +63,12 @@ class MapStatistics:
         """All pixels seen."""
         return int(self.pixels.sum())
 
+    @property
+    def mean_confidence(self) -> float | None:
+        """Of the pixels that have a class, in percent; None where none has."""
+        known = int(self.confidence.sum())
+        return float((self.confidence * np.arange(101)).sum() / known) if known else None
+
     def share(self, code: int) -> float:
         """Share of a code among all pixels, 0..1."""
         return float(self.pixels[code] / self.total) if self.total else 0.0

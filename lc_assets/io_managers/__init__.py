@@ -5,6 +5,7 @@ from lc_assets.io_managers.bands import RawBandsIOManager
 from lc_assets.io_managers.catalog import CatalogIOManager
 from lc_assets.io_managers.classes import ClassRasterIOManager
 from lc_assets.io_managers.overview import OverviewIOManager
+from lc_assets.io_managers.report import ReportIOManager
 from lc_assets.io_managers.stack import CogStackIOManager, VirtualStackIOManager
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "CogStackIOManager",
     "OverviewIOManager",
     "RawBandsIOManager",
+    "ReportIOManager",
     "VirtualStackIOManager",
 ]

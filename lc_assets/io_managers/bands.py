@@ -7,14 +7,11 @@ from contextlib import nullcontext
 from typing import Any
 
 from pydantic import Field
-from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
 
-from lc_assets.errors import BadBand, LandCoverError
+from lc_assets.errors import LandCoverError
 from lc_assets.io_managers.base import SceneIOManager
 from lc_assets.places import ObjectPath
 from lc_assets.reports import report_raw_bands
-from lc_assets.sentinel2.bands import TRUE_COLOUR
 from lc_assets.sentinel2.item import Scene, is_remote
 from lc_assets.sentinel2.patience import PATIENCE, Patience
 from lc_assets.sentinel2.raw import MANIFEST, RawBands, alone, fetch_scene
@@ -52,15 +49,7 @@ class RawBandsIOManager(SceneIOManager):
                         (stage / f"{name}.tif").unlink()  # it is there, and need not be put again
         seconds = time.perf_counter() - started
         raw = self.read(scene)
-        try:
-            return report_raw_bands(raw, fetched, seconds)
-        except (RasterioError, CPLE_BaseError):
-            raise BadBand(
-                "its pixels cannot be decoded: the file is damaged",
-                item=scene.item,
-                asset=" or ".join(TRUE_COLOUR),
-                remedy="get the file anew from its source, then run it again",
-            ) from None
+        return report_raw_bands(raw, fetched, seconds)
 
     def read(self, scene: SceneFolder) -> RawBands:
         """The complete folder."""

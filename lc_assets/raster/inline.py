@@ -1,22 +1,23 @@
 """Pictures of less than a thousand characters: what Dagster's UI shows in place and not behind a click.
 
 Its `MetadataEntry` renders Markdown inline up to 999 characters, and offers anything longer as "[Show Markdown]"
-(measured in 1.13; a test in a browser holds it). An SVG of so few characters holds a bar chart, or a WebP of some 600
-bytes: a map or a photograph of 60 to 100 pixels, enlarged. It says what the scene is; the sharp picture is one click
-away.
+(measured in 1.13; a test in a browser holds it). An SVG of so few characters holds a bar chart, or a WebP of some 500
+bytes, enlarged: a photograph of 60 to 100 pixels, a map of as many cells as its detail leaves room for. It says what
+the scene is; the sharp picture is one click away.
 """
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from PIL import Image
 
 from lc_assets.landcover import LandCover
-from lc_assets.raster.picture import encoded, scale_bar
+from lc_assets.raster.overview import modal
+from lc_assets.raster.picture import class_image, encoded, scale_bar
 
 MOST = 999
 """Characters of a Markdown value that is shown inline, at most."""
@@ -24,30 +25,62 @@ MOST = 999
 _WIDTH = 360
 """What the metadata's column shows of a picture on a screen of 1,500 pixels."""
 _SIDES = (112, 96, 84, 72, 64, 56, 48, 40, 32)
+_CELLS = (128, 112, 96, 84, 72, 64, 56, 48, 42, 36, 30, 24, 20, 16, 12, 8)
 _STEP = 17
 
 
-def inline_image(image: Image.Image, title: str, pixel_size: float | None = None) -> str:
-    """An image as Markdown of at most `MOST` characters: as sharp as that allows.
+def inline_image(image: Image.Image, title: str) -> str:
+    """A photograph as Markdown of at most `MOST` characters: as sharp as that allows."""
+    photo = image.convert("RGB")
+    return _framed(image.size, title, "", None, lambda room: _smallest_error(photo, room))
+
+
+Paint = Callable[[np.ndarray], Image.Image]
+
+
+def inline_map(codes: np.ndarray, title: str, pixel_size: float, paint: Paint = class_image) -> str:
+    """A raster of codes as Markdown of at most `MOST` characters, with a scale bar: in its own colours, by mode, with
+    as many cells as that allows.
 
     Args:
-        image: to be shown.
+        codes: (rows, columns) codes, 0 to 10.
         title: for who cannot see it.
-        pixel_size: metres per pixel of the image; with it, a scale bar is drawn below.
+        pixel_size: metres per pixel of `codes`.
+        paint: codes -> picture.
     """
-    height = round(_WIDTH * image.height / image.width)
+    size, style = (codes.shape[1], codes.shape[0]), " style='image-rendering:pixelated'"
+    return _framed(size, title, style, pixel_size, lambda room: _most_cells(codes, room, paint))
+
+
+def _framed(
+    size: tuple[int, int], title: str, style: str, pixel_size: float | None, content: Callable[[int], bytes]
+) -> str:
+    """The Markdown of a picture, whose WebP `content` makes for the bytes that are left for it."""
+    height = round(_WIDTH * size[1] / size[0])
     bar = ""
     if pixel_size:
-        length, label = scale_bar(pixel_size * image.width / _WIDTH, _WIDTH // 2)
-        bar = (
-            f"<path stroke='#000' d='M0,{height + 8}h{length}'/><text x='{length + 6}' y='{height + 13}'>{label}</text>"
-        )
-    size = f"width='{_WIDTH}' height='{height}'"
-    picture = f"<image {size} href='data:image/webp;base64,'/>"
+        length, label = scale_bar(pixel_size * size[0] / _WIDTH, _WIDTH // 2)
+        line = f"<path stroke='#000' d='M0,{height + 8}h{length}'/>"
+        bar = f"{line}<text x='{length + 6}' y='{height + 13}'>{label}</text>"
+    shape = f"width='{_WIDTH}' height='{height}'"
+    picture = f"<image{style} {shape} href='data:image/webp;base64,'/>"
     around = _svg(f"width='{_WIDTH}' height='{height + (18 if bar else 0)}' stroke-width='3'", picture + bar, title)
     room = (MOST - len(around)) * 3 // 4 - 3
-    content = base64.b64encode(_smallest_error(image.convert("RGB"), room)).decode()
-    return around.replace("base64,", f"base64,{content}")
+    return around.replace("base64,", f"base64,{base64.b64encode(content(room)).decode()}")
+
+
+def _most_cells(codes: np.ndarray, room: int, paint: Paint) -> bytes:
+    """The lossless WebP of at most `room` bytes with the most cells, each its most frequent class."""
+    longest, tried = max(codes.shape), 0
+    for side in _CELLS:
+        factor = -(-longest // side)
+        if factor == tried:
+            continue
+        tried = factor
+        content = encoded(paint(modal(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
+        if len(content) <= room:
+            return content
+    return _NOTHING
 
 
 def _smallest_error(image: Image.Image, room: int) -> bytes:
@@ -62,11 +95,15 @@ def _smallest_error(image: Image.Image, room: int) -> bytes:
         if fits:
             shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(wanted.size, Image.Resampling.BILINEAR)
             found.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))
-    return min(found, key=lambda pair: pair[0])[1] if found else _webp(Image.new("RGB", (8, 8)), 1)
+    return min(found, key=lambda pair: pair[0])[1] if found else _NOTHING
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:
     return encoded(image, "WEBP", quality=quality, method=6)
+
+
+_NOTHING = _webp(Image.new("RGB", (8, 8)), 1)
+"""Where not even the coarsest picture fits: noise."""
 
 
 def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import rasterio
@@ -36,13 +37,23 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
         pixel_area: hectares per full-resolution pixel.
         pixel_size: metres per pixel of `codes`.
     """
-    image = class_image(codes)
     total = max(int(counts.sum()), 1)
     lines = [
-        (c, f"{c.title}  {100 * counts[c.code] / total:.1f} %  {counts[c.code] * pixel_area:,.0f} ha")
+        (c.rgb, f"{c.title}  {100 * counts[c.code] / total:.1f} %  {counts[c.code] * pixel_area:,.0f} ha")
         for c in ALL_CLASSES
         if counts[c.code]
     ]
+    return with_legend(class_image(codes), lines, pixel_size)
+
+
+def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], str]], pixel_size: float) -> bytes:
+    """PNG of a picture with a legend and a scale bar beside it.
+
+    Args:
+        image: of a few colours.
+        lines: of the legend: colour and words.
+        pixel_size: metres per pixel of the picture.
+    """
     font = ImageFont.load_default(_FONT_SIZE)
     width = int(max((font.getlength(text) for _, text in lines), default=0)) + 44
     height = max(image.height, _LINE * (len(lines) + 2) + 16)
@@ -50,8 +61,8 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
     page.paste(image, (0, 0))
     draw = ImageDraw.Draw(page)
     x, y = image.width + 14, 10
-    for c, text in lines:
-        draw.rectangle((x, y + 3, x + 13, y + 15), fill=c.rgb, outline=INK)
+    for colour, text in lines:
+        draw.rectangle((x, y + 3, x + 13, y + 15), fill=colour, outline=INK)
         draw.text((x + 20, y + 1), text, fill=INK, font=font)
         y += _LINE
     _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)

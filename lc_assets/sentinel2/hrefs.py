@@ -81,7 +81,7 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
         band = names.get(name) if position < len(document["assets"]) else None
         try:
             entry["href"] = absolute(href, base)
-            refused = _why_not_a_band(href, entry["href"], base) if band else None
+            refused = why_not_a_raster(href, entry["href"], base) if band else None
         except (LandCoverError, ValueError, OSError, RuntimeError) as error:
             problem = error.problem if isinstance(error, LandCoverError) else str(error)
             raise BadItem(f"its href cannot be used: {problem}", item=item_id, asset=name, remedy=_REMEDY) from None
@@ -133,13 +133,13 @@ def is_markup(head: bytes) -> bool:
     return head.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe \t\r\n").startswith(b"<")
 
 
-def _why_not_a_band(href: str, resolved: str, base: str | Path | None) -> str | None:
-    """Why a band's href is refused, or None.
+def why_not_a_raster(href: str, resolved: str, base: str | Path | None) -> str | None:
+    """Why the href of a raster that is to be read is refused, or None.
 
     Args:
         href: as the item writes it.
         resolved: the same, absolute.
-        base: where the item was read from.
+        base: where the item was read from; None for a local item, or where a person has named the raster himself.
     """
     if _FOR_GDAL.match(href) or _FOR_GDAL.match(resolved):
         return "it is an instruction to GDAL, not a file"
@@ -151,7 +151,7 @@ def _why_not_a_band(href: str, resolved: str, base: str | Path | None) -> str | 
     if scheme and scheme not in _REMOTE:
         return f"{scheme}:// is of a kind that is not read here"
     if urlsplit(resolved).path.rstrip("/ ").lower().endswith(_DESCRIPTIONS):
-        return "it names a description of other files (VRT), not a band"
+        return "it names a description of other files (VRT), not a raster"
     if scheme:
         origin = str(base) if base is not None and is_remote(str(base)) else None
         return check_remote(resolved, origin)

@@ -46,6 +46,14 @@ def checked_id(item_id: Any) -> str:
     return item_id
 
 
+def is_id(name: str) -> bool:
+    """Whether a name can be an item's: see `checked_id`."""
+    try:
+        return checked_id(name) == name
+    except BadReference:
+        return False
+
+
 @dataclass(frozen=True)
 class Scene:
     """A Sentinel-2 item that has all it needs.

@@ -136,4 +136,5 @@ def _item_assets() -> dict[str, Any]:
             "bands": [codes],
         },
         "thumbnail": {"type": "image/png", "title": "Map with legend", "roles": ["thumbnail"]},
+        "report": {"type": "text/html", "title": "All of it on one page, to look at", "roles": ["metadata"]},
     }

@@ -58,7 +58,7 @@ class ClassifiedScene:
     Attributes:
         source: the source item's JSON, hrefs unsigned.
         source_href: where a copy of it lies, relative to the Item, for sources that have no address of their own.
-        classified, confidence, overview, thumbnail: the products.
+        classified, confidence, overview, thumbnail, report: the products.
         grid, overview_grid: where the rasters lie.
         pixels: count per class code in the class map, No Data last.
         contract: the model.
@@ -66,6 +66,7 @@ class ClassifiedScene:
         parameters: how the map was made, as text (stride, resampling, masks, precision).
         software: name -> version.
         created: now, ISO 8601, UTC.
+        mean_confidence: of the map's pixels, in percent; None where nothing is classified, or it was not noted.
     """
 
     source: dict[str, Any]
@@ -74,12 +75,14 @@ class ClassifiedScene:
     confidence: ProductFile
     overview: ProductFile
     thumbnail: ProductFile
+    report: ProductFile
     grid: Grid
     overview_grid: Grid
     pixels: np.ndarray
     contract: ModelContract
     model_href: str
     created: str
+    mean_confidence: float | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
 
@@ -182,6 +185,8 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
     shared = {"data_type": "uint8"}
     codes = {"name": "land_cover", **shared, "nodata": NO_DATA.code, "classification:classes": classes}
     percent = {"name": "confidence", **shared, "nodata": CONFIDENCE_NODATA, "unit": "%"}
+    if scene.mean_confidence is not None:
+        percent["statistics"] = {"mean": scene.mean_confidence}
     resolution = {"raster:spatial_resolution": scene.grid.resolution}
     histogram = {
         "count": len(ALL_CLASSES),
@@ -207,6 +212,7 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
             "bands": [codes],
         },
         "thumbnail": _file(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
+        "report": _file(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
     }
 
 

@@ -60,7 +60,7 @@ def rehearse(pc: PlanetaryComputer, folder: Path, report: Report) -> None:
         report.title(f"The sensor with {KEYS:,} known scenes")
         report.say(
             f"{IN_VIEW} items in view, {NEW} of them new; {materialised:,} of the known scenes have materialisations "
-            f"of all five assets, those in view among them. (Prepared in {spent[0]:.0f} s.)\n"
+            f"of all six assets, those in view among them. (Prepared in {spent[0]:.0f} s.)\n"
         )
         report.table("what", "found", "claimed")
         cursor = None

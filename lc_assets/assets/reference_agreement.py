@@ -1,0 +1,172 @@
+"""reference_agreement: how far the map and other maps of the same ground say the same."""
+
+import time
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.assets.class_raster import class_raster
+from lc_assets.failures import told
+from lc_assets.partitions import scenes
+from lc_assets.raster.inline import inline_map
+from lc_assets.raster.picture import shown_codes
+from lc_assets.reference.agreement import Estimate
+from lc_assets.reference.document import CAVEATS, not_scored
+from lc_assets.reference.pictures import disagreement_image
+from lc_assets.reference.scene import DISAGREEMENT, SAMPLES, Agreement, compare_scene
+from lc_assets.reports import inline, picture, table
+from lc_assets.resources import ReferenceResource, StoreResource
+
+ENOUGH = 0.6
+"""Agreement below which the check warns: the best global 10 m maps agree with the ground on about three quarters."""
+_INLINE_SIDE = 240
+
+
+class AgreementConfig(dg.Config):
+    """What to compare with, and how closely to look."""
+
+    references: list[str] = Field(
+        default=[],
+        description="esa-worldcover, io-lulc-annual-v02, truth (the item's own asset), or paths or URLs of GeoTIFFs of "
+        "class codes; none: those of LC_ASSETS_REFERENCE, else the first two.",
+    )
+    crosswalk: str = Field(default="", description="CSV that relates the legends; needed for rasters of one's own.")
+    samples: int = Field(default=SAMPLES, ge=20, le=1_000_000, description="Pixels of the stratified random sample.")
+    seed: int = Field(default=0, ge=0, description="Which sample: the same seed draws the same pixels.")
+
+
+@dg.asset(
+    partitions_def=scenes,
+    deps=[class_raster.key],
+    group_name="quality",
+    kinds={"cog", "csv"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "agrees_enough",
+            asset="reference_agreement",
+            description=f"Map and reference agree on at least {ENOUGH:.0%} of the pixels that can be scored, with each "
+            "reference, by the full count.",
+        )
+    ],
+)
+def reference_agreement(
+    context: dg.AssetExecutionContext, config: AgreementConfig, store: StoreResource, reference: ReferenceResource
+) -> dg.MaterializeResult:
+    """How far the map agrees with other maps of the same ground: ESA WorldCover and the annual 10 m land use / land
+    cover of the Planetary Computer, or any raster of classes.
+
+    Optional: nothing waits for it. The reference of the nearest year is brought to the scene's grid by mode, both
+    legends to their common groups by a crosswalk (a CSV with a comment per line); what does not correspond is counted
+    and not scored. Overall agreement, user's and producer's accuracy and areas are estimated from a stratified sample
+    with 95 % intervals (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015), and stand beside the full count.
+
+    Agreement is not accuracy: a reference map has errors of its own (WorldCover's authors found it 77 % right).
+    """
+    item = context.partition_key
+    found: list[Agreement] = []
+    metadata: dict[str, Any] = {}
+    with told(again=True):
+        scene = reference.scene(item)
+        for named in config.references or reference.names:
+            started = time.perf_counter()
+            wanted = reference.find(named, scene, config.crosswalk)
+            context.log.info(
+                "%s: %d rasters, by the crosswalk %s", wanted.title, len(wanted.tiles), wanted.crosswalk.name
+            )
+            agreement = compare_scene(
+                store.store().scene(item),
+                wanted,
+                samples=config.samples,
+                seed=config.seed,
+                patience=reference.patience(),
+            )
+            found.append(agreement)
+            metadata |= _metadata(agreement, time.perf_counter() - started)
+    metadata["what_it_means"] = dg.MetadataValue.md("\n".join(f"- {caveat}" for caveat in CAVEATS))
+    return dg.MaterializeResult(metadata=metadata, check_results=[_check(found)])
+
+
+def _check(found: list[Agreement]) -> dg.AssetCheckResult:
+    shares = {agreement.reference.name: agreement.compared.full.overall.value for agreement in found}
+    empty = [name for name, share in shares.items() if share is None]
+    known = [share for share in shares.values() if share is not None]
+    return dg.AssetCheckResult(
+        check_name="agrees_enough",
+        passed=not empty and min(known, default=0.0) >= ENOUGH,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"nothing could be scored against {', '.join(empty)}: its classes under the map, or the map's, all "
+        "stand for nothing in the other legend, or are no data"
+        if empty
+        else "; ".join(f"{_percent(share)} % with {name}" for name, share in shares.items())
+        + f", limit {100 * ENOUGH:.0f} %",
+        metadata={
+            "limit_percent": 100 * ENOUGH,
+            **{f"{_key(name)}_percent": _percent(share) for name, share in shares.items() if share is not None},
+        },
+    )
+
+
+def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
+    """What one comparison reports; keys begin with the reference's name, so that the UI plots them over scenes."""
+    compared, reference = agreement.compared, agreement.reference
+    full, estimates = compared.full, compared.estimates
+    codes, pixel_size = shown_codes(agreement.folder / DISAGREEMENT, _INLINE_SIDE)
+    facts: dict[str, Any] = {
+        "agreement_percent": _percent(full.overall.value),
+        "agreement_estimated_percent": _percent(estimates.overall.value),
+        "agreement_interval": f"{_span(estimates.overall)} (95 %)",
+        "where": inline(inline_map(codes, "agreement light, disagreement dark", pixel_size, disagreement_image)),
+        "disagreement": picture(agreement.disagreement, "png", f"where map and {reference.name} disagree"),
+        "groups": table(_rows(agreement)),
+        "confusion": picture(agreement.confusion, "png", f"confusion with {reference.name}"),
+        "not_scored_percent": _percent(1 - compared.scored / compared.compared) if compared.compared else None,
+        "not_scored": table(not_scored(compared)) if compared.scored < compared.compared else None,
+        "scored_pixels": compared.scored,
+        "sampled_pixels": int(compared.sample.sum()),
+        "year": reference.year,
+        "version": reference.version,
+        "rasters": table(agreement.document["reference"]["rasters"]),
+        "attribution": reference.attribution or None,
+        "own_accuracy": reference.accuracy,
+        "crosswalk": f"{reference.crosswalk.name}, SHA-256 {reference.crosswalk.sha256[:12]}",
+        "folder": dg.MetadataValue.path(str(agreement.folder)),
+        "seconds": round(seconds, 3),
+    }
+    return {f"{_key(reference.name)}_{name}": value for name, value in facts.items() if value is not None}
+
+
+def _rows(agreement: Agreement) -> list[dict[str, Any]]:
+    """Per group: what the map and the reference have of it; both accuracies, counted, and their intervals."""
+    compared = agreement.compared
+    full, estimates, hectares = compared.full, compared.estimates, agreement.document["full_count"]["groups"]
+    mapped = compared.matrix.sum(axis=1)
+    return [
+        {
+            "group": group,
+            "map %": _percent(mapped[n] / compared.scored) if compared.scored else None,
+            "reference %": _percent(full.areas[n].value),
+            "reference ha": hectares[n]["reference_hectares"],
+            "user's % (95 %)": f"{_shown(full.users[n].value)} ({_span(estimates.users[n])})",
+            "producer's % (95 %)": f"{_shown(full.producers[n].value)} ({_span(estimates.producers[n])})",
+        }
+        for n, group in enumerate(compared.crosswalk.groups)
+    ]
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "_").replace(".", "_")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * float(share), 2)
+
+
+def _shown(share: float | None) -> str:
+    return "n/a" if share is None else f"{100 * share:.1f}"
+
+
+def _span(found: Estimate) -> str:
+    interval = found.interval
+    return "n/a" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"

@@ -1,0 +1,83 @@
+"""Longitude and latitude anywhere in a picture, without a projection library in the page: a few known points, and
+bilinear interpolation between them.
+
+What is interpolated are unit vectors, not angles, so that neither the antimeridian nor a pole needs a rule of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rasterio.errors import CRSError
+from rasterio.warp import transform
+
+from lc_assets.raster.grid import Grid
+
+_CELLS = (1, 2, 4, 8, 16, 32, 64)
+_TOLERANCE = 0.2
+"""Of a pixel of the class raster: how far an interpolated position may be off."""
+_EARTH_RADIUS = 6_371_000.0
+"""Metres; mean radius (IUGG). It only turns a small angle into a distance."""
+
+
+@dataclass(frozen=True)
+class ControlPoints:
+    """Known positions at the corners of `cells` x `cells` equal parts of a picture.
+
+    Attributes:
+        cells: along an axis.
+        vectors: (cells + 1, cells + 1, 3) unit vectors (cos lat cos lon, cos lat sin lon, sin lat), rows from the top;
+            WGS 84.
+        error: largest distance in metres between an interpolated and a true position, measured where it is largest: in
+            the middle of parts and of their edges.
+    """
+
+    cells: int
+    vectors: np.ndarray
+    error: float
+
+
+def control_points(grid: Grid, pixel_size: float) -> ControlPoints | None:
+    """The fewest points that tell positions in a picture to a fifth of a pixel (or the finest that are tried).
+
+    Args:
+        grid: of the picture.
+        pixel_size: of the class raster, in metres.
+
+    Returns:
+        None where the grid's CRS is none, or does not reach that far.
+    """
+    for cells in _CELLS:
+        try:
+            known = _vectors(grid, 2 * cells)
+        except CRSError:
+            return None
+        if not np.isfinite(known).all():
+            return None
+        found = ControlPoints(cells, known[::2, ::2], _largest_error(known))
+        if found.error <= _TOLERANCE * pixel_size:
+            break
+    return found
+
+
+def _vectors(grid: Grid, cells: int) -> np.ndarray:
+    left, bottom, right, top = grid.bounds
+    x, y = np.meshgrid(np.linspace(left, right, cells + 1), np.linspace(top, bottom, cells + 1))
+    longitudes, latitudes = (np.radians(a) for a in transform(grid.crs, "EPSG:4326", x.ravel(), y.ravel()))
+    level = np.cos(latitudes)
+    vectors = np.stack([level * np.cos(longitudes), level * np.sin(longitudes), np.sin(latitudes)], axis=-1)
+    return vectors.reshape(cells + 1, cells + 1, 3)
+
+
+def _largest_error(known: np.ndarray) -> float:
+    """How far the mean of a part's corners, or of an edge's ends, lies from the true middle; `known` has both."""
+    corners = known[::2, ::2]
+    edges, sides = (corners[:, :-1] + corners[:, 1:]) / 2, (corners[:-1] + corners[1:]) / 2
+    middles = (edges[:-1] + edges[1:]) / 2
+    pairs = ((edges, known[::2, 1::2]), (sides, known[1::2, ::2]), (middles, known[1::2, 1::2]))
+    return max(_EARTH_RADIUS * float(np.linalg.norm(_unit(guess) - true, axis=-1).max()) for guess, true in pairs)
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
