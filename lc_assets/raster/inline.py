@@ -64,7 +64,8 @@ def _framed(
         bar = f"{line}<text x='{length + 6}' y='{height + 13}'>{label}</text>"
     shape = f"width='{_WIDTH}' height='{height}'"
     picture = f"<image{style} {shape} href='data:image/webp;base64,'/>"
-    around = _svg(f"width='{_WIDTH}' height='{height + (18 if bar else 0)}' stroke-width='3'", picture + bar, title)
+    frame = f"width='{_WIDTH}' height='{height + (18 if bar else 0)}' stroke-width='3' font-family='Arial'"
+    around = _svg(frame, picture + bar, title)
     room = (MOST - len(around)) * 3 // 4 - 3
     return around.replace("base64,", f"base64,{base64.b64encode(content(room)).decode()}")
 
