@@ -82,11 +82,12 @@ def classify(
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
     settings = settings_with(store)
+    config = op_config(settings, stride, mask_clouds)
     scenes, failures = resolved(all_references(references, listed), settings)
     from lc_assets.console import classify_all
 
     total = len(scenes) + len(failures)
-    failures += classify_all(settings, scenes, op_config(stride, mask_clouds), verbose=verbose)
+    failures += classify_all(settings, scenes, config, verbose=verbose)
     finish(failures, total)
 
 

@@ -116,7 +116,7 @@ def backfill(
         scenes, failures = resolved(all_references(references, listed), settings)
     elif query:
         scenes, failures = parsed(settings, find(settings, query))
-    config = op_config(stride, mask_clouds)
+    config = op_config(settings, stride, mask_clouds)
     run_backfill(settings, scenes, config, everything=everything, dry_run=dry_run)
     finish(failures, len(failures) + len(scenes or ()))
 

@@ -42,8 +42,17 @@ mask_option = click.option(
 )
 
 
-def op_config(stride: int | None, mask_clouds: bool | None) -> dict[str, Any]:
-    """Config of the ops for what the command line says of class_raster."""
+def op_config(settings: Settings, stride: int | None, mask_clouds: bool | None) -> dict[str, Any]:
+    """Config of the ops for what the command line says of class_raster.
+
+    Raises:
+        BadModel: the stride is none for the configured model; better told here than by a failed run of each scene.
+    """
+    if stride is not None:
+        from lc_assets.inference.layout import check_stride
+        from lc_assets.inference.models import read_contract
+
+        check_stride(stride, read_contract(settings.model)[0].chip_size)
     config = {key: value for key, value in (("stride", stride), ("mask_clouds", mask_clouds)) if value is not None}
     return {"class_raster": {"config": config}} if config else {}
 

@@ -72,7 +72,8 @@ def run_demo(settings: Settings, folder: Path) -> list[str]:
     failures = classify_all(settings, [scene], {}, verbose=False)
     if not failures:
         failures = compare_with_truth(settings, scene)
-        click.echo("\nTo look at it in Dagster's UI: make ui (or: lc-assets ui), then open http://127.0.0.1:3000")
+        click.echo(f"\nTo look at it: open {_short(Store(settings.store).scene(scene.id).report)} in a browser,")
+        click.echo("or Dagster's UI: make ui (or: lc-assets ui), then http://127.0.0.1:3000")
     return failures
 
 

@@ -8,8 +8,11 @@ import click
 
 from lc_assets.console import keep, opened
 from lc_assets.definitions import build_common_definitions
+from lc_assets.errors import LandCoverError, printable
+from lc_assets.inference.classmap import ClassMap
 from lc_assets.jobs import COMPARE
 from lc_assets.reference.scene import ASSET, read_document
+from lc_assets.reference.sources import check_names, check_reference
 from lc_assets.running import run_scene
 from lc_assets.sentinel2.item import Scene
 from lc_assets.settings import Settings
@@ -30,6 +33,12 @@ def compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any])
         definitions = build_common_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
+            try:  # a mistake of the command line is none of the scene's: its records stay as they are
+                _check(settings, scene, config)
+            except LandCoverError as error:
+                failures.append(str(error))
+                click.secho(f"      failed: {error}", fg="red", err=True)
+                continue
             outcome = run_scene(definitions, instance, scene.id, {ASSET: {"config": config}}, job=COMPARE)
             if outcome.error:
                 failures.append(outcome.error)
@@ -41,6 +50,16 @@ def compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any])
             for path in sorted(v for k, v in outcome.metadata[ASSET].items() if k.endswith("_folder")):
                 _show(read_document(folder, str(path).rsplit("/", 1)[-1]), str(path))
     return failures
+
+
+def _check(settings: Settings, scene: Scene, config: dict[str, Any]) -> None:
+    """Raise what can be known before anything is run: no map, no such reference, a faulty crosswalk."""
+    folder = Store(settings.store).scene(scene.id)
+    ClassMap.open(folder.classified, folder.confidence, scene.id)
+    references = config.get("references") or settings.references
+    check_names(references)
+    for named in references:
+        check_reference(named, scene, config.get("crosswalk"), settings.crosswalk or None)
 
 
 def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
@@ -65,7 +84,7 @@ def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
 def _show(found: dict[str, Any], folder: str) -> None:
     """One comparison: overall, per group, what was left out."""
     pixels, full, sample = found["pixels"], found["full_count"], found["sample"]
-    click.secho(f"      {found['reference']['title']}", bold=True)
+    click.secho(printable(f"      {found['reference']['title']}"), bold=True)
     if full["overall"] is None:
         click.secho("      nothing could be scored: see not_scored in agreement.json", fg="yellow", err=True)
     else:
@@ -74,22 +93,33 @@ def _show(found: dict[str, Any], folder: str) -> None:
             f"      agrees on {100 * full['overall']:.1f} % of {pixels['scored']:,} px; a sample of "
             f"{sample['pixels']:,} says {_percent(sample['overall']['value'])} % ({_span(low, high)})"
         )
-        width = max(len(row["group"]) for row in full["groups"])
-        click.echo(f"        {'':<{width}}  user's % (95 %)         producer's % (95 %)     reference ha")
-        for known, guess in zip(full["groups"], sample["groups"], strict=True):
+        width = max(23, *(len(row["group"]) for row in full["groups"]))
+        click.echo(f"        {'counted on all pixels':<{width}}   user's  producer's   ha by the reference")
+        for known in full["groups"]:
             hectares = known["reference_hectares"]
-            click.echo(
-                f"        {known['group']:<{width}}  {_both(known['users'], guess['users'])}  "
-                f"{_both(known['producers'], guess['producers'])}  {0 if hectares is None else hectares:12,.0f}"
-            )
+            shares = f"{_percent(known['users']):>7} {_percent(known['producers']):>11}"
+            area = f"{0 if hectares is None else hectares:21,.0f}"
+            click.echo(f"        {printable(known['group']):<{width}}  {shares} {area}")
+        click.echo(
+            f"        {'estimated by the sample':<{width}}   user's (95 %)           producer's (95 %)       ha (95 %)"
+        )
+        for guess in sample["groups"]:
+            shares = "  ".join(f"{_estimate(guess[name]):<22}" for name in ("users", "producers"))
+            click.echo(f"        {printable(guess['group']):<{width}}  {shares}  {_area(guess['reference_hectares'])}")
     for row in found["not_scored"]:
-        click.echo(f"        not scored: {row['side']} {row['class']}, {row['pixels']:,} px: {row['why']}")
-    click.echo(f"      {folder}")
+        click.echo(printable(f"        not scored: {row['side']} {row['class']}, {row['pixels']:,} px: {row['why']}"))
+    click.echo(printable(f"      {folder}"))
 
 
-def _both(known: float | None, guess: dict[str, Any]) -> str:
+def _estimate(guess: dict[str, Any]) -> str:
+    """A figure and its own interval; none where the sample met no variety: it has no width then, and means nothing."""
+    low, high = guess["interval"] or (None, None)
+    return f"{_percent(guess['value']):>6} ({'no interval' if low is None or low == high else _span(low, high)})"
+
+
+def _area(guess: dict[str, Any]) -> str:
     low, high = guess["interval"]
-    return f"{_percent(known):>5} ({_span(low, high)})".ljust(22)
+    return "n/a" if low is None else f"{guess['value']:,.0f} ({low:,.0f} to {high:,.0f})"
 
 
 def _percent(share: float | None) -> str:

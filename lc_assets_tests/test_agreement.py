@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from PIL import Image
 from rasterio.warp import transform
 from rasterio.windows import Window
 
+from lc_assets import store
 from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.jobs import COMPARE
@@ -433,7 +434,7 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     raster(path, codes, grid.crs, grid.transform)
     outcome, _ = agreed(classified, references=[str(path)], crosswalk=str(FOLDER / "esa-worldcover.csv"))
     assert outcome.error is None, outcome.error
-    document = json.loads((scene.folder / "agreement" / "my-map-2021-" / "agreement.json").read_text())
+    document = json.loads((scene.folder / "agreement" / "my-map-2021" / "agreement.json").read_text())
     there, orchard = found != NO_DATA.code, found == 6
     scored = there & ~orchard
     scored[:50] = False
@@ -453,7 +454,7 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     water = next(row for row in document["full_count"]["groups"] if row["group"] == "water")
     assert (water["users"], water["producers"], water["reference_hectares"]) == (0.0, None, 0.0)
     shown = outcome.metadata["reference_agreement"]
-    assert shown["my_map_2021__not_scored_percent"] == pytest.approx(
+    assert shown["my_map_2021_not_scored_percent"] == pytest.approx(
         100 * (1 - scored.sum() / compared.sum()), abs=0.006
     )
 
@@ -489,6 +490,11 @@ def test_where_nothing_can_be_scored_the_check_fails_in_words(classified: Desk, 
         ({"references": ["GTIFF_DIR:1:{tmp}/far.tif"]}, "it is an instruction to GDAL"),
         ({"references": ["https://169.254.169.254/a.tif"]}, "where clouds keep a machine's credentials"),
         ({"references": ["https://a.example/b.tif?sig=secret"]}, "has a query or a user in its URL"),
+        ({"references": ["{tmp}/truth.tif"]}, "would be called truth, which is another one"),
+        ({"references": ["{tmp}/a-b.tif", "{tmp}/a_b.tif"]}, "would go by one name"),
+        ({"references": ["{tmp}/rgb.tif"], "crosswalk": "{worldcover}"}, "is no map of classes: it has 3 bands"),
+        ({"references": ["{tmp}/flat.tif"], "crosswalk": "{worldcover}"}, "its geotransform has no inverse"),
+        ({"references": ["{tmp}/fine.tif"], "crosswalk": "{worldcover}"}, "bring it to 0.25 m or coarser"),
     ],
 )
 def test_a_reference_that_cannot_be_used_is_one_line(
@@ -496,6 +502,13 @@ def test_a_reference_that_cannot_be_used_is_one_line(
 ) -> None:
     raster(tmp_path / "far.tif", np.full((9, 9), 10, np.uint8), "EPSG:32632", Affine(10, 0, 5e5, 0, -10, 1e6))
     raster(tmp_path / "real.tif", np.ones(GRID.shape, np.float32), GRID.crs, GRID.transform)
+    for name in ("truth", "a-b", "a_b"):
+        raster(tmp_path / f"{name}.tif", np.ones(GRID.shape, np.uint8), GRID.crs, GRID.transform)
+    raster(tmp_path / "flat.tif", np.ones((9, 9), np.uint8), GRID.crs, Affine(10, 0, 330_000, 0, 0, 5_760_000))
+    raster(tmp_path / "fine.tif", np.ones((9, 9), np.uint8), GRID.crs, Affine(0.1, 0, 330_000, 0, -0.1, 5_760_000))
+    profile = {"driver": "GTiff", "crs": GRID.crs, "transform": GRID.transform, "dtype": "uint8", "count": 3}
+    with rasterio.open(tmp_path / "rgb.tif", "w", width=9, height=9, **profile) as dataset:
+        dataset.write(np.ones((3, 9, 9), np.uint8))
     (tmp_path / "text.tif").write_text("no raster")
     (tmp_path / "map.vrt").write_text("<VRTDataset/>")
     places = {"{tmp}": str(tmp_path), "{worldcover}": str(FOLDER / "esa-worldcover.csv")}
@@ -587,8 +600,12 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
     assert re.search(
         r"agrees on \d+\.\d % of [\d,]+ px; a sample of 400 says \d+\.\d % \(\d+\.\d to \d+\.\d\)", done.stdout
     )
-    assert re.search(r"cropland +100\.0 \(100\.0 to 100\.0\) +\d+\.\d \(", done.stdout)
-    assert re.search(r"tree cover +n/a \(n/a\) +n/a \(n/a\) +0\n", done.stdout)
+    counted, estimated = done.stdout.split("estimated by the sample")
+    assert re.search(r"cropland +100\.0 +\d+\.\d +[\d,]+\n", counted)
+    assert re.search(r"tree cover +n/a +n/a +0\n", counted)
+    assert re.search(r"cropland +100\.0 \(no interval\) +\d+\.\d \(\d+\.\d to \d+\.\d\) +[\d,]+ \(", estimated)
+    for value, low, high in re.findall(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", estimated):
+        assert float(low) <= float(value) <= float(high)
     assert re.search(r"not scored: reference Herbaceous wetland, [\d,]+ px: Plants in water", done.stdout)
     assert "not scored: map PermanentCrop" in done.stdout
 
@@ -609,6 +626,70 @@ def test_what_cannot_be_compared_is_told_in_a_line(
     assert done.returncode in (1, 2)
     assert told in done.stdout
     assert "Traceback" not in done.stdout
+
+
+def test_a_mistake_of_the_command_line_leaves_no_failed_run(shell: Callable[..., Any], tmp_path: Path) -> None:
+    (tmp_path / "faulty.csv").write_text("side,code\nmap,0\n")
+    for wrong in (("--reference", "nonsense"), ("--crosswalk", str(tmp_path / "faulty.csv"))):
+        assert shell(DEMO_ITEM_ID, *wrong).returncode == 1
+    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
+        assert instance.get_runs() == []
+
+
+def test_a_token_in_a_references_url_is_not_kept_with_a_run(shell: Callable[..., Any], tmp_path: Path) -> None:
+    done = shell(
+        DEMO_ITEM_ID, "--reference", "https://a.example/b.tif?sig=SECRET", "--crosswalk", "https://h/c?sig=SECRET"
+    )
+    assert done.returncode == 1 and "SECRET" not in done.stdout.replace("crosswalk https://h/c?sig=SECRET", "")
+    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
+    assert files and not [path for path in files if b"SECRET" in path.read_bytes()]
+
+
+def test_control_characters_of_a_legend_do_not_reach_the_terminal(
+    shell: Callable[..., Any], demo_item: Path, tmp_path: Path
+) -> None:
+    shutil.copyfile(demo_item.parent / "truth.tif", tmp_path / "mine.tif")
+    legend = (FOLDER / "eurosat.csv").read_text().replace("reference,1,Forest,Forest", "reference,1,\x1b[31mForest,-")
+    legend = legend.replace("map,1,Forest,Forest", "map,1,Forest,-")
+    (tmp_path / "legend.csv").write_text(legend)
+    done = shell(DEMO_ITEM_ID, "--reference", "mine.tif", "--crosswalk", "legend.csv")
+    assert done.returncode == 0, done.stdout
+    assert "Forest" in done.stdout and "\x1b" not in done.stdout
+
+
+def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_files(
+    classified: Desk, demo_item: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agreed(classified, references=["truth"])
+    folder = classified.folder(DEMO_ITEM_ID).folder / "agreement" / "truth"
+    before = (folder / "sample.csv").read_bytes()
+    original = store.put_file
+
+    def dying(path: Path, target: Path) -> None:
+        if target.name == "agreement.json":
+            raise KeyboardInterrupt
+        original(path, target)
+
+    monkeypatch.setattr(store, "put_file", dying)
+    with suppress(KeyboardInterrupt):
+        agreed(classified, references=["truth"], seed=5)
+    assert (folder / "sample.csv").read_bytes() != before
+    assert not (folder / "agreement.json").exists()
+
+
+def test_coordinates_of_a_wide_lattice_do_not_run_over(tmp_path: Path) -> None:
+    """A reference of 0.4 m under a grid of 220 km: 550,000 of its pixels wide."""
+    wide = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), 22_000, 128)
+    tile = raster(
+        tmp_path / "fine.tif",
+        np.full((2500, 2500), 10, np.uint8),
+        wide.crs,
+        Affine(0.4, 0, 515_000, 0, -0.4, 5_799_900),
+    )
+    known = warped([tile], WORLDCOVER, wide) != NOT_KNOWN
+    assert known.sum() == 100 * 100
+    rows, columns = np.nonzero(known)
+    assert (columns.min(), columns.max(), rows.min(), rows.max()) == (21_500, 21_599, 10, 109)
 
 
 def test_the_references_and_the_crosswalk_may_be_settings(

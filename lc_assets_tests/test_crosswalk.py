@@ -103,3 +103,27 @@ def test_what_is_no_text_or_far_too_long_is_refused(content: bytes, tmp_path: Pa
         read_crosswalk(path)
     with pytest.raises(LandCoverError, match="No such file"):
         read_crosswalk(tmp_path / "none.csv")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("reference,000000999999,X,a,so", "its code is '000000999999'"),
+        ("reference,4,X," + "g" * 60 + ",so", "40 characters at most"),
+        ("reference,4,=1+1|cmd,-,so", "neither name nor group with = first"),
+        ("reference,4,X,-", "give all of side, code, name, group, comment"),
+    ],
+)
+def test_what_would_break_a_table_or_a_spreadsheet_is_refused(tmp_path: Path, line: str, told: str) -> None:
+    with pytest.raises(LandCoverError, match="line 15") as raised:
+        read_crosswalk(written(tmp_path, f"{HEAD}{OURS}{THEIRS}".rstrip("\n") + f"\n{line}\n"))
+    assert told in str(raised.value)
+
+
+def test_a_crosswalk_of_nothing_or_of_no_file_is_refused(tmp_path: Path) -> None:
+    ours = "".join(f"map,{c.code},{c.name},-,so\n" for c in CLASSES)
+    with pytest.raises(LandCoverError, match="nothing in it corresponds"):
+        read_crosswalk(written(tmp_path, f"{HEAD}{ours}reference,1,One,-,so\n"))
+    for path in (Path("/dev/zero"), tmp_path):
+        with pytest.raises(LandCoverError, match="it is no file"):
+            read_crosswalk(path)

@@ -73,18 +73,25 @@ def test_the_scale_bar_is_as_long_as_it_says() -> None:
     assert int(bar.attrib["d"].partition("h")[2]) == round(5000 / 40)
 
 
-def test_shares_are_bars_in_the_classes_colours_largest_first() -> None:
+def legend(root: ElementTree.Element) -> list[tuple[str, str]]:
+    """Colour and text of each line."""
+    page = root.find(f"{SVG}foreignObject/{{http://www.w3.org/1999/xhtml}}pre")
+    assert page is not None and page.text is not None
+    colours = re.findall(r"(#[0-9A-F]{6}) 0 (\d+)px", page.attrib["style"])
+    assert [int(end) for _, end in colours] == [17 * n for n in range(1, len(colours) + 1)]
+    return list(zip((colour for colour, _ in colours), page.text.split("\n"), strict=True))
+
+
+def test_shares_are_a_legend_largest_first() -> None:
     root = parsed(inline_shares([(CLASSES[3], 5.0), (CLASSES[0], 60.0), (CLASSES[9], 35.0), (CLASSES[1], 0.0)], "p"))
-    assert [path.attrib["stroke"] for path in root.findall(f"{SVG}path")] == [f"#{CLASSES[c].hex}" for c in (0, 9, 3)]
-    lengths = [int(path.attrib["d"].partition("h")[2]) for path in root.findall(f"{SVG}path")]
-    assert lengths[0] / lengths[1] == pytest.approx(60 / 35, rel=0.02)
+    expected = [(CLASSES[0], "60.0 %"), (CLASSES[9], "35.0 %"), (CLASSES[3], "5.0 %")]
+    assert legend(root) == [(f"#{c.hex}", f"{c.title} {share}") for c, share in expected]
 
 
-def test_of_many_classes_the_largest_are_shown() -> None:
-    root = parsed(inline_shares([(c, 1.0 + c.code) for c in ALL_CLASSES], "p"))
-    shown = [path.attrib["stroke"] for path in root.findall(f"{SVG}path")]
-    assert len(shown) >= 8
-    assert shown == [f"#{c.hex}" for c in reversed(ALL_CLASSES)][: len(shown)]
+def test_a_legend_has_room_for_all_classes() -> None:
+    shown = legend(parsed(inline_shares([(c, 1.0 + c.code) for c in ALL_CLASSES], "percent of the map")))
+    assert [colour for colour, _ in shown] == [f"#{c.hex}" for c in reversed(ALL_CLASSES)]
+    parsed(inline_shares([(CLASSES[0], 0.0)], "nothing"))
 
 
 def test_a_histogram_tells_shares_of_ten() -> None:

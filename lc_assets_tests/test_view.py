@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -191,6 +192,22 @@ def test_a_broken_item_is_named_and_the_others_are_shown(view: View, store: Path
     assert gallery.waiting == ("waiting",)
     page = (store / PAGE).read_text()
     assert all(name in page for name in (*broken, "waiting"))
+
+
+def test_odd_entries_of_a_store_are_named_and_keep_nothing_out(view: View, store: Path) -> None:
+    scenes = store / "scenes"
+    for name in ("S2_FOLDER", "S2_LOOP", "S2_PIPE", "S2_ENDLESS"):
+        (scenes / name).mkdir()
+    (scenes / "S2_FOLDER" / "S2_FOLDER_classified.json").mkdir()
+    loop = scenes / "S2_LOOP" / "S2_LOOP_classified.json"
+    loop.symlink_to(loop)
+    os.mkfifo(scenes / "S2_PIPE" / "S2_PIPE_classified.json")
+    (scenes / "S2_ENDLESS" / "S2_ENDLESS_classified.json").symlink_to("/dev/zero")
+    done = view("--no-open")
+    assert done.exit_code == 0, done.output
+    for name in ("S2_FOLDER", "S2_LOOP", "S2_PIPE", "S2_ENDLESS"):
+        assert f"{name} cannot be shown" in done.output
+    assert DEMO_ITEM_ID in (store / "index.html").read_text()
 
 
 def test_hostile_texts_of_an_item_stay_texts(view: View, store: Path, scene: SceneFolder, browser: Any) -> None:

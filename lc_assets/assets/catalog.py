@@ -65,5 +65,5 @@ def catalog(
         check_name="stac_valid",
         passed=not faults,
         description="; ".join(faults[:5]) or f"valid, and all {links} assets resolve",
-        metadata={"faults": "; ".join(faults) or "none", "assets": links},
+        metadata={"item": folder.item, "faults": "; ".join(faults) or "none", "assets": links},
     )

@@ -95,7 +95,7 @@ def class_raster(
         check_name="cog_valid",
         passed=not problems,
         description="; ".join(problems) or "both rasters are valid COGs",
-        metadata={"problems": len(problems)},
+        metadata={"item": scene.item, "problems": len(problems)},
     )
     # What was written has been read back and counted; a code beyond the table would be missing from the counts.
     known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
@@ -104,7 +104,7 @@ def class_raster(
         check_name="only_known_classes",
         passed=known == pixels,
         description=f"{present} of {len(CLASSES)} classes occur; {pixels - known} pixels are of none",
-        metadata={"pixels": known, "classes_found": present},
+        metadata={"item": scene.item, "pixels": known, "classes_found": present},
     )
     share = classes.share(NO_DATA.code)
     if share == 1:
@@ -114,5 +114,5 @@ def class_raster(
         passed=share < MOSTLY_EMPTY,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{share:.1%} No Data, limit {MOSTLY_EMPTY:.0%}",
-        metadata={"share": share, "limit": MOSTLY_EMPTY},
+        metadata={"item": scene.item, "share": share, "limit": MOSTLY_EMPTY},
     )

@@ -48,7 +48,7 @@ def collection(
 ) -> dg.MaterializeResult:
     """A STAC 1.1 Collection and a stac-geoparquet index of all items, appended with what is new since the last time.
 
-    One writer; a scene's run never waits for it. Needs `pip install .[cluster]`.
+    A scene's run never waits for it; two updates at once lose nothing. Needs `pip install .[cluster]`.
     """
     with told():
         report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)

@@ -51,5 +51,5 @@ def overview(
         check_name="cog_valid",
         passed=not problems,
         description="; ".join(problems) or "it is a valid COG",
-        metadata={"problems": len(problems)},
+        metadata={"item": context.partition_key, "problems": len(problems)},
     )

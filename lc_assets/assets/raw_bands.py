@@ -43,16 +43,18 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
     with told(again=True):
         scene = items.registry().scene(context.partition_key)
     yield dg.Output(scene)
-    yield _below("cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)
-    yield _below("nodata_share", scene.properties.get("s2:nodata_pixel_percentage"), EMPTY_PERCENT)
+    yield _below(scene.id, "cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)
+    yield _below(scene.id, "nodata_share", scene.properties.get("s2:nodata_pixel_percentage"), EMPTY_PERCENT)
 
 
-def _below(name: str, percent: object, limit: float) -> dg.AssetCheckResult:
+def _below(item: str, name: str, percent: object, limit: float) -> dg.AssetCheckResult:
     known = isinstance(percent, int | float) and not isinstance(percent, bool) and 0 <= percent <= 100
     return dg.AssetCheckResult(
         check_name=name,
         passed=not known or float(percent) < limit,  # type: ignore[arg-type]
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{float(percent):.1f} %, limit {limit:.0f} %" if known else "not given by the item",  # type: ignore[arg-type]
-        metadata={"percent": float(percent), "limit": limit} if known else {"percent": "not given by the item"},  # type: ignore[arg-type]
+        metadata={"item": item, "percent": float(percent), "limit": limit}  # type: ignore[arg-type]
+        if known
+        else {"item": item, "percent": "not given by the item"},
     )

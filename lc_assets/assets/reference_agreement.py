@@ -15,6 +15,7 @@ from lc_assets.reference.agreement import Estimate
 from lc_assets.reference.document import CAVEATS, not_scored
 from lc_assets.reference.pictures import disagreement_image
 from lc_assets.reference.scene import DISAGREEMENT, SAMPLES, Agreement, compare_scene
+from lc_assets.reference.sources import check_names
 from lc_assets.reports import inline, picture, table
 from lc_assets.resources import ReferenceResource, StoreResource
 
@@ -62,14 +63,17 @@ def reference_agreement(
     and not scored. Overall agreement, user's and producer's accuracy and areas are estimated from a stratified sample
     with 95 % intervals (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015), and stand beside the full count.
 
-    Agreement is not accuracy: a reference map has errors of its own (WorldCover's authors found it 77 % right).
+    Agreement is not accuracy: a reference map has errors of its own (WorldCover's authors found its version of 2021
+    77 % right).
     """
     item = context.partition_key
     found: list[Agreement] = []
     metadata: dict[str, Any] = {}
+    references = list(dict.fromkeys(config.references or reference.names))
     with told(again=True):
+        check_names(references)
         scene = reference.scene(item)
-        for named in config.references or reference.names:
+        for named in references:
             started = time.perf_counter()
             wanted = reference.find(named, scene, config.crosswalk)
             context.log.info(
@@ -85,10 +89,10 @@ def reference_agreement(
             found.append(agreement)
             metadata |= _metadata(agreement, time.perf_counter() - started)
     metadata["what_it_means"] = dg.MetadataValue.md("\n".join(f"- {caveat}" for caveat in CAVEATS))
-    return dg.MaterializeResult(metadata=metadata, check_results=[_check(found)])
+    return dg.MaterializeResult(metadata=metadata, check_results=[_check(item, found)])
 
 
-def _check(found: list[Agreement]) -> dg.AssetCheckResult:
+def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
     shares = {agreement.reference.name: agreement.compared.full.overall.value for agreement in found}
     empty = [name for name, share in shares.items() if share is None]
     known = [share for share in shares.values() if share is not None]
@@ -102,6 +106,7 @@ def _check(found: list[Agreement]) -> dg.AssetCheckResult:
         else "; ".join(f"{_percent(share)} % with {name}" for name, share in shares.items())
         + f", limit {100 * ENOUGH:.0f} %",
         metadata={
+            "item": item,
             "limit_percent": 100 * ENOUGH,
             **{f"{_key(name)}_percent": _percent(share) for name, share in shares.items() if share is not None},
         },
@@ -119,7 +124,8 @@ def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
         "agreement_interval": f"{_span(estimates.overall)} (95 %)",
         "where": inline(inline_map(codes, "agreement light, disagreement dark", pixel_size, disagreement_image)),
         "disagreement": picture(agreement.disagreement, "png", f"where map and {reference.name} disagree"),
-        "groups": table(_rows(agreement)),
+        "groups": table(_counted(agreement)),
+        "groups_estimated": table(_estimated(agreement)),
         "confusion": picture(agreement.confusion, "png", f"confusion with {reference.name}"),
         "not_scored_percent": _percent(1 - compared.scored / compared.compared) if compared.compared else None,
         "not_scored": table(not_scored(compared)) if compared.scored < compared.compared else None,
@@ -137,21 +143,30 @@ def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
     return {f"{_key(reference.name)}_{name}": value for name, value in facts.items() if value is not None}
 
 
-def _rows(agreement: Agreement) -> list[dict[str, Any]]:
-    """Per group: what the map and the reference have of it; both accuracies, counted, and their intervals."""
-    compared = agreement.compared
-    full, estimates, hectares = compared.full, compared.estimates, agreement.document["full_count"]["groups"]
-    mapped = compared.matrix.sum(axis=1)
+def _counted(agreement: Agreement) -> list[dict[str, Any]]:
+    """Per group, over all scored pixels: both accuracies, what the map and the reference have of it."""
+    compared, rows = agreement.compared, agreement.document["full_count"]["groups"]
+    mapped, scored = compared.matrix.sum(axis=1), compared.scored
     return [
         {
-            "group": group,
-            "map %": _percent(mapped[n] / compared.scored) if compared.scored else None,
-            "reference %": _percent(full.areas[n].value),
-            "reference ha": hectares[n]["reference_hectares"],
-            "user's % (95 %)": f"{_shown(full.users[n].value)} ({_span(estimates.users[n])})",
-            "producer's % (95 %)": f"{_shown(full.producers[n].value)} ({_span(estimates.producers[n])})",
+            "group": row["group"],
+            "user's %": _percent(row["users"]),
+            "producer's %": _percent(row["producers"]),
+            "map %": _percent(pixels / scored) if scored else None,
+            "reference %": _percent(row["reference_area"]),
+            "reference ha": row["reference_hectares"],
         }
-        for n, group in enumerate(compared.crosswalk.groups)
+        for row, pixels in zip(rows, mapped, strict=True)
+    ]
+
+
+def _estimated(agreement: Agreement) -> list[dict[str, Any]]:
+    """Per group, as the sample has it: both accuracies and the reference's share, each with its 95 % interval."""
+    found = agreement.compared.estimates
+    rows = zip(agreement.compared.crosswalk.groups, found.users, found.producers, found.areas, strict=True)
+    return [
+        {"group": group, "user's %": _span(users), "producer's %": _span(producers), "reference %": _span(areas)}
+        for group, users, producers, areas in rows
     ]
 
 
@@ -168,5 +183,9 @@ def _shown(share: float | None) -> str:
 
 
 def _span(found: Estimate) -> str:
-    interval = found.interval
-    return "n/a" if interval is None else f"{100 * interval[0]:.1f} to {100 * interval[1]:.1f}"
+    """An estimate and its own interval, in percent; an interval of no width would say nothing, and is left out."""
+    value, interval = _percent(found.value), found.interval
+    if value is None or interval is None:
+        return "n/a"
+    low, high = interval
+    return f"{value:.1f} ({100 * low:.1f} to {100 * high:.1f})" if low < high else f"{value:.1f} (no interval)"

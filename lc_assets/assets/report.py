@@ -61,7 +61,7 @@ def report(
         passed=size < MAX_BYTES,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{size / 1e6:.2f} MB, limit {MAX_BYTES / 1e6:.0f} MB",
-        metadata={"bytes": size, "limit": MAX_BYTES},
+        metadata={"item": context.partition_key, "bytes": size, "limit": MAX_BYTES},
     )
 
 

@@ -39,7 +39,7 @@ def matrix_chart(
     font, small = ImageFont.load_default(13), ImageFont.load_default(11)
     left = int(max(font.getlength(title) for title in titles)) + 24
     cell = _CELL if side is None else min(_CELL, (side - left - 12) // len(titles))
-    top, size, inner = left + 8, cell * len(titles), font if cell == _CELL else ImageFont.load_default(10)
+    top, size, inner = left + 24, cell * len(titles), font if cell == _CELL else ImageFont.load_default(10)
     page = Image.new("RGB", (left + size + 12, top + size + 12), PAPER)
     draw = ImageDraw.Draw(page)
     draw.text((8, 8), caption, fill=INK, font=small)

@@ -59,9 +59,9 @@ class Found:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Class -> percent of what was classified, the greatest first; none where nothing was."""
+        """Class -> percent of the map, the greatest first; none where nothing was classified."""
         classified = {name: area for name, area in self.hectares.items() if name != _NODATA and area}
-        total = sum(classified.values())
+        total = sum(self.hectares.values())
         return {name: 100 * area / total for name, area in sorted(classified.items(), key=lambda pair: -pair[1])}
 
     @property

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import json
 import posixpath
+import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from lc_assets.index.sound import areas, check_values, members, sound
@@ -26,6 +28,8 @@ SUFFIX = "_classified"
 """Ends the id of a map's Item; before it is the scene's."""
 _READERS = 16
 """Documents read at once: of an object store each takes a round trip."""
+
+_MOST_BYTES = 16_000_000
 
 Document = dict[str, Any]
 
@@ -58,9 +62,10 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
     """
     found = Rows()
 
-    def read(scene: str) -> tuple[str, bytes | None]:
+    def read(scene: str) -> tuple[str, bytes | str | None]:
+        place = document_of(store, scene)
         try:
-            return scene, document_of(store, scene).read_bytes()
+            return scene, (_odd(place) if isinstance(place, Path) else None) or place.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return scene, None
 
@@ -69,11 +74,31 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
             if content is None:
                 found.gone.append(scene)
                 continue
+            if isinstance(content, str):
+                found.faulty[scene] = content
+                continue
             try:
                 found.rows.append(row_of(json.loads(content), scene))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
                 found.faulty[scene] = f"{type(error).__name__}: {error}"[:200]
     return found
+
+
+def _odd(path: Path) -> str | None:
+    """Why a local file is not even opened, or None: one odd entry must not keep the others out.
+
+    Raises:
+        FileNotFoundError, NotADirectoryError: there is none.
+    """
+    try:
+        status = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:  # a link to itself, a folder that may not be entered
+        return f"its Item cannot be read: {error.strerror}"
+    if not stat.S_ISREG(status.st_mode):
+        return "its Item is no file"
+    return f"its Item has {status.st_size / 1e6:.0f} MB" if status.st_size > _MOST_BYTES else None
 
 
 def row_of(document: Document, scene: str) -> Document:

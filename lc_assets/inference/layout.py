@@ -16,6 +16,20 @@ import numpy as np
 from lc_assets.errors import BadModel
 
 
+def check_stride(stride: int, chip: int) -> None:
+    """Refuse a stride that does not divide the chip size (both in pixels).
+
+    Raises:
+        BadModel: it does not.
+    """
+    if stride < 1 or chip % stride:
+        divisors = [d for d in range(1, chip + 1) if chip % d == 0]
+        raise BadModel(
+            f"a stride of {stride} px does not divide the chip size of {chip} px",
+            remedy=f"choose a stride of {', '.join(map(str, divisors))}",
+        )
+
+
 @dataclass(frozen=True)
 class WindowLayout:
     """The lattice of windows over a scene.
@@ -35,12 +49,7 @@ class WindowLayout:
     stride: int
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or self.chip % self.stride:
-            divisors = [d for d in range(1, self.chip + 1) if self.chip % d == 0]
-            raise BadModel(
-                f"a stride of {self.stride} px does not divide the chip size of {self.chip} px",
-                remedy=f"choose a stride of {', '.join(map(str, divisors))}",
-            )
+        check_stride(self.stride, self.chip)
 
     @property
     def reach(self) -> int:

@@ -108,29 +108,21 @@ _NOTHING = _webp(Image.new("RGB", (8, 8)), 1)
 
 
 def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:
-    """Bars of classes in their colours, the largest first, as Markdown; the smallest are left out where room ends.
+    """A legend of the classes that occur, the largest first, with their shares, as Markdown: room enough for all.
 
     Args:
         shares: (class, percent).
         title: for who cannot see it.
     """
     ordered = sorted(((c, share) for c, share in shares if share > 0), key=lambda pair: -pair[1])
-    longest = max((share for _, share in ordered), default=1.0)
-    rows: list[str] = []
-    markdown = _svg("width='9' height='9'", "", title)
-    for number, (c, share) in enumerate(ordered):
-        middle = _STEP * number + 8
-        bar = f"<path stroke='#{c.hex}' d='M155,{middle}h{max(1, round(205 * share / longest))}'/>"
-        rows.append(f"<text y='{middle + 4}'>{c.title} {share:.3g}</text>{bar}")
-        longer = _svg(
-            f"width='{_WIDTH}' height='{_STEP * len(rows)}' stroke-width='12' font-family='Arial' font-size='12'",
-            "".join(rows),
-            title,
-        )
-        if len(longer) > MOST:
-            break
-        markdown = longer
-    return markdown
+    # One strip of colours and one text beside it: an element of its own for each class would not fit.
+    stops = ",".join(f"#{c.hex} 0 {_STEP * (number + 1)}px" for number, (c, _) in enumerate(ordered))
+    lines = "\n".join(f"{c.title} {share:.1f} %" for c, share in ordered)
+    strip = f"background:linear-gradient({stops or '#fff 0 0'}) 0/16px no-repeat"
+    style = f"margin:0;padding-left:24px;font:12px/{_STEP}px Arial;{strip}"
+    size = f"width='{_WIDTH}' height='{_STEP * max(len(ordered), 1)}'"
+    page = f"<pre xmlns='http://www.w3.org/1999/xhtml' style='{style}'>{lines}</pre>"
+    return _svg(size, f"<foreignObject {size}>{page}</foreignObject>", title)
 
 
 def inline_histogram(bins: np.ndarray, title: str) -> str:
@@ -157,4 +149,5 @@ def _svg(attributes: str, content: str, title: str) -> str:
     """A Markdown image of an SVG, with no more escapes than a URL and Markdown need; on white, for dark pages too."""
     document = f"<svg xmlns='http://www.w3.org/2000/svg' style='background:#fff' {attributes}>{content}</svg>"
     escaped = document.replace("%", "%25").replace("#", "%23").replace("<", "%3C").replace(">", "%3E")
+    escaped = escaped.replace("\n", "%0A")
     return f"![{title}](<data:image/svg+xml,{escaped}>)"

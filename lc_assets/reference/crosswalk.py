@@ -26,6 +26,9 @@ FOLDER = Path(__file__).with_name("crosswalks")
 """Where the crosswalks lie that come with the package; one is named after its reference."""
 
 _COLUMNS = ["side", "code", "name", "group", "comment"]
+_DIGITS, _LONGEST = 6, 40
+"""Of a code, and characters of a group: it is a row of tables and pictures."""
+_FORMULA = "=+@"
 _LARGEST = 1 << 20
 _MOST = 250
 """Classes of a legend: with two more for what is none they fit into a byte."""
@@ -96,9 +99,11 @@ def read_crosswalk(path: Path) -> Crosswalk:
             class is missing.
     """
     try:
-        content = path.read_bytes()
-        if len(content) > _LARGEST:
+        if path.exists() and not path.is_file():
+            raise ValueError("it is no file")
+        if path.stat().st_size > _LARGEST:
             raise ValueError("it is far too long")
+        content = path.read_bytes()
         lines = content.decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -150,14 +155,19 @@ class _Reader:
 
     def _take(self, cells: list[str], number: int) -> None:
         if len(cells) != len(_COLUMNS):
-            self._bad(number, f"it has {len(cells)} cells, not {len(_COLUMNS)}", "quote a comment that holds commas")
+            more = len(cells) > len(_COLUMNS)
+            way = "quote a comment that holds commas" if more else f"give all of {', '.join(_COLUMNS)}"
+            self._bad(number, f"it has {len(cells)} cells, not {len(_COLUMNS)}", way)
         side, code, name, group, comment = cells
         if side not in self._found:
             self._bad(number, f"its side is {side[:40]!r}", "write map or reference")
-        if not (code.isascii() and code.isdecimal() and int(code[:6]) < CODES):
+        if not (code.isascii() and code.isdecimal() and len(code) <= _DIGITS and int(code) < CODES):
             self._bad(number, f"its code is {code[:40]!r}", f"write a whole number, 0 to {CODES - 1}")
         if not name or not group or not comment:
             self._bad(number, "it lacks a name, a group or a comment", "fill it in; - is a group too")
+        if len(group) > _LONGEST or name[0] in _FORMULA or group[0] in _FORMULA:  # a spreadsheet would compute it
+            way = f"write a group of {_LONGEST} characters at most, and neither name nor group with {_FORMULA[0]} first"
+            self._bad(number, f"its name is {name[:40]!r}, its group {group[:60]!r}", way)
         entry, before = Entry(int(code), name, group, comment), self._found[side].get(int(code))
         if before:
             self._bad(number, f"{side} class {entry.code} stands in line {before[1]} already", "remove one of them")
@@ -176,7 +186,10 @@ class _Reader:
                     problem = f"no class of the {other} is in the group {group[:40]!r}"
                     self._bad(number, problem, f"write the group {NOT_SCORED}")
         ordered = (self._found["map"][c.code][0].group for c in CLASSES)
-        return tuple(group for group in dict.fromkeys(ordered) if group != NOT_SCORED)
+        groups = tuple(group for group in dict.fromkeys(ordered) if group != NOT_SCORED)
+        if not groups:
+            self._bad(len(self._lines), "nothing in it corresponds", "put at least two classes into one group")
+        return groups
 
     def _bad(self, number: int, problem: str, remedy: str) -> NoReturn:
         raise LandCoverError(f"the crosswalk {self._path}, line {number}: {problem}", remedy=remedy)

@@ -91,6 +91,8 @@ def compare_scene(
             (stage / "confusion.png").write_bytes(pictures[0])
             (stage / "disagreement.png").write_bytes(pictures[1])
             (stage / "sample.csv").write_text(_sample(compared, classes.grid), encoding="utf-8", newline="")
+            # What vouches for the files of the run before goes first: killed in between, there is none.
+            (target / DOCUMENT).unlink(missing_ok=True)
             (stage / DOCUMENT).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except LandCoverError as error:
         error.item, error.asset = error.item or scene.item, error.asset or ASSET

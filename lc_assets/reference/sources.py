@@ -6,7 +6,7 @@ Another annual map is another entry of `ANNUAL` and a crosswalk of the same name
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path, PurePosixPath
@@ -139,9 +139,50 @@ def find_reference(
             accuracy="what the item's maker knows or believes",
         )
     tile, stem = _named(named)
-    table = _crosswalk(stem, crosswalk, otherwise)
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("-._")[:80] or "reference"
-    return Reference(checked_id(name.replace("..", ".")), stem, (tile,), table)
+    name = name_of(named)
+    if name in (TRUTH, *ANNUAL):
+        raise BadReference(
+            f"the reference {tile.shown} would be called {name}, which is another one",
+            remedy="give the file another name",
+        )
+    return Reference(name, stem, (tile,), _crosswalk(stem, crosswalk, otherwise))
+
+
+def name_of(named: str) -> str:
+    """What the figures of a reference go by: letters, digits, '.', '_', '-'."""
+    if named in (TRUTH, *ANNUAL):
+        return named
+    stem = PurePosixPath(urlsplit(named).path if is_remote(named) else named).stem
+    name = re.sub(r"\.{2,}", ".", re.sub(r"[^A-Za-z0-9._-]+", "-", stem)).strip("-._")
+    return checked_id(name[:80].strip("-._") or "reference")
+
+
+def check_names(references: Sequence[str]) -> None:
+    """Refuse references whose figures would overwrite each other's.
+
+    Raises:
+        BadReference: two go by one name.
+    """
+    seen: dict[str, str] = {}
+    for named in dict.fromkeys(references):
+        key = re.sub(r"[._-]", "_", name_of(named))  # as metadata keys are written
+        if key in seen:
+            raise BadReference(
+                f"the references {unsigned(seen[key])[:100]} and {unsigned(named)[:100]} would go by one name",
+                remedy="rename one of the files",
+            )
+        seen[key] = named
+
+
+def check_reference(named: str, scene: Scene, crosswalk: str | None = None, otherwise: str | None = None) -> None:
+    """Find out, without asking anybody, whether a name, path or URL can mean a reference for a scene.
+
+    Args, Raises: as `find_reference`; annual maps are not searched.
+    """
+    if named in ANNUAL:
+        _crosswalk(named, crosswalk, otherwise)
+    else:
+        find_reference(named, scene, Catalog(), crosswalk, otherwise)
 
 
 def _crosswalk(name: str, given: str | None, otherwise: str | None) -> Crosswalk:

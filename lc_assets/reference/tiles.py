@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from lc_assets.sentinel2.patience import Patience
 
 NONE = (1 << 16) - 1
 """What stands for "no data" where a raster declares none."""
+_LARGEST_BLOCK = 1 << 26
+"""Pixels of a block: a strip of a whole large mosaic, and no bomb."""
 _KINDS = ("uint8", "uint16", "int16")
 _REMEDY = "name a GeoTIFF of class codes, one band of 8 or 16 bit whole numbers with a CRS"
 
@@ -73,11 +76,36 @@ def _opened(tile: Tile, patience: Patience) -> Iterator[OpenTile]:
         else:
             dataset = rasterio.open(gdal_name(tile.place), **options)  # type: ignore[arg-type]
     with dataset:
+        _check(tile.shown, dataset)
         nodata = dataset.nodata
-        if dataset.dtypes[0] not in _KINDS or dataset.crs is None or (nodata is not None and nodata % 1):
-            crs = "no CRS" if dataset.crs is None else "a CRS"
-            raise BadBand(f"{tile.shown} is no map of classes: {dataset.dtypes[0]}, {crs}", remedy=_REMEDY)
         yield OpenTile(tile.shown, dataset, NONE if nodata is None else int(nodata) % (NONE + 1), file)
+
+
+def _check(shown: str, dataset: DatasetReader) -> None:
+    """Refuse what is no raster of class codes that lies somewhere.
+
+    Raises:
+        BadBand: it is none.
+    """
+    transform, nodata = dataset.transform, dataset.nodata
+    block = math.prod(dataset.block_shapes[0])
+    wrong = (
+        f"{dataset.dtypes[0]}"
+        if dataset.dtypes[0] not in _KINDS
+        else f"it has {dataset.count} bands"
+        if dataset.count != 1
+        else "it has no CRS"
+        if dataset.crs is None
+        else f"its nodata is {nodata:g}"
+        if nodata is not None and not (math.isfinite(nodata) and nodata % 1 == 0)
+        else "its place is none (its geotransform has no inverse)"
+        if not math.isfinite(sum(transform)) or not math.isfinite(1 / (transform.determinant or math.nan))
+        else f"its blocks unpack to {block / 1e6:,.0f} million pixels"
+        if block > _LARGEST_BLOCK
+        else None
+    )
+    if wrong:
+        raise BadBand(f"{shown} is no map of classes: {wrong}", remedy=_REMEDY)
 
 
 @contextmanager

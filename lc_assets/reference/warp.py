@@ -1,7 +1,8 @@
 """A reference's classes on the scene's grid: by mode, strip by strip, from as many tiles as it takes.
 
 Each pixel of the scene gets the class of which it covers most: of a fine lattice of points in it, spaced at half of the
-reference's pixels or closer, the most frequent class (of equally frequent ones, the first in the crosswalk). GDAL's own
+reference's pixels or closer (though never more than 12 along an edge), the most frequent class (of equally frequent
+ones, the first in the crosswalk). GDAL's own
 mode is not used: it lets every reference pixel vote that a pixel touches, however little of it, and among equals the
 upper one wins, which moves WorldCover by up to half a pixel on a UTM grid. (Measured with blocks of 8 x 8 reference
 pixels: on 94 % of the pixels it gives the class of the largest area, and fits best if the reference is moved by half a
@@ -25,11 +26,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 from rasterio.warp import transform
 from rasterio.windows import Window
 
+from lc_assets.errors import BadBand
 from lc_assets.machine import cores
 from lc_assets.raster.grid import Grid
 from lc_assets.reference.crosswalk import Crosswalk
@@ -43,8 +46,11 @@ MOST_PIXELS = 1 << 26
 _STEP = 64
 _FRACTION = 12
 """Bits behind the point in a reference coordinate: a four-thousandth of a pixel."""
-_FEWEST, _MOST = 3, 12
-"""Points along an edge of a pixel."""
+_FEWEST, _MOST = 4, 12
+"""Points along an edge of a pixel; an even number, so that a reference that lies half a pixel off gets as many votes on
+either side."""
+FINEST = 40
+"""Reference pixels along an edge of a pixel, at most: 0.25 m under a map of 10 m."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,8 @@ class _Lattice:
 
     def places(self) -> Iterator[tuple[OpenTile, int, int]]:
         """The tiles where they lie; in degrees, once around the Earth on either side too."""
-        around = round(360 / self.transform.a) if self.crs.is_geographic else 0
+        upright = not (self.transform.b or self.transform.d)
+        around = round(360 / self.transform.a) if self.crs.is_geographic and upright else 0
         for tile, row, column in self.tiles:
             for turn in (0, -around, around) if around else (0,):
                 yield tile, row, column + turn
@@ -116,6 +123,9 @@ class Warper:
         tiles: open ones; where they overlap in different lattices, those in the scene's own CRS come first.
         grid: the scene's.
         crosswalk: whose reference classes they hold.
+
+    Raises:
+        BadBand: a tile's pixels are much too fine.
 
     Attributes:
         unlisted: codes met, in or beside the grid, that the crosswalk does not list.
@@ -165,8 +175,14 @@ class _Way:
         self._nodes = self._transformed(crs)  # (2, node rows, node columns): lattice columns and rows
         across = np.abs(np.diff(self._nodes, axis=2)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=2)))
         down = np.abs(np.diff(self._nodes, axis=1)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=1)))
-        points = math.ceil(2 * max(across, down) / _STEP - 1e-6)
-        self._points = 1 if self._is_the_same(crs) else min(max(points, _FEWEST), _MOST)
+        ratio = max(across, down) / _STEP
+        if ratio > FINEST:
+            raise BadBand(
+                f"{lattice.tiles[0][0].shown} has {ratio:,.0f} pixels along a pixel of the map",
+                remedy=f"bring it to {grid.resolution / FINEST:g} m or coarser, by mode",
+            )
+        points = math.ceil(2 * ratio - 1e-6)
+        self._points = 1 if self._is_the_same(crs) else min(max(points + points % 2, _FEWEST), _MOST)
 
     def warp(self, window: Window, into: np.ndarray, classes: Callable[[OpenTile, Window], np.ndarray]) -> None:
         """Fill what is not known yet of a window (`into`, its pixels) with what the lattice knows."""
@@ -239,6 +255,8 @@ class _Way:
         weight = x - cell
         y = (offset + np.arange(band.height))[:, None] / _STEP
         inside = (np.arange(self._points)[:, None] + 0.5) / self._points / _STEP
+        # Half the memory, where it holds the largest coordinate.
+        kind = np.int32 if max(source.width, source.height) < 1 << (30 - _FRACTION) else np.int64
         found = []
         for nodes, start in zip(self._nodes[:, above : above + 2], (source.col_off, source.row_off), strict=True):
             upper, lower = (line[cell] * (1 - weight) + line[cell + 1] * weight for line in nodes)
@@ -246,7 +264,7 @@ class _Way:
             # Within a cell the slopes are as good as constant: its edges' are taken.
             down = self._fixed((lower - upper) * inside)
             across = self._fixed((nodes[0][cell + 1] - nodes[0][cell]) * inside)
-            found.append((corners.astype(np.int32), down.astype(np.int32), across.astype(np.int32)))
+            found.append((corners.astype(kind), down.astype(kind), across.astype(kind)))
         return found[0], found[1]
 
     @staticmethod
@@ -278,7 +296,7 @@ class _Way:
         here = self._grid.transform
         try:
             x, y = transform(crs, self._lattice.crs, here.c + here.a * column, here.f + here.e * row)
-        except CRSError:
+        except (CRSError, CPLE_BaseError):  # no such CRS, none that PROJ knows a way to, beyond its domain
             return np.full((2, len(rows), len(columns)), np.nan)
         east, north = np.asarray(x, float), np.asarray(y, float)
         if self._lattice.crs.is_geographic:  # no jump at the antimeridian

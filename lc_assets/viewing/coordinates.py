@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import CRSError
 from rasterio.warp import transform
 
@@ -51,7 +52,7 @@ def control_points(grid: Grid, pixel_size: float) -> ControlPoints | None:
     for cells in _CELLS:
         try:
             known = _vectors(grid, 2 * cells)
-        except CRSError:
+        except (CRSError, CPLE_BaseError):  # none, none that PROJ knows a way from, or beyond its domain
             return None
         if not np.isfinite(known).all():
             return None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -26,7 +26,8 @@ from lc_assets.sentinel2.raw import RawBands
 from lc_assets.viewing.layers import Layers
 
 _LONGEST = 300
-MOST_ROWS = 80
+MOST_ROWS = 40
+_LONGEST_HREF = 2000
 """A foreign model may say much; the page has room for so many lines of a kind."""
 _NARROW = "\u202f"
 """A space before a sign, at which no line breaks."""
@@ -66,7 +67,10 @@ def text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, int | float):
-        return f"{value:.12g}" if math.isfinite(value) else "not a number"
+        try:
+            return f"{value:.12g}" if math.isfinite(value) else "not a number"
+        except OverflowError:  # an integer beyond all measure
+            return "not a number"
     words = value if isinstance(value, str) else json.dumps(value, default=str)
     words = printable(" ".join(words[: 4 * _LONGEST].split()))
     return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
@@ -189,7 +193,7 @@ def link_to(words: Any, href: Any) -> Link:
     """A link that leads nowhere unless `href` is an http(s) URL; it loses query, fragment and user."""
     try:
         bare = unsigned(href) if isinstance(href, str) else ""
-        return Link(text(words), bare if is_remote(bare) else None)
+        return Link(text(words), bare if is_remote(bare) and len(bare) <= _LONGEST_HREF else None)
     except LandCoverError:
         return Link(text(words), None)
 
@@ -215,21 +219,33 @@ def model_rows(contract: ModelContract, document: Mapping[str, Any]) -> Rows:
 
 
 def metric_rows(contract: ModelContract) -> Rows:
-    """The model's measured figures, one a row; nested names joined."""
+    """The model's measured figures: a row for each set of chips and, where it has figures per class, one for them."""
     titles = {c.name: c.title for c in CLASSES}
-    rows = [
-        (": ".join(titles.get(part, part.replace("_", " ")) for part in path), text(value))
-        for path, value in _leaves(contract.metrics)
-    ]
-    return [(text(name), value) for name, value in rows[:MOST_ROWS]]
+    rows: list[tuple[str, str]] = []
+    for name, entry in contract.metrics.items():
+        told = entry if isinstance(entry, Mapping) else {"accuracy": entry}
+        plain = [(key, value) for key, value in told.items() if not isinstance(value, Mapping)]
+        rows.append((_spaced(name), ", ".join(_figure(key, value) for key, value in plain)))
+        rows += [
+            (
+                f"{_spaced(name)}, {_spaced(key)}",
+                ", ".join(_figure(titles.get(part, part), value) for part, value in inner.items()),
+            )
+            for key, inner in told.items()
+            if isinstance(inner, Mapping)
+        ]
+    return [(text(name), text(value)) for name, value in rows[:MOST_ROWS] if value]
 
 
-def _leaves(value: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, entry in value.items():
-        if isinstance(entry, Mapping) and len(path) < 4:
-            yield from _leaves(entry, (*path, str(name)))
-        else:
-            yield (*path, str(name)), entry
+def _figure(name: Any, value: Any) -> str:
+    """`chips 261`, `accuracy 97.3 %`: shares lie between 0 and 1, counts are whole numbers."""
+    if isinstance(value, float) and 0 <= value <= 1:
+        return f"{_spaced(name)} {percent(value)}" if "error" not in str(name) else f"{_spaced(name)} {value:.3f}"
+    return f"{_spaced(name)} {text(value)}"
+
+
+def _spaced(name: Any) -> str:
+    return str(name).replace("_", " ")
 
 
 def classified_share(classes: ClassMap) -> float:

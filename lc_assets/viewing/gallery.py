@@ -107,7 +107,9 @@ def read_gallery(store: Store) -> Gallery:
     try:
         found = read_rows(store, ids)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
-            names = dict(zip(ids, pool.map(lambda scene: set(files_in(store.scene(scene).folder)), ids), strict=True))
+            there = [row["id"].removesuffix(SUFFIX) for row in found.rows]
+            listed = pool.map(lambda scene: set(files_in(store.scene(scene).folder)), there)
+            names = dict(zip(there, listed, strict=True))
     except OSError as error:
         raise _unreadable(error, store) from None
     faulty = dict(found.faulty)

@@ -55,8 +55,8 @@ class Layers:
     Attributes:
         grid: of the pictures.
         factor: pixels of the class raster per shown pixel, along an axis.
-        classes: PNG of palette indices, which are class codes; No Data is transparent.
-        confidence: PNG of palette indices, which are percent; `CONFIDENCE_EMPTY` is no data and transparent.
+        classes: PNG of palette indices, which are class codes.
+        confidence: PNG of palette indices, which are percent; `CONFIDENCE_EMPTY` is no data, in its class's colour.
         true_colour: JPEG.
         confidence_step: what confidence is rounded to, in percent.
         quality: JPEG quality of the true colour.
@@ -136,14 +136,14 @@ def _unreadable(path: Place, item: str) -> StoreError:
 
 def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor: int, room: int) -> Layers | None:
     """The pictures, or None where they do not fit at the lowest quality either."""
-    picture = _indexed(codes, [c.rgb for c in ALL_CLASSES], NO_DATA.code)
+    picture = _indexed(codes, [c.rgb for c in ALL_CLASSES])
     room -= len(picture)
     percent = cell_means(classes.confidence, factor, CONFIDENCE_NODATA, classes.item)
     known = percent != CONFIDENCE_NODATA
     # Confidence gets half of what is left, so that colour is not ground to powder by a noisy one.
     for step in _STEPS:
         rounded = np.where(known, np.minimum((percent + step // 2) // step * step, 100), CONFIDENCE_EMPTY)
-        confidence = _indexed(rounded.astype(np.uint8), [*ramp_colours(), (0, 0, 0)], CONFIDENCE_EMPTY)
+        confidence = _indexed(rounded.astype(np.uint8), [*ramp_colours(), NO_DATA.rgb])
         if len(confidence) <= room // 2:
             break
     else:
@@ -168,11 +168,11 @@ def ramp_colours() -> list[tuple[int, ...]]:
     return [tuple(map(int, colour)) for colour in zip(*channels, strict=True)]
 
 
-def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]], transparent: int) -> bytes:
+def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
     """PNG of palette indices."""
     image = Image.fromarray(indices)
     image.putpalette(bytes(value for colour in palette for value in colour))
-    return encoded(image, "PNG", transparency=transparent)
+    return encoded(image, "PNG")
 
 
 def cell_means(path: Place, factor: int, nodata: int, item: str) -> np.ndarray:

@@ -85,7 +85,15 @@ def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: Re
     Raises:
         StoreError: a raster cannot be read, or the overview is not the class raster's.
     """
-    layers = build_layers(raw, classes, overview)
+    page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview))
+    if len(page.html) >= MAX_BYTES:  # texts of uncommon length: the pictures get what these leave
+        over = len(page.html) - MAX_BYTES + 1
+        room = max(sum(page.sizes.values()) - over, 100_000)
+        page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview, room=room))
+    return page
+
+
+def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFacts, layers: Layers) -> Report:
     control = control_points(layers.grid, classes.grid.resolution)
     length, label = _scale_bar(layers)
     style = "".join((template("base.css"), _scene_style(classes, layers, length), template("report.css")))

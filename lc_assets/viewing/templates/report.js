@@ -279,7 +279,8 @@ const middleOfView = () => (crossed ? [view.left + crossed.column * view.scale, 
 const entries = [...document.querySelectorAll(".entry")];
 let kept = null, passing = null, drawn = null;
 function light() {
-  const code = passing ?? kept, shade = isDark() ? 0xd81a1714 : 0xd8f3f8fa; // the page's paper, as ABGR
+  const code = passing ?? kept;
+  const shade = isDark() ? 0xdc7c7670 : 0xd8f3f8fa; // as ABGR: the light page's paper; on the dark one a grey, for classes are dark, too
   veil.hidden = code === null || !codes;
   if (veil.hidden || drawn === `${code} ${shade}`) return;
   drawn = `${code} ${shade}`;
