@@ -115,7 +115,7 @@ def test_what_is_no_text_or_far_too_long_is_refused(content: bytes, tmp_path: Pa
     ],
 )
 def test_what_would_break_a_table_or_a_spreadsheet_is_refused(tmp_path: Path, line: str, told: str) -> None:
-    with pytest.raises(LandCoverError, match="line 15") as raised:
+    with pytest.raises(LandCoverError, match="line 16") as raised:
         read_crosswalk(written(tmp_path, f"{HEAD}{OURS}{THEIRS}".rstrip("\n") + f"\n{line}\n"))
     assert told in str(raised.value)
 

@@ -495,7 +495,6 @@ def test_a_noisy_full_tile_stays_under_three_megabytes_and_says_what_it_cost(
         path.unlink()
 
 
-@pytest.mark.parametrize("room", [20_000, 12_000, 6_000])
 def test_texts_of_uncommon_length_leave_the_page_under_three_megabytes(scene: SceneFolder, facts: ReportFacts) -> None:
     long = {"title": "'" * 3000, "href": "https://a.example/" + "&" * 240_000}
     contract = replace(
@@ -510,18 +509,21 @@ def test_texts_of_uncommon_length_leave_the_page_under_three_megabytes(scene: Sc
 
 
 def test_a_dark_class_stands_out_on_the_dark_page_too(browser: Any, made: tuple[Report, Path]) -> None:
-    report, path = made
-    with shown(browser, path, color_scheme="dark") as page:
+    with shown(browser, made[1], color_scheme="dark") as page:
         page.wait_for_selector("html[data-ready=yes]")
+        page.focus(".entry")
         veil = page.evaluate(
-            """() => { document.querySelector('.entry').focus();
-            const c = document.getElementById('veil'), p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
-            const n = [...Array(p.length / 4).keys()].find((i) => p[4 * i + 3]); return [...p.slice(4 * n, 4 * n + 3)]; }"""
+            """() => {
+            const c = document.getElementById('veil');
+            const p = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+            const n = [...Array(p.length / 4).keys()].find((i) => p[4 * i + 3]);
+            return [...p.slice(4 * n, 4 * n + 3)]; }"""
         )
     for c in ALL_CLASSES:
         assert max(abs(a - b) for a, b in zip(veil, c.rgb, strict=True)) > 40, c
 
 
+@pytest.mark.parametrize("room", [20_000, 12_000, 6_000])
 def test_quality_is_given_up_before_resolution(scene: SceneFolder, room: int) -> None:
     parts = opened(scene)
     best, small = build_layers(*parts), build_layers(*parts, room=room)

@@ -203,7 +203,7 @@ def test_odd_entries_of_a_store_are_named_and_keep_nothing_out(view: View, store
     loop.symlink_to(loop)
     os.mkfifo(scenes / "S2_PIPE" / "S2_PIPE_classified.json")
     (scenes / "S2_ENDLESS" / "S2_ENDLESS_classified.json").symlink_to("/dev/zero")
-    done = view("--no-open")
+    done = view("--store", str(store), "--no-open")
     assert done.exit_code == 0, done.output
     for name in ("S2_FOLDER", "S2_LOOP", "S2_PIPE", "S2_ENDLESS"):
         assert f"{name} cannot be shown" in done.output
