@@ -121,7 +121,7 @@ def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "agreement_percent": _percent(full.overall.value),
         "agreement_estimated_percent": _percent(estimates.overall.value),
-        "agreement_interval": f"{_span(estimates.overall)} (95 %)",
+        "agreement_estimated_95_percent": _span(estimates.overall),
         "where": inline(inline_map(codes, "agreement light, disagreement dark", pixel_size, disagreement_image)),
         "disagreement": picture(agreement.disagreement, "png", f"where map and {reference.name} disagree"),
         "groups": table(_counted(agreement)),
