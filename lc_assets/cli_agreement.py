@@ -41,10 +41,10 @@ def agreement(
     """Say how far the maps of classified scenes agree with reference maps.
 
     Figures with 95 % intervals go to agreement/<reference>/ in the scene's folder, with a raster of where both
-    disagree. An ITEM is a REFERENCE to a scene, as for classify.
+    disagree. An ITEM is named as for classify: by its id, its URL, or the path of its JSON.
     """
     settings = settings_with(store)
-    scenes, failures = resolved(all_references(items, listed), settings)
+    scenes, failures = resolved(all_references(items, listed, "ITEM"), settings)
     from lc_assets.console_agreement import compare_all
 
     total = len(scenes) + len(failures)

@@ -80,15 +80,15 @@ def settings_with(store: str | None) -> Settings:
     return Settings.from_environment()
 
 
-def all_references(given: tuple[str, ...], listed: Iterable[str] | None) -> list[str]:
-    """References of the command line and of `--from`."""
+def all_references(given: tuple[str, ...], listed: Iterable[str] | None, called: str = "REFERENCE") -> list[str]:
+    """References to scenes of the command line and of `--from`; `called` is what the command's help calls one."""
     try:
         lines = [line.strip().lstrip("\ufeff") for line in listed or ()]
     except UnicodeDecodeError:
         raise LandCoverError("the list of references is no text", remedy="give one reference a line, UTF-8") from None
     found = [*given, *(line for line in lines if line and not line.startswith("#"))]
     if not found and listed is None:
-        raise click.UsageError("name at least one REFERENCE, or a file of them with --from")
+        raise click.UsageError(f"name at least one {called}, or a file of them with --from")
     if not found:
         click.echo("the list of references is empty: nothing to do", err=True)
     return found

@@ -613,7 +613,7 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "at least one REFERENCE"),
+        ((), "at least one ITEM"),
         ((DEMO_ITEM_ID, "--reference", "nonsense"), "there is no reference 'nonsense' -> name one of esa-worldcover"),
         ((DEMO_ITEM_ID, "--samples", "3"), "Invalid value for '--samples'"),
         (("S2_NOBODY_KNOWS",), "cannot be reached"),
