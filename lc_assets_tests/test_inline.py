@@ -47,6 +47,11 @@ def test_any_map_fits_in_its_own_colours(shape: tuple[int, int]) -> None:
     assert np.array_equal(np.asarray(shown), np.asarray(class_image(modal(codes, factor))))
 
 
+def test_a_strip_of_a_scene_is_no_higher_than_a_screen() -> None:
+    root = parsed(inline_map(np.zeros((30_000, 2), np.uint8), "strip", 10.0))
+    assert int(root.attrib["height"]) < 520
+
+
 def test_noise_fits_too() -> None:
     rng = np.random.default_rng(2)
     for markdown in (

@@ -24,6 +24,7 @@ MOST = 999
 
 _WIDTH = 360
 """What the metadata's column shows of a picture on a screen of 1,500 pixels."""
+_HIGHEST = 480
 _SIDES = (112, 96, 84, 72, 64, 56, 48, 40, 32)
 _CELLS = (128, 112, 96, 84, 72, 64, 56, 48, 42, 36, 30, 24, 20, 16, 12, 8)
 _STEP = 17
@@ -56,13 +57,14 @@ def _framed(
     size: tuple[int, int], title: str, style: str, pixel_size: float | None, content: Callable[[int], bytes]
 ) -> str:
     """The Markdown of a picture, whose WebP `content` makes for the bytes that are left for it."""
-    height = round(_WIDTH * size[1] / size[0])
+    by = min(_WIDTH / size[0], _HIGHEST / size[1])
+    width, height = (max(round(n * by), 1) for n in size)
     bar = ""
     if pixel_size:
-        length, label = scale_bar(pixel_size * size[0] / _WIDTH, _WIDTH // 2)
+        length, label = scale_bar(pixel_size / by, _WIDTH // 2)
         line = f"<path stroke='#000' d='M0,{height + 8}h{length}'/>"
         bar = f"{line}<text x='{length + 6}' y='{height + 13}'>{label}</text>"
-    shape = f"width='{_WIDTH}' height='{height}'"
+    shape = f"width='{width}' height='{height}'"
     picture = f"<image{style} {shape} href='data:image/webp;base64,'/>"
     frame = f"width='{_WIDTH}' height='{height + (18 if bar else 0)}' stroke-width='3' font-family='Arial'"
     around = _svg(frame, picture + bar, title)
