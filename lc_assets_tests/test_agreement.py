@@ -1,4 +1,4 @@
-"""Agreement with a reference: the paper's figures, an honest sample, an exact warp, and the asset that shows them."""
+"""Agreement with a reference: the asset, its files and checks, the command, the demo's end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ import pytest
 import rasterio
 from affine import Affine
 from PIL import Image
-from rasterio.warp import transform
-from rasterio.windows import Window
 
 from lc_assets import store
 from lc_assets.definitions import build_common_definitions, build_definitions
@@ -30,295 +28,12 @@ from lc_assets.jobs import COMPARE
 from lc_assets.landcover import CLASSES, NO_DATA
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.grid import Grid
-from lc_assets.reference.agreement import Z95, counted, estimated
-from lc_assets.reference.crosswalk import FOLDER, Crosswalk, read_crosswalk
-from lc_assets.reference.sample import Sampler, allocated
+from lc_assets.reference.crosswalk import FOLDER
 from lc_assets.reference.scene import compare_scene
 from lc_assets.reference.sources import Reference, Tile
-from lc_assets.reference.tiles import opened
-from lc_assets.reference.warp import NOT_KNOWN, Warper
 from lc_assets.running import Outcome, run_scene
-from lc_assets.sentinel2.patience import PATIENCE
 from lc_assets_tests.conftest import Desk, read
-
-EUROSAT = read_crosswalk(FOLDER / "eurosat.csv")
-WORLDCOVER = read_crosswalk(FOLDER / "esa-worldcover.csv")
-
-# The estimators
-
-PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
-"""Olofsson et al. 2014, table 8: deforestation, forest gain, stable forest, stable non-forest."""
-MAPPED = np.array([200_000, 150_000, 3_200_000, 6_450_000])
-
-
-def test_the_papers_example_comes_out_as_printed() -> None:
-    """Section 5. The printed half widths of two producer's accuracies (0.23, 0.01) are not what equation 7 gives for
-    the printed table (0.254, 0.018; the R package mapaccuracy has the same): they are compared with what it gives."""
-    found = estimated(PAPER, MAPPED)
-    assert (found.overall.value, Z95 * found.overall.error) == pytest.approx((0.95, 0.02), abs=0.005)
-    users = [(figure.value, Z95 * figure.error) for figure in found.users]
-    assert users == [
-        pytest.approx(pair, abs=0.005) for pair in ((0.88, 0.07), (0.73, 0.10), (0.93, 0.04), (0.96, 0.02))
-    ]
-    producers = [(figure.value, Z95 * figure.error) for figure in found.producers]
-    printed = ((0.75, 0.21), (0.85, 0.254), (0.93, 0.03), (0.96, 0.018))
-    assert producers == [pytest.approx(pair, abs=0.005) for pair in printed]
-    area = found.areas[0]
-    assert area.value * MAPPED.sum() == pytest.approx(235_086, abs=1)
-    assert Z95 * area.error * MAPPED.sum() == pytest.approx(68_418, abs=1)
-    assert found.proportions.sum() == pytest.approx(1)
-
-
-def test_what_nothing_was_there_for_is_not_a_figure() -> None:
-    # The second group is on neither side, the third only on the map, the fourth only in the reference.
-    found = counted(np.array([[8, 0, 0, 2], [0, 0, 0, 0], [3, 0, 0, 1], [0, 0, 0, 0]]))
-    assert [figure.value for figure in found.users] == [0.8, None, 0.0, None]
-    assert [figure.value for figure in found.producers] == [8 / 11, None, None, 0.0]
-    assert [figure.interval for figure in found.users][1] is None
-    assert found.overall.value == pytest.approx(8 / 14)
-    empty = counted(np.zeros((3, 3)))
-    assert empty.overall.value is empty.overall.interval is empty.users[0].value is empty.areas[0].value is None
-
-
-def test_a_stratum_of_one_sample_has_no_standard_error_unless_it_has_one_pixel() -> None:
-    sample = np.array([[50, 10], [0, 1]])
-    lone = estimated(sample, np.array([6000, 40]))
-    assert lone.users[1].value == 1.0
-    assert lone.users[1].error is lone.overall.error is lone.overall.interval is None
-    assert lone.overall.value is not None
-    whole = estimated(sample, np.array([6000, 1]))
-    assert whole.users[1].error == 0
-    assert whole.overall.error is not None
-    none = estimated(np.array([[50, 10], [0, 0]]), np.array([6000, 40]))
-    assert none.overall.value is none.users[1].value is None
-    assert none.users[0].value == 50 / 60
-
-
-def test_what_is_counted_whole_has_no_error() -> None:
-    found = counted(np.array([[50, 10], [3, 7]]))
-    assert found.overall.interval == (57 / 70, 57 / 70)
-    assert {figure.error for figure in (*found.users, *found.producers, *found.areas)} == {0.0}
-
-
-# The sample
-
-
-def drawn(strata: np.ndarray, sizes: np.ndarray, seed: int, rows: int = 1000) -> list[np.ndarray]:
-    """Places of the sample of each stratum, offered in strips of so many rows."""
-    sampler = Sampler(len(sizes), int(sizes.max()), seed)
-    for top in range(0, len(strata), rows):
-        sampler.offer(strata[top : top + rows], strata[top : top + rows], top)
-    parts = sampler.draw(sizes)
-    assert all((strata.ravel()[part.places] == number).all() for number, part in enumerate(parts))
-    assert all((part.values == number).all() for number, part in enumerate(parts))
-    return [np.sort(part.places) for part in parts]
-
-
-def test_a_sample_depends_on_its_seed_and_not_on_the_strips() -> None:
-    strata = np.random.default_rng(0).integers(-1, 3, (90, 70))
-    sizes = np.array([40, 10, 25])
-    first = drawn(strata, sizes, 1)
-    assert [len(np.unique(part)) for part in first] == sizes.tolist()
-    for rows in (1, 7, 64):
-        assert all((a == b).all() for a, b in zip(first, drawn(strata, sizes, 1, rows), strict=True))
-    assert any((a != b).any() for a, b in zip(first, drawn(strata, sizes, 2), strict=True))
-
-
-def test_every_pixel_of_a_stratum_is_drawn_as_often() -> None:
-    strata = np.zeros((4, 5), int)
-    counts = sum(
-        np.bincount(drawn(strata, np.array([5]), seed, rows=2)[0], minlength=20).astype(float) for seed in range(2000)
-    )
-    assert counts.sum() == 10_000
-    assert abs(counts - 500).max() < 5 * np.sqrt(2000 * 0.25 * 0.75)
-
-
-@pytest.mark.parametrize(
-    ("pixels", "total", "expected"),
-    [
-        ([10**7, 10**7, 0, 5000], 1001, [451, 450, 0, 100]),
-        ([3, 10**6, 90], 1000, [3, 897, 100 - 10]),
-        ([10, 20], 1000, [10, 20]),
-        ([10**6, 10**6, 10**6], 90, [30, 30, 30]),
-        ([0, 0], 100, [0, 0]),
-        ([1, 10**6], 20, [1, 19]),
-    ],
-)
-def test_rare_groups_get_their_least_and_the_rest_goes_by_area(
-    pixels: list[int], total: int, expected: list[int]
-) -> None:
-    assert allocated(np.array(pixels), total).tolist() == [pytest.approx(n, abs=11) for n in expected]
-    assert allocated(np.array(pixels), total).sum() == min(total, sum(pixels))
-
-
-def test_about_95_of_100_intervals_hold_what_the_full_count_says() -> None:
-    rng = np.random.default_rng(5)
-    ours = rng.choice(3, (400, 500), p=(0.7, 0.25, 0.05))
-    theirs = np.where(rng.random(ours.shape) < 0.75, ours, rng.choice(3, ours.shape))
-    matrix = np.bincount((3 * ours + theirs).ravel(), minlength=9).reshape(3, 3)
-    truth, sizes = counted(matrix), allocated(matrix.sum(axis=1), 800)
-    seeds, held = 300, np.zeros(10)
-    for seed in range(seeds):
-        sampler = Sampler(3, 800, seed)
-        sampler.offer(ours, theirs, 0)
-        sample = np.array([np.bincount(part.values, minlength=3) for part in sampler.draw(sizes)])
-        found = estimated(sample, matrix.sum(axis=1))
-        pairs = zip(
-            (found.overall, *found.users, *found.producers, *found.areas),
-            (truth.overall, *truth.users, *truth.producers, *truth.areas),
-            strict=True,
-        )
-        held += [guess.interval[0] <= known.value <= guess.interval[1] for guess, known in pairs]
-    assert (held / seeds > 0.90).all(), held / seeds
-    assert 0.92 < held.mean() / seeds < 0.98
-
-
-# The warp
-
-GRID = Grid("EPSG:32632", Affine(10, 0, 330_000, 0, -10, 5_760_000), 258, 246)
-
-
-def raster(path: Path, codes: np.ndarray, crs: str, at: Affine, nodata: int | None = 0) -> Tile:
-    profile = {"driver": "GTiff", "count": 1, "dtype": codes.dtype, "crs": crs, "transform": at, "nodata": nodata}
-    with rasterio.open(path, "w", height=codes.shape[0], width=codes.shape[1], **profile) as dataset:
-        dataset.write(codes, 1)
-    return Tile(path)
-
-
-def warped(tiles: list[Tile], crosswalk: Crosswalk, grid: Grid = GRID, rows: int = 10**6) -> np.ndarray:
-    """Reference codes on a grid, read in strips of so many rows; 255 where nothing is known."""
-    codes = np.array([*(entry.code for entry in crosswalk.reference), *[255] * 256], np.int64)
-    with opened(tiles, PATIENCE) as open_tiles:
-        warper = Warper(open_tiles, grid, crosswalk)
-        found = np.concatenate([warper.read(window) for window in grid.strips(rows)])
-    return np.where(found == NOT_KNOWN, 255, codes[np.minimum(found, len(crosswalk.reference))])
-
-
-def blocks(shape: tuple[int, int], side: int, codes: tuple[int, ...], seed: int = 0) -> np.ndarray:
-    few = np.random.default_rng(seed).choice(codes, [-(-n // side) for n in shape])
-    return few.repeat(side, 0).repeat(side, 1)[: shape[0], : shape[1]].astype(np.uint8)
-
-
-KNOWN = (10, 20, 30, 40, 50, 80)
-
-
-@pytest.fixture(scope="module")
-def latlong(tmp_path_factory: pytest.TempPathFactory) -> list[Tile]:
-    """Two tiles shaped as WorldCover's, 1/12000 degree, whose common border crosses the grid; blocks of 8 pixels."""
-    folder = tmp_path_factory.mktemp("latlong")
-    codes = blocks((1200, 2400), 8, KNOWN)
-    west, north, step = 6.45, 52.0, 1 / 12_000
-    return [
-        raster(folder / f"{n}.tif", codes[:, part], "EPSG:4326", Affine(step, 0, west + edge * step, 0, -step, north))
-        for n, (part, edge) in enumerate(((slice(0, 1100), 0), (slice(1100, None), 1100)))
-    ]
-
-
-def test_a_reference_on_the_very_grid_comes_through_unchanged(tmp_path: Path) -> None:
-    codes = np.random.default_rng(1).choice(KNOWN, GRID.shape).astype(np.uint8)
-    codes[5:9, 100:140] = 0
-    found = warped([raster(tmp_path / "a.tif", codes, GRID.crs, GRID.transform)], WORLDCOVER)
-    assert (found == np.where(codes == 0, 255, codes)).all()
-
-
-def test_a_window_comes_out_the_same_whatever_is_read_around_it(latlong: list[Tile]) -> None:
-    whole = warped(latlong, WORLDCOVER)
-    assert set(np.unique(whole).tolist()) == set(KNOWN)
-    for rows in (1, 31, 100):
-        assert (warped(latlong, WORLDCOVER, rows=rows) == whole).all()
-    with opened(latlong, PATIENCE) as tiles:
-        part = Warper(tiles, GRID, WORLDCOVER).read(Window(37, 41, 50, 60))
-    assert (np.array([e.code for e in WORLDCOVER.reference])[part] == whole[41:101, 37:87]).all()
-
-
-def by_points(tiles: list[Tile], across: float, down: float) -> np.ndarray:
-    """The reference's code at a point of each pixel of the grid, so far from its centre; straight from the tiles."""
-    columns, rows = np.meshgrid(np.arange(GRID.width) + 0.5 + across, np.arange(GRID.height) + 0.5 + down)
-    x, y = transform(GRID.crs, "EPSG:4326", (330_000 + 10 * columns).ravel(), (5_760_000 - 10 * rows).ravel())
-    found = np.full(columns.size, 255)
-    for tile in tiles:
-        with rasterio.open(tile.place) as dataset:
-            codes = dataset.read(1)
-            column, row = (np.floor(v).astype(int) for v in ~dataset.transform @ (np.array(x), np.array(y)))
-            inside = (column >= 0) & (column < codes.shape[1]) & (row >= 0) & (row < codes.shape[0])
-            found[inside] = codes[row[inside], column[inside]]
-    return found.reshape(GRID.shape)
-
-
-def test_a_pixel_takes_the_class_that_covers_most_of_it_also_across_the_border_of_two_tiles(
-    latlong: list[Tile],
-) -> None:
-    found, votes = warped(latlong, WORLDCOVER), np.zeros((*GRID.shape, 256), np.int16)
-    for across in np.arange(-0.45, 0.5, 0.1):
-        for down in np.arange(-0.45, 0.5, 0.1):
-            np.add.at(votes, (*np.indices(GRID.shape), by_points(latlong, across, down)), 1)
-    most, right = votes.max(axis=2), found == votes.argmax(axis=2)
-    assert right[most == 100].all()
-    assert right[most >= 75].mean() > 0.999
-    assert right.mean() > 0.97
-    left_tile = by_points(latlong[:1], 0, 0) != 255
-    assert left_tile.any() and not left_tile.all(), "the border does not cross the grid"
-    seam = left_tile != np.roll(left_tile, 2, axis=1)
-    seam[:, :2] = False
-    assert seam.sum() > 200
-    assert right[seam].mean() > 0.95
-
-
-def test_nothing_is_moved_by_half_a_pixel(latlong: list[Tile]) -> None:
-    """What comes out fits the reference best where the reference is, and worse alike on all sides."""
-    found = warped(latlong, WORLDCOVER)
-    fit = {(a, d): (by_points(latlong, a, d) == found).mean() for a in (-0.5, 0, 0.5) for d in (-0.5, 0, 0.5)}
-    assert max(fit, key=lambda where: fit[where]) == (0, 0)
-    assert fit[-0.5, 0] == pytest.approx(fit[0.5, 0], abs=0.015)
-    assert fit[0, -0.5] == pytest.approx(fit[0, 0.5], abs=0.015)
-
-
-def test_a_coarser_reference_gives_the_pixel_that_one_lies_in(tmp_path: Path) -> None:
-    codes = np.random.default_rng(2).choice(KNOWN, (25, 26)).astype(np.uint8)
-    tile = raster(tmp_path / "a.tif", codes, GRID.crs, Affine(100, 0, 330_000, 0, -100, 5_760_000))
-    assert (warped([tile], WORLDCOVER) == codes.repeat(10, 0).repeat(10, 1)[:246, :258]).all()
-
-
-def test_a_finer_reference_is_outvoted_pixel_by_pixel(tmp_path: Path) -> None:
-    codes = np.full((246 * 3, 258 * 3), 10, np.uint8)
-    codes[::3, :] = 80  # a third of each pixel: never the mode
-    tile = raster(tmp_path / "a.tif", codes, GRID.crs, Affine(10 / 3, 0, 330_000, 0, -10 / 3, 5_760_000))
-    assert (warped([tile], WORLDCOVER) == 10).all()
-
-
-def test_what_the_scenes_own_zone_does_not_know_comes_from_the_next(tmp_path: Path) -> None:
-    own = np.full(GRID.shape, 40, np.uint8)
-    own[:, 100:] = 0
-    there = raster(tmp_path / "own.tif", own, GRID.crs, GRID.transform)
-    x, y = transform(GRID.crs, "EPSG:32631", [331_000], [5_759_000])
-    corner = Affine(10, 0, round(x[0], -1) - 4000, 0, -10, round(y[0], -1) + 4000)
-    next_zone = raster(tmp_path / "next.tif", np.full((800, 800), 80, np.uint8), "EPSG:32631", corner)
-    found = warped([next_zone, there], WORLDCOVER)
-    assert (found[:, :100] == 40).all()
-    assert (found[:, 101:] == 80).all()
-
-
-@pytest.mark.parametrize(("dtype", "nodata"), [(np.uint8, None), (np.int16, -1), (np.uint16, 65535)])
-def test_legends_of_16_bits_and_rasters_without_nodata_are_read(tmp_path: Path, dtype: Any, nodata: int | None) -> None:
-    codes = blocks(GRID.shape, 5, KNOWN).astype(dtype)
-    tile = raster(tmp_path / "a.tif", codes, GRID.crs, GRID.transform, nodata)
-    assert (warped([tile], WORLDCOVER) == codes).all()
-
-
-def test_a_scene_across_the_antimeridian_gets_both_sides(tmp_path: Path) -> None:
-    x, y = transform("EPSG:4326", "EPSG:32601", [-180.0], [10.0])
-    grid = Grid("EPSG:32601", Affine(10, 0, round(x[0], -1) - 1000, 0, -10, round(y[0], -1) + 500), 200, 100)
-    step = 1 / 12_000
-    west = raster(
-        tmp_path / "w.tif", np.full((600, 600), 10, np.uint8), "EPSG:4326", Affine(step, 0, 180 - 0.05, 0, -step, 10.03)
-    )
-    east = raster(
-        tmp_path / "e.tif", np.full((600, 600), 80, np.uint8), "EPSG:4326", Affine(step, 0, -180, 0, -step, 10.03)
-    )
-    found = warped([west, east], WORLDCOVER, grid)
-    assert (found[:, :99] == 10).all()
-    assert (found[:, 101:] == 80).all()
-
+from lc_assets_tests.rig.references import EUROSAT, GRID, raster
 
 # The asset
 
@@ -541,28 +256,6 @@ def test_it_is_apart_from_the_scenes_own_chain_and_partitioned_alike() -> None:
     assert "Agreement is not accuracy" in (node.description or "")
 
 
-def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_path: Path) -> None:
-    import lc_assets.reference.warp as warp
-
-    fine = blocks((246 * 4, 258 * 4), 16, KNOWN)
-    tile = raster(tmp_path / "a.tif", fine, GRID.crs, Affine(2.5, 0, 330_000, 0, -2.5, 5_760_000))
-    whole = warped([tile], WORLDCOVER)
-    with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warp, "MOST_PIXELS", 40_000)
-        tiles = stack.enter_context(opened([tile], PATIENCE))
-        sizes: list[int] = []
-        original = type(tiles[0]).read
-        patch.setattr(
-            type(tiles[0]),
-            "read",
-            lambda self, window: sizes.append(window.width * window.height) or original(self, window),
-        )
-        found = Warper(tiles, GRID, WORLDCOVER).read(GRID.window)
-    assert len(sizes) > 20
-    assert max(sizes) <= 40_000
-    assert (np.array([e.code for e in WORLDCOVER.reference])[found] == whole).all()
-
-
 def test_a_reference_may_be_given_as_a_value(classified: Desk, demo_item: Path) -> None:
     reference = Reference("mine", "Mine", (Tile(demo_item.parent / "truth.tif"),), EUROSAT)
     agreement = compare_scene(classified.folder(DEMO_ITEM_ID), reference, samples=300)
@@ -675,21 +368,6 @@ def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_
         agreed(classified, references=["truth"], seed=5)
     assert (folder / "sample.csv").read_bytes() != before
     assert not (folder / "agreement.json").exists()
-
-
-def test_coordinates_of_a_wide_lattice_do_not_run_over(tmp_path: Path) -> None:
-    """A reference of 0.4 m under a grid of 220 km: 550,000 of its pixels wide."""
-    wide = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), 22_000, 128)
-    tile = raster(
-        tmp_path / "fine.tif",
-        np.full((2500, 2500), 10, np.uint8),
-        wide.crs,
-        Affine(0.4, 0, 515_000, 0, -0.4, 5_799_900),
-    )
-    known = warped([tile], WORLDCOVER, wide) != NOT_KNOWN
-    assert known.sum() == 100 * 100
-    rows, columns = np.nonzero(known)
-    assert (columns.min(), columns.max(), rows.min(), rows.max()) == (21_500, 21_599, 10, 109)
 
 
 def test_the_references_and_the_crosswalk_may_be_settings(

@@ -1,0 +1,44 @@
+"""Small reference rasters for tests, and what they become on the small demo scene's grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from affine import Affine
+
+from lc_assets.raster.grid import Grid
+from lc_assets.reference.crosswalk import FOLDER, Crosswalk, read_crosswalk
+from lc_assets.reference.sources import Tile
+from lc_assets.reference.tiles import opened
+from lc_assets.reference.warp import NOT_KNOWN, Warper
+from lc_assets.sentinel2.patience import PATIENCE
+
+EUROSAT = read_crosswalk(FOLDER / "eurosat.csv")
+WORLDCOVER = read_crosswalk(FOLDER / "esa-worldcover.csv")
+GRID = Grid("EPSG:32632", Affine(10, 0, 330_000, 0, -10, 5_760_000), 258, 246)
+
+
+def raster(path: Path, codes: np.ndarray, crs: str, at: Affine, nodata: int | None = 0) -> Tile:
+    profile = {"driver": "GTiff", "count": 1, "dtype": codes.dtype, "crs": crs, "transform": at, "nodata": nodata}
+    with rasterio.open(path, "w", height=codes.shape[0], width=codes.shape[1], **profile) as dataset:
+        dataset.write(codes, 1)
+    return Tile(path)
+
+
+def warped(tiles: list[Tile], crosswalk: Crosswalk, grid: Grid = GRID, rows: int = 10**6) -> np.ndarray:
+    """Reference codes on a grid, read in strips of so many rows; 255 where nothing is known."""
+    codes = np.array([*(entry.code for entry in crosswalk.reference), *[255] * 256], np.int64)
+    with opened(tiles, PATIENCE) as open_tiles:
+        warper = Warper(open_tiles, grid, crosswalk)
+        found = np.concatenate([warper.read(window) for window in grid.strips(rows)])
+    return np.where(found == NOT_KNOWN, 255, codes[np.minimum(found, len(crosswalk.reference))])
+
+
+def blocks(shape: tuple[int, int], side: int, codes: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    few = np.random.default_rng(seed).choice(codes, [-(-n // side) for n in shape])
+    return few.repeat(side, 0).repeat(side, 1)[: shape[0], : shape[1]].astype(np.uint8)
+
+
+KNOWN = (10, 20, 30, 40, 50, 80)
