@@ -24,16 +24,15 @@ from PIL import Image
 from lc_assets import store
 from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.jobs import COMPARE
 from lc_assets.landcover import CLASSES, NO_DATA
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.grid import Grid
 from lc_assets.reference.crosswalk import FOLDER
 from lc_assets.reference.scene import compare_scene
 from lc_assets.reference.sources import Reference, Tile
-from lc_assets.running import Outcome, run_scene
+from lc_assets.running import Outcome
 from lc_assets_tests.conftest import Desk, read
-from lc_assets_tests.rig.references import EUROSAT, GRID, raster
+from lc_assets_tests.rig.references import EUROSAT, GRID, agreed, raster
 
 # The asset
 
@@ -48,24 +47,6 @@ def classified(classified_demo: tuple[Desk, Outcome], tmp_path: Path) -> Iterato
         own = Desk(type(desk.settings)(store=store, stac_url="http://127.0.0.1:9"), instance)
         instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
         yield own
-
-
-def agreed(desk: Desk, item: str = DEMO_ITEM_ID, **config: Any) -> tuple[Outcome, dict[str, Any]]:
-    """The asset, materialised; and its check: whether it passed, its description, its metadata."""
-    outcome = run_scene(
-        build_common_definitions(desk.settings),
-        desk.instance,
-        item,
-        {"reference_agreement": {"config": config}},
-        job=COMPARE,
-    )
-    checks = [
-        event.dagster_event.asset_check_evaluation_data
-        for event in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-    ]
-    return outcome, {
-        c.check_name: (c.passed, c.description, {k: v.value for k, v in c.metadata.items()}) for c in checks
-    }
 
 
 def test_the_demos_truth_gives_the_figure_that_counting_gives(classified: Desk, demo_item: Path) -> None:

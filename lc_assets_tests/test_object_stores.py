@@ -44,9 +44,9 @@ from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.gate import Gate
 from lc_assets_tests.rig.object_stores import S3, Azure
 from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.references import agreed
 from lc_assets_tests.rig.scenes import pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.test_agreement import agreed
 
 only_s3 = pytest.mark.parametrize("remote", ["s3"], indirect=True)
 """For what does not depend on the protocol."""

@@ -33,9 +33,9 @@ from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
 from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.references import KNOWN, agreed, blocks
 from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
-from lc_assets_tests.test_agreement import KNOWN, agreed, blocks
 
 QUICK = Patience(connect=2.0, read=0.8, backoff=0.05, tries=3)
 CATALOG = Catalog(PUBLIC_ROOT, "sentinel-2-l2a", QUICK)

@@ -1,19 +1,26 @@
-"""Small reference rasters for tests, and what they become on the small demo scene's grid."""
+"""Small reference rasters for tests, what they become on the small demo scene's grid, and the asset that compares."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import dagster as dg
 import numpy as np
 import rasterio
 from affine import Affine
 
+from lc_assets.definitions import build_common_definitions
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.jobs import COMPARE
 from lc_assets.raster.grid import Grid
 from lc_assets.reference.crosswalk import FOLDER, Crosswalk, read_crosswalk
 from lc_assets.reference.sources import Tile
 from lc_assets.reference.tiles import opened
 from lc_assets.reference.warp import NOT_KNOWN, Warper
+from lc_assets.running import Outcome, run_scene
 from lc_assets.sentinel2.patience import PATIENCE
+from lc_assets_tests.conftest import Desk
 
 EUROSAT = read_crosswalk(FOLDER / "eurosat.csv")
 WORLDCOVER = read_crosswalk(FOLDER / "esa-worldcover.csv")
@@ -42,3 +49,21 @@ def blocks(shape: tuple[int, int], side: int, codes: tuple[int, ...], seed: int 
 
 
 KNOWN = (10, 20, 30, 40, 50, 80)
+
+
+def agreed(desk: Desk, item: str = DEMO_ITEM_ID, **config: Any) -> tuple[Outcome, dict[str, Any]]:
+    """The asset, materialised; and its check: whether it passed, its description, its metadata."""
+    outcome = run_scene(
+        build_common_definitions(desk.settings),
+        desk.instance,
+        item,
+        {"reference_agreement": {"config": config}},
+        job=COMPARE,
+    )
+    checks = [
+        event.dagster_event.asset_check_evaluation_data
+        for event in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    ]
+    return outcome, {
+        c.check_name: (c.passed, c.description, {k: v.value for k, v in c.metadata.items()}) for c in checks
+    }
