@@ -50,7 +50,6 @@ def describe_scene(
     """
     contract, weights = model_behind(classes, Path(model_item), asset="catalog")
     folder = store.scene(classes.item)
-    now = datetime.now(timezone.utc).replace(microsecond=0)
     tags = {**classes.tags, "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}"}
     return ClassifiedScene(
         source=raw.scene.document,
@@ -65,11 +64,16 @@ def describe_scene(
         pixels=classes.pixels,
         contract=contract,
         model_href=_keep_model(store, contract, weights, classes.item),
-        created=now.isoformat().replace("+00:00", "Z"),
+        created=now(),
         mean_confidence=float(tags["MEAN_CONFIDENCE"]) if "MEAN_CONFIDENCE" in tags else None,
         parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
         software=software(),
     )
+
+
+def now() -> str:
+    """This second, ISO 8601, UTC, as documents write it."""
+    return datetime.now(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def model_behind(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[ModelContract, Path]:

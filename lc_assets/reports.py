@@ -18,7 +18,7 @@ from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import ALL_CLASSES
 from lc_assets.places import Place, files_in
-from lc_assets.raster.inline import inline_histogram, inline_image, inline_map, inline_shares
+from lc_assets.raster.inline import inline_histogram, inline_image, inline_map, inline_shares, tenths
 from lc_assets.raster.overview import Overview, OverviewPlan
 from lc_assets.raster.picture import (
     encoded,
@@ -164,7 +164,6 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
     ]
     bins = statistics.confidence
     pixels = float(classes.pixels.sum())
-    known = int(bins.sum())
     return {
         "map": inline(inline_map(codes, "class map", pixel_size)),
         "shares": inline(inline_shares([(c, 100 * classes.share(c.code)) for c in ALL_CLASSES], "percent of the map")),
@@ -175,8 +174,8 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
         **{f"percent_{c.name.replace(' ', '')}": round(100 * classes.share(c.code), 3) for c in ALL_CLASSES},
         "confidence": table(
             [
-                {"from": low, "to": low + 9 if low < 90 else 100, "percent_of_map": _percent(bins, low, known)}
-                for low in range(0, 100, 10)
+                {"from": 10 * n, "to": 10 * n + 9 if n < 9 else 100, "percent_of_map": round(share, 2)}
+                for n, share in enumerate(tenths(bins))
             ]
         ),
         "nodata_no_source": statistics.no_source_data,
@@ -268,11 +267,6 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
             asset=band,
             remedy="get the file anew from its source, then run it again",
         ) from None
-
-
-def _percent(bins: Any, low: int, known: int) -> float:
-    high = low + 10 if low < 90 else 101
-    return round(100 * float(bins[low:high].sum()) / known, 2) if known else 0.0
 
 
 def report_catalog(scene: SceneFolder, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """report: the scene on one page that opens anywhere."""
 
 from collections.abc import Iterator
-from datetime import datetime, timezone
 from pathlib import Path
 
 import dagster as dg
@@ -9,7 +8,7 @@ import dagster as dg
 from lc_assets.failures import told
 from lc_assets.inference.classmap import ClassMap
 from lc_assets.partitions import scenes
-from lc_assets.provenance import model_behind, software
+from lc_assets.provenance import model_behind, now, software
 from lc_assets.raster.overview import Overview
 from lc_assets.resources import ModelResource, StoreResource
 from lc_assets.sentinel2.raw import RawBands
@@ -50,7 +49,7 @@ def report(
         facts = ReportFacts(
             seconds=_seconds(context),
             software=software(),
-            created=datetime.now(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z"),
+            created=now(),
             contract=contract,
             model_document=contract_to_item(contract),
         )

@@ -134,8 +134,7 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
         bins: (101,) pixels per percent of confidence.
         title: for who cannot see it.
     """
-    total = max(float(bins.sum()), 1.0)
-    shares = [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
+    shares = tenths(bins)
     highest = max(*shares, 1.0)
     bars = "".join(f"M{34 * n + 16},110v-{90 * share / highest:.0f}" for n, share in enumerate(shares))
     above = "".join(
@@ -145,6 +144,16 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
     drawn = f"<path stroke='#5C6C8C' stroke-width='28' d='{bars}'/>{above}"
     axis = "<text y='123'>0 %</text><text x='322' y='123'>100 %</text>"
     return _svg(f"width='{_WIDTH}' height='126' font-family='Arial' font-size='11'", drawn + axis, title)
+
+
+def tenths(bins: np.ndarray) -> list[float]:
+    """Percent of a map per tenth of confidence, the last with its 100; zeros where nothing is classified.
+
+    Args:
+        bins: (101,) pixels per percent of confidence.
+    """
+    total = max(float(bins.sum()), 1.0)
+    return [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
 
 
 def _svg(attributes: str, content: str, title: str) -> str:
