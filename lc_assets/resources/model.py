@@ -21,7 +21,8 @@ class ModelResource(ConfigurableResource):
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
         """Begin to load the model while the assets before it are made: importing Keras takes a second or two."""
-        threading.Thread(target=self._warm_up, daemon=True).start()
+        # No daemon: an interpreter that ends while Keras' libraries are being imported hangs in them, or crashes.
+        threading.Thread(target=self._warm_up, name="load the model", daemon=False).start()
 
     def contract(self) -> ModelContract:
         """What the model promises, without loading it."""
