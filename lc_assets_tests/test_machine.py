@@ -89,3 +89,12 @@ def test_a_run_for_something_else_is_refused_by_name() -> None:
         check_pins({MODEL_TAG: "m1"}, "m2", "S2", "raw_bands")
     with pytest.raises(LandCoverError, match=r"lc_assets 0\.0-x, .* has \S+ -> .*`lc-assets backfill`"):
         check_pins({CODE_TAG: "0.0-x"}, None, "S2", "raw_bands")
+
+
+def test_openvino_sends_no_statistics_of_its_use() -> None:
+    from lc_assets.inference.models import open_model
+
+    open_model()
+    from openvino.tools.ovc import telemetry_utils
+
+    assert telemetry_utils.tm.__name__ == "openvino.tools.ovc.telemetry_stub"
