@@ -8,6 +8,7 @@ from datetime import datetime, timedelta, timezone
 import click
 from dagster import DagsterInstance
 
+from lc_assets import lease
 from lc_assets.console import opened
 from lc_assets.definitions import build_definitions
 from lc_assets.errors import StoreError
@@ -40,7 +41,15 @@ class _Wanted:
     runs: OldRuns = field(default_factory=OldRuns)
 
 
-def run_prune(settings: Settings, keep: Keep | None, days: int | None, *, gone: bool, yes: bool) -> None:
+def run_prune(
+    settings: Settings,
+    keep: Keep | None,
+    days: int | None,
+    *,
+    gone: bool,
+    yes: bool,
+    lease_seconds: float = lease.SECONDS,
+) -> None:
     """Tell what can be removed, and remove it if `yes`.
 
     Args:
@@ -49,6 +58,7 @@ def run_prune(settings: Settings, keep: Keep | None, days: int | None, *, gone: 
         days: age of run records to be removed; None leaves them all.
         gone: whether scenes whose item has gone are taken out.
         yes: whether it is done.
+        lease_seconds: after so long without renewal a fetch's lease is taken for a dead one's.
 
     Raises:
         LandCoverError: the store cannot be read or written; with `gone`, the catalog cannot be reached: then nothing is
@@ -66,7 +76,7 @@ def run_prune(settings: Settings, keep: Keep | None, days: int | None, *, gone: 
         elif not yes:
             click.echo("nothing has been removed: --yes does it")
         else:
-            _do(instance, store, in_use, wanted, keep)
+            _do(instance, store, in_use, wanted, keep, lease_seconds)
 
 
 def _decide(
@@ -121,7 +131,9 @@ def _tell(wanted: _Wanted, keep: Keep | None, days: int | None, gone: bool) -> N
         click.echo(f"{len(wanted.busy)} scenes are in use and left alone")
 
 
-def _do(instance: DagsterInstance, store: Store, in_use: InUse, wanted: _Wanted, keep: Keep | None) -> None:
+def _do(
+    instance: DagsterInstance, store: Store, in_use: InUse, wanted: _Wanted, keep: Keep | None, lease_seconds: float
+) -> None:
     freed, left, keys, skipped = Amount(), Amount(), 0, 0
     runs = 0
     gone = set(wanted.gone.items)
@@ -130,7 +142,14 @@ def _do(instance: DagsterInstance, store: Store, in_use: InUse, wanted: _Wanted,
             _add(left, remove_stage(stage))
         # One that has gone has a key to remove, whether or not it has files.
         for item in dict.fromkeys([*wanted.plan.items, *wanted.gone.items]):
-            done = remove(store.scene(item), keep, finished=item in wanted.finished, gone=item in gone, is_busy=in_use)
+            done = remove(
+                store.scene(item),
+                keep,
+                finished=item in wanted.finished,
+                gone=item in gone,
+                is_busy=in_use,
+                lease_seconds=lease_seconds,
+            )
             if done is None:
                 skipped += 1
                 continue

@@ -90,7 +90,11 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
 
 def _items(settings: Settings, store: StoreResource) -> ItemsResource:
     return ItemsResource(
-        store=store, stac_url=settings.stac_url, collection=settings.collection, timeout=settings.patience.read
+        store=store,
+        stac_url=settings.stac_url,
+        collection=settings.collection,
+        timeout=settings.patience.read,
+        backoff=settings.patience.backoff,
     )
 
 

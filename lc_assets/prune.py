@@ -101,10 +101,18 @@ def plan_store(store: Store, finished: Set[str], gone: Set[str], busy: Set[str],
 
 
 def remove(
-    folder: SceneFolder, keep: Keep | None, *, finished: bool, gone: bool, is_busy: Callable[[str], bool]
+    folder: SceneFolder,
+    keep: Keep | None,
+    *,
+    finished: bool,
+    gone: bool,
+    is_busy: Callable[[str], bool],
+    lease_seconds: float = SECONDS,
 ) -> tuple[Amount, Amount] | None:
     """Remove a scene's intermediates (if it is finished) and left-overs: how much of each; None if it is in use, by
     now.
+
+    `lease_seconds`: after so long without renewal a fetch's lease is taken for a dead one's.
 
     Raises:
         StoreError: something cannot be removed; what was removed before is in order.
@@ -113,8 +121,10 @@ def remove(
         try:
             if folder.incoming.parent.is_dir() or folder.lease:  # else nobody fetches here
                 # A killed fetch leaves its lease, which is told from a living one's by waiting.
-                wait = SECONDS + 5 if folder.lease and folder.lease.exists() else 0
-                held.enter_context(alone(folder.incoming, folder.item, folder.lease, wait=wait))
+                wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
+                held.enter_context(
+                    alone(folder.incoming, folder.item, folder.lease, wait=wait, lease_seconds=lease_seconds)
+                )
         except StoreError as error:
             if error.transient:
                 return None

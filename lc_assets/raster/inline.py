@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 import numpy as np
 from PIL import Image
@@ -94,7 +95,8 @@ def _smallest_error(image: Image.Image, room: int) -> bytes:
     for side in _SIDES:
         small = image.copy()
         small.thumbnail((side, side), Image.Resampling.BOX)
-        fits = [content for quality in (1, 8, 20, 40, 70) if len(content := _webp(small, quality)) <= room]
+        tries = (_webp(small, quality) for quality in (1, 8, 20, 40, 70))
+        fits = list(takewhile(lambda content: len(content) <= room, tries))
         if fits:
             shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(wanted.size, Image.Resampling.BILINEAR)
             found.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))

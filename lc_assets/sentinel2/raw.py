@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from lc_assets.checksum import sha256_of
 from lc_assets.errors import StoreError
+from lc_assets.lease import SECONDS as LEASE_SECONDS
 from lc_assets.lease import lease
 from lc_assets.places import ObjectPath, Place, Status, files_in
 from lc_assets.progress import ByteProgress, note
@@ -230,7 +231,12 @@ def _most_bytes(promise: Promise) -> int:
 
 @contextmanager
 def alone(
-    incoming: Path, item: str, shared: ObjectPath | None = None, *, wait: float = _OTHERS_SECONDS
+    incoming: Path,
+    item: str,
+    shared: ObjectPath | None = None,
+    *,
+    wait: float = _OTHERS_SECONDS,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Iterator[Callable[[], None]]:
     """Let one process at a time fetch a scene, to the end; a second one waits for it, and then finds it all there.
 
@@ -239,6 +245,7 @@ def alone(
         item: STAC item id, for messages.
         shared: the lease that machines share, where the store is an object store: a lock on a disk binds one machine.
         wait: seconds to wait for another one, at most.
+        lease_seconds: after so long without renewal the lease is free.
 
     Yields:
         What is to be called before each file is put: it raises StoreError where the lease has been lost meanwhile.
@@ -250,7 +257,7 @@ def alone(
         incoming.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as taken:
             taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=wait))
-            check = taken.enter_context(lease(shared, wait=wait)).check if shared else _nothing
+            check = taken.enter_context(lease(shared, wait=wait, seconds=lease_seconds)).check if shared else _nothing
             held = taken.pop_all()
     except (Timeout, TimeoutError):
         raise StoreError(
