@@ -1,6 +1,7 @@
 # make demo   set everything up, classify a synthetic scene, say how much is right
-# make test   set everything up, lint, check types, run the tests
-# make test-slow   tests that wait for Dagster's daemon, a cluster or a server (15 minutes)
+# make test   set everything up, run the tests; lint and check types beside them
+# make test-slow   tests that take more than ten seconds: Dagster's daemon, a cluster, a server, a browser
+# make test-rig    the tests of the rig itself; make test runs them where it has changed
 # make rig    the programs that play the Planetary Computer for the tests (node and PostgreSQL must be there)
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
 # make drill  the worst day, rehearsed: each fault, a backfill while a tenth of the requests fails, the sensor (8 minutes)
@@ -13,27 +14,42 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+# Python compiles what is imported, when it is; pip would compile all, on one core.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+unexport PYTHONDONTWRITEBYTECODE
 
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test test-slow rig test-train drill bench lint cluster-demo ui lock pictures clean
+PYTEST := $(BIN)/python -m pytest -n 2
+# Passed, on the files that are here: CI runs it again when they have changed.
+VERIFIED := $(BIN)/python -m lc_assets_tests.rig.verified record
+
+.PHONY: demo test test-slow test-rig rig test-train drill bench lint cluster-demo ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo
 
-test: lint rig
-	$(BIN)/python -m pytest -m "not slow"
+# Lint and types run beside the tests; what they say comes at the end.
+test: $(VENV)/.installed-dev rig
+	@$(MAKE) --no-print-directory lint >$(VENV)/lint.log 2>&1 & lint=$$!; \
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS); tests=$$?; \
+	wait $$lint; lint=$$?; cat $(VENV)/lint.log; exit $$((tests | lint))
 
 test-slow: $(VENV)/.installed-dev rig
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow $(PYTEST_ARGS)
+
+test-rig: $(VENV)/.installed-dev rig
+	$(PYTEST) -m rig --may-skip=/dev/null $(PYTEST_ARGS)
+	$(VERIFIED) rig
 
 test-train: $(VENV)/.installed-train
-	$(BIN)/python -m pytest lc_assets_tests/test_training.py
+	$(PYTEST) lc_assets_tests/test_training.py $(PYTEST_ARGS)
+	$(VERIFIED) training
 
 drill: $(VENV)/.installed-dev rig
 	$(BIN)/python -m lc_assets_tests.rig.drill
+	$(VERIFIED) drill
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -43,7 +59,7 @@ lint: $(VENV)/.installed-dev
 rig: .rig/.installed
 
 # Without node or PostgreSQL it says so, succeeds and leaves no file: the next time it looks again.
-.rig/.installed: lc_assets_tests/rig/install.sh lc_assets_tests/rig/requirements.txt
+.rig/.installed: lc_assets_tests/rig/install.sh lc_assets_tests/rig/requirements.txt | $(VENV)/.installed-dev
 	@PYTHON=$(PYTHON) lc_assets_tests/rig/install.sh
 
 cluster-demo: $(VENV)/.installed-dev
@@ -56,11 +72,13 @@ ui: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks
 
-pictures: $(VENV)/.installed-dev
+pictures: $(VENV)/.installed-browser
 	$(BIN)/python -m lc_assets_tests.rig.pictures docs
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
+	@# The pip that a Python brings can be years old, and takes twice as long.
+	$(PIP) --upgrade pip
 	@# `dagster asset materialize` is the one command that does not read workspace.yaml.
 	@echo 'export DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME=lc_assets.definitions' >> $(BIN)/activate
 
@@ -68,8 +86,12 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/pytho
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed
+$(VENV)/.installed-dev: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable '.[cluster,dev]'
+	@touch $(VENV)/.installed $@
+
+$(VENV)/.installed-browser: $(VENV)/.installed-dev
+	$(PIP) playwright
 	@touch $@
 
 $(VENV)/.installed-train: $(VENV)/.installed-dev
@@ -78,7 +100,7 @@ $(VENV)/.installed-train: $(VENV)/.installed-dev
 
 # One file for every supported Python: markers say what differs.
 lock:
-	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --no-header --no-annotate --no-emit-index-url \
+	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --no-header --no-annotate --no-emit-index-url \
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:

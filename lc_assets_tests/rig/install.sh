@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Install the rig's programs into .rig: azurite and axe-core by npm, pgstac and its API by pip. What this machine cannot
-# run is told and left out, for the tests that need it skip; it never fails. Done and quick the second time.
+# Install the rig's programs into .rig: azurite and axe-core by npm, pgstac and its API by pip; and, where there is a
+# browser, Playwright into .venv to drive it. What this machine cannot run is told and left out, for the tests that need
+# it skip; it never fails. Done and quick the second time.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -8,14 +9,15 @@ azurite=3.35.0
 axe=4.14.1
 requirements=lc_assets_tests/rig/requirements.txt
 python=${PYTHON:-python3}
-skipped=0
 
 skip() {
     echo "SKIPPED: $1"
-    skipped=1
+    touch .rig/.skipped
 }
 
+# PATH alone says what a machine has: Debian puts psql there when it has a server or a client.
 has_postgresql() {
+    command -v psql >/dev/null || return 1
     for folder in /usr/lib/postgresql/*/bin ${PATH//:/ }; do
         if [ -x "$folder/initdb" ] && [ -x "$folder/postgres" ] && [ -x "$folder/psql" ]; then
             return 0
@@ -33,7 +35,7 @@ has_postgis() {
 }
 
 mkdir -p .rig
-rm -f .rig/.installed
+rm -f .rig/.installed .rig/.skipped
 
 # npm_install NAME VERSION WHAT: into .rig/NAME, once.
 npm_install() {
@@ -45,21 +47,29 @@ npm_install() {
     fi
 }
 
-npm_install azurite "$azurite" "the rig's blob storage"
-npm_install axe-core "$axe" "the check of pages for accessibility"
+# Beside pip's work.
+npm_install azurite "$azurite" "the rig's blob storage" &
+npm_install axe-core "$axe" "the check of pages for accessibility" &
+
+if ! command -v chromium chromium-browser google-chrome >/dev/null; then
+    skip "the tests of pages, for there is no browser (install chromium)"
+elif ! "${MAKE:-make}" --no-print-directory .venv/.installed-browser; then
+    skip "the tests of pages, for pip could not install Playwright"
+fi
 
 if ! has_postgresql; then
     skip "the rig's STAC API, for there is no PostgreSQL (install postgresql and postgresql-postgis)"
 elif ! has_postgis; then
     skip "the rig's STAC API, for PostgreSQL lacks PostGIS (install postgresql-postgis)"
 elif ! cmp -s "$requirements" .rig/pgstac/requirements.txt; then
-    if "$python" -m venv .rig/pgstac &&
-        .rig/pgstac/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$requirements"; then
+    if "$python" -m venv --without-pip .rig/pgstac && .venv/bin/python -m pip --python .rig/pgstac/bin/python \
+        install --quiet --disable-pip-version-check --no-compile --requirement "$requirements"; then
         cp "$requirements" .rig/pgstac/requirements.txt
     else
         skip "the rig's STAC API, for pip could not install pgstac (Python 3.11 or newer can; set PYTHON)"
     fi
 fi
 
-[ "$skipped" = 1 ] || touch .rig/.installed
+wait
+[ -e .rig/.skipped ] || touch .rig/.installed
 exit 0
