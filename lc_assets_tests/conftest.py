@@ -6,8 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import dagster as dg
 import numpy as np
 import pytest
 import rasterio
+from dagster._core.debug import DebugRunPayload
 
 from lc_assets.contract import ModelContract
 from lc_assets.definitions import build_definitions
@@ -24,12 +25,14 @@ from lc_assets.registry import Registry
 from lc_assets.running import Outcome, register, run_scene
 from lc_assets.sentinel2.bands import BANDS
 from lc_assets.sentinel2.item import Scene, parse_scene, read_document
+from lc_assets.sentinel2.patience import Patience
 from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
 from lc_assets.stac.mlm import contract_to_item
 from lc_assets.store import SceneFolder, Store
 
-pytest_plugins = ["lc_assets_tests.rig.fixtures", "lc_assets_tests.rig.browser"]
+pytest_plugins = ["pytester"]
+pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "suite", "fixtures", "browser", "command")]
 
 
 def pytest_configure() -> None:
@@ -40,6 +43,10 @@ def pytest_configure() -> None:
     os.environ.setdefault("KERAS_BACKEND", "openvino")
 
 
+NOBODY = "http://127.0.0.1:9"
+"""A catalogue that cannot be reached."""
+QUICK = Patience(backoff=0.01)
+"""For tests that are not about back-offs."""
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -101,19 +108,66 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """A fresh store and an ephemeral instance; no network is asked for unknown ids."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9"), instance)
+        yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, patience=QUICK), instance)
 
 
 @pytest.fixture(scope="session")
 def classified_demo(tmp_path_factory: pytest.TempPathFactory, demo_item: Path) -> Iterator[tuple[Desk, Outcome]]:
     """The small demo scene, classified once for all tests that only look."""
-    settings = Settings(store=tmp_path_factory.mktemp("session") / "store", stac_url="http://127.0.0.1:9")
-    with dg.DagsterInstance.ephemeral() as instance:
-        desk = Desk(settings, instance)
-        desk.add(demo_item)
-        outcome = desk.run(DEMO_ITEM_ID)
-        assert outcome.error is None, outcome.error
-        yield desk, outcome
+    settings = Settings(store=tmp_path_factory.mktemp("session") / "store", stac_url=NOBODY, patience=QUICK)
+    # Not entered: Dagster's current instance would be this one for as long as the session lasts.
+    instance = dg.DagsterInstance.ephemeral()
+    desk = Desk(settings, instance)
+    desk.add(demo_item)
+    outcome = desk.run(DEMO_ITEM_ID)
+    assert outcome.error is None, outcome.error
+    yield desk, outcome
+    instance.dispose()
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with Dagster's empty databases in SQLite. To lay them out takes ten times as long as to copy them."""
+    folder = tmp_path_factory.mktemp("databases")
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        instance.get_runs_count()
+        instance.all_instigator_state()
+    return folder
+
+
+OnDisk = Callable[[Path], dg.DagsterInstance]
+
+
+@pytest.fixture
+def on_disk(databases: Path) -> OnDisk:
+    """Makes an instance whose records are on the disk, in a folder; whoever wants it enters it."""
+
+    def make(folder: Path) -> dg.DagsterInstance:
+        shutil.copytree(databases, folder, dirs_exist_ok=True)
+        return dg.DagsterInstance.local_temp(str(folder))
+
+    return make
+
+
+_LASTING = (
+    *(dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION),
+    *(dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS),
+)
+"""Events that say what a run has made."""
+
+
+@pytest.fixture
+def classified(classified_demo: tuple[Desk, Outcome], tmp_path: Path) -> Iterator[Desk]:
+    """The same in a store and an instance of their own, for tests that change something: files and records copied."""
+    source, outcome = classified_demo
+    shutil.copytree(source.settings.store, tmp_path / "store")  # type: ignore[arg-type]
+    run = source.instance.get_run_by_id(outcome.run_id)
+    assert run
+    whole = DebugRunPayload.build(source.instance, run)
+    told = [e for e in whole.event_list if e.dagster_event and e.dagster_event.event_type in _LASTING]
+    with dg.DagsterInstance.ephemeral(preload=[whole._replace(event_list=told)]) as instance:
+        instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
+        yield Desk(replace(source.settings, store=tmp_path / "store"), instance)
 
 
 def copy_scene(item: Path, folder: Path, **properties: Any) -> Path:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +19,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from click.testing import Result
 from PIL import Image
 
 from lc_assets import store
+from lc_assets.console import register_all
+from lc_assets.console_agreement import compare_with_truth
 from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.landcover import CLASSES, NO_DATA
@@ -30,23 +33,12 @@ from lc_assets.raster.grid import Grid
 from lc_assets.reference.crosswalk import FOLDER
 from lc_assets.reference.scene import compare_scene
 from lc_assets.reference.sources import Reference, Tile
-from lc_assets.running import Outcome
+from lc_assets.sentinel2.item import parse_scene, read_document
 from lc_assets_tests.conftest import Desk, read
+from lc_assets_tests.rig.command import Shell, environment_restored
 from lc_assets_tests.rig.references import EUROSAT, GRID, agreed, raster
 
 # The asset
-
-
-@pytest.fixture
-def classified(classified_demo: tuple[Desk, Outcome], tmp_path: Path) -> Iterator[Desk]:
-    """The classified demo scene in a store of its own, so that nothing is left in the shared one."""
-    desk, _ = classified_demo
-    store = tmp_path / "store"
-    shutil.copytree(desk.settings.store, store, copy_function=shutil.copyfile)
-    with dg.DagsterInstance.ephemeral() as instance:
-        own = Desk(type(desk.settings)(store=store, stac_url="http://127.0.0.1:9"), instance)
-        instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
-        yield own
 
 
 def test_the_demos_truth_gives_the_figure_that_counting_gives(classified: Desk, demo_item: Path) -> None:
@@ -98,7 +90,8 @@ def test_its_files_are_a_valid_cog_with_names_a_sample_and_small_pictures(classi
         with rasterio.open(classified.folder(DEMO_ITEM_ID).classified) as dataset:
             assert dataset.index(float(row["x"]), float(row["y"])) == at
     for name in ("confusion.png", "disagreement.png"):
-        assert max(Image.open(folder / name).size) <= 500
+        with Image.open(folder / name) as picture:
+            assert max(picture.size) <= 500
         assert (folder / name).stat().st_size < 20_000
     shown = outcome.metadata["reference_agreement"]
     assert len(shown["truth_where"]) < 1000
@@ -248,40 +241,34 @@ def test_a_reference_may_be_given_as_a_value(classified: Desk, demo_item: Path) 
 
 
 @pytest.fixture
-def shell(classified: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+def compare(shell: Shell, classified: Desk) -> Callable[..., Result]:
     """`lc-assets agreement`, on a home of its own and the classified demo scene."""
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("LC_ASSETS_STORE", str(classified.settings.store))
-    monkeypatch.setenv("LC_ASSETS_STAC_URL", "http://127.0.0.1:9")
-    command = [sys.executable, "-m", "lc_assets.cli", "agreement"]
-    options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    return lambda *arguments: subprocess.run([*command, *arguments], **options)  # type: ignore[call-overload]
+    assert classified.settings.store == shell.store
+    return partial(shell, "agreement")
 
 
 def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
-    shell: Callable[..., Any], classified: Desk, tmp_path: Path
+    compare: Callable[..., Result], classified: Desk, tmp_path: Path
 ) -> None:
     with rasterio.open(classified.folder(DEMO_ITEM_ID).classified) as dataset:
         codes, grid = np.where(dataset.read(1) == 8, 80, 40).astype(np.uint8), Grid.of(dataset)
     codes[:30] = 90
     raster(tmp_path / "own.tif", codes, grid.crs, grid.transform)
     crosswalk = ("--crosswalk", str(FOLDER / "esa-worldcover.csv"), "--samples", "400")
-    done = shell(DEMO_ITEM_ID, "--reference", "truth", "--reference", str(tmp_path / "own.tif"), *crosswalk[2:])
-    assert done.returncode == 1
-    assert "there is no crosswalk for the reference 'own'" in done.stdout
-    done = shell(DEMO_ITEM_ID, "--reference", str(tmp_path / "own.tif"), *crosswalk)
-    assert done.returncode == 0, done.stdout
+    done = compare(DEMO_ITEM_ID, "--reference", "truth", "--reference", tmp_path / "own.tif", *crosswalk[2:], code=1)
+    assert "there is no crosswalk for the reference 'own'" in done.output
+    done = compare(DEMO_ITEM_ID, "--reference", tmp_path / "own.tif", *crosswalk)
     assert re.search(
-        r"agrees on \d+\.\d % of [\d,]+ px; a sample of 400 says \d+\.\d % \(\d+\.\d to \d+\.\d\)", done.stdout
+        r"agrees on \d+\.\d % of [\d,]+ px; a sample of 400 says \d+\.\d % \(\d+\.\d to \d+\.\d\)", done.output
     )
-    counted, estimated = done.stdout.split("estimated by the sample")
+    counted, estimated = done.output.split("estimated by the sample")
     assert re.search(r"cropland +100\.0 +\d+\.\d +[\d,]+\n", counted)
     assert re.search(r"tree cover +n/a +n/a +0\n", counted)
     assert re.search(r"cropland +100\.0 \(no interval\) +\d+\.\d \(\d+\.\d to \d+\.\d\) +[\d,]+ \(", estimated)
     for value, low, high in re.findall(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", estimated):
         assert float(low) <= float(value) <= float(high)
-    assert re.search(r"not scored: reference Herbaceous wetland, [\d,]+ px: Plants in water", done.stdout)
-    assert "not scored: map PermanentCrop" in done.stdout
+    assert re.search(r"not scored: reference Herbaceous wetland, [\d,]+ px: Plants in water", done.output)
+    assert "not scored: map PermanentCrop" in done.output
 
 
 @pytest.mark.parametrize(
@@ -294,41 +281,38 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
     ],
 )
 def test_what_cannot_be_compared_is_told_in_a_line(
-    arguments: tuple[str, ...], told: str, shell: Callable[..., Any]
+    arguments: tuple[str, ...], told: str, compare: Callable[..., Result]
 ) -> None:
-    done = shell(*arguments)
-    assert done.returncode in (1, 2)
-    assert told in done.stdout
-    assert "Traceback" not in done.stdout
+    done = compare(*arguments, code=None)
+    assert done.exit_code in (1, 2)
+    assert told in done.output
 
 
-def test_a_mistake_of_the_command_line_leaves_no_failed_run(shell: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_mistake_of_the_command_line_leaves_no_failed_run(compare: Callable[..., Result], tmp_path: Path) -> None:
     (tmp_path / "faulty.csv").write_text("side,code\nmap,0\n")
     for wrong in (("--reference", "nonsense"), ("--crosswalk", str(tmp_path / "faulty.csv"))):
-        assert shell(DEMO_ITEM_ID, *wrong).returncode == 1
+        compare(DEMO_ITEM_ID, *wrong, code=1)
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
         assert instance.get_runs() == []
 
 
-def test_a_token_in_a_references_url_is_not_kept_with_a_run(shell: Callable[..., Any], tmp_path: Path) -> None:
-    done = shell(
-        DEMO_ITEM_ID, "--reference", "https://a.example/b.tif?sig=SECRET", "--crosswalk", "https://h/c?sig=SECRET"
-    )
-    assert done.returncode == 1 and "SECRET" not in done.stdout.replace("crosswalk https://h/c?sig=SECRET", "")
+def test_a_token_in_a_references_url_is_not_kept_with_a_run(compare: Callable[..., Result], tmp_path: Path) -> None:
+    secret = ("--reference", "https://a.example/b.tif?sig=SECRET", "--crosswalk", "https://h/c?sig=SECRET")
+    done = compare(DEMO_ITEM_ID, *secret, code=1)
+    assert "SECRET" not in done.output.replace("crosswalk https://h/c?sig=SECRET", "")
     files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
     assert files and not [path for path in files if b"SECRET" in path.read_bytes()]
 
 
 def test_control_characters_of_a_legend_do_not_reach_the_terminal(
-    shell: Callable[..., Any], demo_item: Path, tmp_path: Path
+    compare: Callable[..., Result], demo_item: Path, tmp_path: Path
 ) -> None:
     shutil.copyfile(demo_item.parent / "truth.tif", tmp_path / "mine.tif")
     legend = (FOLDER / "eurosat.csv").read_text().replace("reference,1,Forest,Forest", "reference,1,\x1b[31mForest,-")
     legend = legend.replace("map,1,Forest,Forest", "map,1,Forest,-")
     (tmp_path / "legend.csv").write_text(legend)
-    done = shell(DEMO_ITEM_ID, "--reference", "mine.tif", "--crosswalk", "legend.csv")
-    assert done.returncode == 0, done.stdout
-    assert "Forest" in done.stdout and "\x1b" not in done.stdout
+    done = compare(DEMO_ITEM_ID, "--reference", "mine.tif", "--crosswalk", "legend.csv")
+    assert "Forest" in done.output and "\x1b" not in done.output
 
 
 def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_files(
@@ -352,44 +336,31 @@ def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_
 
 
 def test_the_references_and_the_crosswalk_may_be_settings(
-    shell: Callable[..., Any], demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    compare: Callable[..., Result], demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copyfile(demo_item.parent / "truth.tif", tmp_path / "mine.tif")
     monkeypatch.setenv("LC_ASSETS_REFERENCE", f"truth, {tmp_path / 'mine.tif'}")
     monkeypatch.setenv("LC_ASSETS_CROSSWALK", str(FOLDER / "eurosat.csv"))
-    done = shell(DEMO_ITEM_ID)
-    assert done.returncode == 0, done.stdout
-    first, second = re.findall(r"agrees on (.*)", done.stdout)
+    done = compare(DEMO_ITEM_ID)
+    first, second = re.findall(r"agrees on (.*)", done.output)
     assert first == second
 
 
-_END_OF_THE_DEMO = """
-import sys
-from pathlib import Path
-from lc_assets.console import register_all
-from lc_assets.console_agreement import compare_with_truth
-from lc_assets.sentinel2.item import parse_scene, read_document
-from lc_assets.settings import Settings
-
-scene = parse_scene(read_document(Path(sys.argv[1])), base=sys.argv[1])
-register_all(Settings.from_environment(), [scene])
-sys.exit(len(compare_with_truth(Settings.from_environment(), scene)))
-"""
-
-
 def test_the_demo_ends_with_how_much_is_right(
-    shell: Callable[..., Any], classified: Desk, demo_item: Path, tmp_path: Path
+    classified: Desk, demo_item: Path, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """(`shell` sets the environment.)"""
-    command = [sys.executable, "-c", _END_OF_THE_DEMO, str(demo_item)]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    scene = parse_scene(read_document(demo_item), base=demo_item)
+    with environment_restored():
+        os.environ["DAGSTER_HOME"] = str(shell.home)
+        register_all(classified.settings, [scene])
+        assert compare_with_truth(classified.settings, scene) == []
+    told = capsys.readouterr().out
     found, truth = read(classified.folder(DEMO_ITEM_ID).classified), read(demo_item.parent / "truth.tif")
     both = (found != NO_DATA.code) & (truth != NO_DATA.code)
     right = 100 * (found == truth)[both].mean()
-    assert f"{right:.1f} % of the pixels are classified right (against truth.tif)" in done.stdout
+    assert f"{right:.1f} % of the pixels are classified right (against truth.tif)" in told
     for c in CLASSES:
         mine = both & (truth == c.code)
         if mine.any():
             line = f"{c.title:<24}{100 * (found == truth)[mine].mean():6.1f} % of {mine.sum():>9,} px found"
-            assert line in done.stdout
+            assert line in told

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +20,11 @@ from lc_assets.definitions import build_definitions
 from lc_assets.inference.models import read_contract
 from lc_assets.standing import Standing, standings
 from lc_assets_tests.conftest import Desk
+from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
 HERE = Path(__file__).parents[1]
 
 
@@ -37,20 +37,11 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> list[PcScene]:
 
 
 @pytest.fixture
-def shell(tmp_path: Path, pc: PlanetaryComputer) -> Run:
-    """`lc-assets` in a folder of its own, on its way through the rig, whose catalogue is empty."""
+def shell(shell: Shell, pc: PlanetaryComputer) -> Shell:
+    """`lc-assets` on its way through the rig, whose catalogue is empty."""
     pc.api.clear()
-
-    def run(*arguments: object, code: int = 0) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
-        home = {"DAGSTER_HOME": str(tmp_path / "home"), "LC_ASSETS_STORE": str(tmp_path / "store")}
-        environment = {**os.environ, **home, "LC_ASSETS_TIMEOUT": "2"}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done
-
-    return run
+    shell.environment |= {"LC_ASSETS_STAC_URL": None, "LC_ASSETS_TIMEOUT": "2"}
+    return shell
 
 
 @contextmanager
@@ -78,7 +69,7 @@ def worked_off(instance: dg.DagsterInstance, folder: Path, seconds: float = 150)
 
 
 def test_search_tells_what_is_there_what_is_done_and_what_is_new(
-    pc: PlanetaryComputer, pair: list[PcScene], shell: Run
+    pc: PlanetaryComputer, pair: list[PcScene], shell: Shell
 ) -> None:
     for scene in pair:
         pc.publish(scene.item, scene.files)
@@ -112,20 +103,20 @@ def test_search_tells_what_is_there_what_is_done_and_what_is_new(
         (["--bbox", ""], "is no box"),
     ],
 )
-def test_a_malformed_search_is_told_in_one_line(shell: Run, arguments: list[str], told: str) -> None:
+def test_a_malformed_search_is_told_in_one_line(shell: Shell, arguments: list[str], told: str) -> None:
     done = shell("search", *arguments, code=1)
     assert told in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_an_empty_variable_does_not_mean_all_scenes(shell: Run) -> None:
+def test_an_empty_variable_does_not_mean_all_scenes(shell: Shell) -> None:
     assert "is no box" in shell("backfill", "--bbox", "", code=1).stderr
     assert "no date" in shell("backfill", "--tile", "33UUB", "--datetime", "", code=1).stderr
 
 
 @pytest.mark.slow
 def test_a_backfill_is_one_of_assets_and_goes_on_with_what_is_left(
-    pc: PlanetaryComputer, pair: list[PcScene], shell: Run, tmp_path: Path
+    pc: PlanetaryComputer, pair: list[PcScene], shell: Shell, tmp_path: Path
 ) -> None:
     """A real daemon works it off. One scene lacks a band: it fails, alone, and the same command takes it up again."""
     for scene in pair:
@@ -177,7 +168,7 @@ def test_a_scene_stands_as_its_runs_left_it(demo_item: Path, desk: Desk) -> None
 
 @pytest.mark.slow
 def test_the_sensor_runs_what_is_new_under_a_real_daemon(
-    pc: PlanetaryComputer, pair: list[PcScene], shell: Run, tmp_path: Path
+    pc: PlanetaryComputer, pair: list[PcScene], shell: Shell, tmp_path: Path
 ) -> None:
     """From the catalogue to the map without a command but the switch; a daemon that is started again runs nothing
     anew."""

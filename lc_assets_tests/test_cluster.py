@@ -28,7 +28,7 @@ from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, ROOT, Cluster, until
 from lc_assets_tests.rig.programs import Missing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs, pytest.mark.xdist_group("cluster")]
 
 SCENES = 24
 

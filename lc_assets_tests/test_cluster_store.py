@@ -18,10 +18,10 @@ from lc_assets.running import ASSET_NAMES
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, Cluster, until
 from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.object_stores import S3
+from lc_assets_tests.rig.object_stores import S3, reached
 from lc_assets_tests.rig.programs import Missing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs, pytest.mark.xdist_group("cluster store")]
 
 REFUSED_SECONDS = 30.0
 
@@ -102,9 +102,9 @@ def _check(whole: Cluster, instance: dg.DagsterInstance, items: list[str], serve
 
 
 @pytest.fixture
-def seen_from_here(remote: tuple[S3, Gate], monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in remote[0].environment.items():
-        monkeypatch.setenv(name, value)
+def seen_from_here(remote: tuple[S3, Gate], tmp_path: Path) -> Iterator[None]:
+    with reached(remote[0].environment, tmp_path / "scratch"):
+        yield
 
 
 def test_a_store_that_refuses_writes_for_half_a_minute_costs_half_a_minute(

@@ -49,7 +49,7 @@ def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
     return evaluator.probabilities(means.reshape(-1, means.shape[-1])).reshape(*means.shape[:2], -1)
 
 
-@pytest.mark.parametrize("stride", [8, 16, 64])
+@pytest.mark.parametrize("stride", [pytest.param(8, marks=pytest.mark.slow), 16, 64])
 def test_every_window_of_the_real_scene_is_what_its_chip_is(real_item: Path, tmp_path: Path, stride: int) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(real_item, tmp_path)
     assert engine.evaluator(stride).name == "dense"

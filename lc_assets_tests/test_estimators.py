@@ -119,7 +119,7 @@ def test_about_95_of_100_intervals_hold_what_the_full_count_says() -> None:
     theirs = np.where(rng.random(ours.shape) < 0.75, ours, rng.choice(3, ours.shape))
     matrix = np.bincount((3 * ours + theirs).ravel(), minlength=9).reshape(3, 3)
     truth, sizes = counted(matrix), allocated(matrix.sum(axis=1), 800)
-    seeds, held = 300, np.zeros(10)
+    seeds, held = 150, np.zeros(10)
     for seed in range(seeds):
         sampler = Sampler(3, 800, seed)
         sampler.offer(ours, theirs, 0)

@@ -10,7 +10,7 @@ from lc_assets.errors import BadItem, BadReference, LandCoverError
 from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.sentinel2.item import checked_id, parse_scene, read_document
 from lc_assets.sentinel2.references import Catalog, resolve
-from lc_assets_tests.conftest import copy_scene, edit_item
+from lc_assets_tests.conftest import NOBODY, QUICK, copy_scene, edit_item
 
 
 def nobody(item_id: str) -> Any:
@@ -106,7 +106,7 @@ def test_a_catalog_that_contains_itself_ends(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_catalog_is_not_an_unknown_item() -> None:
-    [found] = resolve("S2A_SOME_ID", Catalog("http://127.0.0.1:9/stac").scene)
+    [found] = resolve("S2A_SOME_ID", Catalog(f"{NOBODY}/stac", patience=QUICK).scene)
     assert found.error is not None
     assert found.error.transient
     assert "cannot be reached" in str(found.error)

@@ -13,12 +13,10 @@ from pathlib import Path
 import dagster as dg
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
 from lc_assets.assets import class_raster, model_evaluation
-from lc_assets.cli import main
 from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.evaluation.card import HOLD_OUT, evaluate, write_card
@@ -29,38 +27,29 @@ from lc_assets.settings import Settings
 from lc_assets.stac.validate import validate_offline
 from lc_assets.standing import stale_items
 from lc_assets_tests.conftest import Desk, own_model, read
+from lc_assets_tests.rig.command import Shell, invoke
 
 GUIDE = Path(__file__).parents[1] / "docs" / "your-own-model.md"
 
 
-def lc_assets(*arguments: object) -> Result:
-    return CliRunner().invoke(main, [str(a) for a in arguments])
-
-
-def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(demo_item: Path, tmp_path: Path) -> None:
+def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(
+    demo_item: Path, shell: Shell, tmp_path: Path
+) -> None:
     """Through the command line and a real instance: the way a user swaps a model."""
-    home = {"DAGSTER_HOME": str(tmp_path / "dagster"), "LC_ASSETS_STORE": str(tmp_path / "store")}
-
-    def run(*arguments: object, **more: str) -> str:
-        command = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
-        env = {**os.environ, **home, **more}
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     own = str(own_model(tmp_path / "m", ("B08", "B04", "B02"), 10))
-    run("classify", demo_item, "--stride", 64)
-    assert run("stale") == ""
-    assert run("stale", LC_ASSETS_MODEL=own) == f"{DEMO_ITEM_ID}\n"
-    assert "1 scenes: 1 stale" in run("stale", "--backfill", LC_ASSETS_MODEL=own)
-    assert run("stale", "--backfill", LC_ASSETS_MODEL=own) == "nothing to run\n1 were queued or running already\n"
-    with dg.DagsterInstance.from_config(home["DAGSTER_HOME"]) as instance:
+    shell("classify", demo_item, "--stride", 64)
+    assert shell("stale").stdout == ""
+    assert shell("stale", LC_ASSETS_MODEL=own).stdout == f"{DEMO_ITEM_ID}\n"
+    assert "1 scenes: 1 stale" in shell("stale", "--backfill", LC_ASSETS_MODEL=own).stdout
+    again = shell("stale", "--backfill", LC_ASSETS_MODEL=own)
+    assert again.stdout == "nothing to run\n1 were queued or running already\n"
+    with dg.DagsterInstance.from_config(str(shell.home)) as instance:
         [backfill] = instance.get_backfills()
     assert backfill.is_asset_backfill
     assert backfill.tags["lc_assets/model"] == read_contract(Path(own))[0].fingerprint
-    run("classify", DEMO_ITEM_ID, "--stride", 64, LC_ASSETS_MODEL=own)
-    assert run("stale", LC_ASSETS_MODEL=own) == ""
-    assert run("stale") == f"{DEMO_ITEM_ID}\n"
+    shell("classify", DEMO_ITEM_ID, "--stride", 64, LC_ASSETS_MODEL=own)
+    assert shell("stale", LC_ASSETS_MODEL=own).stdout == ""
+    assert shell("stale").stdout == f"{DEMO_ITEM_ID}\n"
 
 
 def test_the_ui_calls_a_map_of_another_model_stale(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
@@ -102,7 +91,7 @@ def test_a_map_carries_its_models_id_and_checksum(classified_demo: tuple[Desk, o
 
 
 def test_describe_prints_what_a_model_promises() -> None:
-    done = lc_assets("model", "describe", SHIPPED)
+    done = invoke("model", "describe", SHIPPED)
     assert done.exit_code == 0, done.output
     contract, _ = read_contract()
     for said in (contract.sha256, "B8A", "L1C, L2A", "64 px at 10 m, bilinear", "Patrick Helber", "PermanentCrop"):
@@ -112,7 +101,7 @@ def test_describe_prints_what_a_model_promises() -> None:
 @pytest.mark.parametrize("named", ["model.json", "model.keras", ""])
 def test_check_takes_a_models_item_its_weights_or_its_folder(tmp_path: Path, named: str) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
-    done = lc_assets("model", "check", own.parent / named)
+    done = invoke("model", "check", own.parent / named)
     assert done.exit_code == 0, done.output
     assert "own 1: fits its contract" in done.output
 
@@ -122,11 +111,11 @@ def test_check_tells_what_is_wrong_in_one_line_each(tmp_path: Path) -> None:
     document = json.loads(own.read_text())
     del document["properties"]["mlm:architecture"]
     own.write_text(json.dumps(document))
-    done = lc_assets("model", "check", own)
+    done = invoke("model", "check", own)
     assert done.exit_code == 1
     assert "mlm:architecture" in done.output
     (own.parent / "model.keras").write_bytes(b"something else")
-    done = lc_assets("model", "check", own)
+    done = invoke("model", "check", own)
     assert done.exit_code == 1
     assert "not the file that its contract was written for" in done.output
     assert "Traceback" not in done.output
@@ -154,7 +143,7 @@ def test_a_changed_contract_of_the_same_weights_is_another_model(tmp_path: Path)
 def test_stale_refuses_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ASSETS_MODEL", str(tmp_path / "nowhere.json"))
     for arguments in (["stale"], ["stale", "--backfill"]):
-        done = lc_assets(*arguments)
+        done = invoke(*arguments)
         assert done.exit_code == 1
         assert "nowhere.json cannot be read" in done.output
 
@@ -174,7 +163,7 @@ def test_a_hostile_contract_is_told_without_steering_the_terminal(
 ) -> None:
     own = changed(own_model(tmp_path / "m", ("B08", "B04", "B02"), 10), **properties)
     for command in ("describe", "check"):
-        done = lc_assets("model", command, own)
+        done = invoke("model", command, own)
         assert done.exit_code == (1 if told else 0), done.output
         assert told is None or (told in done.output and str(own) in done.output)
         assert "\x1b" not in done.output and "\x07" not in done.output
@@ -186,7 +175,7 @@ def test_weights_that_are_no_regular_file_are_never_read(tmp_path: Path, href: s
     document = json.loads(own.read_text())
     document["assets"]["model"]["href"] = href
     own.write_text(json.dumps(document))
-    done = lc_assets("model", "check", own)
+    done = invoke("model", "check", own)
     assert done.exit_code == 1
     assert "not the file that its contract was written for" in done.output
 
@@ -200,7 +189,7 @@ def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
     document = json.loads(own.read_text())
     document["assets"]["model"]["file:checksum"] = "1220" + hashlib.sha256(weights.read_bytes()).hexdigest()
     own.write_text(json.dumps(document))
-    done = lc_assets("model", "check", own)
+    done = invoke("model", "check", own)
     assert done.exit_code == 1
     assert "input shape is not known" in done.output
 
@@ -208,12 +197,12 @@ def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
 def test_a_card_takes_no_other_texts_place_and_claims_nothing_unknown(shared: Path, tmp_path: Path) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     (own.parent / "README.md").write_text("# my notes")
-    done = lc_assets("model", "card", own, "--data", shared / "eurosat")
+    done = invoke("model", "card", own, "--data", shared / "eurosat")
     assert done.exit_code == 1
     assert "is no card of lc-assets" in done.output
     assert sorted(p.name for p in own.parent.iterdir()) == ["README.md", "model.json", "model.keras"]
     (own.parent / "README.md").unlink()
-    done = lc_assets("model", "card", own, "--data", shared / "eurosat")
+    done = invoke("model", "card", own, "--data", shared / "eurosat")
     assert done.exit_code == 0, done.output
     card = (own.parent / "README.md").read_text()
     assert card.startswith("# own 1")
@@ -222,7 +211,7 @@ def test_a_card_takes_no_other_texts_place_and_claims_nothing_unknown(shared: Pa
 
 
 def test_training_refuses_a_name_before_it_reads_anything(tmp_path: Path) -> None:
-    done = lc_assets("train", "--data", tmp_path, "--out", tmp_path / "out", "--name", "my model")
+    done = invoke("train", "--data", tmp_path, "--out", tmp_path / "out", "--name", "my model")
     assert done.exit_code == 1
     assert "its name is 'my model'" in done.output
     assert not (tmp_path / "out").exists()
@@ -235,7 +224,7 @@ def test_the_docs_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path) ->
     done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, env=plain, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     model = tmp_path / "my_model" / "model.json"
-    assert lc_assets("model", "check", model).exit_code == 0
+    assert invoke("model", "check", model).exit_code == 0
     assert validate_offline(json.loads(model.read_text())) == []
     engine = open_model(model)
     assert len(engine.contract.bands) == 4

@@ -10,18 +10,17 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
 import yaml
-from click.testing import CliRunner
 from filelock import FileLock
 
 from lc_assets import console_prune
 from lc_assets.backfills import launch_backfill
-from lc_assets.cli_prune import prune
 from lc_assets.console import keep
 from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
@@ -37,10 +36,11 @@ from lc_assets.sentinel2.raw import RawBands
 from lc_assets.settings import Settings
 from lc_assets.standing import Standing, standings
 from lc_assets.store import Store
-from lc_assets_tests.conftest import Desk, copy_scene
+from lc_assets_tests.conftest import Desk, OnDisk, copy_scene
 from lc_assets_tests.rig.cluster.services import postgresql
+from lc_assets_tests.rig.command import invoke
 from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.object_stores import S3
+from lc_assets_tests.rig.object_stores import s3_store
 from lc_assets_tests.rig.programs import Missing
 from lc_assets_tests.rig.scenes import template_item
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -57,17 +57,16 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     def run(desk: Desk, keep: Keep | None = None, days: int | None = None, *, gone: bool = False, yes: bool) -> str:
         monkeypatch.setattr(console_prune, "opened", lambda settings: nullcontext(desk.instance))
         capsys.readouterr()
-        console_prune.run_prune(desk.settings, keep, days, gone=gone, yes=yes)
+        console_prune.run_prune(desk.settings, keep, days, gone=gone, yes=yes, lease_seconds=1)
         return capsys.readouterr().out
 
     return run
 
 
 @pytest.fixture
-def done(desk: Desk, demo_item: Path) -> Desk:
+def done(classified: Desk) -> Desk:
     """A desk with a scene that is finished."""
-    desk.classify(demo_item, stride=64)
-    return desk
+    return classified
 
 
 def names(folder: Place) -> set[str]:
@@ -148,7 +147,7 @@ def test_a_pruned_scene_can_be_run_again(done: Desk, told: Callable[..., str]) -
     assert not folder.resampled_stack.exists()
     with pytest.raises(LandCoverError, match="materialise raw_bands"):
         RawBands.open(folder.raw_bands, DEMO)
-    assert done.run(DEMO, stride=64).error is None
+    assert done.run(DEMO).error is None
     assert folder.classified.read_bytes() == classified
 
 
@@ -179,7 +178,7 @@ def test_an_interrupt_leaves_nothing_half_and_the_next_call_goes_on(
 
 @pytest.mark.parametrize("standing", [Standing.FAILED, Standing.STALE, Standing.MISSING])
 def test_what_is_not_finished_keeps_its_intermediates(
-    done: Desk, told: Callable[..., str], standing: Standing, tmp_path: Path
+    done: Desk, told: Callable[..., str], standing: Standing, request: pytest.FixtureRequest
 ) -> None:
     if standing is Standing.FAILED:
         assert done.run(DEMO, stride=7).error
@@ -187,9 +186,8 @@ def test_what_is_not_finished_keeps_its_intermediates(
         material = dg.AssetMaterialization("class_raster", partition=DEMO, tags={"dagster/code_version": "other"})
         done.instance.report_runless_asset_event(material)
     else:
-        fresh = dg.DagsterInstance.ephemeral()
-        fresh.add_dynamic_partitions(SCENES, [DEMO])
-        done = Desk(done.settings, fresh)
+        done = Desk(done.settings, request.getfixturevalue("desk").instance)
+        done.instance.add_dynamic_partitions(SCENES, [DEMO])
     assert stands(done) == standing
     before = contents(done.settings.store)
     assert told(done, Keep.NONE, yes=True).splitlines()[-1] == "nothing to remove"
@@ -304,19 +302,26 @@ def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
 
 
 @contextmanager
-def on_sqlite(folder: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+def in_memory(folder: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as instance:
         yield instance
 
 
-@pytest.fixture(params=[on_sqlite, pytest.param(on_postgresql, marks=pytest.mark.slow)])
-def kept(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, desk: Desk) -> Iterator[Desk]:
+@pytest.fixture(
+    params=[
+        "in_memory",
+        pytest.param("on_sqlite", marks=pytest.mark.slow),
+        pytest.param("on_postgresql", marks=pytest.mark.slow),
+    ]
+)
+def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk) -> Iterator[Desk]:
     """A desk whose records are in a database."""
     # Not below pytest's own folder, which only root may enter.
     folder = Path("/tmp") / f"lc-prune-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir()
     try:
-        with request.param(folder) as instance:
+        opened = {"in_memory": in_memory, "on_sqlite": on_disk, "on_postgresql": on_postgresql}[request.param]
+        with opened(folder) as instance:
             yield Desk(desk.settings, instance)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -467,31 +472,26 @@ def test_a_scene_of_local_files_has_gone_when_they_have_and_not_when_their_disk_
 
 
 @pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[ObjectPath]:
+def bucket(tmp_path: Path) -> Iterator[ObjectPath]:
     """A store in an object store."""
-    try:
-        server = S3()
-    except Missing as missing:
-        pytest.skip(str(missing))
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path / "scratch"))
-    root = place_of(f"{server.url}/prune")
-    assert isinstance(root, ObjectPath)
-    yield root
-    server.stop()
+    with s3_store(tmp_path / "scratch") as server:
+        root = place_of(f"{server.url}/prune")
+        assert isinstance(root, ObjectPath)
+        yield root
 
 
 def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
-    desk: Desk, bucket: ObjectPath, demo_item: Path, told: Callable[..., str]
+    classified: Desk, bucket: ObjectPath, told: Callable[..., str]
 ) -> None:
-    away = Desk(Settings(store=bucket, stac_url=desk.settings.stac_url), desk.instance)
-    folder = away.classify(demo_item, stride=64)
+    for path, _ in files_below(classified.settings.store):
+        (bucket / str(path.relative_to(classified.settings.store))).write_bytes(path.read_bytes())
+    away = Desk(replace(classified.settings, store=bucket), classified.instance)
+    folder = away.folder(DEMO)
     before = contents(bucket)
     folder.incoming.mkdir(parents=True)
     (folder.incoming / "B02.tif").write_bytes(bytes(500))
     assert isinstance(folder.lease, ObjectPath)
-    with lease(folder.lease, wait=0):  # another machine is at it
+    with lease(folder.lease, wait=0, seconds=1):  # another machine is at it
         assert "1 scenes have come into use meanwhile" in told(away, Keep.NONE, yes=True)
     assert contents(bucket) == before
     told(away, Keep.NONE, yes=True)
@@ -505,7 +505,4 @@ def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
 
 def test_a_malformed_option_is_told_in_one_line() -> None:
     for arguments, word in ((["--keep", "all"], "'all' is not one of"), (["--runs-older-than", "-3"], "not in the")):
-        done = CliRunner().invoke(prune, arguments)
-        assert done.exit_code == 2
-        assert word in done.output
-        assert "Traceback" not in done.output
+        assert word in invoke("prune", *arguments, code=2).output

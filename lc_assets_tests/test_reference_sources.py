@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import numpy as np
 import pytest
 import rasterio
@@ -31,7 +30,7 @@ from lc_assets.sentinel2.item import Scene, parse_scene, read_document
 from lc_assets.sentinel2.patience import Patience
 from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
-from lc_assets_tests.conftest import Desk, read
+from lc_assets_tests.conftest import Desk, OnDisk, read
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.references import KNOWN, agreed, blocks
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -128,6 +127,7 @@ def collection_of(name: str) -> dict[str, Any]:
 def world(
     pc: PlanetaryComputer,
     classified_demo: tuple[Desk, Outcome],
+    on_disk: OnDisk,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
@@ -158,9 +158,7 @@ def world(
         times = f"{year}-01-01T00:00:00Z", f"{year + 1}-01-01T00:00:00Z"
         published(pc, path, "io-lulc-annual-v02", f"32U-{year}", "data", *times, **{"io:supercell_id": "32U"})
     pc.relay.forget()
-    home = tmp_path / "home"
-    home.mkdir()
-    with dg.DagsterInstance.local_temp(str(home)) as instance:
+    with on_disk(tmp_path / "home") as instance:
         instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
         settings = Settings(store=store, stac_url=PUBLIC_ROOT, patience=QUICK)
         yield World(pc, Desk(settings, instance), grid, worldcover, corner, border, lulc)

@@ -6,6 +6,8 @@ import http.client
 import json
 import ssl
 import time
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
 from lc_assets_tests.rig.wire import Answer, Request
 
+pytestmark = pytest.mark.rig
 CONTENT = bytes(range(256)) * 400
 """Of the blob that most tests ask for: 102,400 bytes."""
 PATH = "sentinel2-l2/rig/B02 10m.tif"
@@ -34,15 +37,29 @@ def blob(pc: PlanetaryComputer) -> str:
     return pc.blobs.put(PATH, CONTENT)
 
 
+asked: list[http.client.HTTPConnection | http.client.HTTPResponse] = []
+"""What a test has opened."""
+
+
+@pytest.fixture(autouse=True)
+def connections_closed() -> Iterator[None]:
+    yield
+    while asked:
+        asked.pop().close()
+
+
 def ask(pc: PlanetaryComputer, url: str, *, patience: float = 20, **headers: str) -> http.client.HTTPResponse:
     """GET through the relay with nothing between the test and the wire that might try again."""
     parts = urlsplit(url)
     context = ssl.create_default_context(cafile=pc.environment["SSL_CERT_FILE"])
     port = urlsplit(pc.relay.url).port
     connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=patience)
+    asked.append(connection)
     connection.set_tunnel(str(parts.hostname), 443)
     connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
-    return connection.getresponse()
+    answer = connection.getresponse()
+    asked.append(answer)
+    return answer
 
 
 def test_a_signed_range_comes_through_the_proxy(pc: PlanetaryComputer, blob: str) -> None:
@@ -121,6 +138,7 @@ def test_reset_is_rst_after_so_many_bytes(pc: PlanetaryComputer, blob: str) -> N
     """Asked without TLS, for Python's hides a reset as an end."""
     pc.relay.inject(Fault("rig/", "reset", after=70_000))
     connection = http.client.HTTPConnection("127.0.0.1", urlsplit(pc.relay.url).port)
+    asked.append(connection)
     connection.request("GET", sdk.sign(blob).replace("https:", "http:"))
     answer = connection.getresponse()
     assert answer.read(70_000) == CONTENT[:70_000]
@@ -260,12 +278,12 @@ def test_the_relay_stops_while_a_client_waits() -> None:
     relay = Relay()
     relay.add_host("x.example", lambda _: Answer(200, {}, b"12345"))
     relay.inject(Fault("x", "stall", after=2))
-    connection = http.client.HTTPConnection("127.0.0.1", urlsplit(relay.url).port, timeout=5)
-    connection.request("GET", "http://x.example/")
-    answer = connection.getresponse()
-    assert answer.read(2) == b"12"
-    started = time.monotonic()
-    relay.stop()
-    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        answer.read()
+    with closing(http.client.HTTPConnection("127.0.0.1", urlsplit(relay.url).port, timeout=5)) as connection:
+        connection.request("GET", "http://x.example/")
+        with closing(connection.getresponse()) as answer:
+            assert answer.read(2) == b"12"
+            started = time.monotonic()
+            relay.stop()
+            with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+                answer.read()
     assert time.monotonic() - started < 2

@@ -22,7 +22,7 @@ from lc_assets.sensors import REPLACES_TAG, new_sentinel2_items
 from lc_assets.sentinel2 import api
 from lc_assets.sentinel2.sweep import FIRST_DAYS, MANY, MOST_DAYS, Sweep
 from lc_assets.settings import Settings
-from lc_assets_tests.conftest import Desk
+from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import template_item
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -127,11 +127,12 @@ class Watcher:
 
 
 @pytest.fixture
-def watcher(pc: PlanetaryComputer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watcher]:
+def watcher(
+    pc: PlanetaryComputer, on_disk: OnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Watcher]:
     pc.api.clear()
     watch(tmp_path)
-    (tmp_path / "home").mkdir()
-    with dg.DagsterInstance.local_temp(str(tmp_path / "home")) as instance:
+    with on_disk(tmp_path / "home") as instance:
         yield Watcher(Desk(Settings(store=tmp_path / "store", watch=tmp_path / "watch.yaml"), instance), monkeypatch)
 
 

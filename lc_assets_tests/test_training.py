@@ -40,6 +40,7 @@ from lc_assets_tests.test_classification import whole_map
 from lc_assets_tests.test_stack import stack_of
 
 
+@pytest.mark.slow
 def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path) -> None:
     from lc_assets.evaluation.splits import read_splits
 

@@ -29,7 +29,7 @@ from lc_assets.sentinel2.raw import MANIFEST, RawBands, fetch_scene
 from lc_assets.settings import Settings
 from lc_assets.store import staging
 from lc_assets.threads import all_of
-from lc_assets_tests.conftest import Desk
+from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
@@ -259,14 +259,12 @@ def test_a_redirect_into_the_machine_is_refused(pc: PlanetaryComputer, stored: P
 
 
 def test_nothing_signed_is_kept_logged_or_shown(
-    pc: PlanetaryComputer, stored: PcScene, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    pc: PlanetaryComputer, stored: PcScene, on_disk: OnDisk, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The whole chain with a fault in it, on an instance with databases on the disk; then every byte is searched."""
     caplog.set_level("DEBUG")
-    home = tmp_path / "home"
-    home.mkdir()
     pc.relay.inject(Fault(B04, "truncate", after=20_000))
-    with dg.DagsterInstance.local_temp(str(home)) as instance:
+    with on_disk(tmp_path / "home") as instance:
         desk = Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9", patience=QUICK), instance)
         item = register(desk, stored)
         assert desk.run(item).error is None
@@ -301,7 +299,7 @@ def test_a_flipped_bit_in_any_block_is_noticed(scene: PcScene, tmp_path: Path) -
     assert silent > 30
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_ends_a_fetch_that_hangs_and_the_scenes_after_it(
     pc: PlanetaryComputer, stored: PcScene, tmp_path: Path, signum: signal.Signals
 ) -> None:

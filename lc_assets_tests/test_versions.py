@@ -10,17 +10,15 @@ import pytest
 
 from lc_assets import collecting, versions
 from lc_assets.versions import code_versions, newest
+from lc_assets_tests.conftest import OnDisk
 
 MAP = dg.AssetKey("class_raster")
 MEMORY = "lc_assets/code_versions/2/class_raster"
 
 
 @pytest.fixture(params=["ephemeral", "sqlite"])
-def instance(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    made = (
-        dg.DagsterInstance.ephemeral() if request.param == "ephemeral" else dg.DagsterInstance.local_temp(str(tmp_path))
-    )
-    with made as instance:
+def instance(request: pytest.FixtureRequest, on_disk: OnDisk, tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() if request.param == "ephemeral" else on_disk(tmp_path) as instance:
         yield instance
 
 
@@ -80,8 +78,8 @@ def test_a_broken_memory_is_made_anew(instance: dg.DagsterInstance, memory: str)
     assert code_versions(instance, MAP, ["a"]) == {"a": "1"}
 
 
-def test_an_id_that_is_given_again_after_a_deletion_is_of_the_new_version(tmp_path: Path) -> None:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+def test_an_id_that_is_given_again_after_a_deletion_is_of_the_new_version(on_disk: OnDisk, tmp_path: Path) -> None:
+    with on_disk(tmp_path) as instance:
         run = make_in_run(instance, "1")
         assert code_versions(instance, MAP) == {"a": "1"}
         record = newest(instance, MAP)["a"]
@@ -94,11 +92,11 @@ def test_an_id_that_is_given_again_after_a_deletion_is_of_the_new_version(tmp_pa
 
 @pytest.mark.parametrize("settled", [600.0, -1.0])
 def test_news_with_an_id_that_is_given_again_are_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: float
+    on_disk: OnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: float
 ) -> None:
     monkeypatch.setattr(collecting, "SETTLED_SECONDS", settled)
     monkeypatch.setattr(collecting, "CATALOG", MAP)
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+    with on_disk(tmp_path) as instance:
         run = make_in_run(instance, "1")
         positions = collecting.news_since(instance, None).positions
         assert collecting.news_since(instance, positions).scenes == []

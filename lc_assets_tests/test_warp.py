@@ -50,9 +50,10 @@ def test_a_window_comes_out_the_same_whatever_is_read_around_it(latlong: list[Ti
     assert (np.array([e.code for e in WORLDCOVER.reference])[part] == whole[41:101, 37:87]).all()
 
 
-def by_points(tiles: list[Tile], across: float, down: float) -> np.ndarray:
-    """The reference's code at a point of each pixel of the grid, so far from its centre; straight from the tiles."""
-    columns, rows = np.meshgrid(np.arange(GRID.width) + 0.5 + across, np.arange(GRID.height) + 0.5 + down)
+def by_points(tiles: list[Tile], across: float, down: float, height: int = GRID.height) -> np.ndarray:
+    """The reference's code at a point of each pixel of the grid (or of its upper rows), so far from its centre:
+    straight from the tiles."""
+    columns, rows = np.meshgrid(np.arange(GRID.width) + 0.5 + across, np.arange(height) + 0.5 + down)
     x, y = transform(GRID.crs, "EPSG:4326", (330_000 + 10 * columns).ravel(), (5_760_000 - 10 * rows).ravel())
     found = np.full(columns.size, 255)
     for tile in tiles:
@@ -61,25 +62,26 @@ def by_points(tiles: list[Tile], across: float, down: float) -> np.ndarray:
             column, row = (np.floor(v).astype(int) for v in ~dataset.transform @ (np.array(x), np.array(y)))
             inside = (column >= 0) & (column < codes.shape[1]) & (row >= 0) & (row < codes.shape[0])
             found[inside] = codes[row[inside], column[inside]]
-    return found.reshape(GRID.shape)
+    return found.reshape(height, GRID.width)
 
 
 def test_a_pixel_takes_the_class_that_covers_most_of_it_also_across_the_border_of_two_tiles(
     latlong: list[Tile],
 ) -> None:
-    found, votes = warped(latlong, WORLDCOVER), np.zeros((*GRID.shape, 256), np.int16)
+    height = 48
+    found, votes = warped(latlong, WORLDCOVER)[:height], np.zeros((height, GRID.width, 256), np.int16)
     for across in np.arange(-0.45, 0.5, 0.1):
         for down in np.arange(-0.45, 0.5, 0.1):
-            np.add.at(votes, (*np.indices(GRID.shape), by_points(latlong, across, down)), 1)
+            np.add.at(votes, (*np.indices(found.shape), by_points(latlong, across, down, height)), 1)
     most, right = votes.max(axis=2), found == votes.argmax(axis=2)
     assert right[most == 100].all()
     assert right[most >= 75].mean() > 0.999
     assert right.mean() > 0.97
-    left_tile = by_points(latlong[:1], 0, 0) != 255
+    left_tile = by_points(latlong[:1], 0, 0, height) != 255
     assert left_tile.any() and not left_tile.all(), "the border does not cross the grid"
     seam = left_tile != np.roll(left_tile, 2, axis=1)
     seam[:, :2] = False
-    assert seam.sum() > 200
+    assert seam.sum() >= 2 * height
     assert right[seam].mean() > 0.95
 
 
@@ -163,14 +165,14 @@ def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_pa
 
 def test_coordinates_of_a_wide_lattice_do_not_run_over(tmp_path: Path) -> None:
     """A reference of 0.4 m under a grid of 220 km: 550,000 of its pixels wide."""
-    wide = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), 22_000, 128)
+    wide = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), 22_000, 40)
     tile = raster(
         tmp_path / "fine.tif",
-        np.full((2500, 2500), 10, np.uint8),
+        np.full((500, 2500), 10, np.uint8),
         wide.crs,
         Affine(0.4, 0, 515_000, 0, -0.4, 5_799_900),
     )
     known = warped([tile], WORLDCOVER, wide) != NOT_KNOWN
-    assert known.sum() == 100 * 100
+    assert known.sum() == 20 * 100
     rows, columns = np.nonzero(known)
-    assert (columns.min(), columns.max(), rows.min(), rows.max()) == (21_500, 21_599, 10, 109)
+    assert (columns.min(), columns.max(), rows.min(), rows.max()) == (21_500, 21_599, 10, 29)

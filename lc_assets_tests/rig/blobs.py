@@ -34,6 +34,7 @@ class Blobs:
         Raises:
             Missing: node or azurite is not installed.
         """
+        programs = [node(), str(azurite())]
         self.account = account
         self.host = account + DOMAIN
         self._key = base64.b64encode(secrets.token_bytes(64)).decode()
@@ -43,7 +44,7 @@ class Blobs:
         self._with_md5: set[str] = set()
         self._master = account_sas(account, self._key)
         port = free_port()
-        command = [node(), str(azurite()), "--blobHost", "127.0.0.1", "--blobPort", str(port)]
+        command = [*programs, "--blobHost", "127.0.0.1", "--blobPort", str(port)]
         command += ["--location", self._folder.name, "--silent", "--disableTelemetry", "--skipApiVersionCheck"]
         folder = Path(self._folder.name)
         environment = {"AZURITE_ACCOUNTS": f"{account}:{self._key}"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 import planetary_computer as sdk
@@ -31,6 +32,8 @@ def planetary_computer() -> Iterator[PlanetaryComputer]:
         rig.start()
     except Missing as missing:
         pytest.skip(str(missing))
+    with contextlib.suppress(pytest.skip.Exception):
+        _ = rig.api  # before any test, for it belongs to none
     yield rig
     rig.stop()
 
@@ -49,6 +52,7 @@ def pc(planetary_computer: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -
     sdk.sas.TOKEN_CACHE.clear()
     sdk.settings.Settings.get.cache_clear()
     yield planetary_computer
+    planetary_computer.relay.hang_up()
     planetary_computer.renew()
     sdk.sas.TOKEN_CACHE.clear()
     sdk.settings.Settings.get.cache_clear()

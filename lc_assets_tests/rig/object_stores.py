@@ -6,15 +6,44 @@ from __future__ import annotations
 import base64
 import contextlib
 import importlib.util
+import os
 import secrets
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
+from lc_assets import buckets
+from lc_assets_tests.rig.command import environment_restored
 from lc_assets_tests.rig.programs import Missing, Program, azurite, free_port, node
 
 BUCKET = "land-cover"
+
+
+@contextlib.contextmanager
+def reached(environment: Mapping[str, str], scratch: Path) -> Iterator[None]:
+    """An object store's variables are set, and all that clients then set and keep for the process is undone."""
+    with environment_restored():
+        os.environ.update(environment, LC_ASSETS_SCRATCH=str(scratch))
+        try:
+            yield
+        finally:
+            buckets._connect.cache_clear()
+            buckets._given.clear()
+
+
+@contextlib.contextmanager
+def s3_store(scratch: Path) -> Iterator[S3]:
+    """moto's server, reached; the test skips where it is missing."""
+    try:
+        server = S3()
+    except Missing as missing:
+        pytest.skip(str(missing))
+    with contextlib.closing(server), reached(server.environment, scratch):
+        yield server
 
 
 class S3:
@@ -74,10 +103,11 @@ class Azure:
         Raises:
             Missing: node or azurite is not installed.
         """
+        programs = [node(), str(azurite())]
         self._folder = tempfile.TemporaryDirectory(prefix="rig-azure-", ignore_cleanup_errors=True)
         self.port = free_port()
         key = base64.b64encode(secrets.token_bytes(64)).decode()
-        command = [node(), str(azurite()), "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--silent"]
+        command = [*programs, "--blobHost", "127.0.0.1", "--blobPort", str(self.port), "--silent"]
         command += ["--location", self._folder.name, "--disableTelemetry", "--skipApiVersionCheck", "--loose"]
         accounts = {"AZURITE_ACCOUNTS": f"{self.ACCOUNT}:{key}"}
         self._program = Program(command, self.port, Path(self._folder.name), environment=accounts).wait()

@@ -66,7 +66,9 @@ def postgres() -> Path:
         Missing: no folder has all four.
     """
     on_path = [Path(folder) for folder in os.get_exec_path()]
-    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: path.parent.name.zfill(4), reverse=True)
+    # PATH alone says what a machine has: Debian puts psql there when it has a server or a client.
+    installed = Path("/usr/lib/postgresql").glob("*/bin") if shutil.which("psql") else ()
+    debian = sorted(installed, key=lambda path: path.parent.name.zfill(4), reverse=True)
     for folder in (*debian, *on_path):
         if all((folder / name).exists() for name in ("initdb", "pg_isready", "postgres", "psql")):
             return folder

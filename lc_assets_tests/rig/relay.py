@@ -116,13 +116,19 @@ class Relay:
         """Forget the exchanges and errors so far."""
         self.exchanges, self.errors = [], []
 
-    def stop(self) -> None:
-        """Close everything, also what stalls."""
-        self._stopping.set()
+    def hang_up(self) -> None:
+        """Close the connections of all clients, also what stalls; they may come again."""
         with self._lock:
-            for sock in (self._listener, *self._open):
+            for sock in self._open:
                 with contextlib.suppress(OSError):
                     sock.shutdown(socket.SHUT_RDWR)
+
+    def stop(self) -> None:
+        """Close everything."""
+        self._stopping.set()
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self.hang_up()
         self._listener.close()
 
     def _accept(self) -> None:

@@ -1,0 +1,111 @@
+"""The suite's own rules: what a test leaves behind fails it, skips are named, a rehearsal is due when it must be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lc_assets_tests.rig import verified
+
+LEAVES_BEHIND = """
+import os, signal, subprocess, threading, time
+import dagster as dg, pytest
+from dagster._core.storage.defs_state.base import _current_storage
+from lc_assets_tests.rig import hygiene
+
+hygiene._GRACE_SECONDS = 0.1
+
+def test_an_open_instance(): dg.DagsterInstance.ephemeral()
+def test_state_storage(): _current_storage.set(object())
+def test_a_thread(): threading.Thread(target=time.sleep, args=(1,), daemon=True).start()
+def test_a_process(): globals().update(kept=subprocess.Popen(["sleep", "1"]))
+def test_environment(): os.environ["LC_ASSETS_LEFT"] = "1"
+def test_working_folder(tmp_path): os.chdir(tmp_path)
+def test_signal_handlers(): signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+def test_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LC_ASSETS_LEFT", "1")
+    with dg.DagsterInstance.ephemeral(): pass
+    subprocess.run(["true"])
+"""
+
+
+def run(pytester: pytest.Pytester, plugin: str, *options: str) -> pytest.RunResult:
+    """A suite of its own, in a process of its own."""
+    return pytester.runpytest_subprocess("-p", f"lc_assets_tests.rig.{plugin}", "-p", "no:randomly", *options)
+
+
+@pytest.fixture(autouse=True)
+def findable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(verified.ROOT))
+
+
+def test_a_test_that_leaves_something_behind_fails_and_says_what(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(LEAVES_BEHIND)
+    result = run(pytester, "hygiene")
+    result.assert_outcomes(passed=8, errors=7)
+    for test, what in (
+        ("an_open_instance", "an open instance"),
+        ("state_storage", "Dagster's current state storage"),
+        ("a_thread", "a thread: <Thread"),
+        ("a_process", "a process: ['sleep', '1']"),
+        ("environment", "environment: {} before, {'LC_ASSETS_LEFT': '1'} after"),
+        ("working_folder", "working folder"),
+        ("signal_handlers", "signal handlers"),
+    ):
+        assert any(f"::test_{test} leaves behind: {what}" in line for line in result.outlines), what
+
+
+def test_a_skip_that_is_not_named_fails_the_run(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("import pytest\ndef test_it(): pytest.skip('needs a moon')")
+    pytester.makeini("[pytest]\nmarkers = slow\n rig")
+    for allowed, code in (("^needs a moon", pytest.ExitCode.OK), ("^needs a sun", pytest.ExitCode.TESTS_FAILED)):
+        (pytester.path / "may-skip.txt").write_text(f"# why\n{allowed}\n")
+        result = run(pytester, "suite", "--may-skip", "may-skip.txt")
+        assert result.ret == code
+        assert ("MAY NOT SKIP here: 1 for the reason 'needs a moon'" in result.stdout.str()) == (code != 0)
+
+
+def test_a_test_that_takes_long_without_the_mark_is_named(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers = slow\n rig")
+    pytester.makepyfile("""
+        import time, pytest
+        from lc_assets_tests.rig import suite
+        suite.SLOW_SECONDS = 0.01
+        def test_long(): time.sleep(0.05)
+        @pytest.mark.slow
+        def test_marked(): time.sleep(0.05)
+    """)
+    said = [line for line in run(pytester, "suite").outlines if "without the mark slow" in line]
+    assert len(said) == 1 and "test_long" in said[0]
+
+
+def test_a_rehearsal_is_due_when_a_file_that_it_covers_has_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verified, "ROOT", tmp_path)
+    monkeypatch.setattr(verified, "RECORD", tmp_path / "verified.json")
+    monkeypatch.setattr(verified, "COVERS", {"drill": ("folder", "file")})
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a.py").write_text("1")
+    (tmp_path / "file").write_text("1")
+    assert verified.is_due("drill")
+    verified.record("drill")
+    assert not verified.is_due("drill")
+    for change in (
+        lambda: (tmp_path / "folder" / "a.py").write_text("2"),
+        lambda: (tmp_path / "folder" / "b.py").write_text(""),
+        lambda: (tmp_path / "folder" / "b.py").unlink(),
+    ):
+        change()
+        assert verified.is_due("drill")
+        verified.record("drill")
+    (tmp_path / "file").unlink()
+    with pytest.raises(FileNotFoundError, match="which the rehearsal drill covers"):
+        verified.is_due("drill")
+
+
+@pytest.mark.parametrize("name", verified.COVERS)
+def test_what_a_rehearsal_covers_is_there(name: str) -> None:
+    assert verified.digest(name)
