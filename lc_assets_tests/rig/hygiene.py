@@ -23,6 +23,8 @@ from dagster._utils.interrupts import setup_interrupt_handlers
 
 _GRACE_SECONDS = 5.0
 """Threads and children may still be ending."""
+_SET_BY_LIBRARIES = {"PYTEST_CURRENT_TEST", "TF_FORCE_GPU_ALLOW_GROWTH", "TORCHINDUCTOR_CACHE_DIR"}
+"""Variables that pytest, Keras and PyTorch set when they are first used."""
 _OF_FIXTURES = ("asyncio_",)
 """Threads that a fixture's own program starts when it first needs them: Playwright's, of a file's browser."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGXFSZ)
@@ -86,7 +88,6 @@ def pytest_configure() -> None:
     _watch_processes()
     # What libraries set for good at their first use is set from the beginning.
     setup_interrupt_handlers()  # Dagster
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # Keras
     # moto's server, a process of its own, brings boto3. A user has none, and where rasterio finds one it asks for
     # credentials with every file.
     sys.modules["boto3"] = None  # type: ignore[assignment]
@@ -98,7 +99,7 @@ def pytest_configure() -> None:
 def _state() -> dict[str, Any]:
     """What must be the same before and after a test."""
     return {
-        "environment": {k: v for k, v in os.environ.items() if k != "PYTEST_CURRENT_TEST"},
+        "environment": {k: v for k, v in os.environ.items() if k not in _SET_BY_LIBRARIES},
         "working folder": str(Path.cwd()),
         "Dagster's current state storage": DefsStateStorage.get(),
         "signal handlers": [signal.getsignal(number) for number in _SIGNALS],
@@ -141,7 +142,7 @@ def nothing_is_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         time.sleep(0.01)
     faults += left()
     if faults:
-        for name in os.environ.keys() - before["environment"].keys() - {"PYTEST_CURRENT_TEST"}:
+        for name in os.environ.keys() - before["environment"].keys() - _SET_BY_LIBRARIES:
             del os.environ[name]
         os.environ.update(before["environment"])
         os.chdir(before["working folder"])
