@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,10 @@ from lc_assets.sentinel2.references import Catalog
 from lc_assets.settings import Settings
 from lc_assets.stac.mlm import contract_to_item
 from lc_assets.store import SceneFolder, Store
+from lc_assets_tests.rig.command import NOBODY, QUICK, Shell
 
 pytest_plugins = ["pytester"]
-pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "suite", "fixtures", "browser", "command")]
+pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "suite", "fixtures", "browser")]
 
 
 def pytest_configure() -> None:
@@ -43,10 +45,6 @@ def pytest_configure() -> None:
     os.environ.setdefault("KERAS_BACKEND", "openvino")
 
 
-NOBODY = "http://127.0.0.1:9"
-"""A catalogue that cannot be reached."""
-QUICK = Patience(backoff=0.01)
-"""For tests that are not about back-offs."""
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
@@ -96,6 +94,19 @@ class Desk:
         ops = {"class_raster": {"config": config}} if config else {}
         return run_scene(build_definitions(self.settings), self.instance, item, ops)
 
+    def materialize(self, asset: str, item: str = DEMO_ITEM_ID, **config: Any) -> dg.ExecuteInProcessResult:
+        """Materialise one asset of a registered item by itself; keywords configure it. A failure is in the result."""
+        definitions = build_definitions(self.settings)
+        return dg.materialize(
+            definitions.assets,  # type: ignore[arg-type]
+            selection=asset,
+            resources=definitions.resources,
+            instance=self.instance,
+            partition_key=item,
+            run_config={"ops": {asset: {"config": config}}} if config else None,
+            raise_on_error=False,
+        )
+
     def classify(self, item: Path, **config: Any) -> SceneFolder:
         """Register and materialise; the run must succeed."""
         scene = self.add(item)
@@ -140,13 +151,21 @@ OnDisk = Callable[[Path], dg.DagsterInstance]
 
 @pytest.fixture
 def on_disk(databases: Path) -> OnDisk:
-    """Makes an instance whose records are on the disk, in a folder; whoever wants it enters it."""
+    """A function that returns an instance with its records on the disk, in a folder; enter it with `with`."""
 
     def make(folder: Path) -> dg.DagsterInstance:
         shutil.copytree(databases, folder, dirs_exist_ok=True)
         return dg.DagsterInstance.local_temp(str(folder))
 
     return make
+
+
+@pytest.fixture
+def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """`lc-assets` in the test's own folder, where no catalogue answers and none is waited for."""
+    shutil.copytree(databases, tmp_path / "home")
+    monkeypatch.setattr("lc_assets.settings.Patience", partial(Patience, backoff=QUICK.backoff))
+    return Shell(tmp_path)
 
 
 _LASTING = (
@@ -164,8 +183,8 @@ def classified(classified_demo: tuple[Desk, Outcome], tmp_path: Path) -> Iterato
     run = source.instance.get_run_by_id(outcome.run_id)
     assert run
     whole = DebugRunPayload.build(source.instance, run)
-    told = [e for e in whole.event_list if e.dagster_event and e.dagster_event.event_type in _LASTING]
-    with dg.DagsterInstance.ephemeral(preload=[whole._replace(event_list=told)]) as instance:
+    lasting = [e for e in whole.event_list if e.dagster_event and e.dagster_event.event_type in _LASTING]
+    with dg.DagsterInstance.ephemeral(preload=[whole._replace(event_list=lasting)]) as instance:
         instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
         yield Desk(replace(source.settings, store=tmp_path / "store"), instance)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,16 +16,8 @@ from lc_assets_tests.rig.command import Shell
 
 CHECKOUT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-
-
-def environment(home: Path) -> dict[str, str]:
-    return {
-        **os.environ,
-        "DAGSTER_HOME": str(home / "home"),
-        "LC_ASSETS_STORE": str(home / "store"),
-        "LC_ASSETS_STAC_URL": "http://127.0.0.1:9",
-        "DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME": "lc_assets.definitions",
-    }
+MATERIALIZE = {"DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME": "lc_assets.definitions"}
+"""What activating .venv sets: `dagster asset materialize` does not read workspace.yaml."""
 
 
 def second_scene(demo_item: Path, folder: Path, item_id: str = "S2B_MSIL2A_20240624T103629_R008_T32ULC_X") -> Path:
@@ -88,7 +79,8 @@ def test_a_bad_setting_is_explained(demo_item: Path, shell: Shell) -> None:
 
 def test_a_checkout_gets_a_home_that_dagster_commands_find(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text((CHECKOUT / "workspace.yaml").read_text())
-    env = {k: v for k, v in environment(tmp_path).items() if k not in ("DAGSTER_HOME", "LC_ASSETS_STORE")}
+    env = shell.child_environment() | MATERIALIZE
+    del env["DAGSTER_HOME"], env["LC_ASSETS_STORE"]
     shell("register", demo_item, DAGSTER_HOME=None, LC_ASSETS_STORE=None)
     assert (tmp_path / ".dagster" / "dagster.yaml").exists()
     assert "enabled: false" in (tmp_path / ".dagster" / "dagster.yaml").read_text()  # telemetry
@@ -105,7 +97,7 @@ def test_a_job_backfill_from_the_checkout_classifies_all_its_partitions(
     other = second_scene(demo_item, tmp_path / "other")
     ids = [DEMO_ITEM_ID, json.loads(other.read_text())["id"]]
     shell("register", demo_item, other)
-    env = environment(tmp_path)
+    env = shell.child_environment()
     backfill = [
         BIN / "dagster",
         "job",

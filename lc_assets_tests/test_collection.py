@@ -41,7 +41,7 @@ from lc_assets.stac.collection import COLLECTION_FILE, COLLECTION_ID, INDEX_FILE
 from lc_assets.stac.validate import validate_offline
 from lc_assets.store import Store
 from lc_assets_tests.conftest import Desk, OnDisk
-from lc_assets_tests.rig.command import Shell, invoke
+from lc_assets_tests.rig.command import NOBODY, Shell, invoke
 from lc_assets_tests.rig.object_stores import s3_store
 from lc_assets_tests.rig.programs import pgstac
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -643,7 +643,7 @@ def done(store: Store, ten: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     """`lc-assets search --done` in a store of ten maps; where there is no server, and no instance."""
     shutil.copytree(ten.root, store.root)  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LC_ASSETS_STAC_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("LC_ASSETS_STAC_URL", NOBODY)
     monkeypatch.setenv("LC_ASSETS_STORE", str(store.root))
     yield partial(invoke, "search", "--done")
     assert not (tmp_path / ".dagster").exists()

@@ -12,7 +12,6 @@ import pystac
 import pytest
 
 import lc_assets
-from lc_assets.assets import SCENE_ASSETS
 from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.errors import LandCoverError
@@ -222,14 +221,7 @@ def test_the_page_tells_what_the_assets_before_it_have_taken(classified_demo: tu
 def test_a_page_of_another_models_map_is_refused(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
     desk.classify(demo_item)
     other = own_model(tmp_path / "own", ("B04", "B03", "B02"), 10)
-    result = dg.materialize(
-        [*SCENE_ASSETS],
-        selection="report",
-        resources=build_definitions(replace(desk.settings, model=other)).resources or {},
-        instance=desk.instance,
-        partition_key=DEMO_ITEM_ID,
-        raise_on_error=False,
-    )
+    result = Desk(replace(desk.settings, model=other), desk.instance).materialize("report")
     [failed] = [event for event in result.all_events if event.is_step_failure]
     assert "its class map was made by" in str(failed.step_failure_data.user_failure_data.description)
     assert "asset report" in str(failed.step_failure_data.user_failure_data.description)

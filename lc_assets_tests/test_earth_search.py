@@ -20,6 +20,7 @@ from lc_assets.sentinel2.raw import RawBands
 from lc_assets.sentinel2.references import resolve
 from lc_assets.settings import Settings
 from lc_assets_tests.conftest import Desk, read
+from lc_assets_tests.rig.command import NOBODY
 from lc_assets_tests.rig.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scene, pc_scenes
@@ -44,9 +45,7 @@ def expected(scene: PcScene, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         document["assets"][key]["href"] = str(path)
     (folder / "item.json").write_text(json.dumps(document))
     with dg.DagsterInstance.ephemeral() as instance:
-        made = Desk(Settings(store=folder / "store", stac_url="http://127.0.0.1:9"), instance).classify(
-            folder / "item.json"
-        )
+        made = Desk(Settings(store=folder / "store", stac_url=NOBODY), instance).classify(folder / "item.json")
         return read(made.classified), read(made.confidence)
 
 

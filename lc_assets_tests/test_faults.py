@@ -21,8 +21,6 @@ import dagster as dg
 import pytest
 import rasterio
 
-from lc_assets.definitions import build_definitions
-from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.errors import BadModel, StoreError
 from lc_assets.inference.models import SHIPPED, open_model, read_contract
 from lc_assets.settings import Settings
@@ -179,10 +177,6 @@ def test_a_disk_that_fills_up_under_gdal_is_told_and_leaves_no_map(demo_item: Pa
 COMMAND = [sys.executable, "-m", "lc_assets.cli"]
 
 
-def environment(home: Path) -> dict[str, str]:
-    return {**os.environ, "DAGSTER_HOME": str(home / "home"), "LC_ASSETS_STORE": str(home / "store")}
-
-
 @pytest.mark.parametrize(
     ("after", "stride"),
     [
@@ -195,7 +189,7 @@ def test_a_run_killed_anywhere_is_simply_run_again(
     demo_item: Path, shell: Shell, tmp_path: Path, after: str, stride: str
 ) -> None:
     arguments = [*COMMAND, "classify", str(demo_item), "--stride", stride]
-    process = subprocess.Popen(arguments, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(arguments, cwd=tmp_path, env=shell.child_environment(), stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     scenes = tmp_path / "store" / "scenes"
     while time.monotonic() < deadline and process.poll() is None:
@@ -215,11 +209,11 @@ def test_a_run_killed_anywhere_is_simply_run_again(
 
 
 @pytest.mark.slow
-def test_two_processes_may_classify_the_same_item_at_once(demo_item: Path, tmp_path: Path) -> None:
+def test_two_processes_may_classify_the_same_item_at_once(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     arguments = [*COMMAND, "classify", str(demo_item), "--stride", "64"]
     both = [
         subprocess.Popen(
-            arguments, cwd=tmp_path, env=environment(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            arguments, cwd=tmp_path, env=shell.child_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         for _ in range(2)
     ]
@@ -247,15 +241,8 @@ def test_leftovers_of_dead_processes_are_swept_and_live_ones_spared(tmp_path: Pa
 
 
 def test_a_model_swapped_after_the_map_was_made_is_noticed(classified: Desk, tmp_path: Path) -> None:
-    other = build_definitions(replace(classified.settings, model=own_model(tmp_path / "m", ("B02",), 10)))
-    result = dg.materialize(
-        list(other.assets),  # type: ignore[arg-type]
-        selection=["catalog"],
-        partition_key=DEMO_ITEM_ID,
-        instance=classified.instance,
-        resources=dict(other.resources or {}),
-        raise_on_error=False,
-    )
+    other = replace(classified.settings, model=own_model(tmp_path / "m", ("B02",), 10))
+    result = Desk(other, classified.instance).materialize("catalog")
     [failure] = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert "materialise class_raster again" in failure.user_failure_data.description
 

@@ -10,7 +10,8 @@ from lc_assets.errors import BadItem, BadReference, LandCoverError
 from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.sentinel2.item import checked_id, parse_scene, read_document
 from lc_assets.sentinel2.references import Catalog, resolve
-from lc_assets_tests.conftest import NOBODY, QUICK, copy_scene, edit_item
+from lc_assets_tests.conftest import copy_scene, edit_item
+from lc_assets_tests.rig.command import NOBODY, QUICK
 
 
 def nobody(item_id: str) -> Any:

@@ -21,7 +21,6 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from lc_assets.buckets import gdal_settings
-from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.errors import StoreError
 from lc_assets.lease import lease
@@ -41,7 +40,8 @@ from lc_assets.reference.scene import agreement_folder, read_document
 from lc_assets.running import Outcome
 from lc_assets.settings import Settings
 from lc_assets.store import staging
-from lc_assets_tests.conftest import NOBODY, QUICK, Desk
+from lc_assets_tests.conftest import Desk
+from lc_assets_tests.rig.command import NOBODY, QUICK
 from lc_assets_tests.rig.gate import Gate
 from lc_assets_tests.rig.object_stores import S3, Azure, reached
 from lc_assets_tests.rig.programs import Missing
@@ -96,18 +96,6 @@ def _products(desk: Desk, item: str = DEMO_ITEM_ID) -> dict[str, bytes]:
         path.name: path.read_bytes()
         for path in (folder.classified, folder.confidence, folder.overview, folder.thumbnail)
     }
-
-
-def _fetched(desk: Desk) -> bool:
-    """Whether raw_bands can be materialised."""
-    definitions = build_definitions(desk.settings)
-    return dg.materialize(
-        definitions.assets,  # type: ignore[arg-type]
-        selection="raw_bands",
-        resources=definitions.resources,
-        instance=desk.instance,
-        partition_key=DEMO_ITEM_ID,
-    ).success
 
 
 def _names(place: Place) -> set[str]:
@@ -182,7 +170,7 @@ def test_a_store_that_forbids_writing_is_one_error_and_nothing_half_written(
     assert DEMO_ITEM_ID in outcome.error and "->" in outcome.error
     remote[1].refuse()
     assert not away.folder(DEMO_ITEM_ID).folder.is_dir()
-    assert _fetched(away)
+    assert away.materialize("raw_bands").success
 
 
 @pytest.mark.slow

@@ -128,15 +128,7 @@ def test_keep_stack_removes_the_raw_bands_of_a_written_one_but_not_the_item(
     assert "stack.tif" in names(folder.resampled_stack)
     assert stands(desk) == Standing.DONE
     # The map can be made anew from the stack that was kept.
-    made = dg.materialize(
-        build_definitions(desk.settings).assets,  # type: ignore[arg-type]
-        selection=["class_raster"],
-        instance=desk.instance,
-        partition_key=DEMO,
-        resources=build_definitions(desk.settings).resources,
-        run_config={"ops": {"class_raster": {"config": {"stride": 64}}}},
-    )
-    assert made.success
+    assert desk.materialize("class_raster", stride=64).success
 
 
 def test_a_pruned_scene_can_be_run_again(done: Desk, told: Callable[..., str]) -> None:
@@ -301,12 +293,6 @@ def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
         server.stop()
 
 
-@contextmanager
-def in_memory(folder: Path) -> Iterator[dg.DagsterInstance]:
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
 @pytest.fixture(
     params=[
         "in_memory",
@@ -320,8 +306,12 @@ def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk) -> Iterato
     folder = Path("/tmp") / f"lc-prune-{os.getpid()}-{time.monotonic_ns()}"
     folder.mkdir()
     try:
-        opened = {"in_memory": in_memory, "on_sqlite": on_disk, "on_postgresql": on_postgresql}[request.param]
-        with opened(folder) as instance:
+        opened = {
+            "in_memory": lambda _: dg.DagsterInstance.ephemeral(),
+            "on_sqlite": on_disk,
+            "on_postgresql": on_postgresql,
+        }
+        with opened[request.param](folder) as instance:
             yield Desk(desk.settings, instance)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -31,6 +31,7 @@ from lc_assets.store import staging
 from lc_assets.threads import all_of
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
+from lc_assets_tests.rig.command import NOBODY
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -56,7 +57,7 @@ def stored(pc: PlanetaryComputer, scene: PcScene, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Desk]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9", patience=QUICK), instance)
+        yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, patience=QUICK), instance)
 
 
 def fetched(desk: Desk, scene: Scene, patience: Patience = QUICK) -> RawBands:
@@ -265,7 +266,7 @@ def test_nothing_signed_is_kept_logged_or_shown(
     caplog.set_level("DEBUG")
     pc.relay.inject(Fault(B04, "truncate", after=20_000))
     with on_disk(tmp_path / "home") as instance:
-        desk = Desk(Settings(store=tmp_path / "store", stac_url="http://127.0.0.1:9", patience=QUICK), instance)
+        desk = Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, patience=QUICK), instance)
         item = register(desk, stored)
         assert desk.run(item).error is None
         pc.relay.inject(Fault(B04, "status", times=-1, status=404))

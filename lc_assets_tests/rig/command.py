@@ -6,17 +6,19 @@ For what is said and written. What is about exit codes of a real process, signal
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner, Result
 
 from lc_assets.cli import main
 from lc_assets.sentinel2.patience import Patience
+
+NOBODY = "http://127.0.0.1:9"
+"""A catalogue that cannot be reached."""
+QUICK = Patience(backoff=0.01)
+"""For tests that are not about back-offs."""
 
 
 @contextmanager
@@ -68,7 +70,7 @@ class Shell:
         self.environment: dict[str, str | None] = {
             "DAGSTER_HOME": str(self.home),
             "LC_ASSETS_STORE": str(self.store),
-            "LC_ASSETS_STAC_URL": "http://127.0.0.1:9",
+            "LC_ASSETS_STAC_URL": NOBODY,
         }
 
     def __call__(self, *arguments: object, code: int | None = 0, **environment: str | None) -> Result:
@@ -77,10 +79,6 @@ class Shell:
             os.chdir(self.folder)
             return invoke(*arguments, code=code, **{**self.environment, **environment})
 
-
-@pytest.fixture
-def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """`lc-assets` in the test's own folder, where no catalogue answers and none is waited for."""
-    shutil.copytree(databases, tmp_path / "home")
-    monkeypatch.setattr("lc_assets.settings.Patience", partial(Patience, backoff=0.01))
-    return Shell(tmp_path)
+    def child_environment(self) -> dict[str, str]:
+        """The variables for a program that a test starts in the folder."""
+        return {**os.environ, **{name: value for name, value in self.environment.items() if value is not None}}

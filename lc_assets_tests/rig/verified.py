@@ -54,16 +54,18 @@ def digest(name: str) -> str:
     return total.hexdigest()
 
 
+def _recorded() -> dict[str, str]:
+    return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+
+
 def is_due(name: str) -> bool:
     """Whether something that a rehearsal covers has changed since it passed last."""
-    known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
-    return known.get(name) != digest(name)
+    return _recorded().get(name) != digest(name)
 
 
 def record(name: str) -> None:
     """Note that a rehearsal has passed on the files that are here."""
-    known = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
-    known[name] = digest(name)
+    known = {**_recorded(), name: digest(name)}
     RECORD.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
