@@ -19,6 +19,7 @@ from lc_assets.cli_prune import prune
 from lc_assets.cli_search import backfill, search, stale
 from lc_assets.cli_shared import (
     all_references,
+    dilation_option,
     finish,
     from_option,
     mask_option,
@@ -67,6 +68,7 @@ main.add_command(view)
 @store_option
 @stride_option
 @mask_option
+@dilation_option
 @click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
 @said
 def classify(
@@ -75,6 +77,7 @@ def classify(
     store: str | None,
     stride: int | None,
     mask_clouds: bool | None,
+    mask_dilation: int | None,
     verbose: bool,
 ) -> None:
     """Classify scenes: register, materialise all six assets of each, say what became of them.
@@ -82,7 +85,7 @@ def classify(
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
     settings = settings_with(store)
-    config = op_config(settings, stride, mask_clouds)
+    config = op_config(settings, stride, mask_clouds, mask_dilation)
     scenes, failures = resolved(all_references(references, listed), settings)
     from lc_assets.console import classify_all
 

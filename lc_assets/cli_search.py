@@ -9,6 +9,7 @@ import click
 
 from lc_assets.cli_shared import (
     all_references,
+    dilation_option,
     finish,
     from_option,
     mask_option,
@@ -85,6 +86,7 @@ def search(store: str | None, ids: bool, register: bool, backfill: bool, done: b
 @store_option
 @stride_option
 @mask_option
+@dilation_option
 @click.option("--all", "everything", is_flag=True, help="Run what is done already, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run: an id and how it stands, one a line.")
 @said
@@ -94,6 +96,7 @@ def backfill(
     store: str | None,
     stride: int | None,
     mask_clouds: bool | None,
+    mask_dilation: int | None,
     everything: bool,
     dry_run: bool,
     **place: Any,
@@ -116,7 +119,7 @@ def backfill(
         scenes, failures = resolved(all_references(references, listed), settings)
     elif query:
         scenes, failures = parsed(settings, find(settings, query))
-    config = op_config(settings, stride, mask_clouds)
+    config = op_config(settings, stride, mask_clouds, mask_dilation)
     run_backfill(settings, scenes, config, everything=everything, dry_run=dry_run)
     finish(failures, len(failures) + len(scenes or ()))
 

@@ -41,19 +41,34 @@ mask_option = click.option(
     help="Call clouds and their shadows No Data (by SCL).  [default: mask]",
 )
 
+dilation_option = click.option(
+    "--mask-dilation",
+    type=int,
+    metavar="METRES",
+    help="Grow cloud and cloud shadow by so much before they hide pixels; 0: not at all.  [default: 100]",
+)
 
-def op_config(settings: Settings, stride: int | None, mask_clouds: bool | None) -> dict[str, Any]:
+
+def op_config(
+    settings: Settings, stride: int | None, mask_clouds: bool | None, mask_dilation: int | None
+) -> dict[str, Any]:
     """Config of the ops for what the command line says of class_raster.
 
     Raises:
         BadModel: the stride is none for the configured model; better told here than by a failed run of each scene.
+        LandCoverError: the dilation is out of range.
     """
     if stride is not None:
         from lc_assets.inference.layout import check_stride
         from lc_assets.inference.models import read_contract
 
         check_stride(stride, read_contract(settings.model)[0].chip_size)
-    config = {key: value for key, value in (("stride", stride), ("mask_clouds", mask_clouds)) if value is not None}
+    if mask_dilation is not None:
+        from lc_assets.sentinel2.scl import check_dilation
+
+        check_dilation(mask_dilation)
+    said = {"stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
+    config = {key: value for key, value in said.items() if value is not None}
     return {"class_raster": {"config": config}} if config else {}
 
 

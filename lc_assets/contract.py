@@ -52,11 +52,13 @@ class ModelContract:
         product_levels: levels the model was made for, of ``L1C`` and ``L2A``.
         mean, std: per band, in DN with the radiometric offset removed; the network sees ``(DN - mean) / std`` in
         float32.
-            A pixel without data is shown to the network as ``mean``, i.e. as 0.
+            A pixel without data, where none with data is near, is shown to the network as ``mean``, i.e. as 0.
         chip_size: width and height of a chip in 10 m pixels.
         resampling: kernel that brought the 20 m and 60 m bands to 10 m, in GDAL's name (``bilinear``).
         class_names: what the outputs mean, in output order.
         sha256: SHA-256 of the `.keras` file, lower-case hex.
+        highest: per band, the highest DN that the network was trained on, offset removed: a higher one is shown to it
+            as this one. Empty: not known.
         hyperparameters, metrics, training_data, limitations, framework: for people and the MLM item; never used in
         inference.
     """
@@ -71,6 +73,7 @@ class ModelContract:
     resampling: str
     class_names: tuple[str, ...]
     sha256: str
+    highest: tuple[float, ...] = ()
     framework: str = "keras"
     framework_version: str = ""
     total_parameters: int = 0
@@ -84,7 +87,7 @@ class ModelContract:
 
     def __post_init__(self) -> None:
         # A list, as JSON and notebooks have it, is as good as a tuple.
-        for name in ("bands", "product_levels", "mean", "std", "class_names", "limitations"):
+        for name in ("bands", "product_levels", "mean", "std", "highest", "class_names", "limitations"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         where = f"model {self.name[:80]}"
@@ -112,6 +115,15 @@ class ModelContract:
                 f"{len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} deviations",
                 asset=where,
                 remedy=remedy,
+            )
+        if self.highest and (
+            len(self.highest) != len(self.bands)
+            or not all(mean < high <= _DN_MAX for mean, high in zip(self.mean, self.highest, strict=True))
+        ):
+            raise BadModel(
+                f"its highest DN are {', '.join(f'{high:g}' for high in self.highest)}",
+                asset=where,
+                remedy=f"give one per band (value_scaling's maximum), above its mean and up to {_DN_MAX:g}, or none",
             )
         for band, mean, std in zip(self.bands, self.mean, self.std, strict=True):
             if not (math.isfinite(mean) and abs(mean) <= _DN_MAX and math.isfinite(std) and _STD_MIN <= std <= _DN_MAX):
@@ -145,4 +157,5 @@ class ModelContract:
     def fingerprint(self) -> str:
         """12 hex digits that change with anything that changes a prediction: weights, bands, scaling, chip, kernel."""
         said = (self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling, self.class_names)
+        said += (self.highest,) if self.highest else ()
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]

@@ -30,6 +30,7 @@ _PARAMETERS = {
     "stride": "STRIDE",
     "resampling": "RESAMPLING",
     "scl_mask": "SCL_MASK",
+    "scl_dilation": "SCL_DILATION",
     "precision": "PRECISION",
     "product_level": "PRODUCT_LEVEL",
     "processing_baseline": "PROCESSING_BASELINE",

@@ -180,6 +180,7 @@ def report_class_raster(classes: ClassMap, computed: Classification, seconds: fl
         ),
         "nodata_no_source": statistics.no_source_data,
         "nodata_hidden_by_scl": statistics.hidden,
+        "nodata_impossible_dn": statistics.impossible,
         "nodata_without_vote": statistics.no_vote,
         "pixels": int(pixels),
         "windows": statistics.windows,

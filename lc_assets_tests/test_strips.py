@@ -23,8 +23,9 @@ from lc_assets.progress import RowProgress, listening, logging_to
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.stack import Stack
-from lc_assets.raster.strips import HIDDEN, NO_SOURCE, USABLE, StripReader
+from lc_assets.raster.strips import StripReader
 from lc_assets.raster.upsample import bilinear
+from lc_assets.raster.validity import HIDDEN, NO_SOURCE, USABLE
 from lc_assets.raster.writers import RasterWriter, side_by_side
 from lc_assets.sentinel2.item import parse_scene, read_document
 from lc_assets.sentinel2.raw import RawBands, fetch_scene
@@ -112,7 +113,8 @@ def test_a_strip_tells_empty_hidden_and_usable_pixels_apart(demo_item: Path, tmp
     _, valid = pixels(stack)
     hidden = is_hidden(read(demo_item.parent / "SCL.tif").repeat(2, 0).repeat(2, 1))
     with StripReader(stack, mask_hidden=True, threads=2) as reader:
-        state = np.concatenate([reader.read(top, min(top + 61, 246)).state for top in range(0, 246, 61)])
+        strips = [(top, reader.read(top, min(top + 61, 246))) for top in range(0, 246, 61)]
+    state = np.concatenate([strip.state[top - strip.first :][: min(61, 246 - top)] for top, strip in strips])
     assert (state == np.where(~valid, NO_SOURCE, np.where(hidden, HIDDEN, USABLE))).all()
     assert {NO_SOURCE, HIDDEN, USABLE} == set(np.unique(state).tolist())
 

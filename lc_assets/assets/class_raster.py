@@ -14,6 +14,8 @@ from lc_assets.partitions import scenes
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.stack import Stack
 from lc_assets.resources import ModelResource, StoreResource
+from lc_assets.sentinel2.radiometry import HIGHEST_DN
+from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
 
 DEFAULT_STRIDE = 8
 MOSTLY_EMPTY = 0.9
@@ -32,6 +34,13 @@ class ClassRasterConfig(dg.Config):
         default=True,
         description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
     )
+    mask_dilation: int = Field(
+        default=MASK_DILATION,
+        ge=0,
+        le=MOST_DILATION,
+        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels: haze is "
+        "around them. 0: not at all.",
+    )
     strip_pixels: int = Field(
         default=0, ge=0, description="Rows decoded at a time; 0: as suits the scene. Changes memory, never the map."
     )
@@ -42,11 +51,16 @@ class ClassRasterConfig(dg.Config):
     io_manager_key="class_raster_io",
     group_name="land_cover",
     kinds={"keras", "cog"},
-    code_version="2",
+    code_version="3",
     check_specs=[
         dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="Both rasters are valid COGs."),
         dg.AssetCheckSpec(
             "only_known_classes", asset="class_raster", blocking=True, description="Every pixel is one of 0 to 10."
+        ),
+        dg.AssetCheckSpec(
+            "possible_values",
+            asset="class_raster",
+            description=f"No band holds a DN above {HIGHEST_DN:,}, which no sensor gives. Such pixels are No Data.",
         ),
         dg.AssetCheckSpec(
             "nodata_share", asset="class_raster", description=f"No Data covers less than {MOSTLY_EMPTY:.0%} of the map."
@@ -63,15 +77,20 @@ def class_raster(
     """The land-cover map: ten classes and No Data at 10 m, a COG; beside it how sure the model was, in percent.
 
     A 64 px window slides over the stack; every pixel gets the mean of the probabilities of all windows that contain it,
-    and takes the most probable class. No Data (10) where a native band has none, where SCL hides the ground, and where
-    no window with at least half of its pixels valid reaches.
+    and takes the most probable class. No Data (10) where a native band has none or an impossible DN, where SCL hides
+    the ground, and where no window with at least half of its pixels valid reaches.
 
     Trust it where the confidence is high; what is narrower than a window (roads, single houses) widens or vanishes.
-    `reference_agreement` holds it against a reference map. `stride` and `mask_clouds` are its config.
+    `reference_agreement` holds it against a reference map. `stride`, `mask_clouds` and `mask_dilation` are its config.
     """
     with told():
         classification = Classification(
-            resampled_stack, model.engine(), config.stride, config.mask_clouds, config.strip_pixels
+            resampled_stack,
+            model.engine(),
+            config.stride,
+            config.mask_clouds,
+            config.strip_pixels,
+            mask_dilation=config.mask_dilation,
         )
         classification.engine.check_stack(resampled_stack)
         # Whoever works a queue off may have been installed or set otherwise than whoever queued.
@@ -105,6 +124,14 @@ def class_raster(
         passed=known == pixels,
         description=f"{present} of {len(CLASSES)} classes occur; {pixels - known} pixels are of none",
         metadata={"item": scene.item, "pixels": known, "classes_found": present},
+    )
+    impossible = int(classes.tags["IMPOSSIBLE_DN"])
+    yield dg.AssetCheckResult(
+        check_name="possible_values",
+        passed=not impossible,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{impossible:,} pixels hold a DN above {HIGHEST_DN:,} in a band and are No Data",
+        metadata={"item": scene.item, "pixels": impossible, "highest_dn": HIGHEST_DN},
     )
     share = classes.share(NO_DATA.code)
     if share == 1:

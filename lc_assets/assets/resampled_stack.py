@@ -23,14 +23,13 @@ class StackConfig(dg.Config):
     io_manager_key="stack_io",
     group_name="source",
     kinds={"gdal", "vrt"},
-    code_version="1",
+    code_version="2",
 )
 def resampled_stack(raw_bands: RawBands, config: StackConfig) -> StackRecipe:
     """What the model looks at: twelve bands as one raster, 10 m, on B02's grid, in the order B01 ... B12.
 
     The 20 m and 60 m bands are interpolated (bilinear, or as the model's contract says), centre on centre. Reflectance
-    is DN * scale + offset, with the offset of the scene's processing baseline. A pixel is valid where all twelve native
-    bands have data.
+    is DN * scale + offset, with the offset of the scene's processing baseline.
 
     By default a virtual raster of a few kB, whose pixels are made when they are read; with LC_ASSETS_STACK=cog a tiled
     COG of the same pixels. In the false-colour picture growing plants are red, water is black.

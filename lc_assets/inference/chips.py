@@ -9,14 +9,17 @@ import numpy as np
 from lc_assets.errors import BadModel
 from lc_assets.inference.models import SHIPPED, open_model
 from lc_assets.inference.passes import normalised
+from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.sentinel2.radiometry import HIGHEST_DN, MIN_VALID_DN, NODATA_DN
 
 
 def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: str = "L2A") -> np.ndarray:
     """Class probabilities of chips.
 
     Args:
-        chips: (N, 64, 64, 12) uint16 DN in the band table's order, radiometric offset already removed; 0 is no data.
+        chips: (N, 64, 64, 12) uint16 DN in the band table's order, radiometric offset already removed; a pixel
+            with 0 in all bands has no data.
         model: path of a model's MLM item; the shipped model by default.
         product_level: `L1C` or `L2A`.
 
@@ -42,5 +45,20 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
             asset=f"model {contract.name}",
             remedy=f"give all {len(BAND_NAMES)} bands last, in the order {' '.join(BAND_NAMES)}",
         )
-    valid = np.asarray((chips > 0).all(axis=-1))
-    return engine.probabilities(normalised(contract, chips[..., list(contract.band_indices)], valid))
+    seen, valid = _filled(chips)
+    return engine.probabilities(normalised(contract, seen[..., list(contract.band_indices)], valid))
+
+
+def _filled(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Chips whose pixels without data show their nearest neighbours, as in a scene; and (N, 64, 64) bool, which do."""
+    usable = (chips != NODATA_DN).any(axis=-1) & (chips <= HIGHEST_DN).all(axis=-1)
+    if usable.all():
+        return chips, usable
+    chips = chips.copy()
+    whole = (slice(None), slice(None))
+    for chip, known in zip(chips, usable, strict=True):
+        hidden, source = nearest(known, sum(known.shape), whole)
+        pixels = chip.reshape(-1, chip.shape[-1])
+        pixels[hidden] = pixels[source]
+        known.ravel()[hidden] = True
+    return np.maximum(chips, MIN_VALID_DN), usable

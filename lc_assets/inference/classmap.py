@@ -102,6 +102,7 @@ def write_class_map(
             **({"MEAN_CONFIDENCE": f"{sure:.2f}"} if (sure := statistics.mean_confidence) is not None else {}),
             "NO_SOURCE_DATA": str(statistics.no_source_data),
             "HIDDEN": str(statistics.hidden),
+            "IMPOSSIBLE_DN": str(statistics.impossible),
             "NO_VOTE": str(statistics.no_vote),
         }
 

@@ -28,7 +28,7 @@ Predict = Callable[[np.ndarray], np.ndarray]
 
 
 def normalised(contract: ModelContract, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Network input: (DN - mean) / std, DN up to `BRIGHTEST_DN`, and 0 where there is no valid data.
+    """Network input: (DN - mean) / std, DN up to `highest_dn`, and 0 where there is no valid data.
 
     Args:
         contract: the model's.
@@ -40,9 +40,15 @@ def normalised(contract: ModelContract, pixels: np.ndarray, valid: np.ndarray) -
     """
     mean = np.asarray(contract.mean, np.float32)
     scale = 1 / np.asarray(contract.std, np.float32)
-    out: np.ndarray = (np.minimum(pixels, BRIGHTEST_DN).astype(np.float32) - mean) * scale
+    out: np.ndarray = (np.minimum(pixels, highest_dn(contract)).astype(np.float32) - mean) * scale
     out[~valid] = 0
     return out
+
+
+def highest_dn(contract: ModelContract) -> np.ndarray:
+    """(bands,) uint16: the highest DN that the network gets to see, offset removed."""
+    highest = contract.highest or (BRIGHTEST_DN,) * len(contract.bands)
+    return np.minimum(np.rint(highest), BRIGHTEST_DN).astype(np.uint16)
 
 
 def whole_means(contract: ModelContract) -> np.ndarray:
@@ -100,9 +106,9 @@ class OpenVinoPasses:
         bfloat16 has 8 bits: what would be left of a DN of 2500 are steps of 16, of its distance from the mean, finer
         ones. OpenVINO rounds what enters the graph, so the mean is taken off before, in integers.
         """
-        low, high = np.uint16(MIN_VALID_DN - offset), np.uint16(BRIGHTEST_DN - offset)
-        for layer, mean in zip(dn, whole_means(self.contract), strict=True):
-            np.clip(layer, low, high, out=layer)
+        low = np.uint16(MIN_VALID_DN - offset)
+        for layer, mean, highest in zip(dn, whole_means(self.contract), highest_dn(self.contract), strict=True):
+            np.clip(layer, low, np.uint16(int(highest) - offset), out=layer)
             layer -= np.uint16(mean - offset)  # modulo 2**16, which as int16 is the difference
         return dn.view(np.int16)
 

@@ -5,7 +5,7 @@ Nothing here changes the map: positions lie on a lattice of their own, and each 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lc_assets.inference.evaluators import Evaluator
@@ -84,7 +84,12 @@ def plan_strips(layout: WindowLayout, lattice: Evaluator, strip_pixels: int = 0)
     tallest = max(after[0] - before[0] for before, after in pairwise(cuts))
     rows = _even(tallest, _most(BLOCK_PIXELS[0], lattice))
     columns = _even(position_columns(layout, lattice), _most(BLOCK_PIXELS[1], lattice))
-    return [_strip(layout, lattice, before, after, (rows, columns)) for before, after in pairwise(cuts)]
+    strips = [_strip(layout, lattice, before, after, (rows, columns)) for before, after in pairwise(cuts)]
+    # Reflection may look further up than the strip above does: rows are decoded once, from top to bottom.
+    for number in range(len(strips) - 1, 0, -1):
+        above, below = strips[number - 1], strips[number]
+        strips[number - 1] = replace(above, top=min(above.top, below.top))
+    return strips
 
 
 def _strip(

@@ -34,7 +34,9 @@ from lc_assets.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.machine import cores
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.stack import Stack
-from lc_assets.raster.strips import HIDDEN, NO_SOURCE, USABLE, Strip, StripReader
+from lc_assets.raster.strips import Strip, StripReader
+from lc_assets.raster.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
+from lc_assets.sentinel2.scl import MASK_DILATION
 
 
 @dataclass
@@ -43,7 +45,7 @@ class MapStatistics:
 
     Attributes:
         pixels: count per class code, No Data last.
-        no_source_data, hidden, no_vote: why pixels are No Data; they add up to `pixels[10]`.
+        no_source_data, hidden, impossible, no_vote: why pixels are No Data; they add up to `pixels[10]`.
         windows, voting: windows evaluated, and those with a vote.
         confidence: histogram of the confidence in percent (101 bins).
         stages: seconds of work per stage.
@@ -52,6 +54,7 @@ class MapStatistics:
     pixels: np.ndarray = field(default_factory=lambda: np.zeros(len(ALL_CLASSES), np.int64))
     no_source_data: int = 0
     hidden: int = 0
+    impossible: int = 0
     no_vote: int = 0
     windows: int = 0
     voting: int = 0
@@ -93,6 +96,7 @@ class Classification:
         stride: step between windows in pixels, a divisor of the chip size.
         mask_hidden: call a pixel No Data where SCL says that clouds and the like hide it.
         strip_pixels: rows decoded at a time, 0: as suits the scene's width; changes memory, never the result.
+        mask_dilation: metres by which cloud and shadow are grown before they hide pixels.
         threads: blocks evaluated at a time, 0: as the machine has cores; changes speed, never the result.
         statistics: filled while `blocks` runs.
     """
@@ -102,6 +106,7 @@ class Classification:
     stride: int
     mask_hidden: bool = True
     strip_pixels: int = 0
+    mask_dilation: int = MASK_DILATION
     threads: int = 0
     statistics: MapStatistics = field(default_factory=MapStatistics)
     _blanks: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
@@ -133,6 +138,7 @@ class Classification:
             "MODEL_FINGERPRINT": contract.fingerprint,
             "STRIDE": str(self.stride),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
+            "SCL_DILATION": str(self.mask_dilation) if self.mask_hidden and self.stack.scl_path else "0",
             "PRECISION": self.engine.precision,
             "EVALUATION": self.evaluator.name,
         }
@@ -150,7 +156,13 @@ class Classification:
         plans = plan_strips(layout, self.evaluator, self.strip_pixels)
         assembly = _Assembly(self)
         with (
-            StripReader(self.stack, mask_hidden=self.mask_hidden, threads=self.threads or cores()) as reader,
+            StripReader(
+                self.stack,
+                mask_hidden=self.mask_hidden,
+                threads=self.threads or cores(),
+                dilation=self.mask_dilation,
+                reach=self.engine.contract.chip_size,
+            ) as reader,
             ThreadPoolExecutor(workers, thread_name_prefix="evaluate") as pool,
             ahead((plan, self._decoded(reader, plan)) for plan in plans) as strips,
         ):
@@ -173,17 +185,18 @@ class Classification:
         """(block rows, block columns, outputs) float32."""
         stages, contract = self.statistics.stages, self.engine.contract
         with stages.timed("interpolate"):
-            usable = np.zeros(block.shape, bool)
-            usable[: block.height, : block.width] = strip.usable(block.top, block.left, block.height, block.width)
-            if not usable.any():
+            if not strip.shows_ground(block.top, block.left, block.height, block.width):
                 return self._blank(block)
+            seen = np.zeros(block.shape, bool)
             dn = self._scratch((len(contract.bands), *block.shape))
             inside = dn[:, : block.height, : block.width]
             if inside.shape != dn.shape:
                 dn[...] = 0
-            strip.read_dn(inside, block.top, block.left, contract.band_indices)
+            seen[: block.height, : block.width] = strip.read_filled(
+                inside, block.top, block.left, contract.band_indices
+            )
         with stages.timed("evaluate"):
-            return self.evaluator.positions(dn, usable, self.stack.offset)[: block.rows, : block.columns]
+            return self.evaluator.positions(dn, seen, self.stack.offset)[: block.rows, : block.columns]
 
     def _blank(self, block: Block) -> np.ndarray:
         """What the model makes of nothing: windows that reach into a block without data need it. Computed once."""
@@ -285,6 +298,7 @@ class _Assembly:
         usable = pooled(padded, stride)
         stats.no_source_data += int((state == NO_SOURCE).sum())
         stats.hidden += int((state == HIDDEN).sum())
+        stats.impossible += int((state == IMPOSSIBLE).sum())
         stats.no_vote += int(usable[silent].sum())
         known = np.where(silent, 0, usable)
         stats.pixels += np.bincount(codes.ravel(), known.ravel(), len(ALL_CLASSES)).astype(np.int64)

@@ -7,8 +7,8 @@ from typing import Any
 
 from lc_assets.io_managers.base import SceneIOManager
 from lc_assets.places import ObjectPath, files_in, gdal_name
-from lc_assets.raster.cog import write_band_cog, write_stack_cog
 from lc_assets.raster.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
+from lc_assets.raster.stack_cog import write_band_cog, write_stack_cog
 from lc_assets.reports import report_stack
 from lc_assets.sentinel2.raw import RawBands
 from lc_assets.store import SceneFolder, staging
@@ -57,9 +57,7 @@ class CogStackIOManager(_StackIOManager):
             documents = vrt_documents(value, _absolute(value))
             for name, document in documents.items():
                 (stage / name).write_text(document, encoding="utf-8")
-            virtual = Stack.open(stage / STACK_VRT, None, scene.item)
-            with virtual.reader() as reader:
-                write_stack_cog(stage / STACK_COG, value, reader)
+            write_stack_cog(stage / STACK_COG, value, Stack.open(stage / STACK_VRT, stage / SCL_VRT, scene.item))
             if SCL_VRT in documents:
                 write_band_cog(stage / SCL_COG, stage / SCL_VRT)
             for name in documents:

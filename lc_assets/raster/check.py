@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import Compression
+from rasterio.enums import Compression, MaskFlags
 from rasterio.errors import CRSError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
@@ -33,12 +33,23 @@ _LARGEST_BLOCK = 512 << 20
 
 @dataclass(frozen=True)
 class BandFile:
-    """One checked band file: its name, path, grid and native pixel size (m)."""
+    """One checked band file.
+
+    Attributes:
+        name: band, or `SCL`.
+        path: the file.
+        grid: its grid.
+        gsd: native pixel size in metres.
+        nodata: the DN that it declares as no data, 0 where it declares none.
+        masked: whether it carries a mask of its own.
+    """
 
     name: str
     path: Place
     grid: Grid
     gsd: int
+    nodata: int = 0
+    masked: bool = False
 
 
 def check_band_files(paths: Mapping[str, Place], item: str) -> dict[str, BandFile]:
@@ -188,9 +199,16 @@ def _check_file(name: str, path: Place, gsd: int, dtype: str, item: str) -> Band
                     asset=name,
                     remedy="get the whole file from its source, then run it again",
                 )
-            return BandFile(name, path, Grid.of(dataset), gsd)
+            masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+            return BandFile(name, path, Grid.of(dataset), gsd, _declared_nodata(dataset), masked)
     except (RasterioIOError, CRSError):
         raise BadBand("the file cannot be opened as a raster", item=item, asset=name, remedy=remedy) from None
+
+
+def _declared_nodata(dataset: DatasetReader) -> int:
+    """A declared no-data value that its pixels can hold, else 0."""
+    value, highest = dataset.nodata, np.iinfo(dataset.dtypes[0]).max
+    return int(value) if value is not None and 0 < value <= highest and value == int(value) else 0
 
 
 def _end_of_last_block(dataset: DatasetReader) -> int:

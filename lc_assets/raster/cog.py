@@ -1,4 +1,4 @@
-"""Write Cloud Optimized GeoTIFFs block by block: the class map, its confidence, the overview, the written stack.
+"""Write Cloud Optimized GeoTIFFs block by block: the class map, its confidence, the overview.
 
 The COG driver cannot be streamed into, so blocks go into a plain tiled GeoTIFF beside the target, which GDAL then
 copies into the final layout. Memory is bounded by a strip, whatever the raster's size. Class codes are never
@@ -25,9 +25,6 @@ from lc_assets.machine import cores
 from lc_assets.places import Place, gdal_name
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.levels import with_levels
-from lc_assets.raster.stack import StackReader, StackRecipe, stack_blocks
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.radiometry import SCALE
 
 CONFIDENCE_NODATA = 255
 STRIP_ROWS = 512
@@ -70,7 +67,7 @@ def code_cog(
         nodata: the code of pixels that say nothing.
         blocksize: tile width of the COG in pixels; levels are added until one fits into a tile.
     """
-    with _blockwise(path, grid, "uint8", nodata, tags, overviews="MODE", blocksize=blocksize) as dataset:
+    with blockwise(path, grid, "uint8", nodata, tags, overviews="MODE", blocksize=blocksize) as dataset:
         dataset.write_colormap(1, palette)
         dataset.set_band_description(1, title)
         dataset.update_tags(1, **{f"CLASS_{code}": name for code, name in legend.items()})
@@ -80,28 +77,9 @@ def code_cog(
 @contextmanager
 def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
     """A dataset for the winning class's mean probability in percent (uint8, 255 = no data); levels by averaging."""
-    with _blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE") as dataset:
+    with blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE") as dataset:
         dataset.set_band_description(1, "confidence in percent")
         yield dataset
-
-
-def write_stack_cog(path: Path, recipe: StackRecipe, reader: StackReader) -> None:
-    """Write a virtual stack's pixels and mask as a twelve-band COG with the same tags, scale, offset and
-    descriptions."""
-    options: dict[str, Any] = {"count": len(BAND_NAMES), "predictor": 2}
-    with _blockwise(path, recipe.grid, "uint16", None, recipe.tags, overviews="AVERAGE", **options) as dataset:
-        dataset.scales = [SCALE] * len(BAND_NAMES)
-        dataset.offsets = [recipe.offset * SCALE] * len(BAND_NAMES)
-        for number, name in enumerate(BAND_NAMES, start=1):
-            dataset.set_band_description(number, name)
-        for window, dn, valid in stack_blocks(reader, STRIP_ROWS):
-            dataset.write(dn, window=window)
-            dataset.write_mask(valid, window=window)
-
-
-def write_band_cog(path: Path, source: Path) -> None:
-    """Copy a one-band virtual raster of codes (the scene classification) into a COG; overview levels by mode."""
-    rasterio.shutil.copy(str(source), str(path), **_cog_options("MODE", 512))
 
 
 def cog_problems(path: Place) -> list[str]:
@@ -118,7 +96,7 @@ def read_blocks(path: Place, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, n
 
 
 @contextmanager
-def _blockwise(
+def blockwise(
     path: Path,
     grid: Grid,
     dtype: str,
@@ -129,7 +107,17 @@ def _blockwise(
     blocksize: int = 512,
     **options: Any,
 ) -> Iterator[DatasetWriter]:
-    """A dataset to write blocks into; on leaving without an error, `path` is the COG of it."""
+    """A dataset to write blocks into; on leaving without an error, `path` is the COG of it.
+
+    Args:
+        path: target; written in place.
+        grid: the raster's grid.
+        dtype, nodata: of its bands.
+        tags: dataset tags.
+        overviews: how levels are made, `MODE` or `AVERAGE`.
+        blocksize: tile width in pixels.
+        options: creation options of the plain GeoTIFF, and `predictor`.
+    """
     work = path.with_name(path.name + _WORK_SUFFIX)
     temporary = [work]
     predictor = options.pop("predictor", 1)
@@ -159,13 +147,14 @@ def _blockwise(
         if overviews == "MODE":
             source, made = with_levels(work, blocksize, profile)
             temporary += made
-        rasterio.shutil.copy(str(source), str(path), **_cog_options(overviews, blocksize, predictor))
+        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor))
     finally:
         for left in temporary:
             left.unlink(missing_ok=True)
 
 
-def _cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str, Any]:
+def cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str, Any]:
+    """GDAL's options for the COG itself."""
     return {
         "driver": "COG",
         "compress": "deflate",

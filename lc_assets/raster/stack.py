@@ -5,12 +5,11 @@ and offset (reflectance = DN * scale + offset), dataset tags for item, level, ba
 that is valid where all twelve *native* pixels have data. Beside it may lie the scene classification on the same grid.
 
 `vrt_documents` gives the virtual form (a few kB, resampled when read); the written form
-(`lc_assets.raster.cog.write_stack`) is that one's pixels, materialised.
+(`lc_assets.raster.stack_cog`) is that one's pixels, materialised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -24,7 +23,7 @@ from lc_assets.places import ObjectPath, Place, gdal_name
 from lc_assets.raster.check import BandFile
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands import BAND_NAMES, REFERENCE_BAND, SCL
-from lc_assets.sentinel2.radiometry import NODATA_DN, SCALE, remove_offset
+from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remove_offset
 
 KERNELS: tuple[str, ...] = ("nearest", "bilinear", "cubic", "cubicspline")
 """Resampling kernels by GDAL's name. All are centre-aligned: the grids share the tile's corner. Nearest and bilinear
@@ -213,9 +212,10 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
     """The stack, and the scene classification on its grid, as GDAL virtual rasters.
 
     Interpolation must not mix "no data" into valid pixels, and the band files of the Planetary Computer declare no
-    nodata value; so every band is first wrapped at its native size in a document that declares 0 as nodata, and
-    interpolated from there. Validity itself is never interpolated: the dataset mask is the minimum of the twelve native
-    bands by nearest neighbour, non-zero where all of them have data.
+    nodata value; so every band is first wrapped at its native size in a document that declares 0 as nodata (or what the
+    file itself declares), and interpolated from there. Validity itself is never interpolated: the dataset mask is the
+    minimum of the twelve native bands by nearest neighbour, non-zero where all of them have data. It is for tools that
+    read the raster; what is classified is told by `lc_assets.raster.validity`, which knows dark pixels too.
 
     Args:
         recipe: what to stack.
@@ -228,10 +228,12 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
     grid = recipe.grid
     documents = {}
     for name in BAND_NAMES:
-        native = recipe.bands[name].grid
+        band = recipe.bands[name]
+        native, nodata = band.grid, SATURATED_DN if band.masked else band.nodata
         documents[native_vrt(name)] = (
             f'{_header(native)}<VRTRasterBand dataType="UInt16" band="1"><Description>{name}</Description>'
-            f"<NoDataValue>{NODATA_DN}</NoDataValue>{_source(href[name], native, native)}</VRTRasterBand></VRTDataset>"
+            f"<NoDataValue>{nodata}</NoDataValue>{_source(href[name], native, native, masked=band.masked)}"
+            "</VRTRasterBand></VRTDataset>"
         )
     bands = "".join(
         f'<VRTRasterBand dataType="UInt16" band="{number}"><Description>{name}</Description>'
@@ -239,7 +241,10 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
         f"{_source(native_vrt(name), recipe.bands[name].grid, grid, recipe.kernel)}</VRTRasterBand>"
         for number, name in enumerate(BAND_NAMES, start=1)
     )
-    mask = "".join(_source(href[name], recipe.bands[name].grid, grid, "nearest") for name in BAND_NAMES)
+    mask = "".join(
+        _source(href[name], band.grid, grid, "nearest", nodata=band.nodata, masked=band.masked)
+        for name, band in ((name, recipe.bands[name]) for name in BAND_NAMES)
+    )
     tags = "".join(f'<MDI key="{key}">{value}</MDI>' for key, value in recipe.tags.items())
     documents[STACK_VRT] = (
         f"{_header(grid)}<Metadata>{tags}</Metadata>{bands}"
@@ -268,18 +273,17 @@ def _header(grid: Grid) -> str:
     )
 
 
-def _source(href: str, native: Grid, target: Grid, kernel: str | None = None) -> str:
+def _source(
+    href: str, native: Grid, target: Grid, kernel: str | None = None, *, nodata: int = NODATA_DN, masked: bool = False
+) -> str:
     # A source that names a kernel imposes it on all that read through it: the native wrappers must not name any.
     attribute = f' resampling="{kernel}"' if kernel else ""
     relative = int(not href.startswith("/"))
+    # Pixels that such a source leaves out keep the band's own nodata value, 0 where it has none.
+    left_out = f"<NODATA>{nodata}</NODATA>" if nodata else "<UseMaskBand>true</UseMaskBand>" if masked else ""
+    kind = "ComplexSource" if left_out else "SimpleSource"
     return (
-        f'<SimpleSource{attribute}><SourceFilename relativeToVRT="{relative}">{escape(href)}</SourceFilename>'
+        f'<{kind}{attribute}><SourceFilename relativeToVRT="{relative}">{escape(href)}</SourceFilename>'
         f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="{native.width}" ySize="{native.height}"/>'
-        f'<DstRect xOff="0" yOff="0" xSize="{target.width}" ySize="{target.height}"/></SimpleSource>'
+        f'<DstRect xOff="0" yOff="0" xSize="{target.width}" ySize="{target.height}"/>{left_out}</{kind}>'
     )
-
-
-def stack_blocks(reader: StackReader, rows: int) -> Iterator[tuple[Window, np.ndarray, np.ndarray]]:
-    """(window, DN (12, rows, columns), valid (rows, columns)) in strips from top to bottom."""
-    for window in reader.stack.grid.strips(rows):
-        yield window, reader.dn(window), reader.valid(window)

@@ -2,12 +2,13 @@
 
 A virtual stack that interpolates bilinearly is not read through GDAL's resampling but from its native bands, which are
 interpolated block by block where they are needed (`lc_assets.raster.upsample`: the same pixels). Any other stack is
-read at 10 m as it is. Files are decoded side by side by a few threads; GDAL releases Python's lock meanwhile.
+read at 10 m as it is. Which pixels show the ground is read off the native bands (`lc_assets.raster.validity`); what the
+network sees where they do not is the nearest pixel that does (`lc_assets.raster.fill`). Files are decoded side by side
+by a few threads; GDAL releases Python's lock meanwhile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,24 +16,19 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from rasterio.errors import RasterioIOError
-from rasterio.windows import Window
 
 from lc_assets.places import Place, gdal_name
+from lc_assets.raster.fill import nearest as nearest_visible
+from lc_assets.raster.rows import Part, Reading, Rows, read_band, read_mask
 from lc_assets.raster.stack import STACK_VRT, Stack, native_vrt, undecodable
-from lc_assets.raster.upsample import bilinear, nearest
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.radiometry import NODATA_DN
-from lc_assets.sentinel2.scl import is_hidden
-
-NO_SOURCE, HIDDEN, USABLE = 0, 1, 2
-"""What a pixel is: a native band has no data there; SCL hides the ground; it can be classified."""
+from lc_assets.raster.upsample import bilinear
+from lc_assets.raster.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around
+from lc_assets.sentinel2.bands import BAND_NAMES, SCL_GSD
 
 _MARGIN = 1
 """Coarse pixels beyond a block that interpolation looks at."""
-
-
-Reading = Callable[[rasterio.DatasetReader, Window, np.ndarray], object]
-"""Fill an array with a window of a dataset."""
+_CELLS = 85 * CELL
+"""Rows decoded at a time where the whole scene is looked through for zeros."""
 
 
 def reflected(start: int, stop: int, length: int) -> np.ndarray:
@@ -48,15 +44,6 @@ def reflected(start: int, stop: int, length: int) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Part:
-    """Rows `first ..` of one band, at its own resolution."""
-
-    factor: int
-    first: int
-    rows: np.ndarray
-
-
-@dataclass(frozen=True)
 class Strip:
     """Decoded rows of a stack, all columns.
 
@@ -64,23 +51,57 @@ class Strip:
         shape: height and width of the whole scene, 10 m pixels.
         bands: the twelve bands at their own resolution, with the rows that blocks of this strip need.
         first: first row of `state`.
-        state: (rows, width) uint8, `NO_SOURCE`, `HIDDEN` or `USABLE`.
+        state: (rows, width) uint8, see `lc_assets.raster.validity`.
+        reach: how far away a pixel may lie that stands for a hidden one, in pixels.
     """
 
     shape: tuple[int, int]
-    bands: tuple[_Part, ...]
+    bands: tuple[Part, ...]
     first: int
     state: np.ndarray
+    reach: int
 
     def usable(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
-        """(rows, columns) bool of a block; beyond the scene's lower and right edge it is reflected."""
+        """(rows, columns) bool of a block; beyond the scene's edges it is reflected."""
         height, width = self.shape
         return _cut(self.state, top, left, rows, columns, height, width, self.first) == USABLE
+
+    def shows_ground(self, top: int, left: int, rows: int, columns: int) -> bool:
+        """Whether a block has a usable pixel, or one within reach of it."""
+        reach = self.reach
+        return bool(self.usable(top - reach, left - reach, rows + 2 * reach, columns + 2 * reach).any())
 
     def read_dn(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> None:
         """Fill (bands, rows, columns) uint16 with the DN of a block at 10 m, offset included; reflected as `usable`."""
         for layer, band in zip(out, bands, strict=True):
             layer[...] = _block(self.bands[band], top, left, layer.shape[0], layer.shape[1], self.shape)
+
+    def read_filled(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> np.ndarray:
+        """As `read_dn`, but a pixel that is not usable shows the nearest one that is.
+
+        Returns:
+            (rows, columns) bool: false where there is none within reach; what `out` holds there means nothing.
+        """
+        _, rows, columns = out.shape
+        seen = self.usable(top, left, rows, columns)
+        if seen.all():
+            self.read_dn(out, top, left, bands)
+            return seen
+        reach = self.reach
+        wide = self.usable(top - reach, left - reach, rows + 2 * reach, columns + 2 * reach)
+        inner = (slice(reach, reach + rows), slice(reach, reach + columns))
+        hidden, source = nearest_visible(wide, reach, inner)
+        row, column = (at - reach for at in np.divmod(hidden, wide.shape[1]))
+        seen[row, column] = True
+        # No more is interpolated than what the block and its sources need.
+        from_row, from_column = (at - reach for at in np.divmod(source, wide.shape[1]))
+        above, before = (min(int(at.min(initial=0)), 0) for at in (from_row, from_column))
+        down, across = (max(int(at.max(initial=0)) + 1, n) for at, n in ((from_row, rows), (from_column, columns)))
+        for layer, band in zip(out, bands, strict=True):
+            dn = _block(self.bands[band], top + above, left + before, down - above, across - before, self.shape)
+            layer[...] = dn[-above : rows - above, -before : columns - before]
+            layer[row, column] = dn[from_row - above, from_column - before]
+        return seen
 
 
 class StripReader:
@@ -88,19 +109,30 @@ class StripReader:
 
     Args:
         stack: what to read.
-        mask_hidden: look at the scene classification, where there is one.
+        mask_hidden: call pixels hidden where the scene classification, where there is one, says so.
         threads: files decoded at a time.
+        dilation: metres by which cloud and shadow are grown.
+        reach: see `Strip`; rows beyond each strip are read accordingly.
     """
 
-    def __init__(self, stack: Stack, *, mask_hidden: bool, threads: int) -> None:
+    def __init__(self, stack: Stack, *, mask_hidden: bool, threads: int, dilation: int = 0, reach: int = 0) -> None:
         self.stack = stack
+        self._mask_hidden, self._threads, self._reach = mask_hidden, threads, reach
+        self._ending: np.ndarray | None = None
         self._close = ExitStack()
         try:
-            native = stack.path.name == STACK_VRT and stack.kernel == "bilinear"
-            self._bands = [self._native(name) for name in BAND_NAMES] if native else self._stacked()
-            self._mask = None if native else self._rows(stack.path, _read_mask)
-            scl = stack.scl_path if mask_hidden else None
-            self._scl = self._rows(scl, _read(1)) if scl else None
+            virtual = stack.path.name == STACK_VRT
+            native = [self._native(name) for name in BAND_NAMES] if virtual else self._stacked(flagged=True)
+            # What GDAL interpolates tells no longer what the native pixels hold: they are read beside it.
+            interpolated = virtual and stack.kernel != "bilinear"
+            self._native_bands, self._at_10_m = native, self._stacked(flagged=False) if interpolated else []
+            self._mask = None if virtual else self._rows(stack.path, read_mask)
+            self._dilation = 0
+            self._scl = None
+            if stack.scl_path:
+                self._scl = self._rows(stack.scl_path, read_band(1))
+                self._dilation = round(dilation / SCL_GSD)
+                self._scl.margin = rows_around(self._dilation) // self._scl.factor
         except RasterioIOError as error:
             self._close.close()
             raise undecodable(error, stack) from None
@@ -119,98 +151,54 @@ class StripReader:
         Raises:
             BadBand: a native file cannot be decoded there.
         """
-        sources = [*self._bands, *(rows for rows in (self._mask, self._scl) if rows)]
-        parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), sources))
-        bands = tuple(parts[: len(self._bands)])
-        mask = parts[len(bands)] if self._mask else None
-        scl = parts[-1] if self._scl else None
-        return Strip(self.stack.grid.shape, bands, top, _state(bands, mask, scl, top, bottom, self.stack.grid.width))
+        beyond = self._reach + CELL  # what interpolation looks at beside what it gives
+        low = max((top - beyond) // CELL * CELL, 0)
+        high = min(-(-(bottom + beyond) // CELL) * CELL, self.stack.grid.height)
+        sources, at_10_m = self._sources(low, high)
+        outside = sources.outside
+        sources.settle(outside, self._ending_cells)
+        state = sources.state(outside, mask_hidden=self._mask_hidden, dilation=self._dilation)
+        return Strip(self.stack.grid.shape, at_10_m or sources.bands, low, state, self._reach)
 
-    def _span(self, rows: _Rows, top: int, bottom: int) -> _Part:
+    def _sources(self, top: int, bottom: int) -> tuple[Sources, tuple[Part, ...]]:
+        native, extra = self._native_bands, [rows for rows in (self._scl, self._mask) if rows]
+        parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), [*native, *extra, *self._at_10_m]))
+        scl = parts[len(native)] if self._scl else None
+        mask = parts[len(native) + len(extra) - 1] if self._mask else None
+        sources = Sources(top, bottom, self.stack.grid.width, tuple(parts[: len(native)]), scl, mask)
+        return sources, tuple(parts[len(native) + len(extra) :])
+
+    def _ending_cells(self) -> np.ndarray:
+        """Of the whole scene, looked through once."""
+        if self._ending is None:
+            with StripReader(self.stack, mask_hidden=False, threads=self._threads) as other:
+                height = self.stack.grid.height
+                strips = [
+                    cells_of(other._sources(top, min(top + _CELLS, height))[0]) for top in range(0, height, _CELLS)
+                ]
+            self._ending = ending_cells(*(np.concatenate(cells) for cells in zip(*strips, strict=True)))
+        return self._ending
+
+    def _span(self, rows: Rows, top: int, bottom: int) -> Part:
         try:
             return rows.span(top, bottom)
         except RasterioIOError as error:
             raise undecodable(error, self.stack, rows.band) from None
 
-    def _native(self, name: str) -> _Rows:
-        return self._rows(self.stack.path.with_name(native_vrt(name)), _read(1), _MARGIN, name)
+    def _native(self, name: str) -> Rows:
+        return self._rows(self.stack.path.with_name(native_vrt(name)), read_band(1), band=name, flagged=True)
 
-    def _stacked(self) -> list[_Rows]:
-        return [self._rows(self.stack.path, _read(number)) for number in range(1, len(BAND_NAMES) + 1)]
+    def _stacked(self, *, flagged: bool) -> list[Rows]:
+        numbers = range(1, len(BAND_NAMES) + 1)
+        return [self._rows(self.stack.path, read_band(number), flagged=flagged) for number in numbers]
 
-    def _rows(self, path: Place, read: Reading, margin: int = 0, band: str | None = None) -> _Rows:
+    def _rows(self, path: Place, reading: Reading, *, band: str | None = None, flagged: bool = False) -> Rows:
         # A handle of its own for each: handles must not be shared between threads.
         dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
-        return _Rows(dataset, read, self.stack.grid.width // dataset.width, margin, band)
+        return Rows(dataset, self.stack.grid.width // dataset.width, reading, band=band, flagged=flagged)
 
 
-class _Rows:
-    """The rows of one raster, decoded once: what the next strip needs again is kept."""
-
-    def __init__(
-        self, dataset: rasterio.DatasetReader, read: Reading, factor: int, margin: int, band: str | None
-    ) -> None:
-        self.band = band
-        self._dataset, self._read, self._factor, self._margin = dataset, read, factor, margin
-        kind = np.uint8 if read is _read_mask else dataset.dtypes[0]
-        self._kept = _Part(factor, 0, np.empty((0, dataset.width), kind))
-
-    def span(self, top: int, bottom: int) -> _Part:
-        """Rows top .. bottom - 1 (10 m), with the margin."""
-        margin = self._margin if self._factor > 1 else 0
-        first = max(top // self._factor - margin, 0)
-        stop = min(-(-bottom // self._factor) + margin, self._dataset.height)
-        kept = self._kept
-        have = max(kept.first + len(kept.rows), first)
-        rows = kept.rows[first - kept.first :]
-        if stop > have:
-            kept_rows, rows = rows, np.empty((stop - first, self._dataset.width), rows.dtype)
-            rows[: len(kept_rows)] = kept_rows
-            self._read(self._dataset, Window(0, have, self._dataset.width, stop - have), rows[len(kept_rows) :])
-        self._kept = _Part(self._factor, first, rows)
-        return self._kept
-
-
-def _read(band: int) -> Reading:
-    return lambda dataset, window, out: dataset.read(band, window=window, out=out)
-
-
-def _read_mask(dataset: rasterio.DatasetReader, window: Window, out: np.ndarray) -> None:
-    dataset.read_masks(1, window=window, out=out)
-
-
-def _state(
-    bands: tuple[_Part, ...], mask: _Part | None, scl: _Part | None, top: int, bottom: int, width: int
-) -> np.ndarray:
-    """(bottom - top, width) uint8; see `Strip.state`. Coarse bands are looked at before they are spread."""
-    state: np.ndarray = np.full((bottom - top, width), USABLE, np.uint8)
-    of_factor: dict[int, list[np.ndarray]] = {}
-    for part in [mask] if mask else bands:
-        low, high = top // part.factor - part.first, -(-bottom // part.factor) - part.first
-        of_factor.setdefault(part.factor, []).append(part.rows[low:high])
-    for factor, layers in of_factor.items():
-        # A look at each band is cheap; most strips have data everywhere.
-        empty = [layer for layer in layers if layer.min() == NODATA_DN]
-        if empty:
-            present = empty[0] != NODATA_DN
-            for layer in empty[1:]:
-                present &= layer != NODATA_DN
-            state *= _spread(present, factor, top, bottom)
-    if scl:
-        low, high = top // scl.factor - scl.first, -(-bottom // scl.factor) - scl.first
-        hidden = is_hidden(scl.rows[low:high])
-        if hidden.any():
-            state[_spread(hidden, scl.factor, top, bottom) & (state == USABLE)] = HIDDEN
-    return state
-
-
-def _spread(coarse: np.ndarray, factor: int, top: int, bottom: int) -> np.ndarray:
-    """A coarse bool raster whose first row holds row `top`, at 10 m."""
-    skip = top % factor
-    return nearest(coarse, factor)[skip : skip + bottom - top]
-
-
-def _block(part: _Part, top: int, left: int, rows: int, columns: int, shape: tuple[int, int]) -> np.ndarray:
+def _block(part: Part, top: int, left: int, rows: int, columns: int, shape: tuple[int, int]) -> np.ndarray:
     height, width = shape
     factor = part.factor
     if factor == 1:

@@ -38,6 +38,13 @@ SCALE = 1e-4
 BASELINE_WITH_OFFSET = (4, 0)
 OFFSET_DN = -1000
 NODATA_DN = 0
+HIGHEST_DN = 30_000
+"""A higher DN, offset included, is no measurement. A detector saturates near a reflectance of 1 / cos(sun zenith), by
+the saturation radiances of the products' own specification: 3 at 70 degrees, and 28,002 is the highest DN of 1,085
+EuroSAT chips. What lies far above is a sum that went below 0 in unsigned numbers (64,536 is 0 - 1000), or ESA's own
+mark for saturation."""
+SATURATED_DN = 65_535
+"""ESA's mark for a saturated pixel (`SPECIAL_VALUE_INDEX` in a product's metadata)."""
 MIN_VALID_DN = 1
 """Valid pixels never fall to 0 when the offset is removed: 0 is kept for "no data"."""
 

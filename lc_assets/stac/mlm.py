@@ -47,6 +47,9 @@ def contract_to_item(
     scaling = [
         {"type": "z-score", "mean": mean, "stddev": std} for mean, std in zip(contract.mean, contract.std, strict=True)
     ]
+    # MLM has no list of steps for a band; what a z-score object has beside mean and stddev is free.
+    for entry, highest in zip(scaling, contract.highest, strict=False):
+        entry["maximum"] = highest
     size = contract.chip_size
     asset = {
         "href": model_href,
@@ -149,6 +152,7 @@ def contract_from_item(item: Any) -> ModelContract:
         product_levels=_all(_get(properties, "lc:product_levels", list), str, "lc:product_levels"),
         mean=tuple(_finite(s, "mean", n) for n, s in enumerate(scaling)),
         std=tuple(_finite(s, "stddev", n) for n, s in enumerate(scaling)),
+        highest=tuple(_finite(s, "maximum", n) for n, s in enumerate(scaling) if "maximum" in s),
         chip_size=_chip_size(_get(inputs[0], "input", dict), len(bands)),
         resampling=_get(properties, "lc:resampling", str),
         class_names=_class_names(_get(outputs[0], "classification:classes", list)),

@@ -18,6 +18,13 @@ GAIN_SIGMA = np.array([0.12, 0.10, 0.10, 0.10, 0.10, 0.10, 0.10, 0.10, 0.10, 0.3
 """Spread of the log gain per band; wide in B09, where water vapour takes half of the light in L1C and L2A gives it
 back."""
 
+_WIDEST = 1.1
+"""Largest amount of variation that is drawn."""
+_COMMON_GAIN_SIGMA = 0.12
+"""Spread of the log gain that all bands of a chip share."""
+_HAZE = (-0.95, 0.45)
+"""Range of the haze that all bands of a chip share, as shares of `HAZE_DN`."""
+
 _RGB = np.isin(BAND_NAMES, TRUE_COLOUR)
 
 
@@ -48,9 +55,9 @@ def augment(
         (N, 12, 64, 64) float32, 0 where a band is absent or a pixel hidden.
     """
     n, bands = present.shape
-    amount = jitter * rng.uniform(0, np.where(rng.random((n, 1)) < 0.5, 0.4, 1.1))
-    gain = np.exp(amount * (rng.normal(0, 0.12, (n, 1)) + rng.normal(0, 1, (n, bands)) * GAIN_SIGMA))
-    haze = amount * (rng.uniform(-0.95, 0.45, (n, 1)) + rng.normal(0, 0.12, (n, bands)))
+    amount = jitter * rng.uniform(0, np.where(rng.random((n, 1)) < 0.5, 0.4, _WIDEST))
+    gain = np.exp(amount * (rng.normal(0, _COMMON_GAIN_SIGMA, (n, 1)) + rng.normal(0, 1, (n, bands)) * GAIN_SIGMA))
+    haze = amount * (rng.uniform(*_HAZE, (n, 1)) + rng.normal(0, 0.12, (n, bands)))
     x = dn.astype(np.float32)
     x *= gain[..., None, None].astype(np.float32)
     x += (haze * HAZE_DN)[..., None, None].astype(np.float32)
@@ -60,6 +67,21 @@ def augment(
     x += rng.normal(0, 0.03, (n, bands, 1, 1)).astype(np.float32)
     x *= (present & _kept_bands(n, rng, bands_dropped))[..., None, None]
     return _turned(_hidden(x, rng, hidden), rng)
+
+
+def highest_seen(dn: np.ndarray) -> np.ndarray:
+    """The highest DN that a network is trained on where chips hold no higher ones than these: with the widest gain, to
+    three standard deviations, and the thickest haze.
+
+    Args:
+        dn: (12,) highest DN of the chips.
+
+    Returns:
+        (12,) whole DN, float64.
+    """
+    gain = np.exp(_WIDEST * 3 * np.hypot(_COMMON_GAIN_SIGMA, GAIN_SIGMA))
+    seen: np.ndarray = np.ceil(dn * gain + _WIDEST * _HAZE[1] * HAZE_DN)
+    return seen
 
 
 def _kept_bands(n: int, rng: np.random.Generator, share: float) -> np.ndarray:

@@ -23,6 +23,7 @@ from lc_assets.evaluation.splits import Splits, read_splits, spatial
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.stac.mlm import contract_to_item
+from lc_assets.training.augment import highest_seen
 from lc_assets.training.calibrate import fit_temperature, softmax
 from lc_assets.training.network import SHIPPED_PLAN, keras_model, multiply_adds_per_pixel, teacher_module
 from lc_assets.training.scaling import Scaling
@@ -213,6 +214,7 @@ def _export(
         resampling="bilinear",
         class_names=CLASS_NAMES,
         sha256=sha256_of(weights),
+        highest=tuple(float(dn) for dn in highest_seen(scaling.highest)),
         framework_version=keras.__version__,
         total_parameters=int(model.count_params()),
         description=description,

@@ -12,10 +12,11 @@ from lc_assets.evaluation.chips import Chips
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of the multispectral training chips per band, in DN."""
+    """Mean and standard deviation of the multispectral training chips per band, and their highest value, in DN."""
 
     mean: np.ndarray
     std: np.ndarray
+    highest: np.ndarray
 
     @classmethod
     def of(cls, chips: Chips) -> Scaling:
@@ -24,6 +25,7 @@ class Scaling:
         return cls(
             values.mean(axis=(0, 2, 3)).round(2).astype(np.float32),
             values.std(axis=(0, 2, 3)).round(2).astype(np.float32),
+            values.max(axis=(0, 2, 3)).astype(np.float32),
         )
 
     def apply(self, dn: np.ndarray, bands: Sequence[int] | slice = slice(None)) -> np.ndarray:

@@ -157,6 +157,7 @@ def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
     reasons = (
         ("no data in the source", "NO_SOURCE_DATA"),
         ("hidden: cloud, shadow or saturation", "HIDDEN"),
+        ("a DN that no sensor gives", "IMPOSSIBLE_DN"),
         ("too little valid ground around", "NO_VOTE"),
     )
     return [(name, int(classes.tags[tag])) for name, tag in reasons if classes.tags.get(tag, "").isdigit()]

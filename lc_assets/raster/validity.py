@@ -1,0 +1,201 @@
+"""Which pixels show the ground: what the bands hold, what the scene classification (SCL) says, and where a band ends.
+
+A pixel has no source data where all twelve bands hold 0, where SCL says so, where a band's file declares it, and where
+a band's own footprint ends. DN 0 alone says nothing: before baseline 04.00 dark water was clipped to it, and archives
+that have taken the offset off clip there too. So a 0 amid data is read like this, the first that fits:
+
+1. its own pixel reaches beyond the data of all bands: it straddles the swath's edge, and the band ends there;
+2. SCL calls all of it water, shadow, dark or snow: a dark pixel;
+3. it is connected with the scene's border or with ground without data, over cells of 60 m that hold such zeros: the
+   band's footprint ends before the others'; else it is a dark pixel.
+
+A dark pixel counts as DN 1. Only the third needs the whole scene; it is looked at when a first such pixel is met.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from lc_assets.raster.rows import ABSENT, EMPTY, IMPOSSIBLE_DN, VALUE, Part
+from lc_assets.raster.upsample import nearest
+from lc_assets.sentinel2.bands import PIXEL_SIZE, SCL_GSD
+from lc_assets.sentinel2.radiometry import MIN_VALID_DN
+from lc_assets.sentinel2.scl import is_dark, is_hidden, is_no_data, is_spreading
+
+NO_SOURCE, HIDDEN, USABLE, IMPOSSIBLE = 0, 1, 2, 3
+"""What a pixel is: there is no source data; SCL hides the ground; it can be classified; a band holds a DN that no
+sensor gives."""
+
+CELL = 6
+"""10 m pixels along a cell's side: a pixel of the coarsest bands."""
+
+_SPECK = 5
+"""Pixels of SCL along a side: what no such square fits into is a speck (a roof, a water's edge), and has no halo."""
+_SCL_FACTOR = SCL_GSD // PIXEL_SIZE
+_EVERYWHERE = np.ones((3, 3), bool)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What is known of 10 m rows `top .. bottom - 1`; both are multiples of `CELL`, or the scene's end.
+
+    Attributes:
+        top, bottom, width: rows and columns, 10 m.
+        bands: the bands at their own resolution, flagged; dark pixels in them are set to DN 1.
+        scl: the scene classification, or None.
+        mask: (rows, columns), 0 where no band has data; for a stack that carries one, else None.
+    """
+
+    top: int
+    bottom: int
+    width: int
+    bands: tuple[Part, ...]
+    scl: Part | None
+    mask: Part | None
+
+    @property
+    def outside(self) -> np.ndarray | None:
+        """(rows, columns) bool: SCL says no data, or no band has any. None where that is nowhere."""
+        found: np.ndarray | None = None
+        if all(part.flags is not None for part in self.bands):
+            factors = {part.factor for part in self.bands}
+            for factor in factors:
+                flags = [self._flags(part) for part in self.bands if part.factor == factor]
+                none = np.logical_and.reduce([(each == EMPTY) | (each == ABSENT) for each in flags])
+                spread = self._spread(none, factor)
+                found = spread if found is None else found & spread
+        for part, says in ((self.scl, is_no_data), (self.mask, np.logical_not)):
+            if part is not None:
+                said = says(part.cut(part.rows, self.top, self.bottom))
+                if said.any():
+                    spread = self._spread(said, part.factor)
+                    found = spread if found is None else found | spread
+        return found if found is not None and found.any() else None
+
+    def zeros(self, outside: np.ndarray | None) -> Iterator[tuple[Part, np.ndarray, np.ndarray]]:
+        """Each band that holds zeros: (band, those at the edge of `outside`, those that only their connection tells),
+        both bool at the band's resolution. All other zeros are dark pixels."""
+        dark = None
+        for part in self.bands:
+            if part.flags is None:
+                continue
+            open_ = self._flags(part) == EMPTY
+            if not open_.any():
+                continue
+            straddling = np.zeros_like(open_)
+            if outside is not None:
+                straddling = open_ & (outside if part.factor == 1 else _any(outside, part.factor))
+                open_ &= ~straddling
+            if self.scl is not None and open_.any():
+                if dark is None:
+                    said = is_dark(self.scl.cut(self.scl.rows, self.top, self.bottom))
+                    dark = self._spread(said, self.scl.factor)
+                open_ &= _any(~dark, part.factor)
+            yield part, straddling, open_
+
+    def settle(self, outside: np.ndarray | None, ending: Callable[[], np.ndarray]) -> None:
+        """Set dark pixels in `bands` to DN 1; what is still 0 afterwards holds no reflectance.
+
+        Args:
+            outside: from `outside`.
+            ending: gives (cell rows, cell columns) bool of the whole scene, from `ending_cells`; asked if needed.
+        """
+        for part, straddling, open_ in self.zeros(outside):
+            if open_.any():
+                row = (self.top // part.factor + np.arange(open_.shape[0])) * part.factor // CELL
+                column = np.arange(open_.shape[1]) * part.factor // CELL
+                open_ &= ending()[np.ix_(row, column)]
+            flags = self._flags(part)
+            dark = (flags == EMPTY) & ~straddling & ~open_
+            flags[dark] = VALUE
+            part.cut(part.rows, self.top, self.bottom)[dark] = MIN_VALID_DN
+
+    def state(self, outside: np.ndarray | None, *, mask_hidden: bool, dilation: int) -> np.ndarray:
+        """(rows, columns) uint8, `USABLE` and the like, of bands that are settled.
+
+        Args:
+            outside: from `outside`.
+            mask_hidden: whether pixels count as hidden that SCL calls so.
+            dilation: pixels of SCL by which cloud and shadow are grown.
+        """
+        state: np.ndarray = np.full((self.bottom - self.top, self.width), USABLE, np.uint8)
+        if self.scl is not None and mask_hidden:
+            hidden = _hidden(self.scl, self.top, self.bottom, dilation)
+            if hidden.any():
+                state[self._spread(hidden, _SCL_FACTOR)] = HIDDEN
+        flagged = [part for part in self.bands if part.flags is not None]
+        for code, flags in ((IMPOSSIBLE, (IMPOSSIBLE_DN,)), (NO_SOURCE, (EMPTY, ABSENT))):
+            for part in flagged:
+                odd = np.logical_or.reduce([self._flags(part) == flag for flag in flags])
+                if odd.any():
+                    state[self._spread(odd, part.factor)] = code
+        if outside is not None:
+            state[outside] = NO_SOURCE
+        return state
+
+    def _flags(self, part: Part) -> np.ndarray:
+        assert part.flags is not None
+        return part.cut(part.flags, self.top, self.bottom)
+
+    def _spread(self, coarse: np.ndarray, factor: int) -> np.ndarray:
+        return nearest(coarse, factor)[: self.bottom - self.top, : self.width]
+
+
+def cells_of(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
+    """(cell rows, cell columns) bool each: cells with ground outside of all data, and with zeros that only their
+    connection tells."""
+    outside = sources.outside
+    shape = (-(-(sources.bottom - sources.top) // CELL), -(-sources.width // CELL))
+    beyond = np.zeros(shape, bool) if outside is None else _any(outside, CELL)
+    zeros = np.zeros(shape, bool)
+    for part, _, open_ in sources.zeros(outside):
+        zeros |= nearest(open_, part.factor // CELL or 1) if part.factor >= CELL else _any(open_, CELL // part.factor)
+    return beyond, zeros
+
+
+def ending_cells(beyond: np.ndarray, zeros: np.ndarray) -> np.ndarray:
+    """Cells where a band's footprint ends: zeros connected (by sides or corners) with the border or with `beyond`.
+
+    Args:
+        beyond, zeros: (cell rows, cell columns) bool of a whole scene, from `cells_of`.
+    """
+    start = ndimage.binary_dilation(beyond, _EVERYWHERE)
+    start[[0, -1]] = start[:, [0, -1]] = True
+    labels, _ = ndimage.label(zeros, _EVERYWHERE)
+    connected = np.unique(labels[start & zeros])
+    found: np.ndarray = np.isin(labels, connected)
+    return found
+
+
+def rows_around(dilation: int) -> int:
+    """Rows (10 m) beyond a strip that tell what is hidden in it, for a dilation in pixels of SCL."""
+    return (dilation + _SPECK) * _SCL_FACTOR if dilation else 0
+
+
+def _hidden(scl: Part, top: int, bottom: int, dilation: int) -> np.ndarray:
+    """(20 m rows, columns) bool: hidden, or within `dilation` pixels of cloud and shadow."""
+    margin, step = rows_around(dilation), _SCL_FACTOR // scl.factor
+    low = max(top - margin, scl.first * scl.factor)
+    # Repeated to 10 m it would be four times the work.
+    codes = scl.rows[low // scl.factor - scl.first : -(-(bottom + margin) // scl.factor) - scl.first][::step, ::step]
+    hidden = is_hidden(codes)
+    if dilation and (spreading := is_spreading(codes)).any():
+        square = np.ones((_SPECK, _SPECK), bool)
+        # The scene's border is no end of a cloud.
+        clouds = ndimage.binary_dilation(ndimage.binary_erosion(spreading, square, border_value=1), square)
+        clouds &= spreading
+        if clouds.any():
+            hidden |= ndimage.distance_transform_edt(~clouds) <= dilation
+    skip = (top - low) // _SCL_FACTOR
+    return hidden[skip : skip + -(-(bottom - top) // _SCL_FACTOR)]
+
+
+def _any(values: np.ndarray, factor: int) -> np.ndarray:
+    """True where one of `factor` x `factor` pixels is; the last ones may be fewer."""
+    rows, columns = (range(0, n, factor) for n in values.shape)
+    down: np.ndarray = np.logical_or.reduceat(np.logical_or.reduceat(values, rows, axis=0), columns, axis=1)
+    return down

@@ -1,0 +1,278 @@
+"""Which pixels show the ground: ways to say "no data", dark pixels, values that no sensor gives, halos of clouds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+import rasterio
+from numpy.testing import assert_array_equal
+
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.inference.models import SHIPPED, open_model
+from lc_assets.inference.sliding import Classification
+from lc_assets.io_managers import CogStackIOManager
+from lc_assets.landcover import NO_DATA
+from lc_assets.raster.stack import Stack
+from lc_assets.raster.strips import StripReader
+from lc_assets.raster.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
+from lc_assets.sentinel2.bands import BAND_NAMES, BANDS
+from lc_assets.sentinel2.radiometry import HIGHEST_DN
+from lc_assets.sentinel2.scl import HIDDEN as HIDDEN_CODES
+from lc_assets.sentinel2.scl import SCL_NAMES
+from lc_assets_tests.conftest import Desk, copy_scene, edit_bands, edit_item
+from lc_assets_tests.test_classification import whole_map
+from lc_assets_tests.test_stack import stack_of
+
+FACTOR = {**{band.name: band.factor for band in BANDS}, "SCL": 2}
+Where = tuple[int, int, int, int]
+"""top, bottom, left, right in 10 m pixels."""
+INSIDE: Where = (120, 180, 120, 180)
+LEFT_EDGE: Where = (120, 180, 0, 60)
+VEGETATION, WATER = 4, 6
+
+
+def spoilt(item: Path, folder: Path, *changes: tuple[tuple[str, ...], Where, int]) -> Path:
+    """A copy of a scene with one value in some bands' pixels (0: no change of others); the item's path."""
+    path = copy_scene(item, folder)
+    for names, (top, bottom, left, right), value in changes:
+
+        def put(name: str, dn: np.ndarray, _: Any) -> np.ndarray:
+            f = FACTOR[name]
+            dn[top // f : -(-bottom // f), left // f : -(-right // f)] = value  # noqa: B023
+            return dn
+
+        edit_bands(path, put, names)
+    return path
+
+
+def without_scl(item: Path) -> Path:
+    edit_item(item, lambda document: document["assets"].pop("SCL"))
+    return item
+
+
+def state_of(stack: Stack, strip: int = 246, dilation: int = 0) -> np.ndarray:
+    """(rows, columns) of the whole scene."""
+    height = stack.grid.height
+    with StripReader(stack, mask_hidden=True, threads=2, dilation=dilation) as reader:
+        strips = [(top, reader.read(top, min(top + strip, height))) for top in range(0, height, strip)]
+    return np.concatenate([s.state[top - s.first :][: min(strip, height - top)] for top, s in strips])
+
+
+def window(where: Where) -> tuple[slice, slice]:
+    top, bottom, left, right = where
+    return slice(top, bottom), slice(left, right)
+
+
+CASES: dict[str, tuple[Callable[[Path, Path], Path], Where, int]] = {
+    "SCL says no data": (lambda i, f: spoilt(i, f, (("SCL",), INSIDE, 0)), INSIDE, NO_SOURCE),
+    "SCL holds a code that there is not": (lambda i, f: spoilt(i, f, (("SCL",), INSIDE, 255)), INSIDE, NO_SOURCE),
+    "all bands are 0": (lambda i, f: spoilt(i, f, (BAND_NAMES, INSIDE, 0)), INSIDE, NO_SOURCE),
+    "0 less the offset, SCL no data": (
+        lambda i, f: spoilt(i, f, (BAND_NAMES, INSIDE, 64_536), (("SCL",), INSIDE, 0)),
+        INSIDE,
+        NO_SOURCE,
+    ),
+    "0 less the offset, no SCL": (
+        lambda i, f: without_scl(spoilt(i, f, (BAND_NAMES, INSIDE, 64_536))),
+        INSIDE,
+        IMPOSSIBLE,
+    ),
+    "one band beyond any sensor": (
+        lambda i, f: spoilt(i, f, (("B11",), INSIDE, HIGHEST_DN + 1), (("SCL",), INSIDE, VEGETATION)),
+        INSIDE,
+        IMPOSSIBLE,
+    ),
+    "the brightest that a sensor gives": (
+        lambda i, f: spoilt(i, f, (BAND_NAMES, INSIDE, HIGHEST_DN), (("SCL",), INSIDE, VEGETATION)),
+        INSIDE,
+        USABLE,
+    ),
+    "a dark lake": (
+        lambda i, f: spoilt(i, f, (("B08", "B11", "B12"), INSIDE, 0), (("SCL",), INSIDE, WATER)),
+        INSIDE,
+        USABLE,
+    ),
+    "a dark lake at the scene's border": (
+        lambda i, f: spoilt(i, f, (("B08", "B11", "B12"), LEFT_EDGE, 0), (("SCL",), LEFT_EDGE, WATER)),
+        LEFT_EDGE,
+        USABLE,
+    ),
+    "a dark lake without SCL": (
+        lambda i, f: without_scl(spoilt(i, f, (("B12",), INSIDE, 0))),
+        INSIDE,
+        USABLE,
+    ),
+    "dark forest in the blue": (
+        lambda i, f: spoilt(i, f, (("B01", "B02"), INSIDE, 0), (("SCL",), INSIDE, VEGETATION)),
+        INSIDE,
+        USABLE,
+    ),
+    "a band ends before the scene": (
+        lambda i, f: spoilt(i, f, (("B09",), LEFT_EDGE, 0), (("SCL",), LEFT_EDGE, VEGETATION)),
+        LEFT_EDGE,
+        NO_SOURCE,
+    ),
+    "a band ends, no SCL": (lambda i, f: without_scl(spoilt(i, f, (("B05",), LEFT_EDGE, 0))), LEFT_EDGE, NO_SOURCE),
+    "all bands but one end": (
+        lambda i, f: spoilt(i, f, (BAND_NAMES[1:], LEFT_EDGE, 0), (("SCL",), LEFT_EDGE, VEGETATION)),
+        LEFT_EDGE,
+        NO_SOURCE,
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "where", "state"), CASES.values(), ids=CASES.keys())
+def test_a_pixel_is_what_the_bands_and_scl_say_together(
+    demo_item: Path, tmp_path: Path, make: Callable[[Path, Path], Path], where: Where, state: int
+) -> None:
+    path = make(demo_item, tmp_path)
+    stack = stack_of(path, tmp_path / "virtual")
+    found = state_of(stack)
+    assert (found[window(where)] == state).all()
+    # What else there is stays as it was.
+    plain = state_of(stack_of(without_scl(copy_scene(demo_item, tmp_path / "plain")), tmp_path / "plain"))
+    elsewhere = np.ones(found.shape, bool)
+    elsewhere[window(where)] = False
+    assert ((found == NO_SOURCE) == (plain == NO_SOURCE))[elsewhere].all()
+    for other in (state_of(stack, 7), state_of(stack_of(path, tmp_path / "cog", CogStackIOManager))):
+        assert_array_equal(other, found)
+
+
+@pytest.mark.parametrize("code", range(256))
+def test_every_code_of_scl_is_no_data_hidden_or_ground(code: int) -> None:
+    from lc_assets.sentinel2.scl import is_hidden, is_no_data
+
+    one = np.array([code], np.uint8)
+    assert bool(is_no_data(one)) == (code == 0 or code not in SCL_NAMES)
+    assert bool(is_hidden(one)) == (code in HIDDEN_CODES)
+
+
+def test_a_coarse_pixel_that_straddles_the_swaths_edge_is_no_data(demo_item: Path, tmp_path: Path) -> None:
+    """B01 is 0 in the 60 m pixel whose left third lies beyond the swath; SCL calls the rest water."""
+    outside, straddling = (120, 180, 0, 62), (120, 180, 60, 66)
+    fine = tuple(name for name in BAND_NAMES if FACTOR[name] < 6)
+    path = spoilt(
+        demo_item,
+        tmp_path,
+        (("SCL",), (120, 180, 0, 90), WATER),
+        (fine, outside, 0),
+        (("B01", "B09"), (120, 180, 0, 66), 0),
+        (("SCL",), outside, 0),
+    )
+    found = state_of(stack_of(path, tmp_path / "store"))
+    assert (found[window(straddling)] == NO_SOURCE).all()
+    assert (found[120:180, 66:90] == USABLE).all()
+
+
+@pytest.mark.parametrize("band", ["B02", "B05", "B01"])
+@pytest.mark.parametrize("how", [65_535, 7, "mask"])
+def test_what_a_bands_file_declares_as_no_data_is_no_data(
+    demo_item: Path, tmp_path: Path, band: str, how: int | str
+) -> None:
+    path = copy_scene(demo_item, tmp_path)
+    file = path.parent / f"{band}.tif"
+    with rasterio.open(file) as dataset:
+        dn, profile = dataset.read(1), {**dataset.profile, "driver": "GTiff", "tiled": False}
+    profile = {key: value for key, value in profile.items() if not key.startswith("block")}
+    part = window(tuple(n // FACTOR[band] for n in INSIDE))  # type: ignore[arg-type]
+    given = np.ones(dn.shape, bool)
+    given[part] = False
+    if how != "mask":
+        dn[part], profile["nodata"] = how, how
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(file, "w", **profile) as dataset:
+        dataset.write(dn, 1)
+        if how == "mask":
+            dataset.write_mask(given)
+    for manager in ({}, {"manager": CogStackIOManager}):
+        found = state_of(stack_of(path, tmp_path / f"store{len(manager)}", **manager))
+        assert (found[window(INSIDE)] == NO_SOURCE).all()
+        assert (found[185:, 120:180] != NO_SOURCE).all()
+
+
+@pytest.mark.parametrize("bands", [("B08", "B11", "B12"), ("B12",), ("B01",), ("B02", "B03")], ids="-".join)
+def test_a_zero_amid_data_is_the_darkest_value(demo_item: Path, tmp_path: Path, bands: tuple[str, ...]) -> None:
+    half: Where = (120, 180, 120, 150)
+    maps = [
+        whole_map(Classification(stack_of(path, path.parent / "store"), open_model(SHIPPED, "float32"), 16))
+        for path in (
+            spoilt(demo_item, tmp_path / str(value), (("SCL",), INSIDE, WATER), (bands, half, value))
+            for value in (0, 1)
+        )
+    ]
+    assert_array_equal(maps[0][0], maps[1][0])
+    assert_array_equal(maps[0][1], maps[1][1])
+    assert (maps[0][0][window(half)] != NO_DATA.code).all()
+
+
+def test_impossible_values_change_no_pixel_that_is_mapped(demo_item: Path, tmp_path: Path) -> None:
+    """As if the scene classification had hidden them; for 20 m and 60 m bands, interpolation does not spread them."""
+    engine = open_model(SHIPPED, "float32")
+    wrong, hidden = (
+        whole_map(Classification(stack_of(path, path.parent / "store"), engine, 16, mask_dilation=0))
+        for path in (
+            spoilt(demo_item, tmp_path / "wrong", (("B02",), INSIDE, 65_000), (("SCL",), INSIDE, VEGETATION)),
+            spoilt(demo_item, tmp_path / "hidden", (("SCL",), INSIDE, 1)),
+        )
+    )
+    assert_array_equal(wrong[0], hidden[0])
+    plain = stack_of(demo_item, tmp_path / "plain")
+    spread = stack_of(spoilt(demo_item, tmp_path / "coarse", (("B01", "B11"), INSIDE, 50_000)), tmp_path / "c")
+    around = (114, 186, 114, 186)
+    for name in ("B01", "B11"):
+        band, pixels = BAND_NAMES.index(name), []
+        for stack in (plain, spread):
+            with StripReader(stack, mask_hidden=False, threads=1) as reader:
+                out = np.empty((1, 72, 72), np.uint16)
+                reader.read(around[0], around[1]).read_dn(out, around[0], around[2], (band,))
+                pixels.append(out[0].astype(int))
+        ring = np.ones((72, 72), bool)
+        ring[6:66, 6:66] = False
+        assert abs(pixels[0] - pixels[1])[ring].max() < 1500
+
+
+def test_impossible_values_are_a_failed_check_with_their_number(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
+    path = spoilt(demo_item, tmp_path, (("B04",), (150, 153, 150, 153), 65_000), (("SCL",), INSIDE, VEGETATION))
+    desk.add(path)
+    outcome = desk.run(DEMO_ITEM_ID)
+    assert outcome.error is None
+    checks = {
+        check.check_name: check
+        for event in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+        if event.dagster_event and (check := event.dagster_event.asset_check_evaluation_data)
+    }
+    record = checks["possible_values"]
+    assert not record.passed
+    assert record.metadata["pixels"].value == 9
+
+
+def test_clouds_have_a_halo_and_specks_have_none(demo_item: Path, tmp_path: Path) -> None:
+    cloud, speck = (120, 160, 120, 160), (200, 202, 200, 202)
+    path = spoilt(
+        demo_item, tmp_path, (("SCL",), (90, 246, 90, 258), VEGETATION), (("SCL",), cloud, 9), (("SCL",), speck, 9)
+    )
+    stack = stack_of(path, tmp_path / "store")
+    row, column = np.mgrid[:246, :258] // 2
+    far_row, far_column = (np.maximum(np.maximum(60 - at, at - 79), 0) for at in (row, column))
+    for metres in (0, 40, 100):
+        found = state_of(stack, dilation=metres)
+        expected = far_row**2 + far_column**2 <= (metres // 20) ** 2
+        expected[window(speck)] = True
+        assert_array_equal((found == HIDDEN)[90:, 90:], expected[90:, 90:])
+        assert_array_equal(state_of(stack, 9, metres), found)
+
+
+def test_shadow_grows_and_saturation_does_not(demo_item: Path, tmp_path: Path) -> None:
+    where: Where = (150, 180, 150, 180)
+    grown = {}
+    for code in HIDDEN_CODES:
+        path = spoilt(
+            demo_item, tmp_path / str(code), (("SCL",), (90, 246, 90, 258), VEGETATION), (("SCL",), where, code)
+        )
+        found = state_of(stack_of(path, tmp_path / str(code) / "store"), dilation=60)
+        grown[code] = bool((found[150:180, 185] == HIDDEN).all())
+    assert grown == {1: False, 3: True, 8: True, 9: True, 10: True}
