@@ -320,7 +320,9 @@ def reprocessed(document: dict[str, Any], baseline: str, generated: str, sensing
     properties["s2:processing_baseline"] = baseline
     properties["s2:generation_time"] = generated
     properties["s2:datastrip_id"] = f"{head}_{f'S{sensing}' if sensing else sensed}_N{baseline}"
-    properties["s2:datatake_id"] = f"{properties['s2:datatake_id'].rsplit('_', 1)[0]}_N{baseline}"
+    for key in ("s2:datatake_id", "s2:granule_id"):
+        if key in properties:
+            properties[key] = f"{properties[key].rsplit('_', 1)[0]}_N{baseline}"
     properties.pop("s2:product_uri", None)
     new["id"] = new["id"].rsplit("_", 1)[0] + "_20260101T000000" if "MSIL2A" in new["id"] else new["id"]
     return new

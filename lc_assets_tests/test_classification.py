@@ -109,7 +109,8 @@ def test_adding_the_offset_of_a_newer_baseline_changes_nothing(
 ) -> None:
     plain = desk.classify(real_item)
     before = plain.classified.read_bytes(), read(plain.confidence)
-    newer = copy_scene(real_item, tmp_path, **{"s2:processing_baseline": "05.11"})
+    name = "S2A_MSIL1C_20170527T102031_N0511_R065_T33UUB_20170527T102301.SAFE"
+    newer = copy_scene(real_item, tmp_path, **{"s2:processing_baseline": "05.11", "s2:product_uri": name})
     edit_bands(newer, lambda name, dn, profile: np.where(dn > 0, dn + 1000, 0).astype(np.uint16))
     again = desk.classify(newer)
     # The file says of itself which baseline it came from; everything else is the same, byte for byte.

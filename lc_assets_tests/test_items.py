@@ -22,7 +22,9 @@ def test_every_real_planetary_computer_item_is_understood(shared: Path) -> None:
     paths = sorted(shared.glob("pc_items/items/*.json"))
     assert len(paths) == 12
     for path in paths:
-        scene = parse_scene(read_document(path), base=path)
+        document = read_document(path)
+        scene = parse_scene(document, base=path)
+        assert scene.baseline == document["properties"]["s2:processing_baseline"]
         assert scene.product_level == "L2A"
         assert set(BAND_NAMES) <= set(scene.hrefs)
         assert scene.has_scl

@@ -45,6 +45,7 @@ def item(
         "s2:mgrs_tile": tile,
         "s2:datatake_id": f"GS2A_{day}T103629_000001_N{baseline}",
         "s2:datastrip_id": f"S2A_OPER_MSI_L2A_DS_2APS_{day}T{made}_S{day}T{strip}_N{baseline}",
+        "s2:granule_id": f"S2A_OPER_MSI_L2A_TL_2APS_{day}T{made}_A000001_T{tile}_N{baseline}",
         "s2:product_uri": f"S2A_MSIL2A_{day}T103629_N{baseline.replace('.', '')}_R008_T{tile}_{day}T{made}.SAFE",
         "s2:processing_baseline": baseline,
         "s2:generation_time": f"{written}T{made[:2]}:{made[2:4]}:{made[4:]}.000000Z",

@@ -125,6 +125,15 @@ def hrefs(value):
             yield from hrefs(part)
 
 
+@pytest.mark.parametrize(
+    ("stated", "carried"), [("05.11", "05.11"), ("5.11", "05.11"), (5.1, "05.10"), ("99.99", None), (0, None)]
+)
+def test_a_baseline_is_carried_as_it_was_understood_and_one_that_is_none_is_not(stated, carried):
+    written = item_of(pc_item(**{"s2:processing_baseline": stated, "earthsearch:boa_offset_applied": True}))
+    assert written["properties"].get("s2:processing_baseline") == carried
+    assert validate_offline(written) == []
+
+
 @pytest.mark.skipif(not PC_ITEMS, reason="../shared is not at hand")
 @pytest.mark.parametrize("path", PC_ITEMS, ids=lambda path: path.stem[-22:])
 def test_an_item_made_from_a_real_planetary_computer_item_is_valid(path):

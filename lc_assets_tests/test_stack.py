@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from lc_assets.sentinel2.bands import BAND_NAMES
 from lc_assets.sentinel2.item import parse_scene, read_document
 from lc_assets.sentinel2.raw import fetch_scene
 from lc_assets.store import Store
-from lc_assets_tests.conftest import copy_scene, edit_bands
+from lc_assets_tests.conftest import copy_scene, edit_bands, edit_item
 
 
 def recipe_for(item: Path, store: Path) -> tuple[StackRecipe, Store]:
@@ -55,6 +56,20 @@ def expected_bilinear(native: np.ndarray, factor: int) -> np.ndarray:
     x = native.astype(float)
     x = x[r0] * (1 - rw)[:, None] + x[r1] * rw[:, None]
     return x[:, c0] * (1 - cw) + x[:, c1] * cw
+
+
+@pytest.mark.parametrize("manager", [VirtualStackIOManager, CogStackIOManager])
+def test_a_scene_of_no_baseline_has_its_declared_offset(demo_item: Path, tmp_path: Path, manager: type) -> None:
+    def declare(document: dict[str, Any]) -> None:
+        document["properties"] |= {"s2:processing_baseline": "99.99", "s2:product_uri": "S2B_N9999_.SAFE"}
+        for band in BAND_NAMES:
+            document["assets"][band]["raster:bands"] = [{"scale": 0.0001, "offset": -0.1}]
+
+    path = copy_scene(demo_item, tmp_path)
+    edit_item(path, declare)
+    stack, plain = stack_of(path, tmp_path / "a", manager), stack_of(demo_item, tmp_path / "b", manager)
+    assert (stack.baseline, stack.offset) == ("unknown", plain.offset) == ("unknown", -1000)
+    assert (pixels(stack)[0] == pixels(plain)[0]).all()
 
 
 def test_the_stack_describes_itself_to_any_gdal_tool(demo_item: Path, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 A datatake is one continuous swath, downlinked as one or more datastrips; where a strip ends inside a tile, the tile's
 acquisition comes as two items with one datatake time and two sensing starts: two halves, both needed
-(microsoft/PlanetaryComputer#256). Processing again keeps datatake and sensing start and changes baseline and
-generation time. How these names are built: stactools-packages/sentinel2#130.
+(microsoft/PlanetaryComputer#256). Processing again keeps the datatake, moves the sensing start by seconds at most, and
+changes baseline and generation time. How these names are built: stactools-packages/sentinel2#130.
 
 Item ids:
 
@@ -22,11 +22,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from lc_assets.sentinel2.baseline import baseline_of
+
 SENSING_TOLERANCE = timedelta(seconds=30)
-"""How far the sensing starts of two versions may lie apart; those of two halves are minutes apart."""
+"""How far the sensing starts of two versions may lie apart. Those of most halves are minutes apart."""
 
 _PRODUCT = re.compile(
-    r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N(?P<baseline>\d{4}))?_R\d{3}"
+    r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N\d\d\.?\d\d)?_R\d{3}"
     r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?"
 )
 _COLLECTION_1 = re.compile(
@@ -36,7 +38,6 @@ _SEQUENCE = re.compile(r"(?P<satellite>S2[A-Z])_(?P<tile>\d{1,2}[A-Z]{3})_(?P<da
 _DATATAKE = re.compile(r"G(S2[A-Z])_(\d{8}T\d{6})_\d{6}(?:_N\d\d\.\d\d)?")
 _DATASTRIP = re.compile(r"S2[A-Z]_.*_DS_.*_S(\d{8}T\d{6})(?:_N\d\d\.\d\d)?")
 _TILE = re.compile(r"(?:MGRS-|T)?(\d{1,2})([A-Z]{3})")
-_BASELINE = re.compile(r"(\d{1,2})\.?(\d{2})")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class Acquisition:
         return None not in (self.satellite, self.tile, self.sensing)
 
     def is_same(self, other: Acquisition) -> bool:
-        """True when both are certainly of the same tile, datatake and datastrip."""
+        """True when both are certainly of the same tile and datatake, and sensing began within `SENSING_TOLERANCE`: two
+        versions, or (rarely) two halves."""
         if not (self.is_certain and other.is_certain) or (self.satellite, self.tile) != (other.satellite, other.tile):
             return False
         if self.datatake and other.datatake and self.datatake != other.datatake:
@@ -93,16 +95,19 @@ def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
 
 
 def is_newer_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """True when item `a` is certainly the same acquisition and product level as item `b`, processed later: with a
-    higher baseline, or with the same one at a later time."""
+    """True when item `a` is of the same acquisition and product level as item `b` and certainly processed later: with a
+    higher baseline, or with the same one at a later time. A baseline that is not certain is never higher or the same.
+    """
     levels = _level(a), _level(b)
     if None in levels or levels[0] != levels[1] or not acquisition_of(a).is_same(acquisition_of(b)):
         return False
-    (baseline_a, time_a), (baseline_b, time_b) = _processing(a), _processing(b)
-    if baseline_a is None or baseline_b is None:
+    first, second = baseline_of(a), baseline_of(b)
+    if not (first.is_certain and second.is_certain):
         return False
-    if baseline_a != baseline_b:
-        return baseline_a > baseline_b
+    if first.number != second.number:
+        assert first.number and second.number  # is_certain
+        return first.number > second.number
+    time_a, time_b = _generated(a), _generated(b)
     return time_a is not None and time_b is not None and time_a > time_b
 
 
@@ -110,7 +115,7 @@ def family(item_id: str) -> str | None:
     """What the ids of all versions of an acquisition begin with (halves share it too), or None for an id of no known
     kind. Finds siblings among many ids without reading their items; `is_newer_version` then decides."""
     if _PRODUCT.fullmatch(item_id):
-        return re.sub(r"_N\d{4}_", "_", item_id.rsplit("_", 1)[0])
+        return re.sub(r"_N\d\d\.?\d\d_", "_", item_id.rsplit("_", 1)[0])
     match = _COLLECTION_1.fullmatch(item_id)
     if match:  # to the day: a version's sensing start may differ by seconds
         return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
@@ -118,15 +123,11 @@ def family(item_id: str) -> str | None:
     return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
 
 
-def _processing(document: Mapping[str, Any]) -> tuple[tuple[int, int] | None, datetime | None]:
-    """Baseline and generation time, for comparing."""
+def _generated(document: Mapping[str, Any]) -> datetime | None:
+    """When the product was made."""
     properties = _properties(document)
     product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
-    texts = [str(properties.get(key, "")) for key in ("s2:processing_baseline", "processing:version")]
-    texts += [product["baseline"] or ""] if product else []
-    baseline = next((m for text in texts if (m := _BASELINE.fullmatch(text.strip()))), None)
-    generated = _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
-    return (int(baseline[1]), int(baseline[2])) if baseline else None, generated
+    return _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
 
 
 def _level(document: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 from lc_assets.errors import BadItem, BadReference, without_query
 from lc_assets.places import Place
 from lc_assets.sentinel2.bands import BAND_NAMES, SCL
+from lc_assets.sentinel2.baseline import baseline_of
 from lc_assets.sentinel2.catalogs import CatalogKind, catalog_of
 from lc_assets.sentinel2.footprint import check_place_and_time
 from lc_assets.sentinel2.hrefs import is_remote as is_remote
@@ -23,7 +24,7 @@ from lc_assets.sentinel2.hrefs import resolve_hrefs
 from lc_assets.sentinel2.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.limits import check_size
 from lc_assets.sentinel2.promise import Promise, promise_of
-from lc_assets.sentinel2.radiometry import declared_offset, offset_dn, parse_baseline
+from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _LISTED = 40
@@ -63,7 +64,8 @@ class Scene:
         document: the item, hrefs absolute and unsigned; JSON-compatible, not to be changed.
         hrefs: band name (and `SCL`, if there) -> unsigned URL or absolute path.
         product_level: `L1C` or `L2A`.
-        baseline: processing baseline, `NN.NN`.
+        baseline: processing baseline, `NN.NN`; `unknown` where the item names none that can be relied on and declares
+            its offset.
         offset: what to add to a valid DN before scaling, -1000 or 0.
         promised: band name (and `SCL`, if there) -> what the item declares about its file.
     """
@@ -96,8 +98,8 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
 
     Raises:
         BadReference: the id is unusable.
-        BadItem: no STAC item, no Sentinel-2 L1C or L2A item, no datetime or geometry, no baseline, a band is missing or
-        must not be read, it is too large, or contradicts itself.
+        BadItem: no STAC item, no Sentinel-2 L1C or L2A item, no datetime or geometry, a band is missing or must not be
+        read, it is too large, contradicts itself, or does not tell whether its DN carry the offset.
     """
     if not isinstance(document, dict) or document.get("type") != "Feature" or "stac_version" not in document:
         what = document.get("type", "object without a type") if isinstance(document, dict) else type(document).__name__
@@ -126,7 +128,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
     assets, properties = document["assets"], document["properties"]
     hrefs = {band: assets[key]["href"] for band, key in keys.items()}
     _check_distinct(hrefs, item_id)
-    baseline = parse_baseline(properties, item_id)
+    baseline = baseline_of(document)
     offset = offset_dn(
         baseline,
         properties,
@@ -135,7 +137,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         doubtful=any(part in hrefs[band] for part in catalog.doubtful_archives for band in BAND_NAMES),
     )
     promised = {band: promise_of(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
-    return Scene(item_id, document, hrefs, level, baseline, offset, promised)
+    return Scene(item_id, document, hrefs, level, baseline.text, offset, promised)
 
 
 def read_document(path: Place) -> Any:

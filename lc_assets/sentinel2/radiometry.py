@@ -13,29 +13,30 @@ What decides, the first that says something:
 2. Scale and offset that the twelve bands declare, as `raster:bands` (STAC 1.0) or in `bands` (STAC 1.1): 0.0001 and
    -0.1, or 0. Earth Search's README: an offset other than 0 is still to be applied. stactools-sentinel2 writes what
    ESA's metadata say (its issue #44), and nobody touches the pixels of `sentinel-2-c1-l2a` (earth-search#41).
-3. The baseline. The Planetary Computer's items say nothing else (microsoft/PlanetaryComputer#134).
+3. The baseline. The Planetary Computer's items say nothing else (microsoft/PlanetaryComputer#134). Which one it is, and
+   whether it can be relied on, is read by `lc_assets.sentinel2.baseline`.
 
-Refused is what cannot be known: declarations that differ between bands or contradict flag or baseline, and the flag
-set to false in Earth Search's archive of harmonised COGs (`doubtful_archives` of `lc_assets.sentinel2.catalogs`). There
-the same metadata stand beside pixels with the offset and beside pixels without it (earth-search#66 has one of each,
-#71 a list of wrong ones from 2025, cirrus-earth-search#33 from 2022), and either guess makes a wrong map in silence.
+Refused is what cannot be known: no baseline that can be relied on and nothing declared; declarations that differ
+between bands or contradict flag or baseline; and the flag set to false, or no baseline, in Earth Search's archive of
+harmonised COGs (`doubtful_archives` of `lc_assets.sentinel2.catalogs`). There the same metadata stand beside pixels
+with the offset and beside pixels without it (earth-search#66 has one of each, #71 a list of wrong ones from 2025,
+cirrus-earth-search#33 from 2022), and either guess makes a wrong map in silence.
 """
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lc_assets.errors import BadItem
+from lc_assets.sentinel2.baseline import Baseline
 
 SCALE = 1e-4
 """Reflectance per DN."""
 
-BASELINE_WITH_OFFSET = (4, 0)
 OFFSET_DN = -1000
 NODATA_DN = 0
 HIGHEST_DN = 30_000
@@ -48,33 +49,18 @@ SATURATED_DN = 65_535
 MIN_VALID_DN = 1
 """Valid pixels never fall to 0 when the offset is removed: 0 is kept for "no data"."""
 
-_BASELINE = re.compile(r"(\d{2})\.?(\d{2})|(\d)\.(\d{2})")
 _FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _TOLERANCE = 1e-9
-
-
-def parse_baseline(properties: dict[str, Any], item_id: str) -> str:
-    """Processing baseline as `"NN.NN"`, from the item's properties.
-
-    Raises:
-        BadItem: it is neither in `s2:processing_baseline` (or `processing:version`) nor in the product's name.
-    """
-    for key in ("s2:processing_baseline", "processing:version"):
-        match = _BASELINE.fullmatch(str(properties.get(key, "")).strip())
-        if match:
-            return f"{int(match[1] or match[3]):02}.{match[2] or match[4]}"
-    match = re.search(r"_N(\d{2})(\d{2})_", str(properties.get("s2:product_uri", "")))
-    if match:
-        return f"{match[1]}.{match[2]}"
-    raise BadItem(
-        "the processing baseline is not given, so it cannot be known whether 1000 must be subtracted from its DN",
-        item=item_id,
-        remedy='add the property "s2:processing_baseline", e.g. "05.11", to the item',
-    )
+_DECLARE = (
+    "find out from who made the product whether its DN carry the offset, and declare it in the item in one of three "
+    'ways: the property "s2:processing_baseline", e.g. "05.11" (not with another baseline in its names); scale 0.0001 '
+    'and offset -0.1, or 0 where there is none, in "raster:bands" or "bands" of all twelve bands; or the property '
+    '"earthsearch:boa_offset_applied": true, where the offset has been removed'
+)
 
 
 def offset_dn(
-    baseline: str,
+    baseline: Baseline,
     properties: Mapping[str, Any],
     declared: int | None = None,
     *,
@@ -84,37 +70,45 @@ def offset_dn(
     """What to add to a valid DN to make it proportional to reflectance: -1000 or 0.
 
     Args:
-        baseline: `NN.NN`.
+        baseline: the item's, from `baseline_of`.
         properties: the item's; its flag wins.
         declared: what its bands declare, from `declared_offset`.
         item_id: for messages.
         doubtful: true where the archive is one whose flag is often wrong when it says false.
 
     Raises:
-        BadItem: what the item says contradicts itself, or is known to be unreliable.
+        BadItem: what the item says contradicts itself, is known to be unreliable, or does not tell.
     """
-    major, minor = (int(part) for part in baseline.split("."))
-    expected = OFFSET_DN if (major, minor) >= BASELINE_WITH_OFFSET else 0
     key, flag = next(((key, properties[key]) for key in _FLAGS if properties.get(key) is not None), ("", None))
     if flag is True:
         return 0
     if flag is not None and flag is not False:
         raise BadItem(f"its {key} {str(flag)[:40]!r} is neither true nor false", item=item_id, remedy="mend the item")
-    if expected and flag is False and doubtful:
+    if doubtful and baseline.has_offset is not False and (flag is False or baseline.has_offset is None):
+        reason = f"its {key} is false, which" if flag is False else f"{baseline.doubt}, and what the bands declare"
         raise BadItem(
-            f"its {key} is false, which in this archive is wrong for many scenes: whether 1000 must be subtracted "
-            "from its DN cannot be known",
+            f"{reason} in this archive is wrong for many scenes: whether 1000 must be subtracted from its DN cannot be "
+            "known",
             item=item_id,
             remedy="use the same scene of the collection sentinel-2-c1-l2a, or look at the pixels (open water in B12: "
             "above 1000 with the offset, below 300 without) and set the property to true, or remove it",
         )
+    if baseline.has_offset is None:
+        if declared is not None:
+            return declared
+        raise BadItem(
+            f"{baseline.doubt}, so it cannot be known whether 1000 must be subtracted from its DN",
+            item=item_id,
+            remedy=_DECLARE,
+        )
+    expected = OFFSET_DN if baseline.has_offset else 0
     if declared is None or declared == expected:
         return expected
     if expected and flag is not False:
         return 0  # declared, and no flag against it: a catalogue whose own pixels are harmonised
     raise BadItem(
         f"its bands declare an offset of {declared} DN, which contradicts "
-        + (f"its {key} (false)" if expected else f"its processing baseline {baseline} (no offset before 04.00)"),
+        + (f"its {key} (false)" if expected else f"its processing baseline {baseline.text} (no offset before 04.00)"),
         item=item_id,
         remedy="find out which is right, then mend the item",
     )

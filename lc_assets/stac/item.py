@@ -12,6 +12,7 @@ from lc_assets.contract import ModelContract
 from lc_assets.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.baseline import baseline_of
 from lc_assets.sentinel2.item import is_remote, unsigned
 from lc_assets.stac.validate import validate_offline
 from lc_assets.stac.vocabulary import (
@@ -29,9 +30,11 @@ from lc_assets.stac.vocabulary import (
     multihash,
 )
 
+_BASELINE = "s2:processing_baseline"
+
 _CARRIED = (
     *("platform", "constellation", "instruments", "gsd", "license", "providers", "eo:cloud_cover"),
-    *("s2:mgrs_tile", "s2:product_uri", "s2:processing_baseline", "s2:datatake_id", "sat:relative_orbit"),
+    *("s2:mgrs_tile", "s2:product_uri", _BASELINE, "s2:datatake_id", "sat:relative_orbit"),
 )
 """Properties of the source item that hold for the map too."""
 
@@ -89,7 +92,7 @@ class ClassifiedScene:
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
     """The Item, hrefs relative to its own file, which lies beside the products."""
-    carried = _carried(scene.source["properties"])
+    carried = _carried(scene.source)
     item = _item(scene, carried)
     # What the source says of itself is repeated only where it is valid: a fault of its catalog is not passed on.
     faulty = {path for fault in validate_offline(item) for path in carried if f" properties/{path}:" in fault}
@@ -134,9 +137,16 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _carried(properties: dict[str, Any]) -> dict[str, Any]:
+def _carried(source: dict[str, Any]) -> dict[str, Any]:
+    properties = source["properties"]
     interval = _INTERVAL if all(properties.get(key) for key in _INTERVAL) else ()
-    return {key: properties[key] for key in (*_CARRIED, *interval) if properties.get(key) is not None}
+    carried = {key: properties[key] for key in (*_CARRIED, *interval) if properties.get(key) is not None}
+    if _BASELINE in carried:
+        baseline = baseline_of(source)
+        carried[_BASELINE] = baseline.text
+        if baseline.number is None:  # 99.99, or contradicted by a name: the offset was declared otherwise
+            del carried[_BASELINE]
+    return carried
 
 
 def _projection(grid: Grid) -> dict[str, Any]:
