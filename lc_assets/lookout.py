@@ -14,7 +14,7 @@ from typing import Any
 
 from lc_assets.errors import LandCoverError
 from lc_assets.registry import Registry
-from lc_assets.sentinel2.acquisition import family, is_newer_version
+from lc_assets.sentinel2.acquisition import family, is_newer_version, is_older_version
 from lc_assets.sentinel2.item import Scene
 from lc_assets.sentinel2.query import Query
 from lc_assets.sentinel2.references import Catalog
@@ -138,18 +138,20 @@ def decide(
         document = documents[item]
         others = [other for other in relatives.get(family(item) or "", ()) if other.get("id") != item]
         newer = [str(other["id"]) for other in others if is_newer_version(other, document)]
-        older = [str(other["id"]) for other in others if is_newer_version(document, other)]
         if rule is Reprocessed.REPLACE and newer:
             decision.skipped[item] = f"{newer[0]} is a newer version of it"
             continue
-        if rule is Reprocessed.FIRST and _came_first(older, newer, known, list(usable)):
-            decision.skipped[item] = f"{(older + newer)[0]} is another version of it, and came first"
-            continue
+        if rule is Reprocessed.FIRST:
+            older = [str(other["id"]) for other in others if is_older_version(other, document)]
+            if _came_first(older, newer, known, list(usable)):
+                decision.skipped[item] = f"{(older + newer)[0]} is another version of it, and came first"
+                continue
         if len(decision.run) >= most:
             decision.more = True
             break
         decision.run.append(usable[item])
         if rule is Reprocessed.REPLACE:
+            older = [str(other["id"]) for other in others if is_newer_version(document, other)]
             decision.replacing |= dict.fromkeys((other for other in older if other in known), item)
     return decision
 

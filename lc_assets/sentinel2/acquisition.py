@@ -5,6 +5,10 @@ acquisition comes as two items with one datatake time and two sensing starts: tw
 (microsoft/PlanetaryComputer#256). Processing again keeps the datatake, moves the sensing start by seconds at most, and
 changes baseline and generation time. How these names are built: stactools-packages/sentinel2#130.
 
+Sensing starts that differ by seconds do not tell a version from a half, so an item takes another's place only where it
+covers its ground (`lc_assets.sentinel2.coverage`) and both baselines are certain (`lc_assets.sentinel2.baseline`).
+Where that cannot be told, neither does, and both are classified.
+
 Item ids:
 
     Planetary Computer, ESA         S2A_MSIL2A_<datatake>_R098_T13TDE_<generation>
@@ -23,9 +27,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from lc_assets.sentinel2.baseline import baseline_of
+from lc_assets.sentinel2.coverage import covers
 
 SENSING_TOLERANCE = timedelta(seconds=30)
-"""How far the sensing starts of two versions may lie apart. Those of most halves are minutes apart."""
+"""How far the sensing starts of two versions may lie apart. Those of most halves are minutes apart (12 in the real pair
+of the tests), but not of all."""
 
 _PRODUCT = re.compile(
     r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N\d\d\.?\d\d)?_R\d{3}"
@@ -94,10 +100,10 @@ def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     )
 
 
-def is_newer_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+def is_later_processing(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """True when item `a` is of the same acquisition and product level as item `b` and certainly processed later: with a
     higher baseline, or with the same one at a later time. A baseline that is not certain is never higher or the same.
-    """
+    Two halves may be so too; what they cover tells them from versions."""
     levels = _level(a), _level(b)
     if None in levels or levels[0] != levels[1] or not acquisition_of(a).is_same(acquisition_of(b)):
         return False
@@ -111,6 +117,18 @@ def is_newer_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return time_a is not None and time_b is not None and time_a > time_b
 
 
+def is_newer_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """True when item `a` can take the place of item `b`: certainly the same acquisition and product level, processed
+    later, and with data on the ground of `b`."""
+    return is_later_processing(a, b) and _is_on_ground_of(a, b)
+
+
+def is_older_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """True when item `a` makes item `b`, which was processed later, superfluous for somebody who keeps what came first:
+    `a` has data on the ground of `b`."""
+    return is_later_processing(b, a) and _is_on_ground_of(a, b)
+
+
 def family(item_id: str) -> str | None:
     """What the ids of all versions of an acquisition begin with (halves share it too), or None for an id of no known
     kind. Finds siblings among many ids without reading their items; `is_newer_version` then decides."""
@@ -121,6 +139,12 @@ def family(item_id: str) -> str | None:
         return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
     match = _SEQUENCE.fullmatch(item_id)
     return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
+
+
+def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
+    """True when both items are of one tile and `a` certainly covers (nearly) all ground of `b`."""
+    tile = acquisition_of(a).tile
+    return tile is not None and tile == acquisition_of(b).tile and covers(a, b, tile)
 
 
 def _generated(document: Mapping[str, Any]) -> datetime | None:
