@@ -18,7 +18,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.enums import Resampling
 
-from lc_assets.inference.engine import DEFAULT_BACKEND
+from lc_assets.inference.keras_file import DEFAULT_BACKEND
 from lc_assets.inference.models import SHIPPED, read_contract
 from lc_assets.landcover import CLASS_NAMES
 from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, REFERENCE_BAND

@@ -106,7 +106,8 @@ def _figures(value: Any) -> str:
 @model_file
 @said
 def check(file: Path | None) -> None:
-    """Check that a model loads, fits its contract and predicts; and that its contract is valid STAC."""
+    """Check that a model loads, fits its contract and predicts, in bfloat16 what it does in float32, where the CPU has
+    bfloat16; and that its contract is valid STAC."""
     import json
 
     import numpy as np
@@ -137,6 +138,9 @@ def check(file: Path | None) -> None:
         f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend} in {engine.precision}, "
         f"{way}, valid STAC"
     )
+    click.echo(f"bfloat16: {engine.bfloat16}")
+    if engine.warning:
+        click.secho(f"warning: {engine.warning}", fg="yellow", err=True)
 
 
 @model.command()

@@ -3,7 +3,7 @@
 LC_ASSETS_STORE        where everything is written: a folder, or a URL   ./store
 LC_ASSETS_MODEL        MLM item (.json) of the model, or its folder      the shipped model
 LC_ASSETS_CHIPS        labelled chips that `model_evaluation` judges by   ../shared/data/eurosat
-LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: bfloat16 where the CPU has it
+LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: bfloat16 where it agrees with float32
 LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
 LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
 LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a

@@ -11,6 +11,7 @@ from lc_assets.inference.classmap import ClassMap
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import CLASSES, NO_DATA
 from lc_assets.partitions import scenes
+from lc_assets.progress import note
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.stack import Stack
 from lc_assets.resources import ModelResource, StoreResource
@@ -95,6 +96,9 @@ def class_raster(
         classification.engine.check_stack(resampled_stack)
         # Whoever works a queue off may have been installed or set otherwise than whoever queued.
         check_pins(context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster")
+        if classification.engine.warning:
+            context.log.warning(classification.engine.warning)
+            note(classification.engine.warning)
         layout = classification.layout
         context.log.info(
             "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",

@@ -1,16 +1,15 @@
 """A Keras model, loaded against its contract and ready to run: over chips, or densely where its shape allows it.
 
 OpenVINO is the default backend (light, CPU, inference only); `KERAS_BACKEND` names another one. Keras reads that
-variable when it is first imported, so Keras is imported here only, and late. The precision is named, never left to the
+variable when it is first imported, so Keras is imported late. The precision is named, never left to the
 backend: OpenVINO would take bfloat16 by itself where the CPU has it.
 """
 
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +17,19 @@ import numpy as np
 
 from lc_assets.checksum import sha256_of
 from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel
+from lc_assets.errors import BadModel, LandCoverError
+from lc_assets.inference.bfloat16_check import WrongBfloat16, compare_bfloat16
+from lc_assets.inference.chip_programs import export, first_line, keras_program, late_program, program
 from lc_assets.inference.dense import DenseForm, NotDense, find_dense_form
 from lc_assets.inference.dense_check import CHECKED_WINDOWS, check_dense
 from lc_assets.inference.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
-from lc_assets.inference.openvino_graphs import Run, compiled, has_bfloat16
+from lc_assets.inference.keras_file import DEFAULT_BACKEND, load_keras_model
+from lc_assets.inference.openvino_graphs import cpu_name, has_bfloat16, version
 from lc_assets.inference.passes import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
 from lc_assets.raster.stack import Stack
 
-DEFAULT_BACKEND = "openvino"
 PRECISIONS = ("auto", "float32", "bfloat16")
-"""`auto` is bfloat16 where the backend and the CPU have it, else float32."""
+"""`auto` is bfloat16 where the backend and the CPU have it and it gives what float32 gives, else float32."""
 
 _TOLERANCE = 0.02
 """How far probabilities may be from adding up to 1: bfloat16 keeps about three digits."""
@@ -46,6 +47,9 @@ class Engine:
         form: the model taken apart, where it can be evaluated densely.
         passes: what runs its two halves.
         why_chips: why it cannot be; empty when it can.
+        bfloat16: what came of comparing bfloat16 with float32; empty where float32 was asked for.
+        warning: why it runs in float32 though bfloat16 is there: one line for a person; empty when there is nothing to
+            tell.
     """
 
     contract: ModelContract
@@ -55,6 +59,8 @@ class Engine:
     form: DenseForm | None = None
     passes: DensePasses | None = None
     why_chips: str = ""
+    bfloat16: str = ""
+    warning: str = ""
 
     def check_stack(self, stack: Stack) -> None:
         """Refuse a stack that the model was not made for.
@@ -124,7 +130,8 @@ def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -
     Raises:
         BadModel: the file is missing or corrupt, is not the one that the contract was written for, or its input or
         output shape
-            is not the contract's.
+            is not the contract's; or bfloat16 was asked for by name, and the CPU does not have it, or it
+            differs from float32.
     """
     os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
     try:
@@ -151,63 +158,70 @@ def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -
 
 
 def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
-    try:
-        import keras
-    except (ImportError, ValueError) as error:  # ValueError: Keras does not know the backend
-        raise BadModel(
-            f"Keras cannot use KERAS_BACKEND={os.environ['KERAS_BACKEND']} ({error})",
-            asset="class_raster",
-            remedy=f"install that backend, or unset KERAS_BACKEND to use {DEFAULT_BACKEND}",
-        ) from None
-    try:
-        model: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the broken part of the archive made it raise
-        raise BadModel(
-            f"{path} cannot be loaded as a Keras model ({type(error).__name__}: {_first_line(error)})",
-            asset="class_raster",
-            remedy="save it again with model.save('model.keras') from Keras 3, without custom code (Lambda layers)",
-        ) from None
-    chip, bands, classes = contract.chip_size, len(contract.bands), len(contract.class_names)
-    for what, promised in (("input", (None, chip, chip, bands)), ("output", (None, classes))):
-        try:
-            found = tuple(getattr(model, f"{what}_shape"))
-        except (AttributeError, TypeError, ValueError):  # it was never built, or is no model but a layer
-            found = ()
-        fits = len(found) == len(promised) and all(a in (None, b) for a, b in zip(found[1:], promised[1:], strict=True))
-        if not fits:
-            raise BadModel(
-                f"its {what} shape is {found or 'not known'}, the contract promises {promised} "
-                f"({chip} px chips, {bands} bands, {classes} classes)",
-                asset=f"model {contract.name}",
-                remedy="mend the contract or use the model that it describes",
-            )
+    model = load_keras_model(path, contract)
+    import keras
+
     backend = keras.config.backend()
     precision = _precision(wanted, backend)
-    shape = (BATCH, chip, chip, bands)
-    predict = _openvino(model, shape, precision, contract.name) if backend == "openvino" else _plain(model)
+    if precision == "bfloat16":
+        return _in_bfloat16(model, contract, backend, wanted)
+    if backend == "openvino":
+        predict, few = (
+            late_program(model, _shape(contract, chips), "float32", contract.name)
+            for chips in (BATCH, CHECKED_WINDOWS**2)
+        )
+    else:
+        predict = few = keras_program(model)
+    engine = _in_float32(model, contract, backend, predict, few)
+    return replace(engine, bfloat16=f"not offered by {_lacking(backend)}") if wanted == "auto" else engine
+
+
+def _in_float32(model: Any, contract: ModelContract, backend: str, predict: Predict, few: Predict) -> Engine:
+    """The engine in float32; `few` are the chips of `check_dense`, `predict` those of the engine."""
+    engine = Engine(contract, backend, "float32", predict)
     try:
         form = find_dense_form(model)
-        passes = _passes(contract, form, backend, precision)
-        exact = passes if precision == "float32" else _passes(contract, form, backend, "float32")
-        check_dense(contract, form, exact, _chips(model, contract, backend))
+        passes = OpenVinoPasses(contract, form, "float32") if backend == "openvino" else KerasPasses(contract, form)
+        check_dense(contract, form, passes, few)
     except NotDense as error:
-        return Engine(contract, backend, precision, predict, why_chips=str(error))
+        return replace(engine, why_chips=str(error))
     except Exception as error:  # a model may be built of anything: what cannot be taken apart is run as it is
-        why = f"it cannot be taken apart ({type(error).__name__}: {_first_line(error)})"
-        return Engine(contract, backend, precision, predict, why_chips=why)
-    return Engine(contract, backend, precision, predict, form, passes)
+        return replace(engine, why_chips=f"it cannot be taken apart ({type(error).__name__}: {first_line(error)})")
+    return replace(engine, form=form, passes=passes)
 
 
-def _passes(contract: ModelContract, form: DenseForm, backend: str, precision: str) -> DensePasses:
-    return OpenVinoPasses(contract, form, precision) if backend == "openvino" else KerasPasses(contract, form)
+def _in_bfloat16(model: Any, contract: ModelContract, backend: str, wanted: str) -> Engine:
+    """The engine in bfloat16, if that gives what float32 gives; else it in float32, or an error where it was named."""
+    graph = export(model, _shape(contract, BATCH), contract.name)
+    predict = program(graph, "float32", contract.name)
+    exact = _in_float32(model, contract, backend, predict, lambda chips: batched(predict, chips, BATCH))
+    try:
+        fast = program(graph, "bfloat16", contract.name)
+        passes = OpenVinoPasses(contract, exact.form, "bfloat16") if exact.form else None
+        compared = compare_bfloat16(contract, predict, fast, exact.form, passes)
+    except WrongBfloat16 as error:
+        why = str(error)
+    except Exception as error:  # OpenVINO raises whatever its compiler or a kernel met
+        why = f"it cannot be computed ({type(error).__name__}: {first_line(error)})"
+    else:
+        return replace(exact, precision="bfloat16", predict=fast, passes=passes, bfloat16=compared)
+    where = f"with OpenVINO {version()} on {cpu_name()}"
+    if wanted == "bfloat16":
+        raise BadModel(
+            f"bfloat16 was asked for, but is wrong {where}: {why}",
+            asset=f"model {contract.name}",
+            remedy="set LC_ASSETS_PRECISION to auto or float32, or install another version of OpenVINO",
+        )
+    warning = LandCoverError(
+        f"bfloat16 is wrong {where}: {why}; float32 is used, which is slower",
+        asset=f"model {contract.name}",
+        remedy="set LC_ASSETS_PRECISION=float32 to silence this, or install another version of OpenVINO",
+    )
+    return replace(exact, bfloat16=f"not used: {why}", warning=str(warning))
 
 
-def _chips(model: Any, contract: ModelContract, backend: str) -> Predict:
-    """The model in float32 on the few chips of the check."""
-    if backend != "openvino":
-        return _plain(model)
-    shape = (CHECKED_WINDOWS**2, contract.chip_size, contract.chip_size, len(contract.bands))
-    return _openvino(model, shape, "float32", contract.name)
+def _shape(contract: ModelContract, chips: int) -> tuple[int, int, int, int]:
+    return chips, contract.chip_size, contract.chip_size, len(contract.bands)
 
 
 def _precision(wanted: str, backend: str) -> str:
@@ -216,50 +230,12 @@ def _precision(wanted: str, backend: str) -> str:
         return "bfloat16" if possible else "float32"
     if wanted == "bfloat16" and not possible:
         raise BadModel(
-            f"bfloat16 was asked for, but {'this CPU' if backend == 'openvino' else f'the {backend} backend'} "
-            "does not offer it here",
+            f"bfloat16 was asked for, but {_lacking(backend)} does not offer it here",
             asset="class_raster",
             remedy="set LC_ASSETS_PRECISION to auto or float32",
         )
     return wanted
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or "no reason given").splitlines()[0][:200]
-
-
-def _plain(model: Any) -> Predict:
-    return lambda batch: np.asarray(model.predict_on_batch(batch), np.float32)
-
-
-def _openvino(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Predict:
-    """The whole model as an OpenVINO graph of static shape, for chips; compiled when it is first called."""
-    lock = threading.Lock()
-    programs: list[Run] = []
-
-    def predict(batch: np.ndarray) -> np.ndarray:
-        with lock:
-            if not programs:
-                programs.append(_exported(model, shape, precision, name))
-        return programs[0]([batch])
-
-    return predict
-
-
-def _exported(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Run:
-    import keras
-    import openvino
-
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            exported = str(Path(folder) / "model.xml")
-            # The batch size is part of the graph: some layers (Flatten) cannot be given another one afterwards.
-            signature = [keras.InputSpec(shape=shape, dtype="float32")]
-            model.export(exported, format="openvino", verbose=False, input_signature=signature)
-            return compiled(openvino.Core().read_model(exported), precision)
-    except Exception as error:  # OpenVINO raises whatever its converter or compiler met
-        raise BadModel(
-            f"it cannot be compiled ({type(error).__name__}: {_first_line(error)})",
-            asset=f"model {name}",
-            remedy="use layers that OpenVINO supports, or another KERAS_BACKEND",
-        ) from None
+def _lacking(backend: str) -> str:
+    return "this CPU" if backend == "openvino" else f"the {backend} backend"

@@ -30,6 +30,20 @@ def has_bfloat16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def cpu_name() -> str:
+    """The CPU's name, as OpenVINO gives it."""
+    import openvino
+
+    return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
+
+
+def version() -> str:
+    """OpenVINO's version, without the build."""
+    import openvino
+
+    return str(openvino.__version__).partition("-")[0]
+
+
 def compiled(graph: Any, precision: str) -> Run:
     """Compile a graph for the CPU.
 

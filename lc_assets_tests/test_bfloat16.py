@@ -1,0 +1,244 @@
+"""bfloat16 makes maps only where it gives what float32 gives; else float32 is used, and that is what tags and logs say.
+
+The faults are put into what OpenVINO compiles in bfloat16, so these tests need no CPU that has it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+from lc_assets.errors import BadModel
+from lc_assets.inference import chip_programs, engine, openvino_graphs, passes
+from lc_assets.inference.bfloat16_check import TOLERANCE
+from lc_assets.inference.engine import Engine
+from lc_assets.inference.models import SHIPPED, open_model, read_contract
+from lc_assets.inference.passes import OpenVinoPasses, normalised
+from lc_assets.inference.synthetic_ground import synthetic_block
+from lc_assets.progress import listening
+from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets_tests.conftest import Desk, own_model
+from lc_assets_tests.rig.command import invoke
+
+Fault = Callable[[np.ndarray], np.ndarray]
+
+
+def rounded(values: np.ndarray) -> np.ndarray:
+    """float32 to the nearest bfloat16: what a correct computation may lose."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+def channels_shifted(values: np.ndarray) -> np.ndarray:
+    return np.roll(values, 1, axis=1)
+
+
+def one_channel_zero(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values[:, 7] = 0
+    return values
+
+
+def five_times_as_large(values: np.ndarray) -> np.ndarray:
+    return values * 5
+
+
+def one_not_a_number(values: np.ndarray) -> np.ndarray:
+    values = values.copy()
+    values.ravel()[values.size // 5] = np.nan
+    return values
+
+
+def a_kernel_that_fails(values: np.ndarray) -> np.ndarray:
+    raise RuntimeError("could not execute a primitive")
+
+
+WRONG: list[Fault] = [channels_shifted, one_channel_zero, five_times_as_large, one_not_a_number, a_kernel_that_fails]
+
+
+@pytest.fixture
+def bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A CPU with bfloat16, whose programs give what `dense` and `chips` make of the right numbers."""
+
+    def install(dense: Fault = rounded, chips: Fault = rounded) -> None:
+        monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
+        monkeypatch.setattr(engine, "cpu_name", lambda: "Model CPU 9000")
+        monkeypatch.setattr(engine, "_engines", {})
+        for module, fault in ((passes, dense), (chip_programs, chips)):
+            monkeypatch.setattr(module, "compiled", _faulty(fault))
+
+    return install
+
+
+def _faulty(fault: Fault) -> Callable[[Any, str], openvino_graphs.Run]:
+    def compiled(graph: Any, precision: str) -> openvino_graphs.Run:
+        run = openvino_graphs.compiled(graph, "float32")
+        if precision == "float32":
+            return run
+
+        def faulty(inputs: Sequence[np.ndarray]) -> np.ndarray:
+            return fault(run(inputs))
+
+        return faulty
+
+    return compiled
+
+
+@functools.cache
+def float32() -> Engine:
+    return open_model(SHIPPED, "float32")
+
+
+def assert_in_float32(found: Engine) -> None:
+    """Named so, and to the bit what float32 gives, both ways."""
+    assert found.precision == "float32"
+    dn, usable = synthetic_block(found.contract.band_indices, 2, 64)
+    chip = normalised(found.contract, dn.transpose(1, 2, 0), usable)[None, :64, :64]
+    assert (found.probabilities(chip) == float32().probabilities(chip)).all()
+    positions, right = (e.evaluator(8).positions(dn.copy(), usable, 0) for e in (found, float32()))
+    assert (positions == right).all()
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_a_dense_trunk_that_bfloat16_computes_wrongly_runs_in_float32(bfloat16: Any, fault: Fault) -> None:
+    bfloat16(dense=fault)
+    found = open_model(SHIPPED)
+    assert_in_float32(found)
+    assert found.warning
+    assert found.bfloat16.startswith("not used: ")
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_chips_that_bfloat16_computes_wrongly_run_in_float32(bfloat16: Any, fault: Fault) -> None:
+    bfloat16(chips=fault)
+    found = open_model(SHIPPED)
+    assert_in_float32(found)
+    assert found.warning
+
+
+@pytest.mark.parametrize("module", [passes, chip_programs])
+def test_bfloat16_that_does_not_compile_is_not_used(
+    bfloat16: Any, monkeypatch: pytest.MonkeyPatch, module: Any
+) -> None:
+    def compiled(graph: Any, precision: str) -> openvino_graphs.Run:
+        if precision == "bfloat16":
+            raise RuntimeError("no such kernel")
+        return openvino_graphs.compiled(graph, precision)
+
+    bfloat16()
+    monkeypatch.setattr(module, "compiled", compiled)
+    found = open_model(SHIPPED)
+    assert_in_float32(found)
+    assert "no such kernel" in found.warning
+
+
+def test_the_warning_names_model_machine_difference_and_what_to_do(bfloat16: Any) -> None:
+    bfloat16(dense=channels_shifted)
+    warning = open_model(SHIPPED).warning
+    for part in ("eurosat12-gap", "Model CPU 9000", "OpenVINO 20", "densely", f"{TOLERANCE} is allowed"):
+        assert part in warning
+    assert "float32 is used" in warning
+    assert "LC_ASSETS_PRECISION=float32" in warning
+    assert "\n" not in warning
+
+
+def test_bfloat16_that_only_rounds_is_used_both_ways(bfloat16: Any) -> None:
+    bfloat16()
+    found = open_model(SHIPPED)
+    assert found.precision == "bfloat16"
+    assert isinstance(found.passes, OpenVinoPasses)
+    assert found.passes.precision == "bfloat16"
+    assert found.warning == ""
+    assert found.bfloat16.endswith(f"on 36 synthetic windows, chip by chip and densely ({TOLERANCE} allowed)")
+    assert "agrees with float32 within 0.0" in found.bfloat16
+    out = found.predict(np.zeros((64, 64, 64, 12), np.float32))
+    assert (rounded(out) == out).all()  # the program that was compared is the one that is used
+
+
+def test_a_model_of_few_bands_that_is_not_dense_is_compared_too(bfloat16: Any, tmp_path: Path) -> None:
+    item = own_model(tmp_path / "m", ("B08", "B04", "B03"), 10)
+    bfloat16()
+    assert open_model(item).precision == "bfloat16"
+    assert "chip by chip (" in open_model(item).bfloat16
+    bfloat16(chips=channels_shifted)
+    found = open_model(item)
+    assert found.precision == "float32"
+    assert "evaluated chip by chip" in found.warning
+
+
+@pytest.mark.parametrize("fault", [channels_shifted, one_not_a_number])
+def test_wrong_bfloat16_that_was_asked_for_by_name_is_an_error(bfloat16: Any, fault: Fault) -> None:
+    bfloat16(dense=fault)
+    with pytest.raises(BadModel, match=r"asked for, but is wrong with OpenVINO .* on Model CPU 9000: .*float32"):
+        open_model(SHIPPED, "bfloat16")
+
+
+def test_right_bfloat16_that_was_asked_for_by_name_is_used(bfloat16: Any) -> None:
+    bfloat16()
+    assert open_model(SHIPPED, "bfloat16").precision == "bfloat16"
+
+
+def test_float32_by_name_compares_nothing_and_warns_of_nothing(bfloat16: Any) -> None:
+    bfloat16(dense=a_kernel_that_fails, chips=a_kernel_that_fails)
+    found = open_model(SHIPPED, "float32")
+    assert (found.precision, found.bfloat16, found.warning) == ("float32", "", "")
+
+
+def test_a_map_says_float32_and_its_run_and_terminal_why(bfloat16: Any, desk: Desk, demo_item: Path) -> None:
+    bfloat16(dense=channels_shifted)
+    desk.settings = dataclasses.replace(desk.settings, precision="auto")
+    scene = desk.add(demo_item)
+    lines: list[str] = []
+    with listening(None, lines.append):
+        outcome = desk.run(scene.id, stride=64)
+    assert outcome.error is None
+    with rasterio.open(desk.folder(scene.id).classified) as dataset:
+        assert dataset.tags()["PRECISION"] == "float32"
+    assert outcome.metadata["class_raster"]["precision"] == "float32"
+    warned = [entry for entry in desk.instance.all_logs(outcome.run_id) if "bfloat16 is wrong" in entry.user_message]
+    assert [entry.level for entry in warned] == [30]  # logging.WARNING
+    assert [line for line in lines if "bfloat16 is wrong" in line] == [warned[0].user_message]
+
+
+def test_model_check_says_that_bfloat16_agrees(bfloat16: Any) -> None:
+    bfloat16()
+    assert "\nbfloat16: agrees with float32 within 0.0" in invoke("model", "check", SHIPPED, code=0).stdout
+
+
+def test_model_check_warns_where_bfloat16_is_wrong(bfloat16: Any) -> None:
+    bfloat16(chips=five_times_as_large)
+    done = invoke("model", "check", SHIPPED, code=0)  # nothing is wrong with the model
+    assert "runs on openvino in float32" in done.stdout
+    assert "\nbfloat16: not used: evaluated chip by chip, probabilities differ" in done.stdout
+    assert done.stderr.startswith("warning: asset model eurosat12-gap: bfloat16 is wrong")
+
+
+def test_model_check_says_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(engine, "_engines", {})
+    assert "\nbfloat16: not offered by this CPU\n" in invoke("model", "check", SHIPPED, code=0).stdout
+
+
+def test_the_windows_look_like_every_class_and_leave_the_model_in_doubt() -> None:
+    contract = read_contract()[0]
+    block, usable = synthetic_block(contract.band_indices, 6, 64)
+    pixels = normalised(contract, block.transpose(1, 2, 0), usable)
+    chips = pixels.reshape(6, 64, 6, 64, 12).swapaxes(1, 2).reshape(36, 64, 64, 12)
+    found = open_model(SHIPPED, "float32").probabilities(chips)
+    assert len(set(found.argmax(axis=1))) >= 8
+    assert (found.max(axis=1) < 0.9).sum() >= 8  # where it is quite sure, small differences do not show
+
+
+def test_the_windows_are_the_same_each_time_and_for_any_bands() -> None:
+    block, usable = synthetic_block(tuple(range(len(BAND_NAMES))), 3, 20)
+    again, _ = synthetic_block((7, 3), 3, 20)
+    assert (again == block[[7, 3]]).all()
+    assert block.shape == (12, 60, 60)
+    assert 0.9 < usable.mean() < 1
