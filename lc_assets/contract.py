@@ -156,6 +156,6 @@ class ModelContract:
     @property
     def fingerprint(self) -> str:
         """12 hex digits that change with anything that changes a prediction: weights, bands, scaling, chip, kernel."""
-        said = (self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling, self.class_names)
-        said += (self.highest,) if self.highest else ()
+        said: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
+        said += [self.class_names, *([self.highest] if self.highest else [])]
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]

@@ -110,6 +110,14 @@ def test_the_same_seed_writes_the_same_bytes(classified: Desk) -> None:
     assert {name for name in first if first[name] != other[name]} == {"agreement.json", "sample.csv"}
 
 
+def without_roads(folder: Path) -> Path:
+    """WorldCover's crosswalk, but the map's Highway is not scored either."""
+    path = folder / "without-roads.csv"
+    table = (FOLDER / "esa-worldcover.csv").read_text(encoding="utf-8")
+    path.write_text(table.replace("map,3,Highway,built-up", "map,3,Highway,-"), encoding="utf-8")
+    return path
+
+
 def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_out(
     classified: Desk, tmp_path: Path
 ) -> None:
@@ -121,11 +129,11 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     codes[:20], codes[20:40], codes[40:50] = 70, 0, 123  # snow, nothing, a code that no crosswalk lists
     path = tmp_path / "my map (2021).tif"
     raster(path, codes, grid.crs, grid.transform)
-    outcome, _ = agreed(classified, references=[str(path)], crosswalk=str(FOLDER / "esa-worldcover.csv"))
+    outcome, _ = agreed(classified, references=[str(path)], crosswalk=str(without_roads(tmp_path)))
     assert outcome.error is None, outcome.error
     document = json.loads((scene.folder / "agreement" / "my-map-2021" / "agreement.json").read_text())
-    there, orchard = found != NO_DATA.code, found == 6
-    scored = there & ~orchard
+    there, road = found != NO_DATA.code, found == 3
+    scored = there & ~road
     scored[:50] = False
     assert document["pixels"]["scored"] == scored.sum()
     assert document["pixels"]["reference_nodata"] == there[20:40].sum()
@@ -133,7 +141,7 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     compared = there.copy()
     compared[20:40] = False
     assert left == {
-        "PermanentCrop": (orchard & compared).sum(),
+        "Highway": (road & compared).sum(),
         "Snow and ice": there[:20].sum(),
         "code 123": there[40:50].sum(),
     }
@@ -254,7 +262,7 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
         codes, grid = np.where(dataset.read(1) == 8, 80, 40).astype(np.uint8), Grid.of(dataset)
     codes[:30] = 90
     raster(tmp_path / "own.tif", codes, grid.crs, grid.transform)
-    crosswalk = ("--crosswalk", str(FOLDER / "esa-worldcover.csv"), "--samples", "400")
+    crosswalk = ("--crosswalk", str(without_roads(tmp_path)), "--samples", "400")
     done = compare(DEMO_ITEM_ID, "--reference", "truth", "--reference", tmp_path / "own.tif", *crosswalk[2:], code=1)
     assert "there is no crosswalk for the reference 'own'" in done.output
     done = compare(DEMO_ITEM_ID, "--reference", tmp_path / "own.tif", *crosswalk)
@@ -268,7 +276,7 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
     for value, low, high in re.findall(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", estimated):
         assert float(low) <= float(value) <= float(high)
     assert re.search(r"not scored: reference Herbaceous wetland, [\d,]+ px: Plants in water", done.output)
-    assert "not scored: map PermanentCrop" in done.output
+    assert "not scored: map Highway" in done.output
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from lc_assets.inference.models import SHIPPED, open_model
 from lc_assets.inference.passes import normalised
 from lc_assets.inference.sliding import Classification
 from lc_assets.landcover import CLASSES, NO_DATA
+from lc_assets.raster.fill import nearest
 from lc_assets.raster.stack import Stack
 from lc_assets.running import Outcome
 from lc_assets.sentinel2.bands import BANDS
@@ -26,7 +27,8 @@ def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The definition, written out: every window by itself, probabilities averaged pixel by pixel."""
+    """The definition, written out: every window by itself, probabilities averaged pixel by pixel. Pixels without data
+    show their nearest neighbours (which are those, test_fill.py says)."""
     engine = engine or open_model(SHIPPED, "float32")
     height, width = stack.grid.shape
     rows = -(-max(height - 64, 0) // stride) * stride + 64
@@ -35,12 +37,16 @@ def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np
         dn, valid = reader.offset_free(stack.grid.window).transpose(1, 2, 0), reader.valid(stack.grid.window)
     dn = np.pad(dn, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
     valid = np.pad(valid, ((0, rows - height), (0, columns - width)), "symmetric")
+    hidden, source = nearest(valid, 64, (slice(None), slice(None)))
+    dn.reshape(-1, dn.shape[2])[hidden] = dn.reshape(-1, dn.shape[2])[source]
+    seen = valid.copy()
+    seen.ravel()[hidden] = True
     total, votes = np.zeros((rows, columns, len(CLASSES))), np.zeros((rows, columns, 1))
     for y in range(0, rows - 63, stride):
         for x in range(0, columns - 63, stride):
             window = (slice(y, y + 64), slice(x, x + 64))
             if valid[window].mean() >= 0.5:
-                chip = normalised(engine.contract, dn[window], valid[window])
+                chip = normalised(engine.contract, dn[window], seen[window])
                 total[window] += engine.probabilities(chip[None])[0]
                 votes[window] += 1
     with np.errstate(invalid="ignore"):

@@ -106,6 +106,7 @@ def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, Outcome]
         ("raw_bands", "nodata_share"): True,
         ("class_raster", "cog_valid"): True,
         ("class_raster", "only_known_classes"): True,
+        ("class_raster", "possible_values"): True,
         ("class_raster", "nodata_share"): True,
         ("overview", "cog_valid"): True,
         ("report", "small_enough"): True,
