@@ -24,7 +24,7 @@ from lc_assets.sentinel2.bands import BAND_NAMES, BANDS
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import HIDDEN as HIDDEN_CODES
 from lc_assets.sentinel2.scl import SCL_NAMES
-from lc_assets_tests.conftest import Desk, copy_scene, edit_bands, edit_item
+from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, edit_item
 from lc_assets_tests.test_classification import whole_map
 from lc_assets_tests.test_stack import stack_of
 
@@ -264,6 +264,14 @@ def test_clouds_have_a_halo_and_specks_have_none(demo_item: Path, tmp_path: Path
         expected[window(speck)] = True
         assert_array_equal((found == HIDDEN)[90:, 90:], expected[90:, 90:])
         assert_array_equal(state_of(stack, 9, metres), found)
+
+
+def test_a_small_scene_with_a_wide_halo_is_all_hidden(demo_item: Path, tmp_path: Path) -> None:
+    path = cropped(demo_item, tmp_path, 60, 66)
+    edit_bands(
+        path, lambda _, scl, __: np.pad(np.full((8, 8), 9, np.uint8), ((0, 22), (0, 25)), constant_values=4), ("SCL",)
+    )
+    assert (state_of(stack_of(path, tmp_path / "store"), dilation=2000) == HIDDEN).all()
 
 
 def test_shadow_grows_and_saturation_does_not(demo_item: Path, tmp_path: Path) -> None:

@@ -23,12 +23,32 @@ def nearest(visible: np.ndarray, reach: int, inner: tuple[slice, slice]) -> tupl
         Two (N,) arrays of positions in `visible.ravel()`: the hidden pixels inside, row by row, and what stands for
         each.
     """
-    rows, columns = visible.shape
+    columns = visible.shape[1]
     asked = np.zeros_like(visible)
     asked[inner] = ~visible[inner]
-    hidden = np.flatnonzero(asked)
+    # Only what lies within reach of the hidden pixels is looked at.
+    down, across = _around(asked, 0, reach), _around(asked, 1, reach)
+    hidden, source = _nearest(visible[down, across], np.flatnonzero(asked[down, across]), reach)
+    top, left, width = down.start, across.start, across.stop - across.start
+
+    def place(at: np.ndarray) -> np.ndarray:
+        return (at // width + top) * columns + at % width + left if len(at) else at
+
+    return place(hidden), place(source)
+
+
+def _around(asked: np.ndarray, axis: int, reach: int) -> slice:
+    """The part of an axis within reach of what is asked for; empty where nothing is."""
+    found = np.flatnonzero(asked.any(axis=1 - axis))
+    if not len(found):
+        return slice(0, 0)
+    return slice(max(int(found[0]) - reach, 0), min(int(found[-1]) + reach + 1, asked.shape[axis]))
+
+
+def _nearest(visible: np.ndarray, hidden: np.ndarray, reach: int) -> tuple[np.ndarray, np.ndarray]:
     if not len(hidden):
         return hidden, hidden
+    rows, columns = visible.shape
     far = np.int32(reach + 1)
     row = np.arange(rows, dtype=np.int32)[:, None]
     above = np.maximum.accumulate(np.where(visible, row, -far), axis=0)

@@ -48,6 +48,7 @@ class Rows:
         band: its name, for messages.
         reading: how its pixels are read.
         flagged: tell pixels without reflectance apart (for bands).
+        step: pixels of the dataset along one that is given; they are alike.
     """
 
     def __init__(
@@ -58,16 +59,18 @@ class Rows:
         *,
         band: str | None = None,
         flagged: bool = False,
+        step: int = 1,
     ) -> None:
         self.band, self.factor = band, factor
         self.margin = 0
         """Rows more above and below that each call gives."""
-        self._dataset, self._reading = dataset, reading
+        self._dataset, self._reading, self._step = dataset, reading, step
+        self._height, self._width = dataset.height // step, dataset.width // step
         # 0 says nothing by itself: a dark pixel may hold it (`lc_assets.raster.validity`).
         self._absent = int(dataset.nodata) if flagged and dataset.nodata else None
         self._flagged = flagged
         kind = np.uint8 if reading is read_mask else dataset.dtypes[0]
-        self._kept = Part(factor, 0, np.empty((0, dataset.width), kind))
+        self._kept = Part(factor, 0, np.empty((0, self._width), kind))
 
     def span(self, top: int, bottom: int) -> Part:
         """Rows that hold 10 m rows `top .. bottom - 1`, and the margin. Neither may lie above the last call's.
@@ -75,9 +78,9 @@ class Rows:
         Raises:
             RasterioIOError: they cannot be decoded.
         """
-        width, kept = self._dataset.width, self._kept
+        width, step, kept = self._width, self._step, self._kept
         first = max(top // self.factor - self.margin, 0)
-        stop = min(-(-bottom // self.factor) + self.margin, self._dataset.height)
+        stop = min(-(-bottom // self.factor) + self.margin, self._height)
         have = max(kept.first + len(kept.rows), first)
         rows = kept.rows[first - kept.first :]
         flags = kept.flags[first - kept.first :] if kept.flags is not None else None
@@ -85,7 +88,7 @@ class Rows:
             kept_rows, rows = rows, np.empty((stop - first, width), rows.dtype)
             rows[: len(kept_rows)] = kept_rows
             added = rows[len(kept_rows) :]
-            self._reading(self._dataset, Window(0, have, width, stop - have), added)
+            self._reading(self._dataset, Window(0, have * step, width * step, (stop - have) * step), added)
             odd = self._flags(added) if self._flagged else None
             if odd is not None or flags is not None:
                 flags = np.concatenate([_or_none(flags, kept_rows), _or_none(odd, added)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import rasterio
@@ -23,7 +23,7 @@ from lc_assets.raster.rows import Part, Reading, Rows, read_band, read_mask
 from lc_assets.raster.stack import STACK_VRT, Stack, native_vrt, undecodable
 from lc_assets.raster.upsample import bilinear
 from lc_assets.raster.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around
-from lc_assets.sentinel2.bands import BAND_NAMES, SCL_GSD
+from lc_assets.sentinel2.bands import BAND_NAMES, PIXEL_SIZE, SCL_GSD
 
 _MARGIN = 1
 """Coarse pixels beyond a block that interpolation looks at."""
@@ -119,6 +119,8 @@ class StripReader:
         self.stack = stack
         self._mask_hidden, self._threads, self._reach = mask_hidden, threads, reach
         self._ending: np.ndarray | None = None
+        self._known = (0, np.empty((0, stack.grid.width), np.uint8))
+        """The end of the rows whose state is known, and the state of those that the last call gave."""
         self._close = ExitStack()
         try:
             virtual = stack.path.name == STACK_VRT
@@ -130,9 +132,9 @@ class StripReader:
             self._dilation = 0
             self._scl = None
             if stack.scl_path:
-                self._scl = self._rows(stack.scl_path, read_band(1))
+                self._scl = self._classification(stack.scl_path)
                 self._dilation = round(dilation / SCL_GSD)
-                self._scl.margin = rows_around(self._dilation) // self._scl.factor
+                self._scl.margin = rows_around(self._dilation)
         except RasterioIOError as error:
             self._close.close()
             raise undecodable(error, stack) from None
@@ -155,10 +157,17 @@ class StripReader:
         low = max((top - beyond) // CELL * CELL, 0)
         high = min(-(-(bottom + beyond) // CELL) * CELL, self.stack.grid.height)
         sources, at_10_m = self._sources(low, high)
-        outside = sources.outside
-        sources.settle(outside, self._ending_cells)
-        state = sources.state(outside, mask_hidden=self._mask_hidden, dilation=self._dilation)
-        return Strip(self.stack.grid.shape, at_10_m or sources.bands, low, state, self._reach)
+        known, state = self._known
+        if high > known:  # rows above it are as the last call found them
+            added = replace(sources, top=max(known, low))
+            outside = added.outside
+            added.settle(outside, self._ending_cells)
+            found = added.state(outside, mask_hidden=self._mask_hidden, dilation=self._dilation)
+            state = np.concatenate([state[len(state) - max(known - low, 0) :], found])
+            self._known = high, state
+        return Strip(
+            self.stack.grid.shape, at_10_m or sources.bands, low, state[len(state) - (high - low) :], self._reach
+        )
 
     def _sources(self, top: int, bottom: int) -> tuple[Sources, tuple[Part, ...]]:
         native, extra = self._native_bands, [rows for rows in (self._scl, self._mask) if rows]
@@ -191,6 +200,12 @@ class StripReader:
     def _stacked(self, *, flagged: bool) -> list[Rows]:
         numbers = range(1, len(BAND_NAMES) + 1)
         return [self._rows(self.stack.path, read_band(number), flagged=flagged) for number in numbers]
+
+    def _classification(self, path: Place) -> Rows:
+        """At its own 20 m: a stack has it repeated to 10 m."""
+        dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
+        given = self.stack.grid.width // dataset.width
+        return Rows(dataset, SCL_GSD // PIXEL_SIZE, read_band(1), step=SCL_GSD // PIXEL_SIZE // given)
 
     def _rows(self, path: Place, reading: Reading, *, band: str | None = None, flagged: bool = False) -> Rows:
         # A handle of its own for each: handles must not be shared between threads.
