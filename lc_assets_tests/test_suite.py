@@ -109,3 +109,24 @@ def test_a_rehearsal_is_due_when_a_file_that_it_covers_has_changed(
 @pytest.mark.parametrize("name", verified.COVERS)
 def test_what_a_rehearsal_covers_is_there(name: str) -> None:
     assert verified.digest(name)
+
+
+def test_tests_of_one_group_run_on_one_worker(pytester: pytest.Pytester) -> None:
+    """So that the servers that they share are started once."""
+    pytester.makepyfile(
+        """
+        import os, pytest
+
+        @pytest.mark.xdist_group("server")
+        @pytest.mark.parametrize("number", range(8))
+        def test_shared(number): open("workers", "a").write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+
+        @pytest.mark.parametrize("number", range(8))
+        def test_alone(number): pass
+        """
+    )
+    result = pytester.runpytest_subprocess("-n", "2", "--dist", "loadgroup", "-p", "no:randomly")
+    result.assert_outcomes(passed=16)
+    workers = (pytester.path / "workers").read_text().split()
+    assert len(workers) == 8
+    assert len(set(workers)) == 1
