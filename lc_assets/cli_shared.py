@@ -45,7 +45,7 @@ dilation_option = click.option(
     "--mask-dilation",
     type=int,
     metavar="METRES",
-    help="Grow cloud and cloud shadow by so much before they hide pixels; 0: not at all.  [default: 100]",
+    help="Grow cloud, cirrus and shadow by so much before they hide pixels, in steps of 20.  [default: 100]",
 )
 
 
@@ -66,7 +66,7 @@ def op_config(
     if mask_dilation is not None:
         from lc_assets.sentinel2.scl import check_dilation
 
-        check_dilation(mask_dilation)
+        check_dilation(mask_dilation, masked=mask_clouds is not False)
     said = {"stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
     config = {key: value for key, value in said.items() if value is not None}
     return {"class_raster": {"config": config}} if config else {}

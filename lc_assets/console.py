@@ -146,7 +146,10 @@ def _show(outcome: Outcome, folder: SceneFolder) -> None:
     click.echo(f"      {listed}")
     if shares[-1][1] == 100:
         click.secho("      warning: no pixel could be classified; the map is all No Data", fg="yellow", err=True)
-    confidence = f"mean confidence {report['mean_confidence_percent']:.0f} %"
+    for warning in outcome.warnings:
+        click.secho(f"      warning: {warning}", fg="yellow", err=True)
+    sure = report["mean_confidence_percent"]
+    confidence = f"mean confidence {sure:.0f} %" if shares[-1][1] < 100 else "no confidence"
     click.echo(f"      {outcome.seconds:.1f} s in all, {confidence}, run {outcome.run_id[:8]}")
 
 

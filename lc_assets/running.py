@@ -39,6 +39,7 @@ class Outcome:
         metadata: asset name -> what it reported, plain values.
         seconds: wall time of the run.
         interrupted: somebody has ended it.
+        warnings: what checks that failed without stopping it say.
     """
 
     item: str
@@ -47,6 +48,7 @@ class Outcome:
     seconds: float
     metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
     interrupted: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
@@ -90,7 +92,12 @@ def run_scene(
     }
     error = None if result.success else _why(result)
     interrupted = error is not None and error.endswith(_RUN_AGAIN)
-    return Outcome(item, run_id, error, time.perf_counter() - started, metadata, interrupted)
+    warnings = [
+        f"{check.check_name}: {check.description}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
+    ]
+    return Outcome(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
 
 
 def heal(instance: DagsterInstance) -> int:

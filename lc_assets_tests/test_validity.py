@@ -25,6 +25,7 @@ from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import HIDDEN as HIDDEN_CODES
 from lc_assets.sentinel2.scl import SCL_NAMES
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, edit_item
+from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.test_classification import whole_map
 from lc_assets_tests.test_stack import stack_of
 
@@ -52,6 +53,15 @@ def spoilt(item: Path, folder: Path, *changes: tuple[tuple[str, ...], Where, int
 
 def without_scl(item: Path) -> Path:
     edit_item(item, lambda document: document["assets"].pop("SCL"))
+    return item
+
+
+def before_the_offset(item: Path) -> Path:
+    """The same of baseline 02.14, whose DN carry no offset."""
+    text = item.read_text()
+    for new, old in (("05.11", "02.14"), ("N0511", "N0214")):
+        text = text.replace(new, old)
+    item.write_text(text)
     return item
 
 
@@ -103,14 +113,34 @@ CASES: dict[str, tuple[Callable[[Path, Path], Path], Where, int]] = {
         USABLE,
     ),
     "a dark lake without SCL": (
-        lambda i, f: without_scl(spoilt(i, f, (("B12",), INSIDE, 0))),
+        lambda i, f: before_the_offset(without_scl(spoilt(i, f, (("B12",), INSIDE, 0)))),
         INSIDE,
         USABLE,
     ),
     "dark forest in the blue": (
-        lambda i, f: spoilt(i, f, (("B01", "B02"), INSIDE, 0), (("SCL",), INSIDE, VEGETATION)),
+        lambda i, f: before_the_offset(spoilt(i, f, (("B01", "B02"), INSIDE, 0), (("SCL",), INSIDE, VEGETATION))),
         INSIDE,
         USABLE,
+    ),
+    "land that an offset keeps from 0": (
+        lambda i, f: spoilt(i, f, (("B08",), INSIDE, 0), (("SCL",), INSIDE, VEGETATION)),
+        INSIDE,
+        NO_SOURCE,
+    ),
+    "a lake that an offset keeps from 0, no SCL": (
+        lambda i, f: without_scl(spoilt(i, f, (("B11", "B12"), INSIDE, 0))),
+        INSIDE,
+        NO_SOURCE,
+    ),
+    "a band ends before the scene, of an old baseline": (
+        lambda i, f: before_the_offset(spoilt(i, f, (("B09",), LEFT_EDGE, 0), (("SCL",), LEFT_EDGE, VEGETATION))),
+        LEFT_EDGE,
+        NO_SOURCE,
+    ),
+    "a band ends, an old baseline, no SCL": (
+        lambda i, f: before_the_offset(without_scl(spoilt(i, f, (("B05",), LEFT_EDGE, 0)))),
+        LEFT_EDGE,
+        NO_SOURCE,
     ),
     "a band ends before the scene": (
         lambda i, f: spoilt(i, f, (("B09",), LEFT_EDGE, 0), (("SCL",), LEFT_EDGE, VEGETATION)),
@@ -248,6 +278,34 @@ def test_impossible_values_are_a_failed_check_with_their_number(desk: Desk, demo
     record = checks["possible_values"]
     assert not record.passed
     assert record.metadata["pixels"].value == 9
+
+
+def test_a_scene_without_scl_says_that_clouds_are_mapped(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
+    desk.add(without_scl(copy_scene(demo_item, tmp_path)))
+    outcome = desk.run(DEMO_ITEM_ID, stride=64)
+    said = [entry.user_message for entry in desk.instance.all_logs(outcome.run_id)]
+    assert any(f"{DEMO_ITEM_ID} has no scene classification (SCL)" in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--mask-dilation", "50"), "in steps of 20"),
+        (("--mask-dilation", "-20"), "give 0 to 2000 m"),
+        (("--mask-dilation", "4000"), "give 0 to 2000 m"),
+        (("--mask-dilation", "60", "--no-mask-clouds"), "clouds are not masked"),
+    ],
+)
+def test_a_dilation_that_cannot_be_applied_is_refused(
+    shell: Shell, demo_item: Path, arguments: tuple[str, ...], told: str
+) -> None:
+    assert told in shell("classify", demo_item, *arguments, code=1).output
+
+
+def test_failed_checks_are_told_on_the_terminal(shell: Shell, demo_item: Path, tmp_path: Path) -> None:
+    path = spoilt(demo_item, tmp_path / "item", (("B04",), (150, 153, 150, 153), 65_000))
+    said = shell("classify", path, "--stride", "64", "--mask-dilation", "40").output
+    assert "warning: possible_values: 9 pixels hold a DN above 30,000 in a band and are No Data" in said
 
 
 def test_clouds_have_a_halo_and_specks_have_none(demo_item: Path, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from lc_assets.progress import note
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.stack import Stack
 from lc_assets.resources import ModelResource, StoreResource
+from lc_assets.sentinel2.bands import SCL_GSD
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
 
@@ -39,6 +40,7 @@ class ClassRasterConfig(dg.Config):
         default=MASK_DILATION,
         ge=0,
         le=MOST_DILATION,
+        multiple_of=SCL_GSD,
         description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels: haze is "
         "around them. 0: not at all.",
     )
@@ -96,9 +98,10 @@ def class_raster(
         classification.engine.check_stack(resampled_stack)
         # Whoever works a queue off may have been installed or set otherwise than whoever queued.
         check_pins(context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster")
-        if classification.engine.warning:
-            context.log.warning(classification.engine.warning)
-            note(classification.engine.warning)
+        for warning in (classification.engine.warning, _without_classification(resampled_stack, config)):
+            if warning:
+                context.log.warning(warning)
+                note(warning)
         layout = classification.layout
         context.log.info(
             "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
@@ -135,7 +138,7 @@ def class_raster(
         passed=not impossible,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{impossible:,} pixels hold a DN above {HIGHEST_DN:,} in a band and are No Data",
-        metadata={"item": scene.item, "pixels": impossible, "highest_dn": HIGHEST_DN},
+        metadata={"item": scene.item, "pixels": impossible, "limit": HIGHEST_DN},
     )
     share = classes.share(NO_DATA.code)
     if share == 1:
@@ -147,3 +150,10 @@ def class_raster(
         description=f"{share:.1%} No Data, limit {MOSTLY_EMPTY:.0%}",
         metadata={"item": scene.item, "share": share, "limit": MOSTLY_EMPTY},
     )
+
+
+def _without_classification(stack: Stack, config: ClassRasterConfig) -> str:
+    """What to say where clouds were to be masked and nothing tells where they are; empty where something does."""
+    if stack.scl_path or not config.mask_clouds:
+        return ""
+    return f"{stack.item} has no scene classification (SCL): clouds and shadows are mapped as if they were ground"

@@ -179,6 +179,9 @@ class StripReader:
 
     def _ending_cells(self) -> np.ndarray:
         """Of the whole scene, looked through once."""
+        if self._ending is None and self.stack.offset:
+            # 0 is no value there: ESA keeps it for "no data", and the offset keeps dark ground above it.
+            self._ending = np.ones([-(-n // CELL) for n in self.stack.grid.shape], bool)
         if self._ending is None:
             with StripReader(self.stack, mask_hidden=False, threads=self._threads) as other:
                 height = self.stack.grid.height

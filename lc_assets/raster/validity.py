@@ -9,7 +9,9 @@ that have taken the offset off clip there too. So a 0 amid data is read like thi
 3. it is connected with the scene's border or with ground without data, over cells of 60 m that hold such zeros: the
    band's footprint ends before the others'; else it is a dark pixel.
 
-A dark pixel counts as DN 1. Only the third needs the whole scene; it is looked at when a first such pixel is met.
+From baseline 04.00 on, where the offset keeps dark ground from 0, a 0 that neither of the first two tells is never a
+dark pixel. A dark pixel counts as DN 1. Only the third needs the whole scene; it is looked at when a first such pixel
+is met.
 """
 
 from __future__ import annotations

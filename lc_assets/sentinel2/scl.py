@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from lc_assets.errors import LandCoverError
+from lc_assets.sentinel2.bands import SCL_GSD
 
 SCL_NAMES: dict[int, str] = {
     0: "no data",
@@ -69,14 +70,23 @@ def is_no_data(scl: np.ndarray) -> np.ndarray:
     return _LOOKUP_NO_DATA[scl]
 
 
-def check_dilation(metres: int) -> None:
-    """Refuse a dilation that would hide nothing or all.
+def check_dilation(metres: int, *, masked: bool) -> None:
+    """Refuse a dilation that cannot be applied as it is given.
+
+    Args:
+        metres: by which cloud and shadow are to be grown.
+        masked: whether they hide anything.
 
     Raises:
-        LandCoverError: it is below 0 or above `MOST_DILATION`.
+        LandCoverError: it is below 0, above `MOST_DILATION` or no multiple of a pixel, or there is nothing to grow.
     """
-    if not 0 <= metres <= MOST_DILATION:
+    if not 0 <= metres <= MOST_DILATION or metres % SCL_GSD:
         raise LandCoverError(
-            f"a mask dilation of {metres} m is out of range",
-            remedy=f"give 0 to {MOST_DILATION} m, e.g. {MASK_DILATION}",
+            f"a mask dilation of {metres} m cannot be applied",
+            remedy=f"give 0 to {MOST_DILATION} m in steps of {SCL_GSD}, e.g. {MASK_DILATION}",
+        )
+    if metres and not masked:
+        raise LandCoverError(
+            f"a mask dilation of {metres} m was asked for, but clouds are not masked",
+            remedy="leave out --no-mask-clouds, or the dilation",
         )

@@ -145,6 +145,7 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
         ("Window", f"{contract.chip_size} pixels, every {tags['STRIDE']}" if "STRIDE" in tags else None),
         ("Clouds masked by SCL", tags.get("SCL_MASK")),
+        ("Clouds grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
         ("Resampling", tags.get("RESAMPLING")),
         ("Precision", tags.get("PRECISION")),
         ("Evaluation", tags.get("EVALUATION")),
