@@ -116,15 +116,6 @@ class ModelContract:
                 asset=where,
                 remedy=remedy,
             )
-        if self.highest and (
-            len(self.highest) != len(self.bands)
-            or not all(mean < high <= _DN_MAX for mean, high in zip(self.mean, self.highest, strict=True))
-        ):
-            raise BadModel(
-                f"its highest DN are {', '.join(f'{high:g}' for high in self.highest)}",
-                asset=where,
-                remedy=f"give one per band (value_scaling's maximum), above its mean and up to {_DN_MAX:g}, or none",
-            )
         for band, mean, std in zip(self.bands, self.mean, self.std, strict=True):
             if not (math.isfinite(mean) and abs(mean) <= _DN_MAX and math.isfinite(std) and _STD_MIN <= std <= _DN_MAX):
                 raise BadModel(
@@ -132,6 +123,7 @@ class ModelContract:
                     asset=where,
                     remedy=f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
                 )
+        self._check_highest(where)
         if self.resampling not in KERNELS:
             raise BadModel(
                 f"it wants bands resampled by {self.resampling[:40]!r}",
@@ -147,6 +139,22 @@ class ModelContract:
             )
         if not 1 <= self.chip_size <= MAX_CHIP:
             raise BadModel(f"chip size {self.chip_size} px", asset=where, remedy=f"1 to {MAX_CHIP} px are supported")
+
+    def _check_highest(self, where: str) -> None:
+        try:
+            highest = tuple(float(high) for high in self.highest)
+            fits = not highest or all(
+                max(mean, 1) < high <= _DN_MAX for mean, high in zip(self.mean, highest, strict=True)
+            )
+        except (TypeError, ValueError):
+            highest, fits = (), False
+        if not fits:
+            raise BadModel(
+                f"its highest DN are {str(self.highest)[:200]}",
+                asset=where,
+                remedy=f"give one per band (value_scaling's maximum), above its mean and up to {_DN_MAX:g}, or none",
+            )
+        object.__setattr__(self, "highest", highest)
 
     @property
     def band_indices(self) -> tuple[int, ...]:

@@ -126,6 +126,11 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             if error and error.cls_name in _INTERRUPTED:
                 return f"asset {event.step_key}: {_RUN_AGAIN}"
             text = (error.message.strip() if error else "") or "unknown error"
+            if error and error.cls_name == "ValidationError":  # pydantic's: a value of the run's config is out of range
+                _, field_, reason, *_ = [*(line.strip() for line in text.splitlines()), "", ""]
+                return (
+                    f"asset {event.step_key}: its config {field_} is wrong: {reason.split(' [')[0]} -> mend the config"
+                )
             if error and error.cls_name == "Failure":
                 return without_query(text.removeprefix("dagster._core.definitions.events.Failure: "))
             return without_query(

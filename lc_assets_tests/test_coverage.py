@@ -61,6 +61,12 @@ def test_two_versions_cover_each_other_and_two_halves_do_not() -> None:
     assert both(item(polygon(box(0, 0.6)), 40.0), item(polygon(box(0.3, 0.9)), 40.0)) == (False, False)
 
 
+def test_a_number_that_no_float_holds_is_no_footprint() -> None:
+    huge = 10**400
+    odd = item(polygon([[huge, 50], [1, 1], [2, 2], [huge, 50]]))
+    assert both(odd, item(WHOLE, 0.0)) == (False, False)
+
+
 def test_what_covers_more_takes_the_place_and_what_covers_less_does_not() -> None:
     whole, part = item(WHOLE, 0.0), item(polygon(box(0, 1, 0, 0.9)), 10.0)
     assert both(whole, part) == (True, False)

@@ -40,6 +40,7 @@ CONTRACT = ModelContract(
     framework_version="3.12.0",
     total_parameters=63_000,
     description="A small network.",
+    highest=tuple(9000.0 + i for i in range(12)),
     hyperparameters={"learning_rate": 0.001},
     metrics={"validation": {"accuracy": 0.95}},
     training_data=(
@@ -298,7 +299,7 @@ def test_writing_twice_gives_the_same_bytes():
     "contract",
     [
         CONTRACT,
-        replace(CONTRACT, bands=BAND_NAMES[:4], mean=CONTRACT.mean[:4], std=CONTRACT.std[:4], chip_size=32),
+        replace(CONTRACT, bands=BAND_NAMES[:4], mean=CONTRACT.mean[:4], std=CONTRACT.std[:4], highest=(), chip_size=32),
         replace(CONTRACT, description="", training_data=(), hyperparameters={}, metrics={}, framework_version=""),
         replace(CONTRACT, framework="PyTorch"),
         replace(CONTRACT, training_data=({"title": "Chips", "href": "https://x.org", "license": "none given"},)),
@@ -336,6 +337,7 @@ MALFORMED = {
     ),
     "scaled by mean 1e+30": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(mean=1e30) or d,
     "deviation 0": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(stddev=0) or d,
+    "highest DN": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(maximum=900) or d,
     "resampled by 'bilinaer'": lambda d: d["properties"].update({"lc:resampling": "bilinaer"}) or d,
     'no asset with the role "mlm:model"': lambda d: d["assets"]["model"].update(roles=None) or d,
     "no SHA-256 multihash": lambda d: d["assets"]["model"].update({"file:checksum": "1220" + "zz" * 32}) or d,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,13 +16,15 @@ import rasterio
 from numpy.testing import assert_array_equal
 
 from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.errors import BadModel
 from lc_assets.inference.models import SHIPPED, open_model
 from lc_assets.inference.sliding import Classification
-from lc_assets.io_managers import CogStackIOManager
+from lc_assets.io_managers import CogStackIOManager, VirtualStackIOManager
 from lc_assets.landcover import NO_DATA
-from lc_assets.raster.stack import Stack
+from lc_assets.raster.stack import KERNELS, Stack
 from lc_assets.raster.strips import StripReader
 from lc_assets.raster.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
+from lc_assets.resources import StoreResource
 from lc_assets.sentinel2.bands import BAND_NAMES, BANDS
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import HIDDEN as HIDDEN_CODES
@@ -27,7 +32,8 @@ from lc_assets.sentinel2.scl import SCL_NAMES
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, edit_item
 from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.test_classification import whole_map
-from lc_assets_tests.test_stack import stack_of
+from lc_assets_tests.test_stac import CONTRACT
+from lc_assets_tests.test_stack import recipe_for, stack_of
 
 FACTOR = {**{band.name: band.factor for band in BANDS}, "SCL": 2}
 Where = tuple[int, int, int, int]
@@ -240,7 +246,7 @@ def test_a_zero_amid_data_is_the_darkest_value(demo_item: Path, tmp_path: Path, 
 
 
 def test_impossible_values_change_no_pixel_that_is_mapped(demo_item: Path, tmp_path: Path) -> None:
-    """As if the scene classification had hidden them; for 20 m and 60 m bands, interpolation does not spread them."""
+    """As if the scene classification had hidden them."""
     engine = open_model(SHIPPED, "float32")
     wrong, hidden = (
         whole_map(Classification(stack_of(path, path.parent / "store"), engine, 16, mask_dilation=0))
@@ -250,19 +256,53 @@ def test_impossible_values_change_no_pixel_that_is_mapped(demo_item: Path, tmp_p
         )
     )
     assert_array_equal(wrong[0], hidden[0])
-    plain = stack_of(demo_item, tmp_path / "plain")
-    spread = stack_of(spoilt(demo_item, tmp_path / "coarse", (("B01", "B11"), INSIDE, 50_000)), tmp_path / "c")
-    around = (114, 186, 114, 186)
-    for name in ("B01", "B11"):
-        band, pixels = BAND_NAMES.index(name), []
-        for stack in (plain, spread):
-            with StripReader(stack, mask_hidden=False, threads=1) as reader:
-                out = np.empty((1, 72, 72), np.uint16)
-                reader.read(around[0], around[1]).read_dn(out, around[0], around[2], (band,))
-                pixels.append(out[0].astype(int))
-        ring = np.ones((72, 72), bool)
-        ring[6:66, 6:66] = False
-        assert abs(pixels[0] - pixels[1])[ring].max() < 1500
+
+
+def stacked(item: Path, store: Path, kernel: str, manager: type = VirtualStackIOManager) -> Stack:
+    recipe, kept = recipe_for(item, store)
+    io, scene = manager(store=StoreResource(root=str(store))), kept.scene(recipe.item)
+    io.write(scene, dataclasses.replace(recipe, kernel=kernel))
+    found: Stack = io.read(scene)
+    return found
+
+
+def dn_of(stack: Stack) -> np.ndarray:
+    """(12, rows, columns) as the network would be shown them, before hidden pixels are filled."""
+    height, width = stack.grid.shape
+    out = np.empty((12, height, width), np.uint16)
+    with StripReader(stack, mask_hidden=False, threads=1) as reader:
+        reader.read(0, height).read_dn(out, 0, 0, tuple(range(12)))
+    return out
+
+
+@pytest.mark.parametrize("manager", [VirtualStackIOManager, CogStackIOManager])
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_interpolation_takes_impossible_values_for_gaps_and_dark_ones_for_values(
+    demo_item: Path, tmp_path: Path, kernel: str, manager: type
+) -> None:
+    coarse, elsewhere = tuple(name for name in BAND_NAMES if FACTOR[name] > 1), np.ones((246, 258), bool)
+    elsewhere[window(INSIDE)] = False
+    gaps = [
+        dn_of(stacked(spoilt(demo_item, tmp_path / name, *changes), tmp_path / name / "store", kernel, manager))
+        for name, changes in {
+            "wrong": ((coarse, INSIDE, 50_000), (("SCL",), INSIDE, VEGETATION)),
+            "empty": ((coarse, INSIDE, 0), (("SCL",), INSIDE, 0)),
+        }.items()
+    ]
+    assert_array_equal(gaps[0][:, elsewhere], gaps[1][:, elsewhere])
+    dark = [
+        dn_of(
+            stacked(
+                spoilt(demo_item, tmp_path / f"dn{value}", (coarse, INSIDE, value), (("SCL",), INSIDE, WATER)),
+                tmp_path / f"dn{value}" / "store",
+                kernel,
+                manager,
+            )
+        )
+        for value in (0, 1)
+    ]
+    assert_array_equal(dark[0], dark[1])
+    assert (dark[0][:, 150, 150] < gaps[1][:, 100, 100]).any()
 
 
 def test_impossible_values_are_a_failed_check_with_their_number(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
@@ -300,6 +340,44 @@ def test_a_dilation_that_cannot_be_applied_is_refused(
     shell: Shell, demo_item: Path, arguments: tuple[str, ...], told: str
 ) -> None:
     assert told in shell("classify", demo_item, *arguments, code=1).output
+
+
+@pytest.mark.parametrize("config", [{"mask_dilation": -20}, {"mask_dilation": 30}, {"strip_pixels": -1}])
+def test_a_run_whose_config_is_out_of_range_says_which_value(
+    desk: Desk, demo_item: Path, config: dict[str, int]
+) -> None:
+    desk.add(demo_item)
+    error = desk.run(DEMO_ITEM_ID, **config).error
+    assert error is not None
+    assert error.startswith(f"asset class_raster: its config {next(iter(config))} is wrong: Input should be")
+
+
+@pytest.mark.parametrize("highest", [(1.0,) * 12, (900.0,) * 12, (9000.0,) * 11, ("a",) * 12, 5, (1e9,) * 12])
+def test_a_contract_whose_highest_dn_say_nothing_is_refused(highest: Any) -> None:
+    with pytest.raises(BadModel, match="its highest DN are"):
+        dataclasses.replace(CONTRACT, highest=highest)
+
+
+def test_the_network_sees_no_dn_above_the_highest_that_it_was_trained_on(tmp_path: Path, demo_item: Path) -> None:
+    model = SHIPPED.parent
+    shutil.copytree(model, tmp_path / "model")
+    document = json.loads((tmp_path / "model" / "model.json").read_text())
+    for scaling in document["properties"]["mlm:input"][0]["value_scaling"]:
+        scaling["maximum"] = 4000
+    (tmp_path / "model" / "model.json").write_text(json.dumps(document))
+    engine = open_model(tmp_path / "model" / "model.json", "float32")
+    maps = [
+        whole_map(Classification(stack_of(path, path.parent / "store"), engine, 16))
+        for path in (
+            spoilt(demo_item, tmp_path / str(dn), (BAND_NAMES, INSIDE, dn), (("SCL",), INSIDE, VEGETATION))
+            for dn in (5000, 29_000)
+        )
+    ]
+    ring = np.ones((246, 258), bool)
+    ring[114:186, 114:186] = False  # interpolation ends within a pixel of 60 m
+    assert (maps[0][0] == maps[1][0])[ring].mean() > 0.99
+    plain = open_model(SHIPPED, "float32")
+    assert engine.contract.fingerprint != plain.contract.fingerprint
 
 
 def test_failed_checks_are_told_on_the_terminal(shell: Shell, demo_item: Path, tmp_path: Path) -> None:

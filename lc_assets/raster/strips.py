@@ -1,10 +1,10 @@
 """Read a stack from top to bottom in strips, every block of every file decoded once, and cut blocks out of the strips.
 
 A virtual stack that interpolates bilinearly is not read through GDAL's resampling but from its native bands, which are
-interpolated block by block where they are needed (`lc_assets.raster.upsample`: the same pixels). Any other stack is
-read at 10 m as it is. Which pixels show the ground is read off the native bands (`lc_assets.raster.validity`); what the
-network sees where they do not is the nearest pixel that does (`lc_assets.raster.fill`). Files are decoded side by side
-by a few threads; GDAL releases Python's lock meanwhile.
+interpolated block by block where they are needed (`lc_assets.raster.upsample`: the same pixels); with another kernel,
+strip by strip, by GDAL. A written stack is read at 10 m as it is. Which pixels show the ground is read off the native
+bands (`lc_assets.raster.validity`); what the network sees where they do not is the nearest pixel that does
+(`lc_assets.raster.fill`). Files are decoded side by side by a few threads; GDAL releases Python's lock meanwhile.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import rasterio
+from rasterio.enums import Resampling
 from rasterio.errors import RasterioIOError
 
 from lc_assets.places import Place, gdal_name
@@ -24,9 +25,12 @@ from lc_assets.raster.stack import STACK_VRT, Stack, native_vrt, undecodable
 from lc_assets.raster.upsample import bilinear
 from lc_assets.raster.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around
 from lc_assets.sentinel2.bands import BAND_NAMES, PIXEL_SIZE, SCL_GSD
+from lc_assets.sentinel2.radiometry import NODATA_DN
 
 _MARGIN = 1
 """Coarse pixels beyond a block that interpolation looks at."""
+_GDAL_NAMES = {"cubicspline": "cubic_spline"}
+"""Kernels that rasterio spells differently."""
 _CELLS = 85 * CELL
 """Rows decoded at a time where the whole scene is looked through for zeros."""
 
@@ -124,10 +128,8 @@ class StripReader:
         self._close = ExitStack()
         try:
             virtual = stack.path.name == STACK_VRT
-            native = [self._native(name) for name in BAND_NAMES] if virtual else self._stacked(flagged=True)
-            # What GDAL interpolates tells no longer what the native pixels hold: they are read beside it.
-            interpolated = virtual and stack.kernel != "bilinear"
-            self._native_bands, self._at_10_m = native, self._stacked(flagged=False) if interpolated else []
+            self._bands = [self._native(name) for name in BAND_NAMES] if virtual else self._stacked()
+            self._kernel = stack.kernel if virtual and stack.kernel != "bilinear" else None
             self._mask = None if virtual else self._rows(stack.path, read_mask)
             self._dilation = 0
             self._scl = None
@@ -153,10 +155,11 @@ class StripReader:
         Raises:
             BadBand: a native file cannot be decoded there.
         """
-        beyond = self._reach + CELL  # what interpolation looks at beside what it gives
+        # What interpolation looks at beside what it gives: a coarse pixel, two for the cubic kernels.
+        beyond = self._reach + (2 * CELL if self._kernel else CELL)
         low = max((top - beyond) // CELL * CELL, 0)
         high = min(-(-(bottom + beyond) // CELL) * CELL, self.stack.grid.height)
-        sources, at_10_m = self._sources(low, high)
+        sources = self._sources(low, high)
         known, state = self._known
         if high > known:  # rows above it are as the last call found them
             added = replace(sources, top=max(known, low))
@@ -165,17 +168,17 @@ class StripReader:
             found = added.state(outside, mask_hidden=self._mask_hidden, dilation=self._dilation)
             state = np.concatenate([state[len(state) - max(known - low, 0) :], found])
             self._known = high, state
-        return Strip(
-            self.stack.grid.shape, at_10_m or sources.bands, low, state[len(state) - (high - low) :], self._reach
-        )
+        bands = sources.bands
+        if self._kernel:
+            bands = tuple(_interpolated(part, self._kernel) for part in bands)
+        return Strip(self.stack.grid.shape, bands, low, state[len(state) - (high - low) :], self._reach)
 
-    def _sources(self, top: int, bottom: int) -> tuple[Sources, tuple[Part, ...]]:
-        native, extra = self._native_bands, [rows for rows in (self._scl, self._mask) if rows]
-        parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), [*native, *extra, *self._at_10_m]))
-        scl = parts[len(native)] if self._scl else None
-        mask = parts[len(native) + len(extra) - 1] if self._mask else None
-        sources = Sources(top, bottom, self.stack.grid.width, tuple(parts[: len(native)]), scl, mask)
-        return sources, tuple(parts[len(native) + len(extra) :])
+    def _sources(self, top: int, bottom: int) -> Sources:
+        extra = [rows for rows in (self._scl, self._mask) if rows]
+        parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), [*self._bands, *extra]))
+        bands = tuple(parts[: len(self._bands)])
+        scl = parts[len(bands)] if self._scl else None
+        return Sources(top, bottom, self.stack.grid.width, bands, scl, parts[-1] if self._mask else None)
 
     def _ending_cells(self) -> np.ndarray:
         """Of the whole scene, looked through once."""
@@ -185,9 +188,7 @@ class StripReader:
         if self._ending is None:
             with StripReader(self.stack, mask_hidden=False, threads=self._threads) as other:
                 height = self.stack.grid.height
-                strips = [
-                    cells_of(other._sources(top, min(top + _CELLS, height))[0]) for top in range(0, height, _CELLS)
-                ]
+                strips = [cells_of(other._sources(top, min(top + _CELLS, height))) for top in range(0, height, _CELLS)]
             self._ending = ending_cells(*(np.concatenate(cells) for cells in zip(*strips, strict=True)))
         return self._ending
 
@@ -200,9 +201,9 @@ class StripReader:
     def _native(self, name: str) -> Rows:
         return self._rows(self.stack.path.with_name(native_vrt(name)), read_band(1), band=name, flagged=True)
 
-    def _stacked(self, *, flagged: bool) -> list[Rows]:
+    def _stacked(self) -> list[Rows]:
         numbers = range(1, len(BAND_NAMES) + 1)
-        return [self._rows(self.stack.path, read_band(number), flagged=flagged) for number in numbers]
+        return [self._rows(self.stack.path, read_band(number), flagged=True) for number in numbers]
 
     def _classification(self, path: Place) -> Rows:
         """At its own 20 m: a stack has it repeated to 10 m."""
@@ -214,6 +215,21 @@ class StripReader:
         # A handle of its own for each: handles must not be shared between threads.
         dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
         return Rows(dataset, self.stack.grid.width // dataset.width, reading, band=band, flagged=flagged)
+
+
+def _interpolated(part: Part, kernel: str) -> Part:
+    """The same at 10 m, by GDAL's kernel; of settled rows, so that it is spared what holds no reflectance."""
+    if part.factor == 1:
+        return part
+    rows, columns = part.rows.shape
+    profile = {"driver": "GTiff", "height": rows, "width": columns, "count": 1, "dtype": "uint16", "nodata": NODATA_DN}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(part.rows, 1)
+        with memory.open() as dataset:
+            shape = (rows * part.factor, columns * part.factor)
+            fine = dataset.read(1, out_shape=shape, resampling=Resampling[_GDAL_NAMES.get(kernel, kernel)])
+    return Part(1, part.first * part.factor, fine)
 
 
 def _block(part: Part, top: int, left: int, rows: int, columns: int, shape: tuple[int, int]) -> np.ndarray:

@@ -165,8 +165,8 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
     platform = f"{properties.get('constellation', '')} {properties.get('platform', '')}".lower().replace(" ", "-")
     if "sentinel-2" not in platform:
         raise BadItem(
-            f"it is no Sentinel-2 item (constellation {properties.get('constellation')!r}, "
-            f"platform {properties.get('platform')!r})",
+            f"it is no Sentinel-2 item (constellation {str(properties.get('constellation'))[:40]!r}, "
+            f"platform {str(properties.get('platform'))[:40]!r})",
             item=item_id,
             remedy="give an item of a Sentinel-2 L1C or L2A collection, e.g. sentinel-2-l2a",
         )
