@@ -120,7 +120,7 @@ def remove(
     with _told(folder), ExitStack() as held:
         try:
             if folder.incoming.parent.is_dir() or folder.lease:  # else nobody fetches here
-                # A killed fetch leaves its lease, which is told from a living one's by waiting: a sixth longer than
+                # A killed fetch leaves its lease. Waiting shows that nobody renews it: a sixth longer than
                 # a lease lives without renewal (35 s), for who waits looks at it once a second.
                 wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
                 held.enter_context(

@@ -106,21 +106,14 @@ def assert_in_float32(found: Engine) -> None:
     assert (positions == right).all()
 
 
+@pytest.mark.parametrize("way", ["dense", "chips"])
 @pytest.mark.parametrize("fault", WRONG)
-def test_a_dense_trunk_that_bfloat16_computes_wrongly_runs_in_float32(bfloat16: Any, fault: Fault) -> None:
-    bfloat16(dense=fault)
+def test_what_bfloat16_computes_wrongly_either_way_runs_in_float32(bfloat16: Any, way: str, fault: Fault) -> None:
+    bfloat16(**{way: fault})
     found = open_model(SHIPPED)
     assert_in_float32(found)
     assert found.warning
     assert found.bfloat16.startswith("not used: ")
-
-
-@pytest.mark.parametrize("fault", WRONG)
-def test_chips_that_bfloat16_computes_wrongly_run_in_float32(bfloat16: Any, fault: Fault) -> None:
-    bfloat16(chips=fault)
-    found = open_model(SHIPPED)
-    assert_in_float32(found)
-    assert found.warning
 
 
 @pytest.mark.parametrize("module", [passes, chip_programs])

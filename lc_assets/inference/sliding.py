@@ -185,8 +185,6 @@ class Classification:
         """(block rows, block columns, outputs) float32."""
         stages, contract = self.statistics.stages, self.engine.contract
         with stages.timed("interpolate"):
-            if not strip.shows_ground(block.top, block.left, block.height, block.width):
-                return self._blank(block)
             seen = np.zeros(block.shape, bool)
             dn = self._scratch((len(contract.bands), *block.shape))
             inside = dn[:, : block.height, : block.width]
@@ -195,6 +193,8 @@ class Classification:
             seen[: block.height, : block.width] = strip.read_filled(
                 inside, block.top, block.left, contract.band_indices
             )
+            if not seen.any():
+                return self._blank(block)
         with stages.timed("evaluate"):
             return self.evaluator.positions(dn, seen, self.stack.offset)[: block.rows, : block.columns]
 

@@ -215,7 +215,7 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
     nodata value; so every band is first wrapped at its native size in a document that declares 0 as nodata (or what the
     file itself declares), and interpolated from there. Validity itself is never interpolated: the dataset mask is the
     minimum of the twelve native bands by nearest neighbour, non-zero where all of them have data. It is for tools that
-    read the raster; what is classified is told by `lc_assets.raster.validity`, which knows dark pixels too.
+    read the raster; which pixels are classified is decided by `lc_assets.raster.validity`, which knows dark pixels too.
 
     Args:
         recipe: what to stack.

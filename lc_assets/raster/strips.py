@@ -70,11 +70,6 @@ class Strip:
         height, width = self.shape
         return _cut(self.state, top, left, rows, columns, height, width, self.first) == USABLE
 
-    def shows_ground(self, top: int, left: int, rows: int, columns: int) -> bool:
-        """Whether a block has a usable pixel, or one within reach of it."""
-        reach = self.reach
-        return bool(self.usable(top - reach, left - reach, rows + 2 * reach, columns + 2 * reach).any())
-
     def read_dn(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> None:
         """Fill (bands, rows, columns) uint16 with the DN of a block at 10 m, offset included; reflected as `usable`."""
         for layer, band in zip(out, bands, strict=True):
@@ -93,6 +88,8 @@ class Strip:
             return seen
         reach = self.reach
         wide = self.usable(top - reach, left - reach, rows + 2 * reach, columns + 2 * reach)
+        if not wide.any():
+            return seen
         inner = (slice(reach, reach + rows), slice(reach, reach + columns))
         hidden, source = nearest_visible(wide, reach, inner)
         row, column = (at - reach for at in np.divmod(hidden, wide.shape[1]))

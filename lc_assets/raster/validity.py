@@ -164,7 +164,7 @@ def cells_of(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
     beyond = np.zeros(shape, bool) if outside is None else _any(outside, CELL)
     zeros = np.zeros(shape, bool)
     for part, _, open_ in sources.zeros(outside):
-        zeros |= nearest(open_, part.factor // CELL or 1) if part.factor >= CELL else _any(open_, CELL // part.factor)
+        zeros |= _any(open_, CELL // part.factor)
     return beyond, zeros
 
 
