@@ -130,10 +130,11 @@ def window_means(positions: np.ndarray, side: int, hop: int) -> np.ndarray:
 
 def _boxes(values: np.ndarray, side: int, hop: int, axis: int) -> np.ndarray:
     count = (values.shape[axis] - side) // hop + 1
-    parts = (np.arange(count) * hop + shift for shift in range(side))
-    total = values.take(next(parts), axis)
-    for part in parts:
-        total += values.take(part, axis)
+    along = (slice(None),) * axis
+    parts = [values[(*along, slice(shift, shift + count * hop, hop))] for shift in range(side)]
+    total = parts[0].copy()
+    for part in parts[1:]:
+        total += part
     return total
 
 

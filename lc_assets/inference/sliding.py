@@ -296,9 +296,9 @@ class _Assembly:
         padded = np.zeros((codes.shape[0] * stride, codes.shape[1] * stride), bool)
         padded[:height, :width] = state == USABLE
         usable = pooled(padded, stride)
-        stats.no_source_data += int((state == NO_SOURCE).sum())
-        stats.hidden += int((state == HIDDEN).sum())
-        stats.impossible += int((state == IMPOSSIBLE).sum())
+        stats.no_source_data += int(np.count_nonzero(state == NO_SOURCE))
+        stats.hidden += int(np.count_nonzero(state == HIDDEN))
+        stats.impossible += int(np.count_nonzero(state == IMPOSSIBLE))
         stats.no_vote += int(usable[silent].sum())
         known = np.where(silent, 0, usable)
         stats.pixels += np.bincount(codes.ravel(), known.ravel(), len(ALL_CLASSES)).astype(np.int64)

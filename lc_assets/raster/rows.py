@@ -38,6 +38,12 @@ class Part:
         """Of `rows` or `flags` those that hold 10 m rows `top .. bottom - 1`."""
         return values[top // self.factor - self.first : -(-bottom // self.factor) - self.first]
 
+    def columns(self, left: int, right: int) -> Part:
+        """The same of 10 m columns `left .. right - 1` only, not copied; without flags where all hold a value."""
+        across = slice(left // self.factor, -(-right // self.factor))
+        flags = self.flags[:, across] if self.flags is not None else None
+        return Part(self.factor, self.first, self.rows[:, across], flags if flags is not None and flags.any() else None)
+
 
 class Rows:
     """Reads the rows of a raster in order; what the next call needs again is kept.
@@ -100,12 +106,11 @@ class Rows:
         # A look at the extremes is cheap; most rows hold values only.
         if dn.min() > NODATA_DN and dn.max() <= HIGHEST_DN and self._absent is None:
             return None
-        flags = np.zeros(dn.shape, np.uint8)
-        flags[dn == NODATA_DN] = EMPTY
-        flags[dn > HIGHEST_DN] = IMPOSSIBLE_DN
+        flags = np.where(dn == NODATA_DN, np.uint8(EMPTY), np.uint8(VALUE))
+        np.copyto(flags, IMPOSSIBLE_DN, where=dn > HIGHEST_DN)
         if self._absent is not None:
-            flags[dn == self._absent] = ABSENT
-        dn[flags != VALUE] = NODATA_DN
+            np.copyto(flags, ABSENT, where=dn == self._absent)
+        np.copyto(dn, NODATA_DN, where=flags != VALUE)
         return flags
 
 

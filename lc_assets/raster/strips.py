@@ -23,7 +23,7 @@ from lc_assets.raster.fill import nearest as nearest_visible
 from lc_assets.raster.rows import Part, Reading, Rows, read_band, read_mask
 from lc_assets.raster.stack import STACK_VRT, Stack, native_vrt, undecodable
 from lc_assets.raster.upsample import bilinear
-from lc_assets.raster.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around
+from lc_assets.raster.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around, settled_state
 from lc_assets.sentinel2.bands import BAND_NAMES, PIXEL_SIZE, SCL_GSD
 from lc_assets.sentinel2.radiometry import NODATA_DN
 
@@ -160,9 +160,7 @@ class StripReader:
         known, state = self._known
         if high > known:  # rows above it are as the last call found them
             added = replace(sources, top=max(known, low))
-            outside = added.outside
-            added.settle(outside, self._ending_cells)
-            found = added.state(outside, mask_hidden=self._mask_hidden, dilation=self._dilation)
+            found = settled_state(added, self._ending_cells, mask_hidden=self._mask_hidden, dilation=self._dilation)
             state = np.concatenate([state[len(state) - max(known - low, 0) :], found])
             self._known = high, state
         bands = sources.bands
@@ -175,7 +173,7 @@ class StripReader:
         parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), [*self._bands, *extra]))
         bands = tuple(parts[: len(self._bands)])
         scl = parts[len(bands)] if self._scl else None
-        return Sources(top, bottom, self.stack.grid.width, bands, scl, parts[-1] if self._mask else None)
+        return Sources(top, bottom, 0, self.stack.grid.width, bands, scl, parts[-1] if self._mask else None)
 
     def _ending_cells(self) -> np.ndarray:
         """Of the whole scene, looked through once."""

@@ -33,7 +33,7 @@ def bilinear(coarse: np.ndarray, factor: int) -> np.ndarray:
     if coarse.min() != NODATA_DN:
         # Down first: there are fewer columns yet. Integer sums do not mind the order.
         down = _interleaved(_sums(values, factor, 0), factor, 0)
-        return _in_pairs((total // divisor for total in _sums(down, factor, 1, plus=divisor // 2)), factor)
+        return _in_pairs(_sums(down, factor, 1, plus=divisor // 2), divisor, factor)
     across = _interleaved(_sums(values, factor, 1, gaps=True), factor, 1)
     down = _interleaved(_sums(across, factor, 0, gaps=True), factor, 0)
     return ((down + divisor // 2) // divisor).astype(np.uint16)
@@ -41,7 +41,8 @@ def bilinear(coarse: np.ndarray, factor: int) -> np.ndarray:
 
 def nearest(coarse: np.ndarray, factor: int) -> np.ndarray:
     """(rows, columns) -> (rows * factor, columns * factor): every pixel repeated."""
-    return coarse.repeat(factor, axis=0).repeat(factor, axis=1) if factor > 1 else coarse
+    # Rows last: whole rows are copied faster than single pixels.
+    return coarse.repeat(factor, axis=1).repeat(factor, axis=0) if factor > 1 else coarse
 
 
 def _sums(
@@ -63,8 +64,14 @@ def _sums(
             continue
         if weight not in own:
             own[weight] = here * np.uint32(2 * factor - weight)
-            own[weight] += np.uint32(plus)
-        yield own[weight] + (other * np.uint32(weight) if weight > 1 else other)
+            if plus:
+                own[weight] += np.uint32(plus)
+        if weight > 1:
+            other = other * np.uint32(weight)
+            other += own[weight]
+            yield other
+        else:
+            yield own[weight] + other
 
 
 def _interleaved(places: Iterator[np.ndarray], factor: int, axis: int) -> np.ndarray:
@@ -79,11 +86,20 @@ def _interleaved(places: Iterator[np.ndarray], factor: int, axis: int) -> np.nda
     return out
 
 
-def _in_pairs(places: Iterator[np.ndarray], factor: int) -> np.ndarray:
-    """As `_interleaved` along rows, and uint16: two neighbours are written as one uint32, which halves the scattered
-    stores that this costs most of its time on."""
-    pairs = (low | next(places) << np.uint32(16) for low in places)
-    return _interleaved(pairs, factor // 2, 1).astype("<u4", copy=False).view("<u2")
+def _in_pairs(sums: Iterator[np.ndarray], divisor: np.uint32, factor: int) -> np.ndarray:
+    """As `_interleaved` along rows, of the sums over `divisor`, as uint16: two neighbours are written as one uint32,
+    which halves the scattered stores that this costs most of its time on. The sums are overwritten."""
+
+    def pairs() -> Iterator[np.ndarray]:
+        for low in sums:
+            high = next(sums)
+            low //= divisor
+            high //= divisor
+            high <<= np.uint32(16)
+            high |= low
+            yield high
+
+    return _interleaved(pairs(), factor // 2, 1).astype("<u4", copy=False).view("<u2")
 
 
 def _along(axis: int, part: slice) -> tuple[slice, ...]:

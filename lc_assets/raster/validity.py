@@ -34,6 +34,8 @@ sensor gives."""
 CELL = 6
 """10 m pixels along a cell's side: a pixel of the coarsest bands."""
 
+_COLUMNS = 180 * CELL
+"""Columns looked at in one go."""
 _SPECK = 5
 """Pixels of SCL along a side: what no such square fits into is a speck (a roof, a water's edge), and has no halo."""
 _EVERYWHERE = np.ones((3, 3), bool)
@@ -41,10 +43,11 @@ _EVERYWHERE = np.ones((3, 3), bool)
 
 @dataclass(frozen=True)
 class Sources:
-    """What is known of 10 m rows `top .. bottom - 1`; both are multiples of `CELL`, or the scene's end.
+    """What is known of 10 m rows `top .. bottom - 1` and columns `left .. right - 1`; all are multiples of `CELL`, or
+    the scene's end.
 
     Attributes:
-        top, bottom, width: rows and columns, 10 m.
+        top, bottom, left, right: rows and columns, 10 m.
         bands: the bands at their own resolution, flagged; dark pixels in them are set to DN 1.
         scl: the scene classification, or None.
         mask: (rows, columns), 0 where no band has data; for a stack that carries one, else None.
@@ -52,20 +55,35 @@ class Sources:
 
     top: int
     bottom: int
-    width: int
+    left: int
+    right: int
     bands: tuple[Part, ...]
     scl: Part | None
     mask: Part | None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns, 10 m."""
+        return self.bottom - self.top, self.right - self.left
+
+    def columns(self, left: int, right: int) -> Sources:
+        """What is known of some of the columns; nothing is copied."""
+        bands = tuple(part.columns(left, right) for part in self.bands)
+        scl, mask = (part and part.columns(left, right) for part in (self.scl, self.mask))
+        return Sources(self.top, self.bottom, left, right, bands, scl, mask)
 
     @property
     def outside(self) -> np.ndarray | None:
         """(rows, columns) bool: SCL says no data, or no band has any. None where that is nowhere."""
         found: np.ndarray | None = None
         if all(part.flags is not None for part in self.bands):
-            factors = {part.factor for part in self.bands}
-            for factor in factors:
+            # Coarse bands first: mostly there is nothing to find, and they tell soonest.
+            for factor in sorted({part.factor for part in self.bands}, reverse=True):
                 flags = [self._flags(part) for part in self.bands if part.factor == factor]
                 none = np.logical_and.reduce([(each == EMPTY) | (each == ABSENT) for each in flags])
+                if not none.any():
+                    found = None
+                    break
                 spread = self._spread(none, factor)
                 found = spread if found is None else found & spread
         for part, says in ((self.scl, is_no_data), (self.mask, np.logical_not)):
@@ -109,34 +127,31 @@ class Sources:
         for part, straddling, open_ in self.zeros(outside):
             if open_.any():
                 row = (self.top // part.factor + np.arange(open_.shape[0])) * part.factor // CELL
-                column = np.arange(open_.shape[1]) * part.factor // CELL
+                column = (self.left // part.factor + np.arange(open_.shape[1])) * part.factor // CELL
                 open_ &= ending()[np.ix_(row, column)]
             flags = self._flags(part)
             dark = (flags == EMPTY) & ~straddling & ~open_
-            flags[dark] = VALUE
-            part.cut(part.rows, self.top, self.bottom)[dark] = MIN_VALID_DN
+            np.copyto(flags, VALUE, where=dark)
+            np.copyto(part.cut(part.rows, self.top, self.bottom), MIN_VALID_DN, where=dark)
 
-    def state(self, outside: np.ndarray | None, *, mask_hidden: bool, dilation: int) -> np.ndarray:
-        """(rows, columns) uint8, `USABLE` and the like, of bands that are settled.
+    def tell(self, state: np.ndarray, outside: np.ndarray | None, hidden: np.ndarray | None) -> None:
+        """Fill `state`, (rows, columns) uint8, with `USABLE` and the like, of bands that are settled.
 
         Args:
+            state: to be filled.
             outside: from `outside`.
-            mask_hidden: whether pixels count as hidden that SCL calls so.
-            dilation: pixels of SCL by which cloud and shadow are grown.
+            hidden: (rows, columns) bool, where SCL hides the ground, at its resolution; None where nowhere.
         """
-        state: np.ndarray = np.full((self.bottom - self.top, self.width), USABLE, np.uint8)
-        if self.scl is not None and mask_hidden:
-            hidden = _hidden(self.scl, self.top, self.bottom, dilation)
-            if hidden.any():
-                state[self._spread(hidden, self.scl.factor)] = HIDDEN
+        state[...] = USABLE
+        if self.scl is not None and hidden is not None and hidden.any():
+            np.copyto(state, HIDDEN, where=self._spread(hidden, self.scl.factor))
         # Bands of one resolution together: what is spread to 10 m costs most.
         empty, impossible = self._flagged(EMPTY, ABSENT), self._flagged(IMPOSSIBLE_DN)
         for code, found in ((IMPOSSIBLE, impossible), (NO_SOURCE, empty)):
             for factor, odd in found.items():
-                state[self._spread(odd, factor)] = code
+                np.copyto(state, code, where=self._spread(odd, factor))
         if outside is not None:
-            state[outside] = NO_SOURCE
-        return state
+            np.copyto(state, NO_SOURCE, where=outside)
 
     def _flagged(self, *flags: int) -> dict[int, np.ndarray]:
         """Factor -> where a band of that factor has one of these flags; without those that have none."""
@@ -153,14 +168,41 @@ class Sources:
         return part.cut(part.flags, self.top, self.bottom)
 
     def _spread(self, coarse: np.ndarray, factor: int) -> np.ndarray:
-        return nearest(coarse, factor)[: self.bottom - self.top, : self.width]
+        rows, columns = self.shape
+        return nearest(coarse, factor)[:rows, :columns]
+
+
+def settled_state(
+    sources: Sources, ending: Callable[[], np.ndarray], *, mask_hidden: bool, dilation: int
+) -> np.ndarray:
+    """(rows, columns) uint8, `USABLE` and the like; the bands are settled.
+
+    Args:
+        sources: of whole rows.
+        ending: see `Sources.settle`.
+        mask_hidden: whether pixels count as hidden that SCL calls so.
+        dilation: pixels of SCL by which cloud and shadow are grown.
+    """
+    state: np.ndarray = np.empty(sources.shape, np.uint8)
+    scl = sources.scl if mask_hidden else None
+    hidden = _hidden(scl, sources.top, sources.bottom, dilation) if scl else None
+    # Some columns at a time: where no band has a flag there is little to do, and what there is fits into the cache.
+    for left in range(0, sources.right, _COLUMNS):
+        right = min(left + _COLUMNS, sources.right)
+        part = sources.columns(left, right)
+        outside = part.outside
+        part.settle(outside, ending)
+        hidden_here = hidden[:, left // scl.factor : -(-right // scl.factor)] if scl and hidden is not None else None
+        part.tell(state[:, left:right], outside, hidden_here)
+    return state
 
 
 def cells_of(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
     """(cell rows, cell columns) bool each: cells with ground outside of all data, and with zeros that only their
     connection tells."""
     outside = sources.outside
-    shape = (-(-(sources.bottom - sources.top) // CELL), -(-sources.width // CELL))
+    rows, columns = sources.shape
+    shape = (-(-rows // CELL), -(-columns // CELL))
     beyond = np.zeros(shape, bool) if outside is None else _any(outside, CELL)
     zeros = np.zeros(shape, bool)
     for part, _, open_ in sources.zeros(outside):

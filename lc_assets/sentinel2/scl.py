@@ -52,22 +52,22 @@ _LOOKUP_NO_DATA = ~np.isin(np.arange(256), [code for code in SCL_NAMES if code !
 
 def is_hidden(scl: np.ndarray) -> np.ndarray:
     """True where SCL hides the ground; same shape as `scl` (uint8)."""
-    return _LOOKUP[HIDDEN][scl]
+    return _LOOKUP[HIDDEN].take(scl)
 
 
 def is_spreading(scl: np.ndarray) -> np.ndarray:
     """True where SCL says cloud or cloud shadow; same shape as `scl` (uint8)."""
-    return _LOOKUP[SPREADING][scl]
+    return _LOOKUP[SPREADING].take(scl)
 
 
 def is_dark(scl: np.ndarray) -> np.ndarray:
     """True where SCL says ground that may be black in a band; same shape as `scl` (uint8)."""
-    return _LOOKUP[DARK][scl]
+    return _LOOKUP[DARK].take(scl)
 
 
 def is_no_data(scl: np.ndarray) -> np.ndarray:
     """True where SCL says that there is no data, or nothing that it can say; same shape as `scl` (uint8)."""
-    return _LOOKUP_NO_DATA[scl]
+    return _LOOKUP_NO_DATA.take(scl)
 
 
 def check_dilation(metres: int, *, masked: bool) -> None:
