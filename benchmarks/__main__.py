@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.tile import MOTIF, compression, write_tile
 from benchmarks.watch import measured
-from lc_assets.demo.item import DEMO_ITEM_ID
-from lc_assets.inference.openvino_graphs import has_bfloat16
-from lc_assets.machine import cores
+from lc_assets.core.cpu import cores
+from lc_assets.demo.item_json import DEMO_ITEM_ID
+from lc_assets.inference.openvino_runtime import has_bfloat16
 
 TILE = 6 * MOTIF
 """10980 px, a full Sentinel-2 tile."""

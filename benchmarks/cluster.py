@@ -21,7 +21,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lc_assets.machine import cores
+from lc_assets.core.cpu import cores
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import Cluster, until
 
@@ -71,7 +71,7 @@ def _in_process(folder: Path, items: dict[str, Path]) -> float:
         "LC_ASSETS_STORE": str(folder / "alone_store"),
         "LC_ASSETS_THREADS": "1",
     }
-    command = [sys.executable, "-m", "lc_assets.cli", "classify", *map(str, items.values())]
+    command = [sys.executable, "-m", "lc_assets.cli.main", "classify", *map(str, items.values())]
     started = time.perf_counter()
     subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
     return time.perf_counter() - started

@@ -19,12 +19,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lc_assets.index.finder import find
-from lc_assets.index.table import asked, items, parquet
-from lc_assets.index.writer import News, fetch, folder_of, scratch, update
-from lc_assets.sentinel2.query import Query
-from lc_assets.stac.collection import INDEX_FILE
-from lc_assets.store import Store
+from lc_assets.products.collection.parquet import asked, items, parquet
+from lc_assets.products.collection.search import find
+from lc_assets.products.collection.update import News, fetch, folder_of, scratch, update
+from lc_assets.products.stac.collection import INDEX_FILE
+from lc_assets.sentinel2.search.query import Query
+from lc_assets.store.layout import Store
 
 ITEMS = 50_000
 MORE = 100

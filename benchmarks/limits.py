@@ -16,13 +16,13 @@ import rasterio
 from openvino import Type
 from openvino import opset13 as ov
 
-from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.openvino_graphs import compiled, cores, streams
-from lc_assets.inference.passes import OpenVinoPasses
-from lc_assets.inference.plan import BLOCK_PIXELS
+from lc_assets.inference.dense.backends import OpenVinoPasses
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.openvino_runtime import compiled, cores, streams
+from lc_assets.inference.windows.strips import BLOCK_PIXELS
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
-from lc_assets.sentinel2.bands import BANDS
+from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.training.network import multiply_adds_per_pixel
 
 SECONDS = 4.0

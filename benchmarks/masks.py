@@ -18,16 +18,16 @@ import numpy as np
 import rasterio
 from scipy import ndimage
 
-from lc_assets.demo.item import TRUTH
+from lc_assets.core.landcover import NO_DATA
+from lc_assets.demo.item_json import TRUTH
 from lc_assets.demo.scene import write_demo_scene
 from lc_assets.demo.sky import CLOUD_DN
-from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.sliding import Classification
-from lc_assets.landcover import NO_DATA
-from lc_assets.raster.check import check_band_files
-from lc_assets.raster.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
-from lc_assets.sentinel2.bands import BANDS, SCL, SCL_GSD
-from lc_assets.sentinel2.item import parse_scene, read_document
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
+from lc_assets.sentinel2.bands.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
+from lc_assets.sentinel2.bands.verify import check_band_files
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 _CLOUD = 9
@@ -64,7 +64,7 @@ def _specks(item: Path, truth: np.ndarray, folder: Path) -> None:
                 return np.where(hidden & (scl != NODATA_DN), _CLOUD, scl)
 
             stack = _stack(item, folder / "specks", {SCL: spoil})
-            with mock.patch("lc_assets.raster.strips.nearest_visible", return_value=_NOTHING):
+            with mock.patch("lc_assets.sentinel2.bands.strip_reader.nearest_visible", return_value=_NOTHING):
                 before = _right(_classes(stack, 0), truth)
             after = _right(_classes(stack, 0), truth)
             print(f"{f'{side * SCL_GSD} m over {share:.0%}':<24}{before:>12.1f}{after:>20.1f}")

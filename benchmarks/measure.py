@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lc_assets.demo.item import DEMO_ITEM_ID
+from lc_assets.demo.item_json import DEMO_ITEM_ID
 
 
 def reference(tile: str, work: str, chips: str) -> dict[str, Any]:
@@ -34,16 +34,16 @@ def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -
     os.environ["LC_ASSETS_STORE"] = store
     import dagster as dg
 
+    from lc_assets.core.settings import Settings
     from lc_assets.definitions import build_definitions
-    from lc_assets.home import ensure_home
-    from lc_assets.jobs import CLASSIFY
-    from lc_assets.places import place_of
-    from lc_assets.registry import Registry
-    from lc_assets.running import register
-    from lc_assets.sentinel2.item import parse_scene, read_document
-    from lc_assets.sentinel2.references import Catalog
-    from lc_assets.settings import Settings
-    from lc_assets.store import Store
+    from lc_assets.defs.jobs import CLASSIFY
+    from lc_assets.operations.dagster_home import ensure_home
+    from lc_assets.operations.runs import register
+    from lc_assets.sentinel2.item.scene import parse_scene, read_document
+    from lc_assets.sentinel2.search.references import Catalog
+    from lc_assets.sentinel2.search.registry import Registry
+    from lc_assets.store.layout import Store
+    from lc_assets.store.paths import place_of
 
     path = Path(tile) / f"{DEMO_ITEM_ID}.json"
     scene = parse_scene(read_document(path), base=path)
@@ -84,7 +84,7 @@ def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -
 def limits(tile: str, classified: str, work: str, side: str) -> dict[str, Any]:
     """What the machine can do at all."""
     from benchmarks import limits as measured
-    from lc_assets.inference.openvino_graphs import has_bfloat16
+    from lc_assets.inference.openvino_runtime import has_bfloat16
 
     precisions = ["float32", *(["bfloat16"] if has_bfloat16() else [])]
     found: dict[str, Any] = {

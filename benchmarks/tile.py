@@ -16,10 +16,10 @@ import rasterio.shutil
 from affine import Affine
 
 from lc_assets.demo.colours import paint
-from lc_assets.demo.item import DEMO_ITEM_ID, TRUTH, write_item
+from lc_assets.demo.item_json import DEMO_ITEM_ID, TRUTH, write_item
 from lc_assets.demo.landscape import make_landscape
 from lc_assets.raster.grid import Grid
-from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, SCL, SCL_GSD
+from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, SCL, SCL_GSD
 from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 MOTIF = 1830

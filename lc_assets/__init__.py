@@ -1,7 +1,17 @@
 """Sentinel-2 scenes in, land-cover maps out: a Dagster data-asset project.
 
-`lc_assets.definitions` wires everything together; `lc_assets.cli` is the command line. The rooms below them
-(`landcover`, `sentinel2`, `raster`, `inference`, `stac`, `training`, `demo`) are plain Python and never import Dagster.
+Thirteen rooms on eight floors; a room imports only rooms below it (`lc_assets_tests/test_house.py` holds that):
+
+    cluster
+    cli
+    defs
+    training  products
+    inference  operations  demo
+    sentinel2
+    store  remote  raster
+    core
+
+`lc_assets.definitions` is the code location. Only `operations`, `defs`, `cli` and `cluster` import Dagster.
 """
 
 __version__ = "0.1.0"

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import dagster as dg
 
-from lc_assets.assets import SCENE_ASSETS, class_raster, model_evaluation
-from lc_assets.assets.collection import collection
-from lc_assets.assets.reference_agreement import reference_agreement
-from lc_assets.errors import BadModel
-from lc_assets.inference.models import read_contract
-from lc_assets.io_managers import (
+from lc_assets.core.errors import BadModel
+from lc_assets.core.settings import Settings
+from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
+from lc_assets.defs.assets.collection import collection
+from lc_assets.defs.assets.reference_agreement import reference_agreement
+from lc_assets.defs.io_managers import (
     CatalogIOManager,
     ClassRasterIOManager,
     CogStackIOManager,
@@ -19,8 +19,8 @@ from lc_assets.io_managers import (
     ReportIOManager,
     VirtualStackIOManager,
 )
-from lc_assets.jobs import classify_scenes, compare_scenes
-from lc_assets.resources import (
+from lc_assets.defs.jobs import classify_scenes, compare_scenes
+from lc_assets.defs.resources import (
     ChipsResource,
     ItemsResource,
     ModelResource,
@@ -28,9 +28,9 @@ from lc_assets.resources import (
     StoreResource,
     WatchResource,
 )
-from lc_assets.schedules import collection_every_quarter, update_collection
-from lc_assets.sensors import new_sentinel2_items
-from lc_assets.settings import Settings
+from lc_assets.defs.schedules import collection_every_quarter, update_collection
+from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.inference.loading import read_contract
 
 
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:

@@ -18,19 +18,19 @@ import pytest
 import rasterio
 from dagster._core.debug import DebugRunPayload
 
-from lc_assets.contract import ModelContract
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
-from lc_assets.landcover import CLASS_NAMES
-from lc_assets.registry import Registry
-from lc_assets.running import Outcome, register, run_scene
-from lc_assets.sentinel2.bands import BANDS
-from lc_assets.sentinel2.item import Scene, parse_scene, read_document
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.sentinel2.references import Catalog
-from lc_assets.settings import Settings
-from lc_assets.stac.mlm import contract_to_item
-from lc_assets.store import SceneFolder, Store
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.mlm import contract_to_item
+from lc_assets.operations.runs import Outcome, register, run_scene
+from lc_assets.remote.retry import Patience
+from lc_assets.sentinel2.band_table import BANDS
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.store.layout import SceneFolder, Store
 from lc_assets_tests.rig.command import NOBODY, QUICK, Shell
 
 pytest_plugins = ["pytester"]
@@ -164,7 +164,7 @@ def on_disk(databases: Path) -> OnDisk:
 def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """`lc-assets` in the test's own folder, where no catalogue answers and none is waited for."""
     shutil.copytree(databases, tmp_path / "home")
-    monkeypatch.setattr("lc_assets.settings.Patience", partial(Patience, backoff=QUICK.backoff))
+    monkeypatch.setattr("lc_assets.core.settings.Patience", partial(Patience, backoff=QUICK.backoff))
     return Shell(tmp_path)
 
 

@@ -22,18 +22,18 @@ from affine import Affine
 from click.testing import Result
 from PIL import Image
 
-from lc_assets import store
-from lc_assets.console import register_all
-from lc_assets.console_agreement import compare_with_truth
+from lc_assets.cli.agreement_steps import compare_with_truth
+from lc_assets.cli.classify import register_all
+from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.definitions import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.landcover import CLASSES, NO_DATA
+from lc_assets.products.agreement.crosswalk import FOLDER
+from lc_assets.products.agreement.references import Reference, Tile
+from lc_assets.products.agreement.scene import compare_scene
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.grid import Grid
-from lc_assets.reference.crosswalk import FOLDER
-from lc_assets.reference.scene import compare_scene
-from lc_assets.reference.sources import Reference, Tile
-from lc_assets.sentinel2.item import parse_scene, read_document
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.store import layout
 from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.command import Shell, environment_restored
 from lc_assets_tests.rig.references import EUROSAT, GRID, agreed, raster
@@ -329,14 +329,14 @@ def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_
     agreed(classified, references=["truth"])
     folder = classified.folder(DEMO_ITEM_ID).folder / "agreement" / "truth"
     before = (folder / "sample.csv").read_bytes()
-    original = store.put_file
+    original = layout.put_file
 
     def dying(path: Path, target: Path) -> None:
         if target.name == "agreement.json":
             raise KeyboardInterrupt
         original(path, target)
 
-    monkeypatch.setattr(store, "put_file", dying)
+    monkeypatch.setattr(layout, "put_file", dying)
     with suppress(KeyboardInterrupt):
         agreed(classified, references=["truth"], seed=5)
     assert (folder / "sample.csv").read_bytes() != before

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from lc_assets.errors import BadReference, LandCoverError
-from lc_assets.sentinel2 import api
-from lc_assets.sentinel2.api import Api
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.sentinel2.query import Query
-from lc_assets.sentinel2.references import COLLECTION, Catalog
+from lc_assets.core.errors import BadReference, LandCoverError
+from lc_assets.remote import stac_api
+from lc_assets.remote.retry import Patience
+from lc_assets.remote.stac_api import Api
+from lc_assets.sentinel2.search.query import Query
+from lc_assets.sentinel2.search.references import COLLECTION, Catalog
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scenes
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -53,7 +53,7 @@ def filled(planetary_computer: PlanetaryComputer, scenes: list[PcScene]) -> None
 @pytest.fixture
 def world(filled: None, pc: PlanetaryComputer, scenes: list[PcScene], monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Their ids, and three pages of them in pgstac."""
-    monkeypatch.setattr(api, "PAGE", 3)
+    monkeypatch.setattr(stac_api, "PAGE", 3)
     return [scene.id for scene in scenes]
 
 
@@ -274,7 +274,7 @@ def test_a_last_page_that_leads_to_itself_is_the_end_where_all_that_were_counted
 
 
 def test_a_search_ends_somewhere(pc: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "MOST_PAGES", 5)
+    monkeypatch.setattr(stac_api, "MOST_PAGES", 5)
 
     def more(request: Request) -> dict[str, Any]:
         number = len(pc.relay.exchanges)
@@ -329,7 +329,7 @@ def test_a_next_page_that_is_posted_for_keeps_the_search(pc: PlanetaryComputer) 
 
     assert play(pc, first)() == ["a", "b"]
     assert bodies[1] == bodies[0] | {"token": "2"}
-    assert bodies[0] == {"collections": ["c"], "limit": api.PAGE, "bbox": [-180.0, -90.0, 180.0, 90.0]}
+    assert bodies[0] == {"collections": ["c"], "limit": stac_api.PAGE, "bbox": [-180.0, -90.0, 180.0, 90.0]}
 
 
 @pytest.mark.parametrize(
@@ -431,7 +431,7 @@ def test_an_item_with_odd_properties_does_not_spoil_the_others(odd: Any, pc: Pla
 
 
 def test_a_page_may_be_only_so_large(pc: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "LARGEST_PAGE", 1 << 20)
+    monkeypatch.setattr(stac_api, "LARGEST_PAGE", 1 << 20)
     packed = gzip.compress(json.dumps(page(*map(str, range(50_000)))).encode())
     assert len(packed) < 1 << 19
     searched = play(pc, Answer(200, {"Content-Encoding": "gzip"}, packed))

@@ -15,10 +15,10 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from lc_assets.backfills import launch_backfill
 from lc_assets.definitions import build_definitions
-from lc_assets.inference.models import read_contract
-from lc_assets.standing import Standing, standings
+from lc_assets.inference.loading import read_contract
+from lc_assets.operations.backfills import launch_backfill
+from lc_assets.operations.status import Standing, standings
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.rig.faults import Fault

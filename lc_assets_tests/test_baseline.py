@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from lc_assets.errors import BadItem
+from lc_assets.core.errors import BadItem
 from lc_assets.sentinel2.acquisition import is_newer_version
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.baseline import baseline_of
-from lc_assets.sentinel2.item import Scene, parse_scene, read_document
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.item.baseline import baseline_of
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets_tests.test_catalogs import HARMONISED, earth_search_item
 
 BASELINE, URI, TAKE, VERSION = "s2:processing_baseline", "s2:product_uri", "s2:datatake_id", "processing:version"

@@ -15,15 +15,16 @@ import numpy as np
 import pytest
 import rasterio
 
-from lc_assets.errors import BadModel
-from lc_assets.inference import chip_programs, engine, openvino_graphs, passes
+from lc_assets.core.errors import BadModel
+from lc_assets.core.progress import listening
+from lc_assets.inference import chip_programs, engine, openvino_runtime
 from lc_assets.inference.bfloat16_check import TOLERANCE
+from lc_assets.inference.dense import backends
+from lc_assets.inference.dense.backends import OpenVinoPasses, normalised
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.models import SHIPPED, open_model, read_contract
-from lc_assets.inference.passes import OpenVinoPasses, normalised
+from lc_assets.inference.loading import SHIPPED, open_model, read_contract
 from lc_assets.inference.synthetic_ground import synthetic_block
-from lc_assets.progress import listening
-from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets_tests.conftest import Desk, own_model
 from lc_assets_tests.rig.command import invoke
 
@@ -71,15 +72,15 @@ def bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
         monkeypatch.setattr(engine, "cpu_name", lambda: "Model CPU 9000")
         monkeypatch.setattr(engine, "_engines", {})
-        for module, fault in ((passes, dense), (chip_programs, chips)):
+        for module, fault in ((backends, dense), (chip_programs, chips)):
             monkeypatch.setattr(module, "compiled", _faulty(fault))
 
     return install
 
 
-def _faulty(fault: Fault) -> Callable[[Any, str], openvino_graphs.Run]:
-    def compiled(graph: Any, precision: str) -> openvino_graphs.Run:
-        run = openvino_graphs.compiled(graph, "float32")
+def _faulty(fault: Fault) -> Callable[[Any, str], openvino_runtime.Run]:
+    def compiled(graph: Any, precision: str) -> openvino_runtime.Run:
+        run = openvino_runtime.compiled(graph, "float32")
         if precision == "float32":
             return run
 
@@ -116,14 +117,14 @@ def test_what_bfloat16_computes_wrongly_either_way_runs_in_float32(bfloat16: Any
     assert found.bfloat16.startswith("not used: ")
 
 
-@pytest.mark.parametrize("module", [passes, chip_programs])
+@pytest.mark.parametrize("module", [backends, chip_programs])
 def test_bfloat16_that_does_not_compile_is_not_used(
     bfloat16: Any, monkeypatch: pytest.MonkeyPatch, module: Any
 ) -> None:
-    def compiled(graph: Any, precision: str) -> openvino_graphs.Run:
+    def compiled(graph: Any, precision: str) -> openvino_runtime.Run:
         if precision == "bfloat16":
             raise RuntimeError("no such kernel")
-        return openvino_graphs.compiled(graph, precision)
+        return openvino_runtime.compiled(graph, precision)
 
     bfloat16()
     monkeypatch.setattr(module, "compiled", compiled)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from lc_assets.errors import BadItem
+from lc_assets.core.errors import BadItem
 from lc_assets.sentinel2.acquisition import acquisition_of, family, is_newer_version
-from lc_assets.sentinel2.bands import BAND_NAMES, BANDS
-from lc_assets.sentinel2.catalogs import (
+from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS
+from lc_assets.sentinel2.item.declared import Promise
+from lc_assets.sentinel2.item.providers import (
     CATALOGS,
     EARTH_SEARCH,
     PLANETARY_COMPUTER,
@@ -21,8 +22,7 @@ from lc_assets.sentinel2.catalogs import (
     catalog_for_api,
     catalog_of,
 )
-from lc_assets.sentinel2.item import Scene, parse_scene, read_document
-from lc_assets.sentinel2.promise import Promise
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 
 HARMONISED = (
     "https://sentinel-cogs.s3.us-west-2.amazonaws.com/sentinel-s2-l2a-cogs/33/U/UB/2024/8/S2A_33UUB_20240820_0_L2A"

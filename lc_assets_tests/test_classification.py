@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
+from lc_assets.inference.dense.backends import normalised
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.passes import normalised
-from lc_assets.inference.sliding import Classification
-from lc_assets.landcover import CLASSES, NO_DATA
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.operations.runs import Outcome
 from lc_assets.raster.fill import nearest
-from lc_assets.raster.stack import Stack
-from lc_assets.running import Outcome
-from lc_assets.sentinel2.bands import BANDS
+from lc_assets.sentinel2.band_table import BANDS
+from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, read
 from lc_assets_tests.test_stack import stack_of
 
@@ -158,7 +158,7 @@ def test_most_of_a_synthetic_landscape_is_recognised(tmp_path: Path, desk: Desk)
 
 
 def test_the_public_chip_classifier_recognises_real_chips(shared: Path) -> None:
-    from lc_assets.evaluation.reading import read_packed
+    from lc_assets.training.data.eurosat import read_packed
 
     chips, split = read_packed(shared / "eurosat", "eurosat_ms")
     chips = chips.where(split == "val")

@@ -28,7 +28,7 @@ def second_scene(demo_item: Path, folder: Path, item_id: str = "S2B_MSIL2A_20240
 
 def test_help_names_every_command_and_what_a_reference_is(tmp_path: Path) -> None:
     """In a process of its own: the way in from a shell."""
-    command = [sys.executable, "-m", "lc_assets.cli", "--help"]
+    command = [sys.executable, "-m", "lc_assets.cli.main", "--help"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0
     for word in ("classify", "register", "demo", "ui", "REFERENCE", "LC_ASSETS_STORE", "DAGSTER_HOME"):

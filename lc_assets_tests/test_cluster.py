@@ -19,10 +19,10 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from lc_assets.cluster.app import celery_app
-from lc_assets.cluster.pins import published
+from lc_assets.cluster.published_identity import published
 from lc_assets.cluster.tasks import TASK
-from lc_assets.inference.models import SHIPPED
-from lc_assets.running import ASSET_NAMES
+from lc_assets.inference.loading import SHIPPED
+from lc_assets.operations.runs import ASSET_NAMES
 from lc_assets_tests.rig.cluster.field import FAILURE, STARTED, STARTING, SUCCESS, Field
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, ROOT, Cluster, until
@@ -47,7 +47,7 @@ def cluster() -> Iterator[Field]:
             pytest.skip(str(missing))
         alone = {"DAGSTER_HOME": str(folder / "alone"), "LC_ASSETS_STORE": str(folder / "faultless")}
         first, path = next(iter(items.items()))
-        classify = [sys.executable, "-m", "lc_assets.cli", "classify", str(path)]
+        classify = [sys.executable, "-m", "lc_assets.cli.main", "classify", str(path)]
         subprocess.run(classify, cwd=folder, env={**whole.environment, **alone}, check=True, capture_output=True)
         with whole, whole.instance() as instance:
             whole.webserver()

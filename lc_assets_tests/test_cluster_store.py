@@ -13,8 +13,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lc_assets.places import ObjectPath, Place, files_below, place_of
-from lc_assets.running import ASSET_NAMES
+from lc_assets.operations.runs import ASSET_NAMES
+from lc_assets.store.paths import ObjectPath, Place, files_below, place_of
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, Cluster, until
 from lc_assets_tests.rig.gate import Gate
@@ -62,7 +62,7 @@ def right(cluster: tuple[Cluster, dict[str, Path]]) -> dict[str, bytes]:
     whole, items = cluster
     item, path = next(iter(items.items()))
     alone = {"DAGSTER_HOME": str(whole.folder / "alone"), "LC_ASSETS_STORE": str(whole.folder / "faultless")}
-    command = [sys.executable, "-m", "lc_assets.cli", "classify", str(path)]
+    command = [sys.executable, "-m", "lc_assets.cli.main", "classify", str(path)]
     subprocess.run(command, cwd=whole.folder, env={**whole.environment, **alone}, check=True, capture_output=True)
     return _rasters(whole.folder / "faultless" / "scenes" / item, item)
 

@@ -21,25 +21,27 @@ import dagster as dg
 import pytest
 from click.testing import Result
 
-import lc_assets.collecting
-from lc_assets import console_done, prune
-from lc_assets.collecting import CATALOG, POOL, ensure_pool, news_since
+import lc_assets.defs.collection_changes
+from lc_assets.cli import search_done
+from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_common_definitions, build_definitions
+from lc_assets.defs.collection_changes import CATALOG, POOL, ensure_pool, news_since
+from lc_assets.defs.resources import StoreResource
+from lc_assets.defs.schedules import UPDATE_COLLECTION, collection_every_quarter
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.errors import LandCoverError, StoreError
-from lc_assets.index import table, writer
-from lc_assets.index.check import check_collection
-from lc_assets.index.finder import Found
-from lc_assets.index.table import ids, items
-from lc_assets.index.writer import News, Report, fetch, folder_of, read_positions, update
-from lc_assets.landcover import ALL_CLASSES, CLASSES
-from lc_assets.resources import StoreResource
-from lc_assets.running import Outcome
-from lc_assets.schedules import UPDATE_COLLECTION, collection_every_quarter
-from lc_assets.settings import Settings
-from lc_assets.stac.collection import COLLECTION_FILE, COLLECTION_ID, INDEX_FILE, PARQUET
-from lc_assets.stac.validate import validate_offline
-from lc_assets.store import Store
+from lc_assets.operations import cleanup
+from lc_assets.operations.runs import Outcome
+from lc_assets.products.collection import parquet
+from lc_assets.products.collection import update as updating
+from lc_assets.products.collection.parquet import ids, items
+from lc_assets.products.collection.search import Found
+from lc_assets.products.collection.update import News, Report, fetch, folder_of, read_positions, update
+from lc_assets.products.collection.verify import check_collection
+from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID, INDEX_FILE, PARQUET
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.command import NOBODY, Shell, invoke
 from lc_assets_tests.rig.object_stores import s3_store
@@ -233,7 +235,7 @@ def test_a_record_that_appears_late_behind_later_ones_is_not_missed(
 ) -> None:
     """PostgreSQL gives ids before it shows records."""
     scenes = [add(store, template, number) for number in range(3)]
-    records = lc_assets.collecting._records
+    records = lc_assets.defs.collection_changes._records
     with dg.DagsterInstance.ephemeral() as instance:
         update(store, partial(news_since, instance))
         for scene in scenes:
@@ -244,10 +246,12 @@ def test_a_record_that_appears_late_behind_later_ones_is_not_missed(
         catalogued(instance, *scenes)
         hidden = scenes[1]
         monkeypatch.setattr(
-            lc_assets.collecting, "_records", lambda i, a: (r for r in records(i, a) if r.partition_key != hidden)
+            lc_assets.defs.collection_changes,
+            "_records",
+            lambda i, a: (r for r in records(i, a) if r.partition_key != hidden),
         )
         assert told(update(store, partial(news_since, instance))) == (2, 2, 0, 0)
-        monkeypatch.setattr(lc_assets.collecting, "_records", records)
+        monkeypatch.setattr(lc_assets.defs.collection_changes, "_records", records)
         assert told(update(store, partial(news_since, instance))) == (3, 1, 0, 0)
     assert scenes_of(store, tmp_path / "work") == set(scenes)
 
@@ -263,7 +267,7 @@ def test_a_position_passes_records_once_they_have_settled(
         update(store, partial(news_since, instance))
         [young] = (read_positions(store) or {}).values()
         assert len(young["beyond"]) == 4
-        monkeypatch.setattr(lc_assets.collecting, "SETTLED_SECONDS", -1.0)
+        monkeypatch.setattr(lc_assets.defs.collection_changes, "SETTLED_SECONDS", -1.0)
         update(store, partial(news_since, instance))
         [settled] = (read_positions(store) or {}).values()
     assert settled == {"cursor": max(young["beyond"]), "beyond": []}
@@ -329,8 +333,8 @@ def test_many_writers_at_once_lose_nothing(store: Store, template: Document, tmp
 @needs_extra
 def test_who_never_gets_a_turn_says_so(store: Store, template: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     add(store, template, 0)
-    monkeypatch.setattr(writer.places, "replace_if", lambda *_: False)
-    monkeypatch.setattr(writer.time, "sleep", lambda _: None)
+    monkeypatch.setattr(updating.places, "replace_if", lambda *_: False)
+    monkeypatch.setattr(updating.time, "sleep", lambda _: None)
     with pytest.raises(StoreError, match="one writer at a time") as caught:
         update(store, everything)
     assert caught.value.transient
@@ -347,7 +351,7 @@ def test_a_writer_that_died_before_the_document_is_made_good_by_the_next(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(writer, "_publish", die)
+        patch.setattr(updating, "_publish", die)
         with pytest.raises(KeyboardInterrupt):
             update(store, only(new))
     assert check_collection(store).counts
@@ -400,14 +404,14 @@ def test_names_in_items_are_no_sql(store: Store, template: Document, tmp_path: P
     assert report.collection["lc:hectares"] == {"Forest": 1.0}
     [row] = rows(store, tmp_path / "work")
     assert [name for name in row["properties"] if name.startswith("lc:hectares_")] == ["lc:hectares_Forest"]
-    assert table._identifier('a"b') == '"a""b"'
+    assert parquet._identifier('a"b') == '"a""b"'
 
 
 @needs_extra
 def test_duckdb_sees_no_file_but_those_of_the_work_folder(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("secret")
-    with pytest.raises(StoreError, match="other/file"), table.asked(tmp_path / "work" / "index") as connection:
+    with pytest.raises(StoreError, match="other/file"), parquet.asked(tmp_path / "work" / "index") as connection:
         connection.execute(f"SELECT * FROM read_text('{tmp_path}/other/file')")
 
 
@@ -463,14 +467,14 @@ def test_an_item_whose_fields_do_not_go_with_the_others_is_faulty_alone(
     first = add(store, template, 0)
     update(store, everything)
     scenes = [add(store, template, number) for number in range(1, 6)]
-    merge = writer.merge
+    merge = updating.merge
 
     def strict(old: Any, parts: Any, *rest: Any) -> Any:
         if any(f"{scenes[2]}_classified" in ids(part) for part in parts):
-            raise table.Misfit("STRUCT is no VARCHAR", remedy="none")
+            raise parquet.Misfit("STRUCT is no VARCHAR", remedy="none")
         return merge(old, parts, *rest)
 
-    monkeypatch.setattr(writer, "merge", strict)
+    monkeypatch.setattr(updating, "merge", strict)
     report = update(store, only(*scenes))
     assert report.faulty == {scenes[2]: "STRUCT is no VARCHAR"}
     assert scenes_of(store, tmp_path / "work") == {first, *scenes} - {scenes[2]}
@@ -484,7 +488,7 @@ def test_whatever_rustac_raises_is_the_items_fault(
         raise Exception("from Rust")
 
     scene = add(store, template, 0)
-    monkeypatch.setattr(table, "_wait", fail)
+    monkeypatch.setattr(parquet, "_wait", fail)
     with pytest.raises(StoreError, match=scene):
         update(store, everything)
 
@@ -511,8 +515,8 @@ def test_a_key_that_keeps_a_bucket_from_being_listed_is_told(store: Store, monke
 def test_a_row_without_a_map_or_with_a_text_as_cloud_is_shown(store: Store) -> None:
     odd: Any = {"cloud": "much", "model": 5, "map": None}
     found = Found(scene=scene_id(0), datetime="2024-01-01T00:00:00Z", tile=None, **odd)
-    assert str(store.scene(scene_id(0)).classified) in console_done._row(store, found)
-    assert "? % cloud" in console_done._row(store, found)
+    assert str(store.scene(scene_id(0)).classified) in search_done._row(store, found)
+    assert "? % cloud" in search_done._row(store, found)
 
 
 @needs_extra
@@ -532,20 +536,20 @@ def test_prune_finds_the_work_folder_of_a_writer_that_died(
 ) -> None:
     root = Path(str(store.root))
     root.mkdir()
-    with writer.scratch(store) as work:
+    with updating.scratch(store) as work:
         assert work.parent == root
-        assert list(prune._stages(store)) == []
+        assert list(cleanup._stages(store)) == []
     assert not work.exists()
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    monkeypatch.setattr(writer.os, "getpid", lambda: dead.pid)
-    with monkeypatch.context() as patch, writer.scratch(store) as work:
+    monkeypatch.setattr(updating.os, "getpid", lambda: dead.pid)
+    with monkeypatch.context() as patch, updating.scratch(store) as work:
         patch.undo()
-        assert list(prune._stages(store)) == [work]
+        assert list(cleanup._stages(store)) == [work]
 
 
 def test_a_store_that_is_not_there_is_not_begun_by_a_reader(store: Store) -> None:
-    with writer.scratch(store) as work:
+    with updating.scratch(store) as work:
         assert work.is_dir()
     assert not Path(str(store.root)).exists()
 
@@ -553,7 +557,7 @@ def test_a_store_that_is_not_there_is_not_begun_by_a_reader(store: Store) -> Non
 def test_a_scratch_folder_that_cannot_be_made_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path / "file"))
-    with pytest.raises(StoreError, match="LC_ASSETS_SCRATCH"), writer.scratch(Store.at("s3://bucket/maps")):
+    with pytest.raises(StoreError, match="LC_ASSETS_SCRATCH"), updating.scratch(Store.at("s3://bucket/maps")):
         pass
 
 

@@ -9,15 +9,15 @@ from typing import Any
 import pytest
 from rasterio.warp import transform
 
-from lc_assets.errors import BadItem
-from lc_assets.lookout import decide
-from lc_assets.registry import Registry
+from lc_assets.core.errors import BadItem
+from lc_assets.operations.discovery import decide
+from lc_assets.operations.watch import Reprocessed
 from lc_assets.sentinel2.acquisition import acquisition_of, is_newer_version, is_older_version
-from lc_assets.sentinel2.coverage import covers
-from lc_assets.sentinel2.item import parse_scene, read_document
-from lc_assets.sentinel2.references import Catalog
-from lc_assets.store import Store
-from lc_assets.watch import Reprocessed
+from lc_assets.sentinel2.item.coverage import covers
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.store.layout import Store
 from lc_assets_tests.rig.command import NOBODY
 
 TILE, EPSG, LEFT, TOP = "33UUB", 32633, 300_000.0, 5_900_040.0

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lc_assets.errors import LandCoverError
-from lc_assets.landcover import CLASSES
-from lc_assets.reference.crosswalk import FOLDER, NOT_SCORED, read_crosswalk, shipped
-from lc_assets.reference.sources import ANNUAL
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import CLASSES
+from lc_assets.products.agreement.crosswalk import FOLDER, NOT_SCORED, read_crosswalk, shipped
+from lc_assets.products.agreement.references import ANNUAL
 
 SHIPPED = sorted(path.stem for path in FOLDER.glob("*.csv"))
 CODES = {

@@ -12,15 +12,15 @@ import pystac
 import pytest
 
 import lc_assets
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
+from lc_assets.defs.failures import told
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.errors import LandCoverError
-from lc_assets.failures import told
-from lc_assets.raster.inline import MOST
-from lc_assets.running import Outcome
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.settings import Settings
-from lc_assets.stac.validate import validate_offline
+from lc_assets.operations.runs import Outcome
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.raster.inline_svg import MOST
+from lc_assets.remote.retry import Patience
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
 
 PACKAGE = Path(lc_assets.__file__).parent
@@ -165,8 +165,8 @@ def test_no_secret_of_an_href_reaches_events_or_files(demo_item: Path, desk: Des
 def test_a_signed_band_that_cannot_be_fetched_never_shows_its_token(
     demo_item: Path, desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lc_assets.sentinel2.signing.signed", lambda url: f"{url}?sig=THESECRET")
-    monkeypatch.setattr("lc_assets.failures.RETRIES", 0)
+    monkeypatch.setattr("lc_assets.remote.signing.signed", lambda url: f"{url}?sig=THESECRET")
+    monkeypatch.setattr("lc_assets.defs.failures.RETRIES", 0)
     desk.settings = replace(desk.settings, patience=Patience(backoff=0.01))
     item = copy_scene(demo_item, tmp_path)
     edit_item(item, lambda d: d["assets"]["B04"].update(href="http://127.0.0.1:9/B04.tif"))

@@ -10,15 +10,15 @@ import pystac
 import pytest
 import rasterio
 
-from lc_assets.demo.item import DEMO_ITEM_ID, TRUTH
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import CLASS_NAMES, NO_DATA
+from lc_assets.demo.item_json import DEMO_ITEM_ID, TRUTH
 from lc_assets.demo.landscape import make_landscape
 from lc_assets.demo.materials import read_materials
 from lc_assets.demo.scene import SHAPE, write_demo_scene
-from lc_assets.errors import LandCoverError
-from lc_assets.landcover import CLASS_NAMES, NO_DATA
 from lc_assets.raster.cog import cog_problems
-from lc_assets.sentinel2.bands import BAND_NAMES, BANDS, SCL
-from lc_assets.sentinel2.item import parse_scene, read_document
+from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS, SCL
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets_tests.conftest import read
 
 

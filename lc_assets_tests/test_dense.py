@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lc_assets.errors import BadModel
-from lc_assets.inference import plan
-from lc_assets.inference.dense import NotDense, find_dense_form, window_means
-from lc_assets.inference.dense_check import check_dense
+from lc_assets.core.errors import BadModel
+from lc_assets.core.landcover import NO_DATA
+from lc_assets.inference.dense.backends import OpenVinoPasses
+from lc_assets.inference.dense.check import check_dense
+from lc_assets.inference.dense.form import NotDense, find_dense_form, window_means
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.openvino_graphs import has_bfloat16
-from lc_assets.inference.passes import OpenVinoPasses
-from lc_assets.inference.sliding import Classification
-from lc_assets.landcover import NO_DATA
-from lc_assets.raster.stack import Stack
-from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.openvino_runtime import has_bfloat16
+from lc_assets.inference.windows import strips
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import Desk, copy_scene, edit_bands, own_model, read
 from lc_assets_tests.test_classification import by_hand, whole_map
 from lc_assets_tests.test_stack import stack_of
@@ -88,7 +88,7 @@ def test_windows_that_reach_into_an_empty_block_are_what_their_chips_are(
     edit_bands(item, emptied)
     stack = stack_of(item, tmp_path / "store")
     engine = open_model(own_model(tmp_path / "m", BAND_NAMES, 10, networks(len(BAND_NAMES))["plain"]), "float32")
-    monkeypatch.setattr(plan, "BLOCK_PIXELS", (24, 60))
+    monkeypatch.setattr(strips, "BLOCK_PIXELS", (24, 60))
     dense = whole_map(Classification(stack, engine, 8, strip_pixels=40))
     chips = whole_map(Classification(stack, chip_by_chip(engine), 8))
     assert (dense[0] == chips[0]).mean() > 0.9999
@@ -243,7 +243,7 @@ def test_the_map_does_not_depend_on_blocks_or_threads(
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
     first = whole_map(Classification(stack, engine, 8))
     for pixels, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 96), ((48, 120), 3, 512)):
-        monkeypatch.setattr(plan, "BLOCK_PIXELS", pixels)
+        monkeypatch.setattr(strips, "BLOCK_PIXELS", pixels)
         again = whole_map(Classification(stack, engine, 8, threads=threads, strip_pixels=strip))
         assert (again[0] == first[0]).all()
         assert (again[1] == first[1]).all()

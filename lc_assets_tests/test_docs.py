@@ -13,11 +13,11 @@ from typing import Any
 import click
 import pytest
 
-from lc_assets.cli import main
-from lc_assets.landcover import ALL_CLASSES
-from lc_assets.reference.crosswalk import shipped as shipped_crosswalk
-from lc_assets.stac.catalog import CATALOG
-from lc_assets.stac.collection import Summary, collection_document
+from lc_assets.cli.main import main
+from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.products.agreement.crosswalk import shipped as shipped_crosswalk
+from lc_assets.products.stac.catalog import CATALOG
+from lc_assets.products.stac.collection import Summary, collection_document
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item
 
 ROOT = Path(__file__).parents[1]

@@ -10,15 +10,15 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from lc_assets.registry import Registry
-from lc_assets.running import register
-from lc_assets.sentinel2 import api
-from lc_assets.sentinel2.item import Scene, parse_scene
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.sentinel2.query import Query
-from lc_assets.sentinel2.raw import RawBands
-from lc_assets.sentinel2.references import resolve
-from lc_assets.settings import Settings
+from lc_assets.core.settings import Settings
+from lc_assets.operations.runs import register
+from lc_assets.remote import stac_api
+from lc_assets.remote.retry import Patience
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.sentinel2.item.scene import Scene, parse_scene
+from lc_assets.sentinel2.search.query import Query
+from lc_assets.sentinel2.search.references import resolve
+from lc_assets.sentinel2.search.registry import Registry
 from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.command import NOBODY
 from lc_assets_tests.rig.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
@@ -136,7 +136,7 @@ def test_a_search_by_tile_finds_its_scenes_through_the_grid_code(
     desk: Desk, earth_search: EarthSearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """16 scenes of 8 tiles, in pages of one. (Its last page is empty: it does not look whether there are more.)"""
-    monkeypatch.setattr(api, "PAGE", 1)
+    monkeypatch.setattr(stac_api, "PAGE", 1)
     scenes = pc_scenes(16, tmp_path, shape=(12, 12))
     for number, scene in enumerate(scenes):
         scene.item["properties"]["eo:cloud_cover"] = 5.0 * number + 10

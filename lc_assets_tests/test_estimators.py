@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lc_assets.reference.agreement import Z95, counted, estimated
-from lc_assets.reference.sample import Sampler, allocated
+from lc_assets.products.agreement.estimators import Z95, counted, estimated
+from lc_assets.products.agreement.sampling import Sampler, allocated
 
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 """Olofsson et al. 2014, table 8: deforestation, forest gain, stable forest, stable non-forest."""

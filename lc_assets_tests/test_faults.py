@@ -21,10 +21,10 @@ import dagster as dg
 import pytest
 import rasterio
 
-from lc_assets.errors import BadModel, StoreError
-from lc_assets.inference.models import SHIPPED, open_model, read_contract
-from lc_assets.settings import Settings
-from lc_assets.store import staging
+from lc_assets.core.errors import BadModel, StoreError
+from lc_assets.core.settings import Settings
+from lc_assets.inference.loading import SHIPPED, open_model, read_contract
+from lc_assets.store.layout import staging
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model, read
 from lc_assets_tests.rig.command import Shell
 
@@ -71,7 +71,7 @@ def test_a_key_without_an_item_says_where_it_was_looked_for(desk: Desk) -> None:
     desk.instance.add_dynamic_partitions("scenes", ["S2A_UNKNOWN"])
     # A catalog that cannot be reached may answer later: the step is run twice.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lc_assets.failures.RETRY_SECONDS", 0)
+        patch.setattr("lc_assets.defs.failures.RETRY_SECONDS", 0)
         outcome = desk.run("S2A_UNKNOWN")
     assert outcome.error is not None
     assert "S2A_UNKNOWN" in outcome.error and "cannot be reached" in outcome.error
@@ -158,8 +158,8 @@ def limited_file_size(size: int) -> Iterator[None]:
 
 @pytest.mark.parametrize("limit", [500, 3_000])
 def test_a_disk_that_fills_up_under_gdal_is_told_and_leaves_no_map(demo_item: Path, tmp_path: Path, limit: int) -> None:
-    from lc_assets.inference.classmap import write_class_map
-    from lc_assets.inference.sliding import Classification
+    from lc_assets.inference.class_map import write_class_map
+    from lc_assets.inference.windows.classify import Classification
     from lc_assets_tests.test_stack import stack_of
 
     stack = stack_of(demo_item, tmp_path / "store")
@@ -174,7 +174,7 @@ def test_a_disk_that_fills_up_under_gdal_is_told_and_leaves_no_map(demo_item: Pa
     assert files_below(target) == []
 
 
-COMMAND = [sys.executable, "-m", "lc_assets.cli"]
+COMMAND = [sys.executable, "-m", "lc_assets.cli.main"]
 
 
 @pytest.mark.parametrize(

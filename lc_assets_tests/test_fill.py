@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from lc_assets.core.landcover import NO_DATA
 from lc_assets.demo.scene import write_demo_scene
 from lc_assets.inference import classify_chips
-from lc_assets.inference.evaluators import ChipEvaluator
-from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.sliding import Classification
-from lc_assets.landcover import NO_DATA
+from lc_assets.inference.dense.evaluators import ChipEvaluator
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.fill import nearest
-from lc_assets.raster.stack import Stack
+from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import copy_scene, edit_bands, read
 from lc_assets_tests.test_classification import whole_map
 from lc_assets_tests.test_stack import stack_of

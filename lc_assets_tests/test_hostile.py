@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from lc_assets.errors import BadItem, BadModel, BadReference, LandCoverError, without_query
-from lc_assets.inference.models import open_model
-from lc_assets.sentinel2 import limits, promise
-from lc_assets.sentinel2.hrefs import is_markup
-from lc_assets.sentinel2.item import checked_id, parse_scene, read_document
-from lc_assets.sentinel2.origin import check_remote, why_inner
+from lc_assets.core.errors import BadItem, BadModel, BadReference, LandCoverError, without_query
+from lc_assets.inference.loading import open_model
+from lc_assets.remote.ssrf import check_remote, why_inner
+from lc_assets.sentinel2.item import declared, limits
+from lc_assets.sentinel2.item.hrefs import is_markup
+from lc_assets.sentinel2.item.scene import checked_id, parse_scene, read_document
 from lc_assets_tests.conftest import copy_scene, own_model
 from lc_assets_tests.test_catalogs import COLLECTION_1, earth_search_item
 
@@ -427,7 +427,7 @@ def test_a_geometry_of_ten_thousand_points_and_more_is_refused() -> None:
     assert "points, more than 10000" in refused(item_with(geometry=geometry))
 
 
-@pytest.mark.parametrize("side", [promise.MAX_SIDE + 1, 10**19, 1e300])
+@pytest.mark.parametrize("side", [declared.MAX_SIDE + 1, 10**19, 1e300])
 def test_a_band_of_a_size_that_no_band_has_is_refused_by_name(side: float) -> None:
     document = item_with()
     document["assets"]["red"]["proj:shape"] = [side, 1]

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lc_assets.landcover import ALL_CLASSES, CLASSES
-from lc_assets.raster.inline import MOST, inline_histogram, inline_image, inline_map, inline_shares
-from lc_assets.raster.overview import modal
-from lc_assets.raster.picture import class_image
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES
+from lc_assets.products.overview import modal
+from lc_assets.raster.inline_svg import MOST, inline_histogram, inline_image, inline_map, inline_shares
+from lc_assets.raster.render import class_image
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from lc_assets.errors import BadItem, BadReference, LandCoverError
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.item import checked_id, parse_scene, read_document
-from lc_assets.sentinel2.references import Catalog, resolve
+from lc_assets.core.errors import BadItem, BadReference, LandCoverError
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.item.scene import checked_id, parse_scene, read_document
+from lc_assets.sentinel2.search.references import Catalog, resolve
 from lc_assets_tests.conftest import copy_scene, edit_item
 from lc_assets_tests.rig.command import NOBODY, QUICK
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lc_assets.errors import BadModel, LandCoverError
-from lc_assets.identity import CODE_TAG, MODEL_TAG, check_pins, code_identity
-from lc_assets.machine import cores, inference_slot
+from lc_assets.core.cpu import cores, inference_slot
+from lc_assets.core.errors import BadModel, LandCoverError
+from lc_assets.operations.identity import CODE_TAG, MODEL_TAG, check_pins, code_identity
 
 _HOLDER = """
 import sys, time
-from lc_assets.machine import inference_slot
+from lc_assets.core.cpu import inference_slot
 with inference_slot() as slot:
     print(slot, flush=True)
     time.sleep(60)
@@ -92,7 +92,7 @@ def test_a_run_for_something_else_is_refused_by_name() -> None:
 
 
 def test_openvino_sends_no_statistics_of_its_use() -> None:
-    from lc_assets.inference.models import open_model
+    from lc_assets.inference.loading import open_model
 
     open_model()
     from openvino.tools.ovc import telemetry_utils

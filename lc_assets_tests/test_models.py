@@ -16,16 +16,16 @@ import pytest
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
-from lc_assets.assets import class_raster, model_evaluation
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_common_definitions, build_definitions
+from lc_assets.defs.assets import class_raster, model_evaluation
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.evaluation.card import HOLD_OUT, evaluate, write_card
 from lc_assets.inference import classify_chips
-from lc_assets.inference.models import SHIPPED, open_model, read_contract
-from lc_assets.landcover import CLASS_NAMES
-from lc_assets.settings import Settings
-from lc_assets.stac.validate import validate_offline
-from lc_assets.standing import stale_items
+from lc_assets.inference.loading import SHIPPED, open_model, read_contract
+from lc_assets.operations.status import stale_items
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.training.evaluation.model_card import HOLD_OUT, evaluate, write_card
 from lc_assets_tests.conftest import Desk, own_model, read
 from lc_assets_tests.rig.command import Shell, invoke
 

@@ -20,11 +20,15 @@ import pytest
 import rasterio
 from rasterio.errors import RasterioIOError
 
-from lc_assets.buckets import gdal_settings
+from lc_assets.core.errors import StoreError
+from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.errors import StoreError
-from lc_assets.lease import lease
-from lc_assets.places import (
+from lc_assets.operations.runs import Outcome
+from lc_assets.products.agreement.scene import agreement_folder, read_document
+from lc_assets.store.layout import staging
+from lc_assets.store.lease import lease
+from lc_assets.store.object_store import gdal_settings
+from lc_assets.store.paths import (
     ObjectPath,
     Place,
     files_below,
@@ -36,10 +40,6 @@ from lc_assets.places import (
     version,
     work_folder,
 )
-from lc_assets.reference.scene import agreement_folder, read_document
-from lc_assets.running import Outcome
-from lc_assets.settings import Settings
-from lc_assets.store import staging
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import NOBODY, QUICK
 from lc_assets_tests.rig.gate import Gate
@@ -182,7 +182,7 @@ def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_i
     time.sleep(1.1)  # object stores tell the time in whole seconds
     band.write_bytes(bytes(content))
     with pytest.raises(StoreError, match="changed in place"):
-        from lc_assets.sentinel2.raw import RawBands
+        from lc_assets.sentinel2.bands.raw_bands import RawBands
 
         RawBands.open(folder.raw_bands, DEMO_ITEM_ID)
 
@@ -194,10 +194,10 @@ def test_bands_that_the_server_calls_newest_are_not_put_again(
 ) -> None:
     made = pc_scene(60, tmp_path)
     pc.publish(made.item, made.files)
-    from lc_assets.registry import Registry
-    from lc_assets.running import register
-    from lc_assets.sentinel2.item import parse_scene
-    from lc_assets.sentinel2.references import Catalog
+    from lc_assets.operations.runs import register
+    from lc_assets.sentinel2.item.scene import parse_scene
+    from lc_assets.sentinel2.search.references import Catalog
+    from lc_assets.sentinel2.search.registry import Registry
 
     scene = parse_scene(made.item)
     Registry(away.store, Catalog(away.settings.stac_url)).register(scene)
@@ -330,7 +330,7 @@ def test_variables_that_cannot_be_right_are_told_and_not_shown(
 
 @pytest.mark.slow
 def test_an_outage_is_not_taken_for_missing_bands(away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path) -> None:
-    from lc_assets.sentinel2.raw import RawBands
+    from lc_assets.sentinel2.bands.raw_bands import RawBands
 
     folder = away.classify(demo_item, **SMALL)
     remote[1].refuse("GET", 403)
@@ -348,7 +348,7 @@ def test_the_command_line_takes_a_url_as_the_store(
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home")}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "lc_assets.cli", *arguments]
+        command = [sys.executable, "-m", "lc_assets.cli.main", *arguments]
         return subprocess.run(
             command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
         )
@@ -375,9 +375,9 @@ def test_the_command_line_takes_a_url_as_the_store(
 def test_two_fetches_of_one_scene_at_once_leave_one_whole_scene(
     away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:
-    from lc_assets.io_managers import RawBandsIOManager
-    from lc_assets.resources import StoreResource
-    from lc_assets.sentinel2.item import parse_scene
+    from lc_assets.defs.io_managers import RawBandsIOManager
+    from lc_assets.defs.resources import StoreResource
+    from lc_assets.sentinel2.item.scene import parse_scene
 
     made = pc_scene(61, tmp_path)
     pc.publish(made.item, made.files)

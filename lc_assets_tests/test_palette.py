@@ -7,7 +7,7 @@ from itertools import combinations
 import pytest
 from coloraide import Color
 
-from lc_assets.landcover import ALL_CLASSES, LandCover
+from lc_assets.core.landcover import ALL_CLASSES, LandCover
 
 LEAST = 12.0
 """CIEDE2000 between any two colours, rounded. (The palette before this one had Forest and Residential at 2.4.)"""

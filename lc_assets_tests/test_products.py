@@ -11,14 +11,14 @@ from affine import Affine
 from PIL import Image
 from rio_cogeo.cogeo import cog_validate
 
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
+from lc_assets.operations.runs import Outcome
+from lc_assets.products.overview import choose_factor, modal
 from lc_assets.raster.cog import class_cog, cog_problems
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.levels import mode_of_four
-from lc_assets.raster.overview import choose_factor, modal
-from lc_assets.running import Outcome
-from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.raster.mode import mode_of_four
+from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets_tests.conftest import Desk, read
 
 Classified = tuple[Desk, Outcome]

@@ -19,23 +19,23 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from lc_assets import console_prune
-from lc_assets.backfills import launch_backfill
-from lc_assets.console import keep
+from lc_assets.cli import prune_steps
+from lc_assets.cli.classify import keep
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
+from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
-from lc_assets.errors import LandCoverError
-from lc_assets.gone import gone_items
-from lc_assets.lease import lease
-from lc_assets.partitions import SCENES
-from lc_assets.places import ObjectPath, Place, files_below, place_of
-from lc_assets.prune import Keep, plan_store, remove
-from lc_assets.prune_records import old_runs
-from lc_assets.sensors import _never_run
-from lc_assets.sentinel2.raw import RawBands
-from lc_assets.settings import Settings
-from lc_assets.standing import Standing, standings
-from lc_assets.store import Store
+from lc_assets.operations.backfills import launch_backfill
+from lc_assets.operations.cleanup import Keep, plan_store, remove
+from lc_assets.operations.gone import gone_items
+from lc_assets.operations.run_retention import old_runs
+from lc_assets.operations.status import Standing, standings
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.store.layout import Store
+from lc_assets.store.lease import lease
+from lc_assets.store.paths import ObjectPath, Place, files_below, place_of
 from lc_assets_tests.conftest import Desk, OnDisk, copy_scene
 from lc_assets_tests.rig.cluster.services import postgresql
 from lc_assets_tests.rig.command import invoke
@@ -55,9 +55,9 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     """`lc-assets prune` on a desk's own instance: what it says."""
 
     def run(desk: Desk, keep: Keep | None = None, days: int | None = None, *, gone: bool = False, yes: bool) -> str:
-        monkeypatch.setattr(console_prune, "opened", lambda settings: nullcontext(desk.instance))
+        monkeypatch.setattr(prune_steps, "opened", lambda settings: nullcontext(desk.instance))
         capsys.readouterr()
-        console_prune.run_prune(desk.settings, keep, days, gone=gone, yes=yes, lease_seconds=1)
+        prune_steps.run_prune(desk.settings, keep, days, gone=gone, yes=yes, lease_seconds=1)
         return capsys.readouterr().out
 
     return run
@@ -213,7 +213,7 @@ def test_a_scene_that_comes_into_use_after_it_was_looked_at_is_left_alone(
         queue(done)
         return plan
 
-    monkeypatch.setattr(console_prune, "plan_store", planned_then_queued)
+    monkeypatch.setattr(prune_steps, "plan_store", planned_then_queued)
     assert "1 scenes have come into use meanwhile" in told(done, Keep.NONE, yes=True)
     assert contents(done.settings.store) == before
 
@@ -421,7 +421,7 @@ def test_a_scene_in_use_does_not_leave_the_partitions(
 def test_a_catalog_that_does_not_answer_is_not_an_empty_one(
     pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lc_assets.sentinel2.patience.Patience.wait", lambda *_: 0.0)
+    monkeypatch.setattr("lc_assets.remote.retry.Patience.wait", lambda *_: 0.0)
     pc.api.delete(TWO)
     pc.relay.inject(Fault(r"/api/stac/v1/", "status", times=-1, status=status))
     with pytest.raises(LandCoverError, match=str(status)):
@@ -432,7 +432,7 @@ def test_a_catalog_that_does_not_answer_is_not_an_empty_one(
 def test_a_search_that_leaves_items_out_makes_none_gone(
     pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lc_assets.gone._present", lambda catalog, batch: {ONE})
+    monkeypatch.setattr("lc_assets.operations.gone._present", lambda catalog, batch: {ONE})
     assert "scenes whose item has gone: 0" in told(watched, gone=True, yes=True)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from lc_assets.sentinel2.baseline import Baseline
+from lc_assets.sentinel2.item.baseline import Baseline
 from lc_assets.sentinel2.radiometry import offset_dn, remove_offset
 from lc_assets.sentinel2.scl import is_hidden
 

@@ -16,20 +16,19 @@ from affine import Affine
 from rasterio.warp import transform, transform_bounds
 from rasterio.windows import Window
 
+from lc_assets.core.errors import BadBand, LandCoverError
+from lc_assets.core.landcover import NO_DATA
+from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.errors import BadBand, LandCoverError
-from lc_assets.landcover import NO_DATA
+from lc_assets.operations.runs import Outcome
+from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.references import Tile, find_reference
 from lc_assets.raster.grid import Grid
-from lc_assets.reference import ranges
-from lc_assets.reference.ranges import RemoteFile
-from lc_assets.reference.sources import Tile, find_reference
-from lc_assets.reference.tiles import opened
-from lc_assets.running import Outcome
-from lc_assets.sentinel2 import signing
-from lc_assets.sentinel2.item import Scene, parse_scene, read_document
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.sentinel2.references import Catalog
-from lc_assets.settings import Settings
+from lc_assets.remote import range_reader, signing
+from lc_assets.remote.range_reader import RemoteFile
+from lc_assets.remote.retry import Patience
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets.sentinel2.search.references import Catalog
 from lc_assets_tests.conftest import Desk, OnDisk, read
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.references import KNOWN, agreed, blocks
@@ -236,7 +235,7 @@ def test_a_year_that_ends_with_the_next_ones_first_day_is_not_taken_for_that(
 def test_only_parts_of_a_raster_are_read_and_every_request_is_signed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ranges, "PIECE", 1 << 13)
+    monkeypatch.setattr(range_reader, "PIECE", 1 << 13)
     outcome, _ = agreed(world.desk, references=["esa-worldcover"])
     assert outcome.error is None, outcome.error
     asked = world.requests()
@@ -336,7 +335,7 @@ def test_a_fault_that_passes_is_survived_also_in_mid_read(
     fault: Fault, pc: PlanetaryComputer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signing, "SECONDS", 0.8)
-    monkeypatch.setattr(ranges, "PIECE", 1 << 12)
+    monkeypatch.setattr(range_reader, "PIECE", 1 << 12)
     codes = np.random.default_rng(1).integers(1, 200, (300, 300)).astype(np.uint8)
     path = cog(tmp_path, codes, "EPSG:32632", (3e5, 6e6), 10)
     href = pc.blobs.put("references/passing.tif", path.read_bytes())
@@ -362,8 +361,8 @@ def test_a_raster_that_changes_while_it_is_read_is_never_mixed(pc: PlanetaryComp
 
 
 def test_reads_of_any_place_give_the_files_bytes(pc: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ranges, "PIECE", 1000)
-    monkeypatch.setattr(ranges, "KEPT", 3)
+    monkeypatch.setattr(range_reader, "PIECE", 1000)
+    monkeypatch.setattr(range_reader, "KEPT", 3)
     content = np.random.default_rng(3).bytes(7777)
     file = RemoteFile(pc.blobs.put("references/bytes.tif", content), QUICK)
     view = file.opened("x.tif")

@@ -19,21 +19,21 @@ from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.warp import transform
 
-from lc_assets.inference.classmap import ClassMap
-from lc_assets.inference.models import read_contract
-from lc_assets.landcover import ALL_CLASSES, CLASSES, NO_DATA
-from lc_assets.provenance import software
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.core.settings import Settings
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.inference.loading import read_contract
+from lc_assets.products.overview import Overview
+from lc_assets.products.pages import layers as pictures
+from lc_assets.products.pages.control_points import control_points
+from lc_assets.products.pages.layers import build_layers, cell_means, ramp_colours
+from lc_assets.products.pages.scene_report import MAX_BYTES, Report, ReportFacts, build_report
+from lc_assets.products.stac.provenance import software
 from lc_assets.raster.cog import CONFIDENCE_NODATA, class_cog, confidence_cog
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.overview import Overview
-from lc_assets.sentinel2.bands import TRUE_COLOUR
-from lc_assets.sentinel2.raw import RawBands
-from lc_assets.settings import Settings
-from lc_assets.store import SceneFolder
-from lc_assets.viewing import layers as pictures
-from lc_assets.viewing.coordinates import control_points
-from lc_assets.viewing.layers import build_layers, cell_means, ramp_colours
-from lc_assets.viewing.report import MAX_BYTES, Report, ReportFacts, build_report
+from lc_assets.sentinel2.band_table import TRUE_COLOUR
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.store.layout import SceneFolder
 from lc_assets_tests.conftest import read
 
 FULL_TILE = 10980

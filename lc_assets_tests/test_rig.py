@@ -17,7 +17,7 @@ import pytest
 import rasterio
 import requests
 
-from lc_assets.sentinel2.item import parse_scene
+from lc_assets.sentinel2.item.scene import parse_scene
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.relay import Relay
 from lc_assets_tests.rig.scenes import NAMES, pc_scene, pc_scenes

@@ -15,13 +15,13 @@ import dagster as dg
 import pytest
 import yaml
 
-from lc_assets import sensors
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
-from lc_assets.partitions import SCENES
-from lc_assets.sensors import REPLACES_TAG, new_sentinel2_items
-from lc_assets.sentinel2 import api
-from lc_assets.sentinel2.sweep import FIRST_DAYS, MANY, MOST_DAYS, Sweep
-from lc_assets.settings import Settings
+from lc_assets.defs import sensors
+from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.sensors import REPLACES_TAG, new_sentinel2_items
+from lc_assets.operations.search_cursor import FIRST_DAYS, MANY, MOST_DAYS, Sweep
+from lc_assets.remote import stac_api
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import template_item
@@ -263,7 +263,7 @@ def test_a_page_that_fails_is_no_end_of_the_world(
     pc: PlanetaryComputer, watcher: Watcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Page two of three does not come: the tick is skipped, and the next one finds all."""
-    monkeypatch.setattr(api, "PAGE", 2)
+    monkeypatch.setattr(stac_api, "PAGE", 2)
     watch(tmp_path, recent_days=10)
     pc.api.load(items=[item(f"202408{day}") for day in range(27, 32)])
     served = 0

@@ -10,16 +10,16 @@ import pystac
 import pytest
 from affine import Affine
 
-from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel
-from lc_assets.landcover import ALL_CLASSES, CLASS_NAMES
+from lc_assets.core.errors import BadModel
+from lc_assets.core.landcover import ALL_CLASSES, CLASS_NAMES
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.mlm import contract_from_item, contract_to_item, model_href
+from lc_assets.products.stac.catalog import CATALOG, catalog_files
+from lc_assets.products.stac.item import ClassifiedScene, ProductFile, build_item
+from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.grid import Grid
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.item import parse_scene
-from lc_assets.stac.catalog import CATALOG, catalog_files
-from lc_assets.stac.item import ClassifiedScene, ProductFile, build_item
-from lc_assets.stac.mlm import contract_from_item, contract_to_item, model_href
-from lc_assets.stac.validate import validate_offline
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.item.scene import parse_scene
 
 PC_ITEMS = sorted((Path(__file__).parents[2] / "shared/data/pc_items/items").glob("*.json"))
 CREATED = "2026-11-23T21:00:00Z"

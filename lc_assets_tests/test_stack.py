@@ -9,15 +9,15 @@ import rasterio
 from affine import Affine
 from rasterio.windows import Window
 
-from lc_assets.errors import BadBand
-from lc_assets.io_managers import CogStackIOManager, VirtualStackIOManager
-from lc_assets.raster.check import check_band_files
-from lc_assets.raster.stack import Stack, StackRecipe
-from lc_assets.resources import StoreResource
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.sentinel2.item import parse_scene, read_document
-from lc_assets.sentinel2.raw import fetch_scene
-from lc_assets.store import Store
+from lc_assets.core.errors import BadBand
+from lc_assets.defs.io_managers import CogStackIOManager, VirtualStackIOManager
+from lc_assets.defs.resources import StoreResource
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.bands.raw_bands import fetch_scene
+from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
+from lc_assets.sentinel2.bands.verify import check_band_files
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import copy_scene, edit_bands, edit_item
 
 

@@ -16,19 +16,19 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
+from lc_assets.core.errors import StoreError
+from lc_assets.core.progress import RowProgress, listening, logging_to
 from lc_assets.definitions import build_definitions
-from lc_assets.errors import StoreError
-from lc_assets.io_managers import CogStackIOManager
-from lc_assets.progress import RowProgress, listening, logging_to
+from lc_assets.defs.io_managers import CogStackIOManager
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.stack import Stack
-from lc_assets.raster.strips import StripReader
 from lc_assets.raster.upsample import bilinear
-from lc_assets.raster.validity import HIDDEN, NO_SOURCE, USABLE
-from lc_assets.raster.writers import RasterWriter, side_by_side
-from lc_assets.sentinel2.item import parse_scene, read_document
-from lc_assets.sentinel2.raw import RawBands, fetch_scene
+from lc_assets.raster.writer import RasterWriter, side_by_side
+from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
+from lc_assets.sentinel2.bands.stack import Stack
+from lc_assets.sentinel2.bands.strip_reader import StripReader
+from lc_assets.sentinel2.bands.validity import HIDDEN, NO_SOURCE, USABLE
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.scl import is_hidden
 from lc_assets_tests.conftest import Desk, copy_scene, read
 from lc_assets_tests.test_stack import pixels, stack_of
@@ -246,7 +246,7 @@ def test_replacing_a_source_file_leaves_the_store_as_it_was(demo_item: Path, des
 
 def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 2.0, 10.0])
-    monkeypatch.setattr("lc_assets.progress.time.perf_counter", lambda: next(clock))
+    monkeypatch.setattr("lc_assets.core.progress.time.perf_counter", lambda: next(clock))
     shares: list[float] = []
     words: list[str] = []
     lines: list[str] = []

@@ -14,11 +14,18 @@ import numpy as np
 import pytest
 import rasterio
 
-from lc_assets.checksum import sha256_of
-from lc_assets.errors import LandCoverError
-from lc_assets.evaluation.chips import Chips, no_chips
-from lc_assets.evaluation.figures import Judgement
-from lc_assets.evaluation.reading import (
+from lc_assets.core.checksum import sha256_of
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.inference.engine import load_engine
+from lc_assets.inference.loading import SHIPPED, open_model, read_contract
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES
+from lc_assets.training.augment import augment
+from lc_assets.training.calibrate import fit_temperature, softmax
+from lc_assets.training.data.chips import Chips, no_chips
+from lc_assets.training.data.eurosat import (
     EUROSAT_ORDER,
     band_positions,
     read_eurosat_folder,
@@ -26,15 +33,8 @@ from lc_assets.evaluation.reading import (
     read_rgb,
     rgb_to_dn,
 )
-from lc_assets.evaluation.splits import Splits, spatial
-from lc_assets.inference.engine import load_engine
-from lc_assets.inference.models import SHIPPED, open_model, read_contract
-from lc_assets.inference.sliding import Classification
-from lc_assets.landcover import CLASS_NAMES
-from lc_assets.sentinel2.bands import BAND_INDEX, BAND_NAMES
-from lc_assets.stac.validate import validate_offline
-from lc_assets.training.augment import augment
-from lc_assets.training.calibrate import fit_temperature, softmax
+from lc_assets.training.data.splits import Splits, spatial
+from lc_assets.training.evaluation.metrics import Judgement
 from lc_assets.training.network import multiply_adds_per_pixel
 from lc_assets_tests.test_classification import whole_map
 from lc_assets_tests.test_stack import stack_of
@@ -42,7 +42,7 @@ from lc_assets_tests.test_stack import stack_of
 
 @pytest.mark.slow
 def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path) -> None:
-    from lc_assets.evaluation.splits import read_splits
+    from lc_assets.training.data.splits import read_splits
 
     splits = read_splits(shared / "eurosat")
     judged = set(splits.validation.names)
@@ -191,9 +191,9 @@ def test_another_keras_backend_goes_the_same_way_and_gives_the_same_map(demo_ite
     program = f"""
 import numpy as np
 from pathlib import Path
-from lc_assets.inference.models import open_model
-from lc_assets.inference.sliding import Classification
-from lc_assets.raster.stack import Stack
+from lc_assets.inference.loading import open_model
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.sentinel2.bands.stack import Stack
 stack = Stack.open(Path({str(stack.path)!r}), Path({str(stack.scl_path)!r}), {stack.item!r})
 classification = Classification(stack, open_model(), 8)
 print(classification.engine.backend, classification.engine.precision, classification.evaluator.name)

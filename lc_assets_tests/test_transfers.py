@@ -17,18 +17,18 @@ import dagster as dg
 import pytest
 import rasterio
 
+from lc_assets.core.errors import BadBand, LandCoverError
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
-from lc_assets.errors import BadBand, LandCoverError
-from lc_assets.raster.check import check_arrived
-from lc_assets.registry import Registry
-from lc_assets.running import register as add
-from lc_assets.sentinel2 import signing
-from lc_assets.sentinel2.item import Scene, parse_scene
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.sentinel2.raw import MANIFEST, RawBands, fetch_scene
-from lc_assets.settings import Settings
-from lc_assets.store import staging
-from lc_assets.threads import all_of
+from lc_assets.operations.runs import register as add
+from lc_assets.remote import signing
+from lc_assets.remote.retry import Patience
+from lc_assets.remote.threads import all_of
+from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.bands.verify import check_arrived
+from lc_assets.sentinel2.item.scene import Scene, parse_scene
+from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.store.layout import staging
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.command import NOBODY
@@ -310,7 +310,7 @@ def test_an_interrupt_ends_a_fetch_that_hangs_and_the_scenes_after_it(
         path.write_text(json.dumps({**stored.item, "id": f"{stored.id}_{number}"}))
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home"), "LC_ASSETS_STORE": str(tmp_path / "store")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "lc_assets.cli", "classify", *map(str, items)],
+        [sys.executable, "-m", "lc_assets.cli.main", "classify", *map(str, items)],
         cwd=tmp_path,
         env=environment,
         stdout=subprocess.PIPE,

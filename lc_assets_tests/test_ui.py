@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lc_assets.assets import SCENE_ASSETS
+from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.landcover import ALL_CLASSES
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
 

@@ -15,17 +15,17 @@ import pytest
 import rasterio
 from numpy.testing import assert_array_equal
 
+from lc_assets.core.errors import BadModel
+from lc_assets.core.landcover import NO_DATA
+from lc_assets.defs.io_managers import CogStackIOManager, VirtualStackIOManager
+from lc_assets.defs.resources import StoreResource
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.errors import BadModel
-from lc_assets.inference.models import SHIPPED, open_model
-from lc_assets.inference.sliding import Classification
-from lc_assets.io_managers import CogStackIOManager, VirtualStackIOManager
-from lc_assets.landcover import NO_DATA
-from lc_assets.raster.stack import KERNELS, Stack
-from lc_assets.raster.strips import StripReader
-from lc_assets.raster.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
-from lc_assets.resources import StoreResource
-from lc_assets.sentinel2.bands import BAND_NAMES, BANDS
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS
+from lc_assets.sentinel2.bands.stack import KERNELS, Stack
+from lc_assets.sentinel2.bands.strip_reader import StripReader
+from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import HIDDEN as HIDDEN_CODES
 from lc_assets.sentinel2.scl import SCL_NAMES, is_hidden, is_no_data

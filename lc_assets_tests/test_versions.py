@@ -8,8 +8,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lc_assets import collecting, versions
-from lc_assets.versions import code_versions, newest
+from lc_assets.defs import collection_changes
+from lc_assets.operations import records
+from lc_assets.operations.records import code_versions, newest
 from lc_assets_tests.conftest import OnDisk
 
 MAP = dg.AssetKey("class_raster")
@@ -26,13 +27,13 @@ def instance(request: pytest.FixtureRequest, on_disk: OnDisk, tmp_path: Path) ->
 def read(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many records were read at each reading."""
     counts: list[int] = []
-    inner = versions._read
+    inner = records._read
 
     def counted(of: dg.DagsterInstance, asset: dg.AssetKey, records: list[int]) -> dict[int, str]:
         counts.append(len(records))
         return inner(of, asset, records)
 
-    monkeypatch.setattr(versions, "_read", counted)
+    monkeypatch.setattr(records, "_read", counted)
     return counts
 
 
@@ -94,32 +95,32 @@ def test_an_id_that_is_given_again_after_a_deletion_is_of_the_new_version(on_dis
 def test_news_with_an_id_that_is_given_again_are_told(
     on_disk: OnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settled: float
 ) -> None:
-    monkeypatch.setattr(collecting, "SETTLED_SECONDS", settled)
-    monkeypatch.setattr(collecting, "CATALOG", MAP)
+    monkeypatch.setattr(collection_changes, "SETTLED_SECONDS", settled)
+    monkeypatch.setattr(collection_changes, "CATALOG", MAP)
     with on_disk(tmp_path) as instance:
         run = make_in_run(instance, "1")
-        positions = collecting.news_since(instance, None).positions
-        assert collecting.news_since(instance, positions).scenes == []
-        assert not collecting.is_any_new(instance, positions)
+        positions = collection_changes.news_since(instance, None).positions
+        assert collection_changes.news_since(instance, positions).scenes == []
+        assert not collection_changes.is_any_new(instance, positions)
         instance.delete_run(run)
         make_in_run(instance, "2")
-        assert collecting.is_any_new(instance, positions)
+        assert collection_changes.is_any_new(instance, positions)
         everything, one = None, ["a"]
-        assert collecting.news_since(instance, positions).scenes == (everything if settled < 0 else one)
+        assert collection_changes.news_since(instance, positions).scenes == (everything if settled < 0 else one)
 
 
 def test_a_position_of_ids_alone_begins_anew() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         make(instance, "a", "1")
-        [own] = collecting.news_since(instance, None).positions
-        assert collecting.news_since(instance, {own: {"cursor": 1, "beyond": [2]}}).scenes is None
+        [own] = collection_changes.news_since(instance, None).positions
+        assert collection_changes.news_since(instance, {own: {"cursor": 1, "beyond": [2]}}).scenes is None
 
 
 def test_many_items_are_found_as_few_are(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     for item in ("a", "b", "c"):
         make(instance, item, "1")
     few = newest(instance, MAP, ["a", "b", "x"])
-    monkeypatch.setattr(versions, "FEW", 2)
+    monkeypatch.setattr(records, "FEW", 2)
     assert newest(instance, MAP, ["a", "b", "x"]) == few
     assert few.keys() == {"a", "b"}
     assert newest(instance, MAP, []) == {}

@@ -16,17 +16,17 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
-from lc_assets import cli_view
+from lc_assets.cli import view as view_command
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import CLASSES
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.errors import LandCoverError
-from lc_assets.index.sound import CLASS_KEYS
-from lc_assets.landcover import CLASSES
-from lc_assets.places import ObjectPath, place_of
-from lc_assets.store import SceneFolder, Store
-from lc_assets.viewing import locator
-from lc_assets.viewing.gallery import read_gallery
-from lc_assets.viewing.gallery_page import PAGE
-from lc_assets.viewing.locator import Extent, Spot, extent_of, land_png, locator_svg, outlines
+from lc_assets.products.collection.sanitize import CLASS_KEYS
+from lc_assets.products.pages import locator_map
+from lc_assets.products.pages.gallery import PAGE
+from lc_assets.products.pages.gallery_items import read_gallery
+from lc_assets.products.pages.locator_map import Extent, Spot, extent_of, land_png, locator_svg, outlines
+from lc_assets.store.layout import SceneFolder, Store
+from lc_assets.store.paths import ObjectPath, place_of
 from lc_assets_tests.rig.command import invoke
 from lc_assets_tests.rig.object_stores import s3_store
 
@@ -49,9 +49,9 @@ def view(monkeypatch: pytest.MonkeyPatch) -> View:
         opened.append(url)
         return True
 
-    monkeypatch.setattr(cli_view.webbrowser, "open", start)
+    monkeypatch.setattr(view_command.webbrowser, "open", start)
     # All land of the world is read as a stream, for a second: what is land has a test of its own.
-    monkeypatch.setattr(locator, "_land", lambda rows, columns: np.zeros((len(rows), len(columns)), bool))
+    monkeypatch.setattr(locator_map, "_land", lambda rows, columns: np.zeros((len(rows), len(columns)), bool))
 
     def run(*arguments: object, code: int = 0) -> Result:
         return invoke("view", *arguments, code=code)
@@ -168,7 +168,7 @@ def test_a_scene_without_a_report_tells_how_to_make_one(view: View, scene: Scene
 def test_a_machine_without_a_browser_is_told_the_address(
     view: View, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli_view.webbrowser, "open", lambda url: False)
+    monkeypatch.setattr(view_command.webbrowser, "open", lambda url: False)
     assert "open it yourself" in view("33UUB", "--store", store).output
 
 
@@ -372,6 +372,6 @@ def test_labels_and_links_of_the_map_are_escaped() -> None:
 
 def test_a_land_mask_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     np.savez(tmp_path / "mask.npz", mask=np.zeros((4, 4), dtype=bool))
-    monkeypatch.setattr(locator, "_mask_file", lambda: tmp_path / "mask.npz")
+    monkeypatch.setattr(locator_map, "_mask_file", lambda: tmp_path / "mask.npz")
     with pytest.raises(LandCoverError, match="install it again"):
         land_png(Extent(0, 0, 6, 4))

@@ -13,11 +13,11 @@ from affine import Affine
 from rasterio.warp import transform
 from rasterio.windows import Window
 
+from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.references import Tile
+from lc_assets.products.agreement.warp import NOT_KNOWN, Warper
 from lc_assets.raster.grid import Grid
-from lc_assets.reference.sources import Tile
-from lc_assets.reference.tiles import opened
-from lc_assets.reference.warp import NOT_KNOWN, Warper
-from lc_assets.sentinel2.patience import PATIENCE
+from lc_assets.remote.retry import PATIENCE
 from lc_assets_tests.rig.references import GRID, KNOWN, WORLDCOVER, blocks, raster, warped
 
 
@@ -142,7 +142,7 @@ def test_a_scene_across_the_antimeridian_gets_both_sides(tmp_path: Path) -> None
 
 
 def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_path: Path) -> None:
-    import lc_assets.reference.warp as warp
+    import lc_assets.products.agreement.warp as warp
 
     fine = blocks((246 * 4, 258 * 4), 16, KNOWN)
     tile = raster(tmp_path / "a.tif", fine, GRID.crs, Affine(2.5, 0, 330_000, 0, -2.5, 5_760_000))

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lc_assets.errors import BadModel
-from lc_assets.inference.layout import WindowLayout, cell_sums
-from lc_assets.raster.strips import reflected
+from lc_assets.core.errors import BadModel
+from lc_assets.inference.windows.grid import WindowLayout, cell_sums
+from lc_assets.sentinel2.bands.strip_reader import reflected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (63, 64), (64, 65), (90, 246), (600, 600), (10980, 10980)])

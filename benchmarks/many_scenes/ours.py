@@ -17,14 +17,14 @@ import yaml
 
 from benchmarks.many_scenes.stac import item
 from benchmarks.many_scenes.world import LAST, World, scene_names, seconds_of
-from lc_assets import sensors
-from lc_assets.backfills import launch_backfill
 from lc_assets.definitions import build_definitions
-from lc_assets.inference.models import read_contract
-from lc_assets.partitions import SCENES
-from lc_assets.prune_records import old_runs
-from lc_assets.sensors import new_sentinel2_items
-from lc_assets.standing import stale_items, standings, waiting_items
+from lc_assets.defs import sensors
+from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.inference.loading import read_contract
+from lc_assets.operations.backfills import launch_backfill
+from lc_assets.operations.run_retention import old_runs
+from lc_assets.operations.status import stale_items, standings, waiting_items
 
 IN_VIEW, NEW, FOUND = 250, 40, 1000
 _NOW = LAST + timedelta(days=1, hours=12)
@@ -102,7 +102,7 @@ def _settle(world: World, result: Any) -> None:
 
 
 def _command(world: World, arguments: list[str]) -> str:
-    command = [sys.executable, "-m", "lc_assets.cli", *arguments]
+    command = [sys.executable, "-m", "lc_assets.cli.main", *arguments]
     done = subprocess.run(command, cwd=world.folder, env=os.environ, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)

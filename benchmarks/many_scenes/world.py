@@ -21,14 +21,14 @@ import dagster as dg
 import sqlalchemy as sa
 import yaml
 
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
+from lc_assets.defs.partitions import SCENES
 from lc_assets.demo.scene import write_demo_scene
-from lc_assets.partitions import SCENES
-from lc_assets.registry import Registry
-from lc_assets.running import run_scene
-from lc_assets.sentinel2.item import parse_scene, read_document
-from lc_assets.settings import Settings
-from lc_assets.store import Store
+from lc_assets.operations.runs import run_scene
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.store.layout import Store
 from lc_assets_tests.rig.cluster.services import postgresql
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from celery import Celery
 from dagster_celery.make_app import make_app
 
-from lc_assets.errors import LandCoverError
+from lc_assets.core.errors import LandCoverError
 
 QUEUE = "dagster"
 DEFAULT_BROKER = "redis://127.0.0.1:6379/0"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dagster import DagsterRun, QueuedRunCoordinator, SubmitRunContext
 
-from lc_assets.cluster.pins import own_pins
+from lc_assets.cluster.published_identity import own_pins
 
 
 class PinningRunCoordinator(QueuedRunCoordinator):

@@ -23,8 +23,8 @@ from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 from typing_extensions import Self
 
 from lc_assets.cluster.app import CONFIG, QUEUE, broker, checked
-from lc_assets.cluster.claims import held
 from lc_assets.cluster.retries import allow_nothing_left
+from lc_assets.cluster.run_lock import held
 from lc_assets.cluster.tasks import TASK, WORKER_TAG
 
 LOST_AFTER_SECONDS = 30.0

@@ -6,7 +6,7 @@ from dagster import DagsterEventType, DagsterInstance
 from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
 from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, RETRY_STRATEGY_TAG, WILL_RETRY_TAG
 
-from lc_assets.failures import TRANSIENT
+from lc_assets.defs.failures import TRANSIENT
 
 
 def allow_nothing_left(instance: DagsterInstance, run_id: str) -> None:

@@ -19,11 +19,11 @@ from dagster._cli.api import _execute_run_command_body
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 from dagster._utils.interrupts import capture_interrupts
 
-from lc_assets.cluster.claims import claimed
-from lc_assets.cluster.pins import own_pins, published
+from lc_assets.cluster.published_identity import own_pins, published
 from lc_assets.cluster.retries import forgive, may_pass
-from lc_assets.errors import LandCoverError
-from lc_assets.identity import MODEL_TAG, check_pins
+from lc_assets.cluster.run_lock import claimed
+from lc_assets.core.errors import LandCoverError
+from lc_assets.operations.identity import MODEL_TAG, check_pins
 
 TASK = "lc_assets.run"
 WORKER_TAG = "lc_assets/worker"

@@ -16,9 +16,9 @@ from celery.signals import worker_init
 from dagster import DagsterInstance
 
 from lc_assets.cluster.app import celery_app
-from lc_assets.cluster.pins import own_pins, published
+from lc_assets.cluster.published_identity import own_pins, published
 from lc_assets.cluster.tasks import add_task
-from lc_assets.errors import LandCoverError
+from lc_assets.core.errors import LandCoverError
 
 REFUSED = 78
 """Exit status of a worker that does not fit the cluster, or whose settings are wrong (EX_CONFIG of sysexits.h)."""

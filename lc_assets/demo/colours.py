@@ -14,7 +14,7 @@ from scipy.special import ndtr
 from lc_assets.demo.fields import borders, by_id, fractal_noise, parcels, smooth_noise, textured_noise, warped
 from lc_assets.demo.landscape import CARRIAGEWAY, CODE, RIVER_HALF_WIDTH, Landscape
 from lc_assets.demo.materials import Materials, read_materials
-from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.sentinel2.band_table import BAND_NAMES
 
 DARKEST = 20.0
 """No surface is darker than this (DN)."""

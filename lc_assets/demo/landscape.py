@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.demo.fields import Shape, cells, parcels, smooth_noise, warped
-from lc_assets.landcover import CLASS_NAMES
 
 CODE = {name: code for code, name in enumerate(CLASS_NAMES)}
 

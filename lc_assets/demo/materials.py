@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lc_assets.sentinel2.bands import BAND_INDEX
+from lc_assets.sentinel2.band_table import BAND_INDEX
 
 STATISTICS = Path(__file__).with_name("class_statistics.json")
-"""Written by `lc_assets.demo.statistics`."""
+"""Written by `lc_assets.demo.measure_statistics`."""
 RARE = 0.03
 """Materials with a smaller share of their class are left out: among them are stray ponds and cloud remnants."""
 

@@ -10,15 +10,15 @@ import rasterio.shutil
 from affine import Affine
 from rasterio.io import MemoryFile
 
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import NO_DATA
 from lc_assets.demo.colours import paint
-from lc_assets.demo.item import DEMO_ITEM_ID, TRUTH, write_catalog, write_item
+from lc_assets.demo.item_json import DEMO_ITEM_ID, TRUTH, write_catalog, write_item
 from lc_assets.demo.landscape import make_landscape
 from lc_assets.demo.sky import look_through, make_sky, scene_classification
-from lc_assets.errors import LandCoverError
-from lc_assets.landcover import NO_DATA
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
-from lc_assets.sentinel2.bands import BANDS, PIXEL_SIZE, SCL, SCL_GSD
+from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, SCL, SCL_GSD
 from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 SHAPE = (1380, 1500)

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from lc_assets.demo.fields import Shape, fractal_noise
 from lc_assets.demo.landscape import CODE, Landscape
-from lc_assets.sentinel2.bands import BAND_INDEX, BANDS, SCL_GSD
+from lc_assets.sentinel2.band_table import BAND_INDEX, BANDS, SCL_GSD
 
 CLOUD_DN = np.array([6200, 6300, 6400, 6600, 6700, 6800, 6900, 6900, 7000, 5200, 4300, 3300], np.float32)
 """A bright cumulus in L2A, DN without offset: white in the visible, darker where water and ice absorb (B09, B11,

@@ -6,6 +6,6 @@ import sys
 # openvino_telemetry cannot be imported it takes a stub and sends nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
-from lc_assets.inference.chips import classify_chips  # noqa: E402
+from lc_assets.inference.predict import classify_chips  # noqa: E402
 
 __all__ = ["classify_chips"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.errors import BadModel
-from lc_assets.inference.openvino_graphs import compiled
-from lc_assets.inference.passes import Predict
+from lc_assets.core.errors import BadModel
+from lc_assets.inference.dense.backends import Predict
+from lc_assets.inference.openvino_runtime import compiled
 
 
 def keras_program(model: Any) -> Predict:

@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.checksum import sha256_of
-from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel, LandCoverError
+from lc_assets.core.checksum import sha256_of
+from lc_assets.core.errors import BadModel, LandCoverError
 from lc_assets.inference.bfloat16_check import WrongBfloat16, compare_bfloat16
 from lc_assets.inference.chip_programs import export, first_line, keras_program, late_program, program
-from lc_assets.inference.dense import DenseForm, NotDense, find_dense_form
-from lc_assets.inference.dense_check import CHECKED_WINDOWS, check_dense
-from lc_assets.inference.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.dense.backends import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
+from lc_assets.inference.dense.check import CHECKED_WINDOWS, check_dense
+from lc_assets.inference.dense.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
+from lc_assets.inference.dense.form import DenseForm, NotDense, find_dense_form
 from lc_assets.inference.keras_file import DEFAULT_BACKEND, load_keras_model
-from lc_assets.inference.openvino_graphs import cpu_name, has_bfloat16, version
-from lc_assets.inference.passes import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
-from lc_assets.raster.stack import Stack
+from lc_assets.inference.openvino_runtime import cpu_name, has_bfloat16, version
+from lc_assets.sentinel2.bands.stack import Stack
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 """`auto` is bfloat16 where the backend and the CPU have it and it gives what float32 gives, else float32."""

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Any
 
-from lc_assets.contract import ModelContract
-from lc_assets.errors import BadModel
+from lc_assets.core.errors import BadModel
 from lc_assets.inference.chip_programs import first_line
+from lc_assets.inference.contract import ModelContract
 
 DEFAULT_BACKEND = "openvino"
 

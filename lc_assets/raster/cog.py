@@ -20,11 +20,11 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
-from lc_assets.landcover import ALL_CLASSES, NO_DATA, colormap
-from lc_assets.machine import cores
-from lc_assets.places import Place, gdal_name
+from lc_assets.core.cpu import cores
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, colormap
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.levels import with_levels
+from lc_assets.raster.mode import with_levels
+from lc_assets.store.paths import Place, gdal_name
 
 CONFIDENCE_NODATA = 255
 STRIP_ROWS = 512

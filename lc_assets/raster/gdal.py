@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from lc_assets.machine import cores
+from lc_assets.core.cpu import cores
 
 SETTINGS: dict[str, str] = {
     "GDAL_CACHEMAX": "256",  # MB

@@ -6,8 +6,8 @@ acquisition comes as two items with one datatake time and two sensing starts: tw
 changes baseline and generation time. How these names are built: stactools-packages/sentinel2#130.
 
 Sensing starts that differ by seconds do not tell a version from a half, so an item takes another's place only where it
-covers its ground (`lc_assets.sentinel2.coverage`) and both baselines are certain (`lc_assets.sentinel2.baseline`).
-Where that cannot be told, neither does, and both are classified.
+covers its ground (`lc_assets.sentinel2.item.coverage`) and both baselines are certain
+(`lc_assets.sentinel2.item.baseline`). Where that cannot be told, neither does, and both are classified.
 
 Item ids:
 
@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from lc_assets.sentinel2.baseline import baseline_of
-from lc_assets.sentinel2.coverage import covers
+from lc_assets.sentinel2.item.baseline import baseline_of
+from lc_assets.sentinel2.item.coverage import covers
 
 SENSING_TOLERANCE = timedelta(seconds=30)
 """How far the sensing starts of two versions may lie apart. Those of most halves are minutes apart (12 in the real pair

@@ -14,13 +14,13 @@ What decides, the first that says something:
    -0.1, or 0. Earth Search's README: an offset other than 0 is still to be applied. stactools-sentinel2 writes what
    ESA's metadata say (its issue #44), and nobody touches the pixels of `sentinel-2-c1-l2a` (earth-search#41).
 3. The baseline. The Planetary Computer's items say nothing else (microsoft/PlanetaryComputer#134). Which one it is, and
-   whether it can be relied on, is read by `lc_assets.sentinel2.baseline`.
+   whether it can be relied on, is read by `lc_assets.sentinel2.item.baseline`.
 
 Refused is what cannot be known: no baseline that can be relied on and nothing declared; declarations that differ
 between bands or contradict flag or baseline; and the flag set to false, or no baseline, in Earth Search's archive of
-harmonised COGs (`doubtful_archives` of `lc_assets.sentinel2.catalogs`). There the same metadata stand beside pixels
-with the offset and beside pixels without it (earth-search#66 has one of each, #71 a list of wrong ones from 2025,
-cirrus-earth-search#33 from 2022), and either guess makes a wrong map in silence.
+harmonised COGs (`doubtful_archives` of `lc_assets.sentinel2.item.providers`). There the same metadata stand
+beside pixels with the offset and beside pixels without it (earth-search#66 has one of each, #71 a list of wrong ones
+from 2025, cirrus-earth-search#33 from 2022), and either guess makes a wrong map in silence.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.errors import BadItem
-from lc_assets.sentinel2.baseline import Baseline
+from lc_assets.core.errors import BadItem
+from lc_assets.sentinel2.item.baseline import Baseline
 
 SCALE = 1e-4
 """Reflectance per DN."""

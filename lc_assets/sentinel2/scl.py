@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lc_assets.errors import LandCoverError
-from lc_assets.sentinel2.bands import SCL_GSD
+from lc_assets.core.errors import LandCoverError
+from lc_assets.sentinel2.band_table import SCL_GSD
 
 SCL_NAMES: dict[int, str] = {
     0: "no data",

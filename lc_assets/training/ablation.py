@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from lc_assets.evaluation.chips import Chips
-from lc_assets.evaluation.figures import Judgement, on_weak_labels
-from lc_assets.evaluation.splits import Splits, spatial
+from lc_assets.training.data.chips import Chips
+from lc_assets.training.data.splits import Splits, spatial
+from lc_assets.training.evaluation.metrics import Judgement, on_weak_labels
 from lc_assets.training.fit import Recipe, fit, predict
 from lc_assets.training.scaling import Scaling
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lc_assets.sentinel2.bands import BAND_NAMES, TRUE_COLOUR
+from lc_assets.sentinel2.band_table import BAND_NAMES, TRUE_COLOUR
 
 HAZE_DN = np.array([950, 800, 500, 330, 280, 200, 180, 170, 150, 120, 60, 40], np.float32)
 """Path radiance of a clear to hazy atmosphere per band (DN), falling with wavelength; differences of the mean spectra

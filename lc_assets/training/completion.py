@@ -17,8 +17,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lc_assets.evaluation.chips import Chips
-from lc_assets.sentinel2.bands import BAND_INDEX, BAND_NAMES, TRUE_COLOUR
+from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES, TRUE_COLOUR
+from lc_assets.training.data.chips import Chips
 from lc_assets.training.scaling import Scaling
 
 log = logging.getLogger(__name__)

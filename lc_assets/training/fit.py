@@ -22,9 +22,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lc_assets.evaluation.chips import Chips
-from lc_assets.evaluation.splits import UNLABELLED, Splits
 from lc_assets.training.augment import augment
+from lc_assets.training.data.chips import Chips
+from lc_assets.training.data.splits import UNLABELLED, Splits
 from lc_assets.training.network import torch_module
 from lc_assets.training.scaling import Scaling
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lc_assets.evaluation.chips import CHIP
-from lc_assets.landcover import CLASS_NAMES
-from lc_assets.sentinel2.bands import BAND_NAMES
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.training.data.chips import CHIP
 
 if TYPE_CHECKING:
     import torch

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.checksum import sha256_of
-from lc_assets.contract import ModelContract, check_name
-from lc_assets.errors import LandCoverError, StoreError
-from lc_assets.evaluation.card import ABLATION, HOLD_OUT, write_card
-from lc_assets.evaluation.chips import CHIP, Chips
-from lc_assets.evaluation.figures import on_true_labels, on_weak_labels
-from lc_assets.evaluation.splits import Splits, read_splits, spatial
-from lc_assets.landcover import CLASS_NAMES
-from lc_assets.sentinel2.bands import BAND_NAMES
-from lc_assets.stac.mlm import contract_to_item
+from lc_assets.core.checksum import sha256_of
+from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.inference.contract import ModelContract, check_name
+from lc_assets.inference.mlm import contract_to_item
+from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.augment import highest_seen
 from lc_assets.training.calibrate import fit_temperature, softmax
+from lc_assets.training.data.chips import CHIP, Chips
+from lc_assets.training.data.splits import Splits, read_splits, spatial
+from lc_assets.training.evaluation.metrics import on_true_labels, on_weak_labels
+from lc_assets.training.evaluation.model_card import ABLATION, HOLD_OUT, write_card
 from lc_assets.training.network import SHIPPED_PLAN, keras_model, multiply_adds_per_pixel, teacher_module
 from lc_assets.training.scaling import Scaling
 
@@ -74,7 +74,7 @@ def train(
     """Make a model; goes on where an earlier call of the same recipe stopped.
 
     Args:
-        data: folder of chips, see `lc_assets.evaluation.splits.read_splits`.
+        data: folder of chips, see `lc_assets.training.data.splits.read_splits`.
         out: folder for `model.keras`, `model.json`, the card, and the checkpoints (`*.pt`).
         name, version: for the contract.
         steps, teacher_steps: of a fit; the recipe's own numbers by default.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lc_assets.evaluation.chips import Chips
+from lc_assets.training.data.chips import Chips
 
 
 @dataclass(frozen=True)

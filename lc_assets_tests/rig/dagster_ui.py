@@ -39,7 +39,7 @@ def command(folder: Path, *arguments: object) -> None:
     Raises:
         RuntimeError: it failed; with what it said.
     """
-    line = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
+    line = [sys.executable, "-m", "lc_assets.cli.main", *map(str, arguments)]
     done = subprocess.run(line, cwd=folder, env=environment_of(folder), capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"lc-assets {arguments[0]}: {done.stdout}{done.stderr}")
@@ -54,7 +54,7 @@ def served(folder: Path) -> Iterator[str]:
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    line = [sys.executable, "-m", "lc_assets.cli", "ui", "--port", str(port)]
+    line = [sys.executable, "-m", "lc_assets.cli.main", "ui", "--port", str(port)]
     log = folder / "ui.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from lc_assets.sentinel2.catalogs import EARTH_SEARCH
+from lc_assets.sentinel2.item.providers import EARTH_SEARCH
 from lc_assets_tests.rig.relay import Relay
 from lc_assets_tests.rig.scenes import PcScene
 from lc_assets_tests.rig.wire import Answer, Request

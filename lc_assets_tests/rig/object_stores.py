@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from lc_assets import buckets
+from lc_assets.store import object_store
 from lc_assets_tests.rig.command import environment_restored
 from lc_assets_tests.rig.programs import Missing, Program, azurite, free_port, node
 
@@ -31,8 +31,8 @@ def reached(environment: Mapping[str, str], scratch: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            buckets._connect.cache_clear()
-            buckets._given.clear()
+            object_store._connect.cache_clear()
+            object_store._given.clear()
 
 
 @contextlib.contextmanager

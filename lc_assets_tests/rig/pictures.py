@@ -1,7 +1,7 @@
 """Make the pictures of README and docs: `python -m lc_assets_tests.rig.pictures docs` (or `make pictures`).
 
 A store of its own, `lc-assets ui` on it, and a browser: the demo scene is materialised from Dagster's UI as
-`test_ui.py` does it, then its report, a page of several synthetic scenes, and what `lc_assets.demo.pictures` draws. Of
+`test_ui.py` does it, then its report, a page of several synthetic scenes, and what `docs.make_pictures` draws. Of
 the real scene in ../shared, where it is, only maps: its pixels are not ours to publish.
 """
 
@@ -19,12 +19,12 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser
 
-from lc_assets.assets import SCENE_ASSETS
-from lc_assets.demo import pictures as drawn
-from lc_assets.demo.item import TRUTH
+from docs import make_pictures as drawn
+from lc_assets.defs.assets import SCENE_ASSETS
+from lc_assets.demo.item_json import TRUTH
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
-from lc_assets.raster.picture import encoded
-from lc_assets.viewing.gallery_page import PAGE
+from lc_assets.products.pages.gallery import PAGE
+from lc_assets.raster.render import encoded
 from lc_assets_tests.rig.browser import chromium
 from lc_assets_tests.rig.dagster_ui import DagsterUi, command, served
 from lc_assets_tests.rig.programs import Missing

@@ -21,7 +21,7 @@ from rasterio.io import MemoryFile
 from rasterio.warp import transform_geom
 
 from lc_assets.demo.scene import write_demo_scene
-from lc_assets.sentinel2.bands import BANDS, SCL
+from lc_assets.sentinel2.band_table import BANDS, SCL
 from lc_assets_tests.rig.service import SHARED
 from lc_assets_tests.rig.stac_api import PUBLIC_ROOT
 

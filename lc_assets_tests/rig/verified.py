@@ -18,18 +18,17 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 RECORD = ROOT / ".ci" / "verified.json"
 
-_NETWORK = ("lc_assets/sentinel2", "lc_assets/registry.py", "lc_assets/threads.py", "lc_assets/store.py")
+_NETWORK = ("lc_assets/sentinel2", "lc_assets/remote", "lc_assets/store/layout.py")
 _RUNS = (
-    *("lc_assets/assets/raw_bands.py", "lc_assets/io_managers", "lc_assets/resources", "lc_assets/definitions.py"),
-    *("lc_assets/backfills.py", "lc_assets/failures.py", "lc_assets/jobs.py", "lc_assets/lookout.py"),
-    *("lc_assets/partitions.py", "lc_assets/sensors.py", "lc_assets/standing.py", "lc_assets/watch.py"),
+    *("lc_assets/defs", "lc_assets/operations/backfills.py", "lc_assets/operations/discovery.py"),
+    *("lc_assets/operations/status.py", "lc_assets/operations/watch.py"),
 )
 COVERS: dict[str, tuple[str, ...]] = {
     "rig": ("lc_assets_tests/rig", "lc_assets_tests/test_rig.py"),
     "drill": ("lc_assets_tests/rig", *_NETWORK, *_RUNS, "constraints.txt"),
     "training": (
-        *("lc_assets/training", "lc_assets/evaluation", "lc_assets/inference", "lc_assets/models"),
-        *("lc_assets/contract.py", "lc_assets/landcover.py", "lc_assets/stac/mlm.py"),
+        *("lc_assets/training", "lc_assets/inference"),
+        *("lc_assets/core/landcover.py"),
         *("lc_assets_tests/test_training.py", "constraints.txt"),
     ),
 }

@@ -15,9 +15,9 @@ from typing import Any
 from dagster import OutputContext
 
 from lc_assets.cluster.definitions import defs as defs
-from lc_assets.io_managers import classes
-from lc_assets.io_managers.base import SceneIOManager
-from lc_assets.progress import RowProgress
+from lc_assets.core.progress import RowProgress
+from lc_assets.defs.io_managers import class_raster
+from lc_assets.defs.io_managers.base import SceneIOManager
 
 _CLASSES = "class_raster"
 _write = SceneIOManager.handle_output
@@ -50,4 +50,4 @@ class _HeldProgress(RowProgress):
 
 
 SceneIOManager.handle_output = _held  # type: ignore[method-assign]
-classes.RowProgress = _HeldProgress  # type: ignore[misc]
+class_raster.RowProgress = _HeldProgress  # type: ignore[misc]

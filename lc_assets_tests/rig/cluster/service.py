@@ -15,7 +15,7 @@ import dagster as dg
 import yaml
 from dagster_graphql import DagsterGraphQLClient
 
-from lc_assets.jobs import CLASSIFY
+from lc_assets.defs.jobs import CLASSIFY
 from lc_assets_tests.rig.cluster.process import Process
 from lc_assets_tests.rig.cluster.services import missing, postgresql, redis
 from lc_assets_tests.rig.programs import Missing, free_port
@@ -122,7 +122,7 @@ class Cluster:
         Raises:
             RuntimeError: it failed; with what it said.
         """
-        command = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "lc_assets.cli.main", *map(str, arguments)]
         done = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(f"lc-assets {arguments[0]}: {done.stdout}{done.stderr}")

@@ -10,12 +10,12 @@ from pathlib import Path
 import dagster as dg
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
+from lc_assets.core.settings import Settings
 from lc_assets.definitions import build_definitions
-from lc_assets.registry import Registry
-from lc_assets.running import register, run_scene
-from lc_assets.sentinel2.item import parse_scene
-from lc_assets.settings import Settings
-from lc_assets.store import SceneFolder, Store
+from lc_assets.operations.runs import register, run_scene
+from lc_assets.sentinel2.item.scene import parse_scene
+from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.store.layout import SceneFolder, Store
 from lc_assets_tests.rig.drill import leaks
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import PRECISION, Shell, renew, stopwatch

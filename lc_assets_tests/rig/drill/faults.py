@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from lc_assets.errors import LandCoverError
-from lc_assets.sentinel2 import api, signing
-from lc_assets.sentinel2.item import parse_scene
-from lc_assets.sentinel2.patience import Patience
-from lc_assets.sentinel2.raw import MANIFEST, RawBands, fetch_scene
-from lc_assets.store import Store, staging
+from lc_assets.core.errors import LandCoverError
+from lc_assets.remote import signing, stac_api
+from lc_assets.remote.retry import Patience
+from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.item.scene import parse_scene
+from lc_assets.store.layout import Store, staging
 from lc_assets_tests.rig.cases import Case, recovered, told
 from lc_assets_tests.rig.drill.api_cases import API_CASES, PAGE, ApiCase, prepare
 from lc_assets_tests.rig.drill.report import Report
@@ -56,7 +56,7 @@ def rehearse(pc: PlanetaryComputer, folder: Path, report: Report) -> None:
         for number, case in enumerate((*recovered(), *told())):
             renew(pc)
             _show(report, case.name, _of_storage(pc, case, scene, folder / f"store-{number}"))
-    with mock.patch.object(api, "PAGE", PAGE):
+    with mock.patch.object(stac_api, "PAGE", PAGE):
         for api_case in API_CASES:
             renew(pc)
             _show(report, api_case.name, _of_api(pc, api_case, folder))

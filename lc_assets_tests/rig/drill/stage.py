@@ -87,7 +87,7 @@ class Shell:
         Raises:
             RuntimeError: it failed.
         """
-        command = [sys.executable, "-m", "lc_assets.cli", *map(str, arguments)]
+        command = [sys.executable, "-m", "lc_assets.cli.main", *map(str, arguments)]
         done = subprocess.run(
             command,
             input=given,

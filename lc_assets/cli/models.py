@@ -1,0 +1,158 @@
+"""The commands about models: `lc-assets train`, `lc-assets model describe | check | card`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lc_assets.cli.options import BAD_INPUT, said, settings_with
+from lc_assets.core.errors import LandCoverError, printable
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the model and its checkpoints.")
+@click.option("--name", default="eurosat12-gap", show_default=True, help="Name in the contract.")
+@click.option("--version", default="1", show_default=True, help="Version in the contract.")
+@click.option("--steps", type=click.IntRange(min=2), help="Steps of the fit.  [default: the recipe's]")
+@click.option(
+    "--teachers",
+    type=click.IntRange(min=0),
+    default=2,
+    show_default=True,
+    help="Larger networks to learn from; 0: none.",
+)
+@click.option("--teacher-steps", type=click.IntRange(min=2), help="Steps of a teacher's fit.  [default: the recipe's]")
+@click.option("--holdout", is_flag=True, help="Also fit a twin without the eastern quarter, for the card.")
+@click.option("--ablation", is_flag=True, help="Also measure what each ingredient brings (seven short fits more).")
+@said
+def train(data: Path, out: Path, holdout: bool, ablation: bool, **options: Any) -> None:
+    """Train a model from labelled chips: model.keras, its contract model.json, its card.
+
+    DATA holds eurosat_ms.tif with its CSV (chips packed below each other) or EuroSAT's own <Class>/<name>.tif, and, if
+    there, eurosat_rgb.zip and l2a_weak.tif with its CSV. Goes on where it was stopped. Needs the train extra.
+    """
+    import logging
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    from lc_assets.training.recipe import train as make
+
+    document = make(data, out, hold_out=holdout, ablate=ablation, **options)
+    click.echo(f"done. To use it: export LC_ASSETS_MODEL={document.resolve()}")
+
+
+@click.group()
+def model() -> None:
+    """Describe, check and judge models."""
+
+
+model_file = click.argument("file", type=click.Path(path_type=Path), required=False)
+
+
+def _model_item(file: Path | None) -> Path:
+    """The MLM item that a user means: the file, `model.json` in the folder or beside the weights, or the configured
+    one."""
+    if file is None:
+        return settings_with(None).model
+    try:
+        if file.is_dir():
+            return file / "model.json"
+    except (OSError, ValueError) as error:
+        raise LandCoverError(f"FILE is no path ({error})", remedy="name a model's .json, .keras or folder") from None
+    return file.with_suffix(".json") if file.suffix == ".keras" else file
+
+
+@model.command()
+@model_file
+@said
+def describe(file: Path | None) -> None:
+    """Print what a model promises. FILE: its .json, its .keras or their folder; by default the configured model."""
+    from lc_assets.inference.loading import read_contract
+
+    contract, weights = read_contract(_model_item(file))
+    scaling = zip(contract.bands, contract.mean, contract.std, strict=True)
+    sources = [
+        f"{s.get('title', '')} ({s.get('license', '')}; {s.get('attribution', '')})" for s in contract.training_data
+    ]
+    rows = {
+        "name": f"{contract.name} {contract.version}",
+        "about": contract.description,
+        "weights": f"{weights} ({contract.framework} {contract.framework_version})",
+        "sha256": contract.sha256,
+        "parameters": f"{contract.total_parameters:,}",
+        "levels": ", ".join(contract.product_levels),
+        "chip": f"{contract.chip_size} px at 10 m, {contract.resampling}",
+        "bands": "\n".join(f"{band:<4} (DN - {mean:g}) / {std:g}" for band, mean, std in scaling),
+        "classes": ", ".join(contract.class_names),
+        "trained on": "\n".join(sources),
+        "metrics": "\n".join(f"{split}: {_figures(value)}" for split, value in contract.metrics.items()),
+        "hyperparameters": _figures(contract.hyperparameters),
+    }
+    for title, text in rows.items():
+        for number, line in enumerate(printable(str(text)).splitlines()):
+            click.echo(f"{title if number == 0 else '':<16}{line}")
+
+
+def _figures(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_figures(v)}" for key, v in value.items() if not isinstance(v, dict))
+    return str(value)
+
+
+@model.command()
+@model_file
+@said
+def check(file: Path | None) -> None:
+    """Check that a model loads, fits its contract and predicts, in bfloat16 what it does in float32, where the CPU has
+    bfloat16; and that its contract is valid STAC."""
+    import json
+
+    import numpy as np
+
+    from lc_assets.core.stac import MLM
+    from lc_assets.inference.dense.backends import normalised
+    from lc_assets.inference.loading import open_model
+    from lc_assets.products.stac.validate import validate_offline
+
+    item = _model_item(file)
+    engine = open_model(item)
+    contract = engine.contract
+    document = json.loads(item.read_text(encoding="utf-8"))
+    problems = [printable(problem) for problem in validate_offline(document)]
+    if MLM not in document.get("stac_extensions", []):
+        problems.append(f"stac_extensions does not name {MLM}")
+    # Anything that DN can be must come out as probabilities, or the engine refuses it.
+    shape = (3, contract.chip_size, contract.chip_size, len(contract.bands))
+    dn = np.random.default_rng(0).integers(1, 10_000, shape, np.uint16)
+    dn[1], dn[2] = 1, 65535
+    engine.probabilities(normalised(contract, dn, np.ones(shape[:3], bool)))
+    for problem in problems:
+        click.secho(f"error: {problem}", fg="red", err=True)
+    if problems:
+        sys.exit(BAD_INPUT)
+    way = f"evaluated chip by chip, for {engine.why_chips}" if engine.why_chips else "evaluated densely"
+    click.echo(
+        f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend} in {engine.precision}, "
+        f"{way}, valid STAC"
+    )
+    click.echo(f"bfloat16: {engine.bfloat16}")
+    if engine.warning:
+        click.secho(f"warning: {engine.warning}", fg="yellow", err=True)
+
+
+@model.command()
+@model_file
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips, as for train.")
+@said
+def card(file: Path | None, data: Path) -> None:
+    """Judge a model on the chips that are held out, and write its card (README.md and charts) beside it."""
+    from lc_assets.training.evaluation.model_card import write_card
+
+    written = write_card(_model_item(file), data)
+    for line in written.read_text(encoding="utf-8").splitlines():
+        if "**" in line:  # the sentences with the main figures
+            click.echo(line.replace("**", ""))
+    click.echo(f"written: {written}")

@@ -1,0 +1,74 @@
+"""The watch: a sensor on the coordinator that sends again what the broker lost, and publishes the cluster's pins.
+
+Dagster's run monitoring looks after runs that have begun. A run that is STARTING waits in the broker; if Redis loses it
+(a restart without persistence, a worker killed in the moment of taking it), nobody would begin with it until the start
+timeout. Sending it once more is safe: it is claimed before it is executed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime, timedelta, timezone
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from lc_assets.cluster.launcher import AWAY, ClusterRunLauncher
+from lc_assets.cluster.published_identity import publish
+from lc_assets.cluster.run_lock import held
+
+WATCH_SECONDS = 10
+UNQUEUED_SECONDS = 300
+"""How long a run may be created and not queued: what creates it queues it, unless it dies in between."""
+
+
+@dg.sensor(
+    name="cluster_watch",
+    minimum_interval_seconds=WATCH_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    target=None,
+)
+def cluster_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Send runs again that wait for a worker and are not in the broker any more; publish the code and the model that
+    the cluster is to work with."""
+    instance = context.instance
+    changed = publish(instance)
+    launcher = instance.run_launcher
+    if not isinstance(launcher, ClusterRunLauncher):
+        return dg.SkipReason("runs are not started by lc_assets.cluster")
+    _give_up_unqueued(instance)
+    try:
+        missing = {} if not (starting := _starting(instance)) else _missing(instance, launcher, starting)
+    except AWAY as error:
+        return dg.SkipReason(f"the broker cannot be reached ({type(error).__name__})")
+    now = time.time()
+    seen: dict[str, float] = json.loads(context.cursor or "{}")
+    since = {run_id: seen.get(run_id, now) for run_id in missing}
+    lost = [run_id for run_id, first in since.items() if now - first >= launcher.lost_after_seconds]
+    sent = [run_id for run_id in lost if launcher.send(missing[run_id])]
+    context.update_cursor(json.dumps({run_id: first for run_id, first in since.items() if run_id not in sent}))
+    told = [f"{len(starting)} wait for a worker", f"{len(missing)} not in the broker", f"{len(sent)} sent again"]
+    return dg.SkipReason(", ".join(told + ["new code or model published"] * changed))
+
+
+def _starting(instance: DagsterInstance) -> dict[str, dg.DagsterRun]:
+    return {run.run_id: run for run in instance.get_runs(RunsFilter(statuses=[DagsterRunStatus.STARTING]))}
+
+
+def _missing(
+    instance: DagsterInstance, launcher: ClusterRunLauncher, starting: dict[str, dg.DagsterRun]
+) -> dict[str, dg.DagsterRun]:
+    """Runs that neither wait in the broker nor have a worker."""
+    waiting = launcher.waiting()
+    # Asked in this order, a run that is taken meanwhile is found in one place at least.
+    taken = held(instance, starting)
+    return {run_id: run for run_id, run in starting.items() if run_id not in waiting and run_id not in taken}
+
+
+def _give_up_unqueued(instance: DagsterInstance) -> None:
+    """Fail runs that were created and never queued (the database was away between the two): they are retried."""
+    before = datetime.now(timezone.utc) - timedelta(seconds=UNQUEUED_SECONDS)
+    filters = RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED], created_before=before)
+    for run in instance.get_runs(filters):
+        instance.report_run_failed(run, "it was created, but never queued")

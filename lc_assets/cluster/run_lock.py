@@ -1,0 +1,151 @@
+"""Claims: one worker executes a run, and everybody can see whether it still does.
+
+A claim is an advisory lock of a PostgreSQL session that the executing process keeps open. Two workers cannot hold it at
+once; when a process is killed, its kernel closes the connection and the lock is free at once; when a machine vanishes,
+the server notices by keepalives within a minute. A busy worker never loses it: nothing need be answered.
+
+PostgreSQL's restart ends all sessions; the claim is then taken again within seconds, and whoever looks allows for that
+(see `lc_assets.cluster.launcher`). PgBouncer in front must pool by session.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, cast
+
+import psycopg2
+import sqlalchemy
+from dagster import DagsterInstance
+from dagster_postgres import PostgresRunStorage
+
+from lc_assets.core.errors import LandCoverError
+
+_BEAT_SECONDS = 2.0
+_AGAIN_SECONDS = 0.5
+_GIVEN_UP = ("CANCELING", "CANCELED", "FAILURE")
+_OPTIONS = {
+    "connect_timeout": 5,
+    "keepalives": 1,
+    "keepalives_idle": 20,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": "lc_assets claim",
+    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
+}
+# A lock's 64 bits stand in two columns of pg_locks.
+_HELD = sqlalchemy.text(
+    "SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory' AND granted "
+    "AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
+
+class Claim:
+    """A run that this process executes.
+
+    Attributes:
+        interrupted: the database was away meanwhile, so that a failure may be its fault.
+    """
+
+    def __init__(self, url: str, run_id: str, given_up: Callable[[str], None]) -> None:
+        self._url, self._run_id, self._given_up = url, run_id, given_up
+        self._connection: Any = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
+        self.interrupted = False
+
+    def take(self) -> bool:
+        """False if another process has it.
+
+        Raises:
+            psycopg2.Error: the database cannot be reached.
+        """
+        self._connection = psycopg2.connect(self._url, **_OPTIONS)
+        self._connection.autocommit = True
+        return bool(self._ask("SELECT pg_try_advisory_lock(%s)", _signed(self._run_id)))
+
+    def keep(self) -> None:
+        """Look after it from a thread, until `release`."""
+        self._thread.start()
+
+    def release(self) -> None:
+        """Let go of it."""
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        with suppress(psycopg2.Error):
+            if self._connection is not None:
+                self._connection.close()
+
+    def _beat(self) -> None:
+        pause = _BEAT_SECONDS
+        while not self._ended.wait(pause):
+            try:
+                if self._connection.closed:
+                    if not self.take():
+                        self._given_up("another worker has taken it over")
+                        return
+                    pause = _BEAT_SECONDS
+                status = self._ask("SELECT status FROM runs WHERE run_id = %s", self._run_id)
+                if status in _GIVEN_UP:
+                    self._given_up(f"it is {status} by now")
+                    return
+            except psycopg2.Error:
+                self.interrupted = True
+                pause = _AGAIN_SECONDS
+                with suppress(psycopg2.Error):
+                    self._connection.close()
+
+    def _ask(self, query: str, value: object) -> Any:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, (value,))
+            row = cursor.fetchone()
+        return row[0] if row else None
+
+
+@contextmanager
+def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[Claim | None]:
+    """Hold the claim on a run while the body executes it; None if another process has it.
+
+    Args:
+        instance: on PostgreSQL.
+        run_id: the run.
+        given_up: called from a thread, once, when the run is no longer to be executed, with the reason: somebody
+            cancels it, it was declared lost, another worker has it.
+
+    Raises:
+        psycopg2.Error: the database cannot be reached.
+    """
+    url = sqlalchemy.make_url(_storage(instance).postgres_url).set(drivername="postgresql")
+    claim = Claim(url.render_as_string(hide_password=False), run_id, given_up)
+    try:
+        if claim.take():
+            claim.keep()
+            yield claim
+        else:
+            yield None
+    finally:
+        claim.release()
+
+
+def held(instance: DagsterInstance, run_ids: Collection[str]) -> set[str]:
+    """Those of some runs that a living process has a claim on."""
+    with _storage(instance).connect() as connection:
+        keys = {row[0] for row in connection.execute(_HELD)}
+    return {run_id for run_id in run_ids if _signed(run_id) in keys}
+
+
+def _signed(run_id: str) -> int:
+    """The lock's key: half of the run's random id."""
+    return int.from_bytes(uuid.UUID(run_id).bytes[:8], "big", signed=True)
+
+
+def _storage(instance: DagsterInstance) -> PostgresRunStorage:
+    if not isinstance(instance.run_storage, PostgresRunStorage):
+        raise LandCoverError(
+            "runs that go to several workers need Dagster's storage in PostgreSQL",
+            remedy="use deploy/dagster.yaml, or leave out run_launcher",
+        )
+    return cast(PostgresRunStorage, instance.run_storage)

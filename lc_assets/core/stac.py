@@ -1,0 +1,48 @@
+"""Extensions and small conventions that more than one document uses."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from lc_assets.core.landcover import LandCover
+
+STAC_VERSION = "1.1.0"
+
+CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema.json"
+FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
+MLM = "https://stac-extensions.github.io/mlm/v1.6.0/schema.json"
+PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
+PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
+RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
+EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
+SAT = "https://stac-extensions.github.io/sat/v1.1.0/schema.json"
+SENTINEL2 = "https://stac-extensions.github.io/sentinel-2/v1.0.0/schema.json"
+
+COG = "image/tiff; application=geotiff; profile=cloud-optimized"
+GEOJSON = "application/geo+json"
+
+
+def multihash(sha256: str) -> str:
+    """A SHA-256 digest (hex) as `file:checksum` wants it: multihash code 0x12, length 0x20, digest."""
+    return f"1220{sha256}"
+
+
+def digest_of(checksum: str) -> str | None:
+    """The SHA-256 digest in a multihash, or None if it is another kind."""
+    return checksum[4:] if re.fullmatch("1220[0-9a-f]{64}", checksum) else None
+
+
+def class_objects(classes: tuple[LandCover, ...], nodata: LandCover | None = None) -> list[dict[str, Any]]:
+    """`classification:classes` of a class table."""
+    return [
+        {
+            "value": c.code,
+            # Names in STAC are for machines: letters, digits, '-' and '_' only.
+            "name": c.name.replace(" ", ""),
+            "description": c.title,
+            "color_hint": c.hex,
+            **({"nodata": True} if c is nodata else {}),
+        }
+        for c in classes
+    ]

@@ -1,0 +1,1 @@
+"""The only Dagster definitions. Each is thin: it calls one function of a lower room."""

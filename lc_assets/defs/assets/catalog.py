@@ -1,0 +1,69 @@
+"""catalog: what was made, from what, by what, for machines to find."""
+
+import json
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lc_assets.defs.failures import told
+from lc_assets.defs.partitions import scenes
+from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.products.overview import Overview
+from lc_assets.products.pages.scene_report import Page
+from lc_assets.products.stac.catalog import read_catalog
+from lc_assets.products.stac.item import build_item
+from lc_assets.products.stac.provenance import describe_scene
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="catalog_io",
+    group_name="land_cover",
+    kinds={"stac", "json"},
+    code_version="2",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "stac_valid",
+            asset="catalog",
+            blocking=True,
+            description="The written Item passes the schemas of STAC 1.1 and of every extension that it declares, and "
+            "every asset resolves.",
+        )
+    ],
+)
+def catalog(
+    context: dg.AssetExecutionContext,
+    raw_bands: RawBands,
+    class_raster: ClassMap,
+    overview: Overview,
+    report: Page,
+    model: ModelResource,
+    store: StoreResource,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """What machines read: a self-contained STAC 1.1 Catalog with one Item that describes and references the products.
+
+    Classes with their colours, hectares, checksums, lineage, parameters, software versions, the model that made the
+    map, the (unsigned) source item. Links are relative: copy the scene's folder and nothing breaks. Written last, so
+    its presence says that the scene is done.
+    """
+    folder = store.store().scene(context.partition_key)
+    with told():
+        item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item))
+    yield dg.Output(item)
+    faults, links = [], 0
+    written = read_catalog(folder.catalog)
+    for found in written.get_items():
+        faults += validate_offline(json.loads((folder.folder / f"{found.id}.json").read_text(encoding="utf-8")))
+        for name, asset in found.assets.items():
+            links += 1
+            if not folder.folder.joinpath(asset.href).exists():
+                faults.append(f"asset {name}: {asset.href} does not resolve")
+    yield dg.AssetCheckResult(
+        check_name="stac_valid",
+        passed=not faults,
+        description="; ".join(faults[:5]) or f"valid, and all {links} assets resolve",
+        metadata={"item": folder.item, "faults": "; ".join(faults) or "none", "assets": links},
+    )

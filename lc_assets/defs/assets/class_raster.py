@@ -1,0 +1,159 @@
+"""class_raster: the land-cover map at 10 m, and how sure the model was."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.core.progress import note
+from lc_assets.defs.failures import told
+from lc_assets.defs.partitions import scenes
+from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.operations.identity import check_pins
+from lc_assets.raster.cog import cog_problems
+from lc_assets.sentinel2.band_table import SCL_GSD
+from lc_assets.sentinel2.bands.stack import Stack
+from lc_assets.sentinel2.radiometry import HIGHEST_DN
+from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
+
+DEFAULT_STRIDE = 8
+MOSTLY_EMPTY = 0.9
+
+
+class ClassRasterConfig(dg.Config):
+    """How the window slides."""
+
+    stride: int = Field(
+        default=DEFAULT_STRIDE,
+        description="Step between 64 px windows, in pixels; divides 64. 8: every pixel has 64 votes, detail of 80 m; "
+        "64: one label per 640 m block. Multiples of the model's own step (8 px for the shipped one) are evaluated "
+        "densely and cost about the same; smaller steps are evaluated window by window and cost much more.",
+    )
+    mask_clouds: bool = Field(
+        default=True,
+        description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
+    )
+    mask_dilation: int = Field(
+        default=MASK_DILATION,
+        ge=0,
+        le=MOST_DILATION,
+        multiple_of=SCL_GSD,
+        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels: haze is "
+        "around them. 0: not at all.",
+    )
+    strip_pixels: int = Field(
+        default=0, ge=0, description="Rows decoded at a time; 0: as suits the scene. Changes memory, never the map."
+    )
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="class_raster_io",
+    group_name="land_cover",
+    kinds={"keras", "cog"},
+    code_version="3",
+    check_specs=[
+        dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="Both rasters are valid COGs."),
+        dg.AssetCheckSpec(
+            "only_known_classes", asset="class_raster", blocking=True, description="Every pixel is one of 0 to 10."
+        ),
+        dg.AssetCheckSpec(
+            "possible_values",
+            asset="class_raster",
+            description=f"No band holds a DN above {HIGHEST_DN:,}, which no sensor gives. Such pixels are No Data.",
+        ),
+        dg.AssetCheckSpec(
+            "nodata_share", asset="class_raster", description=f"No Data covers less than {MOSTLY_EMPTY:.0%} of the map."
+        ),
+    ],
+)
+def class_raster(
+    context: dg.AssetExecutionContext,
+    resampled_stack: Stack,
+    config: ClassRasterConfig,
+    model: ModelResource,
+    store: StoreResource,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """The land-cover map: ten classes and No Data at 10 m, a COG; beside it how sure the model was, in percent.
+
+    A 64 px window slides over the stack; every pixel gets the mean of the probabilities of all windows that contain it,
+    and takes the most probable class. No Data (10) where a native band has none or an impossible DN, where SCL hides
+    the ground, and where no window with at least half of its pixels valid reaches.
+
+    Trust it where the confidence is high; what is narrower than a window (roads, single houses) widens or vanishes.
+    `reference_agreement` holds it against a reference map. `stride`, `mask_clouds` and `mask_dilation` are its config.
+    """
+    with told():
+        classification = Classification(
+            resampled_stack,
+            model.engine(),
+            config.stride,
+            config.mask_clouds,
+            config.strip_pixels,
+            mask_dilation=config.mask_dilation,
+        )
+        classification.engine.check_stack(resampled_stack)
+        # Whoever works a queue off may have been installed or set otherwise than whoever queued.
+        check_pins(context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster")
+        for warning in (classification.engine.warning, _without_classification(resampled_stack, config)):
+            if warning:
+                context.log.warning(warning)
+                note(warning)
+        layout = classification.layout
+        context.log.info(
+            "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
+            layout.rows * layout.columns,
+            layout.chip,
+            layout.stride,
+            classification.evaluator.name,
+            f" ({classification.evaluator.why})" if classification.evaluator.why else "",
+            classification.engine.backend,
+            classification.engine.precision,
+        )
+    yield dg.Output(classification)
+    scene = store.store().scene(context.partition_key)
+    classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
+    problems = [*cog_problems(classes.path), *cog_problems(classes.confidence)]
+    yield dg.AssetCheckResult(
+        check_name="cog_valid",
+        passed=not problems,
+        description="; ".join(problems) or "both rasters are valid COGs",
+        metadata={"item": scene.item, "problems": len(problems)},
+    )
+    # What was written has been read back and counted; a code beyond the table would be missing from the counts.
+    known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
+    present = sum(bool(classes.pixels[c.code]) for c in CLASSES)
+    yield dg.AssetCheckResult(
+        check_name="only_known_classes",
+        passed=known == pixels,
+        description=f"{present} of {len(CLASSES)} classes occur; {pixels - known} pixels are of none",
+        metadata={"item": scene.item, "pixels": known, "classes_found": present},
+    )
+    impossible = int(classes.tags["IMPOSSIBLE_DN"])
+    yield dg.AssetCheckResult(
+        check_name="possible_values",
+        passed=not impossible,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{impossible:,} pixels hold a DN above {HIGHEST_DN:,} in a band and are No Data",
+        metadata={"item": scene.item, "pixels": impossible, "limit": HIGHEST_DN},
+    )
+    share = classes.share(NO_DATA.code)
+    if share == 1:
+        context.log.warning("no pixel of %s could be classified: the map is all No Data", context.partition_key)
+    yield dg.AssetCheckResult(
+        check_name="nodata_share",
+        passed=share < MOSTLY_EMPTY,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{share:.1%} No Data, limit {MOSTLY_EMPTY:.0%}",
+        metadata={"item": scene.item, "share": share, "limit": MOSTLY_EMPTY},
+    )
+
+
+def _without_classification(stack: Stack, config: ClassRasterConfig) -> str:
+    """What to say where clouds were to be masked and nothing tells where they are; empty where something does."""
+    if stack.scl_path or not config.mask_clouds:
+        return ""
+    return f"{stack.item} has no scene classification (SCL): clouds and shadows are mapped as if they were ground"

@@ -1,0 +1,89 @@
+"""collection: all maps of the store in one place, for machines to search."""
+
+from functools import partial
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.defs.collection_changes import CATALOG, POOL, news_since
+from lc_assets.defs.failures import told
+from lc_assets.defs.metadata import table
+from lc_assets.defs.resources import StoreResource
+from lc_assets.products.collection.update import Report, folder_of, update
+from lc_assets.products.collection.verify import check_collection
+from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
+from lc_assets.store.paths import Place
+
+
+class CollectionConfig(dg.Config):
+    """How the collection is brought up to date."""
+
+    rebuild: bool = Field(default=False, description="Read every scene of the store, not only what is new.")
+
+
+@dg.asset(
+    deps=[CATALOG],
+    group_name="collection",
+    kinds={"stac", "parquet"},
+    code_version="1",
+    pool=POOL,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "stac_valid",
+            asset="collection",
+            description="The Collection and a sample of the index's items pass the schemas of STAC 1.1 and of every "
+            "extension that they declare.",
+        ),
+        dg.AssetCheckSpec(
+            "counts_agree",
+            asset="collection",
+            description="The index holds as many items as the Collection says, each once, and every item that was read "
+            "could be used.",
+        ),
+    ],
+)
+def collection(
+    context: dg.AssetExecutionContext, config: CollectionConfig, store: StoreResource
+) -> dg.MaterializeResult:
+    """A STAC 1.1 Collection and a stac-geoparquet index of all items, appended with what is new since the last time.
+
+    A scene's run never waits for it; two updates at once lose nothing. Needs `pip install .[cluster]`.
+    """
+    with told():
+        report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)
+        faults = check_collection(store.store())
+    return dg.MaterializeResult(
+        metadata=_metadata(report, folder_of(store.store())),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="stac_valid", passed=not faults.invalid, metadata={"faults": faults.words(faults.invalid)}
+            ),
+            dg.AssetCheckResult(
+                check_name="counts_agree",
+                passed=not (faults.counts or report.faulty),
+                metadata={
+                    "faults": faults.words([*faults.counts, *(f"{s}: {why}" for s, why in report.faulty.items())])
+                },
+            ),
+        ],
+    )
+
+
+def _metadata(report: Report, folder: Place) -> dict[str, Any]:
+    """What became of the collection."""
+    extent = report.collection["extent"]
+    first, last = extent["temporal"]["interval"][0]
+    hectares = report.collection["lc:hectares"]
+    return {
+        **{"items": report.items, "added": report.added, "changed": report.changed, "removed": report.removed},
+        **{"unchanged": report.unchanged, "rebuilt": report.rebuilt, "attempts": report.attempts},
+        "unusable": len(report.faulty),
+        "bytes": report.size,
+        "seconds": round(report.seconds, 3),
+        "bbox": " ".join(f"{degrees:.4f}" for degrees in extent["spatial"]["bbox"][0]),
+        "interval": f"{first or '..'}/{last or '..'}",
+        "classes": table([{"class": name, "hectares": area} for name, area in hectares.items()]),
+        "collection": dg.MetadataValue.path(str(folder / COLLECTION_FILE)),
+        "index": dg.MetadataValue.path(str(folder / INDEX_FILE)),
+    }

@@ -1,0 +1,77 @@
+"""model_evaluation: how good the configured model is, so that a swap of models is judged in the UI."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from lc_assets.defs.failures import told
+from lc_assets.defs.metadata import picture, table
+from lc_assets.defs.resources import ChipsResource, ModelResource
+from lc_assets.training.data.splits import CREDIBLE_VOTES
+from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
+from lc_assets.training.evaluation.metrics import agreement
+from lc_assets.training.evaluation.model_card import class_rows, evaluate
+
+USABLE = 0.9
+"""Accuracy or agreement below which the check warns."""
+
+
+@dg.asset(
+    group_name="model",
+    kinds={"keras"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "good_enough",
+            asset="model_evaluation",
+            description=f"Right on at least {USABLE:.0%} of the labelled chips, and agrees with as many of the L2A "
+            "chips that eight or more of ten predictions agree on.",
+        )
+    ],
+)
+def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.MaterializeResult:
+    """The configured model, judged on held-out chips: EuroSAT's official validation list (L1C), weakly labelled L2A
+    chips by vote count, and, where the model has a twin that never saw the east, the eastern quarter. Needs the folder
+    of chips that LC_ASSETS_CHIPS names."""
+    with told():
+        judged = evaluate(Path(model.item), Path(chips.folder))
+    contract = judged.contract
+    metadata: dict[str, Any] = {"model": f"{contract.name} {contract.version}", "model_sha256": contract.sha256}
+    figures = []
+    if judged.labelled:
+        low, high = judged.labelled.accuracy_interval
+        figures.append(judged.labelled.accuracy)
+        metadata |= {
+            "confusion": picture(confusion_chart(judged.labelled), "png", "confusion matrix"),
+            "calibration": picture(calibration_chart(judged.labelled), "png", "calibration curve"),
+            "l1c_accuracy": judged.labelled.accuracy,
+            "l1c_accuracy_95_percent_interval": f"{low:.3f} to {high:.3f}",
+            "l1c_calibration_error": judged.labelled.calibration_error,
+            "l1c_chips": judged.labelled.chips,
+            "l1c_classes": table(class_rows(judged.labelled)),
+        }
+    if judged.eastern:
+        metadata |= {
+            "eastern_hold_out_accuracy": judged.eastern.accuracy,
+            "eastern_hold_out_chips": judged.eastern.chips,
+            "eastern_hold_out_classes": table(class_rows(judged.eastern)),
+        }
+    for votes, part in judged.weak.items():
+        found = agreement(part)
+        metadata |= {f"l2a_{name}_votes_{votes}": value for name, value in found.items()}
+        if votes == CREDIBLE_VOTES:
+            figures += [found["agreement"]] if "agreement" in found else []
+            metadata["l2a_classes"] = table(class_rows(part))
+    return dg.MaterializeResult(
+        metadata=metadata,
+        data_version=dg.DataVersion(contract.sha256),
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="good_enough",
+                passed=bool(figures) and min(figures) >= USABLE,
+                severity=dg.AssetCheckSeverity.WARN,
+                metadata={"lowest": min(figures, default=0.0), "limit": USABLE},
+            )
+        ],
+    )

@@ -1,0 +1,55 @@
+"""overview: the map at a size that opens at once."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.defs.partitions import scenes
+from lc_assets.defs.resources import StoreResource
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.products.overview import MAX_SIDE, OverviewPlan, choose_factor
+from lc_assets.raster.cog import cog_problems
+
+
+class OverviewConfig(dg.Config):
+    """How small."""
+
+    max_side: int = Field(default=MAX_SIDE, ge=1, description="Longest side of the overview in pixels, at most.")
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="overview_io",
+    group_name="land_cover",
+    kinds={"cog", "png"},
+    code_version="1",
+    check_specs=[dg.AssetCheckSpec("cog_valid", asset="overview", blocking=True, description="It is a valid COG.")],
+)
+def overview(
+    context: dg.AssetExecutionContext, class_raster: ClassMap, config: OverviewConfig, store: StoreResource
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """The map at a size that opens at once: each pixel is the most frequent class below it. With a thumbnail.
+
+    A COG with a pyramid of its own, at most `max_side` pixels wide (a full tile: 80 m). Made by mode, so no class
+    appears that is not there; a sliver of a class in an empty corner does not fill it. The PNG has a legend.
+    """
+    factor = choose_factor(class_raster.grid, config.max_side)
+    made = {key: value for key, value in class_raster.tags.items() if not key.startswith("PIXELS_")}
+    yield dg.Output(
+        OverviewPlan(
+            class_raster.item,
+            class_raster.path,
+            class_raster.grid,
+            class_raster.pixels,
+            {**made, "OVERVIEW_FACTOR": str(factor)},
+            factor,
+        )
+    )
+    problems = cog_problems(store.store().scene(context.partition_key).overview)
+    yield dg.AssetCheckResult(
+        check_name="cog_valid",
+        passed=not problems,
+        description="; ".join(problems) or "it is a valid COG",
+        metadata={"item": context.partition_key, "problems": len(problems)},
+    )

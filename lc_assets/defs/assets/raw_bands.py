@@ -1,0 +1,60 @@
+"""raw_bands: the scene's twelve bands (and SCL) as they are at their source."""
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from lc_assets.defs.failures import told
+from lc_assets.defs.partitions import scenes
+from lc_assets.defs.resources import ItemsResource
+
+CLOUDY_PERCENT = 50.0
+EMPTY_PERCENT = 80.0
+DOWNLOADS = "downloads"
+"""Dagster's pool of scenes that are fetched at a time; the instance says how many (no limit, unless it does)."""
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="raw_bands_io",
+    group_name="source",
+    kinds={"cog", "sentinel2"},
+    code_version="1",
+    pool=DOWNLOADS,
+    check_specs=[
+        dg.AssetCheckSpec(
+            "cloud_share", asset="raw_bands", description=f"Less than {CLOUDY_PERCENT:.0f} % cloud cover."
+        ),
+        dg.AssetCheckSpec(
+            "nodata_share", asset="raw_bands", description=f"Less than {EMPTY_PERCENT:.0f} % of the scene is empty."
+        ),
+    ],
+)
+def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """The scene as its publisher has it: twelve band files, byte for byte, and the item's JSON.
+
+    B01 to B12 without B10, at 10, 20 and 60 m, and the scene classification (SCL) where there is one. Each file is
+    fetched once and held against what the item promises: size, checksum, grid, type. A transfer that broke goes on
+    where it stopped.
+
+    Look at the picture for haze and cloud that `cloud_share` does not tell, and at `nodata %`: a scene on the edge of
+    the swath is mostly empty. Addresses are kept unsigned; they are signed at the moment of reading.
+    """
+    with told(again=True):
+        scene = items.registry().scene(context.partition_key)
+    yield dg.Output(scene)
+    yield _below(scene.id, "cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)
+    yield _below(scene.id, "nodata_share", scene.properties.get("s2:nodata_pixel_percentage"), EMPTY_PERCENT)
+
+
+def _below(item: str, name: str, percent: object, limit: float) -> dg.AssetCheckResult:
+    known = isinstance(percent, int | float) and not isinstance(percent, bool) and 0 <= percent <= 100
+    return dg.AssetCheckResult(
+        check_name=name,
+        passed=not known or float(percent) < limit,  # type: ignore[arg-type]
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{float(percent):.1f} %, limit {limit:.0f} %" if known else "not given by the item",  # type: ignore[arg-type]
+        metadata={"item": item, "percent": float(percent), "limit": limit}  # type: ignore[arg-type]
+        if known
+        else {"item": item, "percent": "not given by the item"},
+    )

@@ -1,0 +1,191 @@
+"""reference_agreement: how far the map and other maps of the same ground say the same."""
+
+import time
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from lc_assets.defs.assets.class_raster import class_raster
+from lc_assets.defs.failures import told
+from lc_assets.defs.metadata import inline, picture, table
+from lc_assets.defs.partitions import scenes
+from lc_assets.defs.resources import ReferenceResource, StoreResource
+from lc_assets.products.agreement.document import CAVEATS, not_scored
+from lc_assets.products.agreement.estimators import Estimate
+from lc_assets.products.agreement.pictures import disagreement_image
+from lc_assets.products.agreement.references import check_names
+from lc_assets.products.agreement.scene import DISAGREEMENT, SAMPLES, Agreement, compare_scene
+from lc_assets.raster.inline_svg import inline_map
+from lc_assets.raster.render import shown_codes
+
+ENOUGH = 0.6
+"""Agreement below which the check warns: the best global 10 m maps agree with the ground on about three quarters."""
+_INLINE_SIDE = 240
+
+
+class AgreementConfig(dg.Config):
+    """What to compare with, and how closely to look."""
+
+    references: list[str] = Field(
+        default=[],
+        description="esa-worldcover, io-lulc-annual-v02, truth (the item's own asset), or paths or URLs of GeoTIFFs of "
+        "class codes; none: those of LC_ASSETS_REFERENCE, else the first two.",
+    )
+    crosswalk: str = Field(default="", description="CSV that relates the legends; needed for rasters of one's own.")
+    samples: int = Field(default=SAMPLES, ge=20, le=1_000_000, description="Pixels of the stratified random sample.")
+    seed: int = Field(default=0, ge=0, description="Which sample: the same seed draws the same pixels.")
+
+
+@dg.asset(
+    partitions_def=scenes,
+    deps=[class_raster.key],
+    group_name="quality",
+    kinds={"cog", "csv"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "agrees_enough",
+            asset="reference_agreement",
+            description=f"Map and reference agree on at least {ENOUGH:.0%} of the pixels that can be scored, with each "
+            "reference, by the full count.",
+        )
+    ],
+)
+def reference_agreement(
+    context: dg.AssetExecutionContext, config: AgreementConfig, store: StoreResource, reference: ReferenceResource
+) -> dg.MaterializeResult:
+    """How far the map agrees with other maps of the same ground: ESA WorldCover and the annual 10 m land use / land
+    cover of the Planetary Computer, or any raster of classes.
+
+    Optional: nothing waits for it. The reference of the nearest year is brought to the scene's grid by mode, both
+    legends to their common groups by a crosswalk (a CSV with a comment per line); what does not correspond is counted
+    and not scored. Overall agreement, user's and producer's accuracy and areas are estimated from a stratified sample
+    with 95 % intervals (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015), and stand beside the full count.
+
+    Agreement is not accuracy: a reference map has errors of its own (WorldCover's authors found its version of 2021
+    77 % right).
+    """
+    item = context.partition_key
+    found: list[Agreement] = []
+    metadata: dict[str, Any] = {}
+    references = list(dict.fromkeys(config.references or reference.names))
+    with told(again=True):
+        check_names(references)
+        scene = reference.scene(item)
+        for named in references:
+            started = time.perf_counter()
+            wanted = reference.find(named, scene, config.crosswalk)
+            context.log.info(
+                "%s: %d rasters, by the crosswalk %s", wanted.title, len(wanted.tiles), wanted.crosswalk.name
+            )
+            agreement = compare_scene(
+                store.store().scene(item),
+                wanted,
+                samples=config.samples,
+                seed=config.seed,
+                patience=reference.patience(),
+            )
+            found.append(agreement)
+            metadata |= _metadata(agreement, time.perf_counter() - started)
+    metadata["what_it_means"] = dg.MetadataValue.md("\n".join(f"- {caveat}" for caveat in CAVEATS))
+    return dg.MaterializeResult(metadata=metadata, check_results=[_check(item, found)])
+
+
+def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
+    shares = {agreement.reference.name: agreement.compared.full.overall.value for agreement in found}
+    empty = [name for name, share in shares.items() if share is None]
+    known = [share for share in shares.values() if share is not None]
+    return dg.AssetCheckResult(
+        check_name="agrees_enough",
+        passed=not empty and min(known, default=0.0) >= ENOUGH,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"nothing could be scored against {', '.join(empty)}: its classes under the map, or the map's, all "
+        "stand for nothing in the other legend, or are no data"
+        if empty
+        else "; ".join(f"{_percent(share)} % with {name}" for name, share in shares.items())
+        + f", limit {100 * ENOUGH:.0f} %",
+        metadata={
+            "item": item,
+            "limit_percent": 100 * ENOUGH,
+            **{f"{_key(name)}_percent": _percent(share) for name, share in shares.items() if share is not None},
+        },
+    )
+
+
+def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
+    """What one comparison reports; keys begin with the reference's name, so that the UI plots them over scenes."""
+    compared, reference = agreement.compared, agreement.reference
+    full, estimates = compared.full, compared.estimates
+    codes, pixel_size = shown_codes(agreement.folder / DISAGREEMENT, _INLINE_SIDE)
+    facts: dict[str, Any] = {
+        "agreement_percent": _percent(full.overall.value),
+        "agreement_estimated_percent": _percent(estimates.overall.value),
+        "agreement_estimated_95_percent": _span(estimates.overall),
+        "where": inline(inline_map(codes, "agreement light, disagreement dark", pixel_size, disagreement_image)),
+        "disagreement": picture(agreement.disagreement, "png", f"where map and {reference.name} disagree"),
+        "groups": table(_counted(agreement)),
+        "groups_estimated": table(_estimated(agreement)),
+        "confusion": picture(agreement.confusion, "png", f"confusion with {reference.name}"),
+        "not_scored_percent": _percent(1 - compared.scored / compared.compared) if compared.compared else None,
+        "not_scored": table(not_scored(compared)) if compared.scored < compared.compared else None,
+        "scored_pixels": compared.scored,
+        "sampled_pixels": int(compared.sample.sum()),
+        "year": reference.year,
+        "version": reference.version,
+        "rasters": table(agreement.document["reference"]["rasters"]),
+        "attribution": reference.attribution or None,
+        "own_accuracy": reference.accuracy,
+        "crosswalk": f"{reference.crosswalk.name}, SHA-256 {reference.crosswalk.sha256[:12]}",
+        "folder": dg.MetadataValue.path(str(agreement.folder)),
+        "seconds": round(seconds, 3),
+    }
+    return {f"{_key(reference.name)}_{name}": value for name, value in facts.items() if value is not None}
+
+
+def _counted(agreement: Agreement) -> list[dict[str, Any]]:
+    """Per group, over all scored pixels: both accuracies, what the map and the reference have of it."""
+    compared, rows = agreement.compared, agreement.document["full_count"]["groups"]
+    mapped, scored = compared.matrix.sum(axis=1), compared.scored
+    return [
+        {
+            "group": row["group"],
+            "user's %": _percent(row["users"]),
+            "producer's %": _percent(row["producers"]),
+            "map %": _percent(pixels / scored) if scored else None,
+            "reference %": _percent(row["reference_area"]),
+            "reference ha": row["reference_hectares"],
+        }
+        for row, pixels in zip(rows, mapped, strict=True)
+    ]
+
+
+def _estimated(agreement: Agreement) -> list[dict[str, Any]]:
+    """Per group, as the sample has it: both accuracies and the reference's share, each with its 95 % interval."""
+    found = agreement.compared.estimates
+    rows = zip(agreement.compared.crosswalk.groups, found.users, found.producers, found.areas, strict=True)
+    return [
+        {"group": group, "user's %": _span(users), "producer's %": _span(producers), "reference %": _span(areas)}
+        for group, users, producers, areas in rows
+    ]
+
+
+def _key(name: str) -> str:
+    return name.replace("-", "_").replace(".", "_")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else round(100 * float(share), 2)
+
+
+def _shown(share: float | None) -> str:
+    return "n/a" if share is None else f"{100 * share:.1f}"
+
+
+def _span(found: Estimate) -> str:
+    """An estimate and its own interval, in percent; an interval of no width would say nothing, and is left out."""
+    value, interval = _percent(found.value), found.interval
+    if value is None or interval is None:
+        return "n/a"
+    low, high = interval
+    return f"{value:.1f} ({100 * low:.1f} to {100 * high:.1f})" if low < high else f"{value:.1f} (no interval)"

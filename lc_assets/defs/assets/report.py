@@ -1,0 +1,78 @@
+"""report: the scene on one page that opens anywhere."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+
+from lc_assets.defs.failures import told
+from lc_assets.defs.partitions import scenes
+from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.inference.mlm import contract_to_item
+from lc_assets.products.overview import Overview
+from lc_assets.products.pages.scene_report import MAX_BYTES, ReportFacts, ReportPlan
+from lc_assets.products.stac.provenance import model_behind, now, software
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+
+BEFORE = ("raw_bands", "resampled_stack", "class_raster", "overview")
+"""The assets whose seconds the page tells."""
+
+
+@dg.asset(
+    partitions_def=scenes,
+    io_manager_key="report_io",
+    group_name="land_cover",
+    kinds={"html"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec(
+            "small_enough", asset="report", description=f"The page has less than {MAX_BYTES / 1e6:.0f} MB."
+        )
+    ],
+)
+def report(
+    context: dg.AssetExecutionContext,
+    raw_bands: RawBands,
+    class_raster: ClassMap,
+    overview: Overview,
+    model: ModelResource,
+    store: StoreResource,
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
+    """One HTML page to look at the scene: swipe between true colour, classes and confidence, hectares, facts.
+
+    Self-contained: it opens from a file share, without a network. `lc-assets view ID` opens it. The class under the
+    pointer is the raster's own value (of scenes larger than 1,536 px, the overview's).
+    """
+    with told():
+        contract, _ = model_behind(class_raster, Path(model.item), asset="report")
+        facts = ReportFacts(
+            seconds=_seconds(context),
+            software=software(),
+            created=now(),
+            contract=contract,
+            model_document=contract_to_item(contract),
+        )
+    yield dg.Output(ReportPlan(raw_bands, class_raster, overview, facts))
+    size = store.store().scene(context.partition_key).report.stat().st_size
+    yield dg.AssetCheckResult(
+        check_name="small_enough",
+        passed=size < MAX_BYTES,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{size / 1e6:.2f} MB, limit {MAX_BYTES / 1e6:.0f} MB",
+        metadata={"item": context.partition_key, "bytes": size, "limit": MAX_BYTES},
+    )
+
+
+def _seconds(context: dg.AssetExecutionContext) -> dict[str, float]:
+    """What the assets before this one have taken, where Dagster still knows."""
+    found = {}
+    for name in BEFORE:
+        records = context.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey(name), asset_partitions=[context.partition_key]), limit=1
+        ).records
+        metadata = records[0].asset_materialization.metadata if records and records[0].asset_materialization else {}
+        seconds = metadata["seconds"].value if "seconds" in metadata else None
+        if isinstance(seconds, int | float):
+            found[name] = float(seconds)
+    return found

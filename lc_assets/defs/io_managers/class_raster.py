@@ -1,0 +1,32 @@
+"""class_raster: class map and confidence, computed block by block while they are written; and the model that made
+them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from lc_assets.core.cpu import inference_slot
+from lc_assets.core.progress import RowProgress, note
+from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.metadata import report_class_raster
+from lc_assets.inference.class_map import ClassMap, write_class_map
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.store.layout import SceneFolder, staging
+
+
+class ClassRasterIOManager(SceneIOManager):
+    """Computes and writes a `Classification`; gives it back as a `ClassMap`."""
+
+    def write(self, scene: SceneFolder, value: Classification) -> dict[str, Any]:
+        """Compute, write, verify, put; when one of the machine's inference slots is free."""
+        with inference_slot(lambda: note("waiting for one of this machine's inference slots")):
+            started = time.perf_counter()
+            with staging(scene.folder, item=scene.item, asset="class_raster") as stage:
+                progress = RowProgress(value.stack.grid.width)
+                write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
+        return report_class_raster(self.read(scene), value, time.perf_counter() - started)
+
+    def read(self, scene: SceneFolder) -> ClassMap:
+        """The finished map."""
+        return ClassMap.open(scene.classified, scene.confidence, scene.item)

@@ -1,0 +1,36 @@
+"""overview: a lower-resolution class map by mode, and a picture of it with a legend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.metadata import report_overview
+from lc_assets.products.overview import Overview, OverviewPlan
+from lc_assets.raster.cog import class_cog
+from lc_assets.raster.render import map_with_legend, shown_codes
+from lc_assets.store.layout import SceneFolder, staging
+
+THUMBNAIL_SIDE = 512
+OVERVIEW_BLOCK = 128
+"""Tile width of the overview's COG: small, so that even a small overview has a pyramid of its own."""
+
+
+class OverviewIOManager(SceneIOManager):
+    """Writes an `OverviewPlan`; gives it back as an `Overview`."""
+
+    def write(self, scene: SceneFolder, value: OverviewPlan) -> dict[str, Any]:
+        """Coarsen block by block, draw the picture, put both."""
+        with staging(scene.folder, item=scene.item, asset="overview") as stage:
+            path = stage / scene.overview.name
+            with class_cog(path, value.grid, value.tags, blocksize=OVERVIEW_BLOCK) as dataset:
+                for window, codes in value.blocks():
+                    dataset.write(codes, 1, window=window)
+            codes, pixel_size = shown_codes(path, THUMBNAIL_SIDE)
+            picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
+            (stage / scene.thumbnail.name).write_bytes(picture)
+        return report_overview(self.read(scene), value)
+
+    def read(self, scene: SceneFolder) -> Overview:
+        """The written overview."""
+        return Overview.open(scene.overview, scene.thumbnail, scene.item)

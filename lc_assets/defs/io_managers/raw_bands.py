@@ -1,0 +1,56 @@
+"""raw_bands: the source files byte for byte, the item, a manifest."""
+
+from __future__ import annotations
+
+import time
+from contextlib import nullcontext
+from typing import Any
+
+from pydantic import Field
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.metadata import report_raw_bands
+from lc_assets.remote.retry import PATIENCE, Patience
+from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, alone, fetch_scene
+from lc_assets.sentinel2.item.scene import Scene, is_remote
+from lc_assets.store.layout import SceneFolder, staging
+from lc_assets.store.paths import ObjectPath
+
+
+class RawBandsIOManager(SceneIOManager):
+    """Fetches a scene's files into its folder; gives them back as `RawBands`."""
+
+    timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of a server's answer.")
+    backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a second attempt; then doubled.")
+
+    @property
+    def fetches(self) -> bool:
+        """It does."""
+        return True
+
+    def write(self, scene: SceneFolder, value: Scene) -> dict[str, Any]:
+        """Fetch, check, put."""
+        started = time.perf_counter()
+        present: RawBands | None = None
+        patience = Patience(read=self.timeout, backoff=self.backoff)
+        # Local files are linked in a moment; who fetches the same from afar, or puts it afar, is waited for.
+        remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
+        with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
+            try:
+                present = self.read(scene)
+            except LandCoverError as error:  # there is none, or a broken one: then all is fetched
+                if error.transient:
+                    raise
+            with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check) as stage:
+                fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
+                for name, how in fetched.items():
+                    if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
+                        (stage / f"{name}.tif").unlink()  # it is there, and need not be put again
+        seconds = time.perf_counter() - started
+        raw = self.read(scene)
+        return report_raw_bands(raw, fetched, seconds)
+
+    def read(self, scene: SceneFolder) -> RawBands:
+        """The complete folder."""
+        return RawBands.open(scene.raw_bands, scene.item)

@@ -1,0 +1,29 @@
+"""report: the scene's page, beside its products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lc_assets.core.errors import StoreError
+from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.metadata import report_page
+from lc_assets.products.pages.scene_report import Page, ReportPlan
+from lc_assets.store.layout import SceneFolder, put
+
+
+class ReportIOManager(SceneIOManager):
+    """Makes and puts the page of a `ReportPlan`; gives it back as a `Page`."""
+
+    def write(self, scene: SceneFolder, value: ReportPlan) -> dict[str, Any]:
+        """Build, put whole."""
+        page = value.page()
+        put(scene.report, page.html, item=scene.item, asset="report")
+        return report_page(scene, page)
+
+    def read(self, scene: SceneFolder) -> Page:
+        """The written page."""
+        if not scene.report.exists():
+            raise StoreError(
+                "its report is not in the store", item=scene.item, asset="report", remedy="materialise report of it"
+            )
+        return Page(scene.report)

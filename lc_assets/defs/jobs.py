@@ -1,0 +1,27 @@
+"""Jobs. One run classifies one scene, all steps in one process: parallelism comes from many runs, not from many
+steps."""
+
+import dagster as dg
+
+from lc_assets.defs.assets import SCENE_ASSETS
+from lc_assets.defs.assets.reference_agreement import reference_agreement
+from lc_assets.defs.partitions import scenes
+
+CLASSIFY = "classify_scenes"
+COMPARE = "compare_scenes"
+
+classify_scenes = dg.define_asset_job(
+    CLASSIFY,
+    selection=dg.AssetSelection.assets(*SCENE_ASSETS),
+    partitions_def=scenes,
+    executor_def=dg.in_process_executor,
+    description="All six assets of one scene: fetch, stack, classify, overview, report, catalog.",
+)
+
+compare_scenes = dg.define_asset_job(
+    COMPARE,
+    selection=dg.AssetSelection.assets(reference_agreement),
+    partitions_def=scenes,
+    executor_def=dg.in_process_executor,
+    description="Hold the map of one scene against reference maps. In the code location lc_assets.common_definitions.",
+)

@@ -1,0 +1,33 @@
+"""Where items come from, as a resource: the store's register, then the configured STAC API."""
+
+from dagster import ConfigurableResource, ResourceDependency
+from pydantic import Field
+
+from lc_assets.defs.resources_store import StoreResource
+from lc_assets.remote.retry import PATIENCE, Patience
+from lc_assets.sentinel2.search.references import COLLECTION, PLANETARY_COMPUTER, Catalog
+from lc_assets.sentinel2.search.registry import Registry
+
+
+class ItemsResource(ConfigurableResource):
+    """Looks items up by id."""
+
+    store: ResourceDependency[StoreResource]
+    stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
+    collection: str = Field(default=COLLECTION, description="Collection of that API.")
+    timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of the API's answer.")
+    backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a request is tried again.")
+
+    def catalog(self) -> Catalog:
+        """The API and its collection."""
+        return Catalog(self.stac_url, self.collection, Patience(read=self.timeout, backoff=self.backoff))
+
+    def quick_catalog(self, collection: str | None = None) -> Catalog:
+        """The same for who may not wait: a tick of a sensor is cut off after a minute."""
+        bounds = {"connect": min(self.timeout, 5.0), "read": min(self.timeout, 10.0)}
+        patience = Patience(tries=2, backoff=self.backoff, **bounds)
+        return Catalog(self.stac_url, collection or self.collection, patience)
+
+    def registry(self) -> Registry:
+        """The register."""
+        return Registry(self.store.store(), self.catalog())

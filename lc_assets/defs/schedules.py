@@ -1,0 +1,45 @@
+"""collection_every_quarter: keeps the collection up to date, every quarter of an hour, where something is new."""
+
+from __future__ import annotations
+
+import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.defs.assets.collection import collection
+from lc_assets.defs.collection_changes import ensure_pool, is_any_new
+from lc_assets.defs.resources import StoreResource
+from lc_assets.products.collection.update import read_positions
+
+UPDATE_COLLECTION = "update_collection"
+
+update_collection = dg.define_asset_job(
+    UPDATE_COLLECTION,
+    selection=dg.AssetSelection.assets(collection),
+    executor_def=dg.in_process_executor,
+    description="Append to the collection what is new; with config `rebuild: true`, make it anew from the store.",
+)
+
+
+@dg.schedule(
+    job=update_collection,
+    cron_schedule="*/15 * * * *",
+    default_status=dg.DefaultScheduleStatus.STOPPED,
+    description="Appends to the collection what is new since the last time; skips when nothing is.",
+)
+def collection_every_quarter(
+    context: dg.ScheduleEvaluationContext, store: StoreResource
+) -> dg.RunRequest | dg.SkipReason:
+    """One tick. A store that cannot be reached is a skipped tick with its reason."""
+    instance = context.instance
+    unfinished = dg.RunsFilter(job_name=UPDATE_COLLECTION, statuses=[*NOT_FINISHED_STATUSES])
+    if instance.get_runs(unfinished, limit=1):
+        return dg.SkipReason("an update is queued or under way")
+    try:
+        positions = read_positions(store.store())
+    except (LandCoverError, OSError) as error:
+        return dg.SkipReason(f"the collection cannot be read: {error}")
+    if not is_any_new(instance, positions):
+        return dg.SkipReason("nothing has been catalogued since the last update")
+    ensure_pool(instance)
+    return dg.RunRequest()

@@ -1,0 +1,126 @@
+"""new_sentinel2_items: finds new items of the collection, registers them, runs each exactly once.
+
+What "once" rests on: an item is run when it has neither a run nor a map, and its id is the run key, which Dagster
+runs once. So a daemon that dies between registering and launching loses nothing, and a look at the same items twice
+launches nothing twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+
+import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.defs.assets import catalog as catalog_asset
+from lc_assets.defs.jobs import classify_scenes
+from lc_assets.defs.partitions import SCENES, scenes
+from lc_assets.defs.resources import ItemsResource, WatchResource
+from lc_assets.operations.discovery import decide, look, without
+from lc_assets.operations.records import newest
+from lc_assets.operations.search_cursor import Sweep
+from lc_assets.operations.status import PARTITION_TAG
+from lc_assets.sentinel2.search.registry import Registry
+
+REPLACES_TAG = "lc_assets/replaces"
+"""Run tag: the older version of the same acquisition that this run's item takes the place of."""
+_CHUNK = 500
+
+
+@dg.sensor(
+    job=classify_scenes,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.STOPPED,
+    description="Finds new Sentinel-2 items of the area in watch.yaml (LC_ASSETS_WATCH), registers and runs each once.",
+)
+def new_sentinel2_items(
+    context: dg.SensorEvaluationContext, watch: WatchResource, items: ItemsResource
+) -> dg.SensorResult | dg.SkipReason:
+    """One tick. Whatever cannot be read or reached is a skipped tick with its reason, and the position stays."""
+    try:
+        return _tick(context, watch, items)
+    except LandCoverError as error:
+        return dg.SkipReason(str(error))
+
+
+def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: ItemsResource) -> dg.SensorResult:
+    watch = watching.watch()
+    catalog = items.quick_catalog(watch.collection)
+    registry = Registry(items.store.store(), catalog)
+    before = Sweep.read(context.cursor, watch.digest)
+    seen = look(watch, lambda first, last: watch.query(watching.path, first, last), catalog, before, _now())
+    # All keys are only read where there is something new, which may have relatives among them.
+    asked = [*seen.documents, *before.replacing]
+    known = set(context.instance.get_existing_dynamic_partitions(SCENES, asked)) if asked else set()
+    wanted = _never_run(context.instance, list(seen.documents), known)
+    if wanted:
+        known = set(context.instance.get_dynamic_partitions(SCENES))
+    decision = decide(
+        seen.documents,
+        wanted,
+        known,
+        rule=watch.reprocessed,
+        most=watch.runs_per_tick,
+        registry=registry,
+    )
+    for scene in decision.run:
+        registry.register(scene)
+    for item, why in decision.skipped.items():
+        context.log.info(f"{item} is not run: {why}")
+
+    # More than could be taken: the same stretch is looked at again, when these are known.
+    after = before if decision.more else seen.sweep
+    after = replace(after, replacing={**before.replacing, **decision.replacing})
+    gone = _replaced(context.instance, after.replacing, known)
+    requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
+    if decision.run:
+        requests.append(scenes.build_add_request([scene.id for scene in decision.run]))
+    if gone:
+        context.log.info(f"replaced by newer versions, and taken out of the partitions: {', '.join(gone)}")
+        requests.append(scenes.build_delete_request(gone))
+    replaced = {new: old for old, new in decision.replacing.items()}
+    return dg.SensorResult(
+        run_requests=[
+            dg.RunRequest(
+                run_key=scene.id,
+                partition_key=scene.id,
+                tags={REPLACES_TAG: replaced[scene.id]} if scene.id in replaced else {},
+            )
+            for scene in decision.run
+        ],
+        skip_reason=None if decision.run else f"{seen.words}; none is new",
+        dynamic_partitions_requests=requests,
+        cursor=without(after, gone, known | {scene.id for scene in decision.run}).written(),
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[str]) -> list[str]:
+    """Items without a run and without a map; for those without a map runs are looked up. (One that was run and is no
+    partition any more was taken out by a person, who is not to be overruled.)"""
+    mapped = newest(instance, catalog_asset.key, [item for item in found if item in known])
+    asked = [item for item in found if item not in mapped]
+    run: set[str] = set()
+    for start in range(0, len(asked), _CHUNK):
+        tags = {PARTITION_TAG: asked[start : start + _CHUNK]}
+        run.update(r.tags[PARTITION_TAG] for r in instance.get_runs(dg.RunsFilter(tags=tags)))
+    return [item for item in asked if item not in run]
+
+
+def _replaced(instance: dg.DagsterInstance, replacing: dict[str, str], known: set[str]) -> list[str]:
+    """Old versions whose time has come: the new one is classified, and no run uses the old one."""
+    here = [old for old in replacing if old in known]
+    mapped = newest(instance, catalog_asset.key, [replacing[old] for old in here])
+    done = [old for old in here if replacing[old] in mapped]
+    unfinished = [*NOT_FINISHED_STATUSES]
+    return [
+        old
+        for old in done
+        if not instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: old}, statuses=unfinished), limit=1)
+    ]

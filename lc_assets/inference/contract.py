@@ -1,0 +1,169 @@
+"""What a model promises: bands, scaling, chip size, resampling, classes, checksum.
+
+A `ModelContract` is read from the model's MLM item (`lc_assets.inference.mlm`) and is all that the rest of the project
+knows about a model: nothing about bands, scaling or classes is hard-coded in an asset. Bring-your-own-model is a
+`.keras` file and its MLM item.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from lc_assets.core.errors import BadModel
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.sentinel2.band_table import BAND_INDEX
+from lc_assets.sentinel2.bands.stack import KERNELS
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+MAX_CHIP = 1024
+"""Larger chips would take gigabytes a batch."""
+_DN_MAX, _STD_MIN = 1e5, 1e-2
+"""Means and deviations of DN (uint16) lie within these; beyond, a band would be drowned or switched off."""
+
+
+def check_name(name: str, version: str) -> None:
+    """Name and version become a folder's name in the store.
+
+    Raises:
+        BadModel: one of them cannot.
+    """
+    for what, text in (("name", name), ("version", version)):
+        if not _NAME.fullmatch(text) or ".." in text:
+            raise BadModel(
+                f"its {what} is {text[:80]!r}",
+                asset=f"model {name[:80]}",
+                remedy="use letters, digits, '.', '_', '-' (100 at most)",
+            )
+
+
+@dataclass(frozen=True)
+class ModelContract:
+    """The machine-readable promise of one model.
+
+    Attributes:
+        name: id of the MLM item, e.g. ``eurosat12-gap``.
+        version: version of the weights, e.g. ``1``.
+        bands: input bands in the model's own order, Sentinel-2 names (any subset of the band table).
+        product_levels: levels the model was made for, of ``L1C`` and ``L2A``.
+        mean, std: per band, in DN with the radiometric offset removed; the network sees ``(DN - mean) / std`` in
+        float32.
+            A pixel without data, where none with data is near, is shown to the network as ``mean``, i.e. as 0.
+        chip_size: width and height of a chip in 10 m pixels.
+        resampling: kernel that brought the 20 m and 60 m bands to 10 m, in GDAL's name (``bilinear``).
+        class_names: what the outputs mean, in output order.
+        sha256: SHA-256 of the `.keras` file, lower-case hex.
+        highest: per band, the highest DN that the network was trained on, offset removed: a higher one is shown to it
+            as this one. Empty: not known.
+        hyperparameters, metrics, training_data, limitations, framework: for people and the MLM item; never used in
+        inference.
+    """
+
+    name: str
+    version: str
+    bands: tuple[str, ...]
+    product_levels: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    chip_size: int
+    resampling: str
+    class_names: tuple[str, ...]
+    sha256: str
+    highest: tuple[float, ...] = ()
+    framework: str = "keras"
+    framework_version: str = ""
+    total_parameters: int = 0
+    description: str = ""
+    hyperparameters: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    training_data: tuple[dict[str, str], ...] = ()
+    """Sources: dicts with `title`, `href`, `license`, `attribution`."""
+    limitations: tuple[str, ...] = ()
+    """What this model cannot do, a sentence each."""
+
+    def __post_init__(self) -> None:
+        # A list, as JSON and notebooks have it, is as good as a tuple.
+        for name in ("bands", "product_levels", "mean", "std", "highest", "class_names", "limitations"):
+            if isinstance(getattr(self, name), list):
+                object.__setattr__(self, name, tuple(getattr(self, name)))
+        where = f"model {self.name[:80]}"
+        remedy = "mend the model's MLM item"
+        check_name(self.name, self.version)
+        if len(set(self.bands)) != len(self.bands) or not self.bands:
+            raise BadModel(f"its bands are {', '.join(self.bands) or 'none'}: each once", asset=where, remedy=remedy)
+        if (
+            isinstance(self.product_levels, str)
+            or not self.product_levels
+            or not set(self.product_levels) <= {"L1C", "L2A"}
+        ):
+            raise BadModel(
+                f"its product levels are {self.product_levels!r}",
+                asset=where,
+                remedy="name L1C, L2A or both in lc:product_levels",
+            )
+        unknown = [b for b in self.bands if b not in BAND_INDEX]
+        if unknown:
+            raise BadModel(
+                f"it wants bands that a stack does not have: {', '.join(unknown)}", asset=where, remedy=remedy
+            )
+        if not (len(self.bands) == len(self.mean) == len(self.std)):
+            raise BadModel(
+                f"{len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} deviations",
+                asset=where,
+                remedy=remedy,
+            )
+        for band, mean, std in zip(self.bands, self.mean, self.std, strict=True):
+            if not (math.isfinite(mean) and abs(mean) <= _DN_MAX and math.isfinite(std) and _STD_MIN <= std <= _DN_MAX):
+                raise BadModel(
+                    f"band {band} is scaled by mean {mean:g} and deviation {std:g}, which no DN has",
+                    asset=where,
+                    remedy=f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
+                )
+        self._check_highest(where)
+        if self.resampling not in KERNELS:
+            raise BadModel(
+                f"it wants bands resampled by {self.resampling[:40]!r}",
+                asset=where,
+                remedy=f"name {', '.join(KERNELS)}",
+            )
+        if self.class_names != CLASS_NAMES:
+            raise BadModel(
+                f"it predicts {len(self.class_names)} classes ({', '.join(self.class_names)}), "
+                f"the class table has {len(CLASS_NAMES)} ({', '.join(CLASS_NAMES)})",
+                asset=where,
+                remedy="use a model of the same classes in the same order, or change lc_assets/core/landcover.py",
+            )
+        if not 1 <= self.chip_size <= MAX_CHIP:
+            raise BadModel(f"chip size {self.chip_size} px", asset=where, remedy=f"1 to {MAX_CHIP} px are supported")
+
+    def _check_highest(self, where: str) -> None:
+        try:
+            highest = tuple(float(high) for high in self.highest)
+            fits = not highest or all(
+                max(mean, 1) < high <= _DN_MAX for mean, high in zip(self.mean, highest, strict=True)
+            )
+        except (TypeError, ValueError):
+            highest, fits = (), False
+        if not fits:
+            raise BadModel(
+                f"its highest DN are {str(self.highest)[:200]}",
+                asset=where,
+                remedy=f"give one per band (value_scaling's maximum), above its mean and up to {_DN_MAX:g}, or none",
+            )
+        object.__setattr__(self, "highest", highest)
+
+    @property
+    def band_indices(self) -> tuple[int, ...]:
+        """Positions of the model's bands in the stack's band axis."""
+        return tuple(BAND_INDEX[b] for b in self.bands)
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hex digits that change with anything that changes a prediction: weights, bands, scaling, chip, kernel."""
+        said: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
+        said += [self.class_names, *([self.highest] if self.highest else [])]
+        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]

@@ -1,0 +1,1 @@
+"""Fully convolutional networks, evaluated once for all windows that overlap."""

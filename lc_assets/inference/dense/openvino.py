@@ -1,0 +1,167 @@
+"""A model's trunk as a channels-first OpenVINO graph of static shape, from DN to projected positions.
+
+Keras models are channels-last; exported as they are, OpenVINO moves the channels around every convolution and takes
+about twice the time. Here the layers are written down again, channels first, with the weights that the Keras layers
+hold. The input stays 16 bits wide until it is inside the graph: scaling and "no data is the mean" are its first
+operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from openvino import Model, Node, Type
+from openvino import opset13 as ov
+from openvino.opset1 import max_pool  # later ones have a second output, the places of the largest
+
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.dense.backends import whole_means
+from lc_assets.inference.dense.form import IDENTITIES, DenseForm, NotDense
+
+
+def trunk(form: DenseForm, contract: ModelContract, rows: int, columns: int) -> Model:
+    """The graph (1, bands, rows, columns) int16 DN less `whole_means`, (1, 1, rows, columns) uint8 usable ->
+    (1, outputs, positions down, positions across) float32.
+
+    Raises:
+        NotDense: a layer is not known here.
+    """
+    centred = ov.parameter([1, len(contract.bands), rows, columns], Type.i16, name="centred")
+    usable = ov.parameter([1, 1, rows, columns], Type.u8, name="usable")
+    rest = np.asarray(contract.mean) - whole_means(contract)
+    scale = 1 / np.asarray(contract.std, np.float32)
+    scaled = ov.multiply(ov.subtract(ov.convert(centred, "f32"), _per_channel(rest)), _per_channel(scale))
+    known: dict[str, Node] = {form.source: ov.multiply(scaled, ov.convert(usable, "f32"))}
+    for step in form.steps:
+        taken = [known[name] for name in step.takes]
+        known[step.gives] = taken[0] if step.kind in IDENTITIES else _layer(step.kind)(step.layer, taken)
+    return Model([_convolved(known[form.features], form.kernel[None, None])], [centred, usable], "trunk")
+
+
+def head(form: DenseForm, batch: int) -> Model:
+    """The graph (batch, outputs of the first dense layer, bias not yet added) -> (batch, classes), float32.
+
+    Raises:
+        NotDense: a layer is not known here.
+    """
+    means = ov.parameter([batch, len(form.bias)], Type.f32, name="means")
+    activation, *layers = form.head
+    x = _activated(ov.add(means, form.bias[None]), activation)
+    for layer in layers:
+        kind = type(layer).__name__
+        if kind == "Dense":
+            weights = layer.get_weights()
+            x = ov.matmul(x, weights[0], False, False)
+            x = _activated(ov.add(x, weights[1][None]) if layer.use_bias else x, layer.activation)
+        elif kind == "Softmax":
+            x = ov.softmax(x, -1)
+        else:
+            x = _layer(kind)(layer, [x])
+    return Model([x], [means], "head")
+
+
+def _layer(kind: str) -> Callable[[Any, list[Node]], Node]:
+    if kind not in _LAYERS:
+        raise NotDense(f"{kind} layers are not known to the channels-first graph")
+    return _LAYERS[kind]
+
+
+def _conv(layer: Any, taken: list[Node]) -> Node:
+    kernel, *bias = layer.get_weights()
+    if layer.groups > 1:
+        raise NotDense(f"layer {layer.name} convolves in groups")
+    out = _convolved(taken[0], kernel, layer.strides, layer.dilation_rate)
+    return _activated(ov.add(out, _per_channel(bias[0])) if bias else out, layer.activation)
+
+
+def _convolved(
+    x: Node, kernel: np.ndarray, strides: tuple[int, ...] = (1, 1), dilation: tuple[int, ...] = (1, 1)
+) -> Node:
+    weights = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+    return ov.convolution(x, weights, list(strides), [0, 0], [0, 0], list(dilation))
+
+
+def _depthwise(layer: Any, taken: list[Node]) -> Node:
+    kernel, *bias = layer.get_weights()  # (rows, columns, channels, multiplier)
+    weights = np.ascontiguousarray(kernel.transpose(2, 3, 0, 1)[:, :, None])
+    out = ov.group_convolution(taken[0], weights, list(layer.strides), [0, 0], [0, 0], list(layer.dilation_rate))
+    return _activated(ov.add(out, _per_channel(bias[0])) if bias else out, layer.activation)
+
+
+def _normalised(layer: Any, taken: list[Node]) -> Node:
+    """Batch normalisation with what was learnt: one factor and one shift per channel."""
+    variance, mean = np.asarray(layer.moving_variance), np.asarray(layer.moving_mean)
+    factor = 1 / np.sqrt(variance + layer.epsilon)
+    factor = factor * np.asarray(layer.gamma) if layer.scale else factor
+    shift = (np.asarray(layer.beta) if layer.center else 0) - mean * factor
+    return ov.add(ov.multiply(taken[0], _per_channel(factor)), _per_channel(shift))
+
+
+def _cropped(layer: Any, taken: list[Node]) -> Node:
+    (top, bottom), (left, right) = layer.cropping
+    rows, columns = taken[0].get_output_shape(0)[2:]
+    return ov.slice(taken[0], [top, left], [rows - bottom, columns - right], [1, 1], [2, 3])
+
+
+def _largest(layer: Any, taken: list[Node]) -> Node:
+    return max_pool(taken[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size))
+
+
+def _mean(layer: Any, taken: list[Node]) -> Node:
+    return ov.avg_pool(taken[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size), True)
+
+
+def _rescaled(layer: Any, taken: list[Node]) -> Node:
+    return ov.add(ov.multiply(taken[0], _per_channel(layer.scale)), _per_channel(layer.offset))
+
+
+def _rectified(layer: Any, taken: list[Node]) -> Node:
+    if layer.max_value is not None or layer.negative_slope or layer.threshold:
+        raise NotDense(f"layer {layer.name} is a ReLU with a slope, a limit or a threshold")
+    return ov.relu(taken[0])
+
+
+_LAYERS: dict[str, Callable[[Any, list[Node]], Node]] = {
+    "Conv2D": _conv,
+    "DepthwiseConv2D": _depthwise,
+    "BatchNormalization": _normalised,
+    "Cropping2D": _cropped,
+    "MaxPooling2D": _largest,
+    "AveragePooling2D": _mean,
+    "Rescaling": _rescaled,
+    "ReLU": _rectified,
+    "LeakyReLU": lambda layer, taken: ov.prelu(taken[0], np.float32(layer.negative_slope)),
+    "Activation": lambda layer, taken: _activated(taken[0], layer.activation),
+    "Add": lambda layer, taken: _summed(taken),
+    "Concatenate": lambda layer, taken: ov.concat(taken, 1),
+}
+
+_ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
+    "linear": lambda x: x,
+    "relu": ov.relu,
+    "sigmoid": ov.sigmoid,
+    "tanh": ov.tanh,
+    "silu": ov.swish,
+    "softmax": lambda x: ov.softmax(x, 1),
+}
+"""By the function's name in Keras. Axis 1 is the channels in the trunk and the outputs in the head."""
+
+
+def _activated(x: Node, activation: Any) -> Node:
+    name = getattr(activation, "__name__", str(activation))
+    if name not in _ACTIVATIONS:
+        raise NotDense(f"the activation {name} is not known to the channels-first graph")
+    return _ACTIVATIONS[name](x)
+
+
+def _summed(taken: list[Node]) -> Node:
+    total = taken[0]
+    for part in taken[1:]:
+        total = ov.add(total, part)
+    return total
+
+
+def _per_channel(values: Any) -> np.ndarray:
+    return np.asarray(values, np.float32).reshape(1, -1, 1, 1)

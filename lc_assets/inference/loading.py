@@ -1,0 +1,60 @@
+"""Find a model: the shipped one, or a user's two files (an MLM item and the `.keras` file that it references)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from lc_assets.core.errors import BadModel
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.engine import Engine, load_engine
+from lc_assets.inference.mlm import contract_from_item, model_href
+
+SHIPPED = Path(__file__).parent / "models" / "eurosat12-gap" / "model.json"
+"""MLM item of the model that is used unless a setting names another one."""
+
+
+def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
+    """The contract in an MLM item, and the path of its weights.
+
+    Raises:
+        BadModel: the item is missing, is no JSON, or is no complete contract.
+    """
+    try:
+        document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except OSError as error:
+        raise BadModel(
+            f"the model's MLM item {item} cannot be read ({error.strerror})",
+            remedy="name the model's .json, in LC_ASSETS_MODEL or as FILE; without either, the shipped model is used",
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise BadModel(
+            f"the model's MLM item {item} is no JSON ({error})",
+            remedy="put the original file back; a model is named by its .json, not by its .keras file",
+        ) from None
+    try:
+        contract = contract_from_item(document)
+    except BadModel as error:
+        raise BadModel(f"{item}: {error.problem}", asset=error.asset, remedy=error.remedy) from None
+    try:
+        return contract, (item.parent / model_href(document)).resolve()
+    except (ValueError, OSError, RuntimeError) as error:
+        raise BadModel(
+            f"{item}: the href of its weights is no path ({error})",
+            asset=f"model {contract.name}",
+            remedy="mend the MLM item",
+        ) from None
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number in JSON")
+
+
+def open_model(item: Path = SHIPPED, precision: str = "auto") -> Engine:
+    """The model behind an MLM item, loaded and ready; `precision` as in `lc_assets.inference.engine.PRECISIONS`.
+
+    Raises:
+        BadModel: see `read_contract` and `lc_assets.inference.engine.load_engine`.
+    """
+    contract, weights = read_contract(item)
+    return load_engine(weights, contract, precision)

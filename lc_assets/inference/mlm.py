@@ -1,0 +1,266 @@
+"""A model's contract as a STAC item of the Machine Learning Model extension (MLM 1.6.0), and back.
+
+What MLM has no field for is kept under the prefix `lc:`: `lc:product_levels` (what the model was made for),
+`lc:resampling` (kernel that brought its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`.
+Training data is linked as well (`derived_from`, as MLM's best practices have it), with licence and attribution.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+from lc_assets.core.errors import BadModel
+from lc_assets.core.landcover import CLASSES
+from lc_assets.core.stac import CLASSIFICATION, EO, FILE, MLM, STAC_VERSION, class_objects, digest_of, multihash
+from lc_assets.inference.contract import ModelContract
+from lc_assets.sentinel2.band_table import BAND_INDEX, BANDS
+
+EPOCH = "2026-11-24T00:00:00Z"
+"""`datetime` of a model item unless given: an item must have one, and a reproducible one must not say "now"."""
+
+_FRAMEWORKS = {"keras": "Keras"}
+"""Our name of a framework -> MLM's; any other is written as it is."""
+
+_DIM_ORDER = ["batch", "height", "width", "bands"]
+_WORLD = [-180.0, -90.0, 180.0, 90.0]
+
+
+def contract_to_item(
+    contract: ModelContract,
+    *,
+    model_href: str = "./model.keras",
+    model_bytes: int | None = None,
+    created: str = EPOCH,
+) -> dict[str, Any]:
+    """The MLM item of a contract.
+
+    Args:
+        contract: what to write down.
+        model_href: where the `.keras` file is, relative to the item.
+        model_bytes: its size.
+        created: ISO 8601 date of the weights.
+    """
+    west, south, east, north = _WORLD
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    scaling = [
+        {"type": "z-score", "mean": mean, "stddev": std} for mean, std in zip(contract.mean, contract.std, strict=True)
+    ]
+    # MLM has no list of steps for a band; what a z-score object has beside mean and stddev is free.
+    for entry, highest in zip(scaling, contract.highest, strict=False):
+        entry["maximum"] = highest
+    size = contract.chip_size
+    asset = {
+        "href": model_href,
+        "type": "application/vnd.keras",
+        "title": "Keras weights and architecture",
+        "roles": ["mlm:model", "mlm:weights"],
+        "mlm:artifact_type": "keras.Model.save",
+        # MLM wants the bands in the item's properties, STAC 1.1 allows them there only when an asset has some too
+        # (stac-spec issue 1359).
+        "bands": [{"name": name} for name in contract.bands],
+        "file:checksum": multihash(contract.sha256),
+        **({"file:size": model_bytes} if model_bytes is not None else {}),
+    }
+    properties = {
+        "datetime": created,
+        "title": f"{contract.name} {contract.version}",
+        **({"description": contract.description} if contract.description else {}),
+        "mlm:name": contract.name,
+        "mlm:architecture": "CNN",
+        "mlm:tasks": ["scene-classification"],
+        "mlm:framework": _FRAMEWORKS.get(contract.framework, contract.framework),
+        **({"mlm:framework_version": contract.framework_version} if contract.framework_version else {}),
+        "mlm:total_parameters": contract.total_parameters,
+        "mlm:pretrained": True,
+        # Null would say "trained from scratch"; where the source is unknown, MLM wants the field left out.
+        **({"mlm:pretrained_source": contract.training_data[0]["title"]} if contract.training_data else {}),
+        "mlm:input": [
+            {
+                "name": f"{len(contract.bands)} bands at 10 m, radiometric offset removed, no data as the mean",
+                "bands": list(contract.bands),
+                "input": {
+                    "shape": [-1, size, size, len(contract.bands)],
+                    "dim_order": _DIM_ORDER,
+                    "data_type": "float32",
+                },
+                "value_scaling": scaling,
+            }
+        ],
+        "mlm:output": [
+            {
+                "name": "class probabilities",
+                "tasks": ["scene-classification"],
+                "result": {"shape": [-1, len(CLASSES)], "dim_order": ["batch", "class"], "data_type": "float32"},
+                "classification:classes": class_objects(CLASSES),
+            }
+        ],
+        **({"mlm:hyperparameters": contract.hyperparameters} if contract.hyperparameters else {}),
+        "bands": [
+            {"name": b.name, "eo:common_name": b.common_name, "eo:center_wavelength": b.center_wavelength, "gsd": b.gsd}
+            for b in (BANDS[BAND_INDEX[name]] for name in contract.bands)
+        ],
+        "lc:version": contract.version,
+        "lc:product_levels": list(contract.product_levels),
+        "lc:resampling": contract.resampling,
+        "lc:metrics": contract.metrics,
+        "lc:training_data": list(contract.training_data),
+        **({"lc:limitations": list(contract.limitations)} if contract.limitations else {}),
+    }
+    return {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [MLM, FILE, CLASSIFICATION, EO],
+        "id": contract.name,
+        "geometry": {"type": "Polygon", "coordinates": [ring]},
+        "bbox": _WORLD,
+        "properties": properties,
+        "links": [_source_link(source) for source in contract.training_data if source.get("href")],
+        "assets": {"model": asset},
+    }
+
+
+def _source_link(source: dict[str, str]) -> dict[str, str]:
+    # STAC takes SPDX ids and "other" for a licence; the words of the contract stay in lc:training_data.
+    licence = source.get("license", "")
+    return {"rel": "derived_from", **source, "license": licence if re.fullmatch(r"[\w.+-]+", licence) else "other"}
+
+
+def contract_from_item(item: Any) -> ModelContract:
+    """Read a contract back.
+
+    Raises:
+        BadModel: the item is incomplete or wrong; the message names the field.
+    """
+    if not isinstance(item, dict):
+        raise _bad(f"it is a {type(item).__name__}, not a JSON object")
+    properties = _get(item, "properties", dict)
+    inputs = _get(properties, "mlm:input", list)
+    outputs = _get(properties, "mlm:output", list)
+    if len(inputs) != 1 or len(outputs) != 1:
+        raise _bad(f"it has {len(inputs)} inputs and {len(outputs)} outputs; one of each is supported")
+    scaling = _get(inputs[0], "value_scaling", list)
+    if not all(isinstance(s, dict) and s.get("type") == "z-score" for s in scaling):
+        raise _bad("value_scaling must be one z-score (mean, stddev) per band")
+    bands = tuple(_band_name(band) for band in _get(inputs[0], "bands", list))
+    framework = _optional(properties, "mlm:framework", str, "keras")
+    return ModelContract(
+        name=_get(properties, "mlm:name", str),
+        version=_optional(properties, "lc:version", str, "1"),
+        bands=bands,
+        product_levels=_all(_get(properties, "lc:product_levels", list), str, "lc:product_levels"),
+        mean=tuple(_finite(s, "mean", n) for n, s in enumerate(scaling)),
+        std=tuple(_finite(s, "stddev", n) for n, s in enumerate(scaling)),
+        highest=tuple(_finite(s, "maximum", n) for n, s in enumerate(scaling) if "maximum" in s),
+        chip_size=_chip_size(_get(inputs[0], "input", dict), len(bands)),
+        resampling=_get(properties, "lc:resampling", str),
+        class_names=_class_names(_get(outputs[0], "classification:classes", list)),
+        sha256=_sha256(_model_asset(item)),
+        framework=next((ours for ours, theirs in _FRAMEWORKS.items() if theirs == framework), framework),
+        framework_version=_optional(properties, "mlm:framework_version", str, ""),
+        total_parameters=_optional(properties, "mlm:total_parameters", int, 0),
+        description=_optional(properties, "description", str, ""),
+        hyperparameters=dict(_optional(properties, "mlm:hyperparameters", dict, {})),
+        metrics=dict(_optional(properties, "lc:metrics", dict, {})),
+        training_data=_training_data(_optional(properties, "lc:training_data", list, [])),
+        limitations=_all(_optional(properties, "lc:limitations", list, []), str, "lc:limitations"),
+    )
+
+
+def model_href(item: Any) -> str:
+    """Where the `.keras` file is, relative to the item.
+
+    Raises:
+        BadModel: the item has no model asset.
+    """
+    return str(_get(_model_asset(item), "href", str))
+
+
+def _model_asset(item: Any) -> dict[str, Any]:
+    for asset in _get(item, "assets", dict).values():
+        if isinstance(asset, dict) and "mlm:model" in str(asset.get("roles")):
+            return asset
+    raise _bad('it has no asset with the role "mlm:model"')
+
+
+def _sha256(asset: dict[str, Any]) -> str:
+    digest = digest_of(_get(asset, "file:checksum", str))
+    if digest is None:
+        raise _bad("file:checksum of the model asset is no SHA-256 multihash (1220...)")
+    return digest
+
+
+def _class_names(classes: list[Any]) -> tuple[str, ...]:
+    """Names in output order, which `value` must say too where it is given."""
+    for place, entry in enumerate(classes):
+        if isinstance(entry, dict) and entry.get("value", place) != place:
+            raise _bad(
+                f"classification:classes/{place} has the value {entry['value']}, but outputs are in order: {place}"
+            )
+    return tuple(_get(c, "name", str, f"classification:classes/{n}/name") for n, c in enumerate(classes))
+
+
+def _training_data(sources: list[Any]) -> tuple[dict[str, str], ...]:
+    for source in _all(sources, dict, "lc:training_data"):
+        for key, value in source.items():
+            if not isinstance(value, str):
+                raise _bad(f"lc:training_data/{key} is a {type(value).__name__}, not a text")
+    return tuple(sources)
+
+
+def _band_name(band: Any) -> str:
+    return band if isinstance(band, str) else str(_get(band, "name", str))
+
+
+def _chip_size(tensor: dict[str, Any], bands: int) -> int:
+    shape = _all(_get(tensor, "shape", list), int, "shape")
+    order = _get(tensor, "dim_order", list)
+    if order != _DIM_ORDER or len(shape) != 4 or shape[1] != shape[2] or shape[3] != bands:
+        raise _bad(
+            f"the input's shape is {list(shape)} as {order}; [-1, chip, chip, {bands}] as {_DIM_ORDER} is supported"
+        )
+    return int(shape[1])
+
+
+def _finite(container: Any, key: str, number: int) -> float:
+    where = f"mlm:input/0/value_scaling/{number}/{key}"
+    try:
+        value = float(_get(container, key, (int, float), where))
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise _bad(f"{where} is {value}")
+    return value
+
+
+def _all(values: list[Any], kind: type, key: str) -> tuple[Any, ...]:
+    wrong = next((v for v in values if not _is(v, kind)), None)
+    if wrong is not None:
+        raise _bad(f"{key} holds a {type(wrong).__name__} ({wrong!r}), not only {kind.__name__}")
+    return tuple(values)
+
+
+def _optional(container: dict[str, Any], key: str, kind: type, default: Any) -> Any:
+    return default if container.get(key) is None else _get(container, key, kind)
+
+
+def _get(container: Any, key: str, kind: type | tuple[type, ...], where: str = "") -> Any:
+    value = container.get(key) if isinstance(container, dict) else None
+    if not _is(value, kind):
+        wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
+        found = "missing" if value is None else f"a {type(value).__name__}, not a {wanted}"
+        raise _bad(f"{where or key} is {found}")
+    return value
+
+
+def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
+    # JSON's true is an int to Python; no field here is a truth value.
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _bad(problem: str) -> BadModel:
+    return BadModel(
+        f"the model's MLM item is no complete contract: {problem}",
+        remedy="complete the item; docs/your-own-model.md lists what it must say",
+    )

@@ -1,0 +1,64 @@
+"""Classify chips that are already cut: for evaluation and for notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from lc_assets.core.errors import BadModel
+from lc_assets.inference.dense.backends import normalised
+from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.raster.fill import nearest
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.radiometry import HIGHEST_DN, MIN_VALID_DN, NODATA_DN
+
+
+def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: str = "L2A") -> np.ndarray:
+    """Class probabilities of chips.
+
+    Args:
+        chips: (N, 64, 64, 12) uint16 DN in the band table's order, radiometric offset already removed; a pixel
+            with 0 in all bands has no data.
+        model: path of a model's MLM item; the shipped model by default.
+        product_level: `L1C` or `L2A`.
+
+    Returns:
+        (N, 10) float32, rows sum to 1, columns in the class table's order.
+
+    Raises:
+        BadModel: the model does not take this level, or the chips' shape is not the model's.
+    """
+    # In float32 wherever it runs: figures on a model's card are to be the same everywhere.
+    engine = open_model(model or SHIPPED, "float32")
+    contract = engine.contract
+    if product_level not in contract.product_levels:
+        raise BadModel(
+            f"it was made for {' and '.join(contract.product_levels)}, not for {product_level}",
+            asset=f"model {contract.name}",
+            remedy="name the chips' true product level, or use another model",
+        )
+    expected = (contract.chip_size, contract.chip_size, len(BAND_NAMES))
+    if chips.ndim != 4 or chips.shape[1:] != expected:
+        raise BadModel(
+            f"chips of shape {chips.shape} were given, (N, {', '.join(map(str, expected))}) are needed",
+            asset=f"model {contract.name}",
+            remedy=f"give all {len(BAND_NAMES)} bands last, in the order {' '.join(BAND_NAMES)}",
+        )
+    seen, valid = _filled(chips)
+    return engine.probabilities(normalised(contract, seen[..., list(contract.band_indices)], valid))
+
+
+def _filled(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Chips whose pixels without data show their nearest neighbours, as in a scene; and (N, 64, 64) bool, which do."""
+    usable = (chips != NODATA_DN).any(axis=-1) & (chips <= HIGHEST_DN).all(axis=-1)
+    if usable.all():
+        return chips, usable
+    chips = chips.copy()
+    whole = (slice(None), slice(None))
+    for chip, known in zip(chips, usable, strict=True):
+        hidden, source = nearest(known, sum(known.shape), whole)
+        pixels = chip.reshape(-1, chip.shape[-1])
+        pixels[hidden] = pixels[source]
+        known.ravel()[hidden] = True
+    return np.maximum(chips, MIN_VALID_DN), usable

@@ -1,0 +1,225 @@
+"""What may leave the store, and how: intermediates of finished scenes, and what dead processes have left behind.
+
+Nothing is half removed: what says that a folder is complete (its manifest, its stack) goes first, so that a folder of
+which some files are left reads as "not in the store", and the next call removes the rest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Set
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from lc_assets.core.errors import BadReference, StoreError
+from lc_assets.defs.io_managers.resampled_stack import STACK_COG
+from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, alone
+from lc_assets.sentinel2.bands.stack import STACK_VRT
+from lc_assets.sentinel2.item.scene import checked_id
+from lc_assets.store.layout import ABANDONED_SECONDS, SceneFolder, Store, is_abandoned
+from lc_assets.store.lease import SECONDS
+from lc_assets.store.paths import Place, files_below, files_in, remove_tree, work_folder
+
+
+class Keep(str, Enum):
+    """Which intermediates of a finished scene stay."""
+
+    RAW = "raw"
+    """The raw bands: the stack goes."""
+    STACK = "stack"
+    """The stack: the raw bands go, where the stack is a written one; a virtual one reads its pixels from them."""
+    NONE = "none"
+    """Neither."""
+
+
+@dataclass
+class Amount:
+    """What is, or was, removed: files, and their bytes, in so many scenes or folders."""
+
+    places: int = 0
+    files: int = 0
+    size: int = 0
+
+    def add(self, files: int, size: int) -> None:
+        """One place more, if anything is to be removed there."""
+        if files:
+            self.places, self.files, self.size = self.places + 1, self.files + files, self.size + size
+
+
+@dataclass
+class Plan:
+    """What the store would lose.
+
+    Attributes:
+        intermediates, left_overs: how much.
+        items: scenes of which something would be removed.
+        stages: folders of dead stagings.
+        virtual: scenes that keep their raw bands because a virtual stack reads from them.
+    """
+
+    intermediates: Amount = field(default_factory=Amount)
+    left_overs: Amount = field(default_factory=Amount)
+    items: list[str] = field(default_factory=list)
+    stages: list[Path] = field(default_factory=list)
+    virtual: int = 0
+
+
+def plan_store(store: Store, finished: Set[str], gone: Set[str], busy: Set[str], keep: Keep | None) -> Plan:
+    """Look what may be removed.
+
+    Args:
+        store: where.
+        finished: scenes whose products are made and up to date.
+        gone: scenes whose item has gone: nobody will go on with what was fetched of them.
+        busy: scenes that are left alone.
+        keep: the policy; None leaves all intermediates.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    plan = Plan()
+    with _told(store):
+        started = set(_fetched(store))
+        for item in sorted((finished if keep else set()) | started):
+            if item in busy:
+                continue
+            folder = store.scene(item)
+            ours = _intermediates(folder, keep) if keep and item in finished else []
+            plan.virtual += keep is Keep.STACK and item in finished and _is_virtual(folder)
+            left = _incoming(folder, is_over=item in finished or item in gone) if item in started else []
+            plan.intermediates.add(len(ours), sum(size for _, size in ours))
+            plan.left_overs.add(len(left), sum(size for _, size in left))
+            if ours or left:
+                plan.items.append(item)
+        for stage in _stages(store):
+            plan.stages.append(stage)
+            sizes = [size for _, size in files_below(stage)]
+            plan.left_overs.add(max(1, len(sizes)), sum(sizes))
+    return plan
+
+
+def remove(
+    folder: SceneFolder,
+    keep: Keep | None,
+    *,
+    finished: bool,
+    gone: bool,
+    is_busy: Callable[[str], bool],
+    lease_seconds: float = SECONDS,
+) -> tuple[Amount, Amount] | None:
+    """Remove a scene's intermediates (if it is finished) and left-overs: how much of each; None if it is in use, by
+    now.
+
+    `lease_seconds`: after so long without renewal a fetch's lease is taken for a dead one's.
+
+    Raises:
+        StoreError: something cannot be removed; what was removed before is in order.
+    """
+    with _told(folder), ExitStack() as held:
+        try:
+            if folder.incoming.parent.is_dir() or folder.lease:  # else nobody fetches here
+                # A killed fetch leaves its lease. Waiting shows that nobody renews it: a sixth longer than
+                # a lease lives without renewal (35 s), for who waits looks at it once a second.
+                wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
+                held.enter_context(
+                    alone(folder.incoming, folder.item, folder.lease, wait=wait, lease_seconds=lease_seconds)
+                )
+        except StoreError as error:
+            if error.transient:
+                return None
+            raise
+        if is_busy(folder.item):
+            return None
+        files = _intermediates(folder, keep) if keep and finished else []
+        for place, _ in files:
+            place.unlink(missing_ok=True)
+        if files and keep in (Keep.RAW, Keep.NONE):
+            remove_tree(folder.resampled_stack)
+        left = _incoming(folder, is_over=finished or gone)
+        if left:
+            remove_tree(folder.incoming)
+    gone_files, left_files = Amount(), Amount()
+    gone_files.add(len(files), sum(size for _, size in files))
+    left_files.add(len(left), sum(size for _, size in left))
+    return gone_files, left_files
+
+
+def remove_stage(stage: Path) -> Amount:
+    """Remove the folder of a dead staging.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    amount = Amount()
+    with _told(stage):
+        if is_abandoned(stage):
+            sizes = [size for _, size in files_below(stage)]
+            remove_tree(stage)
+            amount.add(max(1, len(sizes)), sum(sizes))
+    return amount
+
+
+def is_finished(folder: SceneFolder) -> bool:
+    """Whether the products are in the store, whatever Dagster says."""
+    return {folder.classified.name, folder.catalog.name} <= files_in(folder.folder).keys()
+
+
+def _intermediates(folder: SceneFolder, keep: Keep | None) -> list[tuple[Place, int]]:
+    """(file, bytes), in the order of removal: what says that a folder is complete is the first of it."""
+    if keep is None or not is_finished(folder):
+        return []
+    found: list[tuple[Place, int]] = []
+    if keep in (Keep.RAW, Keep.NONE):
+        files = sorted(files_below(folder.resampled_stack), key=lambda file: str(file[0]))
+        found += sorted(files, key=lambda file: file[0].name not in (STACK_VRT, STACK_COG))
+    if keep is Keep.NONE or (keep is Keep.STACK and STACK_COG in files_in(folder.resampled_stack)):
+        files = sorted(files_below(folder.raw_bands), key=lambda file: str(file[0]))
+        # The item stays: what the written STAC item was made from.
+        raw = [file for file in files if file[0] != folder.raw_bands / ITEM]
+        found += sorted(raw, key=lambda file: file[0].name != MANIFEST)
+    return found
+
+
+def _is_virtual(folder: SceneFolder) -> bool:
+    return STACK_COG not in files_in(folder.resampled_stack) and MANIFEST in files_in(folder.raw_bands)
+
+
+def _incoming(folder: SceneFolder, *, is_over: bool) -> list[tuple[Place, int]]:
+    """What a fetch has left, unless the next attempt may go on from there."""
+    if not folder.incoming.is_dir() or not (is_over or _is_old(folder.incoming)):
+        return []
+    return list(files_below(folder.incoming)) or [(folder.incoming, 0)]
+
+
+def _fetched(store: Store) -> Iterator[str]:
+    """Scenes with something on its way. It lies on this machine, also where the store does not."""
+    for incoming in (work_folder(store.root) / "scenes").glob("*/.raw_bands.incoming"):
+        with suppress(BadReference):  # not one of ours
+            yield checked_id(incoming.parent.name)
+
+
+def _stages(store: Store) -> Iterator[Path]:
+    root = work_folder(store.root)
+    for pattern in (".*.part", "models/.*.part", "scenes/.*.part", "scenes/*/.*.part", "scenes/*/agreement/.*.part"):
+        yield from (stage for stage in sorted(root.glob(pattern)) if is_abandoned(stage))
+
+
+def _is_old(place: Path) -> bool:
+    """Neither the folder nor a file in it has changed for a day."""
+    newest = max([place.stat().st_mtime, *(path.stat().st_mtime for path in place.iterdir())])
+    return time.time() - newest > ABANDONED_SECONDS
+
+
+@contextmanager
+def _told(what: Store | SceneFolder | Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = what.root if isinstance(what, Store) else what.folder if isinstance(what, SceneFolder) else what
+        raise StoreError(
+            f"{error.filename or where} cannot be looked at or removed ({error.strerror or error})",
+            item=what.item if isinstance(what, SceneFolder) else None,
+            remedy="check the permissions there, then run it again: it goes on with what is left",
+        ) from None

@@ -1,0 +1,188 @@
+"""What a tick of the sensor decides: which items are new, which versions replace which, where to look next.
+
+Nothing here speaks to Dagster's sensor machinery; `lc_assets.defs.sensors` turns the outcome into run requests.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, Sweep
+from lc_assets.operations.watch import Reprocessed, Watch
+from lc_assets.sentinel2.acquisition import family, is_newer_version, is_older_version
+from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.sentinel2.search.query import Query
+from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.sentinel2.search.registry import Registry
+
+SECONDS = 20.0
+"""No further search is begun after so long: a tick that takes a minute is cut off by Dagster."""
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What one look at the catalog gave: items by id, and the position afterwards."""
+
+    documents: dict[str, Document]
+    sweep: Sweep
+    words: str
+
+
+@dataclass
+class Decision:
+    """What is to be done.
+
+    Attributes:
+        run: new scenes, to be registered and run.
+        replacing: old version's id -> id of the new one, of those in `run`.
+        skipped: id -> why it is not run.
+        more: whether there were more than could be taken at once.
+    """
+
+    run: list[Scene] = field(default_factory=list)
+    replacing: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    more: bool = False
+
+
+def look(
+    watch: Watch, query: Callable[[datetime, datetime], Any], catalog: Catalog, sweep: Sweep, now: datetime
+) -> Seen:
+    """Search the last days, and the next stretch of the sweep.
+
+    Args:
+        watch: what is watched.
+        query: the search for a stretch of time.
+        catalog: where.
+        sweep: position.
+        now: the present.
+
+    Raises:
+        LandCoverError: the API cannot be reached, or answers half. Nothing is known then, and the position stays.
+    """
+    started = time.monotonic()
+    begin, end = watch.span(now)
+    if begin >= end:
+        return Seen({}, sweep, f"the watched time begins at {begin:%Y-%m-%d}")
+    recent = max(begin, end - timedelta(days=watch.recent_days))
+    documents: dict[str, Document] = {}
+    if watch.recent_days:
+        _gather(catalog, query(recent, end), documents, MANY)
+    stretch = sweep.stretch(begin, end)
+    words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {len(documents)} items"
+    if time.monotonic() - started > SECONDS:
+        return Seen(documents, sweep, f"{words}; the API was too slow to look further")
+    older: dict[str, Document] = {}
+    # The shortest stretch is looked at as a whole: it cannot be parted.
+    complete = _gather(catalog, query(*stretch), older, MANY if sweep.days > LEAST_DAYS else None)
+    words += f"; at {stretch[0]:%Y-%m-%d %H:%M} to {stretch[1]:%Y-%m-%d %H:%M}: {len(older)}"
+    documents |= older
+    # A stretch that is too full is looked at in parts; what was seen of it is none the less there.
+    return Seen(documents, sweep.after(stretch, len(older), end) if complete else sweep.shorter(), words)
+
+
+def _gather(catalog: Catalog, query: Query, into: dict[str, Document], most: int | None) -> bool:
+    """Add what a search finds, `most` and a page at most; whether that was all."""
+    begun = time.monotonic()
+    for page in catalog.search(query):
+        if time.monotonic() - begun > SECONDS:
+            raise LandCoverError(
+                f"{catalog.url} needs more than {SECONDS:.0f} s for one look",
+                remedy="watch a smaller area, or a box instead of many tiles",
+                transient=True,
+            )
+        into.update((str(item.get("id")), item) for item in page)
+        if most is not None and len(into) > most:
+            return False
+    return True
+
+
+def decide(
+    documents: dict[str, Document],
+    wanted: Sequence[str],
+    known: Set[str],
+    *,
+    rule: Reprocessed,
+    most: int,
+    registry: Registry,
+) -> Decision:
+    """Which of the wanted items are run.
+
+    Args:
+        documents: items by id.
+        wanted: ids of those that have never been run, known or not.
+        known: all partition keys.
+        rule: what becomes of another version of a known acquisition.
+        most: no more than so many.
+        registry: where known items are found.
+    """
+    decision = Decision()
+    # What cannot be used must not stand in the way of another version that can.
+    usable: dict[str, Scene] = {}
+    for item in wanted:
+        try:
+            usable[item] = registry.catalog.parse(documents[item])
+        except LandCoverError as error:
+            decision.skipped[item] = str(error)
+    documents = {item: document for item, document in documents.items() if item not in decision.skipped}
+    relatives = _relatives(list(usable), known, documents, registry)
+    for item in sorted(usable, key=lambda item: str((documents[item].get("properties") or {}).get("datetime"))):
+        document = documents[item]
+        others = [other for other in relatives.get(family(item) or "", ()) if other.get("id") != item]
+        newer = [str(other["id"]) for other in others if is_newer_version(other, document)]
+        if rule is Reprocessed.REPLACE and newer:
+            decision.skipped[item] = f"{newer[0]} is a newer version of it"
+            continue
+        if rule is Reprocessed.FIRST:
+            older = [str(other["id"]) for other in others if is_older_version(other, document)]
+            if _came_first(older, newer, known, list(usable)):
+                decision.skipped[item] = f"{(older + newer)[0]} is another version of it, and came first"
+                continue
+        if len(decision.run) >= most:
+            decision.more = True
+            break
+        decision.run.append(usable[item])
+        if rule is Reprocessed.REPLACE:
+            older = [str(other["id"]) for other in others if is_newer_version(document, other)]
+            decision.replacing |= dict.fromkeys((other for other in older if other in known), item)
+    return decision
+
+
+def _came_first(older: list[str], newer: list[str], known: Set[str], wanted: Sequence[str]) -> bool:
+    """Known versions came first; of those that come together, the oldest does."""
+    return any(other in known and other not in wanted for other in older + newer) or any(o in wanted for o in older)
+
+
+def _relatives(
+    wanted: Sequence[str], known: Set[str], documents: dict[str, Document], registry: Registry
+) -> dict[str, list[Document]]:
+    """Family -> items of it, of the families that are wanted: those that are known, and those that have come."""
+    families = {name for item in wanted if (name := family(item))}
+    found: dict[str, dict[str, Document]] = defaultdict(dict)
+    for item in documents:
+        if (name := family(item)) in families and name:
+            found[name][item] = documents[item]
+    # Most ids differ in their first characters: the families' beginnings sort out nearly all of 100,000 keys at once.
+    heads = tuple({name[:4] for name in families})
+    for item in known if families else ():
+        name = family(item) if item.startswith(heads) else None
+        if name in families and name and item not in found[name] and registry.store.registered(item).exists():
+            try:
+                found[name][item] = registry.find(item).document
+            except LandCoverError:
+                continue  # registered by an earlier release that accepted it: it replaces nothing
+    return {name: list(items.values()) for name, items in found.items()}
+
+
+def without(sweep: Sweep, gone: Iterable[str], known: Set[str]) -> Sweep:
+    """The position without old versions that are gone."""
+    left = {old: new for old, new in sweep.replacing.items() if old in known and old not in set(gone)}
+    return replace(sweep, replacing=left)

@@ -1,0 +1,76 @@
+"""Which code and which model this process has, and the refusal to work with others than the ones that are meant.
+
+A run carries both as tags (`CODE_TAG`, `MODEL_TAG`): whoever executes it may run on another machine, and may have been
+installed or set otherwise than whoever queued it.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import socket
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import lc_assets
+from lc_assets.core.errors import BadModel, LandCoverError
+
+MODEL_TAG = "lc_assets/model"
+"""Run tag: fingerprint of the model that the run was queued for."""
+CODE_TAG = "lc_assets/code"
+"""Run tag: the code that the run was queued for, as `code_identity` tells it."""
+
+_AGAIN = "then run it again (`lc-assets backfill`)"
+
+
+@functools.cache
+def code_identity() -> str:
+    """The package's version and a digest of its Python files: `0.3.0-1f0e5c7a9b2d`.
+
+    Read once per process, so call it early: what matters is the code that was imported, not what lies on the disk
+    later.
+    """
+    home = Path(lc_assets.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix()):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(home).as_posix()} {len(content)}\n".encode() + content)
+    try:
+        release = version("lc-assets")
+    except PackageNotFoundError:  # a copy on the path that was never installed
+        release = "unversioned"
+    return f"{release}-{digest.hexdigest()[:12]}"
+
+
+def check_pins(tags: Mapping[str, str], fingerprint: str | None, item: str, asset: str) -> None:
+    """Refuse a run that was queued for other code or another model than this process has.
+
+    Args:
+        tags: of the run; one without pins is welcome anywhere.
+        fingerprint: of the model that this process has; None where none could be read.
+        item: STAC item id, for the message.
+        asset: for the message.
+
+    Raises:
+        BadModel: another model is meant.
+        LandCoverError: other code is meant.
+    """
+    here = socket.gethostname()
+    meant = tags.get(MODEL_TAG)
+    if meant and meant != fingerprint:
+        raise BadModel(
+            f"this run was queued for model {meant}, the process on {here} that executes it has "
+            f"{fingerprint or 'none that can be read'}",
+            item=item,
+            asset=asset,
+            remedy=f"start the worker on {here}, and whoever queues runs, with the same LC_ASSETS_MODEL, {_AGAIN}",
+        )
+    meant = tags.get(CODE_TAG)
+    if meant and meant != code_identity():
+        raise LandCoverError(
+            f"this run was queued for lc_assets {meant}, the process on {here} that executes it has {code_identity()}",
+            item=item,
+            asset=asset,
+            remedy=f"install the same version on {here} and where runs are queued, restart both, {_AGAIN}",
+        )

@@ -1,0 +1,134 @@
+"""Which of Dagster's own records may go, and which scenes are in use.
+
+Dagster deletes a run with all of its events, the materialisations among them: a scene that is done would look as if it
+had never been. So a run stays while anything rests on it: the newest materialisation of any partition of any asset; or,
+as the newest run of a scene, what tells that it failed, or was taken out by a person, and is not to be run anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import dagster as dg
+import sqlalchemy as sa
+from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
+from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+from lc_assets.operations.records import newest
+from lc_assets.operations.status import PARTITION_TAG, waiting_items
+
+BACKFILL_TAG = "dagster/backfill"
+_UNDER_WAY = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
+_PAGE = 500
+
+
+@dataclass
+class OldRuns:
+    """Finished runs that are older than a limit.
+
+    Attributes:
+        runs: ids of those that may go.
+        rested_on: how many stay because a newest materialisation rests on them.
+        last: how many stay as the newest run of their scene.
+        in_use: how many stay because a backfill under way counts them.
+    """
+
+    runs: list[str] = field(default_factory=list)
+    rested_on: int = 0
+    last: int = 0
+    in_use: int = 0
+
+
+class InUse:
+    """Whether a scene is in use now: a run of it is queued or under way, or a backfill is yet to queue one."""
+
+    def __init__(self, instance: dg.DagsterInstance, definitions: dg.Definitions) -> None:
+        """Nothing is asked yet."""
+        self._instance, self._definitions = instance, definitions
+        self._backfills: list[str] | None = None
+        self._waiting: set[str] = set()
+
+    def __call__(self, item: str) -> bool:
+        """Asked anew at each call; of backfills, whenever there is another one."""
+        unfinished = dg.RunsFilter(tags={PARTITION_TAG: item}, statuses=[*NOT_FINISHED_STATUSES])
+        if self._instance.get_runs(unfinished, limit=1):
+            return True
+        return item in self.all(again=False)
+
+    def all(self, *, again: bool = True) -> set[str]:
+        """All scenes that are in use; with `again` off, of runs only those of the last time."""
+        under_way = sorted(_backfills(self._instance))
+        if again or under_way != self._backfills:
+            self._waiting, self._backfills = waiting_items(self._instance, self._definitions), under_way
+        return self._waiting
+
+
+def old_runs(instance: dg.DagsterInstance, before: datetime) -> OldRuns:
+    """Finished runs that have not changed since a moment (with a zone), apart by what rests on them."""
+    old = OldRuns()
+    rested_on = _rested_on(instance)
+    counted = _backfills(instance)
+    seen: set[str] = set()
+    for record in _all_runs(instance):  # newest first
+        run = record.dagster_run
+        scene = run.tags.get(PARTITION_TAG)
+        is_last = scene is not None and scene not in seen
+        seen.update((scene,) if scene else ())
+        if run.status not in FINISHED_STATUSES or record.update_timestamp.timestamp() >= before.timestamp():
+            continue
+        if run.run_id in rested_on:
+            old.rested_on += 1
+        elif run.tags.get(BACKFILL_TAG) in counted:
+            old.in_use += 1
+        elif is_last:
+            old.last += 1
+        else:
+            old.runs.append(run.run_id)
+    return old
+
+
+def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Delete a run, its events and its logs. The run itself goes last, so that one that is deleted half is found
+    again."""
+    instance.compute_log_manager.delete_logs(prefix=[run_id])
+    instance.event_log_storage.delete_events(run_id)
+    instance.delete_run(run_id)
+
+
+def _backfills(instance: dg.DagsterInstance) -> set[str]:
+    """Ids of backfills under way."""
+    return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=_UNDER_WAY))}
+
+
+def _all_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
+    cursor = None
+    while page := instance.get_run_records(limit=_PAGE, cursor=cursor, order_by="id", ascending=False):
+        yield from page
+        cursor = page[-1].dagster_run.run_id
+
+
+def _rested_on(instance: dg.DagsterInstance) -> set[str]:
+    """Runs that made what is the newest materialisation of a partition, or of an asset without any."""
+    runs: set[str] = set()
+    for asset in instance.all_asset_keys():
+        records = sorted(newest(instance, asset).values())
+        for start in range(0, len(records), _PAGE):
+            runs |= _makers(instance, records[start : start + _PAGE])
+    for record in instance.get_asset_records():
+        last = record.asset_entry.last_materialization_record
+        runs |= {last.run_id} if last else set()
+    return runs
+
+
+def _makers(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
+    """Runs of event records, by a query of ours: Dagster's own would read the records, which hold pictures."""
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)  # all of Dagster's own are
+    table = SqlEventLogStorageTable
+    with storage.index_connection() as connection:
+        rows = connection.execute(sa.select(table.c.run_id).where(table.c.id.in_(records)))
+        return {str(row[0]) for row in rows}

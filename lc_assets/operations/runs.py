@@ -1,0 +1,166 @@
+"""Run scenes from the command line: register partitions, materialise them in this process, tell what became of each."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import dagster as dg
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+
+from lc_assets.core.errors import without_query
+from lc_assets.defs.assets import SCENE_ASSETS
+from lc_assets.defs.jobs import CLASSIFY
+from lc_assets.defs.partitions import SCENES
+from lc_assets.store.layout import is_alive
+
+HOST_TAG = "lc_assets/host"
+PID_TAG = "lc_assets/pid"
+_INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
+_RUN_AGAIN = "it was interrupted -> run it again"
+ASSET_NAMES: tuple[str, ...] = tuple(asset.key.to_user_string() for asset in SCENE_ASSETS)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one scene.
+
+    Attributes:
+        item: STAC item id.
+        run_id: Dagster run.
+        error: why it failed, or None.
+        metadata: asset name -> what it reported, plain values.
+        seconds: wall time of the run.
+        interrupted: somebody has ended it.
+        warnings: what checks that failed without stopping it say.
+    """
+
+    item: str
+    run_id: str
+    error: str | None
+    seconds: float
+    metadata: dict[str, dict[str, Any]] = field(default_factory=dict)
+    interrupted: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
+    """Add partition keys; the ones that are new."""
+    known = set(instance.get_dynamic_partitions(SCENES))
+    new = [item for item in dict.fromkeys(items) if item not in known]
+    if new:
+        instance.add_dynamic_partitions(SCENES, new)
+    return new
+
+
+def run_scene(
+    definitions: dg.Definitions,
+    instance: DagsterInstance,
+    item: str,
+    config: dict[str, Any],
+    *,
+    verbose: bool = False,
+    on_asset: Callable[[str], None] = lambda name: None,
+    job: str = CLASSIFY,
+) -> Outcome:
+    """Materialise the assets of a job for one partition in this process; by default, those of a scene. A failure is an
+    outcome, not an exception."""
+    work = definitions.resolve_job_def(job)
+    run_id = str(uuid4())
+    level = "INFO" if verbose else "CRITICAL"
+    started = time.perf_counter()
+    with _watched(instance, run_id, on_asset):
+        result = work.execute_in_process(
+            run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
+            instance=instance,
+            partition_key=item,
+            raise_on_error=False,
+            run_id=run_id,
+            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+        )
+    metadata = {
+        event.asset_key.to_user_string(): {k: v.value for k, v in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+    error = None if result.success else _why(result)
+    interrupted = error is not None and error.endswith(_RUN_AGAIN)
+    warnings = [
+        f"{check.check_name}: {check.description}"
+        for check in result.get_asset_check_evaluations()
+        if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
+    ]
+    return Outcome(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
+
+
+def heal(instance: DagsterInstance) -> int:
+    """Mark runs of dead `lc-assets` processes on this host as failed, so that none stays "started" for ever; how
+    many."""
+    healed = 0
+    filters = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()})
+    for run in instance.get_runs(filters):
+        pid = int(run.tags.get(PID_TAG, "0"))
+        if pid and not is_alive(pid):
+            instance.report_run_failed(run, "the lc-assets process that executed this run has died")
+            healed += 1
+    return healed
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """The message for a person: a Failure's description, else the innermost error."""
+    for event in result.all_events:
+        if event.is_step_failure:
+            data = event.step_failure_data
+            error = data.error
+            while error is not None and error.cause is not None:
+                error = error.cause
+            if data.user_failure_data is not None and data.user_failure_data.description:
+                return data.user_failure_data.description
+            if error and error.cls_name in _INTERRUPTED:
+                return f"asset {event.step_key}: {_RUN_AGAIN}"
+            text = (error.message.strip() if error else "") or "unknown error"
+            if error and error.cls_name == "ValidationError":  # pydantic's: a value of the run's config is out of range
+                _, field_, reason, *_ = [*(line.strip() for line in text.splitlines()), "", ""]
+                return (
+                    f"asset {event.step_key}: its config {field_} is wrong: {reason.split(' [')[0]} -> mend the config"
+                )
+            if error and error.cls_name == "Failure":
+                return without_query(text.removeprefix("dagster._core.definitions.events.Failure: "))
+            return without_query(
+                f"asset {event.step_key}: unexpected {text.splitlines()[0]} (a fault of lc_assets: please report)"
+            )
+    return "the run did not succeed"
+
+
+@contextmanager
+def _watched(instance: DagsterInstance, run_id: str, on_asset: Callable[[str], None]) -> Iterator[None]:
+    """Call `on_asset` as assets are materialised, from a thread that follows the run's event log."""
+    done = threading.Event()
+
+    def follow() -> None:
+        seen: set[str] = set()
+        while True:
+            last = done.wait(0.25)
+            for event in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
+                key = event.dagster_event.asset_key if event.dagster_event else None
+                name = key.to_user_string() if key else ""
+                if name and name not in seen:
+                    seen.add(name)
+                    on_asset(name)
+            if last:
+                return
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(timeout=10)

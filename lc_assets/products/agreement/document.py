@@ -1,0 +1,141 @@
+"""What is written down of a comparison: `agreement.json`, one document for machines and people."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import lc_assets
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.products.agreement.compare import Comparison
+from lc_assets.products.agreement.crosswalk import as_rows
+from lc_assets.products.agreement.estimators import Estimate, Estimates
+from lc_assets.products.agreement.references import Reference, shown
+
+METHOD = (
+    "Stratified estimators of Olofsson et al. (2014), doi:10.1016/j.rse.2014.02.015, eqs 1-11; strata are the map's "
+    "groups; intervals are 95 %. full_count: the same figures over all scored pixels, without a sample."
+)
+CAVEATS = (
+    "Agreement is not accuracy: the reference is a map with errors of its own, of another time and, where groups merge "
+    "classes, of coarser legend.",
+    "The interval spans the error of the sample only; what the sample estimates, the full count knows. Where the "
+    "sample met no disagreement in a group the standard error comes out as 0, and the interval says nothing.",
+    "Pixels whose class corresponds to nothing in the other legend are counted and left out: see not_scored.",
+)
+
+
+def document_of(
+    compared: Comparison, reference: Reference, classes: ClassMap, sha256: str, samples: int, seed: int
+) -> dict[str, Any]:
+    """All figures of a comparison and where they come from. JSON-compatible; without tokens and query strings.
+
+    Args:
+        compared: the comparison.
+        reference: what with.
+        classes: the map.
+        sha256: of the map's file.
+        samples, seed: what was asked for.
+    """
+    table, area = compared.crosswalk, classes.grid.pixel_area
+    return {
+        "item": classes.item,
+        "map": {
+            "file": classes.path.name,
+            "sha256": sha256,
+            "model": classes.tags.get("MODEL"),
+            "model_sha256": classes.tags.get("MODEL_SHA256"),
+            "stride": classes.tags.get("STRIDE"),
+        },
+        "reference": {
+            "name": reference.name,
+            "title": reference.title,
+            "year": reference.year,
+            "version": reference.version,
+            "attribution": reference.attribution,
+            "accuracy": reference.accuracy,
+            "rasters": shown(reference.tiles),
+        },
+        "crosswalk": {
+            "name": table.name,
+            "sha256": table.sha256,
+            "groups": list(table.groups),
+            "table": as_rows(table),
+        },
+        "pixels": {
+            "map": int(classes.pixels.sum()),
+            "map_nodata": compared.map_nodata,
+            "reference_nodata": compared.reference_nodata,
+            "compared": compared.compared,
+            "scored": compared.scored,
+        },
+        "not_scored": not_scored(compared),
+        "full_count": {"matrix": compared.matrix.tolist(), **_figures(compared, compared.full, _known, area)},
+        "sample": {
+            "asked": samples,
+            "seed": seed,
+            "pixels": int(compared.sample.sum()),
+            "matrix": compared.sample.tolist(),
+            "proportions": [[_rounded(share) for share in row] for row in compared.estimates.proportions.tolist()],
+            **_figures(compared, compared.estimates, _estimated, area),
+        },
+        "method": METHOD,
+        "caveats": list(CAVEATS),
+        "software": f"lc_assets {lc_assets.__version__}",
+    }
+
+
+def not_scored(compared: Comparison) -> list[dict[str, Any]]:
+    """Which classes of either side were left out, of how many pixels, why. (A pixel may be in two of these lines.)"""
+    table = compared.crosswalk
+    rows = [
+        {"side": side, "code": entry.code, "class": entry.name, "pixels": int(pixels), "why": entry.comment}
+        for side, entries, counts in (
+            ("map", table.map, compared.counts.sum(axis=1)),
+            ("reference", table.reference, compared.counts.sum(axis=0)),
+        )
+        for entry, pixels in zip(entries, counts, strict=False)
+        if pixels and entry.group not in table.groups
+    ]
+    strange = int(compared.counts[:, -1].sum())
+    if strange:
+        codes = ", ".join(map(str, compared.unlisted[:20]))
+        why = "the crosswalk does not list it"
+        rows.append({"side": "reference", "code": None, "class": f"code {codes}", "pixels": strange, "why": why})
+    return rows
+
+
+def _figures(compared: Comparison, found: Estimates, written: Callable[..., Any], area: float) -> dict[str, Any]:
+    rows = zip(compared.crosswalk.groups, found.users, found.producers, found.areas, strict=True)
+    return {
+        "overall": written(found.overall),
+        "groups": [
+            {
+                "group": group,
+                "users": written(users),
+                "producers": written(producers),
+                "reference_area": written(share),
+                "reference_hectares": written(share, area * compared.scored),
+            }
+            for group, users, producers, share in rows
+        ],
+    }
+
+
+def _known(found: Estimate, unit: float = 1.0) -> float | None:
+    """A figure of the full count; null is n/a."""
+    return _rounded(found.value, unit)
+
+
+def _estimated(found: Estimate, unit: float = 1.0) -> dict[str, Any]:
+    """A figure from the sample; null is n/a."""
+    low, high = found.interval or (None, None)
+    return {
+        "value": _rounded(found.value, unit),
+        "standard_error": _rounded(found.error, unit),
+        "interval": [_rounded(low, unit), _rounded(high, unit)],
+    }
+
+
+def _rounded(value: float | None, unit: float = 1.0) -> float | None:
+    return None if value is None or value != value else round(value * unit, 6)

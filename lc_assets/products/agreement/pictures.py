@@ -1,0 +1,42 @@
+"""Pictures of a comparison, small: they are kept in Dagster's event log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from lc_assets.products.agreement.compare import AGREE, COLOURS, DISAGREE, LEGEND, Comparison
+from lc_assets.raster.render import shown_codes, with_legend
+from lc_assets.training.evaluation.charts import matrix_chart
+
+SIDE = 480
+"""Pixels that a picture is wide at most."""
+_MAP_SIDE = 340
+
+
+def disagreement_picture(raster: Path, compared: Comparison) -> bytes:
+    """PNG of the disagreement raster with its legend: shares of the scored pixels, and what is not scored."""
+    codes, pixel_size = shown_codes(raster, _MAP_SIDE)
+    agree = compared.full.overall.value
+    shares = {} if agree is None else {AGREE: f"  {100 * agree:.1f} %", DISAGREE: f"  {100 - 100 * agree:.1f} %"}
+    lines = [(COLOURS[code], f"{name}{shares.get(code, '')}") for code, name in LEGEND.items()]
+    return with_legend(disagreement_image(codes), lines, pixel_size)
+
+
+def disagreement_image(codes: np.ndarray) -> Image.Image:
+    """(rows, columns) codes of a disagreement raster as an RGB image."""
+    lookup = np.zeros((256, 3), np.uint8)
+    for code, rgb in COLOURS.items():
+        lookup[code] = rgb
+    return Image.fromarray(lookup[codes])
+
+
+def matrix_picture(compared: Comparison) -> bytes:
+    """PNG of the error matrix over all scored pixels: the map's groups down, the reference's across, in percent of the
+    scored area."""
+    matrix = compared.matrix
+    shares = 100 * matrix / max(int(matrix.sum()), 1)
+    cells = [[f"{share:.1f}" if share >= 0.05 else "" for share in row] for row in shares.tolist()]
+    return matrix_chart(matrix, cells, compared.crosswalk.groups, "map (rows), reference (columns), % of area", SIDE)

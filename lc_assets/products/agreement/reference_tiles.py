@@ -1,0 +1,121 @@
+"""A reference's rasters, open: GeoTIFFs of class codes, local or remote, read by windows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from lc_assets.core.errors import BadBand
+from lc_assets.products.agreement.references import Tile
+from lc_assets.remote.range_reader import RemoteFile
+from lc_assets.remote.retry import Patience
+from lc_assets.store.paths import gdal_name
+
+NONE = (1 << 16) - 1
+"""What stands for "no data" where a raster declares none."""
+_LARGEST_BLOCK = 1 << 26
+"""Pixels of a block: a strip of a whole large mosaic, and no bomb."""
+_KINDS = ("uint8", "uint16", "int16")
+_REMEDY = "name a GeoTIFF of class codes, one band of 8 or 16 bit whole numbers with a CRS"
+
+
+@dataclass(frozen=True)
+class OpenTile:
+    """An open raster.
+
+    Attributes:
+        shown: its path or unsigned URL.
+        dataset: rasterio's.
+        nodata: the code that says that it knows nothing.
+        file: where it comes over the network.
+    """
+
+    shown: str
+    dataset: DatasetReader
+    nodata: int
+    file: RemoteFile | None = None
+
+    def read(self, window: Window) -> np.ndarray:
+        """(rows, columns) uint16 codes of a window.
+
+        Raises:
+            BadBand: it cannot be read.
+        """
+        with _told(self.shown, self.file):
+            return self.dataset.read(1, window=window).astype(np.uint16)
+
+
+@contextmanager
+def opened(tiles: Sequence[Tile], patience: Patience) -> Iterator[list[OpenTile]]:
+    """All tiles of a reference, open.
+
+    Raises:
+        BadBand: one cannot be read (transient where the network is at fault), or is no GeoTIFF of class codes.
+    """
+    with ExitStack() as stack:
+        yield [stack.enter_context(_opened(tile, patience)) for tile in tiles]
+
+
+@contextmanager
+def _opened(tile: Tile, patience: Patience) -> Iterator[OpenTile]:
+    file = RemoteFile(tile.place, patience) if isinstance(tile.place, str) else None
+    # One driver, full resolution: overviews of class codes may have been made by anything.
+    options = {"driver": "GTiff", "OVERVIEW_LEVEL": "NONE"}
+    with _told(tile.shown, file):
+        if file:  # a name of its own: GDAL may remember what it knows of one
+            dataset = rasterio.open(f"{uuid4().hex}/reference.tif", opener=file.opened, **options)
+        else:
+            dataset = rasterio.open(gdal_name(tile.place), **options)  # type: ignore[arg-type]
+    with dataset:
+        _check(tile.shown, dataset)
+        nodata = dataset.nodata
+        yield OpenTile(tile.shown, dataset, NONE if nodata is None else int(nodata) % (NONE + 1), file)
+
+
+def _check(shown: str, dataset: DatasetReader) -> None:
+    """Refuse what is no raster of class codes that lies somewhere.
+
+    Raises:
+        BadBand: it is none.
+    """
+    transform, nodata = dataset.transform, dataset.nodata
+    block = math.prod(dataset.block_shapes[0])
+    wrong = (
+        f"{dataset.dtypes[0]}"
+        if dataset.dtypes[0] not in _KINDS
+        else f"it has {dataset.count} bands"
+        if dataset.count != 1
+        else "it has no CRS"
+        if dataset.crs is None
+        else f"its nodata is {nodata:g}"
+        if nodata is not None and not (math.isfinite(nodata) and nodata % 1 == 0)
+        else "its place is none (its geotransform has no inverse)"
+        if not math.isfinite(sum(transform)) or not math.isfinite(1 / (transform.determinant or math.nan))
+        else f"its blocks unpack to {block / 1e6:,.0f} million pixels"
+        if block > _LARGEST_BLOCK
+        else None
+    )
+    if wrong:
+        raise BadBand(f"{shown} is no map of classes: {wrong}", remedy=_REMEDY)
+
+
+@contextmanager
+def _told(shown: str, file: RemoteFile | None) -> Iterator[None]:
+    """What GDAL meets, in our words; what the network met comes first, be GDAL content or not."""
+    try:
+        yield
+    except RasterioError:
+        if file:
+            file.check()
+        raise BadBand(f"{shown} cannot be read: it is damaged, or no GeoTIFF", remedy=_REMEDY) from None
+    if file:
+        file.check()

@@ -1,0 +1,137 @@
+"""One scene's map held against one reference, and all that comes of it in the scene's folder:
+
+agreement/<reference>/agreement.json      all figures, written last
+                      disagreement.tif    where both agree and where not: a COG on the map's grid
+                      sample.csv          the sampled pixels: to look at each place is how accuracy would be measured
+                      confusion.png, disagreement.png
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rasterio.warp import transform
+
+from lc_assets.core.checksum import sha256_of
+from lc_assets.core.errors import BadReference, LandCoverError, StoreError
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.products.agreement.compare import Comparison, compare
+from lc_assets.products.agreement.document import document_of
+from lc_assets.products.agreement.pictures import disagreement_picture, matrix_picture
+from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.references import Reference
+from lc_assets.products.agreement.warp import Warper
+from lc_assets.raster.grid import Grid
+from lc_assets.remote.retry import PATIENCE, Patience
+from lc_assets.store.layout import SceneFolder, staging
+from lc_assets.store.paths import Place
+
+ASSET = "reference_agreement"
+DOCUMENT = "agreement.json"
+DISAGREEMENT = "disagreement.tif"
+SAMPLES = 3000
+"""Pixels of a sample: the overall figure's interval is then about two percent to each side."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What a comparison has given.
+
+    Attributes:
+        reference: what with.
+        compared: the counts.
+        document: as in `agreement.json`.
+        folder: where the files lie.
+        confusion, disagreement: PNG.
+    """
+
+    reference: Reference
+    compared: Comparison
+    document: dict[str, Any]
+    folder: Place
+    confusion: bytes
+    disagreement: bytes
+
+
+def agreement_folder(scene: SceneFolder, reference: str) -> Place:
+    """Where the files of a comparison lie."""
+    return scene.folder / "agreement" / reference
+
+
+def compare_scene(
+    scene: SceneFolder, reference: Reference, *, samples: int = SAMPLES, seed: int = 0, patience: Patience = PATIENCE
+) -> Agreement:
+    """Compare a scene's map with a reference, and write what comes of it.
+
+    Raises:
+        LandCoverError: there is no map; the reference cannot be read (transient where the network is at fault), or does
+            not lie under the scene; the store cannot be written.
+    """
+    classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
+    target = agreement_folder(scene, reference.name)
+    try:
+        with (
+            opened(reference.tiles, patience) as tiles,
+            staging(target, item=scene.item, asset=ASSET, last=DOCUMENT) as stage,
+        ):
+            warper = Warper(tiles, classes.grid, reference.crosswalk)
+            if not warper.overlaps():
+                raise BadReference(f"the reference {reference.name} does not lie under it", remedy="name another one")
+            compared = compare(classes, warper, reference.crosswalk, stage / DISAGREEMENT, samples=samples, seed=seed)
+            try:
+                document = document_of(compared, reference, classes, sha256_of(classes.path), samples, seed)
+            except OSError as error:
+                raise StoreError(f"{classes.path} cannot be read ({error})", remedy="run it again") from None
+            pictures = matrix_picture(compared), disagreement_picture(stage / DISAGREEMENT, compared)
+            (stage / "confusion.png").write_bytes(pictures[0])
+            (stage / "disagreement.png").write_bytes(pictures[1])
+            (stage / "sample.csv").write_text(_sample(compared, classes.grid), encoding="utf-8", newline="")
+            # What vouches for the files of the run before goes first: killed in between, there is none.
+            (target / DOCUMENT).unlink(missing_ok=True)
+            (stage / DOCUMENT).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except LandCoverError as error:
+        error.item, error.asset = error.item or scene.item, error.asset or ASSET
+        raise
+    return Agreement(reference, compared, document, target, *pictures)
+
+
+def read_document(scene: SceneFolder, reference: str) -> dict[str, Any]:
+    """What was written of a comparison.
+
+    Raises:
+        StoreError: nothing was.
+    """
+    path = agreement_folder(scene, reference) / DOCUMENT
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        raise StoreError(
+            f"{path} is not in the store", item=scene.item, asset=ASSET, remedy=f"materialise {ASSET} of this item"
+        ) from None
+
+
+def _sample(compared: Comparison, grid: Grid) -> str:
+    """The sampled pixels as CSV: the centre in metres and degrees, what both sides call it (groups)."""
+    table, theirs = compared.crosswalk, compared.crosswalk.group_of("reference")
+    places = np.concatenate([part.places for part in compared.drawn])
+    ours = np.repeat(np.arange(len(table.groups)), [len(part.places) for part in compared.drawn])
+    classes = np.concatenate([part.values for part in compared.drawn]).astype(int)
+    order = np.argsort(places)
+    rows, columns = np.divmod(places[order], grid.width)
+    x = grid.transform.c + grid.transform.a * (columns + 0.5)
+    y = grid.transform.f + grid.transform.e * (rows + 0.5)
+    longitudes, latitudes = transform(grid.crs, "EPSG:4326", x, y) if len(places) else ([], [])
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow(["row", "column", "x", "y", "longitude", "latitude", "map", "reference_class", "reference", "agree"])
+    for n, pixel in enumerate(order):
+        ours_there, theirs_there = table.groups[ours[pixel]], table.groups[theirs[classes[pixel]]]
+        place = [rows[n], columns[n], f"{x[n]:.1f}", f"{y[n]:.1f}", f"{longitudes[n]:.6f}", f"{latitudes[n]:.6f}"]
+        agree = "yes" if ours_there == theirs_there else "no"
+        lines.writerow([*place, ours_there, table.reference[classes[pixel]].name, theirs_there, agree])
+    return text.getvalue()

@@ -1,0 +1,70 @@
+"""The collection for a catalogue that lies elsewhere, such as pgstac: documents with whole URLs."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from pathlib import Path
+from typing import Any
+
+from lc_assets.core.errors import StoreError, without_query
+from lc_assets.products.collection.parquet import items, read_collection
+from lc_assets.products.collection.rows import absolute, base_of
+from lc_assets.products.collection.update import fetch, folder_of, scratch
+from lc_assets.products.stac.collection import COLLECTION_FOLDER
+from lc_assets.store.layout import Store
+from lc_assets.store.paths import Place
+
+
+def export_items(root: Place, target: Path, base: str | None = None) -> int:
+    """Write the Collection (`<target's stem>.collection.json`) and all items (`target`, one JSON a line).
+
+    Args:
+        root: of the store.
+        target: file to write.
+        base: where the store's root is, as others reach it; None is its own URL.
+
+    Returns:
+        How many items.
+
+    Raises:
+        LandCoverError: rustac or DuckDB is not installed.
+        StoreError: there is no index, or a file cannot be read or written.
+    """
+    store = Store(root)
+    base = without_query(base) if base else base_of(store)
+    count = 0
+    try:
+        with scratch(store) as work:
+            index, _ = fetch(store, work)
+            if index is None:
+                raise no_collection(store)
+            collection = _whole(read_collection(index), base)
+            target.with_suffix(".collection.json").write_text(json.dumps(collection) + "\n", encoding="utf-8")
+            with target.open("w", encoding="utf-8") as lines:
+                for item in items(index, work):
+                    lines.write(json.dumps(absolute(item, base)) + "\n")
+                    count += 1
+    except OSError as error:
+        raise StoreError(
+            f"the collection cannot be exported ({error.strerror or error}: {error.filename})",
+            remedy="see that the store can be read and that there is room for the file",
+        ) from None
+    return count
+
+
+def no_collection(store: Store) -> StoreError:
+    """What to say where there is no index."""
+    return StoreError(
+        f"there is no collection in {folder_of(store)}",
+        remedy="make it: lc-assets collection (or name another --store)",
+    )
+
+
+def _whole(collection: dict[str, Any], base: str) -> dict[str, Any]:
+    """The Collection with whole URLs, and without what only the writer needs."""
+    document = {key: value for key, value in collection.items() if key != "lc:index"}
+    for part in (*document["assets"].values(), *document["links"]):
+        if "://" not in part["href"]:
+            part["href"] = f"{base.rstrip('/')}/{posixpath.normpath(posixpath.join(COLLECTION_FOLDER, part['href']))}"
+    return document

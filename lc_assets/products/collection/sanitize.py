@@ -1,0 +1,124 @@
+"""Whether an Item can be a row beside others: one whose values have odd types must not spoil a column of all items."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+from pystac.utils import str_to_datetime
+
+from lc_assets.core.landcover import ALL_CLASSES
+
+CLASS_KEYS = tuple(c.name.replace(" ", "") for c in ALL_CLASSES)
+"""Names of the areas in `lc:hectares`."""
+_DEEPEST = 64
+_INT64 = 1 << 63
+_EARTH = 1e11
+"""Hectares; more than it has."""
+_EARLIEST = datetime(2, 1, 1, tzinfo=timezone.utc)
+_LATEST = datetime(9998, 12, 31, tzinfo=timezone.utc)
+_MOMENTS = ("datetime", "updated", "created", "start_datetime", "end_datetime")
+_MEMBERS = (
+    *("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "properties", "links", "assets"),
+    "collection",
+)
+"""Of an Item. Each is a column, and so is each property: they must not have the same names."""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_percent(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 100
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "eo:cloud_cover": _is_percent,
+    "gsd": _is_number,
+    **dict.fromkeys(("lc:model", "s2:mgrs_tile", "platform", "constellation", "proj:code"), _is_text),
+}
+"""Properties that are searched or summed up, which are left out of a row where they are something else."""
+_OWN = {name.casefold() for name in (*_KINDS, *_MOMENTS, "lc:hectares")}
+
+
+def check_values(document: Any) -> None:
+    """See that all values can be written: without recursion, which deep ones would exhaust.
+
+    Raises:
+        ValueError: a text, a number or the depth is not usable.
+    """
+    level = [document]
+    for _ in range(_DEEPEST):
+        level = [below for value in level for below in _below(value)]
+        if not level:
+            return
+    raise ValueError(f"it is nested deeper than {_DEEPEST}")
+
+
+def _below(value: Any) -> list[Any]:
+    """What a value holds; the value itself is checked."""
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        value.encode()  # UnicodeEncodeError, a ValueError: half of a surrogate pair
+    elif isinstance(value, int) and not -_INT64 <= value < _INT64:
+        raise ValueError("it has an integer beyond 64 bits")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("it has a number that is not finite")
+    return []
+
+
+def members(document: dict[str, Any]) -> dict[str, Any]:
+    """An Item without what no Item has."""
+    return {name: document[name] for name in _MEMBERS if name in document}
+
+
+def sound(properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties that can be columns beside others'.
+
+    Raises:
+        ValueError, TypeError, OverflowError: a moment or an area is none.
+    """
+    kept = {name: value for name, value in properties.items() if _fits(name, value)}
+    for name in _MOMENTS:
+        if name in ("datetime", "updated") or kept.get(name) is not None:
+            _check_moment(name, kept.get(name))
+    hectares = areas(kept.pop("lc:hectares", None))
+    return {**kept, **({"lc:hectares": hectares} if hectares else {})}
+
+
+def areas(hectares: Any) -> dict[str, float]:
+    """Class name -> hectares of the known classes; a stranger's names do not become columns."""
+    found = {name: float(area) for name, area in dict(hectares or {}).items() if name in CLASS_KEYS}
+    for name, area in found.items():
+        if not 0 <= area <= _EARTH:
+            raise ValueError(f"its lc:hectares has {area} of {name}")
+    return found
+
+
+def _fits(name: str, value: Any) -> bool:
+    folded = name.casefold()
+    if folded in _MEMBERS or folded.startswith("lc:hectares_"):
+        return False
+    if folded in _OWN and name != folded:
+        return False  # DuckDB takes both spellings for one column
+    return name not in _KINDS or _KINDS[name](value)
+
+
+def _check_moment(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"its {name} is no text")
+    moment = str_to_datetime(value)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    if not _EARLIEST <= moment.astimezone(timezone.utc) <= _LATEST:
+        raise ValueError(f"its {name} is out of range")

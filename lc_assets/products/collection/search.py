@@ -1,0 +1,181 @@
+"""Scenes of the index, by place, time, cloud, tile and classes: no server and no instance is asked.
+
+DuckDB reads the few columns that are wanted; boxes decide first, then the footprints themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lc_assets.core.landcover import NO_DATA
+from lc_assets.products.collection.extras import tool
+from lc_assets.products.collection.parquet import asked, columns, parquet
+from lc_assets.products.collection.rows import SUFFIX
+from lc_assets.sentinel2.acquisition import acquisition_of
+from lc_assets.sentinel2.item.providers import catalog_of
+from lc_assets.sentinel2.search.query import Query
+
+EARTH = (-180.0, -90.0, 180.0, 90.0)
+"""The box of everywhere: no item needs to be held against it."""
+
+_COLUMNS = {
+    "id": "id",
+    "tile": '"s2:mgrs_tile"',
+    "cloud": '"eo:cloud_cover"',
+    "model": '"lc:model"',
+    "hectares": '"lc:hectares"',
+    "map": "assets.classified.href",
+    "footprint": "geometry",
+    "moment": "epoch_us(datetime)",
+}
+_NEEDS = {"tile": "s2:mgrs_tile", "cloud": "eo:cloud_cover", "model": "lc:model", "hectares": "lc:hectares"}
+"""Columns that no item may have."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One map.
+
+    Attributes:
+        scene: id of the scene.
+        datetime: of the acquisition, RFC 3339, UTC.
+        tile: MGRS tile, or None.
+        cloud: percent of the source, or None.
+        model: name and version.
+        hectares: class name as in `lc:hectares` -> area, No Data too.
+        map: href of the class map, relative to the folder of the collection; None in an index that lacks it.
+    """
+
+    scene: str
+    datetime: str
+    tile: str | None
+    cloud: float | None
+    model: str | None
+    map: str | None
+    hectares: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """Class -> percent of the map, the greatest first; none where nothing was classified."""
+        classified = {name: area for name, area in self.hectares.items() if name != _NODATA and area}
+        total = sum(self.hectares.values())
+        return {name: 100 * area / total for name, area in sorted(classified.items(), key=lambda pair: -pair[1])}
+
+    @property
+    def nodata(self) -> float | None:
+        """Percent of the map that is No Data; None where its areas are not known."""
+        total = sum(self.hectares.values())
+        return 100 * self.hectares.get(_NODATA, 0.0) / total if total else None
+
+
+_NODATA = NO_DATA.name.replace(" ", "")
+
+
+def find(index: Path, query: Query) -> list[Found]:
+    """The maps that a search finds, by acquisition time.
+
+    Args:
+        index: a local copy of the index.
+        query: as for a catalogue, but `max_nodata` is of the map: what is hidden by clouds counts.
+
+    Raises:
+        LandCoverError: DuckDB or shapely is not installed.
+        StoreError: the index is broken.
+    """
+    conditions, values = _conditions(query)
+    with asked(index) as connection:
+        known = columns(connection, parquet(index))
+        names = [name for name in _COLUMNS if _NEEDS.get(name, "id") in known]
+        if query.max_cloud is not None and "cloud" in names:
+            cloud = 'TRY_CAST("eo:cloud_cover" AS DOUBLE)'  # somebody's index may have texts
+            conditions.append(f"({cloud} IS NULL OR {cloud} <= ?)")
+            values.append(query.max_cloud)
+        rows = connection.execute(
+            f"SELECT {', '.join(f'{_COLUMNS[name]} AS {name}' for name in names)}, "
+            f"strftime(make_timestamp(epoch_us(datetime)), '%Y-%m-%dT%H:%M:%S.%gZ') AS written FROM {parquet(index)}"
+            f"{' WHERE ' + ' AND '.join(conditions) if conditions else ''} ORDER BY datetime, id",
+            values,
+        ).fetchall()
+    found = [dict(zip((*names, "written"), row, strict=True)) for row in rows]
+    return [_found(row) for row in _touching(found, query) if _is_wanted(row, query)]
+
+
+def _conditions(query: Query) -> tuple[list[str], list[Any]]:
+    conditions: list[str] = []
+    values: list[Any] = []
+    boxes = _boxes(query)
+    if boxes:
+        # An item across the antimeridian has its west beyond its east.
+        across = "CASE WHEN bbox.xmin <= bbox.xmax THEN bbox.xmin <= ? AND bbox.xmax >= ? "
+        across += "ELSE bbox.xmin <= ? OR bbox.xmax >= ? END"
+        one = f"(bbox.ymin <= ? AND bbox.ymax >= ? AND {across})"
+        conditions.append(f"({' OR '.join([one] * len(boxes))})")
+        for west, south, east, north in boxes:
+            values += [north, south, east, west, east, west]
+    begin, _, end = _interval(query).partition("/")
+    for moment, relation in ((begin, ">="), (end or begin, "<=")):
+        if moment not in ("", ".."):
+            conditions.append(f"epoch_us(datetime) {relation} epoch_us(CAST(? AS TIMESTAMP))")
+            values.append(moment.removesuffix("Z"))
+    return conditions, values
+
+
+def _interval(query: Query) -> str:
+    return str(query.parameters(catalog_of({}))["datetime"] or "")
+
+
+def _boxes(query: Query) -> list[tuple[float, float, float, float]]:
+    if query.geometry:
+        return [tool("shapely").geometry.shape(query.geometry).bounds]
+    if not query.bbox or query.bbox == EARTH:
+        return []
+    west, south, east, north = query.bbox
+    spans = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+    return [(left, south, right, north) for left, right in spans]
+
+
+def _touching(rows: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
+    """Rows whose footprint, which may be a part of its box, meets the place that is searched."""
+    boxes = _boxes(query)
+    if not boxes or not rows:
+        return rows
+    shapely = tool("shapely")
+    place = (
+        shapely.geometry.shape(query.geometry)
+        if query.geometry
+        else shapely.union_all([shapely.box(*box) for box in boxes])
+    )
+    meets = shapely.intersects(shapely.from_wkb([bytes(row["footprint"]) for row in rows]), place)
+    return [row for row, touches in zip(rows, meets, strict=True) if touches]
+
+
+def _is_wanted(row: Mapping[str, Any], query: Query) -> bool:
+    if query.tiles and _tile(row) not in {_padded(tile) for tile in query.tiles}:
+        return False
+    nodata = _found(row).nodata
+    return query.max_nodata is None or nodata is None or nodata <= query.max_nodata
+
+
+def _tile(row: Mapping[str, Any]) -> str | None:
+    named = row.get("tile") or acquisition_of({"id": row["id"].removesuffix(SUFFIX), "properties": {}}).tile
+    return _padded(str(named)) if named else None
+
+
+def _padded(tile: str) -> str:
+    """`33UUB`, `07HFE`: two digits, no T."""
+    return tile.upper().removeprefix("T").zfill(5)
+
+
+def _found(row: Mapping[str, Any]) -> Found:
+    return Found(
+        scene=row["id"].removesuffix(SUFFIX),
+        datetime=row["written"],
+        tile=_tile(row),
+        cloud=row.get("cloud"),
+        model=row.get("model"),
+        map=row["map"],
+        hectares={name: area or 0.0 for name, area in (row.get("hectares") or {}).items()},
+    )

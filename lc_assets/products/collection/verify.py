@@ -1,0 +1,63 @@
+"""Whether what was written is valid, and agrees with itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lc_assets.core.errors import StoreError
+from lc_assets.products.collection.parquet import ids, items
+from lc_assets.products.collection.update import fetch, folder_of, scratch
+from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.store.layout import Store
+
+_SAMPLE = 20
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What is wrong, one line a fault.
+
+    Attributes:
+        invalid: against the schemas.
+        counts: of items, between index and Collection.
+    """
+
+    invalid: list[str]
+    counts: list[str]
+
+    @staticmethod
+    def words(faults: Sequence[str]) -> str:
+        """The first of some faults, for a report."""
+        return "; ".join(faults[:20]) or "none"
+
+
+def check_collection(store: Store) -> Faults:
+    """Check the collection in the store.
+
+    Raises:
+        StoreError: it is not there, or cannot be read.
+    """
+    try:
+        document = json.loads((folder_of(store) / COLLECTION_FILE).read_text(encoding="utf-8"))
+        with scratch(store) as work:
+            index, _ = fetch(store, work)
+            if index is None:
+                raise FileNotFoundError(2, "there is no such file", INDEX_FILE)
+            known = ids(index)
+            invalid = validate_offline(document)
+            for item in items(index, work, _SAMPLE):
+                invalid += [f"{item['id']}: {fault}" for fault in validate_offline(item)]
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"the collection in {folder_of(store)} cannot be read ({error})",
+            remedy="make it anew: lc-assets collection --rebuild",
+        ) from None
+    counts = []
+    if len(set(known)) != len(known):
+        counts.append(f"{len(known) - len(set(known))} items are in the index more than once")
+    if len(known) != document["lc:items"]:
+        counts.append(f"the index holds {len(known)} items, the Collection says {document['lc:items']}")
+    return Faults(invalid, counts)

@@ -1,0 +1,60 @@
+"""The STAC Catalog of one scene: self-contained, its Item and products beside it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pystac
+from pystac.stac_io import StacIO
+
+from lc_assets.store.paths import Place, place_of
+
+CATALOG = "catalog.json"
+
+
+def catalog_files(item: pystac.Item) -> dict[str, bytes]:
+    """`catalog.json` and the Item's file, by name; both lie in the folder that holds the products. All links are
+    relative."""
+    name = f"{item.id}.json"
+    catalog = {
+        "type": "Catalog",
+        "stac_version": pystac.get_stac_version(),
+        "id": f"{item.id}-catalog",
+        "title": item.properties["title"],
+        "description": f"The land-cover map of one Sentinel-2 scene and its overview: {item.id}.",
+        "links": [
+            {"rel": "root", "href": f"./{CATALOG}", "type": "application/json"},
+            {"rel": "item", "href": f"./{name}", "type": "application/geo+json", "title": item.properties["title"]},
+        ],
+    }
+    document = item.to_dict(include_self_link=False)
+    document["links"] = [
+        {"rel": "root", "href": f"./{CATALOG}", "type": "application/json"},
+        {"rel": "parent", "href": f"./{CATALOG}", "type": "application/json"},
+        *document["links"],
+    ]
+    return {name: _json(document), CATALOG: _json(catalog)}
+
+
+class _Places(StacIO):
+    """Reads documents where they lie; nothing is fetched from a server that a document names."""
+
+    def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
+        return place_of(str(source)).read_text(encoding="utf-8")
+
+    def write_text(self, dest: Any, txt: str, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError("documents are written by `lc_assets.store.layout.staging`")
+
+
+def read_catalog(path: Place) -> pystac.Catalog:
+    """A written catalog, on a disk or in an object store.
+
+    Raises:
+        OSError: it is not there.
+    """
+    return pystac.Catalog.from_file(str(path), stac_io=_Places())
+
+
+def _json(document: dict[str, object]) -> bytes:
+    return (json.dumps(document, indent=2) + "\n").encode()

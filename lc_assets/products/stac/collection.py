@@ -1,0 +1,140 @@
+"""The STAC Collection over all maps of a store: what is in it, summed up; its items are in the index beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.core.stac import CLASSIFICATION, COG, STAC_VERSION, class_objects
+from lc_assets.raster.cog import CONFIDENCE_NODATA
+
+COLLECTION_ID = "sentinel-2-land-cover"
+COLLECTION_FOLDER = "collection"
+"""Folder in the store's root."""
+COLLECTION_FILE = "collection.json"
+INDEX_FILE = "items.parquet"
+PARQUET = "application/vnd.apache.parquet"
+
+_PROVIDERS = [
+    {
+        "name": "European Space Agency",
+        "roles": ["producer", "licensor"],
+        "url": "https://sentinels.copernicus.eu/copernicus/sentinel-2",
+    }
+]
+"""Of the source data. Whoever makes the maps adds themselves where they publish them."""
+
+_LICENCE = {
+    "rel": "license",
+    "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
+    "title": "Licence of the source data",
+}
+_MANY = 500
+"""Distinct values up to which a summary lists them."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The items, summed up.
+
+    Attributes:
+        items: how many.
+        bbox: west, south, east, north in degrees.
+        interval: first and last acquisition, RFC 3339 in UTC; None where there is no item.
+        cloud: least and greatest cloud cover, percent.
+        hectares: class name as in `lc:hectares` -> of all items together. Maps overlap: this is no area of land.
+        values: property -> its distinct values, each with its count.
+        updated: when an item was last made, RFC 3339.
+    """
+
+    items: int
+    bbox: tuple[float, float, float, float] = (-180.0, -90.0, 180.0, 90.0)
+    interval: tuple[str | None, str | None] = (None, None)
+    cloud: tuple[float, float] | None = None
+    hectares: dict[str, float] = field(default_factory=dict)
+    values: dict[str, dict[str, int]] = field(default_factory=dict)
+    updated: str | None = None
+
+
+def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, Any]:
+    """`collection.json`. All links are relative to it.
+
+    Args:
+        summary: of the items.
+        state: of the writer, kept as `lc:index`.
+    """
+    values = {name: sorted(found) for name, found in summary.values.items() if 0 < len(found) <= _MANY}
+    models = summary.values.get("lc:model", {})
+    return {
+        "type": "Collection",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [CLASSIFICATION],
+        "id": COLLECTION_ID,
+        "title": "Land cover from Sentinel-2",
+        "description": "Land-cover maps at 10 m, each predicted from one Sentinel-2 scene by a neural network. The "
+        f"items are in {INDEX_FILE} (stac-geoparquet); their hrefs are relative to the folder of this document.",
+        "keywords": ["land cover", "Sentinel-2", "classification", "EuroSAT"],
+        "license": "other",
+        "providers": _PROVIDERS,
+        "extent": {
+            "spatial": {"bbox": [list(summary.bbox)]},
+            "temporal": {"interval": [list(summary.interval)]},
+        },
+        "summaries": {
+            **values,
+            **({"eo:cloud_cover": _range(*summary.cloud)} if summary.cloud else {}),
+            "classification:classes": class_objects(ALL_CLASSES, NO_DATA),
+        },
+        "item_assets": _item_assets(),
+        "assets": {
+            "items": {
+                "href": f"./{INDEX_FILE}",
+                "type": PARQUET,
+                "title": "All items, as stac-geoparquet",
+                "roles": ["collection-mirror"],
+            }
+        },
+        "links": [
+            {"rel": "root", "href": f"./{COLLECTION_FILE}", "type": "application/json"},
+            {"rel": "items", "href": f"./{INDEX_FILE}", "type": PARQUET, "title": "All items, as stac-geoparquet"},
+            _LICENCE,
+        ],
+        **({"updated": summary.updated} if summary.updated else {}),
+        "lc:items": summary.items,
+        "lc:hectares": summary.hectares,
+        "lc:items_by_model": dict(sorted(models.items())),
+        "lc:index": state,
+    }
+
+
+def _range(low: float, high: float) -> dict[str, float]:
+    return {"minimum": low, "maximum": high}
+
+
+def _item_assets() -> dict[str, Any]:
+    """What every item has, as `lc_assets.products.stac.item` writes it."""
+    codes = {
+        "name": "land_cover",
+        "data_type": "uint8",
+        "nodata": NO_DATA.code,
+        "classification:classes": class_objects(ALL_CLASSES, NO_DATA),
+    }
+    percent = {"name": "confidence", "data_type": "uint8", "nodata": CONFIDENCE_NODATA, "unit": "%"}
+    return {
+        "classified": {"type": COG, "title": "Land-cover classes", "roles": ["data"], "bands": [codes]},
+        "confidence": {
+            "type": COG,
+            "title": "Mean probability of the winning class, in percent",
+            "roles": ["data", "confidence"],
+            "bands": [percent],
+        },
+        "overview": {
+            "type": COG,
+            "title": "Land-cover classes at lower resolution, by mode",
+            "roles": ["overview"],
+            "bands": [codes],
+        },
+        "thumbnail": {"type": "image/png", "title": "Map with legend", "roles": ["thumbnail"]},
+        "report": {"type": "text/html", "title": "All of it on one page, to look at", "roles": ["metadata"]},
+    }

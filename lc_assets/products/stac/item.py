@@ -1,0 +1,237 @@
+"""The STAC Item of a classified scene: what was made, from what, by what, and how to read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pystac
+
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.core.stac import (
+    CLASSIFICATION,
+    COG,
+    EO,
+    FILE,
+    GEOJSON,
+    PROCESSING,
+    PROJECTION,
+    RASTER,
+    SAT,
+    SENTINEL2,
+    class_objects,
+    multihash,
+)
+from lc_assets.inference.contract import ModelContract
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.item.baseline import baseline_of
+from lc_assets.sentinel2.item.scene import is_remote, unsigned
+
+_BASELINE = "s2:processing_baseline"
+
+_CARRIED = (
+    *("platform", "constellation", "instruments", "gsd", "license", "providers", "eo:cloud_cover"),
+    *("s2:mgrs_tile", "s2:product_uri", _BASELINE, "s2:datatake_id", "sat:relative_orbit"),
+)
+"""Properties of the source item that hold for the map too."""
+
+_INTERVAL = ("start_datetime", "end_datetime")
+"""Carried together or not at all: STAC allows neither without the other."""
+
+_CARRIED_EXTENSIONS = {"eo": EO, "sat": SAT, "s2": SENTINEL2}
+"""Prefix of a carried property -> the extension that defines it."""
+
+
+@dataclass(frozen=True)
+class ProductFile:
+    """A written file: name in the scene's folder, bytes, SHA-256 (hex)."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ClassifiedScene:
+    """All that the Item says.
+
+    Attributes:
+        source: the source item's JSON, hrefs unsigned.
+        source_href: where a copy of it lies, relative to the Item, for sources that have no address of their own.
+        classified, confidence, overview, thumbnail, report: the products.
+        grid, overview_grid: where the rasters lie.
+        pixels: count per class code in the class map, No Data last.
+        contract: the model.
+        model_href: its MLM item, relative to the Item.
+        parameters: how the map was made, as text (stride, resampling, masks, precision).
+        software: name -> version.
+        created: now, ISO 8601, UTC.
+        mean_confidence: of the map's pixels, in percent; None where nothing is classified, or it was not noted.
+    """
+
+    source: dict[str, Any]
+    source_href: str
+    classified: ProductFile
+    confidence: ProductFile
+    overview: ProductFile
+    thumbnail: ProductFile
+    report: ProductFile
+    grid: Grid
+    overview_grid: Grid
+    pixels: np.ndarray
+    contract: ModelContract
+    model_href: str
+    created: str
+    mean_confidence: float | None = None
+    parameters: dict[str, str] = field(default_factory=dict)
+    software: dict[str, str] = field(default_factory=dict)
+
+
+def build_item(scene: ClassifiedScene) -> pystac.Item:
+    """The Item, hrefs relative to its own file, which lies beside the products."""
+    carried = _carried(scene.source)
+    item = _item(scene, carried)
+    # What the source says of itself is repeated only where it is valid: a fault of its catalog is not passed on.
+    faulty = {path for fault in validate_offline(item) for path in carried if f" properties/{path}:" in fault}
+    sound = {key: value for key, value in carried.items() if key not in faulty}
+    return pystac.Item.from_dict(_item(scene, sound) if faulty else item, migrate=False)
+
+
+def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
+    source = scene.source
+    prefixes = {key.partition(":")[0] for key in carried}
+    return {
+        "type": "Feature",
+        "stac_version": pystac.get_stac_version(),
+        "stac_extensions": [
+            *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER),
+            *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
+        ],
+        "id": f"{source['id']}_classified",
+        "geometry": source["geometry"],
+        "bbox": source["bbox"],
+        "properties": {
+            "datetime": source["properties"]["datetime"],
+            "title": f"Land cover of {source['id']}",
+            "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
+            "created": scene.created,
+            "updated": scene.created,
+            **carried,
+            **_projection(scene.grid),
+            "processing:level": "L4",
+            "processing:datetime": scene.created,
+            "processing:lineage": _lineage(scene),
+            "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
+            "processing:software": scene.software,
+            "processing:version": scene.software.get("lc_assets", ""),
+            "lc:parameters": scene.parameters,
+            "lc:hectares": _hectares(scene),
+            "lc:model": f"{scene.contract.name} {scene.contract.version}",
+            "lc:model_sha256": scene.contract.sha256,
+        },
+        "links": _links(scene),
+        "assets": _assets(scene),
+    }
+
+
+def _carried(source: dict[str, Any]) -> dict[str, Any]:
+    properties = source["properties"]
+    interval = _INTERVAL if all(properties.get(key) for key in _INTERVAL) else ()
+    carried = {key: properties[key] for key in (*_CARRIED, *interval) if properties.get(key) is not None}
+    if _BASELINE in carried:
+        baseline = baseline_of(source)
+        carried[_BASELINE] = baseline.text
+        if baseline.number is None:  # 99.99, or contradicted by a name: the offset was declared otherwise
+            del carried[_BASELINE]
+    return carried
+
+
+def _projection(grid: Grid) -> dict[str, Any]:
+    left, bottom, right, top = grid.bounds
+    return {
+        "proj:code": grid.crs,
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform)[:6],
+        "proj:bbox": [left, bottom, right, top],
+    }
+
+
+def _hectares(scene: ClassifiedScene) -> dict[str, float]:
+    area = scene.grid.pixel_area
+    return {c.name.replace(" ", ""): round(float(scene.pixels[c.code]) * area, 2) for c in ALL_CLASSES}
+
+
+def _lineage(scene: ClassifiedScene) -> str:
+    parameters = ", ".join(f"{key} {value}" for key, value in scene.parameters.items())
+    return (
+        f"Twelve bands of {scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
+        f"{scene.contract.version} in a sliding {scene.contract.chip_size} px window ({parameters}), window "
+        "probabilities averaged per pixel; overview by mode."
+    )
+
+
+def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
+    links = scene.source.get("links") or []
+    own = next(
+        (unsigned(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])), None
+    )
+    found = [
+        {"rel": "derived_from", "href": own or scene.source_href, "type": GEOJSON, "title": "Source Sentinel-2 item"},
+        {"rel": "mlm:model", "href": scene.model_href, "type": GEOJSON, "title": "The model that made this map"},
+    ]
+    for link in links:
+        if link.get("rel") == "license" and is_remote(link["href"]):
+            found.append({"rel": "license", "href": unsigned(link["href"]), "title": "Licence of the source data"})
+    return found
+
+
+def _assets(scene: ClassifiedScene) -> dict[str, Any]:
+    total = max(int(scene.pixels.sum()), 1)
+    valid = {"valid_percent": round(100 * (1 - float(scene.pixels[NO_DATA.code]) / total), 4)}
+    classes = class_objects(ALL_CLASSES, NO_DATA)
+    shared = {"data_type": "uint8"}
+    codes = {"name": "land_cover", **shared, "nodata": NO_DATA.code, "classification:classes": classes}
+    percent = {"name": "confidence", **shared, "nodata": CONFIDENCE_NODATA, "unit": "%"}
+    if scene.mean_confidence is not None:
+        percent["statistics"] = {"mean": scene.mean_confidence}
+    resolution = {"raster:spatial_resolution": scene.grid.resolution}
+    histogram = {
+        "count": len(ALL_CLASSES),
+        "min": 0,
+        "max": NO_DATA.code,
+        "buckets": [int(n) for n in scene.pixels],
+    }
+    return {
+        "classified": {
+            **_file(scene.classified, COG, "Land-cover classes", ["data"]),
+            **resolution,
+            "bands": [{**codes, "statistics": valid, "raster:histogram": histogram}],
+        },
+        "confidence": {
+            **_file(scene.confidence, COG, "Mean probability of the winning class, in percent", ["data", "confidence"]),
+            **resolution,
+            "bands": [percent],
+        },
+        "overview": {
+            **_file(scene.overview, COG, "Land-cover classes at lower resolution, by mode", ["overview"]),
+            **_projection(scene.overview_grid),
+            "raster:spatial_resolution": scene.overview_grid.resolution,
+            "bands": [codes],
+        },
+        "thumbnail": _file(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
+        "report": _file(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
+    }
+
+
+def _file(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:
+    return {
+        "href": f"./{product.name}",
+        "type": media_type,
+        "title": title,
+        "roles": roles,
+        "file:size": product.size,
+        "file:checksum": multihash(product.sha256),
+    }

@@ -1,0 +1,136 @@
+"""Gather what the STAC Item says: files with checksums, the model that really made the map, parameters, software."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import rasterio
+
+import lc_assets
+from lc_assets.core.checksum import sha256_of
+from lc_assets.core.errors import BadModel, StoreError
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.loading import read_contract
+from lc_assets.inference.mlm import contract_to_item
+from lc_assets.products.overview import Overview
+from lc_assets.products.stac.item import ClassifiedScene, ProductFile
+from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
+from lc_assets.store.layout import Store, staging
+from lc_assets.store.paths import Place
+
+_SOFTWARE = ("dagster", "keras", "openvino", "torch", "numpy", "rasterio", "rio-cogeo", "pystac")
+_PARAMETERS = {
+    "stride": "STRIDE",
+    "resampling": "RESAMPLING",
+    "scl_mask": "SCL_MASK",
+    "scl_dilation": "SCL_DILATION",
+    "precision": "PRECISION",
+    "product_level": "PRODUCT_LEVEL",
+    "processing_baseline": "PROCESSING_BASELINE",
+    "overview_factor": "OVERVIEW_FACTOR",
+}
+
+
+def describe_scene(
+    store: Store, raw: RawBands, classes: ClassMap, overview: Overview, report: Place, model_item: str
+) -> ClassifiedScene:
+    """All that the STAC Item of a scene says.
+
+    The model is kept in the store, once, so that the item's link to it holds.
+
+    Raises:
+        BadModel: the configured model is not the one that made the class map.
+        StoreError: the model cannot be written into the store.
+    """
+    contract, weights = model_behind(classes, Path(model_item), asset="catalog")
+    folder = store.scene(classes.item)
+    tags = {**classes.tags, "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}"}
+    return ClassifiedScene(
+        source=raw.scene.document,
+        source_href=f"./{folder.raw_bands.name}/{ITEM}",
+        classified=_product(classes.path, classes.item),
+        confidence=_product(classes.confidence, classes.item),
+        overview=_product(overview.path, classes.item),
+        thumbnail=_product(overview.thumbnail, classes.item),
+        report=_product(report, classes.item),
+        grid=classes.grid,
+        overview_grid=overview.grid,
+        pixels=classes.pixels,
+        contract=contract,
+        model_href=_keep_model(store, contract, weights, classes.item),
+        created=now(),
+        mean_confidence=float(tags["MEAN_CONFIDENCE"]) if "MEAN_CONFIDENCE" in tags else None,
+        parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
+        software=software(),
+    )
+
+
+def now() -> str:
+    """This second, ISO 8601, UTC, as documents write it."""
+    return datetime.now(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+
+
+def model_behind(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[ModelContract, Path]:
+    """Contract and weights of the configured model, which must be the one that made the class map.
+
+    Args:
+        classes: the map.
+        model_item: the configured model's item.
+        asset: that asks, for the message.
+
+    Raises:
+        BadModel: it is another.
+    """
+    contract, weights = read_contract(model_item)
+    if contract.fingerprint != classes.tags.get("MODEL_FINGERPRINT"):
+        raise BadModel(
+            f"its class map was made by {classes.tags.get('MODEL')}, the configured model is {contract.name} "
+            f"{contract.version} with other weights or another contract",
+            item=classes.item,
+            asset=asset,
+            remedy="materialise class_raster again, or set LC_ASSETS_MODEL to the model that made the map",
+        )
+    return contract, weights
+
+
+def software() -> dict[str, str]:
+    """Versions of what takes part in making a map."""
+    found = {"lc_assets": lc_assets.__version__, "python": platform.python_version(), "gdal": rasterio.__gdal_version__}
+    for name in _SOFTWARE:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str) -> str:
+    """Put the model's two files into the store, unless they are there; their item's href as seen from a scene's
+    folder."""
+    content = contract_to_item(contract, model_bytes=weights.stat().st_size)
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    # The same weights may come with another contract (another scaling): each pair has a folder of its own.
+    promise = hashlib.sha256(text.encode()).hexdigest()[:6]
+    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{promise}"
+    document = folder / "model.json"
+    if not document.exists():
+        with staging(folder, item=item, asset="catalog", last=document.name) as stage:
+            shutil.copyfile(weights, stage / "model.keras")
+            (stage / document.name).write_text(text, encoding="utf-8")
+    return f"../../models/{folder.name}/{document.name}"
+
+
+def _product(path: Place, item: str) -> ProductFile:
+    size = path.stat().st_size if path.exists() else 0
+    if not size:
+        raise StoreError(
+            f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise the assets before catalog"
+        )
+    return ProductFile(path.name, size, sha256_of(path))

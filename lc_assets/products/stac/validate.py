@@ -1,0 +1,64 @@
+"""Validate STAC documents without a network: the core by pystac's own bundled schemas, each extension by ours."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+from pystac.validation.local_validator import get_local_schema_cache
+from referencing import Registry, Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT7
+
+from lc_assets.products.stac.schemas import SCHEMAS, Schema
+
+
+def validate_offline(document: dict[str, Any], schema_folder: Path | None = None) -> list[str]:
+    """What is wrong with a STAC Item or Catalog, one line a fault; empty when it is valid.
+
+    Args:
+        document: parsed JSON.
+        schema_folder: folder with the extensions' original schemas (`*.json`; their `$id` counts), each used instead of
+            ours; by default `LC_ASSETS_STAC_SCHEMAS` if set.
+    """
+    if not isinstance(document, dict):
+        return [f"document: a {type(document).__name__}, not a JSON object"]
+    folder = schema_folder or (Path(p) if (p := os.environ.get("LC_ASSETS_STAC_SCHEMAS")) else None)
+    originals = _originals(folder) if folder else {}
+    known = {**get_local_schema_cache(), **originals}
+    registry = Registry().with_resources((uri, Resource.from_contents(s, DRAFT7)) for uri, s in known.items())
+    schemas = [(f"STAC {document.get('stac_version')}", _core(str(document.get("type"))))]
+    faults = []
+    declared = document.get("stac_extensions", [])
+    if not isinstance(declared, list) or not all(isinstance(uri, str) for uri in declared):
+        return ["stac_extensions: no list of texts"]
+    for uri in declared:
+        schema = originals.get(uri) or SCHEMAS.get(uri)
+        if schema is None:
+            faults.append(f"{uri}: declared, but no schema is at hand")
+        else:
+            schemas.append((uri, schema))
+    for name, schema in schemas:
+        validator = jsonschema.Draft7Validator(schema, registry=registry, format_checker=jsonschema.FormatChecker())
+        try:
+            for error in validator.iter_errors(document):
+                faults.append(f"{name}: {'/'.join(map(str, error.absolute_path)) or 'document'}: {error.message[:300]}")
+        except Unresolvable as error:
+            faults.append(f"{name}: it refers to {error.ref}, for which no schema is at hand")
+    return faults
+
+
+def _core(kind: str) -> Schema:
+    name = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}.get(kind, "item")
+    core = get_local_schema_cache()
+    return next(schema for uri, schema in core.items() if uri.endswith(f"/{name}-spec/json-schema/{name}.json"))
+
+
+@cache
+def _originals(folder: Path) -> dict[str, Schema]:
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    return {schema["$id"].rstrip("#"): schema for schema in found if "$id" in schema}

@@ -1,0 +1,143 @@
+"""Pictures of rasters, made with Pillow: the class map with its legend, three bands as a photograph."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+import rasterio
+from PIL import Image, ImageDraw, ImageFont
+from rasterio.enums import Resampling
+
+from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.products.overview import modal
+from lc_assets.store.paths import Place, gdal_name
+
+_FONT_SIZE = 13
+_LINE = 20
+INK = (30, 30, 34)
+PAPER = (255, 255, 255)
+
+
+def class_image(codes: np.ndarray) -> Image.Image:
+    """Class codes (rows, columns) as an RGB image in the table's colours."""
+    lookup = np.full((256, 3), 255, np.uint8)
+    for c in ALL_CLASSES:
+        lookup[c.code] = c.rgb
+    return Image.fromarray(lookup[codes])
+
+
+def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pixel_size: float) -> bytes:
+    """PNG of a class map with a legend (share and hectares of each class that occurs) and a scale bar.
+
+    Args:
+        codes: (rows, columns) uint8, shown pixel by pixel.
+        counts: pixels per code in the full-resolution map.
+        pixel_area: hectares per full-resolution pixel.
+        pixel_size: metres per pixel of `codes`.
+    """
+    total = max(int(counts.sum()), 1)
+    lines = [
+        (c.rgb, f"{c.title}  {100 * counts[c.code] / total:.1f} %  {counts[c.code] * pixel_area:,.0f} ha")
+        for c in ALL_CLASSES
+        if counts[c.code]
+    ]
+    return with_legend(class_image(codes), lines, pixel_size)
+
+
+def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], str]], pixel_size: float) -> bytes:
+    """PNG of a picture with a legend and a scale bar beside it.
+
+    Args:
+        image: of a few colours.
+        lines: of the legend: colour and words.
+        pixel_size: metres per pixel of the picture.
+    """
+    font = ImageFont.load_default(_FONT_SIZE)
+    width = int(max((font.getlength(text) for _, text in lines), default=0)) + 44
+    height = max(image.height, _LINE * (len(lines) + 2) + 16)
+    page = Image.new("RGB", (image.width + width, height), PAPER)
+    page.paste(image, (0, 0))
+    draw = ImageDraw.Draw(page)
+    x, y = image.width + 14, 10
+    for colour, text in lines:
+        draw.rectangle((x, y + 3, x + 13, y + 15), fill=colour, outline=INK)
+        draw.text((x + 20, y + 1), text, fill=INK, font=font)
+        y += _LINE
+    _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
+    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+
+
+def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, room: int, font: object) -> None:
+    length, label = scale_bar(pixel_size, room)
+    if length:
+        draw.line((x, y, x + length, y), fill=INK, width=3)
+        draw.text((x, y + 4), label, fill=INK, font=font)  # type: ignore[arg-type]
+
+
+def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
+    """The longest scale bar of a round length that fits: its pixels and its label; 0 where none does.
+
+    Args:
+        pixel_size: metres per shown pixel.
+        room: pixels.
+    """
+    metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
+    return round(metres / pixel_size), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+
+
+def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
+    """A class raster at no more than `side` pixels (by mode), and the size of the pixels shown in metres.
+
+    Small rasters are enlarged by whole steps, so that the picture can be read.
+    """
+    with rasterio.open(gdal_name(path)) as dataset:
+        # The coarsest level that still has the pixels to show: a full tile is never read whole for a picture.
+        fit = [n for n, f in enumerate(dataset.overviews(1)) if max(dataset.shape) / f >= side]
+    with rasterio.open(gdal_name(path), OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
+        codes, size = dataset.read(1), float(dataset.transform.a)
+    longest = max(codes.shape)
+    if longest > side:
+        factor = -(-longest // side)
+        return modal(codes, factor), size * factor
+    grow = max(1, side // longest)
+    return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
+
+
+def quicklook(bands: tuple[Place, Place, Place], side: int) -> Image.Image:
+    """Three band files of one grid as red, green and blue, at no more than `side` pixels."""
+    return photograph(np.stack([reduced(path, side) for path in bands]))
+
+
+def photograph(layers: np.ndarray) -> Image.Image:
+    """Three layers as red, green and blue, stretched so that all but the brightest keep their shades.
+
+    Args:
+        layers: (3, rows, columns) DN; 0 is no data, and comes out black.
+    """
+    valid = (layers > 0).all(axis=0)
+    page = np.zeros((*valid.shape, 3), np.uint8)
+    if valid.any():
+        # One stretch for all three keeps the colours true: blue haze stays blue, bare soil stays brown.
+        low, high = np.percentile(layers[:, valid], (0.5, 93))
+        high += 0.35 * (high - low)
+        for channel, layer in enumerate(layers):
+            tone = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
+            page[..., channel] = np.where(valid, 255 * tone**0.7, 0)
+    return Image.fromarray(page)
+
+
+def reduced(path: Place, side: int) -> np.ndarray:
+    """A raster's first band by nearest neighbour, from its overviews, at no more than `side` pixels."""
+    with rasterio.open(gdal_name(path)) as dataset:
+        scale = max(1.0, max(dataset.shape) / side)
+        shape = tuple(max(1, round(n / scale)) for n in dataset.shape)
+        return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
+
+
+def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
+    """An image as a file's bytes; `kind` and `options` are Pillow's."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()

@@ -1,0 +1,290 @@
+"""The stack: twelve bands on B02's 10 m grid, virtual or written, and how to read it window by window.
+
+A stack is any raster with the twelve bands in the table's order, described by its own tags: band descriptions, scale
+and offset (reflectance = DN * scale + offset), dataset tags for item, level, baseline and kernel, and a dataset mask
+that is valid where all twelve *native* pixels have data. Beside it may lie the scene classification on the same grid.
+
+`vrt_documents` gives the virtual form (a few kB, resampled when read); the written form
+(`lc_assets.sentinel2.bands.stack_cog`) is that one's pixels, materialised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from xml.sax.saxutils import escape
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioIOError
+from rasterio.windows import Window
+
+from lc_assets.core.errors import BadBand, StoreError
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
+from lc_assets.sentinel2.bands.verify import BandFile
+from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remove_offset
+from lc_assets.store.paths import ObjectPath, Place, gdal_name
+
+KERNELS: tuple[str, ...] = ("nearest", "bilinear", "cubic", "cubicspline")
+"""Resampling kernels by GDAL's name. All are centre-aligned: the grids share the tile's corner. Nearest and bilinear
+read the same, to the bit, in whatever windows; with the cubic ones a few pixels in a million differ by one DN, where
+GDAL's sums end on a half."""
+
+
+@dataclass(frozen=True)
+class StackRecipe:
+    """All that defines a stack: the checked native files and how to bring them onto one grid.
+
+    Attributes:
+        item: STAC item id.
+        bands: band name -> checked native file; `SCL` may be among them.
+        product_level, baseline, offset: of the scene (`lc_assets.sentinel2.item.scene.Scene`).
+        kernel: resampling kernel, one of `KERNELS`.
+    """
+
+    item: str
+    bands: dict[str, BandFile]
+    product_level: str
+    baseline: str
+    offset: int
+    kernel: str = "bilinear"
+
+    @property
+    def grid(self) -> Grid:
+        """The stack's grid: B02's."""
+        return self.bands[REFERENCE_BAND].grid
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What the stack says of itself, as dataset tags."""
+        return {
+            "ITEM_ID": self.item,
+            "PRODUCT_LEVEL": self.product_level,
+            "PROCESSING_BASELINE": self.baseline,
+            "OFFSET_DN": str(self.offset),
+            "RESAMPLING": self.kernel,
+            "SCL": "yes" if SCL in self.bands else "no",
+        }
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A stack on disk, to be read window by window.
+
+    Attributes:
+        item: STAC item id.
+        path: the twelve-band raster (VRT or COG).
+        scl_path: the scene classification on the same grid, or None.
+        grid: its grid, 10 m.
+        product_level, baseline, offset, kernel: as in the recipe; read from the raster's own tags.
+    """
+
+    item: str
+    path: Place
+    scl_path: Place | None
+    grid: Grid
+    product_level: str
+    baseline: str
+    offset: int
+    kernel: str
+
+    @classmethod
+    def open(cls, path: Place, scl_path: Place | None, item: str) -> Stack:
+        """Read a stack's own description.
+
+        Raises:
+            StoreError: it is not there or no stack.
+        """
+        try:
+            with rasterio.open(gdal_name(path)) as dataset:
+                tags = dataset.tags()
+                if tags.get("ITEM_ID") != item or dataset.descriptions != BAND_NAMES:
+                    raise StoreError(
+                        f"{path} is no stack of this item",
+                        item=item,
+                        asset="resampled_stack",
+                        remedy="materialise resampled_stack again",
+                    )
+                if scl_path is not None and tags.get("SCL") == "yes" and not scl_path.exists():
+                    raise StoreError(
+                        f"its scene classification {scl_path} is missing, without which no cloud would be masked",
+                        item=item,
+                        asset="resampled_stack",
+                        remedy="materialise resampled_stack again",
+                    )
+                return cls(
+                    item,
+                    path,
+                    scl_path if tags.get("SCL") == "yes" else None,
+                    Grid.of(dataset),
+                    tags["PRODUCT_LEVEL"],
+                    tags["PROCESSING_BASELINE"],
+                    int(tags["OFFSET_DN"]),
+                    tags["RESAMPLING"],
+                )
+        except RasterioIOError:
+            raise StoreError(
+                f"the stack {path} is missing or broken",
+                item=item,
+                asset="resampled_stack",
+                remedy="materialise raw_bands and resampled_stack again",
+            ) from None
+
+    def reader(self) -> StackReader:
+        """Open the stack for reading; use as a context manager."""
+        return StackReader(self)
+
+
+class StackReader:
+    """An open stack. Not thread-safe: one reader per thread."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._dataset = rasterio.open(gdal_name(stack.path))
+        self._scl = rasterio.open(gdal_name(stack.scl_path)) if stack.scl_path else None
+
+    def __enter__(self) -> StackReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._dataset.close()
+        if self._scl:
+            self._scl.close()
+
+    def dn(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
+        """(bands, rows, columns) uint16 DN as stored, offset included; `bands` are 0-based positions, all by default.
+
+        Raises:
+            BadBand: a native file cannot be decoded there.
+        """
+        indexes = [b + 1 for b in bands] if bands is not None else list(self._dataset.indexes)
+        try:
+            return self._dataset.read(indexes, window=window)
+        except RasterioIOError as error:
+            raise undecodable(error, self.stack) from None
+
+    def offset_free(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
+        """As `dn`, with the baseline's offset removed: proportional to reflectance, at least 1 where there is data."""
+        return remove_offset(self.dn(window, bands), self.stack.offset)
+
+    def valid(self, window: Window) -> np.ndarray:
+        """(rows, columns) bool: true where all twelve native bands have data."""
+        try:
+            return self._dataset.read_masks(1, window=window) > 0
+        except RasterioIOError as error:
+            raise undecodable(error, self.stack) from None
+
+    def scl(self, window: Window) -> np.ndarray | None:
+        """(rows, columns) uint8 scene classification, nearest neighbour; None when the item has none."""
+        try:
+            return self._scl.read(1, window=window) if self._scl else None
+        except RasterioIOError as error:
+            raise undecodable(error, self.stack) from None
+
+
+def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -> BadBand:
+    """What to say when GDAL fails to decode a stack: which native file it was, if it is known or GDAL's words tell."""
+    text = f"{error} {error.__cause__ or ''}"
+    names = [*BAND_NAMES, SCL]
+    band = band or next((name for name in names if f"{name}.tif" in text), None)
+    if isinstance(stack.path, ObjectPath):
+        # GDAL tells of a request that failed for good and of a damaged block in the same words.
+        return BadBand(
+            "a block of the raster cannot be read: the object store did not give it, or the file is damaged",
+            item=stack.item,
+            asset=band or str(stack.path.name),
+            remedy="run it again; if it happens again, materialise raw_bands anew",
+            transient=True,
+        )
+    return BadBand(
+        "a block of the raster cannot be decoded: the file is damaged",
+        item=stack.item,
+        asset=band or str(stack.path.name),
+        remedy="fetch the bands again: materialise raw_bands, and look at the disk if it happens again",
+    )
+
+
+STACK_VRT = "stack.vrt"
+SCL_VRT = "scl.vrt"
+
+
+def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
+    """The stack, and the scene classification on its grid, as GDAL virtual rasters.
+
+    Interpolation must not mix "no data" into valid pixels, and the band files of the Planetary Computer declare no
+    nodata value; so every band is first wrapped at its native size in a document that declares 0 as nodata (or what the
+    file itself declares), and interpolated from there. Validity itself is never interpolated: the dataset mask is the
+    minimum of the twelve native bands by nearest neighbour, non-zero where all of them have data. It is for tools that
+    read the raster; which pixels are classified is decided by `lc_assets.sentinel2.bands.validity`, which knows dark
+    pixels too.
+
+    Args:
+        recipe: what to stack.
+        href: band name -> path of the native file, absolute or relative to the folder in which the documents will lie.
+
+    Returns:
+        file name -> XML: `native_<band>.vrt` for each band, `stack.vrt`, and `scl.vrt` where there is a scene
+        classification.
+    """
+    grid = recipe.grid
+    documents = {}
+    for name in BAND_NAMES:
+        band = recipe.bands[name]
+        native, nodata = band.grid, SATURATED_DN if band.masked else band.nodata
+        documents[native_vrt(name)] = (
+            f'{_header(native)}<VRTRasterBand dataType="UInt16" band="1"><Description>{name}</Description>'
+            f"<NoDataValue>{nodata}</NoDataValue>{_source(href[name], native, native, masked=band.masked)}"
+            "</VRTRasterBand></VRTDataset>"
+        )
+    bands = "".join(
+        f'<VRTRasterBand dataType="UInt16" band="{number}"><Description>{name}</Description>'
+        f"<Offset>{recipe.offset * SCALE:g}</Offset><Scale>{SCALE:g}</Scale>"
+        f"{_source(native_vrt(name), recipe.bands[name].grid, grid, recipe.kernel)}</VRTRasterBand>"
+        for number, name in enumerate(BAND_NAMES, start=1)
+    )
+    mask = "".join(
+        _source(href[name], band.grid, grid, "nearest", nodata=band.nodata, masked=band.masked)
+        for name, band in ((name, recipe.bands[name]) for name in BAND_NAMES)
+    )
+    tags = "".join(f'<MDI key="{key}">{value}</MDI>' for key, value in recipe.tags.items())
+    documents[STACK_VRT] = (
+        f"{_header(grid)}<Metadata>{tags}</Metadata>{bands}"
+        '<MaskBand><VRTRasterBand dataType="Byte" subClass="VRTDerivedRasterBand">'
+        "<PixelFunctionType>min</PixelFunctionType><SourceTransferType>UInt16</SourceTransferType>"
+        f"{mask}</VRTRasterBand></MaskBand></VRTDataset>"
+    )
+    if SCL in recipe.bands:
+        documents[SCL_VRT] = (
+            f'{_header(grid)}<VRTRasterBand dataType="Byte" band="1"><Description>{SCL}</Description>'
+            f"{_source(href[SCL], recipe.bands[SCL].grid, grid, 'nearest')}</VRTRasterBand></VRTDataset>"
+        )
+    return documents
+
+
+def native_vrt(name: str) -> str:
+    """Name of the document that wraps a band at its native size, beside `stack.vrt`."""
+    return f"native_{name}.vrt"
+
+
+def _header(grid: Grid) -> str:
+    transform = ", ".join(repr(float(x)) for x in grid.transform.to_gdal())
+    return (
+        f'<VRTDataset rasterXSize="{grid.width}" rasterYSize="{grid.height}">'
+        f"<SRS>{escape(grid.crs)}</SRS><GeoTransform>{transform}</GeoTransform>"
+    )
+
+
+def _source(
+    href: str, native: Grid, target: Grid, kernel: str | None = None, *, nodata: int = NODATA_DN, masked: bool = False
+) -> str:
+    # A source that names a kernel imposes it on all that read through it: the native wrappers must not name any.
+    attribute = f' resampling="{kernel}"' if kernel else ""
+    relative = int(not href.startswith("/"))
+    # Pixels that such a source leaves out keep the band's own nodata value, 0 where it has none.
+    left_out = f"<NODATA>{nodata}</NODATA>" if nodata else "<UseMaskBand>true</UseMaskBand>" if masked else ""
+    kind = "ComplexSource" if left_out else "SimpleSource"
+    return (
+        f'<{kind}{attribute}><SourceFilename relativeToVRT="{relative}">{escape(href)}</SourceFilename>'
+        f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="{native.width}" ySize="{native.height}"/>'
+        f'<DstRect xOff="0" yOff="0" xSize="{target.width}" ySize="{target.height}"/>{left_out}</{kind}>'
+    )

@@ -1,0 +1,259 @@
+"""Read a stack from top to bottom in strips, every block of every file decoded once, and cut blocks out of the strips.
+
+A virtual stack that interpolates bilinearly is not read through GDAL's resampling but from its native bands, which are
+interpolated block by block where they are needed (`lc_assets.raster.upsample`: the same pixels); with another kernel,
+strip by strip, by GDAL. A written stack is read at 10 m as it is. Which pixels show the ground is read off the native
+bands (`lc_assets.sentinel2.bands.validity`); what the network sees where they do not is the nearest pixel that does
+(`lc_assets.raster.fill`). Files are decoded side by side by a few threads; GDAL releases Python's lock meanwhile.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioIOError
+
+from lc_assets.raster.fill import nearest as nearest_visible
+from lc_assets.raster.upsample import bilinear
+from lc_assets.sentinel2.band_table import BAND_NAMES, PIXEL_SIZE, SCL_GSD
+from lc_assets.sentinel2.bands.rows import Part, Reading, Rows, read_band, read_mask
+from lc_assets.sentinel2.bands.stack import STACK_VRT, Stack, native_vrt, undecodable
+from lc_assets.sentinel2.bands.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around, settled_state
+from lc_assets.sentinel2.radiometry import NODATA_DN
+from lc_assets.store.paths import Place, gdal_name
+
+_MARGIN = 1
+"""Coarse pixels beyond a block that interpolation looks at."""
+_GDAL_NAMES = {"cubicspline": "cubic_spline"}
+"""Kernels that rasterio spells differently."""
+_CELLS = 85 * CELL
+"""Rows decoded at a time where the whole scene is looked through for zeros."""
+
+
+def reflected(start: int, stop: int, length: int) -> np.ndarray:
+    """Positions inside `0..length-1` that stand for `start..stop-1` when the axis is continued by reflection at its
+    end.
+
+    The edge itself is repeated (`... n-2 n-1 n-1 n-2 ...`), as often as it takes: a scene of one pixel works too.
+    Before 0 the axis goes on in the same way. Bilinear upsampling commutes with this: a reflected coarse band is the
+    reflected fine one.
+    """
+    position = np.arange(start, stop) % (2 * length)
+    return np.where(position < length, position, 2 * length - 1 - position)
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Decoded rows of a stack, all columns.
+
+    Attributes:
+        shape: height and width of the whole scene, 10 m pixels.
+        bands: the twelve bands at their own resolution, with the rows that blocks of this strip need.
+        first: first row of `state`.
+        state: (rows, width) uint8, see `lc_assets.sentinel2.bands.validity`.
+        reach: how far away a pixel may lie that stands for a hidden one, in pixels.
+    """
+
+    shape: tuple[int, int]
+    bands: tuple[Part, ...]
+    first: int
+    state: np.ndarray
+    reach: int
+
+    def usable(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
+        """(rows, columns) bool of a block; beyond the scene's edges it is reflected."""
+        height, width = self.shape
+        return _cut(self.state, top, left, rows, columns, height, width, self.first) == USABLE
+
+    def read_dn(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> None:
+        """Fill (bands, rows, columns) uint16 with the DN of a block at 10 m, offset included; reflected as `usable`."""
+        for layer, band in zip(out, bands, strict=True):
+            layer[...] = _block(self.bands[band], top, left, layer.shape[0], layer.shape[1], self.shape)
+
+    def read_filled(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> np.ndarray:
+        """As `read_dn`, but a pixel that is not usable shows the nearest one that is.
+
+        Returns:
+            (rows, columns) bool: false where there is none within reach; what `out` holds there means nothing.
+        """
+        _, rows, columns = out.shape
+        seen = self.usable(top, left, rows, columns)
+        if seen.all():
+            self.read_dn(out, top, left, bands)
+            return seen
+        reach = self.reach
+        wide = self.usable(top - reach, left - reach, rows + 2 * reach, columns + 2 * reach)
+        if not wide.any():
+            return seen
+        inner = (slice(reach, reach + rows), slice(reach, reach + columns))
+        hidden, source = nearest_visible(wide, reach, inner)
+        row, column = (at - reach for at in np.divmod(hidden, wide.shape[1]))
+        seen[row, column] = True
+        # No more is interpolated than what the block and its sources need.
+        from_row, from_column = (at - reach for at in np.divmod(source, wide.shape[1]))
+        above, before = (min(int(at.min(initial=0)), 0) for at in (from_row, from_column))
+        down, across = (max(int(at.max(initial=0)) + 1, n) for at, n in ((from_row, rows), (from_column, columns)))
+        for layer, band in zip(out, bands, strict=True):
+            dn = _block(self.bands[band], top + above, left + before, down - above, across - before, self.shape)
+            layer[...] = dn[-above : rows - above, -before : columns - before]
+            layer[row, column] = dn[from_row - above, from_column - before]
+        return seen
+
+
+class StripReader:
+    """Reads strips in order, from top to bottom. Use as a context manager.
+
+    Args:
+        stack: what to read.
+        mask_hidden: call pixels hidden where the scene classification, where there is one, says so.
+        threads: files decoded at a time.
+        dilation: metres by which cloud and shadow are grown.
+        reach: see `Strip`; rows beyond each strip are read accordingly.
+    """
+
+    def __init__(self, stack: Stack, *, mask_hidden: bool, threads: int, dilation: int = 0, reach: int = 0) -> None:
+        self.stack = stack
+        self._mask_hidden, self._threads, self._reach = mask_hidden, threads, reach
+        self._ending: np.ndarray | None = None
+        self._known = (0, np.empty((0, stack.grid.width), np.uint8))
+        """The end of the rows whose state is known, and the state of those that the last call gave."""
+        self._close = ExitStack()
+        try:
+            virtual = stack.path.name == STACK_VRT
+            self._bands = [self._native(name) for name in BAND_NAMES] if virtual else self._stacked()
+            self._kernel = stack.kernel if virtual and stack.kernel != "bilinear" else None
+            self._mask = None if virtual else self._rows(stack.path, read_mask)
+            self._dilation = 0
+            self._scl = None
+            if stack.scl_path:
+                self._scl = self._classification(stack.scl_path)
+                self._dilation = round(dilation / SCL_GSD)
+                self._scl.margin = rows_around(self._dilation)
+        except RasterioIOError as error:
+            self._close.close()
+            raise undecodable(error, stack) from None
+        # Entered last, so left first: no file may be closed while a thread still reads it.
+        self._pool = self._close.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
+
+    def __enter__(self) -> StripReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close.close()
+
+    def read(self, top: int, bottom: int) -> Strip:
+        """The next strip: rows top .. bottom - 1, neither of them above the last one's.
+
+        Raises:
+            BadBand: a native file cannot be decoded there.
+        """
+        # What interpolation looks at beside what it gives: a coarse pixel, two for the cubic kernels.
+        beyond = self._reach + (2 * CELL if self._kernel else CELL)
+        low = max((top - beyond) // CELL * CELL, 0)
+        high = min(-(-(bottom + beyond) // CELL) * CELL, self.stack.grid.height)
+        sources = self._sources(low, high)
+        known, state = self._known
+        if high > known:  # rows above it are as the last call found them
+            added = replace(sources, top=max(known, low))
+            found = settled_state(added, self._ending_cells, mask_hidden=self._mask_hidden, dilation=self._dilation)
+            state = np.concatenate([state[len(state) - max(known - low, 0) :], found])
+            self._known = high, state
+        bands = sources.bands
+        if self._kernel:
+            bands = tuple(_interpolated(part, self._kernel) for part in bands)
+        return Strip(self.stack.grid.shape, bands, low, state[len(state) - (high - low) :], self._reach)
+
+    def _sources(self, top: int, bottom: int) -> Sources:
+        extra = [rows for rows in (self._scl, self._mask) if rows]
+        parts = list(self._pool.map(lambda rows: self._span(rows, top, bottom), [*self._bands, *extra]))
+        bands = tuple(parts[: len(self._bands)])
+        scl = parts[len(bands)] if self._scl else None
+        return Sources(top, bottom, 0, self.stack.grid.width, bands, scl, parts[-1] if self._mask else None)
+
+    def _ending_cells(self) -> np.ndarray:
+        """Of the whole scene, looked through once."""
+        if self._ending is None and self.stack.offset:
+            # 0 is no value there: ESA keeps it for "no data", and the offset keeps dark ground above it.
+            self._ending = np.ones([-(-n // CELL) for n in self.stack.grid.shape], bool)
+        if self._ending is None:
+            with StripReader(self.stack, mask_hidden=False, threads=self._threads) as other:
+                height = self.stack.grid.height
+                strips = [cells_of(other._sources(top, min(top + _CELLS, height))) for top in range(0, height, _CELLS)]
+            self._ending = ending_cells(*(np.concatenate(cells) for cells in zip(*strips, strict=True)))
+        return self._ending
+
+    def _span(self, rows: Rows, top: int, bottom: int) -> Part:
+        try:
+            return rows.span(top, bottom)
+        except RasterioIOError as error:
+            raise undecodable(error, self.stack, rows.band) from None
+
+    def _native(self, name: str) -> Rows:
+        return self._rows(self.stack.path.with_name(native_vrt(name)), read_band(1), band=name, flagged=True)
+
+    def _stacked(self) -> list[Rows]:
+        numbers = range(1, len(BAND_NAMES) + 1)
+        return [self._rows(self.stack.path, read_band(number), flagged=True) for number in numbers]
+
+    def _classification(self, path: Place) -> Rows:
+        """At its own 20 m: a stack has it repeated to 10 m."""
+        dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
+        given = self.stack.grid.width // dataset.width
+        return Rows(dataset, SCL_GSD // PIXEL_SIZE, read_band(1), step=SCL_GSD // PIXEL_SIZE // given)
+
+    def _rows(self, path: Place, reading: Reading, *, band: str | None = None, flagged: bool = False) -> Rows:
+        # A handle of its own for each: handles must not be shared between threads.
+        dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
+        return Rows(dataset, self.stack.grid.width // dataset.width, reading, band=band, flagged=flagged)
+
+
+def _interpolated(part: Part, kernel: str) -> Part:
+    """The same at 10 m, by GDAL's kernel; of settled rows, so that it is spared what holds no reflectance."""
+    if part.factor == 1:
+        return part
+    rows, columns = part.rows.shape
+    profile = {"driver": "GTiff", "height": rows, "width": columns, "count": 1, "dtype": "uint16", "nodata": NODATA_DN}
+    with rasterio.MemoryFile() as memory:
+        with memory.open(**profile) as dataset:
+            dataset.write(part.rows, 1)
+        with memory.open() as dataset:
+            shape = (rows * part.factor, columns * part.factor)
+            fine = dataset.read(1, out_shape=shape, resampling=Resampling[_GDAL_NAMES.get(kernel, kernel)])
+    return Part(1, part.first * part.factor, fine)
+
+
+def _block(part: Part, top: int, left: int, rows: int, columns: int, shape: tuple[int, int]) -> np.ndarray:
+    height, width = shape
+    factor = part.factor
+    if factor == 1:
+        return _cut(part.rows, top, left, rows, columns, height, width, part.first)
+    # The coarse pixels that hold the block, and one more on each side.
+    above, before = top // factor - _MARGIN, left // factor - _MARGIN
+    down = -(-(top + rows) // factor) + _MARGIN - above
+    across = -(-(left + columns) // factor) + _MARGIN - before
+    coarse = _cut(part.rows, above, before, down, across, height // factor, width // factor, part.first)
+    fine = bilinear(coarse, factor)
+    skip_rows, skip_columns = top % factor, left % factor
+    return fine[skip_rows : skip_rows + rows, skip_columns : skip_columns + columns]
+
+
+def _cut(
+    values: np.ndarray, top: int, left: int, rows: int, columns: int, height: int, width: int, first: int
+) -> np.ndarray:
+    """A block of a raster of `height` x `width`, of which `values` holds the rows from `first` on; reflected beyond its
+    edges."""
+    if top >= 0 and top + rows <= height:
+        values = values[top - first : top - first + rows]
+    else:
+        values = values[reflected(top, top + rows, height) - first]
+    if left >= 0 and left + columns <= width:
+        return values[:, left : left + columns]
+    # What lies inside is copied as a whole: the scene's width may be cut with a few pixels of overhang.
+    low, high = max(left, 0), min(left + columns, width)
+    before, after = reflected(left, low, width), reflected(max(high, low), left + columns, width)
+    return np.concatenate([values[:, before], values[:, low:high], values[:, after]], axis=1)

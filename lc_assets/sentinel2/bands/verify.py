@@ -1,0 +1,242 @@
+"""Is a band file what the item says? Checked from its header and block table; what has come from afar is unpacked
+too."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import Compression, MaskFlags
+from rasterio.errors import CRSError, RasterioIOError
+from rasterio.io import DatasetReader
+from rasterio.windows import Window
+
+from lc_assets.core.errors import BadBand
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
+from lc_assets.sentinel2.item.declared import MAX_SIDE, Promise
+from lc_assets.store.paths import Place, gdal_name
+
+_DRIVERS = ("GTiff", "JP2OpenJPEG")
+"""What a band may come as. A VRT would name files elsewhere: the copy in the store would not stand by itself."""
+
+
+_LARGEST_BLOCK = 512 << 20
+"""Bytes of one unpacked block: a whole 10 m band of a tile in one strip has 241 MB."""
+
+
+@dataclass(frozen=True)
+class BandFile:
+    """One checked band file.
+
+    Attributes:
+        name: band, or `SCL`.
+        path: the file.
+        grid: its grid.
+        gsd: native pixel size in metres.
+        nodata: the DN that it declares as no data, 0 where it declares none.
+        masked: whether it carries a mask of its own.
+    """
+
+    name: str
+    path: Place
+    grid: Grid
+    gsd: int
+    nodata: int = 0
+    masked: bool = False
+
+
+def check_band_files(paths: Mapping[str, Place], item: str) -> dict[str, BandFile]:
+    """Open every band (and SCL, if there) and hold it against the grid of B02.
+
+    Args:
+        paths: band name -> local file.
+        item: STAC item id, for messages.
+
+    Raises:
+        BadBand: a file is no raster, is truncated, has another dtype or band count, or is not congruent with B02's
+        grid.
+    """
+    gsds = {band.name: band.gsd for band in BANDS}
+    reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND], PIXEL_SIZE, "uint16", item)
+    if not reference.grid.is_north_up() or round(reference.grid.resolution) != PIXEL_SIZE:
+        raise BadBand(
+            f"its grid is no north-up grid of {PIXEL_SIZE} m pixels",
+            item=item,
+            asset=REFERENCE_BAND,
+            remedy="use the item's original file",
+        )
+    checked: dict[str, BandFile] = {}
+    for name, path in paths.items():
+        gsd, dtype = (SCL_GSD, "uint8") if name == SCL else (gsds[name], "uint16")
+        band = reference if name == REFERENCE_BAND else _check_file(name, path, gsd, dtype, item)
+        _check_congruent(band, reference.grid, item)
+        checked[name] = band
+    return checked
+
+
+def check_arrived(name: str, path: Path, item: str, promise: Promise | None, *, decode: bool) -> None:
+    """One file that has just arrived: is it the raster that the item promises?
+
+    Args:
+        name: band, or `SCL`.
+        path: the file.
+        item: STAC item id, for messages.
+        promise: what the item says of the file's CRS, shape and transform, where it does.
+        decode: read all pixels too, which is what finds a flipped byte in a compressed block. Needless where the
+            file's checksum is known to be right.
+
+    Raises:
+        BadBand: it is not.
+    """
+    gsd, dtype = (SCL_GSD, "uint8") if name == SCL else ({b.name: b.gsd for b in BANDS}[name], "uint16")
+    band = _check_file(name, path, gsd, dtype, item)
+    grid, remedy = band.grid, "use the item's original file"
+    for what, promised, found in (
+        ("CRS", promise and promise.epsg and f"EPSG:{promise.epsg}", grid.crs),
+        ("shape", promise and promise.shape, grid.shape),
+        ("transform", promise and promise.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
+    ):
+        if promised is not None and promised != found:
+            raise BadBand(f"its {what} is {found}, the item promises {promised}", item=item, asset=name, remedy=remedy)
+    if decode:
+        _decode(path, item, name)
+
+
+def _decode(path: Path, item: str, name: str) -> None:
+    """Read every block once.
+
+    GDAL takes what a damaged DEFLATE stream gives: of 300 flipped bits in a band's blocks it noticed 3, for libtiff
+    stops when the block is full, before the Adler-32 behind it (RFC 1950). So these streams are unpacked by zlib,
+    which looks at it. Other compressions are decoded by GDAL, and have no checksum.
+    """
+    try:
+        # One thread: with more, GDAL's JPEG 2000 reader prints that a tile cannot be decoded, and reads on.
+        with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(path, driver=_driver(path)) as dataset:
+            if dataset.driver == "GTiff" and dataset.compression == Compression.deflate:
+                most = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
+                with path.open("rb") as file:
+                    for offset, size in _blocks(dataset):
+                        if size > 2 * most + 1024:  # longer than any deflated block: a table that lies
+                            raise zlib.error("a block's length is absurd")
+                        file.seek(offset)
+                        stream = zlib.decompressobj()
+                        stream.decompress(file.read(size), most + 1)
+                        if not stream.eof:
+                            raise zlib.error("it ends early, or never")
+                return
+            rows = max(dataset.block_shapes[0][0], 512)
+            for row in range(0, dataset.height, rows):
+                dataset.read(1, window=Window(0, row, dataset.width, min(rows, dataset.height - row)))
+    except (RasterioIOError, CPLE_BaseError, zlib.error):
+        raise BadBand(
+            "its pixels cannot be decoded: the file is damaged",
+            item=item,
+            asset=name,
+            remedy="get the whole file from its source, then run it again",
+        ) from None
+
+
+def _driver(path: Place) -> str:
+    """The driver to open a file with, by how it begins. GDAL left to itself asks all of its drivers, and some of
+    these ask servers that the file names.
+
+    Raises:
+        RasterioIOError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return _DRIVERS[1] if file.read(12).startswith((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")) else _DRIVERS[0]
+    except OSError as error:
+        raise RasterioIOError(str(error)) from None
+
+
+def _check_file(name: str, path: Place, gsd: int, dtype: str, item: str) -> BandFile:
+    remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
+    try:
+        with rasterio.open(gdal_name(path), driver=_driver(path)) as dataset:
+            crs = dataset.crs
+            if dataset.driver not in _DRIVERS:
+                raise BadBand(
+                    f"it is a {dataset.driver} file, not one of {', '.join(_DRIVERS)}",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file",
+                )
+            if not crs or not crs.is_projected or crs.linear_units_factor[1] != 1:
+                raise BadBand(
+                    f"its CRS ({crs.to_string()[:80] if crs else 'none'}) is no projected one in metres",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file, which is in UTM",
+                )
+            block = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
+            if max(dataset.shape) > MAX_SIDE or block > _LARGEST_BLOCK:
+                raise BadBand(
+                    f"it claims {dataset.width} x {dataset.height} pixels in blocks of {block >> 20} MB",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file",
+                )
+            if dataset.count != 1 or dataset.dtypes[0] != dtype:
+                raise BadBand(
+                    f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}",
+                    item=item,
+                    asset=name,
+                    remedy="use the item's original file",
+                )
+            end, size = _end_of_last_block(dataset), path.stat().st_size
+            if end > size:
+                raise BadBand(
+                    f"the file is truncated: {size} of at least {end} bytes",
+                    item=item,
+                    asset=name,
+                    remedy="get the whole file from its source, then run it again",
+                )
+            masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+            return BandFile(name, path, Grid.of(dataset), gsd, _declared_nodata(dataset), masked)
+    except (RasterioIOError, CRSError):
+        raise BadBand("the file cannot be opened as a raster", item=item, asset=name, remedy=remedy) from None
+
+
+def _declared_nodata(dataset: DatasetReader) -> int:
+    """A declared no-data value that its pixels can hold, else 0."""
+    value, highest = dataset.nodata, np.iinfo(dataset.dtypes[0]).max
+    return int(value) if value is not None and 0 < value <= highest and value == int(value) else 0
+
+
+def _end_of_last_block(dataset: DatasetReader) -> int:
+    """Byte position where the furthest block of a TIFF ends; 0 for formats that do not tell."""
+    return max((offset + size for offset, size in _blocks(dataset)), default=0)
+
+
+def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
+    """(byte position, bytes) of each block that a TIFF's first band has; none for formats that do not tell."""
+    height, width = dataset.block_shapes[0]
+    for row in range(-(-dataset.height // height)):
+        for column in range(-(-dataset.width // width)):
+            offset = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1)
+            size = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1)
+            if offset and size:
+                yield int(offset), int(size)
+
+
+def _check_congruent(band: BandFile, reference: Grid, item: str) -> None:
+    factor = band.gsd // PIXEL_SIZE
+    expected = reference.coarsened(factor)
+    difference = band.grid.difference_to(expected)
+    if difference is None and (reference.width % factor or reference.height % factor):
+        difference = f"pixels of {band.gsd} m that do not tile {reference.width} x {reference.height} pixels of 10 m"
+    if difference:
+        raise BadBand(
+            f"its grid does not fit {REFERENCE_BAND}'s: {difference}",
+            item=item,
+            asset=band.name,
+            remedy="all bands must be of the same tile, and a crop a multiple of 60 m wide: use the original files",
+        )

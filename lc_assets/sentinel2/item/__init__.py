@@ -1,0 +1,1 @@
+"""What an item's document says: its bands, baseline, footprint, and who provides it."""

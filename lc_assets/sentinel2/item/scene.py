@@ -1,0 +1,225 @@
+"""A STAC item as a Sentinel-2 scene: what is checked before anything is read, and where its bands are.
+
+How catalogues name their bands stands in `lc_assets.sentinel2.item.providers`, what an href may be in
+`lc_assets.sentinel2.item.hrefs`, how large an item may be in `lc_assets.sentinel2.item.limits`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lc_assets.core.errors import BadItem, BadReference, without_query
+from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
+from lc_assets.sentinel2.item.baseline import baseline_of
+from lc_assets.sentinel2.item.declared import Promise, promise_of
+from lc_assets.sentinel2.item.footprint import check_place_and_time
+from lc_assets.sentinel2.item.hrefs import is_remote as is_remote
+from lc_assets.sentinel2.item.hrefs import local_path as local_path
+from lc_assets.sentinel2.item.hrefs import resolve_hrefs
+from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
+from lc_assets.sentinel2.item.limits import check_size
+from lc_assets.sentinel2.item.providers import CatalogKind, catalog_of
+from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
+from lc_assets.store.paths import Place
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+_LISTED = 40
+"""How many asset keys a message names."""
+
+
+def checked_id(item_id: Any) -> str:
+    """`item_id` if it can safely name a partition and a folder.
+
+    Raises:
+        BadReference: it has characters outside `A-Z a-z 0-9 . _ -`, holds `..`, does not begin with a letter or digit,
+            or is longer than 200 characters.
+    """
+    if not isinstance(item_id, str) or not _ID.fullmatch(item_id) or ".." in item_id:
+        raise BadReference(
+            f"{str(item_id)[:80]!r} is no usable item id",
+            remedy="use an id of letters, digits, '.', '_' and '-' that begins with a letter or digit and is "
+            "200 characters at most",
+        )
+    return item_id
+
+
+def is_id(name: str) -> bool:
+    """Whether a name can be an item's: see `checked_id`."""
+    try:
+        return checked_id(name) == name
+    except BadReference:
+        return False
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A Sentinel-2 item that has all it needs.
+
+    Attributes:
+        id: STAC item id; also the partition key and the folder name.
+        document: the item, hrefs absolute and unsigned; JSON-compatible, not to be changed.
+        hrefs: band name (and `SCL`, if there) -> unsigned URL or absolute path.
+        product_level: `L1C` or `L2A`.
+        baseline: processing baseline, `NN.NN`; `unknown` where the item names none that can be relied on and declares
+            its offset.
+        offset: what to add to a valid DN before scaling, -1000 or 0.
+        promised: band name (and `SCL`, if there) -> what the item declares about its file.
+    """
+
+    id: str
+    document: dict[str, Any]
+    hrefs: dict[str, str]
+    product_level: str
+    baseline: str
+    offset: int
+    promised: dict[str, Promise] = field(default_factory=dict)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The item's properties."""
+        return self.document["properties"]
+
+    @property
+    def has_scl(self) -> bool:
+        """True when the item lists a scene classification."""
+        return SCL in self.hrefs
+
+
+def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
+    """Check a STAC item and make its hrefs absolute and unsigned.
+
+    Args:
+        document: parsed JSON.
+        base: where the item was read from (path or URL); relative hrefs are resolved against it.
+
+    Raises:
+        BadReference: the id is unusable.
+        BadItem: no STAC item, no Sentinel-2 L1C or L2A item, no datetime or geometry, a band is missing or must not be
+        read, it is too large, contradicts itself, or does not tell whether its DN carry the offset.
+    """
+    if not isinstance(document, dict) or document.get("type") != "Feature" or "stac_version" not in document:
+        what = document.get("type", "object without a type") if isinstance(document, dict) else type(document).__name__
+        raise BadItem(
+            f"this is no STAC item but a {what}",
+            asset=str(base) if base else None,
+            remedy="give the item's own JSON (type Feature, with stac_version)",
+        )
+    item_id = checked_id(document.get("id"))
+    check_size(document, item_id)
+    for key, kind in (("properties", dict), ("assets", dict), ("geometry", dict), ("bbox", list)):
+        if not isinstance(document.get(key), kind):
+            raise BadItem(f"the STAC item has no {key}", item=item_id, remedy="fetch the item again from its catalog")
+    properties = document["properties"]
+    if not isinstance(properties.get("datetime"), str):
+        raise BadItem(
+            "the STAC item has no datetime", item=item_id, remedy="give it the acquisition time in properties.datetime"
+        )
+    check_place_and_time(document, item_id)
+    level = _product_level(document, item_id)
+    document = _copied(document)
+    catalog = catalog_of(document)
+    keys = _band_keys(catalog, document["assets"], item_id)
+    resolve_hrefs(document, keys, base, item_id)
+    document = _scrubbed(document)
+    assets, properties = document["assets"], document["properties"]
+    hrefs = {band: assets[key]["href"] for band, key in keys.items()}
+    _check_distinct(hrefs, item_id)
+    baseline = baseline_of(document)
+    offset = offset_dn(
+        baseline,
+        properties,
+        declared_offset({band: assets[keys[band]] for band in BAND_NAMES}, item_id),
+        item_id=item_id,
+        doubtful=any(part in hrefs[band] for part in catalog.doubtful_archives for band in BAND_NAMES),
+    )
+    promised = {band: promise_of(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
+    return Scene(item_id, document, hrefs, level, baseline.text, offset, promised)
+
+
+def read_document(path: Place) -> Any:
+    """Parse a JSON file.
+
+    Raises:
+        BadReference: there is no such file, or it cannot be read.
+        BadItem: it is no JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
+    except FileNotFoundError:
+        raise BadReference(f"there is no file {path}", remedy="check the path") from None
+    except OSError as error:
+        raise BadReference(f"{path} cannot be read ({error.strerror})", remedy="check the path") from None
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # bad JSON, bad UTF-8, numbers of thousands of digits, NUL in the path
+        raise BadItem(f"{path} is no JSON ({error})", remedy="name a STAC item, or fetch it again") from None
+
+
+def _product_level(document: dict[str, Any], item_id: str) -> str:
+    properties = document["properties"]
+    platform = f"{properties.get('constellation', '')} {properties.get('platform', '')}".lower().replace(" ", "-")
+    if "sentinel-2" not in platform:
+        raise BadItem(
+            f"it is no Sentinel-2 item (constellation {str(properties.get('constellation'))[:40]!r}, "
+            f"platform {str(properties.get('platform'))[:40]!r})",
+            item=item_id,
+            remedy="give an item of a Sentinel-2 L1C or L2A collection, e.g. sentinel-2-l2a",
+        )
+    for text in (properties.get("s2:product_type"), document.get("collection"), item_id):
+        match = re.search(r"(?i)MSI(1C|2A)|L(1C|2A)", str(text or ""))
+        if match:
+            return f"L{(match[1] or match[2]).upper()}"
+    raise BadItem(
+        "neither its product type, nor its collection, nor its id says whether it is L1C or L2A",
+        item=item_id,
+        remedy='add the property "s2:product_type": "S2MSI2A" (or "S2MSI1C") to the item',
+    )
+
+
+def _copied(value: Any) -> Any:
+    """A copy of a document, which may be changed."""
+    if isinstance(value, dict):
+        return {key: _copied(entry) for key, entry in value.items()}
+    return [_copied(entry) for entry in value] if isinstance(value, list) else value
+
+
+def _scrubbed(value: Any) -> Any:
+    """A copy of a document with every text in it free of tokens."""
+    if isinstance(value, dict):
+        return {key: _scrubbed(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_scrubbed(entry) for entry in value]
+    return without_query(value) if isinstance(value, str) else value
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _band_keys(kind: CatalogKind, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+    """Band name (and `SCL`, if there) -> asset key."""
+    found = kind.keys(assets)
+    missing = [band for band in BAND_NAMES if band not in found]
+    if missing:
+        listed = ", ".join(sorted(assets)[:_LISTED]) + (", ..." if len(assets) > _LISTED else "")
+        raise BadItem(
+            f"the item lists no asset for band {', '.join(missing)}",
+            item=item_id,
+            asset=missing[0],
+            remedy=f"give an item with all 12 bands; this one has {listed or 'no assets'}",
+        )
+    return found
+
+
+def _check_distinct(hrefs: dict[str, str], item_id: str) -> None:
+    for band, href in hrefs.items():
+        twin = next(other for other in hrefs if hrefs[other] == href)
+        if twin != band:
+            raise BadItem(
+                f"it is the same file as {twin}'s: {href}", item=item_id, asset=band, remedy="mend the item's hrefs"
+            )

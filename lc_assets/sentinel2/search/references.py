@@ -1,0 +1,140 @@
+"""What a user names a scene by: an item's URL, a bare id, a path to an item's JSON, a folder with a `catalog.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from lc_assets.core.errors import BadReference, LandCoverError, without_query
+from lc_assets.remote.retry import PATIENCE, Patience
+from lc_assets.remote.stac_api import Api
+from lc_assets.sentinel2.item.scene import (
+    Scene,
+    checked_id,
+    is_remote,
+    local_path,
+    parse_scene,
+    read_document,
+    unsigned,
+)
+from lc_assets.sentinel2.search.query import Query
+
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
+COLLECTION = "sentinel-2-l2a"
+
+_STAC_FILES = ("catalog.json", "collection.json")
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Where bare ids are looked up and scenes are searched: a STAC API and one of its collections."""
+
+    url: str = PLANETARY_COMPUTER
+    collection: str = COLLECTION
+    patience: Patience = PATIENCE
+
+    def item_url(self, item_id: str) -> str:
+        """The item's own address."""
+        return f"{self.url.rstrip('/')}/collections/{quote(self.collection)}/items/{quote(item_id)}"
+
+    def scene(self, item_id: str) -> Scene:
+        """Look an id up.
+
+        Raises:
+            BadReference: there is no such item, or the API does not answer.
+            BadItem: what it answers is no usable item.
+        """
+        return _from_url(self.item_url(checked_id(item_id)), self.patience, item_id)
+
+    def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+        """Items of the collection, page by page, none twice; see `lc_assets.remote.stac_api.Api.search`."""
+        return Api(self.url, self.patience, min(self.patience.tries, 4)).search(self.collection, query)
+
+    def parse(self, document: dict[str, Any]) -> Scene:
+        """An item that a search has found, as a scene.
+
+        Raises:
+            BadReference, BadItem: it cannot be used.
+        """
+        return parse_scene(document, base=self.item_url(checked_id(document.get("id"))))
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What became of one item of a reference: a scene, or the error that says why not."""
+
+    reference: str
+    scene: Scene | None = None
+    error: LandCoverError | None = None
+
+
+def resolve(
+    reference: str,
+    lookup: Callable[[str], Scene],
+    patience: Patience = PATIENCE,
+) -> Iterator[Resolved]:
+    """All items that a reference names. One that cannot be used becomes an error beside the others, never an exception.
+
+    Args:
+        reference: an item's URL, a path to its JSON, a folder with a `catalog.json` (or that file), or a bare id.
+        lookup: finds the scene of a bare id, e.g. `Catalog.scene`.
+        patience: bounds of a request.
+    """
+    shown = without_query(reference)
+    try:
+        if is_remote(reference):
+            yield Resolved(shown, _from_url(reference, patience))
+            return
+        path = local_path(reference)
+        if path.is_dir() or path.name in _STAC_FILES:
+            yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset(), patience)
+        elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
+            yield Resolved(shown, parse_scene(read_document(path), base=path))
+        else:
+            yield Resolved(shown, lookup(checked_id(reference)))
+    except LandCoverError as error:
+        yield Resolved(shown, error=error)
+
+
+def _from_catalog(path: Path, above: frozenset[Path], patience: Patience) -> Iterator[Resolved]:
+    """Items of a static catalog and of the catalogs below it, in the order of its links."""
+    path = path.resolve()
+    document = read_document(path)
+    links = document.get("links") if isinstance(document, dict) else None
+    if not isinstance(links, list) or document.get("type") not in ("Catalog", "Collection"):
+        raise BadReference(f"{path} is no STAC catalog", remedy="name a folder whose catalog.json is one")
+    if path in above:
+        raise BadReference(f"the catalog {path} contains itself", remedy="mend its child links")
+    found = False
+    for link in links:
+        relation, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)
+        if relation not in ("item", "child") or not isinstance(href, str):
+            continue
+        found = True
+        if relation == "item":
+            yield _linked_item(href, path, patience)
+            continue
+        try:
+            yield from _from_catalog(path.parent / href, above | {path}, patience)
+        except LandCoverError as error:
+            yield Resolved(href, error=error)
+    if not found:
+        raise BadReference(f"the catalog {path} has no items", remedy="name a catalog that links to items")
+
+
+def _linked_item(href: str, catalog: Path, patience: Patience) -> Resolved:
+    """An item link of a static catalog: an item and nothing else, so that no catalog can lead in circles."""
+    try:
+        if is_remote(href):
+            return Resolved(without_query(href), _from_url(href, patience))
+        path = catalog.parent / local_path(href)
+        return Resolved(str(path), parse_scene(read_document(path), base=path))
+    except LandCoverError as error:
+        return Resolved(without_query(href), error=error)
+
+
+def _from_url(url: str, patience: Patience, item_id: str | None = None) -> Scene:
+    return parse_scene(Api(url, patience).document(url, item_id), base=unsigned(url))

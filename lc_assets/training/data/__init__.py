@@ -1,0 +1,1 @@
+"""Labelled chips: what they are, where they are read from, how they are split."""
