@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets.products.collection.parquet import asked, items, parquet
+from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.collection.search import find
-from lc_assets.products.collection.update import News, fetch, folder_of, scratch, update
+from lc_assets.products.collection.update import News, fetch, folder_of, update
 from lc_assets.products.stac.collection import INDEX_FILE
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.layout import Store

@@ -16,8 +16,9 @@ import rasterio
 from openvino import Type
 from openvino import opset13 as ov
 
+from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.dense.backends import OpenVinoPasses
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.loading import open_model
 from lc_assets.inference.openvino_runtime import compiled, cores, streams
 from lc_assets.inference.windows.strips import BLOCK_PIXELS
 from lc_assets.raster.cog import class_cog

@@ -19,10 +19,11 @@ import rasterio
 from scipy import ndimage
 
 from lc_assets.core.landcover import NO_DATA
+from lc_assets.core.settings import SHIPPED
 from lc_assets.demo.item_json import TRUTH
 from lc_assets.demo.scene import write_demo_scene
 from lc_assets.demo.sky import CLOUD_DN
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
 from lc_assets.sentinel2.bands.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents

@@ -19,8 +19,9 @@ import rasterio.shutil
 from rasterio.enums import Resampling
 
 from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.keras_file import DEFAULT_BACKEND
-from lc_assets.inference.loading import SHIPPED, read_contract
+from lc_assets.inference.loading import read_contract
 from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, REFERENCE_BAND
 
 CHIP = 64

@@ -20,18 +20,18 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.raster.render import INK, PAPER, class_image, map_with_legend, quicklook, shown_codes
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
 from lc_assets.store.layout import SceneFolder, Store
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import Place, gdal_name
 
 PANEL = 460
 
 
 def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
     """True colour, map and truth beside each other, with one legend below."""
-    red, green, blue = (folder.raw_bands / f"{name}.tif" for name in TRUE_COLOUR)
+    red, green, blue = (gdal_name(folder.raw_bands / f"{name}.tif") for name in TRUE_COLOUR)
     panels = [
         ("Sentinel-2, true colour", quicklook((red, green, blue), PANEL)),
-        ("classified", class_image(_sampled(shown_codes(folder.classified, 2 * PANEL)[0]))),
-        ("truth", class_image(_sampled(shown_codes(truth, 2 * PANEL)[0]))),
+        ("classified", class_image(_sampled(shown_codes(gdal_name(folder.classified), 2 * PANEL)[0]))),
+        ("truth", class_image(_sampled(shown_codes(gdal_name(truth), 2 * PANEL)[0]))),
     ]
     return _beside(panels)
 
@@ -42,7 +42,10 @@ def stride_panels(coarse: SceneFolder, fine: SceneFolder) -> Image.Image:
     for folder in (coarse, fine):
         classes = ClassMap.open(folder.classified, folder.confidence, folder.item)
         panels.append(
-            (f"stride {classes.tags['STRIDE']}", class_image(_sampled(shown_codes(folder.classified, 600)[0])))
+            (
+                f"stride {classes.tags['STRIDE']}",
+                class_image(_sampled(shown_codes(gdal_name(folder.classified), 600)[0])),
+            )
         )
     return _beside(panels)
 
@@ -71,7 +74,7 @@ def _beside(panels: list[tuple[str, Image.Image]]) -> Image.Image:
 def scene_map(folder: SceneFolder) -> bytes:
     """PNG of a scene's map with legend."""
     classes = ClassMap.open(folder.classified, folder.confidence, folder.item)
-    codes, pixel_size = shown_codes(folder.classified, 600)
+    codes, pixel_size = shown_codes(gdal_name(folder.classified), 600)
     return map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
 
 

@@ -19,16 +19,16 @@ import rasterio
 from dagster._core.debug import DebugRunPayload
 
 from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.core.retry_policy import Patience
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.operations.runs import Outcome, register, run_scene
-from lc_assets.remote.retry import Patience
 from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.registry import Registry
 from lc_assets.store.layout import SceneFolder, Store
 from lc_assets_tests.rig.command import NOBODY, QUICK, Shell
@@ -77,7 +77,7 @@ class Desk:
 
     @property
     def store(self) -> Store:
-        return Store(self.settings.store)
+        return Store.at(self.settings.store)
 
     def folder(self, item: str) -> SceneFolder:
         return self.store.scene(item)

@@ -25,7 +25,7 @@ from PIL import Image
 from lc_assets.cli.agreement_steps import compare_with_truth
 from lc_assets.cli.classify import register_all
 from lc_assets.core.landcover import CLASSES, NO_DATA
-from lc_assets.definitions import build_common_definitions, build_definitions
+from lc_assets.defs.build import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.products.agreement.crosswalk import FOLDER
 from lc_assets.products.agreement.references import Reference, Tile

@@ -7,16 +7,18 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lc_assets.core.errors import BadReference, LandCoverError
+from lc_assets.core.retry_policy import Patience
+from lc_assets.core.settings import COLLECTION
 from lc_assets.remote import stac_api
-from lc_assets.remote.retry import Patience
 from lc_assets.remote.stac_api import Api
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.sentinel2.search.references import COLLECTION, Catalog
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scenes
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -72,8 +74,12 @@ def ids(pages: Iterable[list[dict[str, Any]]]) -> list[str]:
     return sorted(item["id"] for page in pages for item in page)
 
 
+def catalog(tries: int = 2, patience: Patience = QUICK) -> Catalog:
+    return Catalog(PUBLIC_ROOT, COLLECTION, replace(patience, tries=tries))
+
+
 def found(query: Query = EVERYWHERE) -> list[str]:
-    return ids(planetary().search(COLLECTION, query))
+    return ids(catalog().search(query))
 
 
 def item(name: str, **fields: Any) -> dict[str, Any]:
@@ -94,7 +100,7 @@ def play(pc: PlanetaryComputer, first: Any, **others: Any) -> Callable[..., list
         return answer if isinstance(answer, Answer) else Answer.of_json(answer)
 
     pc.relay.add_host(HOST, handler)
-    return lambda tries=1, query=EVERYWHERE: ids(Api(ROOT, QUICK, tries).search("c", query))
+    return lambda tries=1, query=EVERYWHERE: ids(Catalog(ROOT, "c", replace(QUICK, tries=tries)).search(query))
 
 
 def asked(pc: PlanetaryComputer) -> list[str]:
@@ -109,7 +115,7 @@ def is_one_line(error: LandCoverError) -> bool:
 
 
 def test_a_search_gives_every_item_once_page_by_page_through_the_proxy(pc: PlanetaryComputer, world: list[str]) -> None:
-    pages = list(planetary().search(COLLECTION, EVERYWHERE))
+    pages = list(catalog().search(EVERYWHERE))
     assert [len(found) for found in pages] == [3, 3, 2]
     assert ids(pages) == world
     assert [(exchange.host, exchange.status) for exchange in pc.relay.exchanges] == [(PUBLIC_HOST, 200)] * 3
@@ -126,7 +132,7 @@ FAULTS = [
 def test_a_page_that_fails_once_is_asked_for_again_and_one_that_always_fails_ends_the_search(
     fault: dict[str, Any], pc: PlanetaryComputer, world: list[str]
 ) -> None:
-    pages = planetary().search(COLLECTION, EVERYWHERE)
+    pages = catalog().search(EVERYWHERE)
     got = next(pages)
     struck = pc.relay.inject(Fault(SEARCH, **fault))
     got = got + next(pages)
@@ -150,7 +156,7 @@ def test_a_first_page_that_always_fails_is_one_error_and_never_an_empty_world(
 ) -> None:
     pc.relay.inject(Fault(SEARCH, "status", times=-1, status=503))
     with pytest.raises(BadReference, match=r"answers 503 \(4 attempts in vain"):
-        list(Api(PUBLIC_ROOT, QUICK).search(COLLECTION, EVERYWHERE))
+        list(catalog(4).search(EVERYWHERE))
     assert len(pc.relay.exchanges) == 4
 
 
@@ -165,7 +171,7 @@ def test_retry_after_is_bounded(pc: PlanetaryComputer, world: list[str]) -> None
     pc.relay.inject(Fault(SEARCH, "status", status=429, headers={"Retry-After": "86400"}))
     patient = Patience(connect=1.0, read=0.6, backoff=0.05, longest_wait=0.3)
     started = time.monotonic()
-    assert ids(planetary(patience=patient).search(COLLECTION, EVERYWHERE)) == world
+    assert ids(catalog(patience=patient).search(EVERYWHERE)) == world
     assert 0.3 <= time.monotonic() - started < 3
 
 
@@ -173,7 +179,7 @@ def test_a_byte_now_and_then_is_no_answer(pc: PlanetaryComputer, world: list[str
     pc.relay.inject(Fault(SEARCH, "slow", times=-1, after=50))
     patient = Patience(connect=1.0, read=1.6)  # a byte a second never meets this
     with pytest.raises(BadReference, match="sent nothing for too long"):
-        list(planetary(1, patient).search(COLLECTION, EVERYWHERE))
+        list(catalog(1, patient).search(EVERYWHERE))
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
@@ -288,7 +294,7 @@ def test_an_item_deleted_at_the_seam_of_two_pages_is_an_error_not_a_gap(
     pc: PlanetaryComputer, changing: list[str]
 ) -> None:
     """pgstac's token is the id of the last item; without it pgstac answers 500, and a new search is right again."""
-    pages = planetary().search(COLLECTION, EVERYWHERE)
+    pages = catalog().search(EVERYWHERE)
     last = next(pages)[-1]["id"]
     pc.api.delete(last)
     with pytest.raises(BadReference) as caught:
@@ -447,12 +453,12 @@ def test_whatever_is_broken_in_an_answer_only_a_clear_error_comes_of_it(pc: Plan
     whole |= {"numberMatched": 3, "context": {"matched": 3}}
     answers: list[Any] = []
     play(pc, lambda _: answers[0], two=lambda _: answers[1])
-    searched = Api(ROOT, QUICK, 1)
+    searched = Catalog(ROOT, "c", replace(QUICK, tries=1))
     ended = {"right": 0, "refused": 0}
     for _ in range(300):
         answers[:] = [_broken(whole, generator, odd), _broken(page("c", numberMatched=3), generator, odd)]
         try:
-            assert set(ids(searched.search("c", EVERYWHERE))) <= {
+            assert set(ids(searched.search(EVERYWHERE))) <= {
                 "a",
                 "b",
                 "c",
@@ -717,7 +723,7 @@ def test_an_answer_with_another_item_than_was_asked_for_is_refused(pc: Planetary
     "url", ["https://", "http://[", "nonsense", "ftp://stac.example/x", "https://a..b/", "https://x:y/"]
 )
 def test_an_address_that_is_none_is_refused_at_once(url: str, pc: PlanetaryComputer) -> None:
-    for ask in (lambda: Api(ROOT, QUICK).document(url), lambda: list(Api(url, QUICK).search("c", EVERYWHERE))):
+    for ask in (lambda: Api(ROOT, QUICK).document(url), lambda: list(Catalog(url, "c", QUICK).search(EVERYWHERE))):
         started = time.monotonic()
         with pytest.raises(BadReference, match="is no usable URL") as caught:
             ask()

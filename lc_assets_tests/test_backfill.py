@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.status import Standing, standings

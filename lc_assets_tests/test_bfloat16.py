@@ -17,12 +17,14 @@ import rasterio
 
 from lc_assets.core.errors import BadModel
 from lc_assets.core.progress import listening
+from lc_assets.core.settings import SHIPPED
 from lc_assets.inference import chip_programs, engine, openvino_runtime
 from lc_assets.inference.bfloat16_check import TOLERANCE
 from lc_assets.inference.dense import backends
-from lc_assets.inference.dense.backends import OpenVinoPasses, normalised
+from lc_assets.inference.dense.backends import OpenVinoPasses
+from lc_assets.inference.dense.scaling import normalised
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.loading import SHIPPED, open_model, read_contract
+from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.synthetic_ground import synthetic_block
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets_tests.conftest import Desk, own_model

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.core.settings import SHIPPED
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
-from lc_assets.inference.dense.backends import normalised
+from lc_assets.inference.dense.scaling import normalised
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.operations.runs import Outcome
 from lc_assets.raster.fill import nearest

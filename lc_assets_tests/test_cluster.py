@@ -21,8 +21,8 @@ from dagster._core.execution.backfill import BulkActionStatus
 from lc_assets.cluster.app import celery_app
 from lc_assets.cluster.published_identity import published
 from lc_assets.cluster.tasks import TASK
-from lc_assets.inference.loading import SHIPPED
-from lc_assets.operations.runs import ASSET_NAMES
+from lc_assets.core.settings import SHIPPED
+from lc_assets.operations.keys import ASSET_NAMES
 from lc_assets_tests.rig.cluster.field import FAILURE, STARTED, STARTING, SUCCESS, Field
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, ROOT, Cluster, until

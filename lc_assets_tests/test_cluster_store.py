@@ -13,8 +13,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lc_assets.operations.runs import ASSET_NAMES
-from lc_assets.store.paths import ObjectPath, Place, files_below, place_of
+from lc_assets.operations.keys import ASSET_NAMES
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import Place, files_below, place_of
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, Cluster, until
 from lc_assets_tests.rig.gate import Gate

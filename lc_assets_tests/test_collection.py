@@ -26,12 +26,13 @@ from lc_assets.cli import search_done
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_common_definitions, build_definitions
-from lc_assets.defs.collection_changes import CATALOG, POOL, ensure_pool, news_since
+from lc_assets.defs.build import build_common_definitions, build_definitions
+from lc_assets.defs.collection_changes import POOL, ensure_pool, news_since
 from lc_assets.defs.resources import StoreResource
 from lc_assets.defs.schedules import UPDATE_COLLECTION, collection_every_quarter
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations import cleanup
+from lc_assets.operations.keys import CATALOG
 from lc_assets.operations.runs import Outcome
 from lc_assets.products.collection import parquet
 from lc_assets.products.collection import update as updating

@@ -15,7 +15,7 @@ from lc_assets.operations.watch import Reprocessed
 from lc_assets.sentinel2.acquisition import acquisition_of, is_newer_version, is_older_version
 from lc_assets.sentinel2.item.coverage import covers
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
-from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.registry import Registry
 from lc_assets.store.layout import Store
 from lc_assets_tests.rig.command import NOBODY

@@ -13,14 +13,14 @@ import pytest
 
 import lc_assets
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.retry_policy import Patience
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.failures import told
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import Outcome
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.inline_svg import MOST
-from lc_assets.remote.retry import Patience
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
 
 PACKAGE = Path(lc_assets.__file__).parent

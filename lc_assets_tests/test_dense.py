@@ -11,11 +11,12 @@ import pytest
 
 from lc_assets.core.errors import BadModel
 from lc_assets.core.landcover import NO_DATA
+from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.check import check_dense
 from lc_assets.inference.dense.form import NotDense, find_dense_form, window_means
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.loading import open_model
 from lc_assets.inference.openvino_runtime import has_bfloat16
 from lc_assets.inference.windows import strips
 from lc_assets.inference.windows.classify import Classification

@@ -10,12 +10,13 @@ import dagster as dg
 import numpy as np
 import pytest
 
+from lc_assets.core.retry_policy import Patience
 from lc_assets.core.settings import Settings
 from lc_assets.operations.runs import register
 from lc_assets.remote import stac_api
-from lc_assets.remote.retry import Patience
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.sentinel2.search.references import resolve
 from lc_assets.sentinel2.search.registry import Registry
@@ -67,7 +68,7 @@ def asked_hosts(pc: PlanetaryComputer) -> set[str]:
 
 
 def by_url(desk: Desk, item_id: str) -> Scene:
-    catalog = desk.settings.catalog
+    catalog = Catalog.of(desk.settings)
     [found] = resolve(catalog.item_url(item_id), catalog.scene)
     assert found.scene is not None, found.error
     Registry(desk.store, catalog).register(found.scene)
@@ -143,7 +144,7 @@ def test_a_search_by_tile_finds_its_scenes_through_the_grid_code(
     items = [
         earth_search.publish(scene, desk.settings.collection, tmp_path / f"made{n}") for n, scene in enumerate(scenes)
     ]
-    catalog = desk.settings.catalog
+    catalog = Catalog.of(desk.settings)
     for tiles in ((2,), (2, 5)):
         names = tuple(scenes[number].item["properties"]["s2:mgrs_tile"] for number in tiles)
         found = [item for page in catalog.search(Query(tiles=names)) for item in page]

@@ -22,9 +22,9 @@ import pytest
 import rasterio
 
 from lc_assets.core.errors import BadModel, StoreError
-from lc_assets.core.settings import Settings
-from lc_assets.inference.loading import SHIPPED, open_model, read_contract
-from lc_assets.store.layout import staging
+from lc_assets.core.settings import SHIPPED, Settings
+from lc_assets.inference.loading import open_model, read_contract
+from lc_assets.store.atomic import staging
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model, read
 from lc_assets_tests.rig.command import Shell
 

@@ -10,10 +10,11 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from lc_assets.core.landcover import NO_DATA
+from lc_assets.core.settings import SHIPPED
 from lc_assets.demo.scene import write_demo_scene
 from lc_assets.inference import classify_chips
 from lc_assets.inference.dense.evaluators import ChipEvaluator
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.bands.stack import Stack

@@ -15,7 +15,8 @@ from lc_assets.inference.loading import open_model
 from lc_assets.remote.ssrf import check_remote, why_inner
 from lc_assets.sentinel2.item import declared, limits
 from lc_assets.sentinel2.item.hrefs import is_markup
-from lc_assets.sentinel2.item.scene import checked_id, parse_scene, read_document
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.store.ids import checked_id
 from lc_assets_tests.conftest import copy_scene, own_model
 from lc_assets_tests.test_catalogs import COLLECTION_1, earth_search_item
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
-from lc_assets.products.overview import modal
 from lc_assets.raster.inline_svg import MOST, inline_histogram, inline_image, inline_map, inline_shares
+from lc_assets.raster.mode import modal
 from lc_assets.raster.render import class_image
 
 SVG = "{http://www.w3.org/2000/svg}"

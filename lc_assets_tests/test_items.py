@@ -8,8 +8,10 @@ import pytest
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError
 from lc_assets.sentinel2.band_table import BAND_NAMES
-from lc_assets.sentinel2.item.scene import checked_id, parse_scene, read_document
-from lc_assets.sentinel2.search.references import Catalog, resolve
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.references import resolve
+from lc_assets.store.ids import checked_id
 from lc_assets_tests.conftest import copy_scene, edit_item
 from lc_assets_tests.rig.command import NOBODY, QUICK
 

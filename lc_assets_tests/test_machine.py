@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from lc_assets.core.cpu import cores, inference_slot
+from lc_assets.core.cpu import cores
 from lc_assets.core.errors import BadModel, LandCoverError
+from lc_assets.inference.slots import inference_slot
 from lc_assets.operations.identity import CODE_TAG, MODEL_TAG, check_pins, code_identity
 
 _HOLDER = """

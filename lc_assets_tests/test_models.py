@@ -17,12 +17,12 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_common_definitions, build_definitions
+from lc_assets.core.settings import SHIPPED, Settings
 from lc_assets.defs.assets import class_raster, model_evaluation
+from lc_assets.defs.build import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
-from lc_assets.inference.loading import SHIPPED, open_model, read_contract
+from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.operations.status import stale_items
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.training.evaluation.model_card import HOLD_OUT, evaluate, write_card

@@ -25,21 +25,12 @@ from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import Outcome
 from lc_assets.products.agreement.scene import agreement_folder, read_document
-from lc_assets.store.layout import staging
+from lc_assets.store.atomic import staging
 from lc_assets.store.lease import lease
+from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.object_store import gdal_settings
-from lc_assets.store.paths import (
-    ObjectPath,
-    Place,
-    files_below,
-    files_in,
-    gdal_name,
-    place_of,
-    remove_tree,
-    replace_if,
-    version,
-    work_folder,
-)
+from lc_assets.store.paths import Place, files_below, files_in, gdal_name, place_of, remove_tree, replace_if, version
+from lc_assets.store.scratch import work_folder
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import NOBODY, QUICK
 from lc_assets_tests.rig.gate import Gate
@@ -87,7 +78,7 @@ def remote(server: tuple[S3 | Azure, Gate], tmp_path: Path) -> Iterator[tuple[Ob
 def away(remote: tuple[ObjectPath, Gate]) -> Iterator[Desk]:
     """A desk whose store is remote."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(Settings(store=remote[0], stac_url=NOBODY, precision="float32", patience=QUICK), instance)
+        yield Desk(Settings(store=str(remote[0]), stac_url=NOBODY, precision="float32", patience=QUICK), instance)
 
 
 def _products(desk: Desk, item: str = DEMO_ITEM_ID) -> dict[str, bytes]:
@@ -196,7 +187,7 @@ def test_bands_that_the_server_calls_newest_are_not_put_again(
     pc.publish(made.item, made.files)
     from lc_assets.operations.runs import register
     from lc_assets.sentinel2.item.scene import parse_scene
-    from lc_assets.sentinel2.search.references import Catalog
+    from lc_assets.sentinel2.search.catalog import Catalog
     from lc_assets.sentinel2.search.registry import Registry
 
     scene = parse_scene(made.item)

@@ -14,10 +14,10 @@ from rio_cogeo.cogeo import cog_validate
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import Outcome
-from lc_assets.products.overview import choose_factor, modal
+from lc_assets.products.overview import choose_factor
 from lc_assets.raster.cog import class_cog, cog_problems
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.mode import mode_of_four
+from lc_assets.raster.mode import modal, mode_of_four
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets_tests.conftest import Desk, read
 

@@ -20,22 +20,24 @@ import yaml
 from filelock import FileLock
 
 from lc_assets.cli import prune_steps
-from lc_assets.cli.classify import keep
+from lc_assets.cli.instance import keep
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
-from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.cleanup import Keep, plan_store, remove
 from lc_assets.operations.gone import gone_items
+from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
 from lc_assets.operations.status import Standing, standings
 from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.store.layout import Store
 from lc_assets.store.lease import lease
-from lc_assets.store.paths import ObjectPath, Place, files_below, place_of
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import Place, files_below, place_of
 from lc_assets_tests.conftest import Desk, OnDisk, copy_scene
 from lc_assets_tests.rig.cluster.services import postgresql
 from lc_assets_tests.rig.command import invoke
@@ -383,7 +385,7 @@ def watched(pc: PlanetaryComputer, tmp_path: Path) -> Iterator[Desk]:
     with dg.DagsterInstance.ephemeral() as instance:
         desk = Desk(Settings(store=tmp_path / "store"), instance)
         for name in (ONE, TWO):
-            scene = desk.settings.catalog.scene(name)
+            scene = Catalog.of(desk.settings).scene(name)
             keep(desk.settings, desk.instance, [scene])
         yield desk
 
@@ -421,7 +423,7 @@ def test_a_scene_in_use_does_not_leave_the_partitions(
 def test_a_catalog_that_does_not_answer_is_not_an_empty_one(
     pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lc_assets.remote.retry.Patience.wait", lambda *_: 0.0)
+    monkeypatch.setattr("lc_assets.core.retry_policy.Patience.wait", lambda *_: 0.0)
     pc.api.delete(TWO)
     pc.relay.inject(Fault(r"/api/stac/v1/", "status", times=-1, status=status))
     with pytest.raises(LandCoverError, match=str(status)):
@@ -450,7 +452,7 @@ def test_a_scene_of_local_files_has_gone_when_they_have_and_not_when_their_disk_
     watched.add(local)
 
     def gone() -> tuple[list[str], int]:
-        found = gone_items(watched.settings.catalog, Store(watched.settings.store), [DEMO, ONE])
+        found = gone_items(Catalog.of(watched.settings), Store.at(watched.settings.store), [DEMO, ONE])
         return found.items, found.elsewhere
 
     assert gone() == ([], 0)

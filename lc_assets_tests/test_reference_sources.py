@@ -18,6 +18,7 @@ from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand, LandCoverError
 from lc_assets.core.landcover import NO_DATA
+from lc_assets.core.retry_policy import Patience
 from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import Outcome
@@ -26,9 +27,8 @@ from lc_assets.products.agreement.references import Tile, find_reference
 from lc_assets.raster.grid import Grid
 from lc_assets.remote import range_reader, signing
 from lc_assets.remote.range_reader import RemoteFile
-from lc_assets.remote.retry import Patience
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets_tests.conftest import Desk, OnDisk, read
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.references import KNOWN, agreed, blocks

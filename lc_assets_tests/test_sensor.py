@@ -16,10 +16,10 @@ import pytest
 import yaml
 
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
 from lc_assets.defs import sensors
-from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import REPLACES_TAG, new_sentinel2_items
+from lc_assets.operations.keys import SCENES
 from lc_assets.operations.search_cursor import FIRST_DAYS, MANY, MOST_DAYS, Sweep
 from lc_assets.remote import stac_api
 from lc_assets_tests.conftest import Desk, OnDisk

@@ -18,7 +18,7 @@ from rasterio.windows import Window
 
 from lc_assets.core.errors import StoreError
 from lc_assets.core.progress import RowProgress, listening, logging_to
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.io_managers import CogStackIOManager
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid

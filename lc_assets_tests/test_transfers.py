@@ -18,17 +18,18 @@ import pytest
 import rasterio
 
 from lc_assets.core.errors import BadBand, LandCoverError
+from lc_assets.core.retry_policy import Patience
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.operations.runs import register as add
 from lc_assets.remote import signing
-from lc_assets.remote.retry import Patience
 from lc_assets.remote.threads import all_of
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
 from lc_assets.sentinel2.bands.verify import check_arrived
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.registry import Registry
-from lc_assets.store.layout import staging
+from lc_assets.store.atomic import staging
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.command import NOBODY
@@ -331,6 +332,6 @@ def test_an_interrupt_ends_a_fetch_that_hangs_and_the_scenes_after_it(
 
 def register(desk: Desk, scene: PcScene) -> str:
     parsed = parse_scene(scene.item)
-    Registry(desk.store, desk.settings.catalog).register(parsed)
+    Registry(desk.store, Catalog.of(desk.settings)).register(parsed)
     add(desk.instance, [parsed.id])
     return parsed.id

@@ -17,10 +17,11 @@ from numpy.testing import assert_array_equal
 
 from lc_assets.core.errors import BadModel
 from lc_assets.core.landcover import NO_DATA
+from lc_assets.core.settings import SHIPPED
 from lc_assets.defs.io_managers import CogStackIOManager, VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS
 from lc_assets.sentinel2.bands.stack import KERNELS, Stack

@@ -26,7 +26,8 @@ from lc_assets.products.pages.gallery import PAGE
 from lc_assets.products.pages.gallery_items import read_gallery
 from lc_assets.products.pages.locator_map import Extent, Spot, extent_of, land_png, locator_svg, outlines
 from lc_assets.store.layout import SceneFolder, Store
-from lc_assets.store.paths import ObjectPath, place_of
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import place_of
 from lc_assets_tests.rig.command import invoke
 from lc_assets_tests.rig.object_stores import s3_store
 

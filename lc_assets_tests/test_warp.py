@@ -13,11 +13,11 @@ from affine import Affine
 from rasterio.warp import transform
 from rasterio.windows import Window
 
+from lc_assets.core.retry_policy import PATIENCE
 from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Tile
 from lc_assets.products.agreement.warp import NOT_KNOWN, Warper
 from lc_assets.raster.grid import Grid
-from lc_assets.remote.retry import PATIENCE
 from lc_assets_tests.rig.references import GRID, KNOWN, WORLDCOVER, blocks, raster, warped
 
 

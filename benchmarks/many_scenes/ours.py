@@ -17,12 +17,12 @@ import yaml
 
 from benchmarks.many_scenes.stac import item
 from benchmarks.many_scenes.world import LAST, World, scene_names, seconds_of
-from lc_assets.definitions import build_definitions
 from lc_assets.defs import sensors
-from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import new_sentinel2_items
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
+from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
 from lc_assets.operations.status import stale_items, standings, waiting_items
 

@@ -20,9 +20,9 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from benchmarks.many_scenes.bundle import query_text
 from benchmarks.many_scenes.world import World, seconds_of
 from benchmarks.watch import _resident
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.operations.backfills import launch_backfill
-from lc_assets.operations.runs import ASSET_NAMES
+from lc_assets.operations.keys import ASSET_NAMES
 from lc_assets_tests.rig.cluster.process import Process
 from lc_assets_tests.rig.programs import free_port
 

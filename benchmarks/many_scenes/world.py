@@ -22,11 +22,12 @@ import sqlalchemy as sa
 import yaml
 
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
-from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import write_demo_scene
+from lc_assets.operations.keys import SCENES
 from lc_assets.operations.runs import run_scene
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.registry import Registry
 from lc_assets.store.layout import Store
 from lc_assets_tests.rig.cluster.services import postgresql
@@ -162,7 +163,7 @@ def world(folder: Path, keys: int, stac_url: str) -> Iterator[World]:
 def _register(settings: Settings, instance: dg.DagsterInstance, folder: Path) -> str:
     path = write_demo_scene(folder / "scene", shape=_SHAPE)
     scene = parse_scene(read_document(path), base=path)
-    Registry(Store(settings.store), settings.catalog).register(scene)
+    Registry(Store.at(settings.store), Catalog.of(settings)).register(scene)
     instance.add_dynamic_partitions(SCENES, [scene.id])
     return scene.id
 

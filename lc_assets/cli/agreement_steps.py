@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from lc_assets.cli.classify import keep, opened
+from lc_assets.cli.instance import keep, opened
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_common_definitions
-from lc_assets.defs.jobs import COMPARE
+from lc_assets.defs.build import build_common_definitions
 from lc_assets.inference.class_map import ClassMap
+from lc_assets.operations.keys import COMPARE
 from lc_assets.operations.runs import run_scene
 from lc_assets.products.agreement.references import check_names, check_reference
 from lc_assets.products.agreement.scene import ASSET, read_document
@@ -46,7 +46,7 @@ def compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any])
                 if outcome.interrupted:
                     break
                 continue
-            folder = Store(settings.store).scene(scene.id)
+            folder = Store.at(settings.store).scene(scene.id)
             for path in sorted(v for k, v in outcome.metadata[ASSET].items() if k.endswith("_folder")):
                 _show(read_document(folder, str(path).rsplit("/", 1)[-1]), str(path))
     return failures
@@ -54,7 +54,7 @@ def compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any])
 
 def _check(settings: Settings, scene: Scene, config: dict[str, Any]) -> None:
     """Raise what can be known before anything is run: no map, no such reference, a faulty crosswalk."""
-    folder = Store(settings.store).scene(scene.id)
+    folder = Store.at(settings.store).scene(scene.id)
     ClassMap.open(folder.classified, folder.confidence, scene.id)
     references = config.get("references") or settings.references
     check_names(references)
@@ -71,7 +71,7 @@ def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
     if outcome.error:
         click.secho(f"failed: {outcome.error}", fg="red", err=True)
         return [outcome.error]
-    found = read_document(Store(settings.store).scene(scene.id), "truth")
+    found = read_document(Store.at(settings.store).scene(scene.id), "truth")
     full, sizes = found["full_count"], [sum(column) for column in zip(*found["full_count"]["matrix"], strict=True)]
     against = found["reference"]["rasters"][0]["href"].rsplit("/", 1)[-1]
     click.secho(f"\n{100 * full['overall']:.1f} % of the pixels are classified right (against {against})", bold=True)

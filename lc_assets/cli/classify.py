@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 from dagster import DagsterInstance
 
+from lc_assets.cli.instance import keep, opened
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.progress import listening
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
-from lc_assets.defs.jobs import CLASSIFY
-from lc_assets.operations.dagster_home import ensure_home
-from lc_assets.operations.runs import ASSET_NAMES, Outcome, heal, register, run_scene
+from lc_assets.defs.build import build_definitions
+from lc_assets.operations.keys import ASSET_NAMES, CLASSIFY
+from lc_assets.operations.runs import Outcome, run_scene
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.sentinel2.search.registry import Registry
 from lc_assets.store.layout import SceneFolder, Store
-from lc_assets.store.paths import ObjectPath, Place
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import Place
 
 _BAR = 28
 _LINE = 100
@@ -42,7 +40,7 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
                 if outcome.interrupted:
                     break
             else:
-                _show(outcome, Store(settings.store).scene(scene.id))
+                _show(outcome, Store.at(settings.store).scene(scene.id))
     return failures
 
 
@@ -57,44 +55,6 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
         click.echo(f"  dagster asset materialize --select '*' --partition {scenes[0].id}")
         click.echo("  lc-assets backfill  (the UI's daemon works it off), or one of chosen scenes:")
         click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
-
-
-def run_demo(settings: Settings, folder: Path) -> list[str]:
-    """Write the demo scene, classify it, hold the map against its truth."""
-    from lc_assets.cli.agreement_steps import compare_with_truth
-    from lc_assets.demo.scene import write_demo_scene
-    from lc_assets.sentinel2.item.scene import parse_scene, read_document
-
-    started = time.perf_counter()
-    path = write_demo_scene(folder)
-    click.echo(f"demo scene written to {folder} ({time.perf_counter() - started:.1f} s)")
-    scene = parse_scene(read_document(path), base=path)
-    failures = classify_all(settings, [scene], {}, verbose=False)
-    if not failures:
-        failures = compare_with_truth(settings, scene)
-        click.echo(f"\nTo look at it: open {_short(Store(settings.store).scene(scene.id).report)} in a browser,")
-        click.echo("or Dagster's UI: make ui (or: lc-assets ui), then http://127.0.0.1:3000")
-    return failures
-
-
-def opened(settings: Settings) -> DagsterInstance:
-    """The instance of DAGSTER_HOME; runs of dead processes in it are told so."""
-    ensure_home(settings.store)
-    # Child processes and the definitions module read the store from the environment.
-    os.environ["LC_ASSETS_STORE"] = str(settings.store)
-    instance = DagsterInstance.get()
-    healed = heal(instance)
-    if healed:
-        click.echo(f"{healed} run(s) of processes that died have been marked as failed", err=True)
-    return instance
-
-
-def keep(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
-    """Register scenes, in the store and as partitions; the ids that are new."""
-    registry = Registry(Store(settings.store), settings.catalog)
-    for scene in scenes:
-        registry.register(scene)
-    return register(instance, [scene.id for scene in scenes])
 
 
 def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool) -> Outcome:
@@ -137,7 +97,7 @@ def _show(outcome: Outcome, folder: SceneFolder) -> None:
     }
     for name in ASSET_NAMES:
         seconds = outcome.metadata[name].get("seconds", 0)
-        click.echo(f"      {name:<16}{seconds:8.2f} s  {_short(paths[name])}")
+        click.echo(f"      {name:<16}{seconds:8.2f} s  {shown_path(paths[name])}")
     report = outcome.metadata["class_raster"]
     shares = [(c.title, float(report[f"percent_{c.name.replace(' ', '')}"])) for c in ALL_CLASSES]
     listed = ", ".join(
@@ -153,7 +113,8 @@ def _show(outcome: Outcome, folder: SceneFolder) -> None:
     click.echo(f"      {outcome.seconds:.1f} s in all, {confidence}, run {outcome.run_id[:8]}")
 
 
-def _short(path: Place) -> str:
+def shown_path(path: Place) -> str:
+    """A path as a person types it here: relative where it lies below the working folder."""
     if isinstance(path, ObjectPath):
         return str(path)
     try:

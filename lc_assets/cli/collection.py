@@ -37,8 +37,9 @@ def collection(store: str | None, rebuild: bool, target: Path | None, base: str 
     check_tools()
     if target:
         from lc_assets.products.collection.export import export_items
+        from lc_assets.store.layout import Store
 
-        written = export_items(settings.store, target, base)
+        written = export_items(Store.at(settings.store), target, base)
         click.echo(f"{written} items, and {target.with_suffix('.collection.json')}")
         return
     from lc_assets.cli.collection_steps import update_collection_now

@@ -9,13 +9,13 @@ from typing import Any
 import click
 import dagster as dg
 
-from lc_assets.cli.classify import opened
+from lc_assets.cli.instance import opened
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_common_definitions
+from lc_assets.defs.build import build_common_definitions
 from lc_assets.defs.collection_changes import ensure_pool
 from lc_assets.defs.schedules import UPDATE_COLLECTION
-from lc_assets.operations.runs import HOST_TAG, PID_TAG
+from lc_assets.operations.keys import HOST_TAG, PID_TAG
 
 
 def update_collection_now(settings: Settings, *, rebuild: bool) -> None:

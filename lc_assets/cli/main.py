@@ -123,7 +123,7 @@ def register(references: tuple[str, ...], listed: Iterable[str] | None, store: s
 def demo(store: str | None, folder: Path) -> None:
     """Write a synthetic scene, classify it, and hold the map against its truth: how much is right."""
     settings = settings_with(store)
-    from lc_assets.cli.classify import run_demo
+    from lc_assets.cli.demo import run_demo
 
     finish(run_demo(settings, folder), 1)
 

@@ -113,7 +113,7 @@ def check(file: Path | None) -> None:
     import numpy as np
 
     from lc_assets.core.stac import MLM
-    from lc_assets.inference.dense.backends import normalised
+    from lc_assets.inference.dense.scaling import normalised
     from lc_assets.inference.loading import open_model
     from lc_assets.products.stac.validate import validate_offline
 

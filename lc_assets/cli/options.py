@@ -111,11 +111,12 @@ def all_references(given: tuple[str, ...], listed: Iterable[str] | None, called:
 
 def resolved(references: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
     """Scenes to work on, each once, and what to say of the references that gave none."""
+    from lc_assets.sentinel2.search.catalog import Catalog
     from lc_assets.sentinel2.search.references import resolve
     from lc_assets.sentinel2.search.registry import Registry
     from lc_assets.store.layout import Store
 
-    registry = Registry(Store(settings.store), settings.catalog)
+    registry = Registry(Store.at(settings.store), Catalog.of(settings))
     scenes: dict[str, Scene] = {}
     failures: list[str] = []
     for reference in references:

@@ -8,16 +8,17 @@ from datetime import datetime, timedelta, timezone
 import click
 from dagster import DagsterInstance
 
-from lc_assets.cli.classify import opened
+from lc_assets.cli.instance import opened
 from lc_assets.core.errors import StoreError
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
-from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.cleanup import Amount, Keep, Plan, is_finished, plan_store, remove, remove_stage
 from lc_assets.operations.gone import Gone, gone_items
+from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import InUse, OldRuns, delete_run, old_runs
 from lc_assets.operations.status import Standing, standings
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.store import lease
 from lc_assets.store.layout import Store
 
@@ -67,7 +68,7 @@ def run_prune(
     if keep:
         read_contract(settings.model)  # a model that is not there makes no map stale
     with opened(settings) as instance:
-        store = Store.at(str(settings.store))
+        store = Store.at(settings.store)
         in_use = InUse(instance, build_definitions(settings))
         wanted = _decide(settings, instance, store, in_use, keep, days, gone)
         _tell(wanted, keep, days, gone)
@@ -92,7 +93,7 @@ def _decide(
     busy = in_use.all()
     # A stale map is made again from what is there, a failed one too.
     finished = {item for item, standing in stand.items() if standing is Standing.DONE}
-    lost = gone_items(settings.catalog, store, [item for item in stand if item not in busy]) if gone else Gone()
+    lost = gone_items(Catalog.of(settings), store, [item for item in stand if item not in busy]) if gone else Gone()
     plan = plan_store(store, finished, set(lost.items), busy, keep)
     wanted = _Wanted(finished, busy, plan, lost, sum(is_finished(store.scene(item)) for item in lost.items))
     if days is not None:

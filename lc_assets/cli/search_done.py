@@ -12,8 +12,9 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.settings import Settings
 from lc_assets.products.collection.export import no_collection
 from lc_assets.products.collection.extras import check_tools
+from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.collection.search import EARTH, Found, find
-from lc_assets.products.collection.update import fetch, folder_of, scratch
+from lc_assets.products.collection.update import fetch, folder_of
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import Place
@@ -33,7 +34,7 @@ def show_done(settings: Settings, query: Query, *, ids: bool) -> None:
         StoreError: there is no index, or it cannot be read.
     """
     check_tools()
-    store = Store(settings.store)
+    store = Store.at(settings.store)
     try:
         with scratch(store) as work:
             index, _ = fetch(store, work)

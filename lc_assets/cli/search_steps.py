@@ -11,17 +11,19 @@ from typing import Any
 import click
 from dagster import DagsterInstance
 
-from lc_assets.cli.classify import keep, opened
+from lc_assets.cli.instance import keep, opened
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.status import TO_DO, Standing, stale_items, standings, waiting_items
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.item.providers import catalog_of
-from lc_assets.sentinel2.item.scene import Scene, checked_id
+from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
+from lc_assets.store.ids import checked_id
 
 _COLOURS = {Standing.DONE: "green", Standing.FAILED: "red", Standing.STALE: "yellow", Standing.WAITING: "cyan"}
 _DAEMON_SECONDS = 90
@@ -29,7 +31,7 @@ _DAEMON_SECONDS = 90
 
 def find(settings: Settings, query: Query) -> list[dict[str, Any]]:
     """All items that a search finds, by acquisition time."""
-    found = [item for page in settings.catalog.search(query) for item in page]
+    found = [item for page in Catalog.of(settings).search(query) for item in page]
     return sorted(found, key=lambda item: (str((item.get("properties") or {}).get("datetime")), str(item.get("id"))))
 
 
@@ -114,7 +116,7 @@ def parsed(settings: Settings, documents: Sequence[dict[str, Any]]) -> tuple[lis
     scenes, failures = [], []
     for document in documents:
         try:
-            scenes.append(settings.catalog.parse(document))
+            scenes.append(Catalog.of(settings).parse(document))
         except LandCoverError as error:
             failures.append(str(error))
             click.secho(f"error: {error}", fg="red", err=True)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lc_assets.cli.options import said, settings_with, store_option
-from lc_assets.core.cpu import own_folder
 from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.store.scratch import own_folder
 
 if TYPE_CHECKING:
     from lc_assets.store.layout import Store
@@ -33,7 +33,7 @@ def view(item: str | None, store: str | None, no_open: bool) -> None:
     settings = settings_with(store)
     from lc_assets.store.layout import Store
 
-    opened = Store.at(str(settings.store))
+    opened = Store.at(settings.store)
     place = _report(opened, item) if item else _gallery(opened)
     click.echo(str(place))
     click.echo(place.as_uri())

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from lc_assets import definitions  # a module's second Definitions by name would be taken for another location's
 from lc_assets.cluster.requeue_sensor import cluster_watch
+from lc_assets.defs.build import build_definitions
 
-defs = dg.Definitions.merge(definitions.defs, dg.Definitions(sensors=[cluster_watch]))
+defs = dg.Definitions.merge(build_definitions(), dg.Definitions(sensors=[cluster_watch]))

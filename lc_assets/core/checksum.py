@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any, Protocol
 
-from lc_assets.store.paths import Place
+
+class Readable(Protocol):
+    """A path, or what opens like one."""
+
+    def open(self, mode: str) -> Any:
+        """A file object."""
 
 
-def sha256_of(path: Place) -> str:
+def sha256_of(path: Readable) -> str:
     """Lower-case hex digest. (`hashlib.file_digest` is not in Python 3.10.)
 
     Raises:
@@ -16,7 +22,7 @@ def sha256_of(path: Place) -> str:
     return digests(path, with_md5=False)[0]
 
 
-def digests(path: Place, *, with_md5: bool) -> tuple[str, str, int]:
+def digests(path: Readable, *, with_md5: bool) -> tuple[str, str, int]:
     """(SHA-256, MD5 or "", size) of a file; MD5 because that is what Azure keeps, not for security."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as source:

@@ -25,23 +25,28 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import lc_assets
 from lc_assets.core.errors import LandCoverError
-from lc_assets.inference.engine import PRECISIONS
-from lc_assets.inference.loading import SHIPPED
-from lc_assets.products.agreement.references import DEFAULT
-from lc_assets.remote.retry import PATIENCE, Patience
-from lc_assets.sentinel2.item.scene import is_remote
-from lc_assets.sentinel2.search.references import COLLECTION, PLANETARY_COMPUTER, Catalog
-from lc_assets.store.paths import Place, is_url, place_of
+from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.urls import is_remote, is_url
 
 STACK_FORMS = ("virtual", "cog")
+PRECISIONS = ("auto", "float32", "bfloat16")
+"""`auto` is bfloat16 where the backend and the CPU have it and it gives what float32 gives, else float32."""
+SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / "model.json"
+"""MLM item of the model that is used unless a setting names another one."""
+PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
+COLLECTION = "sentinel-2-l2a"
+REFERENCES = ("esa-worldcover", "io-lulc-annual-v02")
+"""Annual maps that a map is compared with unless a setting names others."""
 
 
 @dataclass(frozen=True)
 class Settings:
     """Everything that an operator may set; see the module's table."""
 
-    store: Place = field(default_factory=lambda: Path("store").resolve())
+    store: Path | str = field(default_factory=lambda: Path("store").resolve())
+    """A folder, or the URL of a place in an object store."""
     model: Path = SHIPPED
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     stack: str = "virtual"
@@ -50,7 +55,7 @@ class Settings:
     collection: str = COLLECTION
     patience: Patience = PATIENCE
     watch: Path = field(default_factory=lambda: Path("watch.yaml").resolve())
-    references: tuple[str, ...] = DEFAULT
+    references: tuple[str, ...] = REFERENCES
     crosswalk: str = ""
 
     def __post_init__(self) -> None:
@@ -67,11 +72,6 @@ class Settings:
                 f"LC_ASSETS_STAC_URL is {self.stac_url!r}",
                 remedy="set it to the http(s) root of a STAC API, or unset it",
             )
-
-    @property
-    def catalog(self) -> Catalog:
-        """The STAC API and its collection."""
-        return Catalog(self.stac_url, self.collection, self.patience)
 
     @classmethod
     def from_environment(cls) -> Settings:
@@ -97,9 +97,9 @@ def _listed(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
 
 
-def _store(default: Place) -> Place:
+def _store(default: Path | str) -> Path | str:
     named = os.environ.get("LC_ASSETS_STORE")
-    return place_of(named) if named and is_url(named) else _path("LC_ASSETS_STORE", Path(str(default)))
+    return named if named and is_url(named) else _path("LC_ASSETS_STORE", Path(default))
 
 
 def _path(name: str, default: Path) -> Path:

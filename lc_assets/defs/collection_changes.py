@@ -17,9 +17,9 @@ from typing import Any
 import dagster as dg
 from dagster import EventLogRecord
 
+from lc_assets.operations.keys import CATALOG
 from lc_assets.products.collection.update import News, Positions
 
-CATALOG = dg.AssetKey("catalog")
 POOL = "collection"
 """Pool of one: no two runs write the collection at a time."""
 _PAGE = 1000

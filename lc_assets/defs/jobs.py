@@ -6,9 +6,7 @@ import dagster as dg
 from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.defs.assets.reference_agreement import reference_agreement
 from lc_assets.defs.partitions import scenes
-
-CLASSIFY = "classify_scenes"
-COMPARE = "compare_scenes"
+from lc_assets.operations.keys import CLASSIFY, COMPARE
 
 classify_scenes = dg.define_asset_job(
     CLASSIFY,

@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 
 from lc_assets.core.errors import BadBand
 from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.products.overview import Overview, OverviewPlan
@@ -32,10 +33,9 @@ from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS, FALSE_COLOUR, SCL,
 from lc_assets.sentinel2.bands.local_copy import Fetched
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
-from lc_assets.sentinel2.item.scene import is_remote
 from lc_assets.sentinel2.radiometry import NODATA_DN
 from lc_assets.store.layout import SceneFolder
-from lc_assets.store.paths import Place, files_in
+from lc_assets.store.paths import Place, files_in, gdal_name
 
 PICTURE_SIDE = 480
 """Longest side of sharp pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
@@ -150,7 +150,7 @@ def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
 def report_class_raster(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
     """The map with its legend, shares and hectares per class, confidence, the model, rates."""
     statistics, contract = computed.statistics, computed.engine.contract
-    codes, pixel_size = shown_codes(classes.path, PICTURE_SIDE)
+    codes, pixel_size = shown_codes(gdal_name(classes.path), PICTURE_SIDE)
     image = map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
     hectares = {c.name: round(float(classes.pixels[c.code]) * classes.grid.pixel_area, 2) for c in ALL_CLASSES}
     rows = [
@@ -212,7 +212,7 @@ def _evaluation(computed: Classification) -> str:
 
 def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     """The picture, how much coarser, where."""
-    codes, pixel_size = shown_codes(overview.path, PICTURE_SIDE)
+    codes, pixel_size = shown_codes(gdal_name(overview.path), PICTURE_SIDE)
     return {
         "map": inline(inline_map(codes, "overview", pixel_size)),
         "path": dg.MetadataValue.path(str(overview.path)),
@@ -249,7 +249,7 @@ def _resolves(folder: Place, href: str) -> bool:
 
 def _seen(recipe: StackRecipe, bands: tuple[str, str, str]) -> Image.Image:
     """Three bands that are 10 m ones at their source too: read there, for the sake of its overviews."""
-    red, green, blue = (recipe.bands[name].path for name in bands)
+    red, green, blue = (gdal_name(recipe.bands[name].path) for name in bands)
     return quicklook((red, green, blue), _SMALL_SIDE)
 
 
@@ -260,7 +260,7 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
         BadBand: they cannot be decoded.
     """
     try:
-        return reduced(raw.paths[band], PICTURE_SIDE)
+        return reduced(gdal_name(raw.paths[band]), PICTURE_SIDE)
     except (RasterioError, CPLE_BaseError):
         raise BadBand(
             "its pixels cannot be decoded: the file is damaged",

@@ -2,5 +2,6 @@
 
 from dagster import DynamicPartitionsDefinition
 
-SCENES = "scenes"
+from lc_assets.operations.keys import SCENES
+
 scenes = DynamicPartitionsDefinition(name=SCENES)

@@ -3,9 +3,10 @@
 from dagster import ConfigurableResource, ResourceDependency
 from pydantic import Field
 
+from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER
 from lc_assets.defs.resources_store import StoreResource
-from lc_assets.remote.retry import PATIENCE, Patience
-from lc_assets.sentinel2.search.references import COLLECTION, PLANETARY_COMPUTER, Catalog
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.registry import Registry
 
 

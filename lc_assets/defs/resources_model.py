@@ -8,8 +8,9 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.settings import PRECISIONS
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.engine import PRECISIONS, Engine
+from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model, read_contract
 
 

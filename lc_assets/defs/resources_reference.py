@@ -3,9 +3,10 @@
 from dagster import ConfigurableResource, ResourceDependency
 from pydantic import Field
 
+from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.settings import REFERENCES
 from lc_assets.defs.resources_items import ItemsResource
-from lc_assets.products.agreement.references import DEFAULT, Reference, find_reference
-from lc_assets.remote.retry import PATIENCE, Patience
+from lc_assets.products.agreement.references import Reference, find_reference
 from lc_assets.sentinel2.item.scene import Scene
 
 
@@ -13,7 +14,7 @@ class ReferenceResource(ConfigurableResource):
     """Where maps to compare with come from."""
 
     items: ResourceDependency[ItemsResource]
-    names: list[str] = Field(default=list(DEFAULT), description="References to compare with where a run names none.")
+    names: list[str] = Field(default=list(REFERENCES), description="References to compare with where a run names none.")
     crosswalk: str = Field(default="", description="Crosswalk for references that come without one.")
     backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a request is tried again.")
 

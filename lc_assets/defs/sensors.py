@@ -17,12 +17,12 @@ from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.assets import catalog as catalog_asset
 from lc_assets.defs.jobs import classify_scenes
-from lc_assets.defs.partitions import SCENES, scenes
+from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource, WatchResource
 from lc_assets.operations.discovery import decide, look, without
+from lc_assets.operations.keys import PARTITION_TAG, SCENES
 from lc_assets.operations.records import newest
 from lc_assets.operations.search_cursor import Sweep
-from lc_assets.operations.status import PARTITION_TAG
 from lc_assets.sentinel2.search.registry import Registry
 
 REPLACES_TAG = "lc_assets/replaces"

@@ -11,7 +11,7 @@ import numpy as np
 from lc_assets.sentinel2.band_table import BAND_INDEX
 
 STATISTICS = Path(__file__).with_name("class_statistics.json")
-"""Written by `lc_assets.demo.measure_statistics`."""
+"""Written by `lc_assets.training.data.demo_statistics`."""
 RARE = 0.03
 """Materials with a smaller share of their class are left out: among them are stray ponds and cloud remnants."""
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched, normalised
+from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
 from lc_assets.inference.dense.evaluators import BATCH
 from lc_assets.inference.dense.form import DenseForm, window_means
+from lc_assets.inference.dense.scaling import normalised
 from lc_assets.inference.synthetic_ground import synthetic_block
 
 TOLERANCE = 0.05

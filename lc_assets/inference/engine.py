@@ -28,9 +28,6 @@ from lc_assets.inference.keras_file import DEFAULT_BACKEND, load_keras_model
 from lc_assets.inference.openvino_runtime import cpu_name, has_bfloat16, version
 from lc_assets.sentinel2.bands.stack import Stack
 
-PRECISIONS = ("auto", "float32", "bfloat16")
-"""`auto` is bfloat16 where the backend and the CPU have it and it gives what float32 gives, else float32."""
-
 _TOLERANCE = 0.02
 """How far probabilities may be from adding up to 1: bfloat16 keeps about three digits."""
 

@@ -6,12 +6,10 @@ import json
 from pathlib import Path
 
 from lc_assets.core.errors import BadModel
+from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.engine import Engine, load_engine
 from lc_assets.inference.mlm import contract_from_item, model_href
-
-SHIPPED = Path(__file__).parent / "models" / "eurosat12-gap" / "model.json"
-"""MLM item of the model that is used unless a setting names another one."""
 
 
 def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
@@ -51,7 +49,7 @@ def _no_number(constant: str) -> float:
 
 
 def open_model(item: Path = SHIPPED, precision: str = "auto") -> Engine:
-    """The model behind an MLM item, loaded and ready; `precision` as in `lc_assets.inference.engine.PRECISIONS`.
+    """The model behind an MLM item, loaded and ready; `precision` as in `lc_assets.core.settings.PRECISIONS`.
 
     Raises:
         BadModel: see `read_contract` and `lc_assets.inference.engine.load_engine`.

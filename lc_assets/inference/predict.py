@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from lc_assets.core.errors import BadModel
-from lc_assets.inference.dense.backends import normalised
-from lc_assets.inference.loading import SHIPPED, open_model
+from lc_assets.core.settings import SHIPPED
+from lc_assets.inference.dense.scaling import normalised
+from lc_assets.inference.loading import open_model
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.radiometry import HIGHEST_DN, MIN_VALID_DN, NODATA_DN

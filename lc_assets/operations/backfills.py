@@ -14,8 +14,8 @@ import dagster as dg
 from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 
-from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.operations.identity import MODEL_TAG
+from lc_assets.operations.keys import SCENE_ASSETS
 
 
 def launch_backfill(
@@ -44,7 +44,7 @@ def launch_backfill(
         backfill_id=make_new_backfill_id(),
         asset_graph=definitions.resolve_asset_graph(),
         partition_names=list(items),
-        asset_selection=[asset.key for asset in SCENE_ASSETS],
+        asset_selection=list(SCENE_ASSETS),
         backfill_timestamp=time.time(),
         tags={MODEL_TAG: fingerprint},
         dynamic_partitions_store=instance,

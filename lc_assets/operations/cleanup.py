@@ -14,13 +14,14 @@ from enum import Enum
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.defs.io_managers.resampled_stack import STACK_COG
 from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, alone
-from lc_assets.sentinel2.bands.stack import STACK_VRT
-from lc_assets.sentinel2.item.scene import checked_id
-from lc_assets.store.layout import ABANDONED_SECONDS, SceneFolder, Store, is_abandoned
+from lc_assets.sentinel2.bands.stack import STACK_COG, STACK_VRT
+from lc_assets.store.atomic import ABANDONED_SECONDS, is_abandoned
+from lc_assets.store.ids import checked_id
+from lc_assets.store.layout import SceneFolder, Store
 from lc_assets.store.lease import SECONDS
-from lc_assets.store.paths import Place, files_below, files_in, remove_tree, work_folder
+from lc_assets.store.paths import Place, files_below, files_in, remove_tree
+from lc_assets.store.scratch import work_folder
 
 
 class Keep(str, Enum):

@@ -14,12 +14,11 @@ from pathlib import Path
 from filelock import FileLock
 
 from lc_assets.core.errors import StoreError
-from lc_assets.store.paths import Place
 
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
 
-def ensure_home(store: Place) -> Path:
+def ensure_home(store: Path | str) -> Path:
     """Set DAGSTER_HOME (default `./.dagster`), create it if need be, and return it.
 
     Args:

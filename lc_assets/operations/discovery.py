@@ -17,8 +17,8 @@ from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, Sweep
 from lc_assets.operations.watch import Reprocessed, Watch
 from lc_assets.sentinel2.acquisition import family, is_newer_version, is_older_version
 from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.sentinel2.search.references import Catalog
 from lc_assets.sentinel2.search.registry import Registry
 
 SECONDS = 20.0

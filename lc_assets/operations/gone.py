@@ -10,11 +10,12 @@ from typing import Any
 from urllib.parse import quote
 
 from lc_assets.core.errors import BadReference, LandCoverError
+from lc_assets.core.urls import is_remote
 from lc_assets.remote.stac_api import Api
 from lc_assets.sentinel2.item.providers import CatalogKind
-from lc_assets.sentinel2.item.scene import is_remote, local_path, parse_scene, read_document
+from lc_assets.sentinel2.item.scene import local_path, parse_scene, read_document
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.sentinel2.search.references import Catalog
 from lc_assets.store.layout import Store
 
 AT_ONCE = 200

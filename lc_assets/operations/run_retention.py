@@ -18,8 +18,9 @@ from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_ST
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
+from lc_assets.operations.keys import PARTITION_TAG
 from lc_assets.operations.records import newest
-from lc_assets.operations.status import PARTITION_TAG, waiting_items
+from lc_assets.operations.status import waiting_items
 
 BACKFILL_TAG = "dagster/backfill"
 _UNDER_WAY = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]

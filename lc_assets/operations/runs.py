@@ -16,16 +16,11 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from lc_assets.core.errors import without_query
-from lc_assets.defs.assets import SCENE_ASSETS
-from lc_assets.defs.jobs import CLASSIFY
-from lc_assets.defs.partitions import SCENES
-from lc_assets.store.layout import is_alive
+from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
+from lc_assets.store.atomic import is_alive
 
-HOST_TAG = "lc_assets/host"
-PID_TAG = "lc_assets/pid"
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 _RUN_AGAIN = "it was interrupted -> run it again"
-ASSET_NAMES: tuple[str, ...] = tuple(asset.key.to_user_string() for asset in SCENE_ASSETS)
 
 
 @dataclass(frozen=True)

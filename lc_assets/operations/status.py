@@ -16,11 +16,9 @@ import dagster as dg
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
-from lc_assets.defs.assets import catalog, class_raster
-from lc_assets.defs.partitions import SCENES
+from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENES
 from lc_assets.operations.records import code_versions, newest
 
-PARTITION_TAG = "dagster/partition"
 _CHUNK = 500
 """Runs or records asked for at a time."""
 
@@ -62,7 +60,7 @@ def standings(
         registered = instance.get_existing_dynamic_partitions(SCENES, asked)
         known = [item for item in asked if item in registered]
     here = set(known)
-    mapped = newest(instance, catalog.key, known)
+    mapped = newest(instance, CATALOG, known)
     failed = _failed(instance, known, mapped)
     outdated = _outdated(instance, definitions, known)
     waiting = waiting_items(instance, definitions) if known else set()
@@ -100,21 +98,21 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
             continue
         data = backfill.get_asset_backfill_data(definitions.resolve_asset_graph())
         left = data.target_subset - data.requested_subset
-        if catalog.key in left.asset_keys:
-            waiting.update(left.get_partitions_subset(catalog.key).get_partition_keys())
+        if CATALOG in left.asset_keys:
+            waiting.update(left.get_partitions_subset(CATALOG).get_partition_keys())
     return waiting
 
 
 def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int]) -> set[str]:
     """Items whose last run that was to make the catalog failed before it did. (One that was cancelled did not fail.)"""
-    planned = newest(instance, catalog.key, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    planned = newest(instance, CATALOG, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     missed = {record: item for item, record in planned.items() if record > mapped.get(item, 0)}
     runs: dict[str, list[str]] = defaultdict(list)  # one of a backfill by hand may be for several scenes
     records = sorted(missed)
     for start in range(0, len(records), _CHUNK):
         chosen = dg.EventRecordsFilter(
             dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-            asset_key=catalog.key,
+            asset_key=CATALOG,
             storage_ids=records[start : start + _CHUNK],
         )
         for record in instance.event_log_storage.get_event_records(chosen, limit=_CHUNK):
@@ -131,5 +129,5 @@ def _outdated(
     instance: dg.DagsterInstance, definitions: dg.Definitions, items: Collection[str] | None = None
 ) -> set[str]:
     """Items whose newest class map is of another code version than class_raster's in `definitions`."""
-    current = definitions.resolve_asset_graph().get(class_raster.key).code_version
-    return {item for item, version in code_versions(instance, class_raster.key, items).items() if version != current}
+    current = definitions.resolve_asset_graph().get(CLASS_RASTER).code_version
+    return {item for item, version in code_versions(instance, CLASS_RASTER, items).items() if version != current}

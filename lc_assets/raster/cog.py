@@ -24,7 +24,6 @@ from lc_assets.core.cpu import cores
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, colormap
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import with_levels
-from lc_assets.store.paths import Place, gdal_name
 
 CONFIDENCE_NODATA = 255
 STRIP_ROWS = 512
@@ -82,15 +81,15 @@ def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Dat
         yield dataset
 
 
-def cog_problems(path: Place) -> list[str]:
+def cog_problems(path: str | Path) -> list[str]:
     """What keeps a file from being a valid COG, in rio-cogeo's words; empty when it is one."""
-    valid, errors, warnings = cog_validate(gdal_name(path), quiet=True)
+    valid, errors, warnings = cog_validate(str(path), quiet=True)
     return [] if valid and not warnings else [*errors, *warnings]
 
 
-def read_blocks(path: Place, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
+def read_blocks(path: str | Path, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
     """(window, first band) of a raster in full-width strips."""
-    with rasterio.open(gdal_name(path)) as dataset:
+    with rasterio.open(path) as dataset:
         for window in Grid.of(dataset).strips(rows):
             yield window, dataset.read(1, window=window)
 

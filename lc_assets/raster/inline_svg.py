@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from lc_assets.core.landcover import LandCover
-from lc_assets.products.overview import modal
+from lc_assets.raster.mode import modal
 from lc_assets.raster.render import class_image, encoded, scale_bar
 
 MOST = 999

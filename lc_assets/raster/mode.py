@@ -15,6 +15,7 @@ import rasterio
 import rasterio.shutil
 from rasterio.windows import Window
 
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.raster.grid import Grid
 
 STRIP_ROWS = 1024
@@ -80,3 +81,38 @@ def _halve(source: Path, target: Path, grid: Grid, profile: dict[str, object]) -
         for window in Grid.of(finer).strips(STRIP_ROWS):
             codes = mode_of_four(finer.read(1, window=window))
             level.write(codes, 1, window=Window(0, window.row_off // 2, codes.shape[1], codes.shape[0]))
+
+
+def modal(block: np.ndarray, factor: int) -> np.ndarray:
+    """Most frequent code in each `factor` x `factor` cell.
+
+    Args:
+        block: (rows, columns) uint8 codes; cells at the right and lower edge may be incomplete.
+        factor: cell width in pixels.
+
+    Returns:
+        (ceil(rows / factor), ceil(columns / factor)) uint8.
+    """
+    rows, columns = block.shape
+    # Incomplete cells are filled with a code that is never counted.
+    padded = np.pad(block, ((0, -rows % factor), (0, -columns % factor)), constant_values=_FILLED)
+    cells = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
+    # Most cells hold one code only, which is told by two cheap passes; only the others are counted.
+    lowest, highest = (reduced.reduce(reduced.reduce(cells, axis=1), axis=2) for reduced in (np.minimum, np.maximum))
+    mixed = lowest != highest
+    lowest[mixed] = _counted(cells.transpose(0, 2, 1, 3)[mixed])
+    return lowest
+
+
+_FILLED = 255
+
+
+def _counted(cells: np.ndarray) -> np.ndarray:
+    """Most frequent code of each cell (cells, rows, columns); the lowest of equally frequent ones."""
+    best = np.full(len(cells), NO_DATA.code, np.uint8)
+    most = np.zeros(len(cells), np.uint32)
+    for code in (c.code for c in ALL_CLASSES):
+        count = (cells == code).sum(axis=(1, 2), dtype=np.uint32)
+        wins = count > most
+        best[wins], most[wins] = code, count[wins]
+    return best

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -11,8 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 
 from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.products.overview import modal
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.raster.mode import modal
 
 _FONT_SIZE = 13
 _LINE = 20
@@ -87,15 +87,15 @@ def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
     return round(metres / pixel_size), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
-def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
+def shown_codes(path: str | Path, side: int) -> tuple[np.ndarray, float]:
     """A class raster at no more than `side` pixels (by mode), and the size of the pixels shown in metres.
 
     Small rasters are enlarged by whole steps, so that the picture can be read.
     """
-    with rasterio.open(gdal_name(path)) as dataset:
+    with rasterio.open(path) as dataset:
         # The coarsest level that still has the pixels to show: a full tile is never read whole for a picture.
         fit = [n for n, f in enumerate(dataset.overviews(1)) if max(dataset.shape) / f >= side]
-    with rasterio.open(gdal_name(path), OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
+    with rasterio.open(path, OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
         codes, size = dataset.read(1), float(dataset.transform.a)
     longest = max(codes.shape)
     if longest > side:
@@ -105,7 +105,7 @@ def shown_codes(path: Place, side: int) -> tuple[np.ndarray, float]:
     return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
 
 
-def quicklook(bands: tuple[Place, Place, Place], side: int) -> Image.Image:
+def quicklook(bands: tuple[str | Path, str | Path, str | Path], side: int) -> Image.Image:
     """Three band files of one grid as red, green and blue, at no more than `side` pixels."""
     return photograph(np.stack([reduced(path, side) for path in bands]))
 
@@ -128,9 +128,9 @@ def photograph(layers: np.ndarray) -> Image.Image:
     return Image.fromarray(page)
 
 
-def reduced(path: Place, side: int) -> np.ndarray:
+def reduced(path: str | Path, side: int) -> np.ndarray:
     """A raster's first band by nearest neighbour, from its overviews, at no more than `side` pixels."""
-    with rasterio.open(gdal_name(path)) as dataset:
+    with rasterio.open(path) as dataset:
         scale = max(1.0, max(dataset.shape) / side)
         shape = tuple(max(1, round(n / scale)) for n in dataset.shape)
         return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lc_assets.sentinel2.radiometry import NODATA_DN
+_NODATA = 0
 
 
 def bilinear(coarse: np.ndarray, factor: int) -> np.ndarray:
@@ -30,7 +30,7 @@ def bilinear(coarse: np.ndarray, factor: int) -> np.ndarray:
         (rows * factor, columns * factor) uint16.
     """
     values, divisor = coarse.astype(np.uint32), np.uint32(4 * factor**2)
-    if coarse.min() != NODATA_DN:
+    if coarse.min() != _NODATA:
         # Down first: there are fewer columns yet. Integer sums do not mind the order.
         down = _interleaved(_sums(values, factor, 0), factor, 0)
         return _in_pairs(_sums(down, factor, 1, plus=divisor // 2), divisor, factor)
@@ -58,8 +58,8 @@ def _sums(
         steps = 2 * place + 1 - factor
         weight, other = abs(steps), before if steps < 0 else after
         if gaps:
-            one = np.where(here == NODATA_DN, other, here)
-            other = np.where(other == NODATA_DN, here, other)
+            one = np.where(here == _NODATA, other, here)
+            other = np.where(other == _NODATA, here, other)
             yield one * np.uint32(2 * factor - weight) + other * np.uint32(weight) + np.uint32(plus)
             continue
         if weight not in own:

@@ -19,11 +19,12 @@ from typing import Any, NoReturn
 
 from lc_assets.core.checksum import digests
 from lc_assets.core.errors import BadBand, LandCoverError
+from lc_assets.core.retry_policy import PATIENCE, Patience
 from lc_assets.remote import signing
 from lc_assets.remote.delay import Delay
 from lc_assets.remote.http import Pace, RefusedRedirect, following, kind_of, next_piece, promised_md5, session
 from lc_assets.remote.partial_file import Copy, Landing, Version
-from lc_assets.remote.retry import PASSING_STATUS, PATIENCE, Patience, retry_after
+from lc_assets.remote.retry import PASSING_STATUS, retry_after
 from lc_assets.remote.threads import Interrupted, pause
 
 CHUNK = 1 << 18

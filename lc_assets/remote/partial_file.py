@@ -15,16 +15,23 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
-from lc_assets.core.checksum import sha256_of
-from lc_assets.store.paths import ObjectPath, Place
+from lc_assets.core.checksum import Readable, sha256_of
+
+
+class File(Readable, Protocol):
+    """A path, or an object that opens like one."""
+
+    def stat(self) -> Any:
+        """Has `st_size`, in bytes."""
 
 
 @dataclass(frozen=True)
 class Copy:
     """A complete copy of a file: where it is, which version the server called it, size in bytes, SHA-256 (hex)."""
 
-    path: Place
+    path: File
     etag: str
     size: int
     sha256: str
@@ -32,9 +39,8 @@ class Copy:
     def is_whole(self) -> bool:
         """True when the file is still what it was. (Whether an object is, shows when it is taken.)"""
         with suppress(OSError):
-            if isinstance(self.path, ObjectPath):
-                return self.path.stat().st_size == self.size
-            return self.path.stat().st_size == self.size and sha256_of(self.path) == self.sha256
+            whole: bool = self.path.stat().st_size == self.size
+            return whole and (not isinstance(self.path, Path) or sha256_of(self.path) == self.sha256)
         return False
 
 
@@ -109,8 +115,8 @@ class Landing:
         self.drop()
         if copy.path != self.target:
             self.target.unlink(missing_ok=True)
-            if isinstance(copy.path, ObjectPath):
-                with copy.path.open() as source, self.target.open("wb") as target:
+            if not isinstance(copy.path, Path):
+                with copy.path.open("rb") as source, self.target.open("wb") as target:
                     shutil.copyfileobj(source, target, 1 << 22)
                 if sha256_of(self.target) != copy.sha256:
                     self.target.unlink()

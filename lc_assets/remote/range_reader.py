@@ -20,9 +20,10 @@ from itertools import count
 from typing import Any, NoReturn
 
 from lc_assets.core.errors import BadBand
+from lc_assets.core.retry_policy import PATIENCE, Patience
 from lc_assets.remote import signing
 from lc_assets.remote.http import RefusedRedirect, TooLarge, following, kind_of, session, whole
-from lc_assets.remote.retry import PASSING_STATUS, PATIENCE, Patience, retry_after
+from lc_assets.remote.retry import PASSING_STATUS, retry_after
 from lc_assets.remote.stac_page import Setback
 
 PIECE = 1 << 19

@@ -20,11 +20,10 @@ from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lc_assets.core.errors import BadReference, without_query
+from lc_assets.core.retry_policy import PATIENCE, Patience
 from lc_assets.remote.http import RefusedRedirect, TooLarge, following, kind_of, session, whole
-from lc_assets.remote.retry import PASSING_STATUS, PATIENCE, Patience, retry_after
+from lc_assets.remote.retry import PASSING_STATUS, retry_after
 from lc_assets.remote.stac_page import Page, Request, Setback, page_of
-from lc_assets.sentinel2.item.providers import catalog_for_api
-from lc_assets.sentinel2.search.query import Query
 
 T = TypeVar("T")
 
@@ -86,35 +85,29 @@ class Api:
             )
         return document
 
-    def search(self, collection: str, query: Query) -> Iterator[list[dict[str, Any]]]:
-        """The items of a collection that a query asks for, page by page, none twice.
+    def search(
+        self, collection: str, parameters: dict[str, Any], wants: Callable[[dict[str, Any]], bool] = lambda item: True
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Items of a collection, page by page, none twice.
 
-        The query's limits on tile, cloud and nodata are held against each item here too: some servers ignore what they
-        do not know.
+        Args:
+            collection: its id.
+            parameters: as pystac-client's `ItemSearch` takes them.
+            wants: whether an item is one that was asked for: some servers ignore limits that they do not know.
 
         Yields:
             Items as the API gives them. Each has a text for an id, and its properties are an object or None; nothing
             else has been checked.
 
         Raises:
-            BadReference: the query is malformed; or (transient) the API cannot be reached, answers an error on any
+            BadReference: the search is malformed; or (transient) the API cannot be reached, answers an error on any
                 page, promises a page and gives an empty one, or gives fewer items than it says there are. What was
                 yielded before is right, but not all.
         """
         seen: set[str] = set()
-        for part in query.parts():
-            for page in self._pages(collection, part):
-                fresh = [item for item in page if item["id"] not in seen]
-                seen |= {item["id"] for item in fresh}
-                yield fresh
-
-    def _pages(self, collection: str, query: Query) -> Iterator[list[dict[str, Any]]]:
-        """One request's pages; see `search`."""
-        kind = catalog_for_api(self.url)
-        seen: set[str] = set()
         matched: int | None = None
         barren = 0
-        first = self._first(collection, query)
+        first = self._first(collection, parameters)
         where, asked = first.url, set[str]()
 
         def read(content: bytes, request: Request) -> Page:
@@ -134,7 +127,7 @@ class Api:
             fresh = list({item["id"]: item for item in page.items if item["id"] not in seen}.values())
             seen |= {item["id"] for item in fresh}
             barren = 0 if fresh else barren + 1
-            yield [item for item in fresh if query.wants(item, kind)]
+            yield [item for item in fresh if wants(item)]
             request = page.following
             circles = request is not None and request.key in asked
             if matched is not None and len(seen) >= matched and circles:
@@ -148,11 +141,10 @@ class Api:
                 transient=True,
             )
 
-    def _first(self, collection: str, query: Query) -> Request:
+    def _first(self, collection: str, parameters: dict[str, Any]) -> Request:
         from pystac_client import ItemSearch
 
         where = f"{self.url.rstrip('/')}/search"
-        parameters = query.parameters(catalog_for_api(self.url))
         try:
             search = ItemSearch(where, collections=[collection], limit=PAGE, **parameters)
             body = json.loads(json.dumps(search.get_parameters(), allow_nan=False))

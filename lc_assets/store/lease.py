@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lc_assets.core.errors import StoreError
-from lc_assets.store.paths import ObjectPath, replace_if, version
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import replace_if, version
 
 SECONDS = 30.0
 """After so long without renewal a lease is free."""

@@ -25,9 +25,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lc_assets.core.errors import StoreError
+from lc_assets.core.urls import SCHEMES
 
-_GDAL = {"s3": "/vsis3", "az": "/vsiaz", "gs": "/vsigs"}
-SCHEMES = tuple(_GDAL)
+_GDAL = dict(zip(SCHEMES, ("/vsis3", "/vsiaz", "/vsigs"), strict=True))
 
 _PATIENCE = {
     # A store that refuses for half a minute, or is away for as long, is waited for. (Each wait is drawn between the

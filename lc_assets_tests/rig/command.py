@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from lc_assets.cli.main import main
-from lc_assets.remote.retry import Patience
+from lc_assets.core.retry_policy import Patience
 
 NOBODY = "http://127.0.0.1:9"
 """A catalogue that cannot be reached."""

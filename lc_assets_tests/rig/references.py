@@ -10,16 +10,16 @@ import numpy as np
 import rasterio
 from affine import Affine
 
-from lc_assets.definitions import build_common_definitions
-from lc_assets.defs.jobs import COMPARE
+from lc_assets.core.retry_policy import PATIENCE
+from lc_assets.defs.build import build_common_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.operations.keys import COMPARE
 from lc_assets.operations.runs import Outcome, run_scene
 from lc_assets.products.agreement.crosswalk import FOLDER, Crosswalk, read_crosswalk
 from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Tile
 from lc_assets.products.agreement.warp import NOT_KNOWN, Warper
 from lc_assets.raster.grid import Grid
-from lc_assets.remote.retry import PATIENCE
 from lc_assets_tests.conftest import Desk
 
 EUROSAT = read_crosswalk(FOLDER / "eurosat.csv")

@@ -18,6 +18,7 @@ from lc_assets.sentinel2.band_table import SCL_GSD
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
+from lc_assets.store.paths import gdal_name
 
 DEFAULT_STRIDE = 8
 MOSTLY_EMPTY = 0.9
@@ -116,7 +117,7 @@ def class_raster(
     yield dg.Output(classification)
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
-    problems = [*cog_problems(classes.path), *cog_problems(classes.confidence)]
+    problems = [*cog_problems(gdal_name(classes.path)), *cog_problems(gdal_name(classes.confidence))]
     yield dg.AssetCheckResult(
         check_name="cog_valid",
         passed=not problems,

@@ -6,10 +6,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from lc_assets.defs.collection_changes import CATALOG, POOL, news_since
+from lc_assets.defs.collection_changes import POOL, news_since
 from lc_assets.defs.failures import told
 from lc_assets.defs.metadata import table
 from lc_assets.defs.resources import StoreResource
+from lc_assets.operations.keys import CATALOG
 from lc_assets.products.collection.update import Report, folder_of, update
 from lc_assets.products.collection.verify import check_collection
 from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE

@@ -18,6 +18,7 @@ from lc_assets.products.agreement.references import check_names
 from lc_assets.products.agreement.scene import DISAGREEMENT, SAMPLES, Agreement, compare_scene
 from lc_assets.raster.inline_svg import inline_map
 from lc_assets.raster.render import shown_codes
+from lc_assets.store.paths import gdal_name
 
 ENOUGH = 0.6
 """Agreement below which the check warns: the best global 10 m maps agree with the ground on about three quarters."""
@@ -117,7 +118,7 @@ def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
     """What one comparison reports; keys begin with the reference's name, so that the UI plots them over scenes."""
     compared, reference = agreement.compared, agreement.reference
     full, estimates = compared.full, compared.estimates
-    codes, pixel_size = shown_codes(agreement.folder / DISAGREEMENT, _INLINE_SIDE)
+    codes, pixel_size = shown_codes(gdal_name(agreement.folder / DISAGREEMENT), _INLINE_SIDE)
     facts: dict[str, Any] = {
         "agreement_percent": _percent(full.overall.value),
         "agreement_estimated_percent": _percent(estimates.overall.value),

@@ -12,7 +12,8 @@ from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_catalog
 from lc_assets.products.stac.catalog import CATALOG, catalog_files, read_catalog
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.store.layout import SceneFolder, staging
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import SceneFolder
 
 
 class CatalogIOManager(SceneIOManager):

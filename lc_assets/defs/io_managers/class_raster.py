@@ -6,13 +6,14 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lc_assets.core.cpu import inference_slot
 from lc_assets.core.progress import RowProgress, note
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_class_raster
 from lc_assets.inference.class_map import ClassMap, write_class_map
+from lc_assets.inference.slots import inference_slot
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.store.layout import SceneFolder, staging
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import SceneFolder
 
 
 class ClassRasterIOManager(SceneIOManager):

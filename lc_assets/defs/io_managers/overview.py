@@ -9,7 +9,8 @@ from lc_assets.defs.metadata import report_overview
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.render import map_with_legend, shown_codes
-from lc_assets.store.layout import SceneFolder, staging
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import SceneFolder
 
 THUMBNAIL_SIDE = 512
 OVERVIEW_BLOCK = 128

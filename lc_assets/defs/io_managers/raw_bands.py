@@ -9,13 +9,15 @@ from typing import Any
 from pydantic import Field
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_raw_bands
-from lc_assets.remote.retry import PATIENCE, Patience
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, alone, fetch_scene
-from lc_assets.sentinel2.item.scene import Scene, is_remote
-from lc_assets.store.layout import SceneFolder, staging
-from lc_assets.store.paths import ObjectPath
+from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import SceneFolder
+from lc_assets.store.object_path import ObjectPath
 
 
 class RawBandsIOManager(SceneIOManager):

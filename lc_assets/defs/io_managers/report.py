@@ -8,7 +8,8 @@ from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_page
 from lc_assets.products.pages.scene_report import Page, ReportPlan
-from lc_assets.store.layout import SceneFolder, put
+from lc_assets.store.atomic import put
+from lc_assets.store.layout import SceneFolder
 
 
 class ReportIOManager(SceneIOManager):

@@ -8,13 +8,12 @@ from typing import Any
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_stack
 from lc_assets.sentinel2.bands.raw_bands import RawBands
-from lc_assets.sentinel2.bands.stack import SCL_VRT, STACK_VRT, Stack, StackRecipe, vrt_documents
+from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT, STACK_COG, STACK_VRT, Stack, StackRecipe, vrt_documents
 from lc_assets.sentinel2.bands.stack_cog import write_band_cog, write_stack_cog
-from lc_assets.store.layout import SceneFolder, staging
-from lc_assets.store.paths import ObjectPath, files_in, gdal_name
-
-STACK_COG = "stack.tif"
-SCL_COG = "scl.tif"
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import SceneFolder
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import files_in, gdal_name
 
 
 class _StackIOManager(SceneIOManager):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.backends import BRIGHTEST_DN, HEAD_BATCH, DensePasses, Predict, batched, normalised
+from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
 from lc_assets.inference.dense.form import DenseForm, NotDense, window_means
+from lc_assets.inference.dense.scaling import BRIGHTEST_DN, normalised
 
 CHECKED_WINDOWS = 2
 """Windows along each side of the block that is compared: enough for a shift or a border to show."""

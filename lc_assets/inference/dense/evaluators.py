@@ -13,8 +13,9 @@ from typing import Protocol
 import numpy as np
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched, normalised
+from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
 from lc_assets.inference.dense.form import DenseForm
+from lc_assets.inference.dense.scaling import normalised
 from lc_assets.sentinel2.radiometry import remove_offset
 
 BATCH = 64

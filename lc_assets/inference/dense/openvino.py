@@ -17,8 +17,8 @@ from openvino import opset13 as ov
 from openvino.opset1 import max_pool  # later ones have a second output, the places of the largest
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.backends import whole_means
 from lc_assets.inference.dense.form import IDENTITIES, DenseForm, NotDense
+from lc_assets.inference.dense.scaling import whole_means
 
 
 def trunk(form: DenseForm, contract: ModelContract, rows: int, columns: int) -> Model:

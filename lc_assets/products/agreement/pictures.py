@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from lc_assets.products.agreement.compare import AGREE, COLOURS, DISAGREE, LEGEND, Comparison
+from lc_assets.raster.charts import matrix_chart
 from lc_assets.raster.render import shown_codes, with_legend
-from lc_assets.training.evaluation.charts import matrix_chart
 
 SIDE = 480
 """Pixels that a picture is wide at most."""

@@ -15,9 +15,9 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand
+from lc_assets.core.retry_policy import Patience
 from lc_assets.products.agreement.references import Tile
 from lc_assets.remote.range_reader import RemoteFile
-from lc_assets.remote.retry import Patience
 from lc_assets.store.paths import gdal_name
 
 NONE = (1 << 16) - 1

@@ -15,12 +15,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
+from lc_assets.core.urls import is_remote
 from lc_assets.products.agreement.crosswalk import Crosswalk, read_crosswalk, shipped
-from lc_assets.sentinel2.item.hrefs import absolute, is_remote, unsigned, why_not_a_raster
+from lc_assets.sentinel2.item.hrefs import absolute, unsigned, why_not_a_raster
 from lc_assets.sentinel2.item.limits import check_size
-from lc_assets.sentinel2.item.scene import Scene, checked_id
+from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.sentinel2.search.references import Catalog
+from lc_assets.store.ids import checked_id
 from lc_assets.store.object_store import SCHEMES
 from lc_assets.store.paths import Place, place_of
 
@@ -69,7 +71,6 @@ ANNUAL = MappingProxyType(
     }
 )
 """By collection id, which is also the crosswalk's name."""
-DEFAULT: tuple[str, ...] = tuple(ANNUAL)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from rasterio.warp import transform
 
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadReference, LandCoverError, StoreError
+from lc_assets.core.retry_policy import PATIENCE, Patience
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.agreement.compare import Comparison, compare
 from lc_assets.products.agreement.document import document_of
@@ -27,8 +28,8 @@ from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Reference
 from lc_assets.products.agreement.warp import Warper
 from lc_assets.raster.grid import Grid
-from lc_assets.remote.retry import PATIENCE, Patience
-from lc_assets.store.layout import SceneFolder, staging
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import SceneFolder
 from lc_assets.store.paths import Place
 
 ASSET = "reference_agreement"

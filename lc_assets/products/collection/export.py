@@ -10,17 +10,17 @@ from typing import Any
 from lc_assets.core.errors import StoreError, without_query
 from lc_assets.products.collection.parquet import items, read_collection
 from lc_assets.products.collection.rows import absolute, base_of
-from lc_assets.products.collection.update import fetch, folder_of, scratch
+from lc_assets.products.collection.scratch import scratch
+from lc_assets.products.collection.update import fetch, folder_of
 from lc_assets.products.stac.collection import COLLECTION_FOLDER
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import Place
 
 
-def export_items(root: Place, target: Path, base: str | None = None) -> int:
+def export_items(store: Store, target: Path, base: str | None = None) -> int:
     """Write the Collection (`<target's stem>.collection.json`) and all items (`target`, one JSON a line).
 
     Args:
-        root: of the store.
+        store: whose items.
         target: file to write.
         base: where the store's root is, as others reach it; None is its own URL.
 
@@ -31,7 +31,6 @@ def export_items(root: Place, target: Path, base: str | None = None) -> int:
         LandCoverError: rustac or DuckDB is not installed.
         StoreError: there is no index, or a file cannot be read or written.
     """
-    store = Store(root)
     base = without_query(base) if base else base_of(store)
     count = 0
     try:

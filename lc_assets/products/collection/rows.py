@@ -22,7 +22,8 @@ from lc_assets.core.stac import GEOJSON
 from lc_assets.products.collection.sanitize import areas, check_values, members, sound
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import ObjectPath, Place
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import Place
 
 SUFFIX = "_classified"
 """Ends the id of a map's Item; before it is the scene's."""

@@ -9,13 +9,9 @@ between is made good by the next. No scene waits for any of this.
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +20,11 @@ from lc_assets.core.errors import StoreError, printable
 from lc_assets.products.collection.extras import check_tools
 from lc_assets.products.collection.parquet import Misfit, ids, merge, read_collection, write_rows
 from lc_assets.products.collection.rows import SUFFIX, read_rows
+from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
-from lc_assets.sentinel2.item.scene import is_id
 from lc_assets.store import paths
-from lc_assets.store.layout import Store, stage_name
+from lc_assets.store.ids import is_id
+from lc_assets.store.layout import Store
 from lc_assets.store.paths import Place
 
 _BATCH = 1000
@@ -133,39 +130,6 @@ def update(store: Store, ask: Callable[[Positions | None], News], *, rebuild: bo
         f"the collection in {folder_of(store)} was written by somebody else {_TRIES} times meanwhile",
         remedy="let one writer at a time keep it; run it again when the others are done",
         transient=True,
-    )
-
-
-@contextmanager
-def scratch(store: Store) -> Iterator[Path]:
-    """A local folder for a few copies of the index; removed in the end, or by `lc-assets prune` if the process dies.
-
-    Raises:
-        StoreError: it cannot be made.
-    """
-    folder = _made(store, stage_name(COLLECTION_FOLDER))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _made(store: Store, name: str) -> Path:
-    """The scratch folder: in the store's work folder, where prune looks; else in the general one, since whoever only
-    reads a store on a disk need not be allowed to write there, and a store that is not there is not begun."""
-    general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
-    ours = paths.work_folder(store.root)
-    on_disk = isinstance(store.root, Path)
-    bases = [*([ours] if not on_disk or ours.is_dir() else []), *([general] if on_disk else [])]
-    for base in bases:
-        try:
-            (base / name).mkdir(mode=0o700, parents=True)
-            return base / name
-        except OSError as error:
-            failed = error
-    raise StoreError(
-        f"{bases[-1] / name} cannot be made ({failed.strerror or failed})",
-        remedy="let LC_ASSETS_SCRATCH name a folder that can be written and has room for the index",
     )
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from lc_assets.core.errors import StoreError
 from lc_assets.products.collection.parquet import ids, items
-from lc_assets.products.collection.update import fetch, folder_of, scratch
+from lc_assets.products.collection.scratch import scratch
+from lc_assets.products.collection.update import fetch, folder_of
 from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.store.layout import Store

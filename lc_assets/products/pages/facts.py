@@ -18,12 +18,13 @@ from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
 from lc_assets.products.pages.layers import Layers
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
-from lc_assets.sentinel2.item.hrefs import is_remote, unsigned
+from lc_assets.sentinel2.item.hrefs import unsigned
 from lc_assets.sentinel2.item.providers import catalog_of
 
 _LONGEST = 300

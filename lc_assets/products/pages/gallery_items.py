@@ -18,7 +18,7 @@ from lc_assets.products.collection.rows import SUFFIX, read_rows
 from lc_assets.products.collection.sanitize import CLASS_KEYS
 from lc_assets.products.pages.locator_map import Ring, outlines
 from lc_assets.sentinel2.acquisition import acquisition_of
-from lc_assets.sentinel2.item.scene import is_id
+from lc_assets.store.ids import is_id
 from lc_assets.store.layout import SceneFolder, Store
 from lc_assets.store.paths import files_in
 

@@ -18,9 +18,10 @@ from rasterio.errors import RasterioIOError
 from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.inference.class_map import ClassMap
-from lc_assets.products.overview import MAX_SIDE, Overview, modal
+from lc_assets.products.overview import MAX_SIDE, Overview
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.mode import modal
 from lc_assets.raster.render import encoded, photograph
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
 from lc_assets.sentinel2.bands.raw_bands import RawBands

@@ -44,7 +44,7 @@ class _Places(StacIO):
         return place_of(str(source)).read_text(encoding="utf-8")
 
     def write_text(self, dest: Any, txt: str, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError("documents are written by `lc_assets.store.layout.staging`")
+        raise NotImplementedError("documents are written by `lc_assets.store.atomic.staging`")
 
 
 def read_catalog(path: Place) -> pystac.Catalog:

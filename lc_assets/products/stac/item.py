@@ -23,12 +23,13 @@ from lc_assets.core.stac import (
     class_objects,
     multihash,
 )
+from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.scene import is_remote, unsigned
+from lc_assets.sentinel2.item.scene import unsigned
 
 _BASELINE = "s2:processing_baseline"
 

@@ -22,7 +22,8 @@ from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
 from lc_assets.products.stac.item import ClassifiedScene, ProductFile
 from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
-from lc_assets.store.layout import Store, staging
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import Store
 from lc_assets.store.paths import Place
 
 _SOFTWARE = ("dagster", "keras", "openvino", "torch", "numpy", "rasterio", "rio-cogeo", "pystac")

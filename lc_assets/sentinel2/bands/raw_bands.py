@@ -19,19 +19,21 @@ from filelock import FileLock, Timeout
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import StoreError
 from lc_assets.core.progress import ByteProgress, note
+from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.urls import is_remote
 from lc_assets.remote.delay import Delay, told_together
 from lc_assets.remote.download import LARGEST, Transfer
 from lc_assets.remote.partial_file import Copy
-from lc_assets.remote.retry import PATIENCE, Patience
 from lc_assets.remote.threads import all_of
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.local_copy import Fetched, fetch_local, fetch_remote
 from lc_assets.sentinel2.bands.verify import BandFile, check_arrived, check_band_files
 from lc_assets.sentinel2.item.declared import Promise
-from lc_assets.sentinel2.item.scene import Scene, is_remote, parse_scene, read_document
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.lease import SECONDS as LEASE_SECONDS
 from lc_assets.store.lease import lease
-from lc_assets.store.paths import ObjectPath, Place, Status, files_in
+from lc_assets.store.object_path import ObjectPath, Status
+from lc_assets.store.paths import Place, files_in
 
 MANIFEST = "manifest.json"
 ITEM = "item.json"

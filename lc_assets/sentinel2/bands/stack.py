@@ -23,7 +23,8 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
 from lc_assets.sentinel2.bands.verify import BandFile
 from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remove_offset
-from lc_assets.store.paths import ObjectPath, Place, gdal_name
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import Place, gdal_name
 
 KERNELS: tuple[str, ...] = ("nearest", "bilinear", "cubic", "cubicspline")
 """Resampling kernels by GDAL's name. All are centre-aligned: the grids share the tile's corner. Nearest and bilinear
@@ -288,3 +289,9 @@ def _source(
         f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="{native.width}" ySize="{native.height}"/>'
         f'<DstRect xOff="0" yOff="0" xSize="{target.width}" ySize="{target.height}"/>{left_out}</{kind}>'
     )
+
+
+STACK_COG = "stack.tif"
+
+
+SCL_COG = "scl.tif"

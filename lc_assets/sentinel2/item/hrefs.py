@@ -13,9 +13,9 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
+from lc_assets.core.urls import _REMOTE, is_remote
 from lc_assets.remote.ssrf import check_remote
 
-_REMOTE = ("http", "https")
 _REMEDY = "fetch the item again from its catalog"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FOR_GDAL = re.compile(r"\s*(/+vsi|<|(?!file:)[A-Za-z][A-Za-z0-9_+.-]+:(?!//))", re.IGNORECASE)
@@ -29,18 +29,6 @@ _HEAD = 256
 def unsigned(href: str) -> str:
     """`href` without query, fragment and user if it is a URL, and without a SAS signature in any case."""
     return without_query(href)
-
-
-def is_remote(href: str) -> bool:
-    """True for http(s) URLs.
-
-    Raises:
-        BadReference: it begins like a URL, but is none.
-    """
-    try:
-        return urlsplit(href).scheme in _REMOTE
-    except ValueError:
-        raise BadReference(f"{href[:200]!r} is no URL", remedy="check its spelling") from None
 
 
 def local_path(href: str) -> Path:

@@ -13,46 +13,22 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets.core.errors import BadItem, BadReference, without_query
+from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.declared import Promise, promise_of
 from lc_assets.sentinel2.item.footprint import check_place_and_time
-from lc_assets.sentinel2.item.hrefs import is_remote as is_remote
 from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
 from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.item.providers import CatalogKind, catalog_of
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
+from lc_assets.store.ids import checked_id
 from lc_assets.store.paths import Place
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 _LISTED = 40
 """How many asset keys a message names."""
-
-
-def checked_id(item_id: Any) -> str:
-    """`item_id` if it can safely name a partition and a folder.
-
-    Raises:
-        BadReference: it has characters outside `A-Z a-z 0-9 . _ -`, holds `..`, does not begin with a letter or digit,
-            or is longer than 200 characters.
-    """
-    if not isinstance(item_id, str) or not _ID.fullmatch(item_id) or ".." in item_id:
-        raise BadReference(
-            f"{str(item_id)[:80]!r} is no usable item id",
-            remedy="use an id of letters, digits, '.', '_' and '-' that begins with a letter or digit and is "
-            "200 characters at most",
-        )
-    return item_id
-
-
-def is_id(name: str) -> bool:
-    """Whether a name can be an item's: see `checked_id`."""
-    try:
-        return checked_id(name) == name
-    except BadReference:
-        return False
 
 
 @dataclass(frozen=True)

@@ -5,61 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 from lc_assets.core.errors import BadReference, LandCoverError, without_query
-from lc_assets.remote.retry import PATIENCE, Patience
-from lc_assets.remote.stac_api import Api
-from lc_assets.sentinel2.item.scene import (
-    Scene,
-    checked_id,
-    is_remote,
-    local_path,
-    parse_scene,
-    read_document,
-    unsigned,
-)
-from lc_assets.sentinel2.search.query import Query
-
-PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
-COLLECTION = "sentinel-2-l2a"
+from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.urls import is_remote
+from lc_assets.sentinel2.item.scene import Scene, local_path, parse_scene, read_document
+from lc_assets.sentinel2.search.catalog import scene_at
+from lc_assets.store.ids import checked_id
 
 _STAC_FILES = ("catalog.json", "collection.json")
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """Where bare ids are looked up and scenes are searched: a STAC API and one of its collections."""
-
-    url: str = PLANETARY_COMPUTER
-    collection: str = COLLECTION
-    patience: Patience = PATIENCE
-
-    def item_url(self, item_id: str) -> str:
-        """The item's own address."""
-        return f"{self.url.rstrip('/')}/collections/{quote(self.collection)}/items/{quote(item_id)}"
-
-    def scene(self, item_id: str) -> Scene:
-        """Look an id up.
-
-        Raises:
-            BadReference: there is no such item, or the API does not answer.
-            BadItem: what it answers is no usable item.
-        """
-        return _from_url(self.item_url(checked_id(item_id)), self.patience, item_id)
-
-    def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
-        """Items of the collection, page by page, none twice; see `lc_assets.remote.stac_api.Api.search`."""
-        return Api(self.url, self.patience, min(self.patience.tries, 4)).search(self.collection, query)
-
-    def parse(self, document: dict[str, Any]) -> Scene:
-        """An item that a search has found, as a scene.
-
-        Raises:
-            BadReference, BadItem: it cannot be used.
-        """
-        return parse_scene(document, base=self.item_url(checked_id(document.get("id"))))
 
 
 @dataclass(frozen=True)
@@ -86,7 +40,7 @@ def resolve(
     shown = without_query(reference)
     try:
         if is_remote(reference):
-            yield Resolved(shown, _from_url(reference, patience))
+            yield Resolved(shown, scene_at(reference, patience))
             return
         path = local_path(reference)
         if path.is_dir() or path.name in _STAC_FILES:
@@ -129,12 +83,8 @@ def _linked_item(href: str, catalog: Path, patience: Patience) -> Resolved:
     """An item link of a static catalog: an item and nothing else, so that no catalog can lead in circles."""
     try:
         if is_remote(href):
-            return Resolved(without_query(href), _from_url(href, patience))
+            return Resolved(without_query(href), scene_at(href, patience))
         path = catalog.parent / local_path(href)
         return Resolved(str(path), parse_scene(read_document(path), base=path))
     except LandCoverError as error:
         return Resolved(without_query(href), error=error)
-
-
-def _from_url(url: str, patience: Patience, item_id: str | None = None) -> Scene:
-    return parse_scene(Api(url, patience).document(url, item_id), base=unsigned(url))

@@ -6,8 +6,9 @@ import json
 from dataclasses import dataclass
 
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.sentinel2.search.references import Catalog
-from lc_assets.store.layout import Store, put
+from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.store.atomic import put
+from lc_assets.store.layout import Store
 
 
 @dataclass(frozen=True)

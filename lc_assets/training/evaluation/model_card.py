@@ -15,7 +15,7 @@ from lc_assets.core.landcover import CLASSES
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.loading import read_contract
 from lc_assets.inference.predict import classify_chips
-from lc_assets.store.layout import put
+from lc_assets.store.atomic import put
 from lc_assets.training.data.chips import CHIP, Chips
 from lc_assets.training.data.splits import CREDIBLE_VOTES, read_eastern, read_judges
 from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart

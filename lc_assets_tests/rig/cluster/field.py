@@ -11,7 +11,7 @@ import numpy as np
 import rasterio
 
 from lc_assets.cluster.tasks import WORKER_TAG
-from lc_assets.operations.runs import ASSET_NAMES
+from lc_assets.operations.keys import ASSET_NAMES
 from lc_assets_tests.rig.cluster.process import Process
 from lc_assets_tests.rig.cluster.service import Cluster, until
 

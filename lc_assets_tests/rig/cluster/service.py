@@ -15,7 +15,7 @@ import dagster as dg
 import yaml
 from dagster_graphql import DagsterGraphQLClient
 
-from lc_assets.defs.jobs import CLASSIFY
+from lc_assets.operations.keys import CLASSIFY
 from lc_assets_tests.rig.cluster.process import Process
 from lc_assets_tests.rig.cluster.services import missing, postgresql, redis
 from lc_assets_tests.rig.programs import Missing, free_port

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lc_assets.remote.retry import Patience
+from lc_assets.core.retry_policy import Patience
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.sentinel2.search.references import Catalog
 from lc_assets_tests.rig.cases import ALWAYS
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import pc_scene

@@ -11,9 +11,10 @@ import dagster as dg
 from dagster._core.execution.backfill import BULK_ACTION_TERMINAL_STATUSES
 
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.operations.runs import register, run_scene
 from lc_assets.sentinel2.item.scene import parse_scene
+from lc_assets.sentinel2.search.catalog import Catalog
 from lc_assets.sentinel2.search.registry import Registry
 from lc_assets.store.layout import SceneFolder, Store
 from lc_assets_tests.rig.drill import leaks
@@ -89,7 +90,7 @@ def _faultless(
     right = {}
     with dg.DagsterInstance.ephemeral() as instance:
         for number, scene in enumerate(scenes, 1):
-            Registry(store, settings.catalog).register(parse_scene(scene.item))
+            Registry(store, Catalog.of(settings)).register(parse_scene(scene.item))
             register(instance, [scene.id])
             outcome = run_scene(definitions, instance, scene.id, {})
             if outcome.error:

@@ -9,11 +9,12 @@ from pathlib import Path
 from unittest import mock
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.retry_policy import Patience
 from lc_assets.remote import signing, stac_api
-from lc_assets.remote.retry import Patience
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import parse_scene
-from lc_assets.store.layout import Store, staging
+from lc_assets.store.atomic import staging
+from lc_assets.store.layout import Store
 from lc_assets_tests.rig.cases import Case, recovered, told
 from lc_assets_tests.rig.drill.api_cases import API_CASES, PAGE, ApiCase, prepare
 from lc_assets_tests.rig.drill.report import Report

@@ -15,11 +15,10 @@ import dagster as dg
 import yaml
 
 from lc_assets.core.settings import Settings
-from lc_assets.definitions import build_definitions
 from lc_assets.defs import sensors
-from lc_assets.defs.partitions import SCENES
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import new_sentinel2_items
-from lc_assets.operations.runs import ASSET_NAMES
+from lc_assets.operations.keys import ASSET_NAMES, SCENES
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import renew, stopwatch
 from lc_assets_tests.rig.scenes import template_item

@@ -1,5 +1,5 @@
-"""What the labelled chips look like, in numbers:
-`python -m lc_assets.demo.measure_statistics --data ../shared/data/eurosat`.
+"""What the labelled chips look like, in numbers, for the demo scene:
+`python -m lc_assets.training.data.demo_statistics --data ../shared/data/eurosat`.
 
 Writes `class_statistics.json`, the only thing that the scene generator knows of the real world. Per class: the spectra
 of its materials (clusters of what its chips are made of: crops in their states, roofs, asphalt, gardens), how often
@@ -147,7 +147,7 @@ def _typical(chips: Chips, places: np.ndarray) -> np.ndarray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compute and write."""
-    parser = argparse.ArgumentParser(prog="python -m lc_assets.demo.measure_statistics", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m lc_assets.training.data.demo_statistics", description=__doc__)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with eurosat_ms.tif, l2a_weak.tif and their CSVs"
     )

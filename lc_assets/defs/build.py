@@ -1,0 +1,114 @@
+"""Everything wired together, in one place. Tests and other code locations call `build_definitions` with settings of
+their own."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from lc_assets.core.errors import BadModel
+from lc_assets.core.settings import Settings
+from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
+from lc_assets.defs.assets.collection import collection
+from lc_assets.defs.assets.reference_agreement import reference_agreement
+from lc_assets.defs.io_managers import (
+    CatalogIOManager,
+    ClassRasterIOManager,
+    CogStackIOManager,
+    OverviewIOManager,
+    RawBandsIOManager,
+    ReportIOManager,
+    VirtualStackIOManager,
+)
+from lc_assets.defs.jobs import classify_scenes, compare_scenes
+from lc_assets.defs.resources import (
+    ChipsResource,
+    ItemsResource,
+    ModelResource,
+    ReferenceResource,
+    StoreResource,
+    WatchResource,
+)
+from lc_assets.defs.schedules import collection_every_quarter, update_collection
+from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.inference.loading import read_contract
+from lc_assets.store.layout import Store
+
+
+def build_definitions(settings: Settings | None = None) -> dg.Definitions:
+    """The code location for some settings; by default those of the environment."""
+    settings = settings or Settings.from_environment()
+    store = _store(settings)
+    version = _class_raster_version(settings)
+    patience = settings.patience
+
+    def stamped(spec: dg.AssetSpec) -> dg.AssetSpec:
+        return spec.replace_attributes(code_version=version) if spec.key == class_raster.key else spec
+
+    stack_io = CogStackIOManager if settings.stack == "cog" else VirtualStackIOManager
+    return dg.Definitions(
+        assets=[asset.map_asset_specs(stamped) for asset in SCENE_ASSETS],
+        jobs=[classify_scenes],
+        sensors=[new_sentinel2_items],
+        executor=dg.in_process_executor,
+        resources={
+            "store": store,
+            "items": _items(settings, store),
+            "model": ModelResource(item=str(settings.model), precision=settings.precision),
+            "watch": WatchResource(file=str(settings.watch)),
+            "raw_bands_io": RawBandsIOManager(store=store, timeout=patience.read, backoff=patience.backoff),
+            "stack_io": stack_io(store=store),
+            "class_raster_io": ClassRasterIOManager(store=store),
+            "overview_io": OverviewIOManager(store=store),
+            "report_io": ReportIOManager(store=store),
+            "catalog_io": CatalogIOManager(store=store),
+        },
+    )
+
+
+def build_common_definitions(settings: Settings | None = None) -> dg.Definitions:
+    """What concerns the whole, and what a scene does not need (its agreement with reference maps): a code location of
+    its own (`lc_assets.common_definitions`), so that "all assets of a partition" means the scene's own chain."""
+    settings = settings or Settings.from_environment()
+    store = _store(settings)
+    return dg.Definitions(
+        assets=[collection, model_evaluation, reference_agreement],
+        jobs=[update_collection, compare_scenes],
+        schedules=[collection_every_quarter],
+        executor=dg.in_process_executor,
+        resources={
+            "store": store,
+            "model": ModelResource(item=str(settings.model)),
+            "chips": ChipsResource(folder=str(settings.chips)),
+            "reference": ReferenceResource(
+                items=_items(settings, store),
+                names=list(settings.references),
+                crosswalk=settings.crosswalk,
+                backoff=settings.patience.backoff,
+            ),
+        },
+    )
+
+
+def _store(settings: Settings) -> StoreResource:
+    Store.at(settings.store)  # refused here where it is no store, not by each run
+    return StoreResource(root=str(settings.store))
+
+
+def _items(settings: Settings, store: StoreResource) -> ItemsResource:
+    return ItemsResource(
+        store=store,
+        stac_url=settings.stac_url,
+        collection=settings.collection,
+        timeout=settings.patience.read,
+        backoff=settings.patience.backoff,
+    )
+
+
+def _class_raster_version(settings: Settings) -> str:
+    """Code version of class_raster: that of the code and that of the model (its weights and its contract), so that a
+    changed model marks every map that another one made as stale."""
+    code = class_raster.code_versions_by_key[class_raster.key]
+    try:
+        return f"{code}-{read_contract(settings.model)[0].fingerprint}"
+    except BadModel:
+        return f"{code}-no-model"  # told in full, with its remedy, when a run wants to use it

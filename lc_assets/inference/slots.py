@@ -1,0 +1,69 @@
+"""How many processes of this machine may compute maps at the same time (LC_ASSETS_INFERENCE_SLOTS).
+
+Slots are locked files in a folder of the user's own below the temporary one: the system opens the lock of a process
+that was killed. Workers that are to share slots must see the same temporary folder (no PrivateTmp= in their units)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from lc_assets.core.cpu import positive_setting
+from lc_assets.core.errors import StoreError
+from lc_assets.store.scratch import own_folder
+
+_POLL_SECONDS = 0.2
+
+
+@contextmanager
+def inference_slot(waiting: Callable[[], None] = lambda: None) -> Iterator[int | None]:
+    """Hold one of this machine's LC_ASSETS_INFERENCE_SLOTS; without that setting, nothing is waited for.
+
+    Args:
+        waiting: called once, if no slot is free.
+
+    Yields:
+        The slot's number, or None without a limit.
+
+    Raises:
+        LandCoverError: LC_ASSETS_INFERENCE_SLOTS is no number of processes.
+        StoreError: the folder of the slots is not this user's alone.
+    """
+    slots = positive_setting("LC_ASSETS_INFERENCE_SLOTS")
+    if slots is None:
+        yield None
+        return
+    lock, number = _acquired(_folder(), slots, waiting)
+    try:
+        yield number
+    finally:
+        lock.release()
+
+
+def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[FileLock, int]:
+    told = False
+    while True:
+        for number in range(slots):
+            lock = FileLock(folder / f"slot-{number}")
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:
+                continue
+            return lock, number
+        if not told:
+            waiting()
+            told = True
+        time.sleep(_POLL_SECONDS)
+
+
+def _folder() -> Path:
+    try:
+        return own_folder("lc_assets-slots")
+    except PermissionError as error:
+        raise StoreError(
+            f"{error.filename} is not this user's own folder", remedy="remove it, or set TMPDIR to another place"
+        ) from None

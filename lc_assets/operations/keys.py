@@ -1,0 +1,24 @@
+"""The names under which Dagster keeps what concerns scenes: assets, jobs, partitions, tags."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+CLASSIFY = "classify_scenes"
+COMPARE = "compare_scenes"
+SCENES = "scenes"
+HOST_TAG = "lc_assets/host"
+PID_TAG = "lc_assets/pid"
+PARTITION_TAG = "dagster/partition"
+CLASS_RASTER = dg.AssetKey("class_raster")
+CATALOG = dg.AssetKey("catalog")
+SCENE_ASSETS: tuple[dg.AssetKey, ...] = (
+    dg.AssetKey("raw_bands"),
+    dg.AssetKey("resampled_stack"),
+    CLASS_RASTER,
+    dg.AssetKey("overview"),
+    dg.AssetKey("report"),
+    CATALOG,
+)
+"""A scene's own chain, in order."""
+ASSET_NAMES: tuple[str, ...] = tuple(key.to_user_string() for key in SCENE_ASSETS)

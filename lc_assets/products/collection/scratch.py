@@ -1,0 +1,49 @@
+"""A local folder to work on the index in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lc_assets.core.errors import StoreError
+from lc_assets.products.stac.collection import COLLECTION_FOLDER
+from lc_assets.store.atomic import stage_name
+from lc_assets.store.layout import Store
+from lc_assets.store.scratch import work_folder
+
+
+@contextmanager
+def scratch(store: Store) -> Iterator[Path]:
+    """A local folder for a few copies of the index; removed in the end, or by `lc-assets prune` if the process dies.
+
+    Raises:
+        StoreError: it cannot be made.
+    """
+    folder = _made(store, stage_name(COLLECTION_FOLDER))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _made(store: Store, name: str) -> Path:
+    """The scratch folder: in the store's work folder, where prune looks; else in the general one, since whoever only
+    reads a store on a disk need not be allowed to write there, and a store that is not there is not begun."""
+    general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
+    ours = work_folder(store.root)
+    on_disk = isinstance(store.root, Path)
+    bases = [*([ours] if not on_disk or ours.is_dir() else []), *([general] if on_disk else [])]
+    for base in bases:
+        try:
+            (base / name).mkdir(mode=0o700, parents=True)
+            return base / name
+        except OSError as error:
+            failed = error
+    raise StoreError(
+        f"{bases[-1] / name} cannot be made ({failed.strerror or failed})",
+        remedy="let LC_ASSETS_SCRATCH name a folder that can be written and has room for the index",
+    )

@@ -1,0 +1,94 @@
+"""The rooms of `lc_assets`: who may import whom, where Dagster may be imported, how long a file may be."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import lc_assets
+
+PACKAGE = Path(lc_assets.__file__).parent
+FLOORS = (
+    {"core"},
+    {"store", "remote", "raster"},
+    {"sentinel2"},
+    {"inference", "operations", "demo"},
+    {"training", "products"},
+    {"defs"},
+    {"cli"},
+    {"cluster"},
+)
+WITH_DAGSTER = {"operations", "defs", "cli", "cluster"}
+LONGEST = 350
+
+MODULES = {
+    ".".join(("lc_assets", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Full names of what a file imports, wherever in it: modules, and names of modules."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def own_imports(path: Path) -> set[str]:
+    """Modules of this package that a file imports."""
+    names = (name if name in MODULES else name.rpartition(".")[0] for name in imports(path))
+    return {name for name in names if name in MODULES and name != "lc_assets"}
+
+
+def room(module: str) -> str:
+    return module.split(".")[1]
+
+
+def floor(module: str) -> int:
+    found = [number for number, rooms in enumerate(FLOORS) if room(module) in rooms]
+    return found[0] if found else len(FLOORS)  # lc_assets.definitions
+
+
+def test_the_top_of_the_package_holds_the_rooms_and_the_code_location() -> None:
+    there = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    assert there == {*set().union(*FLOORS), "__init__.py", "definitions.py", "py.typed"}
+
+
+def test_a_room_imports_only_rooms_below_it() -> None:
+    upwards = [
+        f"{module} imports {other}"
+        for module, path in MODULES.items()
+        if module not in ("lc_assets", "lc_assets.definitions")
+        for other in own_imports(path)
+        if room(other) != room(module) and floor(other) >= floor(module)
+    ]
+    assert upwards == []
+
+
+def test_no_circle_of_imports() -> None:
+    graph = {module: own_imports(path) - {module} for module, path in MODULES.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        raise AssertionError(f"these import each other: {' <- '.join(error.args[1])}") from None
+
+
+def test_dagster_is_imported_in_four_rooms_only() -> None:
+    elsewhere = [
+        module
+        for module, path in MODULES.items()
+        if module.count(".") and room(module) not in WITH_DAGSTER
+        for name in imports(path)
+        if name.split(".")[0].startswith("dagster")
+    ]
+    assert elsewhere == []
+
+
+def test_no_file_is_too_long_to_read() -> None:
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES.values()}
+    assert {str(path.relative_to(PACKAGE)): n for path, n in lengths.items() if n > LONGEST} == {}
