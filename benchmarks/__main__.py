@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.tile import MOTIF, compression, write_tile
 from benchmarks.watch import measured
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 from lc_assets.demo.item_json import DEMO_ITEM_ID
 from lc_assets.inference.openvino_runtime import has_bfloat16
 
@@ -87,7 +87,8 @@ def _machine() -> str:
         line for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines() if line.startswith("MemTotal")
     )
     kind = "with bfloat16" if has_bfloat16() else "without bfloat16"
-    return f"{model}, {cores()} cores, {kind}, {int(pages.split()[1]) / 1e6:.0f} GB, Python {platform.python_version()}"
+    memory = int(pages.split()[1]) / 1e6
+    return f"{model}, {cpu_count()} cores, {kind}, {memory:.0f} GB, Python {platform.python_version()}"
 
 
 def markdown(found: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import Cluster, until
 
@@ -42,7 +42,7 @@ def main() -> None:
         shape = (options.side, options.side)
         items = write_twins(folder / "items", options.scenes + ALONE, shape=shape)
         chosen = dict(list(items.items())[: options.scenes])
-        print(f"{options.scenes} scenes of {options.side} px, one thread each, {cores()} cores", flush=True)
+        print(f"{options.scenes} scenes of {options.side} px, one thread each, {cpu_count()} cores", flush=True)
         base = _in_process(folder, chosen)
         print("\n| | until the first begins, s | all scenes, s | scenes an hour | times the one process |")
         print("|---|---:|---:|---:|---:|")

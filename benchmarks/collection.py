@@ -19,10 +19,10 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lc_assets.products.collection.parquet import asked, items, parquet
+from lc_assets.products.collection.parquet import duckdb_connection, items, parquet
 from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.collection.search import find
-from lc_assets.products.collection.update import News, fetch, folder_of, update
+from lc_assets.products.collection.update import Changes, fetch, folder_of, update
 from lc_assets.products.stac.collection import INDEX_FILE
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.layout import Store
@@ -74,18 +74,18 @@ def _item(template: dict[str, Any], number: int) -> dict[str, Any]:
 
 def build(store: Store, work: Path) -> dict[str, Any]:
     """From the store's scenes."""
-    return _told(update(store, lambda positions: News(None), rebuild=True))
+    return _told(update(store, lambda positions: Changes(None), rebuild=True))
 
 
 def append(store: Store, work: Path) -> dict[str, Any]:
     """What is new."""
     scenes = json.loads((work / "new.json").read_text(encoding="utf-8"))
-    return _told(update(store, lambda positions: News(scenes, {"benchmark": {"cursor": len(scenes)}})))
+    return _told(update(store, lambda positions: Changes(scenes, {"benchmark": {"cursor": len(scenes)}})))
 
 
 def nothing(store: Store, work: Path) -> dict[str, Any]:
     """An update that finds nothing."""
-    return _told(update(store, lambda positions: News([], dict(positions or {}))))
+    return _told(update(store, lambda positions: Changes([], dict(positions or {}))))
 
 
 def search(store: Store, work: Path) -> dict[str, Any]:
@@ -112,7 +112,7 @@ def classes(store: Store, work: Path) -> dict[str, Any]:
     """Plain DuckDB: the hundred scenes with the most forest, and the sum over years."""
     started = time.perf_counter()
     index = Path(str(folder_of(store) / INDEX_FILE))
-    with asked(index) as connection:
+    with duckdb_connection(index) as connection:
         table = parquet(index)
         most = connection.execute(f'SELECT id FROM {table} ORDER BY "lc:hectares".Forest DESC LIMIT 100').fetchall()
         connection.execute(f'SELECT year(datetime::DATE), sum("lc:hectares".Forest) FROM {table} GROUP BY 1').fetchall()

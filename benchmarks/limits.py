@@ -16,10 +16,11 @@ import rasterio
 from openvino import Type
 from openvino import opset13 as ov
 
+from lc_assets.core.cpu import cpu_count
 from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.loading import open_model
-from lc_assets.inference.openvino_runtime import compiled, cores, streams
+from lc_assets.inference.openvino_runtime import compiled, streams
 from lc_assets.inference.windows.strips import BLOCK_PIXELS
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
@@ -41,7 +42,7 @@ def decode(tile: Path) -> float:
                 dataset.read(1, window=window)
 
     started = time.perf_counter()
-    with ThreadPoolExecutor(cores()) as pool:
+    with ThreadPoolExecutor(cpu_count()) as pool:
         list(pool.map(one, [band.name for band in sorted(BANDS, key=lambda band: band.gsd)]))
     return time.perf_counter() - started
 

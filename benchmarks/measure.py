@@ -36,20 +36,20 @@ def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -
 
     from lc_assets.core.settings import Settings
     from lc_assets.defs.build import build_definitions
-    from lc_assets.operations.dagster_home import ensure_home
+    from lc_assets.operations.dagster_home import ensure_dagster_home
     from lc_assets.operations.keys import CLASSIFY
     from lc_assets.operations.runs import register
     from lc_assets.sentinel2.item.scene import parse_scene, read_document
-    from lc_assets.sentinel2.search.catalog import Catalog
-    from lc_assets.sentinel2.search.registry import Registry
+    from lc_assets.sentinel2.search.catalog import StacCatalogClient
+    from lc_assets.sentinel2.search.registry import RegisteredItems
     from lc_assets.store.layout import Store
 
     path = Path(tile) / f"{DEMO_ITEM_ID}.json"
     scene = parse_scene(read_document(path), base=path)
     settings = Settings(store=store, precision=precision)
-    ensure_home(settings.store)
+    ensure_dagster_home(settings.store)
     with dg.DagsterInstance.get() as instance:
-        Registry(Store.at(settings.store), Catalog(settings.stac_url)).register(scene)
+        RegisteredItems(Store.at(settings.store), StacCatalogClient(settings.stac_url)).register(scene)
         register(instance, [scene.id])
         job = build_definitions(settings).resolve_job_def(CLASSIFY)
         started, spent = time.perf_counter(), time.process_time()

@@ -17,26 +17,33 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.class_map import ClassMap
-from lc_assets.raster.render import INK, PAPER, class_image, map_with_legend, quicklook, shown_codes
+from lc_assets.raster.render import (
+    BACKGROUND,
+    FOREGROUND,
+    class_image,
+    map_with_legend,
+    quicklook,
+    read_codes_for_display,
+)
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
-from lc_assets.store.layout import SceneFolder, Store
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.paths import StorePath, gdal_path
 
 PANEL = 460
 
 
-def demo_panels(folder: SceneFolder, truth: Path) -> Image.Image:
+def demo_panels(folder: SceneLayout, truth: Path) -> Image.Image:
     """True colour, map and truth beside each other, with one legend below."""
-    red, green, blue = (gdal_name(folder.raw_bands / f"{name}.tif") for name in TRUE_COLOUR)
+    red, green, blue = (gdal_path(folder.raw_bands / f"{name}.tif") for name in TRUE_COLOUR)
     panels = [
         ("Sentinel-2, true colour", quicklook((red, green, blue), PANEL)),
-        ("classified", class_image(_sampled(shown_codes(gdal_name(folder.classified), 2 * PANEL)[0]))),
-        ("truth", class_image(_sampled(shown_codes(gdal_name(truth), 2 * PANEL)[0]))),
+        ("classified", class_image(_sampled(read_codes_for_display(gdal_path(folder.classified), 2 * PANEL)[0]))),
+        ("truth", class_image(_sampled(read_codes_for_display(gdal_path(truth), 2 * PANEL)[0]))),
     ]
     return _beside(panels)
 
 
-def stride_panels(coarse: SceneFolder, fine: SceneFolder) -> Image.Image:
+def stride_panels(coarse: SceneLayout, fine: SceneLayout) -> Image.Image:
     """Two maps of one scene, made at different strides, beside each other."""
     panels = []
     for folder in (coarse, fine):
@@ -44,7 +51,7 @@ def stride_panels(coarse: SceneFolder, fine: SceneFolder) -> Image.Image:
         panels.append(
             (
                 f"stride {classes.tags['STRIDE']}",
-                class_image(_sampled(shown_codes(gdal_name(folder.classified), 600)[0])),
+                class_image(_sampled(read_codes_for_display(gdal_path(folder.classified), 600)[0])),
             )
         )
     return _beside(panels)
@@ -54,27 +61,27 @@ def _beside(panels: list[tuple[str, Image.Image]]) -> Image.Image:
     """Titled panels of the first one's size, with one legend below."""
     width, height = panels[0][1].size
     font = ImageFont.load_default(14)
-    page = Image.new("RGB", (len(panels) * (width + 12) - 12, height + 78), PAPER)
+    page = Image.new("RGB", (len(panels) * (width + 12) - 12, height + 78), BACKGROUND)
     draw = ImageDraw.Draw(page)
     for number, (title, panel) in enumerate(panels):
         x = number * (width + 12)
-        draw.text((x, 2), title, fill=INK, font=font)
+        draw.text((x, 2), title, fill=FOREGROUND, font=font)
         page.paste(panel.resize((width, height), Image.Resampling.NEAREST), (x, 22))
     x, y = 0, height + 30
     for c in ALL_CLASSES:
         step = int(font.getlength(c.title)) + 40
         if x + step > page.width:
             x, y = 0, y + 22
-        draw.rectangle((x, y + 2, x + 13, y + 15), fill=c.rgb, outline=INK)
-        draw.text((x + 19, y), c.title, fill=INK, font=font)
+        draw.rectangle((x, y + 2, x + 13, y + 15), fill=c.rgb, outline=FOREGROUND)
+        draw.text((x + 19, y), c.title, fill=FOREGROUND, font=font)
         x += step
     return page
 
 
-def scene_map(folder: SceneFolder) -> bytes:
+def scene_map(folder: SceneLayout) -> bytes:
     """PNG of a scene's map with legend."""
     classes = ClassMap.open(folder.classified, folder.confidence, folder.item)
-    codes, pixel_size = shown_codes(gdal_name(folder.classified), 600)
+    codes, pixel_size = read_codes_for_display(gdal_path(folder.classified), 600)
     return map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
 
 
@@ -92,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     store = Store(Settings.from_environment().store)
-    folders: list[Place] = [*(store.root / "scenes").iterdir()]
+    folders: list[StorePath] = [*(store.root / "scenes").iterdir()]
     for folder in sorted(folders, key=str):
         if folder.name == DEMO_ITEM_ID:
             demo_panels(store.scene(folder.name), options.truth).quantize(128).save(options.out / "demo.png")

@@ -19,18 +19,18 @@ import rasterio
 from dagster._core.debug import DebugRunPayload
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.mlm import contract_to_item
-from lc_assets.operations.runs import Outcome, register, run_scene
+from lc_assets.operations.runs import RunResult, register, run_scene
 from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
-from lc_assets.store.layout import SceneFolder, Store
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets_tests.rig.command import NOBODY, QUICK, Shell
 
 pytest_plugins = ["pytester"]
@@ -79,17 +79,17 @@ class Desk:
     def store(self) -> Store:
         return Store.at(self.settings.store)
 
-    def folder(self, item: str) -> SceneFolder:
+    def folder(self, item: str) -> SceneLayout:
         return self.store.scene(item)
 
     def add(self, item: Path) -> Scene:
         """Register an item's JSON and its partition."""
         scene = parse_scene(read_document(item), base=item)
-        Registry(self.store, Catalog(self.settings.stac_url)).register(scene)
+        RegisteredItems(self.store, StacCatalogClient(self.settings.stac_url)).register(scene)
         register(self.instance, [scene.id])
         return scene
 
-    def run(self, item: str, **config: Any) -> Outcome:
+    def run(self, item: str, **config: Any) -> RunResult:
         """Materialise all six assets of a registered item; keywords configure class_raster."""
         ops = {"class_raster": {"config": config}} if config else {}
         return run_scene(build_definitions(self.settings), self.instance, item, ops)
@@ -107,7 +107,7 @@ class Desk:
             raise_on_error=False,
         )
 
-    def classify(self, item: Path, **config: Any) -> SceneFolder:
+    def classify(self, item: Path, **config: Any) -> SceneLayout:
         """Register and materialise; the run must succeed."""
         scene = self.add(item)
         outcome = self.run(scene.id, **config)
@@ -119,13 +119,13 @@ class Desk:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """A fresh store and an ephemeral instance; no network is asked for unknown ids."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, patience=QUICK), instance)
+        yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, retry_policy=QUICK), instance)
 
 
 @pytest.fixture(scope="session")
-def classified_demo(tmp_path_factory: pytest.TempPathFactory, demo_item: Path) -> Iterator[tuple[Desk, Outcome]]:
+def classified_demo(tmp_path_factory: pytest.TempPathFactory, demo_item: Path) -> Iterator[tuple[Desk, RunResult]]:
     """The small demo scene, classified once for all tests that only look."""
-    settings = Settings(store=tmp_path_factory.mktemp("session") / "store", stac_url=NOBODY, patience=QUICK)
+    settings = Settings(store=tmp_path_factory.mktemp("session") / "store", stac_url=NOBODY, retry_policy=QUICK)
     # Not entered: Dagster's current instance would be this one for as long as the session lasts.
     instance = dg.DagsterInstance.ephemeral()
     desk = Desk(settings, instance)
@@ -164,7 +164,7 @@ def on_disk(databases: Path) -> OnDisk:
 def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """`lc-assets` in the test's own folder, where no catalogue answers and none is waited for."""
     shutil.copytree(databases, tmp_path / "home")
-    monkeypatch.setattr("lc_assets.core.settings.Patience", partial(Patience, backoff=QUICK.backoff))
+    monkeypatch.setattr("lc_assets.core.settings.Patience", partial(RetryPolicy, backoff=QUICK.backoff))
     return Shell(tmp_path)
 
 
@@ -176,7 +176,7 @@ _LASTING = (
 
 
 @pytest.fixture
-def classified(classified_demo: tuple[Desk, Outcome], tmp_path: Path) -> Iterator[Desk]:
+def classified(classified_demo: tuple[Desk, RunResult], tmp_path: Path) -> Iterator[Desk]:
     """The same in a store and an instance of their own, for tests that change something: files and records copied."""
     source, outcome = classified_demo
     shutil.copytree(source.settings.store, tmp_path / "store")  # type: ignore[arg-type]

@@ -33,7 +33,7 @@ from lc_assets.products.agreement.scene import compare_scene
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
-from lc_assets.store import layout
+from lc_assets.store import atomic
 from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.command import Shell, environment_restored
 from lc_assets_tests.rig.references import EUROSAT, GRID, agreed, raster
@@ -329,14 +329,14 @@ def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_
     agreed(classified, references=["truth"])
     folder = classified.folder(DEMO_ITEM_ID).folder / "agreement" / "truth"
     before = (folder / "sample.csv").read_bytes()
-    original = layout.put_file
+    original = atomic.move_into_place
 
     def dying(path: Path, target: Path) -> None:
         if target.name == "agreement.json":
             raise KeyboardInterrupt
         original(path, target)
 
-    monkeypatch.setattr(layout, "put_file", dying)
+    monkeypatch.setattr(atomic, "move_into_place", dying)
     with suppress(KeyboardInterrupt):
         agreed(classified, references=["truth"], seed=5)
     assert (folder / "sample.csv").read_bytes() != before

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from lc_assets.core.errors import BadReference, LandCoverError
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import COLLECTION
 from lc_assets.remote import stac_api
-from lc_assets.remote.stac_api import Api
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.remote.stac_api import StacApi
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scenes
@@ -25,7 +25,7 @@ from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
 from lc_assets_tests.rig.wire import Answer, Request
 
-QUICK = Patience(connect=1.0, read=0.5, backoff=0.03)
+QUICK = RetryPolicy(connect=1.0, read=0.5, backoff=0.03)
 EVERYWHERE = Query(bbox=(-180.0, -90.0, 180.0, 90.0))
 SEARCH = f"{PUBLIC_HOST}/api/stac/v1/search"
 HOST = "stac.example"
@@ -66,16 +66,16 @@ def changing(world: list[str], pc: PlanetaryComputer, scenes: list[PcScene]) -> 
     fill(pc, scenes)
 
 
-def planetary(tries: int = 2, patience: Patience = QUICK) -> Api:
-    return Api(PUBLIC_ROOT, patience, tries)
+def planetary(tries: int = 2, retry_policy: RetryPolicy = QUICK) -> StacApi:
+    return StacApi(PUBLIC_ROOT, retry_policy, tries)
 
 
 def ids(pages: Iterable[list[dict[str, Any]]]) -> list[str]:
     return sorted(item["id"] for page in pages for item in page)
 
 
-def catalog(tries: int = 2, patience: Patience = QUICK) -> Catalog:
-    return Catalog(PUBLIC_ROOT, COLLECTION, replace(patience, tries=tries))
+def catalog(tries: int = 2, retry_policy: RetryPolicy = QUICK) -> StacCatalogClient:
+    return StacCatalogClient(PUBLIC_ROOT, COLLECTION, replace(retry_policy, tries=tries))
 
 
 def found(query: Query = EVERYWHERE) -> list[str]:
@@ -100,7 +100,9 @@ def play(pc: PlanetaryComputer, first: Any, **others: Any) -> Callable[..., list
         return answer if isinstance(answer, Answer) else Answer.of_json(answer)
 
     pc.relay.add_host(HOST, handler)
-    return lambda tries=1, query=EVERYWHERE: ids(Catalog(ROOT, "c", replace(QUICK, tries=tries)).search(query))
+    return lambda tries=1, query=EVERYWHERE: ids(
+        StacCatalogClient(ROOT, "c", replace(QUICK, tries=tries)).search(query)
+    )
 
 
 def asked(pc: PlanetaryComputer) -> list[str]:
@@ -169,15 +171,15 @@ def test_retry_after_is_obeyed(pc: PlanetaryComputer, world: list[str]) -> None:
 
 def test_retry_after_is_bounded(pc: PlanetaryComputer, world: list[str]) -> None:
     pc.relay.inject(Fault(SEARCH, "status", status=429, headers={"Retry-After": "86400"}))
-    patient = Patience(connect=1.0, read=0.6, backoff=0.05, longest_wait=0.3)
+    patient = RetryPolicy(connect=1.0, read=0.6, backoff=0.05, longest_wait=0.3)
     started = time.monotonic()
-    assert ids(catalog(patience=patient).search(EVERYWHERE)) == world
+    assert ids(catalog(retry_policy=patient).search(EVERYWHERE)) == world
     assert 0.3 <= time.monotonic() - started < 3
 
 
 def test_a_byte_now_and_then_is_no_answer(pc: PlanetaryComputer, world: list[str]) -> None:
     pc.relay.inject(Fault(SEARCH, "slow", times=-1, after=50))
-    patient = Patience(connect=1.0, read=1.6)  # a byte a second never meets this
+    patient = RetryPolicy(connect=1.0, read=1.6)  # a byte a second never meets this
     with pytest.raises(BadReference, match="sent nothing for too long"):
         list(catalog(1, patient).search(EVERYWHERE))
 
@@ -386,7 +388,7 @@ def test_a_search_that_is_redirected_is_the_same_search(status: int, pc: Planeta
 )
 def test_a_redirect_to_where_nobody_should_be_led_is_refused(location: str, told: str, pc: PlanetaryComputer) -> None:
     searched = play(pc, Answer(302, {"Location": location}))
-    for ask in (searched, lambda: Api(ROOT, QUICK).document(f"{ROOT}/search")):
+    for ask in (searched, lambda: StacApi(ROOT, QUICK).document(f"{ROOT}/search")):
         with pytest.raises(BadReference, match=told) as caught:
             ask()
         assert not caught.value.transient
@@ -427,7 +429,7 @@ def test_an_item_with_odd_properties_does_not_spoil_the_others(odd: Any, pc: Pla
     """It is refused by name when it is used. So is one with a `NaN`, which is no JSON."""
     items = [item("a", properties=odd), item("b"), item("c", properties={"eo:cloud_cover": float("nan")})]
     play(pc, {**page(), "features": items})
-    catalog = Catalog(ROOT, "c", QUICK)
+    catalog = StacCatalogClient(ROOT, "c", QUICK)
     [first, second, third] = next(catalog.search(Query(tiles=("33UUB",), max_cloud=10)))
     assert (first["id"], first["properties"]) == ("a", None)
     assert (second["id"], third["id"]) == ("b", "c")
@@ -453,7 +455,7 @@ def test_whatever_is_broken_in_an_answer_only_a_clear_error_comes_of_it(pc: Plan
     whole |= {"numberMatched": 3, "context": {"matched": 3}}
     answers: list[Any] = []
     play(pc, lambda _: answers[0], two=lambda _: answers[1])
-    searched = Catalog(ROOT, "c", replace(QUICK, tries=1))
+    searched = StacCatalogClient(ROOT, "c", replace(QUICK, tries=1))
     ended = {"right": 0, "refused": 0}
     for _ in range(300):
         answers[:] = [_broken(whole, generator, odd), _broken(page("c", numberMatched=3), generator, odd)]
@@ -625,7 +627,7 @@ def test_a_malformed_date_is_refused_in_one_line(when: str) -> None:
 
 
 def test_an_item_that_vanished_since_the_search_is_told_by_name(pc: PlanetaryComputer, changing: list[str]) -> None:
-    catalog = Catalog(PUBLIC_ROOT, COLLECTION, QUICK)
+    catalog = StacCatalogClient(PUBLIC_ROOT, COLLECTION, QUICK)
     [first, *_] = next(catalog.search(EVERYWHERE))
     assert catalog.scene(first["id"]).id == first["id"]
     pc.api.delete(first["id"])
@@ -643,7 +645,7 @@ def test_an_item_that_vanished_since_the_search_is_told_by_name(pc: PlanetaryCom
 def test_an_item_is_asked_for_again_when_its_answer_fails(
     fault: dict[str, Any], pc: PlanetaryComputer, world: list[str]
 ) -> None:
-    catalog = Catalog(PUBLIC_ROOT, COLLECTION, QUICK)
+    catalog = StacCatalogClient(PUBLIC_ROOT, COLLECTION, QUICK)
     pc.relay.inject(Fault("/items/", **fault))
     assert catalog.scene(world[0]).id == world[0]
     pc.relay.inject(Fault("/items/", times=-1, **fault))
@@ -659,7 +661,7 @@ def test_an_item_is_asked_for_again_when_its_answer_fails(
 
 def document(pc: PlanetaryComputer, answer: Any, item_id: str | None = None) -> Any:
     play(pc, None, x=answer)
-    return Api(ROOT, QUICK, 2).document(f"{ROOT}/x?token=SECRET", item_id)
+    return StacApi(ROOT, QUICK, 2).document(f"{ROOT}/x?token=SECRET", item_id)
 
 
 @pytest.mark.parametrize(
@@ -710,7 +712,7 @@ def test_a_status_says_whether_it_may_pass(
 
 def test_an_item_that_has_moved_is_found(pc: PlanetaryComputer) -> None:
     play(pc, None, x=Answer(302, {"Location": "y"}), y=Answer(301, {"Location": f"https://{HOST}/z"}), z=item("a"))
-    assert Api(ROOT, QUICK).document(f"{ROOT}/x", "a")["id"] == "a"
+    assert StacApi(ROOT, QUICK).document(f"{ROOT}/x", "a")["id"] == "a"
 
 
 def test_an_answer_with_another_item_than_was_asked_for_is_refused(pc: PlanetaryComputer) -> None:
@@ -723,7 +725,10 @@ def test_an_answer_with_another_item_than_was_asked_for_is_refused(pc: Planetary
     "url", ["https://", "http://[", "nonsense", "ftp://stac.example/x", "https://a..b/", "https://x:y/"]
 )
 def test_an_address_that_is_none_is_refused_at_once(url: str, pc: PlanetaryComputer) -> None:
-    for ask in (lambda: Api(ROOT, QUICK).document(url), lambda: list(Catalog(url, "c", QUICK).search(EVERYWHERE))):
+    for ask in (
+        lambda: StacApi(ROOT, QUICK).document(url),
+        lambda: list(StacCatalogClient(url, "c", QUICK).search(EVERYWHERE)),
+    ):
         started = time.monotonic()
         with pytest.raises(BadReference, match="is no usable URL") as caught:
             ask()

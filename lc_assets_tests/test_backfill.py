@@ -18,7 +18,7 @@ from dagster._core.execution.backfill import BulkActionStatus
 from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
-from lc_assets.operations.status import Standing, standings
+from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.rig.faults import Fault
@@ -152,18 +152,18 @@ def test_a_backfill_is_one_of_assets_and_goes_on_with_what_is_left(
 def test_a_scene_stands_as_its_runs_left_it(demo_item: Path, desk: Desk) -> None:
     definitions = build_definitions(desk.settings)
 
-    def stands() -> Standing:
-        return standings(desk.instance, definitions, [scene.id])[scene.id]
+    def stands() -> SceneStatus:
+        return scene_statuses(desk.instance, definitions, [scene.id])[scene.id]
 
     scene = desk.add(demo_item)
-    assert standings(desk.instance, definitions, ["S2A_unheard_of"]) == {"S2A_unheard_of": Standing.NEW}
-    assert stands() == Standing.MISSING
+    assert scene_statuses(desk.instance, definitions, ["S2A_unheard_of"]) == {"S2A_unheard_of": SceneStatus.NEW}
+    assert stands() == SceneStatus.MISSING
     assert desk.run(scene.id, stride=7).error
-    assert stands() == Standing.FAILED
+    assert stands() == SceneStatus.FAILED
     assert desk.run(scene.id, stride=64).error is None
-    assert stands() == Standing.DONE
+    assert stands() == SceneStatus.DONE
     launch_backfill(desk.instance, definitions, [scene.id], fingerprint="", config={}, title="again")
-    assert stands() == Standing.WAITING
+    assert stands() == SceneStatus.WAITING
 
 
 @pytest.mark.slow

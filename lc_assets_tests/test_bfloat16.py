@@ -16,13 +16,13 @@ import pytest
 import rasterio
 
 from lc_assets.core.errors import BadModel
-from lc_assets.core.progress import listening
+from lc_assets.core.progress import progress_callbacks
 from lc_assets.core.settings import SHIPPED
 from lc_assets.inference import chip_programs, engine, openvino_runtime
 from lc_assets.inference.bfloat16_check import TOLERANCE
 from lc_assets.inference.dense import backends
 from lc_assets.inference.dense.backends import OpenVinoPasses
-from lc_assets.inference.dense.scaling import normalised
+from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.synthetic_ground import synthetic_block
@@ -103,7 +103,7 @@ def assert_in_float32(found: Engine) -> None:
     """Named so, and to the bit what float32 gives, both ways."""
     assert found.precision == "float32"
     dn, usable = synthetic_block(found.contract.band_indices, 2, 64)
-    chip = normalised(found.contract, dn.transpose(1, 2, 0), usable)[None, :64, :64]
+    chip = normalize_input(found.contract, dn.transpose(1, 2, 0), usable)[None, :64, :64]
     assert (found.probabilities(chip) == float32().probabilities(chip)).all()
     positions, right = (e.evaluator(8).positions(dn.copy(), usable, 0) for e in (found, float32()))
     assert (positions == right).all()
@@ -192,7 +192,7 @@ def test_a_map_says_float32_and_its_run_and_terminal_why(bfloat16: Any, desk: De
     desk.settings = dataclasses.replace(desk.settings, precision="auto")
     scene = desk.add(demo_item)
     lines: list[str] = []
-    with listening(None, lines.append):
+    with progress_callbacks(None, lines.append):
         outcome = desk.run(scene.id, stride=64)
     assert outcome.error is None
     with rasterio.open(desk.folder(scene.id).classified) as dataset:
@@ -225,7 +225,7 @@ def test_model_check_says_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.Monk
 def test_the_windows_look_like_every_class_and_leave_the_model_in_doubt() -> None:
     contract = read_contract()[0]
     block, usable = synthetic_block(contract.band_indices, 6, 64)
-    pixels = normalised(contract, block.transpose(1, 2, 0), usable)
+    pixels = normalize_input(contract, block.transpose(1, 2, 0), usable)
     chips = pixels.reshape(6, 64, 6, 64, 12).swapaxes(1, 2).reshape(36, 64, 64, 12)
     found = open_model(SHIPPED, "float32").probabilities(chips)
     assert len(set(found.argmax(axis=1))) >= 8

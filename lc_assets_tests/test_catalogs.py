@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from lc_assets.core.errors import BadItem
-from lc_assets.sentinel2.acquisition import acquisition_of, family, is_newer_version
+from lc_assets.sentinel2.acquisition import acquisition_of, acquisition_prefix, is_newer_version
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS
-from lc_assets.sentinel2.item.declared import Promise
+from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.providers import (
     CATALOGS,
     EARTH_SEARCH,
     PLANETARY_COMPUTER,
-    CatalogKind,
+    Provider,
     catalog_for_api,
     catalog_of,
 )
@@ -127,7 +127,7 @@ def test_the_table_names_all_bands_of_every_catalogue_once() -> None:
     ],
 )
 def test_an_api_is_known_by_its_host_and_an_unknown_one_is_taken_for_the_planetary_computers(
-    url: str, kind: CatalogKind
+    url: str, kind: Provider
 ) -> None:
     assert catalog_for_api(url) is kind
 
@@ -146,7 +146,7 @@ def test_an_item_is_recognised_by_its_assets_whichever_catalogue_gave_it(demo_it
 
 
 def test_a_third_catalogue_is_a_table_entry() -> None:
-    third = CatalogKind(
+    third = Provider(
         name="third",
         title="Third",
         hosts=("stac.example.org",),
@@ -244,7 +244,7 @@ def test_what_an_item_promises_of_its_files_is_kept() -> None:
         promised = parsed(earth_search_item(COLLECTION_1, flag=None, stac=stac)).promised
         assert set(promised) == {*BAND_NAMES, "SCL"}
         red = promised["B04"]
-        assert red == Promise(
+        assert red == DeclaredAsset(
             32633, (10980, 10980), (10.0, 0.0, 300000.0, 0.0, -10.0, 5900040.0), 1003, "1220" + "03" * 32
         )
         assert red.sha256 == "03" * 32
@@ -351,7 +351,7 @@ def test_no_two_of_the_real_items_are_versions_of_one_another(real_items: list[d
 
 
 def test_two_halves_of_one_acquisition_share_their_family_and_are_no_versions(real_items: list[dict[str, Any]]) -> None:
-    halves = [d for d in real_items if family(d["id"]) == "S2A_MSIL2A_20240820T173901_R098_T13TDE"]
+    halves = [d for d in real_items if acquisition_prefix(d["id"]) == "S2A_MSIL2A_20240820T173901_R098_T13TDE"]
     assert len(halves) == 2
     first, second = (acquisition_of(d) for d in halves)
     assert (first.satellite, first.tile, first.datatake) == (second.satellite, second.tile, second.datatake)
@@ -375,7 +375,7 @@ def test_a_real_item_processed_again_is_a_newer_version_and_the_old_one_is_none(
             assert is_newer_version(new, old)
             assert not is_newer_version(old, new)
             assert not is_newer_version(new, new)
-            assert family(new["id"]) == family(old["id"]) is not None
+            assert acquisition_prefix(new["id"]) == acquisition_prefix(old["id"]) is not None
 
 
 @pytest.mark.parametrize(("sensing", "same"), [("20240820T102136", True), ("20240820T102137", False)])
@@ -430,5 +430,5 @@ def test_levels_and_tiles_and_satellites_are_never_versions_of_one_another() -> 
     ],
 )
 def test_a_family_is_what_the_ids_of_versions_share(item_id: str, expected: str | None) -> None:
-    assert family(item_id) == expected
+    assert acquisition_prefix(item_id) == expected
     assert expected is None or expected.startswith(item_id[:10])

@@ -10,11 +10,11 @@ from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.core.settings import SHIPPED
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
-from lc_assets.inference.dense.scaling import normalised
+from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.operations.runs import Outcome
+from lc_assets.operations.runs import RunResult
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.sentinel2.bands.stack import Stack
@@ -47,7 +47,7 @@ def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np
         for x in range(0, columns - 63, stride):
             window = (slice(y, y + 64), slice(x, x + 64))
             if valid[window].mean() >= 0.5:
-                chip = normalised(engine.contract, dn[window], seen[window])
+                chip = normalize_input(engine.contract, dn[window], seen[window])
                 total[window] += engine.probabilities(chip[None])[0]
                 votes[window] += 1
     with np.errstate(invalid="ignore"):
@@ -126,7 +126,7 @@ def test_adding_the_offset_of_a_newer_baseline_changes_nothing(
 
 
 def test_clouds_are_masked_unless_told_otherwise(
-    demo_item: Path, desk: Desk, classified_demo: tuple[Desk, Outcome]
+    demo_item: Path, desk: Desk, classified_demo: tuple[Desk, RunResult]
 ) -> None:
     masked = read(classified_demo[0].folder(DEMO_ITEM_ID).classified)
     seen = read(desk.classify(demo_item, mask_clouds=False).classified)

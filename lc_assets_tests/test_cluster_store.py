@@ -15,7 +15,7 @@ import pytest
 
 from lc_assets.operations.keys import ASSET_NAMES
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place, files_below, place_of
+from lc_assets.store.paths import StorePath, parse_path, walk_files
 from lc_assets_tests.rig.cluster.scenes import write_twins
 from lc_assets_tests.rig.cluster.service import HELD, Cluster, until
 from lc_assets_tests.rig.gate import Gate
@@ -68,12 +68,12 @@ def right(cluster: tuple[Cluster, dict[str, Path]]) -> dict[str, bytes]:
     return _rasters(whole.folder / "faultless" / "scenes" / item, item)
 
 
-def _rasters(folder: Place, item: str) -> dict[str, bytes]:
+def _rasters(folder: StorePath, item: str) -> dict[str, bytes]:
     names = (f"{item}_classified.tif", f"{item}_confidence.tif", f"overview_{item}_classified.tif")
     return {name.replace(item, ""): _pixels(folder / name) for name in names}
 
 
-def _pixels(path: Place) -> bytes:
+def _pixels(path: StorePath) -> bytes:
     import rasterio
 
     with rasterio.MemoryFile(path.read_bytes()) as file, file.open() as dataset:
@@ -87,12 +87,12 @@ def _ended(instance: dg.DagsterInstance, items: list[str]) -> bool:
 
 def _check(whole: Cluster, instance: dg.DagsterInstance, items: list[str], server: S3, right: dict[str, bytes]) -> None:
     """Every scene is there, once, whole and right, and nothing else is."""
-    root = place_of(server.url)
+    root = parse_path(server.url)
     assert isinstance(root, ObjectPath)
     for item in items:
         folder = root / "scenes" / item
         assert _rasters(folder, item) == right
-        hidden = [str(path) for path, _ in files_below(folder) if path.name.startswith(".") or "part" in path.suffix]
+        hidden = [str(path) for path, _ in walk_files(folder) if path.name.startswith(".") or "part" in path.suffix]
         assert hidden == []
         for name in ASSET_NAMES:
             records = dg.AssetRecordsFilter(dg.AssetKey(name), asset_partitions=[item])

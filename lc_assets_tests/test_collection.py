@@ -33,12 +33,12 @@ from lc_assets.defs.schedules import UPDATE_COLLECTION, collection_every_quarter
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations import cleanup
 from lc_assets.operations.keys import CATALOG
-from lc_assets.operations.runs import Outcome
+from lc_assets.operations.runs import RunResult
 from lc_assets.products.collection import parquet
 from lc_assets.products.collection import update as updating
 from lc_assets.products.collection.parquet import ids, items
 from lc_assets.products.collection.search import Found
-from lc_assets.products.collection.update import News, Report, fetch, folder_of, read_positions, update
+from lc_assets.products.collection.update import Changes, UpdateSummary, fetch, folder_of, read_positions, update
 from lc_assets.products.collection.verify import check_collection
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID, INDEX_FILE, PARQUET
 from lc_assets.products.stac.validate import validate_offline
@@ -57,7 +57,7 @@ Document = dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def template(classified_demo: tuple[Desk, Outcome]) -> Document:
+def template(classified_demo: tuple[Desk, RunResult]) -> Document:
     """The Item of a real map."""
     folder = classified_demo[0].folder(DEMO_ITEM_ID)
     return json.loads((folder.folder / f"{DEMO_ITEM_ID}_classified.json").read_text())
@@ -69,7 +69,7 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def whole(classified_demo: tuple[Desk, Outcome], tmp_path: Path) -> Store:
+def whole(classified_demo: tuple[Desk, RunResult], tmp_path: Path) -> Store:
     """A copy of a store with one real map and all its files."""
     shutil.copytree(classified_demo[0].store.root, tmp_path / "store")  # type: ignore[arg-type]
     return Store(tmp_path / "store")
@@ -97,12 +97,12 @@ def put(store: Store, scene: str, item: Document) -> None:
     (folder / f"{scene}_classified.json").write_text(json.dumps(item))
 
 
-def everything(positions: Any) -> News:
-    return News(None)
+def everything(positions: Any) -> Changes:
+    return Changes(None)
 
 
-def only(*scenes: str) -> Callable[[Any], News]:
-    return lambda positions: News(scenes, dict(positions or {}))
+def only(*scenes: str) -> Callable[[Any], Changes]:
+    return lambda positions: Changes(scenes, dict(positions or {}))
 
 
 def scenes_of(store: Store, work: Path) -> set[str]:
@@ -126,7 +126,7 @@ def catalogued(instance: dg.DagsterInstance, *scenes: str) -> None:
         instance.report_runless_asset_event(dg.AssetMaterialization(CATALOG, partition=scene))
 
 
-def told(report: Report) -> tuple[int, int, int, int]:
+def told(report: UpdateSummary) -> tuple[int, int, int, int]:
     return report.items, report.added, report.changed, report.removed
 
 
@@ -293,11 +293,11 @@ def test_of_two_writers_at_once_neither_loses_its_items(store: Store, template: 
     update(store, everything)
     mine, theirs = add(store, template, 1), add(store, template, 2)
 
-    def ask(positions: Any) -> News:
+    def ask(positions: Any) -> Changes:
         if theirs not in update_all:
             update_all.append(theirs)
-            update(store, lambda p: News([theirs], {**(p or {}), "theirs": 1}))
-        return News([mine], {**(positions or {}), "mine": 1})
+            update(store, lambda p: Changes([theirs], {**(p or {}), "theirs": 1}))
+        return Changes([mine], {**(positions or {}), "mine": 1})
 
     report = update(store, ask)
     assert report.attempts == 2
@@ -334,7 +334,7 @@ def test_many_writers_at_once_lose_nothing(store: Store, template: Document, tmp
 @needs_extra
 def test_who_never_gets_a_turn_says_so(store: Store, template: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     add(store, template, 0)
-    monkeypatch.setattr(updating.places, "replace_if", lambda *_: False)
+    monkeypatch.setattr(updating.paths, "compare_and_swap", lambda *_: False)
     monkeypatch.setattr(updating.time, "sleep", lambda _: None)
     with pytest.raises(StoreError, match="one writer at a time") as caught:
         update(store, everything)
@@ -345,7 +345,7 @@ def test_who_never_gets_a_turn_says_so(store: Store, template: Document, monkeyp
 def test_a_writer_that_died_before_the_document_is_made_good_by_the_next(
     store: Store, template: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    update(store, lambda _: News(None)) if add(store, template, 0) else None
+    update(store, lambda _: Changes(None)) if add(store, template, 0) else None
     new = add(store, template, 1)
 
     def die(*_: Any) -> None:
@@ -412,7 +412,10 @@ def test_names_in_items_are_no_sql(store: Store, template: Document, tmp_path: P
 def test_duckdb_sees_no_file_but_those_of_the_work_folder(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("secret")
-    with pytest.raises(StoreError, match="other/file"), parquet.asked(tmp_path / "work" / "index") as connection:
+    with (
+        pytest.raises(StoreError, match="other/file"),
+        parquet.duckdb_connection(tmp_path / "work" / "index") as connection,
+    ):
         connection.execute(f"SELECT * FROM read_text('{tmp_path}/other/file')")
 
 
@@ -472,7 +475,7 @@ def test_an_item_whose_fields_do_not_go_with_the_others_is_faulty_alone(
 
     def strict(old: Any, parts: Any, *rest: Any) -> Any:
         if any(f"{scenes[2]}_classified" in ids(part) for part in parts):
-            raise parquet.Misfit("STRUCT is no VARCHAR", remedy="none")
+            raise parquet.SchemaConflict("STRUCT is no VARCHAR", remedy="none")
         return merge(old, parts, *rest)
 
     monkeypatch.setattr(updating, "merge", strict)
@@ -817,11 +820,11 @@ def test_the_collection_works_in_an_object_store(bucket: Store, template: Docume
     mine, theirs = upload(3), upload(4)
     asked: list[str] = []
 
-    def ask(positions: Any) -> News:
+    def ask(positions: Any) -> Changes:
         if not asked:
             asked.append(theirs)
             update(bucket, only(theirs))
-        return News([mine], {})
+        return Changes([mine], {})
 
     assert update(bucket, ask).attempts == 2
     assert told(update(bucket, everything, rebuild=True)) == (4, 0, 0, 1)

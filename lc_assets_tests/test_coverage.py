@@ -10,13 +10,13 @@ import pytest
 from rasterio.warp import transform
 
 from lc_assets.core.errors import BadItem
-from lc_assets.operations.discovery import decide
-from lc_assets.operations.watch import Reprocessed
+from lc_assets.operations.discovery import plan_runs
+from lc_assets.operations.watch import ReprocessingPolicy
 from lc_assets.sentinel2.acquisition import acquisition_of, is_newer_version, is_older_version
 from lc_assets.sentinel2.item.coverage import covers
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.layout import Store
 from lc_assets_tests.rig.command import NOBODY
 
@@ -227,13 +227,13 @@ def made(real: dict[str, Any], hour: int, baseline: str, *, seconds: int = 0, **
 
 
 def launched(
-    folder: Path, rule: Reprocessed, documents: list[dict[str, Any]], known: list[dict[str, Any]] | None = None
+    folder: Path, rule: ReprocessingPolicy, documents: list[dict[str, Any]], known: list[dict[str, Any]] | None = None
 ) -> tuple[set[str], dict[str, str]]:
     """Ids that are run, and which they replace; of `known` the partitions and maps are there."""
-    registry = Registry(Store(folder), Catalog(f"{NOBODY}/stac", "sentinel-2-l2a"))
+    registry = RegisteredItems(Store(folder), StacCatalogClient(f"{NOBODY}/stac", "sentinel-2-l2a"))
     for document in known or ():
         registry.register(registry.catalog.parse(document))
-    decision = decide(
+    decision = plan_runs(
         {document["id"]: document for document in documents},
         [document["id"] for document in documents],
         {document["id"] for document in known or ()},
@@ -250,11 +250,11 @@ def full(real_items: list[dict[str, Any]]) -> dict[str, Any]:
     return next(d for d in real_items if d["id"].startswith("S2A_MSIL2A_20240823"))
 
 
-@pytest.mark.parametrize("rule", list(Reprocessed))
+@pytest.mark.parametrize("rule", list(ReprocessingPolicy))
 @pytest.mark.parametrize("seconds", [0, 10, 30])
 @pytest.mark.parametrize("order", [(2, 3), (3, 2)])
 def test_both_halves_are_run_under_every_rule_however_close_they_begin(
-    full: dict[str, Any], tmp_path: Path, rule: Reprocessed, seconds: int, order: tuple[int, int]
+    full: dict[str, Any], tmp_path: Path, rule: ReprocessingPolicy, seconds: int, order: tuple[int, int]
 ) -> None:
     first = made(full, order[0], "05.11", left=0, right=0.6)
     second = made(full, order[1], "05.11", left=0.6, right=1, seconds=seconds)
@@ -266,26 +266,26 @@ def test_a_version_with_more_ground_replaces_and_is_not_kept_out_by_one_with_les
     full: dict[str, Any], tmp_path: Path
 ) -> None:
     less, more = made(full, 2, "05.10", right=0.6), made(full, 3, "05.11")
-    assert launched(tmp_path, Reprocessed.REPLACE, [more], [less]) == ({more["id"]}, {less["id"]: more["id"]})
-    assert launched(tmp_path, Reprocessed.FIRST, [more], [less]) == ({more["id"]}, {})
+    assert launched(tmp_path, ReprocessingPolicy.REPLACE, [more], [less]) == ({more["id"]}, {less["id"]: more["id"]})
+    assert launched(tmp_path, ReprocessingPolicy.FIRST, [more], [less]) == ({more["id"]}, {})
     less, more = made(full, 4, "05.12", right=0.6), more
-    assert launched(tmp_path, Reprocessed.REPLACE, [less], [more]) == ({less["id"]}, {})
-    assert launched(tmp_path, Reprocessed.FIRST, [less], [more]) == (set(), {})
+    assert launched(tmp_path, ReprocessingPolicy.REPLACE, [less], [more]) == ({less["id"]}, {})
+    assert launched(tmp_path, ReprocessingPolicy.FIRST, [less], [more]) == (set(), {})
 
 
 def test_a_registered_item_that_is_refused_today_stops_no_tick(full: dict[str, Any], tmp_path: Path) -> None:
     old, new = made(full, 2, "05.10"), made(full, 3, "05.11")
-    Registry(Store(tmp_path), Catalog(f"{NOBODY}/stac")).register(parse_scene(old))
+    RegisteredItems(Store(tmp_path), StacCatalogClient(f"{NOBODY}/stac")).register(parse_scene(old))
     path = Store(tmp_path).registered(old["id"])
     path.write_text(path.read_text().replace("05.10", "99.99").replace("N0510", "N9999"))
     with pytest.raises(BadItem, match="none of ESA's"):
         parse_scene(read_document(path))
-    decision = decide(
+    decision = plan_runs(
         {new["id"]: new},
         [new["id"]],
         {old["id"]},
-        rule=Reprocessed.REPLACE,
+        rule=ReprocessingPolicy.REPLACE,
         most=50,
-        registry=Registry(Store(tmp_path), Catalog(f"{NOBODY}/stac")),
+        registry=RegisteredItems(Store(tmp_path), StacCatalogClient(f"{NOBODY}/stac")),
     )
     assert ([scene.id for scene in decision.run], decision.replacing) == ([new["id"]], {})

@@ -13,12 +13,12 @@ import pytest
 
 import lc_assets
 from lc_assets.core.errors import LandCoverError
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.failures import told
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.operations.runs import Outcome
+from lc_assets.operations.runs import RunResult
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.inline_svg import MOST
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
@@ -61,7 +61,7 @@ def test_the_six_assets_form_the_missions_chain(tmp_path: Path) -> None:
         assert node.code_version
 
 
-def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Outcome]) -> None:
+def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, RunResult]) -> None:
     _, outcome = classified_demo
     reports = outcome.metadata
     assert set(reports) == {"raw_bands", "resampled_stack", "class_raster", "overview", "report", "catalog"}
@@ -95,7 +95,7 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Out
     assert classes["evaluation"] == "dense"
 
 
-def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, Outcome]) -> None:
+def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, RunResult]) -> None:
     desk, outcome = classified_demo
     found = {}
     for record in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION):
@@ -128,7 +128,7 @@ def test_a_cloudy_scene_warns_and_is_classified_all_the_same(demo_item: Path, de
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
 
 
-def test_the_written_catalog_is_valid_and_resolves(classified_demo: tuple[Desk, Outcome]) -> None:
+def test_the_written_catalog_is_valid_and_resolves(classified_demo: tuple[Desk, RunResult]) -> None:
     folder = classified_demo[0].folder(DEMO_ITEM_ID)
     catalog = pystac.Catalog.from_file(str(folder.catalog))
     [item] = catalog.get_items()
@@ -167,7 +167,7 @@ def test_a_signed_band_that_cannot_be_fetched_never_shows_its_token(
 ) -> None:
     monkeypatch.setattr("lc_assets.remote.signing.signed", lambda url: f"{url}?sig=THESECRET")
     monkeypatch.setattr("lc_assets.defs.failures.RETRIES", 0)
-    desk.settings = replace(desk.settings, patience=Patience(backoff=0.01))
+    desk.settings = replace(desk.settings, retry_policy=RetryPolicy(backoff=0.01))
     item = copy_scene(demo_item, tmp_path)
     edit_item(item, lambda d: d["assets"]["B04"].update(href="http://127.0.0.1:9/B04.tif"))
     scene = desk.add(item)
@@ -212,7 +212,7 @@ def test_dagster_stores_an_output_before_the_asset_goes_on_to_its_checks() -> No
     assert order == ["stored", "checked"]
 
 
-def test_the_page_tells_what_the_assets_before_it_have_taken(classified_demo: tuple[Desk, Outcome]) -> None:
+def test_the_page_tells_what_the_assets_before_it_have_taken(classified_demo: tuple[Desk, RunResult]) -> None:
     desk, outcome = classified_demo
     page = desk.folder(DEMO_ITEM_ID).report.read_text(encoding="utf-8")
     for name in ("raw_bands", "resampled_stack", "class_raster", "overview"):

@@ -14,7 +14,7 @@ from lc_assets.core.landcover import NO_DATA
 from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.check import check_dense
-from lc_assets.inference.dense.form import NotDense, find_dense_form, window_means
+from lc_assets.inference.dense.form import NotFullyConvolutional, split_fully_convolutional, window_means
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.openvino_runtime import has_bfloat16
@@ -201,15 +201,15 @@ def other_networks() -> dict[str, tuple[Any, str]]:
 )
 def test_a_model_of_another_shape_is_told_apart_and_why(name: str) -> None:
     network, why = other_networks()[name]
-    with pytest.raises(NotDense, match=why):
-        find_dense_form(network)
+    with pytest.raises(NotFullyConvolutional, match=why):
+        split_fully_convolutional(network)
 
 
 def test_a_form_that_says_something_else_than_its_model_is_not_used() -> None:
     engine = open_model(SHIPPED, "float32")
     assert engine.form
     rolled = dataclasses.replace(engine.form, bias=np.roll(engine.form.bias, 1))
-    with pytest.raises(NotDense, match="something else"):
+    with pytest.raises(NotFullyConvolutional, match="something else"):
         check_dense(engine.contract, rolled, OpenVinoPasses(engine.contract, rolled, "float32"), engine.probabilities)
 
 

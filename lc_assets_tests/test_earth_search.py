@@ -10,16 +10,16 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.operations.runs import register
 from lc_assets.remote import stac_api
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.sentinel2.search.references import resolve
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.command import NOBODY
 from lc_assets_tests.rig.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
@@ -27,7 +27,7 @@ from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scene, pc_scenes
 from lc_assets_tests.rig.service import PlanetaryComputer
 
-QUICK = Patience(connect=2.0, read=0.8, backoff=0.05)
+QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 COLLECTIONS = (HARMONISED, AS_MADE)
 
 
@@ -58,7 +58,7 @@ def earth_search(pc: PlanetaryComputer) -> EarthSearch:
 @pytest.fixture(params=COLLECTIONS)
 def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
     """A desk that is configured for one of the collections, and nothing else."""
-    settings = Settings(store=tmp_path / "store", stac_url=ROOT, collection=request.param, patience=QUICK)
+    settings = Settings(store=tmp_path / "store", stac_url=ROOT, collection=request.param, retry_policy=QUICK)
     with dg.DagsterInstance.ephemeral() as instance:
         yield Desk(settings, instance)
 
@@ -68,10 +68,10 @@ def asked_hosts(pc: PlanetaryComputer) -> set[str]:
 
 
 def by_url(desk: Desk, item_id: str) -> Scene:
-    catalog = Catalog.of(desk.settings)
+    catalog = StacCatalogClient.of(desk.settings)
     [found] = resolve(catalog.item_url(item_id), catalog.scene)
     assert found.scene is not None, found.error
-    Registry(desk.store, catalog).register(found.scene)
+    RegisteredItems(desk.store, catalog).register(found.scene)
     register(desk.instance, [found.scene.id])
     return found.scene
 
@@ -144,7 +144,7 @@ def test_a_search_by_tile_finds_its_scenes_through_the_grid_code(
     items = [
         earth_search.publish(scene, desk.settings.collection, tmp_path / f"made{n}") for n, scene in enumerate(scenes)
     ]
-    catalog = Catalog.of(desk.settings)
+    catalog = StacCatalogClient.of(desk.settings)
     for tiles in ((2,), (2, 5)):
         names = tuple(scenes[number].item["properties"]["s2:mgrs_tile"] for number in tiles)
         found = [item for page in catalog.search(Query(tiles=names)) for item in page]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lc_assets.products.agreement.estimators import Z95, counted, estimated
-from lc_assets.products.agreement.sampling import Sampler, allocated
+from lc_assets.products.agreement.sampling import ReservoirSampler, allocated
 
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 """Olofsson et al. 2014, table 8: deforestation, forest gain, stable forest, stable non-forest."""
@@ -67,7 +67,7 @@ def test_what_is_counted_whole_has_no_error() -> None:
 
 def drawn(strata: np.ndarray, sizes: np.ndarray, seed: int, rows: int = 1000) -> list[np.ndarray]:
     """Places of the sample of each stratum, offered in strips of so many rows."""
-    sampler = Sampler(len(sizes), int(sizes.max()), seed)
+    sampler = ReservoirSampler(len(sizes), int(sizes.max()), seed)
     for top in range(0, len(strata), rows):
         sampler.offer(strata[top : top + rows], strata[top : top + rows], top)
     parts = sampler.draw(sizes)
@@ -121,7 +121,7 @@ def test_about_95_of_100_intervals_hold_what_the_full_count_says() -> None:
     truth, sizes = counted(matrix), allocated(matrix.sum(axis=1), 800)
     seeds, held = 150, np.zeros(10)
     for seed in range(seeds):
-        sampler = Sampler(3, 800, seed)
+        sampler = ReservoirSampler(3, 800, seed)
         sampler.offer(ours, theirs, 0)
         sample = np.array([np.bincount(part.values, minlength=3) for part in sampler.draw(sizes)])
         found = estimated(sample, matrix.sum(axis=1))

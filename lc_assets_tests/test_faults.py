@@ -24,7 +24,7 @@ import rasterio
 from lc_assets.core.errors import BadModel, StoreError
 from lc_assets.core.settings import SHIPPED, Settings
 from lc_assets.inference.loading import open_model, read_contract
-from lc_assets.store.atomic import staging
+from lc_assets.store.atomic import atomic_output
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model, read
 from lc_assets_tests.rig.command import Shell
 
@@ -136,7 +136,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with (
         pytest.raises(StoreError, match=r"cannot be written.*->") as caught,
         limited_file_size(4096),
-        staging(target, item="x", asset="class_raster") as stage,
+        atomic_output(target, item="x", asset="class_raster") as stage,
     ):
         (stage / "big").write_bytes(b"x" * 100_000)
     assert "free some space" in caught.value.remedy
@@ -168,7 +168,7 @@ def test_a_disk_that_fills_up_under_gdal_is_told_and_leaves_no_map(demo_item: Pa
     with (
         pytest.raises(StoreError),
         limited_file_size(limit),
-        staging(target, item="x", asset="class_raster") as stage,
+        atomic_output(target, item="x", asset="class_raster") as stage,
     ):
         write_class_map(classification, stage / "c.tif", stage / "p.tif")
     assert files_below(target) == []
@@ -233,7 +233,7 @@ def test_leftovers_of_dead_processes_are_swept_and_live_ones_spared(tmp_path: Pa
     elsewhere = tmp_path / ".scene.another-host-1-abcdef03.part"
     for folder in (dead, alive, elsewhere):
         folder.mkdir()
-    with staging(tmp_path / "scene", item="x", asset="y") as stage:
+    with atomic_output(tmp_path / "scene", item="x", asset="y") as stage:
         (stage / "file").write_text("x")
     assert not dead.exists()
     assert alive.exists()

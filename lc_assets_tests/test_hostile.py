@@ -12,7 +12,7 @@ import pytest
 
 from lc_assets.core.errors import BadItem, BadModel, BadReference, LandCoverError, without_query
 from lc_assets.inference.loading import open_model
-from lc_assets.remote.ssrf import check_remote, why_inner
+from lc_assets.remote.ssrf import check_url_allowed, why_private_address
 from lc_assets.sentinel2.item import declared, limits
 from lc_assets.sentinel2.item.hrefs import is_markup
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
@@ -211,14 +211,14 @@ def test_a_remote_item_cannot_send_us_inside_the_network_however_it_spells_it(ho
 @pytest.mark.parametrize("host", INNER)
 @pytest.mark.parametrize("port", ["", ":1", ":8080"])
 def test_no_port_opens_an_inner_host(host: str, port: str) -> None:
-    assert check_remote(f"http://{host}{port}/x", ORIGIN)
+    assert check_url_allowed(f"http://{host}{port}/x", ORIGIN)
 
 
 @pytest.mark.parametrize("host", CREDENTIALS)
 @pytest.mark.parametrize("origin", [None, ORIGIN, "self"])
 def test_where_a_machine_keeps_its_credentials_is_refused_to_every_item(host: str, origin: str | None) -> None:
     url = f"http://{host}/latest/meta-data/"
-    assert "credentials" in (check_remote(url, url if origin == "self" else origin) or "")
+    assert "credentials" in (check_url_allowed(url, url if origin == "self" else origin) or "")
 
 
 def test_a_local_item_cannot_name_it_either(demo_item: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_local_item_cannot_name_it_either(demo_item: Path) -> None:
     ],
 )
 def test_a_teams_own_catalogue_inside_the_network_works(origin: str, url: str) -> None:
-    assert check_remote(url, origin) is None
+    assert check_url_allowed(url, origin) is None
     assert parse_scene(item_with(url), base=origin).hrefs["B04"] == url
 
 
@@ -260,7 +260,7 @@ def test_a_teams_own_catalogue_inside_the_network_works(origin: str, url: str) -
     ],
 )
 def test_but_it_opens_no_other_inner_host(origin: str, url: str) -> None:
-    assert check_remote(url, origin)
+    assert check_url_allowed(url, origin)
 
 
 @pytest.mark.parametrize(
@@ -278,15 +278,15 @@ def test_but_it_opens_no_other_inner_host(origin: str, url: str) -> None:
     ],
 )
 def test_public_hosts_are_left_alone(url: str) -> None:
-    assert check_remote(url, ORIGIN) is None
-    assert check_remote(url, None) is None
+    assert check_url_allowed(url, ORIGIN) is None
+    assert check_url_allowed(url, None) is None
 
 
 def test_an_href_cannot_carry_a_user_and_password() -> None:
     for userinfo in ("user:secret@", "user@", "@", "user:secret%40@"):
         message = refused(item_with(f"https://{userinfo}example.org/B04.tif"))
         assert "user name or password" in message and "secret" not in message
-    assert check_remote("https://example.org/a@b.tif", ORIGIN) is None
+    assert check_url_allowed("https://example.org/a@b.tif", ORIGIN) is None
 
 
 @pytest.mark.parametrize("hostile", ["a\r\nHost: inner", "a\tb", "a\nb", "a\0b", "a\x1b[2Jb", "a\x7fb"])
@@ -294,26 +294,26 @@ def test_an_href_cannot_carry_line_breaks_or_control_characters(hostile: str) ->
     for href in (f"https://example.org/{hostile}", f"https://{hostile}.example.org/x", f"./{hostile}.tif"):
         assert "control characters" in refused(item_with(href))
         assert "control characters" in refused(item_with(href), Path("/data/item.json"))
-    assert "control characters" in (check_remote(f"https://example.org/{hostile}", None) or "")
+    assert "control characters" in (check_url_allowed(f"https://example.org/{hostile}", None) or "")
 
 
 @pytest.mark.parametrize(
     "url", ["ftp://example.org/x", "gopher://example.org/x", "javascript:alert(1)", "x", "", "//h/x"]
 )
 def test_only_http_is_spoken(url: str) -> None:
-    assert "no http(s) URL" in (check_remote(url, ORIGIN) or "")
-    assert "no http(s) URL" in (check_remote(url, None) or "")
+    assert "no http(s) URL" in (check_url_allowed(url, ORIGIN) or "")
+    assert "no http(s) URL" in (check_url_allowed(url, None) or "")
 
 
 def test_a_redirect_is_judged_by_the_url_that_redirects() -> None:
-    assert check_remote("http://169.254.169.254/x", "https://example.org/B04.tif")
-    assert check_remote("http://10.0.0.1/x", "https://example.org/B04.tif")
-    assert check_remote("https://cdn.example.org/x", "https://example.org/B04.tif") is None
+    assert check_url_allowed("http://169.254.169.254/x", "https://example.org/B04.tif")
+    assert check_url_allowed("http://10.0.0.1/x", "https://example.org/B04.tif")
+    assert check_url_allowed("https://cdn.example.org/x", "https://example.org/B04.tif") is None
 
 
 def test_the_address_behind_a_name_can_be_judged_too() -> None:
-    assert why_inner("127.0.0.1") and why_inner("fe80::1") and why_inner("10.0.0.1")
-    assert why_inner("8.8.8.8") is None
+    assert why_private_address("127.0.0.1") and why_private_address("fe80::1") and why_private_address("10.0.0.1")
+    assert why_private_address("8.8.8.8") is None
 
 
 # --- instructions to GDAL ---------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from PIL import Image
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
 from lc_assets.raster.inline_svg import MOST, inline_histogram, inline_image, inline_map, inline_shares
-from lc_assets.raster.mode import modal
+from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import class_image
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -44,7 +44,7 @@ def test_any_map_fits_in_its_own_colours(shape: tuple[int, int]) -> None:
     shown = content(parsed(inline_map(codes, "map", 10.0)))
     factor = -(-shape[1] // shown.width)
     assert max(shown.size) >= min(40, max(shape))
-    assert np.array_equal(np.asarray(shown), np.asarray(class_image(modal(codes, factor))))
+    assert np.array_equal(np.asarray(shown), np.asarray(class_image(mode_nxn(codes, factor))))
 
 
 def test_a_strip_of_a_scene_is_no_higher_than_a_screen() -> None:

@@ -9,7 +9,7 @@ import pytest
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.references import resolve
 from lc_assets.store.ids import checked_id
 from lc_assets_tests.conftest import copy_scene, edit_item
@@ -111,7 +111,7 @@ def test_a_catalog_that_contains_itself_ends(tmp_path: Path) -> None:
 
 
 def test_an_unreachable_catalog_is_not_an_unknown_item() -> None:
-    [found] = resolve("S2A_SOME_ID", Catalog(f"{NOBODY}/stac", patience=QUICK).scene)
+    [found] = resolve("S2A_SOME_ID", StacCatalogClient(f"{NOBODY}/stac", retry_policy=QUICK).scene)
     assert found.error is not None
     assert found.error.transient
     assert "cannot be reached" in str(found.error)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import BadModel, LandCoverError
 from lc_assets.inference.slots import inference_slot
-from lc_assets.operations.identity import CODE_TAG, MODEL_TAG, check_pins, code_identity
+from lc_assets.operations.identity import CODE_TAG, MODEL_TAG, code_identity, ensure_same_code_and_model
 
 _HOLDER = """
 import sys, time
@@ -69,27 +69,27 @@ def test_a_setting_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch, te
     with pytest.raises(LandCoverError, match="LC_ASSETS_INFERENCE_SLOTS"), inference_slot():
         pass
     with pytest.raises(LandCoverError, match="LC_ASSETS_THREADS") as told:
-        cores()
+        cpu_count()
     assert len(str(told.value)) < 200
 
 
 def test_threads_are_what_is_set_else_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ASSETS_THREADS", "3")
-    assert cores() == 3
+    assert cpu_count() == 3
     monkeypatch.delenv("LC_ASSETS_THREADS")
-    assert cores() >= 1
+    assert cpu_count() >= 1
 
 
 def test_a_run_with_the_same_pins_or_none_is_welcome() -> None:
-    check_pins({}, None, "S2", "raw_bands")
-    check_pins({MODEL_TAG: "m1", CODE_TAG: code_identity()}, "m1", "S2", "raw_bands")
+    ensure_same_code_and_model({}, None, "S2", "raw_bands")
+    ensure_same_code_and_model({MODEL_TAG: "m1", CODE_TAG: code_identity()}, "m1", "S2", "raw_bands")
 
 
 def test_a_run_for_something_else_is_refused_by_name() -> None:
     with pytest.raises(BadModel, match=r"item S2, asset raw_bands: .* model m1, .* has m2 -> "):
-        check_pins({MODEL_TAG: "m1"}, "m2", "S2", "raw_bands")
+        ensure_same_code_and_model({MODEL_TAG: "m1"}, "m2", "S2", "raw_bands")
     with pytest.raises(LandCoverError, match=r"lc_assets 0\.0-x, .* has \S+ -> .*`lc-assets backfill`"):
-        check_pins({CODE_TAG: "0.0-x"}, None, "S2", "raw_bands")
+        ensure_same_code_and_model({CODE_TAG: "0.0-x"}, None, "S2", "raw_bands")
 
 
 def test_openvino_sends_no_statistics_of_its_use() -> None:

@@ -23,14 +23,23 @@ from rasterio.errors import RasterioIOError
 from lc_assets.core.errors import StoreError
 from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.operations.runs import Outcome
+from lc_assets.operations.runs import RunResult
 from lc_assets.products.agreement.scene import agreement_folder, read_document
-from lc_assets.store.atomic import staging
+from lc_assets.store.atomic import atomic_output
 from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.object_store import gdal_settings
-from lc_assets.store.paths import Place, files_below, files_in, gdal_name, place_of, remove_tree, replace_if, version
-from lc_assets.store.scratch import work_folder
+from lc_assets.store.paths import (
+    StorePath,
+    compare_and_swap,
+    etag,
+    gdal_path,
+    list_files,
+    parse_path,
+    remove_tree,
+    walk_files,
+)
+from lc_assets.store.scratch import scratch_dir
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import NOBODY, QUICK
 from lc_assets_tests.rig.gate import Gate
@@ -68,7 +77,7 @@ def remote(server: tuple[S3 | Azure, Gate], tmp_path: Path) -> Iterator[tuple[Ob
     through = {name: value.replace(f":{store.port}", f":{gate.port}") for name, value in store.environment.items()}
     gate.clear()
     with reached(through, tmp_path / "scratch"):
-        root = place_of(f"{store.url}/{tmp_path.name}")
+        root = parse_path(f"{store.url}/{tmp_path.name}")
         assert isinstance(root, ObjectPath)
         yield root, gate
     gate.refuse()
@@ -78,7 +87,7 @@ def remote(server: tuple[S3 | Azure, Gate], tmp_path: Path) -> Iterator[tuple[Ob
 def away(remote: tuple[ObjectPath, Gate]) -> Iterator[Desk]:
     """A desk whose store is remote."""
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(Settings(store=str(remote[0]), stac_url=NOBODY, precision="float32", patience=QUICK), instance)
+        yield Desk(Settings(store=str(remote[0]), stac_url=NOBODY, precision="float32", retry_policy=QUICK), instance)
 
 
 def _products(desk: Desk, item: str = DEMO_ITEM_ID) -> dict[str, bytes]:
@@ -89,8 +98,8 @@ def _products(desk: Desk, item: str = DEMO_ITEM_ID) -> dict[str, bytes]:
     }
 
 
-def _names(place: Place) -> set[str]:
-    return {str(path).removeprefix(f"{place}/") for path, _ in files_below(place)}
+def _names(place: StorePath) -> set[str]:
+    return {str(path).removeprefix(f"{place}/") for path, _ in walk_files(place)}
 
 
 @pytest.mark.parametrize(
@@ -112,7 +121,7 @@ def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_e
     for document in documents:
         document["assets"].pop("report")  # it tells seconds
     assert documents[0]["assets"] == documents[1]["assets"]
-    assert [path for path, _ in files_below(tmp_path / "scratch") if path.suffix != ".lock"] == []
+    assert [path for path, _ in walk_files(tmp_path / "scratch") if path.suffix != ".lock"] == []
     reads = [
         (path, asked)
         for method, path, asked, _ in remote[1].requests
@@ -126,12 +135,12 @@ def test_gdal_sees_what_has_been_put_since_it_looked_last(
 ) -> None:
     place = remote[0] / "raster.tif"
     with pytest.raises(RasterioIOError):
-        rasterio.open(gdal_name(place))
+        rasterio.open(gdal_path(place))
     desk, _ = classified_demo
     folder = desk.folder(DEMO_ITEM_ID)
     for source in (folder.classified, folder.overview, folder.confidence):
         place.write_bytes(source.read_bytes())
-        with rasterio.open(gdal_name(place)) as found, rasterio.open(source) as expected:
+        with rasterio.open(gdal_path(place)) as found, rasterio.open(source) as expected:
             assert found.shape == expected.shape and (found.read() == expected.read()).all()
 
 
@@ -156,7 +165,7 @@ def test_a_store_that_forbids_writing_is_one_error_and_nothing_half_written(
 ) -> None:
     away.add(demo_item)
     remote[1].refuse("PUT", 403)
-    outcome: Outcome = away.run(DEMO_ITEM_ID, **SMALL)
+    outcome: RunResult = away.run(DEMO_ITEM_ID, **SMALL)
     assert outcome.error and "Traceback" not in outcome.error and "sig=" not in outcome.error
     assert DEMO_ITEM_ID in outcome.error and "->" in outcome.error
     remote[1].refuse()
@@ -187,11 +196,11 @@ def test_bands_that_the_server_calls_newest_are_not_put_again(
     pc.publish(made.item, made.files)
     from lc_assets.operations.runs import register
     from lc_assets.sentinel2.item.scene import parse_scene
-    from lc_assets.sentinel2.search.catalog import Catalog
-    from lc_assets.sentinel2.search.registry import Registry
+    from lc_assets.sentinel2.search.catalog import StacCatalogClient
+    from lc_assets.sentinel2.search.registry import RegisteredItems
 
     scene = parse_scene(made.item)
-    Registry(away.store, Catalog(away.settings.stac_url)).register(scene)
+    RegisteredItems(away.store, StacCatalogClient(away.settings.stac_url)).register(scene)
     register(away.instance, [scene.id])
     first = away.run(scene.id)
     assert first.error is None
@@ -203,11 +212,11 @@ def test_bands_that_the_server_calls_newest_are_not_put_again(
     assert put and not [path for path in put if path.endswith(".tif")]
 
 
-def _count(place: Place) -> None:
+def _count(place: StorePath) -> None:
     while True:
-        seen = version(place)
+        seen = etag(place)
         value = int(place.read_bytes()) if seen else 0
-        if replace_if(place, str(value + 1).encode(), seen):
+        if compare_and_swap(place, str(value + 1).encode(), seen):
             return
 
 
@@ -219,7 +228,7 @@ def test_of_writers_that_replace_what_they_have_read_none_is_lost(
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(_count, [place] * 24))
     assert place.read_bytes() == b"24"
-    assert not replace_if(place, b"0", None) and not replace_if(place, b"0", "other")
+    assert not compare_and_swap(place, b"0", None) and not compare_and_swap(place, b"0", "other")
 
 
 def test_a_tree_is_listed_and_removed(remote: tuple[ObjectPath, Gate]) -> None:
@@ -228,8 +237,8 @@ def test_a_tree_is_listed_and_removed(remote: tuple[ObjectPath, Gate]) -> None:
         (root / name).write_bytes(name.encode())
     (remote[0] / "tree2").write_bytes(b"a neighbour")
     assert {path.name for path in root.iterdir()} == {"a.txt", "b", ".hidden"}
-    assert set(files_in(root)) == {"a.txt", ".hidden"}
-    assert sum(size for _, size in files_below(root)) == sum(map(len, ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden")))
+    assert set(list_files(root)) == {"a.txt", ".hidden"}
+    assert sum(size for _, size in walk_files(root)) == sum(map(len, ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden")))
     with (root / "b" / "c.txt").open() as file:
         file.seek(2)
         assert file.read() == b"c.txt"
@@ -240,7 +249,7 @@ def test_a_tree_is_listed_and_removed(remote: tuple[ObjectPath, Gate]) -> None:
 
 
 def _hold(url: str, held: str) -> None:
-    place = place_of(url)
+    place = parse_path(url)
     assert isinstance(place, ObjectPath)
     with lease(place, wait=5, seconds=3):
         Path(held).touch()
@@ -283,7 +292,7 @@ def test_who_was_stopped_for_longer_than_its_lease_puts_nothing_more(remote: tup
     def slow_put() -> None:
         with (
             lease(place, wait=5, seconds=1) as held,
-            staging(folder, item="x", asset="raw_bands", last="z", check=held.check) as stage,
+            atomic_output(folder, item="x", asset="raw_bands", last="z", check=held.check) as stage,
         ):
             for name in ("a", "z"):
                 (stage / name).write_bytes(b"of the first")
@@ -313,9 +322,9 @@ def test_variables_that_cannot_be_right_are_told_and_not_shown(
 ) -> None:
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
     monkeypatch.setenv(name, value)
-    place = place_of(f"{scheme}://somewhere/maps")
+    place = parse_path(f"{scheme}://somewhere/maps")
     with pytest.raises(StoreError, match=name) as told:
-        gdal_name(place)
+        gdal_path(place)
     assert value not in str(told.value) and "secret" not in str(told.value)
 
 
@@ -389,7 +398,7 @@ def test_two_fetches_of_one_scene_at_once_leave_one_whole_scene(
         thread.join()
     assert not failures
     assert manager.read(away.folder(scene.id)).checked()
-    assert not [path for path, _ in files_below(remote[0]) if path.name.startswith(".")]
+    assert not [path for path, _ in walk_files(remote[0]) if path.name.startswith(".")]
 
 
 def test_credentials_go_by_gdal_s_names_too() -> None:
@@ -409,13 +418,13 @@ def test_work_for_a_disk_is_done_beside_it_and_for_an_object_store_in_the_scratc
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path))
-    assert work_folder(tmp_path / "store" / "x") == tmp_path / "store" / "x"
-    assert work_folder(place_of("gs://bucket/maps") / "x") == tmp_path / "gs" / "bucket" / "maps" / "x"
+    assert scratch_dir(tmp_path / "store" / "x") == tmp_path / "store" / "x"
+    assert scratch_dir(parse_path("gs://bucket/maps") / "x") == tmp_path / "gs" / "bucket" / "maps" / "x"
 
 
 @only_s3
 def test_agreement_with_a_reference_is_written_there_as_on_a_disk(
-    away: Desk, classified_demo: tuple[Desk, Outcome]
+    away: Desk, classified_demo: tuple[Desk, RunResult]
 ) -> None:
     here, _ = classified_demo
     for folder in ("items", f"scenes/{DEMO_ITEM_ID}"):
@@ -425,7 +434,7 @@ def test_agreement_with_a_reference_is_written_there_as_on_a_disk(
     away.instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
     outcome, _ = agreed(away, references=["truth"])
     assert outcome.error is None, outcome.error
-    found = files_in(agreement_folder(away.folder(DEMO_ITEM_ID), "truth"))
+    found = list_files(agreement_folder(away.folder(DEMO_ITEM_ID), "truth"))
     assert set(found) == {"agreement.json", "confusion.png", "disagreement.png", "disagreement.tif", "sample.csv"}
     document = read_document(away.folder(DEMO_ITEM_ID), "truth")
     assert document["full_count"]["overall"] * 100 == pytest.approx(

@@ -13,15 +13,15 @@ from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.operations.runs import Outcome
+from lc_assets.operations.runs import RunResult
 from lc_assets.products.overview import choose_factor
 from lc_assets.raster.cog import class_cog, cog_problems
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.mode import modal, mode_of_four
+from lc_assets.raster.mode import mode_2x2, mode_nxn
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets_tests.conftest import Desk, read
 
-Classified = tuple[Desk, Outcome]
+Classified = tuple[Desk, RunResult]
 
 
 def test_all_products_are_where_the_mission_says(classified_demo: Classified) -> None:
@@ -94,8 +94,8 @@ def test_the_overview_is_the_mode_of_what_it_covers(classified_demo: Classified)
 
 def test_mode_counts_no_data_and_breaks_ties_downwards() -> None:
     block = np.array([[1, 10, 3, 3], [10, 10, 5, 5]], np.uint8)
-    assert modal(block, 2).tolist() == [[10, 3]]
-    assert modal(np.array([[9, 9, 4]], np.uint8), 2).tolist() == [[9, 4]]
+    assert mode_nxn(block, 2).tolist() == [[10, 3]]
+    assert mode_nxn(np.array([[9, 9, 4]], np.uint8), 2).tolist() == [[9, 4]]
 
 
 def test_halving_takes_the_mode_without_counting() -> None:
@@ -103,7 +103,7 @@ def test_halving_takes_the_mode_without_counting() -> None:
     for shape in ((64, 64), (37, 50), (1, 1), (2, 3)):
         codes = rng.integers(0, 11, shape).astype(np.uint8)
         before = codes.copy()
-        assert (mode_of_four(codes) == modal(codes, 2)).all()
+        assert (mode_2x2(codes) == mode_nxn(codes, 2)).all()
         assert (codes == before).all()
 
 
@@ -118,7 +118,7 @@ def test_the_class_maps_own_levels_are_halved_by_mode(classified_demo: Classifie
     with rasterio.open(path) as dataset:
         assert dataset.overviews(1) == [2, 4]
     for level in range(2):
-        codes = mode_of_four(codes)
+        codes = mode_2x2(codes)
         with rasterio.open(path, OVERVIEW_LEVEL=level) as dataset:
             assert (dataset.read(1) == codes).all()
 

@@ -20,24 +20,24 @@ import yaml
 from filelock import FileLock
 
 from lc_assets.cli import prune_steps
-from lc_assets.cli.instance import keep
+from lc_assets.cli.instance import register_scenes
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations.backfills import launch_backfill
-from lc_assets.operations.cleanup import Keep, plan_store, remove
+from lc_assets.operations.cleanup import RetentionPolicy, plan_store, remove
 from lc_assets.operations.gone import gone_items
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
-from lc_assets.operations.status import Standing, standings
+from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets.sentinel2.bands.raw_bands import RawBands
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.store.layout import Store
 from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place, files_below, place_of
+from lc_assets.store.paths import StorePath, parse_path, walk_files
 from lc_assets_tests.conftest import Desk, OnDisk, copy_scene
 from lc_assets_tests.rig.cluster.services import postgresql
 from lc_assets_tests.rig.command import invoke
@@ -56,8 +56,10 @@ LATER = datetime.now(timezone.utc) + timedelta(days=1)
 def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """`lc-assets prune` on a desk's own instance: what it says."""
 
-    def run(desk: Desk, keep: Keep | None = None, days: int | None = None, *, gone: bool = False, yes: bool) -> str:
-        monkeypatch.setattr(prune_steps, "opened", lambda settings: nullcontext(desk.instance))
+    def run(
+        desk: Desk, keep: RetentionPolicy | None = None, days: int | None = None, *, gone: bool = False, yes: bool
+    ) -> str:
+        monkeypatch.setattr(prune_steps, "open_instance", lambda settings: nullcontext(desk.instance))
         capsys.readouterr()
         prune_steps.run_prune(desk.settings, keep, days, gone=gone, yes=yes, lease_seconds=1)
         return capsys.readouterr().out
@@ -71,23 +73,23 @@ def done(classified: Desk) -> Desk:
     return classified
 
 
-def names(folder: Place) -> set[str]:
+def names(folder: StorePath) -> set[str]:
     return {path.name for path in folder.iterdir()} if folder.exists() else set()
 
 
-def contents(folder: Place) -> dict[str, int]:
-    return {str(path): size for path, size in files_below(folder) if not str(path).endswith(".lock")}
+def contents(folder: StorePath) -> dict[str, int]:
+    return {str(path): size for path, size in walk_files(folder) if not str(path).endswith(".lock")}
 
 
-def stands(desk: Desk, item: str = DEMO) -> Standing:
-    return standings(desk.instance, build_definitions(desk.settings), [item])[item]
+def stands(desk: Desk, item: str = DEMO) -> SceneStatus:
+    return scene_statuses(desk.instance, build_definitions(desk.settings), [item])[item]
 
 
 def test_without_yes_nothing_is_removed_and_without_a_policy_no_intermediate(
     done: Desk, told: Callable[..., str]
 ) -> None:
     before = contents(done.settings.store)
-    said = told(done, Keep.NONE, yes=False)
+    said = told(done, RetentionPolicy.NONE, yes=False)
     assert "intermediates (keep none): 28 files in 1 scenes" in said
     assert "nothing has been removed: --yes does it" in said
     assert told(done, yes=True).splitlines()[-1] == "nothing to remove"
@@ -96,8 +98,8 @@ def test_without_yes_nothing_is_removed_and_without_a_policy_no_intermediate(
 
 def test_what_it_says_first_is_what_it_frees(done: Desk, told: Callable[..., str]) -> None:
     before = contents(done.settings.store)
-    first = told(done, Keep.NONE, yes=False).splitlines()[0].removeprefix("intermediates (keep none): ")
-    assert f"removed: {first}, of intermediates" in told(done, Keep.NONE, yes=True)
+    first = told(done, RetentionPolicy.NONE, yes=False).splitlines()[0].removeprefix("intermediates (keep none): ")
+    assert f"removed: {first}, of intermediates" in told(done, RetentionPolicy.NONE, yes=True)
     lost = before.keys() - contents(done.settings.store).keys()
     assert first.startswith(f"{len(lost)} files in 1 scenes, {sum(before[path] for path in lost) / 1e3:.1f} kB")
 
@@ -105,17 +107,17 @@ def test_what_it_says_first_is_what_it_frees(done: Desk, told: Callable[..., str
 def test_keep_raw_removes_the_stack_only(done: Desk, told: Callable[..., str]) -> None:
     folder = done.folder(DEMO)
     raw = names(folder.raw_bands)
-    told(done, Keep.RAW, yes=True)
+    told(done, RetentionPolicy.RAW, yes=True)
     assert not folder.resampled_stack.exists()
     assert names(folder.raw_bands) == raw
     assert RawBands.open(folder.raw_bands, DEMO)
-    assert stands(done) == Standing.DONE
-    assert told(done, Keep.RAW, yes=True).splitlines()[-1] == "nothing to remove"
+    assert stands(done) == SceneStatus.DONE
+    assert told(done, RetentionPolicy.RAW, yes=True).splitlines()[-1] == "nothing to remove"
 
 
 def test_keep_stack_leaves_raw_bands_that_a_virtual_stack_reads(done: Desk, told: Callable[..., str]) -> None:
     before = contents(done.settings.store)
-    said = told(done, Keep.STACK, yes=True)
+    said = told(done, RetentionPolicy.STACK, yes=True)
     assert "1 scenes keep their raw bands: their stack is a virtual one" in said
     assert contents(done.settings.store) == before
 
@@ -125,10 +127,10 @@ def test_keep_stack_removes_the_raw_bands_of_a_written_one_but_not_the_item(
 ) -> None:
     desk = Desk(Settings(store=desk.settings.store, stac_url=desk.settings.stac_url, stack="cog"), desk.instance)
     folder = desk.classify(demo_item, stride=64)
-    told(desk, Keep.STACK, yes=True)
+    told(desk, RetentionPolicy.STACK, yes=True)
     assert names(folder.raw_bands) == {"item.json"}
     assert "stack.tif" in names(folder.resampled_stack)
-    assert stands(desk) == Standing.DONE
+    assert stands(desk) == SceneStatus.DONE
     # The map can be made anew from the stack that was kept.
     assert desk.materialize("class_raster", stride=64).success
 
@@ -136,7 +138,7 @@ def test_keep_stack_removes_the_raw_bands_of_a_written_one_but_not_the_item(
 def test_a_pruned_scene_can_be_run_again(done: Desk, told: Callable[..., str]) -> None:
     folder = done.folder(DEMO)
     classified = folder.classified.read_bytes()
-    told(done, Keep.NONE, yes=True)
+    told(done, RetentionPolicy.NONE, yes=True)
     assert names(folder.raw_bands) == {"item.json"}
     assert not folder.resampled_stack.exists()
     with pytest.raises(LandCoverError, match="materialise raw_bands"):
@@ -161,22 +163,22 @@ def test_an_interrupt_leaves_nothing_half_and_the_next_call_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "unlink", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            told(done, Keep.NONE, yes=True)
+            told(done, RetentionPolicy.NONE, yes=True)
     assert len(names(folder.raw_bands)) > 5
     assert "manifest.json" not in names(folder.raw_bands)
     with pytest.raises(LandCoverError, match="its raw bands are not in the store"):
         RawBands.open(folder.raw_bands, DEMO)
-    told(done, Keep.NONE, yes=True)
+    told(done, RetentionPolicy.NONE, yes=True)
     assert names(folder.raw_bands) == {"item.json"}
 
 
-@pytest.mark.parametrize("standing", [Standing.FAILED, Standing.STALE, Standing.MISSING])
+@pytest.mark.parametrize("standing", [SceneStatus.FAILED, SceneStatus.STALE, SceneStatus.MISSING])
 def test_what_is_not_finished_keeps_its_intermediates(
-    done: Desk, told: Callable[..., str], standing: Standing, request: pytest.FixtureRequest
+    done: Desk, told: Callable[..., str], standing: SceneStatus, request: pytest.FixtureRequest
 ) -> None:
-    if standing is Standing.FAILED:
+    if standing is SceneStatus.FAILED:
         assert done.run(DEMO, stride=7).error
-    elif standing is Standing.STALE:
+    elif standing is SceneStatus.STALE:
         material = dg.AssetMaterialization("class_raster", partition=DEMO, tags={"dagster/code_version": "other"})
         done.instance.report_runless_asset_event(material)
     else:
@@ -184,7 +186,7 @@ def test_what_is_not_finished_keeps_its_intermediates(
         done.instance.add_dynamic_partitions(SCENES, [DEMO])
     assert stands(done) == standing
     before = contents(done.settings.store)
-    assert told(done, Keep.NONE, yes=True).splitlines()[-1] == "nothing to remove"
+    assert told(done, RetentionPolicy.NONE, yes=True).splitlines()[-1] == "nothing to remove"
     assert contents(done.settings.store) == before
 
 
@@ -197,11 +199,11 @@ def queue(desk: Desk, item: str = DEMO) -> dg.DagsterRun:
 def test_a_scene_with_a_run_or_in_a_backfill_is_left_alone(done: Desk, told: Callable[..., str]) -> None:
     before = contents(done.settings.store)
     run = queue(done)
-    said = told(done, Keep.NONE, yes=True)
+    said = told(done, RetentionPolicy.NONE, yes=True)
     assert "1 scenes are in use and left alone" in said
     done.instance.report_run_canceled(run)
     launch_backfill(done.instance, build_definitions(done.settings), [DEMO], fingerprint="", config={}, title="again")
-    assert "1 scenes are in use and left alone" in told(done, Keep.NONE, yes=True)
+    assert "1 scenes are in use and left alone" in told(done, RetentionPolicy.NONE, yes=True)
     assert contents(done.settings.store) == before
 
 
@@ -216,14 +218,14 @@ def test_a_scene_that_comes_into_use_after_it_was_looked_at_is_left_alone(
         return plan
 
     monkeypatch.setattr(prune_steps, "plan_store", planned_then_queued)
-    assert "1 scenes have come into use meanwhile" in told(done, Keep.NONE, yes=True)
+    assert "1 scenes have come into use meanwhile" in told(done, RetentionPolicy.NONE, yes=True)
     assert contents(done.settings.store) == before
 
 
 def test_a_scene_whose_lock_is_held_is_left_alone(done: Desk) -> None:
     folder = done.folder(DEMO)
     with FileLock(folder.incoming.with_name(f"{folder.incoming.name}.lock")):
-        assert remove(folder, Keep.NONE, finished=True, gone=False, is_busy=lambda item: False) is None
+        assert remove(folder, RetentionPolicy.NONE, finished=True, gone=False, is_busy=lambda item: False) is None
     assert "manifest.json" in names(folder.raw_bands)
 
 
@@ -255,7 +257,7 @@ def test_left_overs_of_the_dead_go_and_those_of_the_living_stay(done: Desk, told
         living.wait()
 
 
-def age(folder: Place) -> None:
+def age(folder: StorePath) -> None:
     """It and what is in it have not changed for two days."""
     for path in (*folder.iterdir(), folder):
         os.utime(str(path), (time.time() - 2 * 86400,) * 2)
@@ -324,7 +326,7 @@ def test_deleting_any_old_run_would_lose_a_map(kept: Desk, demo_item: Path) -> N
     kept.classify(demo_item, stride=64)
     [run] = kept.instance.get_runs()
     kept.instance.delete_run(run.run_id)
-    assert stands(kept) == Standing.MISSING
+    assert stands(kept) == SceneStatus.MISSING
 
 
 def test_runs_on_which_something_rests_stay_and_the_others_go(
@@ -334,7 +336,7 @@ def test_runs_on_which_something_rests_stay_and_the_others_go(
     superseded = kept.instance.get_runs()[0].run_id
     assert kept.run(DEMO, stride=7).error  # raw bands and the stack are of this run, the map is not
     failed = kept.instance.get_runs()[0].run_id
-    assert stands(kept) == Standing.FAILED
+    assert stands(kept) == SceneStatus.FAILED
     assert old_runs(kept.instance, LATER).runs == []
     assert kept.run(DEMO, stride=64).error is None
     cancelled = queue(kept)
@@ -351,9 +353,9 @@ def test_runs_on_which_something_rests_stay_and_the_others_go(
     assert "3 run records" in told(kept, days=0, yes=True)
     assert len(kept.instance.get_runs()) == 2
     assert not kept.instance.all_logs(superseded)
-    assert stands(kept) == Standing.WAITING
+    assert stands(kept) == SceneStatus.WAITING
     kept.instance.report_run_canceled(queued)
-    assert stands(kept) == Standing.DONE
+    assert stands(kept) == SceneStatus.DONE
     assert told(kept, days=0, yes=True).splitlines()[-1] == "nothing to remove"
 
 
@@ -366,7 +368,7 @@ def test_a_failed_scene_stays_failed_and_the_sensor_does_not_run_it_anew(
     said = told(kept, days=0, yes=True)
     assert "1 run records" in said
     assert "1 stay" in said
-    assert stands(kept) == Standing.FAILED
+    assert stands(kept) == SceneStatus.FAILED
     assert _never_run(kept.instance, [DEMO], {DEMO}) == []
 
 
@@ -385,8 +387,8 @@ def watched(pc: PlanetaryComputer, tmp_path: Path) -> Iterator[Desk]:
     with dg.DagsterInstance.ephemeral() as instance:
         desk = Desk(Settings(store=tmp_path / "store"), instance)
         for name in (ONE, TWO):
-            scene = Catalog.of(desk.settings).scene(name)
-            keep(desk.settings, desk.instance, [scene])
+            scene = StacCatalogClient.of(desk.settings).scene(name)
+            register_scenes(desk.settings, desk.instance, [scene])
         yield desk
 
 
@@ -423,7 +425,7 @@ def test_a_scene_in_use_does_not_leave_the_partitions(
 def test_a_catalog_that_does_not_answer_is_not_an_empty_one(
     pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lc_assets.core.retry_policy.Patience.wait", lambda *_: 0.0)
+    monkeypatch.setattr("lc_assets.core.retry_policy.RetryPolicy.wait", lambda *_: 0.0)
     pc.api.delete(TWO)
     pc.relay.inject(Fault(r"/api/stac/v1/", "status", times=-1, status=status))
     with pytest.raises(LandCoverError, match=str(status)):
@@ -452,7 +454,7 @@ def test_a_scene_of_local_files_has_gone_when_they_have_and_not_when_their_disk_
     watched.add(local)
 
     def gone() -> tuple[list[str], int]:
-        found = gone_items(Catalog.of(watched.settings), Store.at(watched.settings.store), [DEMO, ONE])
+        found = gone_items(StacCatalogClient.of(watched.settings), Store.at(watched.settings.store), [DEMO, ONE])
         return found.items, found.elsewhere
 
     assert gone() == ([], 0)
@@ -467,7 +469,7 @@ def test_a_scene_of_local_files_has_gone_when_they_have_and_not_when_their_disk_
 def bucket(tmp_path: Path) -> Iterator[ObjectPath]:
     """A store in an object store."""
     with s3_store(tmp_path / "scratch") as server:
-        root = place_of(f"{server.url}/prune")
+        root = parse_path(f"{server.url}/prune")
         assert isinstance(root, ObjectPath)
         yield root
 
@@ -475,7 +477,7 @@ def bucket(tmp_path: Path) -> Iterator[ObjectPath]:
 def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
     classified: Desk, bucket: ObjectPath, told: Callable[..., str]
 ) -> None:
-    for path, _ in files_below(classified.settings.store):
+    for path, _ in walk_files(classified.settings.store):
         (bucket / str(path.relative_to(classified.settings.store))).write_bytes(path.read_bytes())
     away = Desk(replace(classified.settings, store=bucket), classified.instance)
     folder = away.folder(DEMO)
@@ -484,15 +486,15 @@ def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
     (folder.incoming / "B02.tif").write_bytes(bytes(500))
     assert isinstance(folder.lease, ObjectPath)
     with lease(folder.lease, wait=0, seconds=1):  # another machine is at it
-        assert "1 scenes have come into use meanwhile" in told(away, Keep.NONE, yes=True)
+        assert "1 scenes have come into use meanwhile" in told(away, RetentionPolicy.NONE, yes=True)
     assert contents(bucket) == before
-    told(away, Keep.NONE, yes=True)
-    assert [path.name for path, _ in files_below(folder.raw_bands)] == ["item.json"]
-    assert not list(files_below(folder.resampled_stack))
+    told(away, RetentionPolicy.NONE, yes=True)
+    assert [path.name for path, _ in walk_files(folder.raw_bands)] == ["item.json"]
+    assert not list(walk_files(folder.resampled_stack))
     assert folder.classified.exists()
     assert not folder.incoming.exists()
     assert not folder.lease.exists()
-    assert told(away, Keep.NONE, yes=True).splitlines()[-1] == "nothing to remove"
+    assert told(away, RetentionPolicy.NONE, yes=True).splitlines()[-1] == "nothing to remove"
 
 
 def test_a_malformed_option_is_told_in_one_line() -> None:

@@ -18,25 +18,25 @@ from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand, LandCoverError
 from lc_assets.core.landcover import NO_DATA
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.operations.runs import Outcome
+from lc_assets.operations.runs import RunResult
 from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Tile, find_reference
 from lc_assets.raster.grid import Grid
 from lc_assets.remote import range_reader, signing
 from lc_assets.remote.range_reader import RemoteFile
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets_tests.conftest import Desk, OnDisk, read
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.references import KNOWN, agreed, blocks
 from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
 
-QUICK = Patience(connect=2.0, read=0.8, backoff=0.05, tries=3)
-CATALOG = Catalog(PUBLIC_ROOT, "sentinel-2-l2a", QUICK)
+QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05, tries=3)
+CATALOG = StacCatalogClient(PUBLIC_ROOT, "sentinel-2-l2a", QUICK)
 ANY_BLOB = r"blob\.core\.windows\.net/"
 STEP = 1 / 12_000
 LULC_CODES = (1, 2, 5, 7, 11)
@@ -125,7 +125,7 @@ def collection_of(name: str) -> dict[str, Any]:
 @pytest.fixture
 def world(
     pc: PlanetaryComputer,
-    classified_demo: tuple[Desk, Outcome],
+    classified_demo: tuple[Desk, RunResult],
     on_disk: OnDisk,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -159,7 +159,7 @@ def world(
     pc.relay.forget()
     with on_disk(tmp_path / "home") as instance:
         instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
-        settings = Settings(store=store, stac_url=PUBLIC_ROOT, patience=QUICK)
+        settings = Settings(store=store, stac_url=PUBLIC_ROOT, retry_policy=QUICK)
         yield World(pc, Desk(settings, instance), grid, worldcover, corner, border, lulc)
     pc.api.clear()
 
@@ -402,7 +402,7 @@ def test_a_hostile_items_raster_is_refused_by_name(
     spoil(item)
     if item["properties"]["start_datetime"] == "soon":  # pgstac would not take it
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Catalog, "search", lambda self, query: iter([[item]]))
+            patch.setattr(StacCatalogClient, "search", lambda self, query: iter([[item]]))
             with pytest.raises(LandCoverError, match=told):
                 find_reference("esa-worldcover", world.scene, CATALOG)
         return

@@ -33,13 +33,13 @@ from lc_assets.raster.cog import CONFIDENCE_NODATA, class_cog, confidence_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
 from lc_assets.sentinel2.bands.raw_bands import RawBands
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.conftest import read
 
 FULL_TILE = 10980
 
 
-def opened(folder: SceneFolder) -> tuple[RawBands, ClassMap, Overview]:
+def opened(folder: SceneLayout) -> tuple[RawBands, ClassMap, Overview]:
     item = folder.item
     return (
         RawBands.open(folder.raw_bands, item),
@@ -57,20 +57,20 @@ def facts() -> ReportFacts:
 
 
 @pytest.fixture(scope="module")
-def scene(classified_demo: Any) -> SceneFolder:
+def scene(classified_demo: Any) -> SceneLayout:
     desk, _ = classified_demo
     return next(desk.folder(path.name) for path in (desk.store.root / "scenes").iterdir())
 
 
 @pytest.fixture(scope="module")
-def made(scene: SceneFolder, facts: ReportFacts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+def made(scene: SceneLayout, facts: ReportFacts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     """The demo scene's report, and its file."""
     report = build_report(*opened(scene), facts)
     return report, written(report, tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="module")
-def coarse(scene: SceneFolder, facts: ReportFacts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
+def coarse(scene: SceneLayout, facts: ReportFacts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
     """The same of a scene that is too large to be shown pixel by pixel: the demo, with less allowed."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "MAX_SIDE", 200)
@@ -142,7 +142,7 @@ def commonest(codes: np.ndarray) -> list[int]:
 
 
 def test_the_swipe_moves_by_mouse_and_by_keys_and_shows_the_chosen_pictures(
-    browser: Any, made: tuple[Report, Path], scene: SceneFolder
+    browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
     codes = read(scene.classified)
@@ -186,7 +186,7 @@ def test_the_line_between_the_pictures_can_be_dragged_too(browser: Any, made: tu
 
 
 def test_a_class_of_the_legend_lights_up_under_the_pointer_and_stays_when_it_is_clicked(
-    browser: Any, made: tuple[Report, Path], scene: SceneFolder
+    browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
     codes = read(scene.classified)
@@ -217,7 +217,7 @@ def test_a_class_of_the_legend_lights_up_under_the_pointer_and_stays_when_it_is_
 
 @pytest.mark.parametrize("which", ["made", "coarse"])
 def test_class_confidence_and_coordinates_under_the_pointer_are_the_rasters(
-    browser: Any, which: str, scene: SceneFolder, request: pytest.FixtureRequest
+    browser: Any, which: str, scene: SceneLayout, request: pytest.FixtureRequest
 ) -> None:
     report, path = request.getfixturevalue(which)
     factor = {"made": 1, "coarse": 2}[which]
@@ -268,7 +268,7 @@ def far(told: str, crs: str, east: float, north: float) -> float:
 
 
 def test_arrow_keys_read_the_map_as_the_pointer_does_and_say_so_once(
-    browser: Any, made: tuple[Report, Path], scene: SceneFolder
+    browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     codes = read(scene.classified)
     with shown(browser, made[1]) as page:
@@ -287,7 +287,7 @@ def test_arrow_keys_read_the_map_as_the_pointer_does_and_say_so_once(
 
 
 def test_a_finger_reads_the_map_and_what_it_read_stays(
-    browser: Any, made: tuple[Report, Path], scene: SceneFolder
+    browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
     codes = read(scene.classified)
@@ -298,7 +298,7 @@ def test_a_finger_reads_the_map_and_what_it_read_stays(
 
 
 def test_zooming_and_dragging_keep_what_is_read_true(
-    browser: Any, made: tuple[Report, Path], scene: SceneFolder
+    browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
     codes = read(scene.classified)
@@ -385,7 +385,7 @@ def test_it_is_dark_where_the_system_is_and_can_be_changed(browser: Any, made: t
 
 
 def test_without_script_the_map_the_legend_and_the_facts_are_there(
-    browser: Any, made: tuple[Report, Path], scene: SceneFolder
+    browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
     codes = read(scene.classified)
@@ -402,7 +402,7 @@ def test_without_script_the_map_the_legend_and_the_facts_are_there(
 
 
 def test_what_strangers_wrote_is_text_and_nothing_else(
-    browser: Any, scene: SceneFolder, facts: ReportFacts, tmp_path: Path
+    browser: Any, scene: SceneLayout, facts: ReportFacts, tmp_path: Path
 ) -> None:
     raw, classes, overview = opened(scene)
     evil = (
@@ -442,7 +442,7 @@ def test_what_strangers_wrote_is_text_and_nothing_else(
 
 
 def test_it_says_what_the_scene_the_model_and_the_work_were(
-    made: tuple[Report, Path], scene: SceneFolder, facts: ReportFacts
+    made: tuple[Report, Path], scene: SceneLayout, facts: ReportFacts
 ) -> None:
     page = made[0].html.decode()
     classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
@@ -464,7 +464,7 @@ def test_it_says_what_the_scene_the_model_and_the_work_were(
 
 
 def test_a_noisy_full_tile_stays_under_three_megabytes_and_says_what_it_cost(
-    scene: SceneFolder, facts: ReportFacts, tmp_path: Path
+    scene: SceneLayout, facts: ReportFacts, tmp_path: Path
 ) -> None:
     raw, classes, overview = opened(scene)
     draw = np.random.default_rng(1)
@@ -495,7 +495,7 @@ def test_a_noisy_full_tile_stays_under_three_megabytes_and_says_what_it_cost(
         path.unlink()
 
 
-def test_texts_of_uncommon_length_leave_the_page_under_three_megabytes(scene: SceneFolder, facts: ReportFacts) -> None:
+def test_texts_of_uncommon_length_leave_the_page_under_three_megabytes(scene: SceneLayout, facts: ReportFacts) -> None:
     long = {"title": "'" * 3000, "href": "https://a.example/" + "&" * 240_000}
     contract = replace(
         facts.contract,
@@ -524,7 +524,7 @@ def test_a_dark_class_stands_out_on_the_dark_page_too(browser: Any, made: tuple[
 
 
 @pytest.mark.parametrize("room", [20_000, 12_000, 6_000])
-def test_quality_is_given_up_before_resolution(scene: SceneFolder, room: int) -> None:
+def test_quality_is_given_up_before_resolution(scene: SceneLayout, room: int) -> None:
     parts = opened(scene)
     best, small = build_layers(*parts), build_layers(*parts, room=room)
     assert best.given_up == []

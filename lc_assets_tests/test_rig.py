@@ -48,12 +48,12 @@ def connections_closed() -> Iterator[None]:
         asked.pop().close()
 
 
-def ask(pc: PlanetaryComputer, url: str, *, patience: float = 20, **headers: str) -> http.client.HTTPResponse:
+def ask(pc: PlanetaryComputer, url: str, *, retry_policy: float = 20, **headers: str) -> http.client.HTTPResponse:
     """GET through the relay with nothing between the test and the wire that might try again."""
     parts = urlsplit(url)
     context = ssl.create_default_context(cafile=pc.environment["SSL_CERT_FILE"])
     port = urlsplit(pc.relay.url).port
-    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=patience)
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=retry_policy)
     asked.append(connection)
     connection.set_tunnel(str(parts.hostname), 443)
     connection.request("GET", f"{parts.path}?{parts.query}", headers=headers)
@@ -157,7 +157,7 @@ def test_truncated_it_ends_in_order_before_its_length(pc: PlanetaryComputer, blo
 
 def test_stalled_nothing_more_comes(pc: PlanetaryComputer, blob: str) -> None:
     pc.relay.inject(Fault("rig/", "stall", after=1000))
-    answer = ask(pc, sdk.sign(blob), patience=1)
+    answer = ask(pc, sdk.sign(blob), retry_policy=1)
     assert answer.read(1000) == CONTENT[:1000]
     with pytest.raises(TimeoutError):
         answer.read(1)

@@ -20,7 +20,7 @@ from lc_assets.defs import sensors
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import REPLACES_TAG, new_sentinel2_items
 from lc_assets.operations.keys import SCENES
-from lc_assets.operations.search_cursor import FIRST_DAYS, MANY, MOST_DAYS, Sweep
+from lc_assets.operations.search_cursor import FIRST_DAYS, MANY, MOST_DAYS, SearchCursor
 from lc_assets.remote import stac_api
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.faults import Fault
@@ -115,10 +115,10 @@ class Watcher:
             self.desk.instance.report_run_canceled(run)
 
     def until_it_has_looked_at_all(self) -> None:
-        rounds = Sweep(**json.loads(self.cursor)).rounds if self.cursor else 0
+        rounds = SearchCursor(**json.loads(self.cursor)).rounds if self.cursor else 0
         for _ in range(100):
             self.tick()
-            if Sweep(**json.loads(self.cursor or "")).rounds > rounds:
+            if SearchCursor(**json.loads(self.cursor or "")).rounds > rounds:
                 return
         raise AssertionError("it does not come round")
 
@@ -247,7 +247,7 @@ def test_an_unreachable_api_is_a_skipped_tick_with_its_reason(
     pc: PlanetaryComputer, watcher: Watcher, fault: Fault
 ) -> None:
     pc.api.load(items=[item("20240830")])
-    watcher.cursor = before = Sweep.read(None, "anything").written()
+    watcher.cursor = before = SearchCursor.read(None, "anything").written()
     pc.relay.inject(replace(fault))
     result = watcher.tick()
     assert "planetarycomputer.microsoft.com/api/stac/v1/search" in str(result.skip_message)
@@ -371,18 +371,18 @@ def test_a_watch_that_is_wrong_is_a_skipped_tick_that_says_so(
 
 @pytest.mark.parametrize("cursor", ["", "{}", "nonsense", '{"watch": 3}', "[1]", '{"watch": "x", "days": "a"}', "null"])
 def test_a_cursor_that_is_none_begins_anew(cursor: str) -> None:
-    assert Sweep.read(cursor, "x") == Sweep("x")
+    assert SearchCursor.read(cursor, "x") == SearchCursor("x")
 
 
 def test_a_cursor_survives_and_another_watch_begins_anew() -> None:
-    sweep = replace(Sweep("x"), at=19000.5, rounds=3, replacing={"old": "new"})
-    assert Sweep.read(sweep.written(), "x") == sweep
-    assert Sweep.read(sweep.written(), "y") == Sweep("y", replacing={"old": "new"})
+    sweep = replace(SearchCursor("x"), at=19000.5, rounds=3, replacing={"old": "new"})
+    assert SearchCursor.read(sweep.written(), "x") == sweep
+    assert SearchCursor.read(sweep.written(), "y") == SearchCursor("y", replacing={"old": "new"})
 
 
 def test_stretches_cover_all_of_the_time_and_suit_themselves_to_what_is_there() -> None:
     begin, end = NOW - timedelta(days=700), NOW
-    sweep, seen = Sweep("x"), []
+    sweep, seen = SearchCursor("x"), []
     while not sweep.rounds:
         stretch = sweep.stretch(begin, end)
         seen.append(stretch)
@@ -392,5 +392,5 @@ def test_stretches_cover_all_of_the_time_and_suit_themselves_to_what_is_there() 
     assert max(abs(gap) for gap in gaps) < timedelta(milliseconds=1)
     assert seen[-1][1] == end
     assert max(b - a for a, b in seen) == timedelta(days=MOST_DAYS)
-    assert Sweep("x").shorter().days == FIRST_DAYS / 2
-    assert Sweep("x").after((begin, begin), MANY, end).days == FIRST_DAYS
+    assert SearchCursor("x").shorter().days == FIRST_DAYS / 2
+    assert SearchCursor("x").after((begin, begin), MANY, end).days == FIRST_DAYS

@@ -17,7 +17,7 @@ from rasterio.io import MemoryFile
 from rasterio.windows import Window
 
 from lc_assets.core.errors import StoreError
-from lc_assets.core.progress import RowProgress, listening, logging_to
+from lc_assets.core.progress import RowProgress, logging_to, progress_callbacks
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.io_managers import CogStackIOManager
 from lc_assets.raster.cog import class_cog
@@ -255,7 +255,7 @@ def test_progress_tells_rate_and_time_left(monkeypatch: pytest.MonkeyPatch) -> N
         shares.append(share)
         words.append(text)
 
-    with listening(listener), logging_to(lines.append):
+    with progress_callbacks(listener), logging_to(lines.append):
         progress = RowProgress(width=1_000_000)
         progress.update(10, 100)
         progress.update(50, 100)

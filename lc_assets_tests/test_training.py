@@ -35,7 +35,7 @@ from lc_assets.training.data.eurosat import (
     rgb_to_dn,
 )
 from lc_assets.training.data.splits import Splits, spatial
-from lc_assets.training.evaluation.metrics import Judgement
+from lc_assets.training.evaluation.metrics import ClassificationMetrics
 from lc_assets.training.network import multiply_adds_per_pixel
 from lc_assets_tests.test_classification import whole_map
 from lc_assets_tests.test_stack import stack_of
@@ -97,7 +97,7 @@ def test_temperature_makes_overconfident_logits_honest() -> None:
     logits = rng.normal(0, 1, (4000, 10))
     labels = np.array([rng.choice(10, p=row) for row in softmax(logits)])
     assert fit_temperature(4 * logits, labels) == pytest.approx(4, rel=0.1)
-    honest, bold = (Judgement.of(softmax(x), labels) for x in (logits, 4 * logits))
+    honest, bold = (ClassificationMetrics.of(softmax(x), labels) for x in (logits, 4 * logits))
     assert honest.calibration_error < 0.03 < bold.calibration_error
 
 

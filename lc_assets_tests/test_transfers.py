@@ -18,18 +18,18 @@ import pytest
 import rasterio
 
 from lc_assets.core.errors import BadBand, LandCoverError
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.operations.runs import register as add
 from lc_assets.remote import signing
-from lc_assets.remote.threads import all_of
+from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
-from lc_assets.sentinel2.bands.verify import check_arrived
+from lc_assets.sentinel2.bands.verify import verify_download
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
-from lc_assets.store.atomic import staging
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
+from lc_assets.store.atomic import atomic_output
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.command import NOBODY
@@ -38,7 +38,7 @@ from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.wire import Answer, Backend, Request
 
-QUICK = Patience(connect=2.0, read=0.8, backoff=0.05)
+QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 
 
 @pytest.fixture(scope="module")
@@ -58,14 +58,14 @@ def stored(pc: PlanetaryComputer, scene: PcScene, monkeypatch: pytest.MonkeyPatc
 @pytest.fixture
 def quick(tmp_path: Path) -> Iterator[Desk]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, patience=QUICK), instance)
+        yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, retry_policy=QUICK), instance)
 
 
-def fetched(desk: Desk, scene: Scene, patience: Patience = QUICK) -> RawBands:
+def fetched(desk: Desk, scene: Scene, retry_policy: RetryPolicy = QUICK) -> RawBands:
     """What raw_bands does, without the rest of the run."""
     folder = desk.folder(scene.id)
-    with staging(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
-        fetch_scene(scene, stage, folder.incoming, patience=patience)
+    with atomic_output(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
+        fetch_scene(scene, stage, folder.incoming, retry_policy=retry_policy)
     return RawBands.open(folder.raw_bands, scene.id)
 
 
@@ -115,7 +115,7 @@ def test_a_fault_that_lasts_ends_in_one_clear_error_and_nothing_half_written(
 def test_a_later_run_goes_on_where_the_failed_one_stopped(pc: PlanetaryComputer, stored: PcScene, quick: Desk) -> None:
     pc.relay.inject(Fault(B04, "truncate", times=-1, after=10_000))
     with pytest.raises(BadBand):
-        fetched(quick, parse_scene(stored.item), Patience(read=0.8, backoff=0.3, tries=2))
+        fetched(quick, parse_scene(stored.item), RetryPolicy(read=0.8, backoff=0.3, tries=2))
     pc.relay.clear()
     before = received(pc)
     assert same_bytes(fetched(quick, parse_scene(stored.item)), stored)
@@ -234,7 +234,7 @@ def test_two_who_want_one_scene_fetch_it_once(pc: PlanetaryComputer, stored: PcS
     pc.relay.inject(Fault(B04, "stall", after=20_000))  # so that the second comes while the first fetches
     manager = build_definitions(quick.settings).resources["raw_bands_io"]
     works = [lambda: manager.write(quick.folder(scene.id), scene)] * 2
-    reports = all_of(works, threading.Event())
+    reports = run_parallel(works, threading.Event())
     assert sorted(report["bytes_received"] > 0 for report in reports) == [False, True]
     size = sum(path.stat().st_size for path in stored.files.values())
     assert received(pc) <= size + 1000
@@ -267,7 +267,7 @@ def test_nothing_signed_is_kept_logged_or_shown(
     caplog.set_level("DEBUG")
     pc.relay.inject(Fault(B04, "truncate", after=20_000))
     with on_disk(tmp_path / "home") as instance:
-        desk = Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, patience=QUICK), instance)
+        desk = Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, retry_policy=QUICK), instance)
         item = register(desk, stored)
         assert desk.run(item).error is None
         pc.relay.inject(Fault(B04, "status", times=-1, status=404))
@@ -295,7 +295,7 @@ def test_a_flipped_bit_in_any_block_is_noticed(scene: PcScene, tmp_path: Path) -
     for at in range(begin, begin + size, size // 60):
         damaged.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
         with pytest.raises(BadBand, match="cannot be decoded"):
-            check_arrived("B04", damaged, "item", None, decode=True)
+            verify_download("B04", damaged, "item", None, decode=True)
         with suppress(rasterio.errors.RasterioIOError), rasterio.open(damaged) as dataset:
             silent += bool((dataset.read(1) != pixels).any())
     assert silent > 30
@@ -332,6 +332,6 @@ def test_an_interrupt_ends_a_fetch_that_hangs_and_the_scenes_after_it(
 
 def register(desk: Desk, scene: PcScene) -> str:
     parsed = parse_scene(scene.item)
-    Registry(desk.store, Catalog.of(desk.settings)).register(parsed)
+    RegisteredItems(desk.store, StacCatalogClient.of(desk.settings)).register(parsed)
     add(desk.instance, [parsed.id])
     return parsed.id

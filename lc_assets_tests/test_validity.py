@@ -28,7 +28,7 @@ from lc_assets.sentinel2.bands.stack import KERNELS, Stack
 from lc_assets.sentinel2.bands.strip_reader import StripReader
 from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
-from lc_assets.sentinel2.scl import HIDDEN as HIDDEN_CODES
+from lc_assets.sentinel2.scl import MASKED as HIDDEN_CODES
 from lc_assets.sentinel2.scl import SCL_NAMES, is_hidden, is_no_data
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, edit_item
 from lc_assets_tests.rig.command import Shell

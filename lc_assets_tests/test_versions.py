@@ -10,7 +10,7 @@ import pytest
 
 from lc_assets.defs import collection_changes
 from lc_assets.operations import records
-from lc_assets.operations.records import code_versions, newest
+from lc_assets.operations.records import code_versions, latest_storage_ids
 from lc_assets_tests.conftest import OnDisk
 
 MAP = dg.AssetKey("class_raster")
@@ -83,10 +83,10 @@ def test_an_id_that_is_given_again_after_a_deletion_is_of_the_new_version(on_dis
     with on_disk(tmp_path) as instance:
         run = make_in_run(instance, "1")
         assert code_versions(instance, MAP) == {"a": "1"}
-        record = newest(instance, MAP)["a"]
+        record = latest_storage_ids(instance, MAP)["a"]
         instance.delete_run(run)
         make_in_run(instance, "2")
-        assert newest(instance, MAP)["a"] == record, "SQLite gives the same id again"
+        assert latest_storage_ids(instance, MAP)["a"] == record, "SQLite gives the same id again"
         assert code_versions(instance, MAP, ["a"]) == {"a": "2"}
         assert code_versions(instance, MAP) == {"a": "2"}
 
@@ -119,9 +119,9 @@ def test_a_position_of_ids_alone_begins_anew() -> None:
 def test_many_items_are_found_as_few_are(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
     for item in ("a", "b", "c"):
         make(instance, item, "1")
-    few = newest(instance, MAP, ["a", "b", "x"])
+    few = latest_storage_ids(instance, MAP, ["a", "b", "x"])
     monkeypatch.setattr(records, "FEW", 2)
-    assert newest(instance, MAP, ["a", "b", "x"]) == few
+    assert latest_storage_ids(instance, MAP, ["a", "b", "x"]) == few
     assert few.keys() == {"a", "b"}
-    assert newest(instance, MAP, []) == {}
-    assert newest(instance, MAP).keys() == {"a", "b", "c"}
+    assert latest_storage_ids(instance, MAP, []) == {}
+    assert latest_storage_ids(instance, MAP).keys() == {"a", "b", "c"}

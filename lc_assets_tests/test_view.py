@@ -24,10 +24,10 @@ from lc_assets.products.collection.sanitize import CLASS_KEYS
 from lc_assets.products.pages import locator_map
 from lc_assets.products.pages.gallery import PAGE
 from lc_assets.products.pages.gallery_items import read_gallery
-from lc_assets.products.pages.locator_map import Extent, Spot, extent_of, land_png, locator_svg, outlines
-from lc_assets.store.layout import SceneFolder, Store
+from lc_assets.products.pages.locator_map import Extent, MapMarker, extent_of, land_png, locator_svg, outlines
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import place_of
+from lc_assets.store.paths import parse_path
 from lc_assets_tests.rig.command import invoke
 from lc_assets_tests.rig.object_stores import s3_store
 
@@ -62,13 +62,13 @@ def view(monkeypatch: pytest.MonkeyPatch) -> View:
 
 
 @pytest.fixture
-def scene(classified_demo: Any) -> SceneFolder:
+def scene(classified_demo: Any) -> SceneLayout:
     desk, _ = classified_demo
     return desk.folder(DEMO_ITEM_ID)
 
 
 def laid(
-    scene: SceneFolder,
+    scene: SceneLayout,
     store: Path,
     tile: str,
     day: date,
@@ -97,7 +97,7 @@ def laid(
 
 
 @pytest.fixture
-def store(scene: SceneFolder, tmp_path: Path) -> Path:
+def store(scene: SceneLayout, tmp_path: Path) -> Path:
     """Three scenes of one tile, one of another."""
     root = tmp_path / "store"
     for month, most in ((4, 1), (5, 2), (6, 3)):
@@ -161,7 +161,7 @@ def test_a_name_that_fits_several_scenes_or_none_is_told_in_one_line(view: View,
         assert len(said.strip().splitlines()) == 1
 
 
-def test_a_scene_without_a_report_tells_how_to_make_one(view: View, scene: SceneFolder, tmp_path: Path) -> None:
+def test_a_scene_without_a_report_tells_how_to_make_one(view: View, scene: SceneLayout, tmp_path: Path) -> None:
     name = laid(scene, tmp_path, "32ULC", date(2024, 6, 21), box(6, 51, 7, 52), report=False)
     assert f"lc-assets classify {name}" in view("32ULC", "--store", tmp_path, code=1).output
 
@@ -211,7 +211,7 @@ def test_odd_entries_of_a_store_are_named_and_keep_nothing_out(view: View, store
     assert DEMO_ITEM_ID in (store / "index.html").read_text()
 
 
-def test_hostile_texts_of_an_item_stay_texts(view: View, store: Path, scene: SceneFolder, browser: Any) -> None:
+def test_hostile_texts_of_an_item_stay_texts(view: View, store: Path, scene: SceneLayout, browser: Any) -> None:
     evil = "\"><img src=x onerror=\"document.title='bad'\"><script>document.title='bad'</script>"
     texts = {"title": evil, "s2:mgrs_tile": evil}
     name = laid(scene, store, "31UFT", date(2024, 7, 1), box(4, 51, 5, 52), properties=texts)
@@ -275,7 +275,7 @@ def test_the_page_fits_and_axe_finds_no_fault(
         assert not [(fault["id"], fault["impact"], fault["nodes"][0]["html"][:200]) for fault in faults]
 
 
-def test_thousands_of_scenes_are_listed(view: View, scene: SceneFolder, tmp_path: Path, browser: Any) -> None:
+def test_thousands_of_scenes_are_listed(view: View, scene: SceneLayout, tmp_path: Path, browser: Any) -> None:
     first = Path(str(scene.folder)) / f"{DEMO_ITEM_ID}_classified.json"
     content = first.read_text()
     for number in range(2000):
@@ -296,7 +296,7 @@ def test_an_object_store_gets_its_page_and_the_user_a_copy(
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with s3_store(tmp_path / "scratch") as server:
-        root = place_of(f"{server.url}/{tmp_path.name}")
+        root = parse_path(f"{server.url}/{tmp_path.name}")
         assert isinstance(root, ObjectPath)
         for file in (path for path in store.rglob("*") if path.is_file()):
             (root / str(file.relative_to(store))).write_bytes(file.read_bytes())
@@ -353,7 +353,7 @@ def test_scenes_on_both_sides_of_the_antimeridian_are_neighbours() -> None:
     extent = extent_of(rings)
     assert extent.west < 179 < 180.5 < extent.east < 200
     drawn = locator_svg(
-        [Spot("a", "#", "split", outlines(split)), Spot("b", "#", "jumping", outlines(jumping))], extent
+        [MapMarker("a", "#", "split", outlines(split)), MapMarker("b", "#", "jumping", outlines(jumping))], extent
     )
     xs = [float(pair.split(",")[0]) for part in drawn.split('d="M')[2:] for pair in part.split("Z")[0].split()]
     assert max(xs) - min(xs) < 250  # of 1000: side by side
@@ -363,11 +363,11 @@ def test_scenes_far_apart_are_shown_on_the_whole_world() -> None:
     rings = [ring for west in (-70, 13, 150) for ring in outlines(box(west, -20, west + 1, -19))]
     extent = extent_of(rings)
     assert (extent.west, extent.east) == (-180, 180)
-    assert 'class="spot dot"' in locator_svg([Spot("a", "#", "one", tuple(rings[:1]))], extent)
+    assert 'class="spot dot"' in locator_svg([MapMarker("a", "#", "one", tuple(rings[:1]))], extent)
 
 
 def test_labels_and_links_of_the_map_are_escaped() -> None:
-    svg = locator_svg([Spot('"><b>', '"><b>', '"><b>', outlines(box(1, 1, 2, 2)))], Extent(0, 0, 6, 4))
+    svg = locator_svg([MapMarker('"><b>', '"><b>', '"><b>', outlines(box(1, 1, 2, 2)))], Extent(0, 0, 6, 4))
     assert "<b>" not in svg
 
 

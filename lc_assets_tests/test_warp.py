@@ -13,10 +13,10 @@ from affine import Affine
 from rasterio.warp import transform
 from rasterio.windows import Window
 
-from lc_assets.core.retry_policy import PATIENCE
+from lc_assets.core.retry_policy import DEFAULT_POLICY
 from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Tile
-from lc_assets.products.agreement.warp import NOT_KNOWN, Warper
+from lc_assets.products.agreement.warp import NOT_KNOWN, Reprojector
 from lc_assets.raster.grid import Grid
 from lc_assets_tests.rig.references import GRID, KNOWN, WORLDCOVER, blocks, raster, warped
 
@@ -45,8 +45,8 @@ def test_a_window_comes_out_the_same_whatever_is_read_around_it(latlong: list[Ti
     assert set(np.unique(whole).tolist()) == set(KNOWN)
     for rows in (1, 31, 100):
         assert (warped(latlong, WORLDCOVER, rows=rows) == whole).all()
-    with opened(latlong, PATIENCE) as tiles:
-        part = Warper(tiles, GRID, WORLDCOVER).read(Window(37, 41, 50, 60))
+    with opened(latlong, DEFAULT_POLICY) as tiles:
+        part = Reprojector(tiles, GRID, WORLDCOVER).read(Window(37, 41, 50, 60))
     assert (np.array([e.code for e in WORLDCOVER.reference])[part] == whole[41:101, 37:87]).all()
 
 
@@ -149,7 +149,7 @@ def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_pa
     whole = warped([tile], WORLDCOVER)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
         patch.setattr(warp, "MOST_PIXELS", 40_000)
-        tiles = stack.enter_context(opened([tile], PATIENCE))
+        tiles = stack.enter_context(opened([tile], DEFAULT_POLICY))
         sizes: list[int] = []
         original = type(tiles[0]).read
         patch.setattr(
@@ -157,7 +157,7 @@ def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_pa
             "read",
             lambda self, window: sizes.append(window.width * window.height) or original(self, window),
         )
-        found = Warper(tiles, GRID, WORLDCOVER).read(GRID.window)
+        found = Reprojector(tiles, GRID, WORLDCOVER).read(GRID.window)
     assert len(sizes) > 20
     assert max(sizes) <= 40_000
     assert (np.array([e.code for e in WORLDCOVER.reference])[found] == whole).all()

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from lc_assets.core.errors import BadModel
-from lc_assets.inference.windows.grid import WindowLayout, cell_sums
+from lc_assets.inference.windows.grid import WindowGrid, cell_sums
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
 
 @pytest.mark.parametrize("size", [(1, 1), (63, 64), (64, 65), (90, 246), (600, 600), (10980, 10980)])
 @pytest.mark.parametrize("stride", [8, 16, 32, 64])
 def test_the_windows_cover_every_pixel_and_no_more_than_needed(size: tuple[int, int], stride: int) -> None:
-    layout = WindowLayout(*size, 64, stride)
+    layout = WindowGrid(*size, 64, stride)
     for count, length in ((layout.rows, size[0]), (layout.columns, size[1])):
         covered = (count - 1) * stride + 64
         assert covered >= length
@@ -21,7 +21,7 @@ def test_the_windows_cover_every_pixel_and_no_more_than_needed(size: tuple[int, 
 @pytest.mark.parametrize("stride", [0, -8, 3, 48, 65, 128])
 def test_a_stride_that_does_not_divide_the_chip_is_refused(stride: int) -> None:
     with pytest.raises(BadModel, match="does not divide"):
-        WindowLayout(100, 100, 64, stride)
+        WindowGrid(100, 100, 64, stride)
 
 
 def test_the_scene_is_continued_by_reflection_as_often_as_it_takes() -> None:

@@ -24,7 +24,7 @@ from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
-from lc_assets.operations.status import stale_items, standings, waiting_items
+from lc_assets.operations.status import scene_statuses, stale_items, waiting_items
 
 IN_VIEW, NEW, FOUND = 250, 40, 1000
 _NOW = LAST + timedelta(days=1, hours=12)
@@ -36,10 +36,10 @@ def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, 
     instance = world.instance
     found = world.keys[:FOUND]
     for time in ("first", "again"):
-        seconds, stand = seconds_of(standings, instance, definitions, found)
+        seconds, stand = seconds_of(scene_statuses, instance, definitions, found)
         yield f"standings of {FOUND:,} found items, {time}", seconds, _counts(stand.values())
     for time in ("first", "again"):
-        seconds, stand = seconds_of(standings, instance, definitions)
+        seconds, stand = seconds_of(scene_statuses, instance, definitions)
         yield f"standings of all, {time}", seconds, _counts(stand.values())
     for time in ("first", "again"):
         seconds, stale = seconds_of(stale_items, instance, definitions)

@@ -27,8 +27,8 @@ from lc_assets.demo.scene import write_demo_scene
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.runs import run_scene
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.layout import Store
 from lc_assets_tests.rig.cluster.services import postgresql
 
@@ -163,7 +163,7 @@ def world(folder: Path, keys: int, stac_url: str) -> Iterator[World]:
 def _register(settings: Settings, instance: dg.DagsterInstance, folder: Path) -> str:
     path = write_demo_scene(folder / "scene", shape=_SHAPE)
     scene = parse_scene(read_document(path), base=path)
-    Registry(Store.at(settings.store), Catalog.of(settings)).register(scene)
+    RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings)).register(scene)
     instance.add_dynamic_partitions(SCENES, [scene.id])
     return scene.id
 

@@ -6,7 +6,15 @@ from collections.abc import Iterable
 
 import click
 
-from lc_assets.cli.options import all_references, finish, from_option, resolved, said, settings_with, store_option
+from lc_assets.cli.options import (
+    all_references,
+    finish,
+    from_option,
+    resolved,
+    settings_with,
+    store_option,
+    user_errors,
+)
 
 
 @click.command()
@@ -28,7 +36,7 @@ from lc_assets.cli.options import all_references, finish, from_option, resolved,
 )
 @click.option("--samples", type=click.IntRange(20, 1_000_000), help="Pixels of the random sample.  [default: 3000]")
 @click.option("--seed", type=click.IntRange(0), help="Which sample.  [default: 0]")
-@said
+@user_errors
 def agreement(
     items: tuple[str, ...],
     listed: Iterable[str] | None,

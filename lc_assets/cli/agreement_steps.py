@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lc_assets.cli.instance import keep, opened
+from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_common_definitions
@@ -28,8 +28,8 @@ def compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any])
         config: of `reference_agreement`.
     """
     failures = []
-    with opened(settings) as instance:
-        keep(settings, instance, scenes)
+    with open_instance(settings) as instance:
+        register_scenes(settings, instance, scenes)
         definitions = build_common_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
@@ -65,7 +65,7 @@ def _check(settings: Settings, scene: Scene, config: dict[str, Any]) -> None:
 def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
     """Hold a scene's map against the truth that its item has, and print how much is right; what to say if that
     failed."""
-    with opened(settings) as instance:
+    with open_instance(settings) as instance:
         config = {ASSET: {"config": {"references": ["truth"]}}}
         outcome = run_scene(build_common_definitions(settings), instance, scene.id, config, job=COMPARE)
     if outcome.error:

@@ -9,17 +9,17 @@ from typing import Any
 import click
 from dagster import DagsterInstance
 
-from lc_assets.cli.instance import keep, opened
+from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.core.progress import listening
+from lc_assets.core.progress import progress_callbacks
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.operations.keys import ASSET_NAMES, CLASSIFY
-from lc_assets.operations.runs import Outcome, run_scene
+from lc_assets.operations.runs import RunResult, run_scene
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.store.layout import SceneFolder, Store
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 _BAR = 28
 _LINE = 100
@@ -28,8 +28,8 @@ _LINE = 100
 def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
     """Classify scenes one after the other; what to say of those that failed."""
     failures = []
-    with opened(settings) as instance:
-        keep(settings, instance, scenes)
+    with open_instance(settings) as instance:
+        register_scenes(settings, instance, scenes)
         definitions = build_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
@@ -46,8 +46,8 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
 
 def register_all(settings: Settings, scenes: list[Scene]) -> None:
     """Register scenes and say what to do next."""
-    with opened(settings) as instance:
-        new = keep(settings, instance, scenes)
+    with open_instance(settings) as instance:
+        new = register_scenes(settings, instance, scenes)
     for scene in scenes:
         click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
     if scenes:
@@ -57,7 +57,7 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
         click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
 
 
-def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool) -> Outcome:
+def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool) -> RunResult:
     done: list[str] = []
     terminal = sys.stdout.isatty() and not verbose
 
@@ -76,16 +76,16 @@ def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[st
         click.secho(f"\r{f'      {line}':<{_LINE + 6}}" if terminal else f"      {line}", fg="yellow", err=True)
 
     if not terminal:
-        with listening(None, None if verbose else tell):
+        with progress_callbacks(None, None if verbose else tell):
             return run_scene(definitions, instance, item, config, verbose=verbose)
     draw()
-    with listening(draw, tell):
+    with progress_callbacks(draw, tell):
         outcome = run_scene(definitions, instance, item, config, on_asset=on_asset)
     click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
     return outcome
 
 
-def _show(outcome: Outcome, folder: SceneFolder) -> None:
+def _show(outcome: RunResult, folder: SceneLayout) -> None:
     """Where each asset lies and how long it took; the class shares."""
     paths = {
         "raw_bands": folder.raw_bands,
@@ -113,7 +113,7 @@ def _show(outcome: Outcome, folder: SceneFolder) -> None:
     click.echo(f"      {outcome.seconds:.1f} s in all, {confidence}, run {outcome.run_id[:8]}")
 
 
-def shown_path(path: Place) -> str:
+def shown_path(path: StorePath) -> str:
     """A path as a person types it here: relative where it lies below the working folder."""
     if isinstance(path, ObjectPath):
         return str(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from lc_assets.cli.options import said, settings_with, store_option
+from lc_assets.cli.options import settings_with, store_option, user_errors
 
 
 @click.command()
@@ -21,7 +21,7 @@ from lc_assets.cli.options import said, settings_with, store_option
 @click.option(
     "--base", metavar="URL", help="With --export: where others reach the store.  [default: the store's own URL]"
 )
-@said
+@user_errors
 def collection(store: str | None, rebuild: bool, target: Path | None, base: str | None) -> None:
     """Bring the collection over all maps up to date: <store>/collection/collection.json and items.parquet.
 

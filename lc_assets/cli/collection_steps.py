@@ -9,7 +9,7 @@ from typing import Any
 import click
 import dagster as dg
 
-from lc_assets.cli.instance import opened
+from lc_assets.cli.instance import open_instance
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_common_definitions
@@ -24,7 +24,7 @@ def update_collection_now(settings: Settings, *, rebuild: bool) -> None:
     Raises:
         LandCoverError: it could not be updated, or what was written is not valid.
     """
-    with opened(settings) as instance:
+    with open_instance(settings) as instance:
         ensure_pool(instance)
         try:
             result = (

@@ -8,29 +8,29 @@ import click
 from dagster import DagsterInstance
 
 from lc_assets.core.settings import Settings
-from lc_assets.operations.dagster_home import ensure_home
-from lc_assets.operations.runs import heal, register
+from lc_assets.operations.dagster_home import ensure_dagster_home
+from lc_assets.operations.runs import fail_orphaned_runs, register
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.layout import Store
 
 
-def opened(settings: Settings) -> DagsterInstance:
+def open_instance(settings: Settings) -> DagsterInstance:
     """The instance of DAGSTER_HOME; runs of dead processes in it are told so."""
-    ensure_home(settings.store)
+    ensure_dagster_home(settings.store)
     # Child processes and the definitions module read the store from the environment.
     os.environ["LC_ASSETS_STORE"] = str(settings.store)
     instance = DagsterInstance.get()
-    healed = heal(instance)
+    healed = fail_orphaned_runs(instance)
     if healed:
         click.echo(f"{healed} run(s) of processes that died have been marked as failed", err=True)
     return instance
 
 
-def keep(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
+def register_scenes(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> list[str]:
     """Register scenes, in the store and as partitions; the ids that are new."""
-    registry = Registry(Store.at(settings.store), Catalog.of(settings))
+    registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
     for scene in scenes:
         registry.register(scene)
     return register(instance, [scene.id for scene in scenes])

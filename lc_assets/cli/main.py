@@ -21,13 +21,13 @@ from lc_assets.cli.options import (
     finish,
     from_option,
     mask_option,
-    op_config,
     references,
     resolved,
-    said,
+    run_config,
     settings_with,
     store_option,
     stride_option,
+    user_errors,
 )
 from lc_assets.cli.prune import prune
 from lc_assets.cli.search import backfill, search, stale
@@ -70,7 +70,7 @@ main.add_command(view)
 @mask_option
 @dilation_option
 @click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
-@said
+@user_errors
 def classify(
     references: tuple[str, ...],
     listed: Iterable[str] | None,
@@ -85,7 +85,7 @@ def classify(
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
     settings = settings_with(store)
-    config = op_config(settings, stride, mask_clouds, mask_dilation)
+    config = run_config(settings, stride, mask_clouds, mask_dilation)
     scenes, failures = resolved(all_references(references, listed), settings)
     from lc_assets.cli.classify import classify_all
 
@@ -98,7 +98,7 @@ def classify(
 @references
 @from_option
 @store_option
-@said
+@user_errors
 def register(references: tuple[str, ...], listed: Iterable[str] | None, store: str | None) -> None:
     """Register scenes as partitions, without classifying them: the UI and the `dagster` commands can take over."""
     settings = settings_with(store)
@@ -119,7 +119,7 @@ def register(references: tuple[str, ...], listed: Iterable[str] | None, store: s
     show_default=True,
     help="Where the demo scene is written.",
 )
-@said
+@user_errors
 def demo(store: str | None, folder: Path) -> None:
     """Write a synthetic scene, classify it, and hold the map against its truth: how much is right."""
     settings = settings_with(store)
@@ -131,11 +131,11 @@ def demo(store: str | None, folder: Path) -> None:
 @main.command()
 @store_option
 @click.option("--port", default=3000, show_default=True, help="Port on 127.0.0.1.")
-@said
+@user_errors
 def ui(store: str | None, port: int) -> None:
     """Open Dagster's UI (`dagster dev`) on loopback, on the same instance and store."""
     settings = settings_with(store)
-    from lc_assets.operations.dagster_home import ensure_home
+    from lc_assets.operations.dagster_home import ensure_dagster_home
 
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
@@ -143,7 +143,7 @@ def ui(store: str | None, port: int) -> None:
     # A shell that starts a background job lets it ignore interrupts, and Dagster's children inherit that for good.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ensure_home(settings.store)
+    ensure_dagster_home(settings.store)
     os.environ["LC_ASSETS_STORE"] = str(settings.store)
     workspace = Path(__file__).with_name("workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]

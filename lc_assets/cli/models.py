@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lc_assets.cli.options import BAD_INPUT, said, settings_with
+from lc_assets.cli.options import BAD_INPUT, settings_with, user_errors
 from lc_assets.core.errors import LandCoverError, printable
 
 
@@ -28,7 +28,7 @@ from lc_assets.core.errors import LandCoverError, printable
 @click.option("--teacher-steps", type=click.IntRange(min=2), help="Steps of a teacher's fit.  [default: the recipe's]")
 @click.option("--holdout", is_flag=True, help="Also fit a twin without the eastern quarter, for the card.")
 @click.option("--ablation", is_flag=True, help="Also measure what each ingredient brings (seven short fits more).")
-@said
+@user_errors
 def train(data: Path, out: Path, holdout: bool, ablation: bool, **options: Any) -> None:
     """Train a model from labelled chips: model.keras, its contract model.json, its card.
 
@@ -67,7 +67,7 @@ def _model_item(file: Path | None) -> Path:
 
 @model.command()
 @model_file
-@said
+@user_errors
 def describe(file: Path | None) -> None:
     """Print what a model promises. FILE: its .json, its .keras or their folder; by default the configured model."""
     from lc_assets.inference.loading import read_contract
@@ -104,7 +104,7 @@ def _figures(value: Any) -> str:
 
 @model.command()
 @model_file
-@said
+@user_errors
 def check(file: Path | None) -> None:
     """Check that a model loads, fits its contract and predicts, in bfloat16 what it does in float32, where the CPU has
     bfloat16; and that its contract is valid STAC."""
@@ -113,7 +113,7 @@ def check(file: Path | None) -> None:
     import numpy as np
 
     from lc_assets.core.stac import MLM
-    from lc_assets.inference.dense.scaling import normalised
+    from lc_assets.inference.dense.scaling import normalize_input
     from lc_assets.inference.loading import open_model
     from lc_assets.products.stac.validate import validate_offline
 
@@ -128,7 +128,7 @@ def check(file: Path | None) -> None:
     shape = (3, contract.chip_size, contract.chip_size, len(contract.bands))
     dn = np.random.default_rng(0).integers(1, 10_000, shape, np.uint16)
     dn[1], dn[2] = 1, 65535
-    engine.probabilities(normalised(contract, dn, np.ones(shape[:3], bool)))
+    engine.probabilities(normalize_input(contract, dn, np.ones(shape[:3], bool)))
     for problem in problems:
         click.secho(f"error: {problem}", fg="red", err=True)
     if problems:
@@ -146,7 +146,7 @@ def check(file: Path | None) -> None:
 @model.command()
 @model_file
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips, as for train.")
-@said
+@user_errors
 def card(file: Path | None, data: Path) -> None:
     """Judge a model on the chips that are held out, and write its card (README.md and charts) beside it."""
     from lc_assets.training.evaluation.model_card import write_card

@@ -49,7 +49,7 @@ dilation_option = click.option(
 )
 
 
-def op_config(
+def run_config(
     settings: Settings, stride: int | None, mask_clouds: bool | None, mask_dilation: int | None
 ) -> dict[str, Any]:
     """Config of the ops for what the command line says of class_raster.
@@ -72,7 +72,7 @@ def op_config(
     return {"class_raster": {"config": config}} if config else {}
 
 
-def said(command: Callable[..., Any]) -> Callable[..., Any]:
+def user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     """Turn a fault that a person can mend into one line and a non-zero exit; no traceback."""
 
     @wraps(command)
@@ -111,16 +111,16 @@ def all_references(given: tuple[str, ...], listed: Iterable[str] | None, called:
 
 def resolved(references: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
     """Scenes to work on, each once, and what to say of the references that gave none."""
-    from lc_assets.sentinel2.search.catalog import Catalog
+    from lc_assets.sentinel2.search.catalog import StacCatalogClient
     from lc_assets.sentinel2.search.references import resolve
-    from lc_assets.sentinel2.search.registry import Registry
+    from lc_assets.sentinel2.search.registry import RegisteredItems
     from lc_assets.store.layout import Store
 
-    registry = Registry(Store.at(settings.store), Catalog.of(settings))
+    registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
     scenes: dict[str, Scene] = {}
     failures: list[str] = []
     for reference in references:
-        for found in resolve(reference, registry.find, settings.patience):
+        for found in resolve(reference, registry.find, settings.retry_policy):
             if found.scene is None:
                 failures.append(_named(without_query(found.reference), str(found.error)))
             elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:

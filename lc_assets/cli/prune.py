@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from lc_assets.cli.options import said, settings_with, store_option
+from lc_assets.cli.options import settings_with, store_option, user_errors
 
 
 @click.command()
@@ -25,7 +25,7 @@ from lc_assets.cli.options import said, settings_with, store_option
 )
 @click.option("--gone", is_flag=True, help="Take scenes out of the partitions whose item the STAC API has no more.")
 @click.option("--yes", is_flag=True, help="Do it. Without, it is only told what would be removed.")
-@said
+@user_errors
 def prune(store: str | None, keep: str | None, days: int | None, gone: bool, yes: bool) -> None:
     """Tell what can be removed, and with --yes remove it: left-overs of dead processes, and what the options name.
 
@@ -34,6 +34,6 @@ def prune(store: str | None, keep: str | None, days: int | None, gone: bool, yes
     """
     settings = settings_with(store)
     from lc_assets.cli.prune_steps import run_prune
-    from lc_assets.operations.cleanup import Keep
+    from lc_assets.operations.cleanup import RetentionPolicy
 
-    run_prune(settings, Keep(keep) if keep else None, days, gone=gone, yes=yes)
+    run_prune(settings, RetentionPolicy(keep) if keep else None, days, gone=gone, yes=yes)

@@ -8,17 +8,25 @@ from datetime import datetime, timedelta, timezone
 import click
 from dagster import DagsterInstance
 
-from lc_assets.cli.instance import opened
+from lc_assets.cli.instance import open_instance
 from lc_assets.core.errors import StoreError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
-from lc_assets.operations.cleanup import Amount, Keep, Plan, is_finished, plan_store, remove, remove_stage
+from lc_assets.operations.cleanup import (
+    CleanupPlan,
+    RetentionPolicy,
+    Usage,
+    is_finished,
+    plan_store,
+    remove,
+    remove_stage,
+)
 from lc_assets.operations.gone import Gone, gone_items
 from lc_assets.operations.keys import SCENES
-from lc_assets.operations.run_retention import InUse, OldRuns, delete_run, old_runs
-from lc_assets.operations.status import Standing, standings
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.operations.run_retention import ExpiredRuns, InUse, delete_run, old_runs
+from lc_assets.operations.status import SceneStatus, scene_statuses
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.store import lease
 from lc_assets.store.layout import Store
 
@@ -36,15 +44,15 @@ class _Wanted:
 
     finished: set[str]
     busy: set[str]
-    plan: Plan
+    plan: CleanupPlan
     gone: Gone = field(default_factory=Gone)
     maps: int = 0
-    runs: OldRuns = field(default_factory=OldRuns)
+    runs: ExpiredRuns = field(default_factory=ExpiredRuns)
 
 
 def run_prune(
     settings: Settings,
-    keep: Keep | None,
+    keep: RetentionPolicy | None,
     days: int | None,
     *,
     gone: bool,
@@ -67,7 +75,7 @@ def run_prune(
     """
     if keep:
         read_contract(settings.model)  # a model that is not there makes no map stale
-    with opened(settings) as instance:
+    with open_instance(settings) as instance:
         store = Store.at(settings.store)
         in_use = InUse(instance, build_definitions(settings))
         wanted = _decide(settings, instance, store, in_use, keep, days, gone)
@@ -85,15 +93,19 @@ def _decide(
     instance: DagsterInstance,
     store: Store,
     in_use: InUse,
-    keep: Keep | None,
+    keep: RetentionPolicy | None,
     days: int | None,
     gone: bool,
 ) -> _Wanted:
-    stand = standings(instance, build_definitions(settings))
+    stand = scene_statuses(instance, build_definitions(settings))
     busy = in_use.all()
     # A stale map is made again from what is there, a failed one too.
-    finished = {item for item, standing in stand.items() if standing is Standing.DONE}
-    lost = gone_items(Catalog.of(settings), store, [item for item in stand if item not in busy]) if gone else Gone()
+    finished = {item for item, standing in stand.items() if standing is SceneStatus.DONE}
+    lost = (
+        gone_items(StacCatalogClient.of(settings), store, [item for item in stand if item not in busy])
+        if gone
+        else Gone()
+    )
     plan = plan_store(store, finished, set(lost.items), busy, keep)
     wanted = _Wanted(finished, busy, plan, lost, sum(is_finished(store.scene(item)) for item in lost.items))
     if days is not None:
@@ -105,7 +117,7 @@ def _anything(wanted: _Wanted) -> bool:
     return bool(wanted.plan.items or wanted.plan.stages or wanted.gone.items or wanted.runs.runs)
 
 
-def _tell(wanted: _Wanted, keep: Keep | None, days: int | None, gone: bool) -> None:
+def _tell(wanted: _Wanted, keep: RetentionPolicy | None, days: int | None, gone: bool) -> None:
     plan, runs = wanted.plan, wanted.runs
     if keep:
         click.echo(f"intermediates (keep {keep.value}): {_amount(plan.intermediates)}")
@@ -133,9 +145,14 @@ def _tell(wanted: _Wanted, keep: Keep | None, days: int | None, gone: bool) -> N
 
 
 def _do(
-    instance: DagsterInstance, store: Store, in_use: InUse, wanted: _Wanted, keep: Keep | None, lease_seconds: float
+    instance: DagsterInstance,
+    store: Store,
+    in_use: InUse,
+    wanted: _Wanted,
+    keep: RetentionPolicy | None,
+    lease_seconds: float,
 ) -> None:
-    freed, left, keys, skipped = Amount(), Amount(), 0, 0
+    freed, left, keys, skipped = Usage(), Usage(), 0, 0
     runs = 0
     gone = set(wanted.gone.items)
     try:
@@ -186,13 +203,13 @@ def _forget(instance: DagsterInstance, store: Store, item: str, in_use: InUse) -
     return True
 
 
-def _add(total: Amount, part: Amount) -> None:
+def _add(total: Usage, part: Usage) -> None:
     total.places += part.places
     total.files += part.files
     total.size += part.size
 
 
-def _amount(amount: Amount, where: str = "scenes") -> str:
+def _amount(amount: Usage, where: str = "scenes") -> str:
     return f"{amount.files} files in {amount.places} {where}, {_bytes(amount.size)}"
 
 

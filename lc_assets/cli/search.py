@@ -13,13 +13,13 @@ from lc_assets.cli.options import (
     finish,
     from_option,
     mask_option,
-    op_config,
     references,
     resolved,
-    said,
+    run_config,
     settings_with,
     store_option,
     stride_option,
+    user_errors,
 )
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def search_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--backfill", is_flag=True, help="Register, and launch a backfill of what is new, missing, failed or stale."
 )
 @click.option("--done", is_flag=True, help="Maps that are made, by the store's own collection (lc-assets collection).")
-@said
+@user_errors
 def search(store: str | None, ids: bool, register: bool, backfill: bool, done: bool, **place: Any) -> None:
     """Search the configured collection: a table of what is there, what is done already, what is new.
 
@@ -89,7 +89,7 @@ def search(store: str | None, ids: bool, register: bool, backfill: bool, done: b
 @dilation_option
 @click.option("--all", "everything", is_flag=True, help="Run what is done already, too.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be run: an id and how it stands, one a line.")
-@said
+@user_errors
 def backfill(
     references: tuple[str, ...],
     listed: Iterable[str] | None,
@@ -119,7 +119,7 @@ def backfill(
         scenes, failures = resolved(all_references(references, listed), settings)
     elif query:
         scenes, failures = parsed(settings, find(settings, query))
-    config = op_config(settings, stride, mask_clouds, mask_dilation)
+    config = run_config(settings, stride, mask_clouds, mask_dilation)
     run_backfill(settings, scenes, config, everything=everything, dry_run=dry_run)
     finish(failures, len(failures) + len(scenes or ()))
 
@@ -127,7 +127,7 @@ def backfill(
 @click.command()
 @store_option
 @click.option("--backfill", is_flag=True, help="Launch a backfill of them, for the daemon of `lc-assets ui`.")
-@said
+@user_errors
 def stale(store: str | None, backfill: bool) -> None:
     """List the scenes whose map was made by another model than the configured one, or by older code; one id a line.
 

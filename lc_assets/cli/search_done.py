@@ -17,7 +17,7 @@ from lc_assets.products.collection.search import EARTH, Found, find
 from lc_assets.products.collection.update import fetch, folder_of
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 _TITLES = {c.name.replace(" ", ""): c.title for c in ALL_CLASSES}
 _TOP = 3
@@ -53,7 +53,7 @@ def show_done(settings: Settings, query: Query, *, ids: bool) -> None:
     click.echo(f"{len(found)} maps{': ' if said else ''}{said}", err=True)
 
 
-def map_of(store: Store, found: Found) -> Place:
+def map_of(store: Store, found: Found) -> StorePath:
     """Where a class map lies."""
     folder = store.scene(found.scene)
     return folder.folder / found.map.rsplit("/", 1)[-1] if isinstance(found.map, str) else folder.classified

@@ -11,27 +11,32 @@ from typing import Any
 import click
 from dagster import DagsterInstance
 
-from lc_assets.cli.instance import keep, opened
+from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
-from lc_assets.operations.status import TO_DO, Standing, stale_items, standings, waiting_items
+from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses, stale_items, waiting_items
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.item.providers import catalog_of
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.ids import checked_id
 
-_COLOURS = {Standing.DONE: "green", Standing.FAILED: "red", Standing.STALE: "yellow", Standing.WAITING: "cyan"}
+_COLOURS = {
+    SceneStatus.DONE: "green",
+    SceneStatus.FAILED: "red",
+    SceneStatus.STALE: "yellow",
+    SceneStatus.WAITING: "cyan",
+}
 _DAEMON_SECONDS = 90
 
 
 def find(settings: Settings, query: Query) -> list[dict[str, Any]]:
     """All items that a search finds, by acquisition time."""
-    found = [item for page in Catalog.of(settings).search(query) for item in page]
+    found = [item for page in StacCatalogClient.of(settings).search(query) for item in page]
     return sorted(found, key=lambda item: (str((item.get("properties") or {}).get("datetime")), str(item.get("id"))))
 
 
@@ -40,9 +45,9 @@ def show_search(
 ) -> list[str]:
     """A table of what there is and how it stands; register what is new and launch a backfill if asked to. What to say
     of the items that cannot be used."""
-    with opened(settings) as instance:
+    with open_instance(settings) as instance:
         names = [str(document.get("id")) for document in documents]
-        stand = standings(instance, build_definitions(settings), names)
+        stand = scene_statuses(instance, build_definitions(settings), names)
         for document, name in zip(documents, names, strict=True):
             if not ids:
                 click.echo(_row(document, stand[name]))
@@ -55,11 +60,11 @@ def show_search(
         if not (register or backfill):
             return []
         scenes, failures = parsed(settings, documents)
-        new = keep(settings, instance, scenes)
+        new = register_scenes(settings, instance, scenes)
         click.echo(f"{len(new)} registered", err=True)
         if backfill:
             usable = {scene.id for scene in scenes}
-            _launch(settings, instance, {item: s for item, s in stand.items() if item in usable}, TO_DO, {})
+            _launch(settings, instance, {item: s for item, s in stand.items() if item in usable}, NEEDS_RUN, {})
     return failures
 
 
@@ -81,24 +86,24 @@ def run_backfill(
         dry_run: only say what would be run.
     """
     read_contract(settings.model)  # a model that is not there makes no map stale
-    with opened(settings) as instance:
+    with open_instance(settings) as instance:
         ids = None if scenes is None else [scene.id for scene in scenes]
-        stand = standings(instance, build_definitions(settings), ids)
-        wanted = (*TO_DO, Standing.DONE) if everything else TO_DO
+        stand = scene_statuses(instance, build_definitions(settings), ids)
+        wanted = (*NEEDS_RUN, SceneStatus.DONE) if everything else NEEDS_RUN
         if dry_run:
             for item, standing in stand.items():
                 if standing in wanted:
                     click.echo(f"{item}\t{standing.value}")
             click.echo(f"{_summary(list(stand.values()))}; {sum(s in wanted for s in stand.values())} to run", err=True)
             return
-        keep(settings, instance, list(scenes or ()))
+        register_scenes(settings, instance, list(scenes or ()))
         _launch(settings, instance, stand, wanted, config)
 
 
 def list_stale(settings: Settings, *, backfill: bool) -> None:
     """Name the scenes whose map another model or older code made, and hand them to a backfill if asked to."""
     read_contract(settings.model)  # a model that is not there makes no map stale
-    with opened(settings) as instance:
+    with open_instance(settings) as instance:
         definitions = build_definitions(settings)
         items = stale_items(instance, definitions)
         if not items:
@@ -107,8 +112,8 @@ def list_stale(settings: Settings, *, backfill: bool) -> None:
             click.echo("\n".join(items))
         else:
             waiting = waiting_items(instance, definitions)
-            stand = {item: Standing.WAITING if item in waiting else Standing.STALE for item in items}
-            _launch(settings, instance, stand, TO_DO, {})
+            stand = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
+            _launch(settings, instance, stand, NEEDS_RUN, {})
 
 
 def parsed(settings: Settings, documents: Sequence[dict[str, Any]]) -> tuple[list[Scene], list[str]]:
@@ -116,7 +121,7 @@ def parsed(settings: Settings, documents: Sequence[dict[str, Any]]) -> tuple[lis
     scenes, failures = [], []
     for document in documents:
         try:
-            scenes.append(Catalog.of(settings).parse(document))
+            scenes.append(StacCatalogClient.of(settings).parse(document))
         except LandCoverError as error:
             failures.append(str(error))
             click.secho(f"error: {error}", fg="red", err=True)
@@ -126,12 +131,12 @@ def parsed(settings: Settings, documents: Sequence[dict[str, Any]]) -> tuple[lis
 def _launch(
     settings: Settings,
     instance: DagsterInstance,
-    stand: dict[str, Standing],
-    wanted: Sequence[Standing],
+    stand: dict[str, SceneStatus],
+    wanted: Sequence[SceneStatus],
     config: dict[str, Any],
 ) -> None:
     items = [item for item, standing in stand.items() if standing in wanted]
-    waiting = sum(standing is Standing.WAITING for standing in stand.values())
+    waiting = sum(standing is SceneStatus.WAITING for standing in stand.values())
     if items:
         contract, _ = read_contract(settings.model)
         # The runs' processes read these; a store named by --store must reach them too.
@@ -159,7 +164,7 @@ def _daemon_is_alive(instance: DagsterInstance) -> bool:
     return any(time.time() - beat.timestamp < _DAEMON_SECONDS for beat in beats)
 
 
-def _row(document: dict[str, Any], standing: Standing) -> str:
+def _row(document: dict[str, Any], standing: SceneStatus) -> str:
     found = document.get("properties")
     properties: dict[str, Any] = found if isinstance(found, dict) else {}
     kind = catalog_of(document)
@@ -187,7 +192,7 @@ def _percent(value: Any) -> str:
     return f"{value:5.1f} %" if isinstance(value, int | float) and 0 <= value <= 100 else "    ? %"
 
 
-def _summary(found: Sequence[Standing]) -> str:
+def _summary(found: Sequence[SceneStatus]) -> str:
     counts = Counter(found)
-    parts = ", ".join(f"{counts[standing]} {standing.value}" for standing in Standing if counts[standing])
+    parts = ", ".join(f"{counts[standing]} {standing.value}" for standing in SceneStatus if counts[standing])
     return f"{len(found)} scenes{': ' if parts else ''}{parts}"

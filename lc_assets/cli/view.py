@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lc_assets.cli.options import said, settings_with, store_option
+from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.core.errors import LandCoverError, StoreError
-from lc_assets.store.scratch import own_folder
+from lc_assets.store.scratch import user_temp_dir
 
 if TYPE_CHECKING:
     from lc_assets.store.layout import Store
-    from lc_assets.store.paths import Place
+    from lc_assets.store.paths import StorePath
 
 _MOST_LISTED = 10
 
@@ -23,7 +23,7 @@ _MOST_LISTED = 10
 @click.argument("item", required=False, metavar="[ITEM]")
 @store_option
 @click.option("--no-open", is_flag=True, help="Only tell where the page is.")
-@said
+@user_errors
 def view(item: str | None, store: str | None, no_open: bool) -> None:
     """Open a scene's report in the browser; without ITEM, a page of all scenes and where they are.
 
@@ -112,28 +112,28 @@ def _gallery(store: Store) -> Path:
     return _kept(store, page, gallery_page(gallery, str(store.root), embedded(store, gallery), linked=False))
 
 
-def _kept(store: Store, page: Place, content: bytes) -> Path:
+def _kept(store: Store, page: StorePath, content: bytes) -> Path:
     """A local copy of a page of an object store."""
     below = str(page).removeprefix(str(store.root)).strip("/")
     try:
-        copy = own_folder("lc_assets-view") / (store.root.name or "store") / below
+        copy = user_temp_dir("lc_assets-view") / (store.root.name or "store") / below
     except OSError as error:
         raise _unwritable(error) from None
     _write(copy, content)
     return copy
 
 
-def _write(page: Place, content: bytes) -> None:
+def _write(page: StorePath, content: bytes) -> None:
     """Write a page whole. (Not by `store.put`, which works beside a folder: beside a store there may be no room.)"""
-    from lc_assets.store.paths import replace_if, version
+    from lc_assets.store.paths import compare_and_swap, etag
 
     try:
-        replace_if(page, content, version(page))  # if another is newer, it says the same
+        compare_and_swap(page, content, etag(page))  # if another is newer, it says the same
     except OSError as error:
         raise _unwritable(error, page) from None
 
 
-def _unwritable(error: OSError, page: Place | None = None) -> StoreError:
+def _unwritable(error: OSError, page: StorePath | None = None) -> StoreError:
     return StoreError(
         f"{page or error.filename} cannot be written ({error.strerror or error})",
         remedy="check the permissions and the room there",

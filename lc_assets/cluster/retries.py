@@ -19,13 +19,13 @@ def allow_nothing_left(instance: DagsterInstance, run_id: str) -> None:
         instance.add_run_tags(run_id, {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.value})
 
 
-def forgive(instance: DagsterInstance, run_id: str) -> None:
+def mark_for_retry(instance: DagsterInstance, run_id: str) -> None:
     """Have a run retried that has failed in an asset by no fault of the asset's."""
     allow_nothing_left(instance, run_id)
     instance.add_run_tags(run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true", WILL_RETRY_TAG: "true"})
 
 
-def may_pass(instance: DagsterInstance, run_id: str) -> bool:
+def is_transient(instance: DagsterInstance, run_id: str) -> bool:
     """Whether every asset that failed in a run said that trying again may help (a store or a server that is away)."""
     failed = [
         entry.dagster_event.step_failure_data.user_failure_data

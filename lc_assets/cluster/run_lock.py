@@ -42,7 +42,7 @@ _HELD = sqlalchemy.text(
 )
 
 
-class Claim:
+class RunLock:
     """A run that this process executes.
 
     Attributes:
@@ -106,7 +106,7 @@ class Claim:
 
 
 @contextmanager
-def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[Claim | None]:
+def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[RunLock | None]:
     """Hold the claim on a run while the body executes it; None if another process has it.
 
     Args:
@@ -119,7 +119,7 @@ def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], No
         psycopg2.Error: the database cannot be reached.
     """
     url = sqlalchemy.make_url(_storage(instance).postgres_url).set(drivername="postgresql")
-    claim = Claim(url.render_as_string(hide_password=False), run_id, given_up)
+    claim = RunLock(url.render_as_string(hide_password=False), run_id, given_up)
     try:
         if claim.take():
             claim.keep()

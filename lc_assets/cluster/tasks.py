@@ -20,10 +20,10 @@ from dagster._core.storage.tags import MAX_RETRIES_TAG
 from dagster._utils.interrupts import capture_interrupts
 
 from lc_assets.cluster.published_identity import own_pins, published
-from lc_assets.cluster.retries import forgive, may_pass
+from lc_assets.cluster.retries import is_transient, mark_for_retry
 from lc_assets.cluster.run_lock import claimed
 from lc_assets.core.errors import LandCoverError
-from lc_assets.operations.identity import MODEL_TAG, check_pins
+from lc_assets.operations.identity import MODEL_TAG, ensure_same_code_and_model
 
 TASK = "lc_assets.run"
 WORKER_TAG = "lc_assets/worker"
@@ -67,7 +67,9 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 _log.warning("run %s was delivered to %s, but is %s: left alone", run_id, worker, state)
                 return
             try:
-                check_pins(run.tags, own_pins().get(MODEL_TAG), run.tags.get(_PARTITION_TAG, run_id), "every asset")
+                ensure_same_code_and_model(
+                    run.tags, own_pins().get(MODEL_TAG), run.tags.get(_PARTITION_TAG, run_id), "every asset"
+                )
             except LandCoverError as refusal:
                 handed_back = _refuse(instance, run, worker, refusal)
             else:
@@ -75,8 +77,8 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 instance.add_run_tags(run_id, {WORKER_TAG: worker, TAKEN_TAG: taken})
                 with _interruptible():
                     _execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
-                if _has_failed(instance, run_id) and (claim.interrupted or may_pass(instance, run_id)):
-                    forgive(instance, run_id)  # the database was away meanwhile, or what an asset asked
+                if _has_failed(instance, run_id) and (claim.interrupted or is_transient(instance, run_id)):
+                    mark_for_retry(instance, run_id)  # the database was away meanwhile, or what an asset asked
         if handed_back:
             _leave(app, run_id, worker)
 

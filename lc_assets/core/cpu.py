@@ -13,7 +13,7 @@ _DIGITS = 10
 _SHOWN = 40
 
 
-def cores() -> int:
+def cpu_count() -> int:
     """Threads that this process is to compute with.
 
     Raises:

@@ -25,7 +25,7 @@ _log: ContextVar[Callable[[str], None] | None] = ContextVar("log", default=None)
 
 
 @contextmanager
-def listening(listener: Listener | None, noter: Noter | None = None) -> Iterator[None]:
+def progress_callbacks(listener: Listener | None, noter: Noter | None = None) -> Iterator[None]:
     """Call `listener` on every progress made inside, on this thread, and `noter` with every note."""
     tokens = _listener.set(listener), _noter.set(noter)
     try:
@@ -72,7 +72,7 @@ class RowProgress:
             listener(done / rows, words)
 
 
-def note(line: str) -> None:
+def notify(line: str) -> None:
     """Tell the log, and whoever listens on this thread, of something out of the ordinary."""
     line = printable(line)
     for hear in (_log.get(), _noter.get()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Bounds of one piece of network work.
 
     Attributes:
@@ -42,5 +42,5 @@ class Patience:
         return min(max(own, asked or 0.0), self.longest_wait)
 
 
-PATIENCE = Patience()
+DEFAULT_POLICY = RetryPolicy()
 """What is in force where nothing else is said."""

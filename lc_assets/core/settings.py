@@ -27,7 +27,7 @@ from pathlib import Path
 
 import lc_assets
 from lc_assets.core.errors import LandCoverError
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote, is_url
 
 STACK_FORMS = ("virtual", "cog")
@@ -53,7 +53,7 @@ class Settings:
     precision: str = "auto"
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_POLICY
     watch: Path = field(default_factory=lambda: Path("watch.yaml").resolve())
     references: tuple[str, ...] = REFERENCES
     crosswalk: str = ""
@@ -89,7 +89,7 @@ class Settings:
             watch=_path("LC_ASSETS_WATCH", default.watch),
             references=_listed("LC_ASSETS_REFERENCE") or default.references,
             crosswalk=os.environ.get("LC_ASSETS_CROSSWALK") or default.crosswalk,
-            patience=Patience(read=_seconds("LC_ASSETS_TIMEOUT", default.patience.read)),
+            retry_policy=RetryPolicy(read=_seconds("LC_ASSETS_TIMEOUT", default.retry_policy.read)),
         )
 
 

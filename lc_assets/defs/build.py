@@ -39,7 +39,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     settings = settings or Settings.from_environment()
     store = _store(settings)
     version = _class_raster_version(settings)
-    patience = settings.patience
+    retry_policy = settings.retry_policy
 
     def stamped(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(code_version=version) if spec.key == class_raster.key else spec
@@ -55,7 +55,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             "items": _items(settings, store),
             "model": ModelResource(item=str(settings.model), precision=settings.precision),
             "watch": WatchResource(file=str(settings.watch)),
-            "raw_bands_io": RawBandsIOManager(store=store, timeout=patience.read, backoff=patience.backoff),
+            "raw_bands_io": RawBandsIOManager(store=store, timeout=retry_policy.read, backoff=retry_policy.backoff),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),
             "overview_io": OverviewIOManager(store=store),
@@ -83,7 +83,7 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
                 items=_items(settings, store),
                 names=list(settings.references),
                 crosswalk=settings.crosswalk,
-                backoff=settings.patience.backoff,
+                backoff=settings.retry_policy.backoff,
             ),
         },
     )
@@ -99,8 +99,8 @@ def _items(settings: Settings, store: StoreResource) -> ItemsResource:
         store=store,
         stac_url=settings.stac_url,
         collection=settings.collection,
-        timeout=settings.patience.read,
-        backoff=settings.patience.backoff,
+        timeout=settings.retry_policy.read,
+        backoff=settings.retry_policy.backoff,
     )
 
 

@@ -18,19 +18,19 @@ import dagster as dg
 from dagster import EventLogRecord
 
 from lc_assets.operations.keys import CATALOG
-from lc_assets.products.collection.update import News, Positions
+from lc_assets.products.collection.update import Changes, Positions
 
 POOL = "collection"
 """Pool of one: no two runs write the collection at a time."""
 _PAGE = 1000
 SETTLED_SECONDS = 600.0
 """Age from which on no record with a lower id is to appear any more."""
-At = list[float]
+RecordPosition = list[float]
 """A record's storage id and time. A list, as which it comes back from the index."""
-_BEGINNING: At = [0, 0.0]
+_BEGINNING: RecordPosition = [0, 0.0]
 
 
-def news_since(instance: dg.DagsterInstance, positions: Positions | None) -> News:
+def news_since(instance: dg.DagsterInstance, positions: Positions | None) -> Changes:
     """Scenes with a catalog materialised since some positions, and the new positions.
 
     Args:
@@ -43,7 +43,7 @@ def news_since(instance: dg.DagsterInstance, positions: Positions | None) -> New
     if before is None or not _is_there(instance, before[0]):
         # Noted before the store is listed: a record is made after its document, so that the list has what they tell.
         cursor = _settled(instance, now - SETTLED_SECONDS)
-        return News(None, {own: {"cursor": cursor, "beyond": [_at(r) for r in _records(instance, cursor[0])]}})
+        return Changes(None, {own: {"cursor": cursor, "beyond": [_at(r) for r in _records(instance, cursor[0])]}})
     (cursor, known), beyond, settled = before, [], True
     scenes: dict[str, None] = {}
     for record in _records(instance, cursor[0]):
@@ -54,7 +54,7 @@ def news_since(instance: dg.DagsterInstance, positions: Positions | None) -> New
             beyond.append(_at(record))
         if _at(record) not in known and record.partition_key:
             scenes[record.partition_key] = None
-    return News(list(scenes), {own: {"cursor": cursor, "beyond": beyond}})
+    return Changes(list(scenes), {own: {"cursor": cursor, "beyond": beyond}})
 
 
 def is_any_new(instance: dg.DagsterInstance, positions: Positions | None) -> bool:
@@ -73,7 +73,7 @@ def ensure_pool(instance: dg.DagsterInstance) -> None:
         storage.set_concurrency_slots(POOL, 1)
 
 
-def _noted(positions: Positions | None, own: str) -> tuple[At, list[At]] | None:
+def _noted(positions: Positions | None, own: str) -> tuple[RecordPosition, list[RecordPosition]] | None:
     """An instance's position, and what was dealt with beyond it; None if there is none, or one of ids alone."""
     try:
         before = (positions or {})[own]
@@ -83,11 +83,11 @@ def _noted(positions: Positions | None, own: str) -> tuple[At, list[At]] | None:
     return cursor, beyond
 
 
-def _at(record: EventLogRecord) -> At:
+def _at(record: EventLogRecord) -> RecordPosition:
     return [record.storage_id, record.timestamp]
 
 
-def _is_there(instance: dg.DagsterInstance, cursor: At) -> bool:
+def _is_there(instance: dg.DagsterInstance, cursor: RecordPosition) -> bool:
     """Whether a position's record is still the one that was noted; the beginning has none."""
     if cursor[0] == _BEGINNING[0]:
         return True
@@ -107,7 +107,7 @@ def _records(instance: dg.DagsterInstance, after: float) -> Iterator[EventLogRec
         cursor = page.cursor
 
 
-def _settled(instance: dg.DagsterInstance, before: float) -> At:
+def _settled(instance: dg.DagsterInstance, before: float) -> RecordPosition:
     wanted = dg.AssetRecordsFilter(asset_key=CATALOG, before_timestamp=before)
     found = instance.fetch_materializations(wanted, limit=1).records
     return _at(found[0]) if found else _BEGINNING

@@ -24,18 +24,18 @@ from lc_assets.raster.inline_svg import inline_histogram, inline_image, inline_m
 from lc_assets.raster.render import (
     encoded,
     map_with_legend,
-    photograph,
     quicklook,
-    reduced,
-    shown_codes,
+    read_codes_for_display,
+    read_decimated,
+    rgb_composite,
 )
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS, FALSE_COLOUR, SCL, SCL_GSD, TRUE_COLOUR
-from lc_assets.sentinel2.bands.local_copy import Fetched
+from lc_assets.sentinel2.bands.local_copy import FetchResult
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
 from lc_assets.sentinel2.radiometry import NODATA_DN
-from lc_assets.store.layout import SceneFolder
-from lc_assets.store.paths import Place, files_in, gdal_name
+from lc_assets.store.layout import SceneLayout
+from lc_assets.store.paths import StorePath, gdal_path, list_files
 
 PICTURE_SIDE = 480
 """Longest side of sharp pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
@@ -63,7 +63,7 @@ def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
-def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float) -> dict[str, Any]:
+def report_raw_bands(raw: RawBands, fetched: dict[str, FetchResult], seconds: float) -> dict[str, Any]:
     """A true-colour quicklook; bands with sizes, rates, emptiness, how they came; the scene's facts.
 
     Args:
@@ -89,7 +89,7 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, Fetched], seconds: float)
         }
         for name in names
     ]
-    eye = photograph(np.stack([seen[name] for name in TRUE_COLOUR]))
+    eye = rgb_composite(np.stack([seen[name] for name in TRUE_COLOUR]))
     facts = {
         "acquired": str(properties["datetime"]),
         "tile": properties.get("s2:mgrs_tile"),
@@ -150,7 +150,7 @@ def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
 def report_class_raster(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
     """The map with its legend, shares and hectares per class, confidence, the model, rates."""
     statistics, contract = computed.statistics, computed.engine.contract
-    codes, pixel_size = shown_codes(gdal_name(classes.path), PICTURE_SIDE)
+    codes, pixel_size = read_codes_for_display(gdal_path(classes.path), PICTURE_SIDE)
     image = map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
     hectares = {c.name: round(float(classes.pixels[c.code]) * classes.grid.pixel_area, 2) for c in ALL_CLASSES}
     rows = [
@@ -212,7 +212,7 @@ def _evaluation(computed: Classification) -> str:
 
 def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     """The picture, how much coarser, where."""
-    codes, pixel_size = shown_codes(gdal_name(overview.path), PICTURE_SIDE)
+    codes, pixel_size = read_codes_for_display(gdal_path(overview.path), PICTURE_SIDE)
     return {
         "map": inline(inline_map(codes, "overview", pixel_size)),
         "path": dg.MetadataValue.path(str(overview.path)),
@@ -225,7 +225,7 @@ def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     }
 
 
-def report_page(scene: SceneFolder, page: Report) -> dict[str, Any]:
+def report_page(scene: SceneLayout, page: Report) -> dict[str, Any]:
     """Where the page is, how to open it, what it holds."""
     return {
         "path": dg.MetadataValue.path(str(scene.report)),
@@ -239,7 +239,7 @@ def report_page(scene: SceneFolder, page: Report) -> dict[str, Any]:
     }
 
 
-def _resolves(folder: Place, href: str) -> bool:
+def _resolves(folder: StorePath, href: str) -> bool:
     """Whether what a relative href means, seen from a folder, is there."""
     place = folder
     for part in href.split("/"):
@@ -249,7 +249,7 @@ def _resolves(folder: Place, href: str) -> bool:
 
 def _seen(recipe: StackRecipe, bands: tuple[str, str, str]) -> Image.Image:
     """Three bands that are 10 m ones at their source too: read there, for the sake of its overviews."""
-    red, green, blue = (gdal_name(recipe.bands[name].path) for name in bands)
+    red, green, blue = (gdal_path(recipe.bands[name].path) for name in bands)
     return quicklook((red, green, blue), _SMALL_SIDE)
 
 
@@ -260,7 +260,7 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
         BadBand: they cannot be decoded.
     """
     try:
-        return reduced(gdal_name(raw.paths[band]), PICTURE_SIDE)
+        return read_decimated(gdal_path(raw.paths[band]), PICTURE_SIDE)
     except (RasterioError, CPLE_BaseError):
         raise BadBand(
             "its pixels cannot be decoded: the file is damaged",
@@ -270,9 +270,9 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
         ) from None
 
 
-def report_catalog(scene: SceneFolder, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
+def report_catalog(scene: SceneLayout, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
     """Where the documents are, what they reference and whether it is there, what they were held against."""
-    written = files_in(scene.folder)
+    written = list_files(scene.folder)
     rows = [
         {
             "what": f"asset {name}",

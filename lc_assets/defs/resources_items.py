@@ -3,11 +3,11 @@
 from dagster import ConfigurableResource, ResourceDependency
 from pydantic import Field
 
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER
 from lc_assets.defs.resources_store import StoreResource
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
 
 
 class ItemsResource(ConfigurableResource):
@@ -16,19 +16,19 @@ class ItemsResource(ConfigurableResource):
     store: ResourceDependency[StoreResource]
     stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
     collection: str = Field(default=COLLECTION, description="Collection of that API.")
-    timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of the API's answer.")
-    backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a request is tried again.")
+    timeout: float = Field(default=DEFAULT_POLICY.read, description="Seconds between two pieces of the API's answer.")
+    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a request is tried again.")
 
-    def catalog(self) -> Catalog:
+    def catalog(self) -> StacCatalogClient:
         """The API and its collection."""
-        return Catalog(self.stac_url, self.collection, Patience(read=self.timeout, backoff=self.backoff))
+        return StacCatalogClient(self.stac_url, self.collection, RetryPolicy(read=self.timeout, backoff=self.backoff))
 
-    def quick_catalog(self, collection: str | None = None) -> Catalog:
+    def quick_catalog(self, collection: str | None = None) -> StacCatalogClient:
         """The same for who may not wait: a tick of a sensor is cut off after a minute."""
         bounds = {"connect": min(self.timeout, 5.0), "read": min(self.timeout, 10.0)}
-        patience = Patience(tries=2, backoff=self.backoff, **bounds)
-        return Catalog(self.stac_url, collection or self.collection, patience)
+        retry_policy = RetryPolicy(tries=2, backoff=self.backoff, **bounds)
+        return StacCatalogClient(self.stac_url, collection or self.collection, retry_policy)
 
-    def registry(self) -> Registry:
+    def registry(self) -> RegisteredItems:
         """The register."""
-        return Registry(self.store.store(), self.catalog())
+        return RegisteredItems(self.store.store(), self.catalog())

@@ -5,7 +5,7 @@ from pathlib import Path
 from dagster import ConfigurableResource
 from pydantic import Field
 
-from lc_assets.operations.watch import Watch
+from lc_assets.operations.watch import WatchConfig
 
 
 class WatchResource(ConfigurableResource):
@@ -18,6 +18,6 @@ class WatchResource(ConfigurableResource):
         """The file."""
         return Path(self.file)
 
-    def watch(self) -> Watch:
+    def watch(self) -> WatchConfig:
         """What it says now."""
-        return Watch.read(self.path)
+        return WatchConfig.read(self.path)

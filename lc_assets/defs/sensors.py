@@ -19,11 +19,11 @@ from lc_assets.defs.assets import catalog as catalog_asset
 from lc_assets.defs.jobs import classify_scenes
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource, WatchResource
-from lc_assets.operations.discovery import decide, look, without
+from lc_assets.operations.discovery import plan_runs, search_window, without
 from lc_assets.operations.keys import PARTITION_TAG, SCENES
-from lc_assets.operations.records import newest
-from lc_assets.operations.search_cursor import Sweep
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.operations.records import latest_storage_ids
+from lc_assets.operations.search_cursor import SearchCursor
+from lc_assets.sentinel2.search.registry import RegisteredItems
 
 REPLACES_TAG = "lc_assets/replaces"
 """Run tag: the older version of the same acquisition that this run's item takes the place of."""
@@ -49,16 +49,16 @@ def new_sentinel2_items(
 def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: ItemsResource) -> dg.SensorResult:
     watch = watching.watch()
     catalog = items.quick_catalog(watch.collection)
-    registry = Registry(items.store.store(), catalog)
-    before = Sweep.read(context.cursor, watch.digest)
-    seen = look(watch, lambda first, last: watch.query(watching.path, first, last), catalog, before, _now())
+    registry = RegisteredItems(items.store.store(), catalog)
+    before = SearchCursor.read(context.cursor, watch.digest)
+    seen = search_window(watch, lambda first, last: watch.query(watching.path, first, last), catalog, before, _now())
     # All keys are only read where there is something new, which may have relatives among them.
     asked = [*seen.documents, *before.replacing]
     known = set(context.instance.get_existing_dynamic_partitions(SCENES, asked)) if asked else set()
     wanted = _never_run(context.instance, list(seen.documents), known)
     if wanted:
         known = set(context.instance.get_dynamic_partitions(SCENES))
-    decision = decide(
+    decision = plan_runs(
         seen.documents,
         wanted,
         known,
@@ -104,7 +104,7 @@ def _now() -> datetime:
 def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[str]) -> list[str]:
     """Items without a run and without a map; for those without a map runs are looked up. (One that was run and is no
     partition any more was taken out by a person, who is not to be overruled.)"""
-    mapped = newest(instance, catalog_asset.key, [item for item in found if item in known])
+    mapped = latest_storage_ids(instance, catalog_asset.key, [item for item in found if item in known])
     asked = [item for item in found if item not in mapped]
     run: set[str] = set()
     for start in range(0, len(asked), _CHUNK):
@@ -116,7 +116,7 @@ def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[st
 def _replaced(instance: dg.DagsterInstance, replacing: dict[str, str], known: set[str]) -> list[str]:
     """Old versions whose time has come: the new one is classified, and no run uses the old one."""
     here = [old for old in replacing if old in known]
-    mapped = newest(instance, catalog_asset.key, [replacing[old] for old in here])
+    mapped = latest_storage_ids(instance, catalog_asset.key, [replacing[old] for old in here])
     done = [old for old in here if replacing[old] in mapped]
     unfinished = [*NOT_FINISHED_STATUSES]
     return [

@@ -11,8 +11,8 @@ import numpy as np
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
 from lc_assets.inference.dense.evaluators import BATCH
-from lc_assets.inference.dense.form import DenseForm, window_means
-from lc_assets.inference.dense.scaling import normalised
+from lc_assets.inference.dense.form import FullyConvSplit, window_means
+from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.synthetic_ground import synthetic_block
 
 TOLERANCE = 0.05
@@ -33,7 +33,7 @@ class WrongBfloat16(Exception):
 
 
 def compare_bfloat16(
-    contract: ModelContract, exact: Predict, fast: Predict, form: DenseForm | None, passes: DensePasses | None
+    contract: ModelContract, exact: Predict, fast: Predict, form: FullyConvSplit | None, passes: DensePasses | None
 ) -> str:
     """Compare both ways to run a model in bfloat16 with float32, on synthetic ground.
 
@@ -53,7 +53,7 @@ def compare_bfloat16(
     step = -(-chip // stride) * stride
     per_side = min(max(_MOST_PIXELS // step, 2), _MOST_PER_SIDE)
     dn, usable = synthetic_block(contract.band_indices, per_side, step)
-    pixels = normalised(contract, dn.transpose(1, 2, 0), usable)
+    pixels = normalize_input(contract, dn.transpose(1, 2, 0), usable)
     corners = [(row * step, column * step) for row in range(per_side) for column in range(per_side)]
     chips = np.stack([pixels[row : row + chip, column : column + chip] for row, column in corners])
     expected = batched(exact, chips, BATCH)

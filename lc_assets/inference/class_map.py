@@ -16,7 +16,7 @@ from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.cog import class_cog, confidence_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.writer import RasterWriter, side_by_side
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.store.paths import StorePath, gdal_path
 
 
 @dataclass(frozen=True)
@@ -32,23 +32,23 @@ class ClassMap:
     """
 
     item: str
-    path: Place
-    confidence: Place
+    path: StorePath
+    confidence: StorePath
     grid: Grid
     pixels: np.ndarray
     tags: dict[str, str]
 
     @classmethod
-    def open(cls, path: Place, confidence: Place, item: str) -> ClassMap:
+    def open(cls, path: StorePath, confidence: StorePath, item: str) -> ClassMap:
         """Read a class map's own description.
 
         Raises:
             StoreError: it is not there, or it is another item's.
         """
         try:
-            with rasterio.open(gdal_name(path)) as dataset:
+            with rasterio.open(gdal_path(path)) as dataset:
                 tags = dataset.tags()
-                with rasterio.open(gdal_name(confidence)) as beside:
+                with rasterio.open(gdal_path(confidence)) as beside:
                     complete = tags.get("ITEM_ID") == beside.tags().get("ITEM_ID") == item
                 if not complete or beside.shape != dataset.shape:
                     raise StoreError(

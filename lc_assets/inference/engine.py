@@ -23,7 +23,7 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
 from lc_assets.inference.dense.check import CHECKED_WINDOWS, check_dense
 from lc_assets.inference.dense.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
-from lc_assets.inference.dense.form import DenseForm, NotDense, find_dense_form
+from lc_assets.inference.dense.form import FullyConvSplit, NotFullyConvolutional, split_fully_convolutional
 from lc_assets.inference.keras_file import DEFAULT_BACKEND, load_keras_model
 from lc_assets.inference.openvino_runtime import cpu_name, has_bfloat16, version
 from lc_assets.sentinel2.bands.stack import Stack
@@ -53,7 +53,7 @@ class Engine:
     backend: str
     precision: str
     predict: Predict
-    form: DenseForm | None = None
+    form: FullyConvSplit | None = None
     passes: DensePasses | None = None
     why_chips: str = ""
     bfloat16: str = ""
@@ -177,10 +177,10 @@ def _in_float32(model: Any, contract: ModelContract, backend: str, predict: Pred
     """The engine in float32; `few` are the chips of `check_dense`, `predict` those of the engine."""
     engine = Engine(contract, backend, "float32", predict)
     try:
-        form = find_dense_form(model)
+        form = split_fully_convolutional(model)
         passes = OpenVinoPasses(contract, form, "float32") if backend == "openvino" else KerasPasses(contract, form)
         check_dense(contract, form, passes, few)
-    except NotDense as error:
+    except NotFullyConvolutional as error:
         return replace(engine, why_chips=str(error))
     except Exception as error:  # a model may be built of anything: what cannot be taken apart is run as it is
         return replace(engine, why_chips=f"it cannot be taken apart ({type(error).__name__}: {first_line(error)})")

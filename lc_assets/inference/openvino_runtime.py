@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 
 Run = Callable[[Sequence[np.ndarray]], np.ndarray]
 """Inputs in the graph's order -> its first output, the caller's own. Any thread may call it."""
@@ -20,7 +20,7 @@ MAX_STREAMS = 4
 
 def streams() -> int:
     """Blocks computed at a time."""
-    return min(cores(), MAX_STREAMS)
+    return min(cpu_count(), MAX_STREAMS)
 
 
 def has_bfloat16() -> bool:
@@ -59,7 +59,7 @@ def compiled(graph: Any, precision: str) -> Run:
         {
             "INFERENCE_PRECISION_HINT": {"float32": "f32", "bfloat16": "bf16"}[precision],
             "NUM_STREAMS": str(streams()),
-            "INFERENCE_NUM_THREADS": cores(),
+            "INFERENCE_NUM_THREADS": cpu_count(),
         },
     )
     requests: SimpleQueue[Any] = SimpleQueue()

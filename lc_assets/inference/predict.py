@@ -8,7 +8,7 @@ import numpy as np
 
 from lc_assets.core.errors import BadModel
 from lc_assets.core.settings import SHIPPED
-from lc_assets.inference.dense.scaling import normalised
+from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.loading import open_model
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.band_table import BAND_NAMES
@@ -47,7 +47,7 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
             remedy=f"give all {len(BAND_NAMES)} bands last, in the order {' '.join(BAND_NAMES)}",
         )
     seen, valid = _filled(chips)
-    return engine.probabilities(normalised(contract, seen[..., list(contract.band_indices)], valid))
+    return engine.probabilities(normalize_input(contract, seen[..., list(contract.band_indices)], valid))
 
 
 def _filled(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

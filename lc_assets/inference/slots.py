@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from lc_assets.core.cpu import positive_setting
 from lc_assets.core.errors import StoreError
-from lc_assets.store.scratch import own_folder
+from lc_assets.store.scratch import user_temp_dir
 
 _POLL_SECONDS = 0.2
 
@@ -62,7 +62,7 @@ def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[Fi
 
 def _folder() -> Path:
     try:
-        return own_folder("lc_assets-slots")
+        return user_temp_dir("lc_assets-slots")
     except PermissionError as error:
         raise StoreError(
             f"{error.filename} is not this user's own folder", remedy="remove it, or set TMPDIR to another place"

@@ -18,13 +18,13 @@ from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, alone
 from lc_assets.sentinel2.bands.stack import STACK_COG, STACK_VRT
 from lc_assets.store.atomic import ABANDONED_SECONDS, is_abandoned
 from lc_assets.store.ids import checked_id
-from lc_assets.store.layout import SceneFolder, Store
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.lease import SECONDS
-from lc_assets.store.paths import Place, files_below, files_in, remove_tree
-from lc_assets.store.scratch import work_folder
+from lc_assets.store.paths import StorePath, list_files, remove_tree, walk_files
+from lc_assets.store.scratch import scratch_dir
 
 
-class Keep(str, Enum):
+class RetentionPolicy(str, Enum):
     """Which intermediates of a finished scene stay."""
 
     RAW = "raw"
@@ -36,7 +36,7 @@ class Keep(str, Enum):
 
 
 @dataclass
-class Amount:
+class Usage:
     """What is, or was, removed: files, and their bytes, in so many scenes or folders."""
 
     places: int = 0
@@ -50,7 +50,7 @@ class Amount:
 
 
 @dataclass
-class Plan:
+class CleanupPlan:
     """What the store would lose.
 
     Attributes:
@@ -60,14 +60,16 @@ class Plan:
         virtual: scenes that keep their raw bands because a virtual stack reads from them.
     """
 
-    intermediates: Amount = field(default_factory=Amount)
-    left_overs: Amount = field(default_factory=Amount)
+    intermediates: Usage = field(default_factory=Usage)
+    left_overs: Usage = field(default_factory=Usage)
     items: list[str] = field(default_factory=list)
     stages: list[Path] = field(default_factory=list)
     virtual: int = 0
 
 
-def plan_store(store: Store, finished: Set[str], gone: Set[str], busy: Set[str], keep: Keep | None) -> Plan:
+def plan_store(
+    store: Store, finished: Set[str], gone: Set[str], busy: Set[str], keep: RetentionPolicy | None
+) -> CleanupPlan:
     """Look what may be removed.
 
     Args:
@@ -80,7 +82,7 @@ def plan_store(store: Store, finished: Set[str], gone: Set[str], busy: Set[str],
     Raises:
         StoreError: the store cannot be read.
     """
-    plan = Plan()
+    plan = CleanupPlan()
     with _told(store):
         started = set(_fetched(store))
         for item in sorted((finished if keep else set()) | started):
@@ -88,7 +90,7 @@ def plan_store(store: Store, finished: Set[str], gone: Set[str], busy: Set[str],
                 continue
             folder = store.scene(item)
             ours = _intermediates(folder, keep) if keep and item in finished else []
-            plan.virtual += keep is Keep.STACK and item in finished and _is_virtual(folder)
+            plan.virtual += keep is RetentionPolicy.STACK and item in finished and _is_virtual(folder)
             left = _incoming(folder, is_over=item in finished or item in gone) if item in started else []
             plan.intermediates.add(len(ours), sum(size for _, size in ours))
             plan.left_overs.add(len(left), sum(size for _, size in left))
@@ -96,20 +98,20 @@ def plan_store(store: Store, finished: Set[str], gone: Set[str], busy: Set[str],
                 plan.items.append(item)
         for stage in _stages(store):
             plan.stages.append(stage)
-            sizes = [size for _, size in files_below(stage)]
+            sizes = [size for _, size in walk_files(stage)]
             plan.left_overs.add(max(1, len(sizes)), sum(sizes))
     return plan
 
 
 def remove(
-    folder: SceneFolder,
-    keep: Keep | None,
+    folder: SceneLayout,
+    keep: RetentionPolicy | None,
     *,
     finished: bool,
     gone: bool,
     is_busy: Callable[[str], bool],
     lease_seconds: float = SECONDS,
-) -> tuple[Amount, Amount] | None:
+) -> tuple[Usage, Usage] | None:
     """Remove a scene's intermediates (if it is finished) and left-overs: how much of each; None if it is in use, by
     now.
 
@@ -136,73 +138,75 @@ def remove(
         files = _intermediates(folder, keep) if keep and finished else []
         for place, _ in files:
             place.unlink(missing_ok=True)
-        if files and keep in (Keep.RAW, Keep.NONE):
+        if files and keep in (RetentionPolicy.RAW, RetentionPolicy.NONE):
             remove_tree(folder.resampled_stack)
         left = _incoming(folder, is_over=finished or gone)
         if left:
             remove_tree(folder.incoming)
-    gone_files, left_files = Amount(), Amount()
+    gone_files, left_files = Usage(), Usage()
     gone_files.add(len(files), sum(size for _, size in files))
     left_files.add(len(left), sum(size for _, size in left))
     return gone_files, left_files
 
 
-def remove_stage(stage: Path) -> Amount:
+def remove_stage(stage: Path) -> Usage:
     """Remove the folder of a dead staging.
 
     Raises:
         StoreError: it cannot be removed.
     """
-    amount = Amount()
+    amount = Usage()
     with _told(stage):
         if is_abandoned(stage):
-            sizes = [size for _, size in files_below(stage)]
+            sizes = [size for _, size in walk_files(stage)]
             remove_tree(stage)
             amount.add(max(1, len(sizes)), sum(sizes))
     return amount
 
 
-def is_finished(folder: SceneFolder) -> bool:
+def is_finished(folder: SceneLayout) -> bool:
     """Whether the products are in the store, whatever Dagster says."""
-    return {folder.classified.name, folder.catalog.name} <= files_in(folder.folder).keys()
+    return {folder.classified.name, folder.catalog.name} <= list_files(folder.folder).keys()
 
 
-def _intermediates(folder: SceneFolder, keep: Keep | None) -> list[tuple[Place, int]]:
+def _intermediates(folder: SceneLayout, keep: RetentionPolicy | None) -> list[tuple[StorePath, int]]:
     """(file, bytes), in the order of removal: what says that a folder is complete is the first of it."""
     if keep is None or not is_finished(folder):
         return []
-    found: list[tuple[Place, int]] = []
-    if keep in (Keep.RAW, Keep.NONE):
-        files = sorted(files_below(folder.resampled_stack), key=lambda file: str(file[0]))
+    found: list[tuple[StorePath, int]] = []
+    if keep in (RetentionPolicy.RAW, RetentionPolicy.NONE):
+        files = sorted(walk_files(folder.resampled_stack), key=lambda file: str(file[0]))
         found += sorted(files, key=lambda file: file[0].name not in (STACK_VRT, STACK_COG))
-    if keep is Keep.NONE or (keep is Keep.STACK and STACK_COG in files_in(folder.resampled_stack)):
-        files = sorted(files_below(folder.raw_bands), key=lambda file: str(file[0]))
+    if keep is RetentionPolicy.NONE or (
+        keep is RetentionPolicy.STACK and STACK_COG in list_files(folder.resampled_stack)
+    ):
+        files = sorted(walk_files(folder.raw_bands), key=lambda file: str(file[0]))
         # The item stays: what the written STAC item was made from.
         raw = [file for file in files if file[0] != folder.raw_bands / ITEM]
         found += sorted(raw, key=lambda file: file[0].name != MANIFEST)
     return found
 
 
-def _is_virtual(folder: SceneFolder) -> bool:
-    return STACK_COG not in files_in(folder.resampled_stack) and MANIFEST in files_in(folder.raw_bands)
+def _is_virtual(folder: SceneLayout) -> bool:
+    return STACK_COG not in list_files(folder.resampled_stack) and MANIFEST in list_files(folder.raw_bands)
 
 
-def _incoming(folder: SceneFolder, *, is_over: bool) -> list[tuple[Place, int]]:
+def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, int]]:
     """What a fetch has left, unless the next attempt may go on from there."""
     if not folder.incoming.is_dir() or not (is_over or _is_old(folder.incoming)):
         return []
-    return list(files_below(folder.incoming)) or [(folder.incoming, 0)]
+    return list(walk_files(folder.incoming)) or [(folder.incoming, 0)]
 
 
 def _fetched(store: Store) -> Iterator[str]:
     """Scenes with something on its way. It lies on this machine, also where the store does not."""
-    for incoming in (work_folder(store.root) / "scenes").glob("*/.raw_bands.incoming"):
+    for incoming in (scratch_dir(store.root) / "scenes").glob("*/.raw_bands.incoming"):
         with suppress(BadReference):  # not one of ours
             yield checked_id(incoming.parent.name)
 
 
 def _stages(store: Store) -> Iterator[Path]:
-    root = work_folder(store.root)
+    root = scratch_dir(store.root)
     for pattern in (".*.part", "models/.*.part", "scenes/.*.part", "scenes/*/.*.part", "scenes/*/agreement/.*.part"):
         yield from (stage for stage in sorted(root.glob(pattern)) if is_abandoned(stage))
 
@@ -214,13 +218,13 @@ def _is_old(place: Path) -> bool:
 
 
 @contextmanager
-def _told(what: Store | SceneFolder | Path) -> Iterator[None]:
+def _told(what: Store | SceneLayout | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = what.root if isinstance(what, Store) else what.folder if isinstance(what, SceneFolder) else what
+        where = what.root if isinstance(what, Store) else what.folder if isinstance(what, SceneLayout) else what
         raise StoreError(
             f"{error.filename or where} cannot be looked at or removed ({error.strerror or error})",
-            item=what.item if isinstance(what, SceneFolder) else None,
+            item=what.item if isinstance(what, SceneLayout) else None,
             remedy="check the permissions there, then run it again: it goes on with what is left",
         ) from None

@@ -18,7 +18,7 @@ from lc_assets.core.errors import StoreError
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
 
-def ensure_home(store: Path | str) -> Path:
+def ensure_dagster_home(store: Path | str) -> Path:
     """Set DAGSTER_HOME (default `./.dagster`), create it if need be, and return it.
 
     Args:

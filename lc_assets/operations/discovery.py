@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, Sweep
-from lc_assets.operations.watch import Reprocessed, Watch
-from lc_assets.sentinel2.acquisition import family, is_newer_version, is_older_version
+from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, SearchCursor
+from lc_assets.operations.watch import ReprocessingPolicy, WatchConfig
+from lc_assets.sentinel2.acquisition import acquisition_prefix, is_newer_version, is_older_version
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.sentinel2.search.registry import Registry
+from lc_assets.sentinel2.search.registry import RegisteredItems
 
 SECONDS = 20.0
 """No further search is begun after so long: a tick that takes a minute is cut off by Dagster."""
@@ -28,16 +28,16 @@ Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Seen:
+class SearchResult:
     """What one look at the catalog gave: items by id, and the position afterwards."""
 
     documents: dict[str, Document]
-    sweep: Sweep
+    sweep: SearchCursor
     words: str
 
 
 @dataclass
-class Decision:
+class RunPlan:
     """What is to be done.
 
     Attributes:
@@ -53,9 +53,13 @@ class Decision:
     more: bool = False
 
 
-def look(
-    watch: Watch, query: Callable[[datetime, datetime], Any], catalog: Catalog, sweep: Sweep, now: datetime
-) -> Seen:
+def search_window(
+    watch: WatchConfig,
+    query: Callable[[datetime, datetime], Any],
+    catalog: StacCatalogClient,
+    sweep: SearchCursor,
+    now: datetime,
+) -> SearchResult:
     """Search the last days, and the next stretch of the sweep.
 
     Args:
@@ -71,7 +75,7 @@ def look(
     started = time.monotonic()
     begin, end = watch.span(now)
     if begin >= end:
-        return Seen({}, sweep, f"the watched time begins at {begin:%Y-%m-%d}")
+        return SearchResult({}, sweep, f"the watched time begins at {begin:%Y-%m-%d}")
     recent = max(begin, end - timedelta(days=watch.recent_days))
     documents: dict[str, Document] = {}
     if watch.recent_days:
@@ -79,17 +83,17 @@ def look(
     stretch = sweep.stretch(begin, end)
     words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {len(documents)} items"
     if time.monotonic() - started > SECONDS:
-        return Seen(documents, sweep, f"{words}; the API was too slow to look further")
+        return SearchResult(documents, sweep, f"{words}; the API was too slow to look further")
     older: dict[str, Document] = {}
     # The shortest stretch is looked at as a whole: it cannot be parted.
     complete = _gather(catalog, query(*stretch), older, MANY if sweep.days > LEAST_DAYS else None)
     words += f"; at {stretch[0]:%Y-%m-%d %H:%M} to {stretch[1]:%Y-%m-%d %H:%M}: {len(older)}"
     documents |= older
     # A stretch that is too full is looked at in parts; what was seen of it is none the less there.
-    return Seen(documents, sweep.after(stretch, len(older), end) if complete else sweep.shorter(), words)
+    return SearchResult(documents, sweep.after(stretch, len(older), end) if complete else sweep.shorter(), words)
 
 
-def _gather(catalog: Catalog, query: Query, into: dict[str, Document], most: int | None) -> bool:
+def _gather(catalog: StacCatalogClient, query: Query, into: dict[str, Document], most: int | None) -> bool:
     """Add what a search finds, `most` and a page at most; whether that was all."""
     begun = time.monotonic()
     for page in catalog.search(query):
@@ -105,15 +109,15 @@ def _gather(catalog: Catalog, query: Query, into: dict[str, Document], most: int
     return True
 
 
-def decide(
+def plan_runs(
     documents: dict[str, Document],
     wanted: Sequence[str],
     known: Set[str],
     *,
-    rule: Reprocessed,
+    rule: ReprocessingPolicy,
     most: int,
-    registry: Registry,
-) -> Decision:
+    registry: RegisteredItems,
+) -> RunPlan:
     """Which of the wanted items are run.
 
     Args:
@@ -124,7 +128,7 @@ def decide(
         most: no more than so many.
         registry: where known items are found.
     """
-    decision = Decision()
+    decision = RunPlan()
     # What cannot be used must not stand in the way of another version that can.
     usable: dict[str, Scene] = {}
     for item in wanted:
@@ -136,12 +140,12 @@ def decide(
     relatives = _relatives(list(usable), known, documents, registry)
     for item in sorted(usable, key=lambda item: str((documents[item].get("properties") or {}).get("datetime"))):
         document = documents[item]
-        others = [other for other in relatives.get(family(item) or "", ()) if other.get("id") != item]
+        others = [other for other in relatives.get(acquisition_prefix(item) or "", ()) if other.get("id") != item]
         newer = [str(other["id"]) for other in others if is_newer_version(other, document)]
-        if rule is Reprocessed.REPLACE and newer:
+        if rule is ReprocessingPolicy.REPLACE and newer:
             decision.skipped[item] = f"{newer[0]} is a newer version of it"
             continue
-        if rule is Reprocessed.FIRST:
+        if rule is ReprocessingPolicy.FIRST:
             older = [str(other["id"]) for other in others if is_older_version(other, document)]
             if _came_first(older, newer, known, list(usable)):
                 decision.skipped[item] = f"{(older + newer)[0]} is another version of it, and came first"
@@ -150,7 +154,7 @@ def decide(
             decision.more = True
             break
         decision.run.append(usable[item])
-        if rule is Reprocessed.REPLACE:
+        if rule is ReprocessingPolicy.REPLACE:
             older = [str(other["id"]) for other in others if is_newer_version(document, other)]
             decision.replacing |= dict.fromkeys((other for other in older if other in known), item)
     return decision
@@ -162,18 +166,18 @@ def _came_first(older: list[str], newer: list[str], known: Set[str], wanted: Seq
 
 
 def _relatives(
-    wanted: Sequence[str], known: Set[str], documents: dict[str, Document], registry: Registry
+    wanted: Sequence[str], known: Set[str], documents: dict[str, Document], registry: RegisteredItems
 ) -> dict[str, list[Document]]:
     """Family -> items of it, of the families that are wanted: those that are known, and those that have come."""
-    families = {name for item in wanted if (name := family(item))}
+    families = {name for item in wanted if (name := acquisition_prefix(item))}
     found: dict[str, dict[str, Document]] = defaultdict(dict)
     for item in documents:
-        if (name := family(item)) in families and name:
+        if (name := acquisition_prefix(item)) in families and name:
             found[name][item] = documents[item]
     # Most ids differ in their first characters: the families' beginnings sort out nearly all of 100,000 keys at once.
     heads = tuple({name[:4] for name in families})
     for item in known if families else ():
-        name = family(item) if item.startswith(heads) else None
+        name = acquisition_prefix(item) if item.startswith(heads) else None
         if name in families and name and item not in found[name] and registry.store.registered(item).exists():
             try:
                 found[name][item] = registry.find(item).document
@@ -182,7 +186,7 @@ def _relatives(
     return {name: list(items.values()) for name, items in found.items()}
 
 
-def without(sweep: Sweep, gone: Iterable[str], known: Set[str]) -> Sweep:
+def without(sweep: SearchCursor, gone: Iterable[str], known: Set[str]) -> SearchCursor:
     """The position without old versions that are gone."""
     left = {old: new for old, new in sweep.replacing.items() if old in known and old not in set(gone)}
     return replace(sweep, replacing=left)

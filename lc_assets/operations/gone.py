@@ -11,10 +11,10 @@ from urllib.parse import quote
 
 from lc_assets.core.errors import BadReference, LandCoverError
 from lc_assets.core.urls import is_remote
-from lc_assets.remote.stac_api import Api
-from lc_assets.sentinel2.item.providers import CatalogKind
+from lc_assets.remote.stac_api import StacApi
+from lc_assets.sentinel2.item.providers import Provider
 from lc_assets.sentinel2.item.scene import local_path, parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.layout import Store
 
@@ -37,11 +37,11 @@ class ByIds(Query):
         """One search."""
         return [self]
 
-    def parameters(self, kind: CatalogKind) -> dict[str, Any]:
+    def parameters(self, kind: Provider) -> dict[str, Any]:
         """As pystac-client's `ItemSearch` takes them."""
         return {"ids": list(self.ids)}
 
-    def wants(self, item: dict[str, Any], kind: CatalogKind) -> bool:
+    def wants(self, item: dict[str, Any], kind: Provider) -> bool:
         """Whether it was asked for."""
         return item["id"] in self.ids
 
@@ -60,7 +60,7 @@ class Gone:
     elsewhere: int = 0
 
 
-def gone_items(catalog: Catalog, store: Store, items: Sequence[str]) -> Gone:
+def gone_items(catalog: StacCatalogClient, store: Store, items: Sequence[str]) -> Gone:
     """Ask the catalog for items, in batches; what it does not give is looked at one by one.
 
     Raises:
@@ -85,7 +85,7 @@ def gone_items(catalog: Catalog, store: Store, items: Sequence[str]) -> Gone:
     return found
 
 
-def _present(catalog: Catalog, items: Sequence[str]) -> set[str]:
+def _present(catalog: StacCatalogClient, items: Sequence[str]) -> set[str]:
     there: set[str] = set()
     for number, page in enumerate(catalog.search(ByIds(ids=tuple(items)))):
         there |= {str(item["id"]) for item in page}
@@ -98,11 +98,11 @@ def _present(catalog: Catalog, items: Sequence[str]) -> set[str]:
     return there
 
 
-def _check_collection(catalog: Catalog) -> None:
+def _check_collection(catalog: StacCatalogClient) -> None:
     """One that has none of them may be the wrong one."""
     url = f"{catalog.url.rstrip('/')}/collections/{quote(catalog.collection)}"
     try:
-        Api(catalog.url, catalog.patience).document(url)
+        StacApi(catalog.url, catalog.retry_policy).document(url)
     except BadReference as error:
         raise BadReference(
             f"{catalog.url} has none of these items ({error.problem})",
@@ -111,10 +111,10 @@ def _check_collection(catalog: Catalog) -> None:
         ) from None
 
 
-def _is_not_in(catalog: Catalog, item: str) -> bool:
+def _is_not_in(catalog: StacCatalogClient, item: str) -> bool:
     """Asked for by its own address, the catalog says that it has no such item: a search may leave some out."""
     try:
-        Api(catalog.url, catalog.patience).document(catalog.item_url(item), item)
+        StacApi(catalog.url, catalog.retry_policy).document(catalog.item_url(item), item)
     except BadReference as error:
         if error.problem.startswith(_NO_SUCH):
             return True
@@ -122,7 +122,7 @@ def _is_not_in(catalog: Catalog, item: str) -> bool:
     return False
 
 
-def _home(catalog: Catalog, store: Store, item: str) -> str | None:
+def _home(catalog: StacCatalogClient, store: Store, item: str) -> str | None:
     """`catalog` where an item is that catalog's; `gone` or `here` where it was made of local files; None if it is
     somebody else's, or cannot be told."""
     try:

@@ -43,7 +43,7 @@ def code_identity() -> str:
     return f"{release}-{digest.hexdigest()[:12]}"
 
 
-def check_pins(tags: Mapping[str, str], fingerprint: str | None, item: str, asset: str) -> None:
+def ensure_same_code_and_model(tags: Mapping[str, str], fingerprint: str | None, item: str, asset: str) -> None:
     """Refuse a run that was queued for other code or another model than this process has.
 
     Args:

@@ -28,7 +28,7 @@ _NONE = ""
 """A map without a code version."""
 
 
-def newest(
+def latest_storage_ids(
     instance: dg.DagsterInstance,
     asset: dg.AssetKey,
     items: Collection[str] | None = None,
@@ -48,10 +48,10 @@ def code_versions(
     instance: dg.DagsterInstance, asset: dg.AssetKey, items: Collection[str] | None = None
 ) -> dict[str, str]:
     """Item -> code version of its newest materialisation ("" is none), of those that have one."""
-    records = newest(instance, asset, items)
+    records = latest_storage_ids(instance, asset, items)
     remembered = _remembered(instance, asset)
     # Asked before the records are read: one that is replaced in between is remembered by a maker that it has no more.
-    makers = _makers(instance, sorted(records.values()))
+    makers = _producing_runs(instance, sorted(records.values()))
     known = {of: remembered[of][1] for of, maker in makers.items() if of in remembered and remembered[of][0] == maker}
     unread = sorted(record for record in records.values() if record not in known)
     for start in range(0, len(unread), PAGE):
@@ -63,7 +63,7 @@ def code_versions(
     return {item: known[record] for item, record in records.items() if record in known}
 
 
-def _makers(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
+def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
     """Record -> mark of the run that made it, or of its time where no run did; by a query of ours, without the events.
     Nothing with a storage that is not Dagster's own, whose records are read each time."""
     storage = instance.event_log_storage

@@ -19,7 +19,7 @@ from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from lc_assets.operations.keys import PARTITION_TAG
-from lc_assets.operations.records import newest
+from lc_assets.operations.records import latest_storage_ids
 from lc_assets.operations.status import waiting_items
 
 BACKFILL_TAG = "dagster/backfill"
@@ -28,7 +28,7 @@ _PAGE = 500
 
 
 @dataclass
-class OldRuns:
+class ExpiredRuns:
     """Finished runs that are older than a limit.
 
     Attributes:
@@ -68,9 +68,9 @@ class InUse:
         return self._waiting
 
 
-def old_runs(instance: dg.DagsterInstance, before: datetime) -> OldRuns:
+def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
     """Finished runs that have not changed since a moment (with a zone), apart by what rests on them."""
-    old = OldRuns()
+    old = ExpiredRuns()
     rested_on = _rested_on(instance)
     counted = _backfills(instance)
     seen: set[str] = set()
@@ -116,7 +116,7 @@ def _rested_on(instance: dg.DagsterInstance) -> set[str]:
     """Runs that made what is the newest materialisation of a partition, or of an asset without any."""
     runs: set[str] = set()
     for asset in instance.all_asset_keys():
-        records = sorted(newest(instance, asset).values())
+        records = sorted(latest_storage_ids(instance, asset).values())
         for start in range(0, len(records), _PAGE):
             runs |= _makers(instance, records[start : start + _PAGE])
     for record in instance.get_asset_records():

@@ -24,7 +24,7 @@ _RUN_AGAIN = "it was interrupted -> run it again"
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """What became of one scene.
 
     Attributes:
@@ -64,7 +64,7 @@ def run_scene(
     verbose: bool = False,
     on_asset: Callable[[str], None] = lambda name: None,
     job: str = CLASSIFY,
-) -> Outcome:
+) -> RunResult:
     """Materialise the assets of a job for one partition in this process; by default, those of a scene. A failure is an
     outcome, not an exception."""
     work = definitions.resolve_job_def(job)
@@ -92,10 +92,10 @@ def run_scene(
         for check in result.get_asset_check_evaluations()
         if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
     ]
-    return Outcome(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
+    return RunResult(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
 
 
-def heal(instance: DagsterInstance) -> int:
+def fail_orphaned_runs(instance: DagsterInstance) -> int:
     """Mark runs of dead `lc-assets` processes on this host as failed, so that none stays "started" for ever; how
     many."""
     healed = 0

@@ -20,7 +20,7 @@ FEW, MANY = 200, 1000
 
 
 @dataclass(frozen=True)
-class Sweep:
+class SearchCursor:
     """A position.
 
     Attributes:
@@ -38,7 +38,7 @@ class Sweep:
     replacing: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, cursor: str | None, watch: str) -> Sweep:
+    def read(cls, cursor: str | None, watch: str) -> SearchCursor:
         """The position that a cursor holds; the beginning if it is none, or of another watch (what is being replaced
         stays)."""
         try:
@@ -61,14 +61,14 @@ class Sweep:
             first = begin
         return first, min(first + timedelta(days=self.days), end)
 
-    def after(self, stretch: tuple[datetime, datetime], items: int, end: datetime) -> Sweep:
+    def after(self, stretch: tuple[datetime, datetime], items: int, end: datetime) -> SearchCursor:
         """The position after a stretch that was looked through to its end."""
         days = min(self.days * 2, MOST_DAYS) if items < FEW else self.days
         if stretch[1] >= end:
             return replace(self, at=None, days=days, rounds=self.rounds + 1)
         return replace(self, at=_days(stretch[1]), days=days)
 
-    def shorter(self) -> Sweep:
+    def shorter(self) -> SearchCursor:
         """The same position with a shorter stretch: this one has too many items for one look."""
         return replace(self, days=max(self.days / 2, LEAST_DAYS))
 

@@ -17,13 +17,13 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENES
-from lc_assets.operations.records import code_versions, newest
+from lc_assets.operations.records import code_versions, latest_storage_ids
 
 _CHUNK = 500
 """Runs or records asked for at a time."""
 
 
-class Standing(Enum):
+class SceneStatus(Enum):
     """How a scene stands. The values are what a person reads."""
 
     NEW = "new"
@@ -39,13 +39,13 @@ class Standing(Enum):
     DONE = "done"
 
 
-TO_DO = (Standing.NEW, Standing.MISSING, Standing.FAILED, Standing.STALE)
+NEEDS_RUN = (SceneStatus.NEW, SceneStatus.MISSING, SceneStatus.FAILED, SceneStatus.STALE)
 """What a backfill takes when it is not told otherwise."""
 
 
-def standings(
+def scene_statuses(
     instance: dg.DagsterInstance, definitions: dg.Definitions, items: Iterable[str] | None = None
-) -> dict[str, Standing]:
+) -> dict[str, SceneStatus]:
     """How scenes stand.
 
     Args:
@@ -60,21 +60,21 @@ def standings(
         registered = instance.get_existing_dynamic_partitions(SCENES, asked)
         known = [item for item in asked if item in registered]
     here = set(known)
-    mapped = newest(instance, CATALOG, known)
+    mapped = latest_storage_ids(instance, CATALOG, known)
     failed = _failed(instance, known, mapped)
     outdated = _outdated(instance, definitions, known)
     waiting = waiting_items(instance, definitions) if known else set()
 
-    def stands(item: str) -> Standing:
+    def stands(item: str) -> SceneStatus:
         if item not in here:
-            return Standing.NEW
+            return SceneStatus.NEW
         if item in waiting:
-            return Standing.WAITING
+            return SceneStatus.WAITING
         if item in failed:
-            return Standing.FAILED
+            return SceneStatus.FAILED
         if item in outdated:
-            return Standing.STALE
-        return Standing.DONE if item in mapped else Standing.MISSING
+            return SceneStatus.STALE
+        return SceneStatus.DONE if item in mapped else SceneStatus.MISSING
 
     return {item: stands(item) for item in asked}
 
@@ -105,7 +105,7 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
 
 def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int]) -> set[str]:
     """Items whose last run that was to make the catalog failed before it did. (One that was cancelled did not fail.)"""
-    planned = newest(instance, CATALOG, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+    planned = latest_storage_ids(instance, CATALOG, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     missed = {record: item for item, record in planned.items() if record > mapped.get(item, 0)}
     runs: dict[str, list[str]] = defaultdict(list)  # one of a backfill by hand may be for several scenes
     records = sorted(missed)

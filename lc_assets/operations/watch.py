@@ -6,7 +6,7 @@ from: 2024-01-01                   first day of acquisition; default: 60 days ag
 to: 2024-12-31                     last day; default: open
 max_cloud: 40                      percent; default: no limit
 max_nodata: 80
-reprocessed: replace               or keep, or first: see `Reprocessed`
+reprocessed: replace               or keep, or first: see `ReprocessingPolicy`
 recent_days: 10                    looked at on every tick; older days in turn
 runs_per_tick: 50
 """
@@ -27,7 +27,7 @@ from lc_assets.sentinel2.search.area import geometry_of
 from lc_assets.sentinel2.search.query import Query
 
 
-class Reprocessed(str, Enum):
+class ReprocessingPolicy(str, Enum):
     """What becomes of a newer version of an acquisition that is known already."""
 
     REPLACE = "replace"
@@ -38,7 +38,7 @@ class Reprocessed(str, Enum):
     """The version that came first stays the only one."""
 
 
-class Watch(BaseModel):
+class WatchConfig(BaseModel):
     """A watch; see the module for its fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -51,12 +51,12 @@ class Watch(BaseModel):
     to: date | None = None
     max_cloud: float | None = None
     max_nodata: float | None = None
-    reprocessed: Reprocessed = Reprocessed.REPLACE
+    reprocessed: ReprocessingPolicy = ReprocessingPolicy.REPLACE
     recent_days: float = Field(default=10, ge=0, le=366)
     runs_per_tick: int = Field(default=50, ge=1, le=1000)
 
     @classmethod
-    def read(cls, path: Path) -> Watch:
+    def read(cls, path: Path) -> WatchConfig:
         """Read a file.
 
         Raises:

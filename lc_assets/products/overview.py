@@ -16,8 +16,8 @@ from rasterio.windows import Window
 
 from lc_assets.core.errors import StoreError
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.mode import modal
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.raster.mode import mode_nxn
+from lc_assets.store.paths import StorePath, gdal_path
 
 MAX_SIDE = 1536
 """Default longest side of an overview, in pixels: a full tile becomes 1373 x 1373 at 80 m."""
@@ -45,7 +45,7 @@ class OverviewPlan:
     """
 
     item: str
-    source: Place
+    source: StorePath
     source_grid: Grid
     pixels: np.ndarray
     tags: dict[str, str]
@@ -59,9 +59,9 @@ class OverviewPlan:
     def blocks(self) -> Iterator[tuple[Window, np.ndarray]]:
         """(window in the overview, codes), from top to bottom."""
         rows = max(1, 512 // self.factor) * self.factor
-        with rasterio.open(gdal_name(self.source), OVERVIEW_LEVEL="NONE") as dataset:
+        with rasterio.open(gdal_path(self.source), OVERVIEW_LEVEL="NONE") as dataset:
             for window in self.source_grid.strips(rows):
-                codes = modal(dataset.read(1, window=window), self.factor)
+                codes = mode_nxn(dataset.read(1, window=window), self.factor)
                 yield Window(0, window.row_off // self.factor, codes.shape[1], codes.shape[0]), codes
 
 
@@ -70,19 +70,19 @@ class Overview:
     """A written overview: its raster, its picture with legend, its grid."""
 
     item: str
-    path: Place
-    thumbnail: Place
+    path: StorePath
+    thumbnail: StorePath
     grid: Grid
 
     @classmethod
-    def open(cls, path: Place, thumbnail: Place, item: str) -> Overview:
+    def open(cls, path: StorePath, thumbnail: StorePath, item: str) -> Overview:
         """Read a written overview's grid.
 
         Raises:
             StoreError: it is not there.
         """
         try:
-            with rasterio.open(gdal_name(path)) as dataset:
+            with rasterio.open(gdal_path(path)) as dataset:
                 return cls(item, path, thumbnail, Grid.of(dataset))
         except RasterioIOError:
             raise StoreError(

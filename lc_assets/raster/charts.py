@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lc_assets.raster.render import INK, PAPER, encoded
+from lc_assets.raster.render import BACKGROUND, FOREGROUND, encoded
 
 _FAINT = (214, 214, 220)
 
@@ -34,21 +34,21 @@ def matrix_chart(
     left = int(max(font.getlength(title) for title in titles)) + 24
     cell = _CELL if side is None else min(_CELL, (side - left - 12) // len(titles))
     top, size, inner = left + 24, cell * len(titles), font if cell == _CELL else ImageFont.load_default(10)
-    page = Image.new("RGB", (left + size + 12, top + size + 12), PAPER)
+    page = Image.new("RGB", (left + size + 12, top + size + 12), BACKGROUND)
     draw = ImageDraw.Draw(page)
-    draw.text((8, 8), caption, fill=INK, font=small)
+    draw.text((8, 8), caption, fill=FOREGROUND, font=small)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     for i, title in enumerate(titles):
         y = top + i * cell
-        draw.text((left - 10, y + cell / 2), title, fill=INK, font=font, anchor="rm")
+        draw.text((left - 10, y + cell / 2), title, fill=FOREGROUND, font=font, anchor="rm")
         _upright(page, title, (left + i * cell + cell // 2, top - 8), font)
         for j in range(len(titles)):
             x, share = left + j * cell, float(shares[i, j])
-            tone = (_RIGHT if i == j else _WRONG) * share**0.5 + np.array(PAPER) * (1 - share**0.5)
+            tone = (_RIGHT if i == j else _WRONG) * share**0.5 + np.array(BACKGROUND) * (1 - share**0.5)
             fill = (int(tone[0]), int(tone[1]), int(tone[2]))
             draw.rectangle((x, y, x + cell, y + cell), fill=fill, outline=_FAINT)
             if cells[i][j]:
-                ink = PAPER if share > 0.4 else INK
+                ink = BACKGROUND if share > 0.4 else FOREGROUND
                 draw.text((x + cell / 2, y + cell / 2), cells[i][j], fill=ink, font=inner, anchor="mm")
     return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
@@ -60,4 +60,4 @@ def _upright(
     strip = Image.new("L", (int(font.getlength(text)) + 2, 18))
     ImageDraw.Draw(strip).text((0, 9), text, fill=255, font=font, anchor="lm")
     turned = strip.rotate(90, expand=True)
-    page.paste(INK, (foot[0] - turned.width // 2, foot[1] - turned.height), turned)
+    page.paste(FOREGROUND, (foot[0] - turned.width // 2, foot[1] - turned.height), turned)

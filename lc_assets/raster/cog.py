@@ -20,7 +20,7 @@ from rasterio.io import DatasetWriter
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, colormap
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import with_levels
@@ -163,5 +163,5 @@ def cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str,
         "overview_resampling": overviews,
         "bigtiff": "IF_SAFER",
         # GDAL 3.x's compression threads print "Bad value 11 for ExtraSamples" on a twelve-band file, at random.
-        "num_threads": "1" if predictor == 2 else str(cores()),
+        "num_threads": "1" if predictor == 2 else str(cpu_count()),
     }

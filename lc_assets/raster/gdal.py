@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 
 SETTINGS: dict[str, str] = {
     "GDAL_CACHEMAX": "256",  # MB
@@ -23,5 +23,5 @@ SETTINGS: dict[str, str] = {
 
 def configure() -> None:
     """Apply the settings; called when `lc_assets.raster` is first imported, before any raster is opened."""
-    for name, value in {**SETTINGS, "GDAL_NUM_THREADS": str(cores())}.items():
+    for name, value in {**SETTINGS, "GDAL_NUM_THREADS": str(cpu_count())}.items():
         os.environ.setdefault(name, value)

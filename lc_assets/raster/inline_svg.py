@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from lc_assets.core.landcover import LandCover
-from lc_assets.raster.mode import modal
+from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import class_image, encoded, scale_bar
 
 MOST = 999
@@ -81,7 +81,7 @@ def _most_cells(codes: np.ndarray, room: int, paint: Paint) -> bytes:
         if factor == tried:
             continue
         tried = factor
-        content = encoded(paint(modal(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
+        content = encoded(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
         if len(content) <= room:
             return content
     return _NOTHING

@@ -21,7 +21,7 @@ from lc_assets.raster.grid import Grid
 STRIP_ROWS = 1024
 
 
-def mode_of_four(codes: np.ndarray) -> np.ndarray:
+def mode_2x2(codes: np.ndarray) -> np.ndarray:
     """Halve a raster: the most frequent code of each 2 x 2 pixels.
 
     Args:
@@ -79,11 +79,11 @@ def _halve(source: Path, target: Path, grid: Grid, profile: dict[str, object]) -
     shape = {"width": grid.width, "height": grid.height, "transform": grid.transform}
     with rasterio.open(source) as finer, rasterio.open(target, "w", **{**profile, **shape}) as level:
         for window in Grid.of(finer).strips(STRIP_ROWS):
-            codes = mode_of_four(finer.read(1, window=window))
+            codes = mode_2x2(finer.read(1, window=window))
             level.write(codes, 1, window=Window(0, window.row_off // 2, codes.shape[1], codes.shape[0]))
 
 
-def modal(block: np.ndarray, factor: int) -> np.ndarray:
+def mode_nxn(block: np.ndarray, factor: int) -> np.ndarray:
     """Most frequent code in each `factor` x `factor` cell.
 
     Args:

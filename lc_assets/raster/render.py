@@ -12,12 +12,12 @@ from PIL import Image, ImageDraw, ImageFont
 from rasterio.enums import Resampling
 
 from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.raster.mode import modal
+from lc_assets.raster.mode import mode_nxn
 
 _FONT_SIZE = 13
 _LINE = 20
-INK = (30, 30, 34)
-PAPER = (255, 255, 255)
+FOREGROUND = (30, 30, 34)
+BACKGROUND = (255, 255, 255)
 
 
 def class_image(codes: np.ndarray) -> Image.Image:
@@ -57,13 +57,13 @@ def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], 
     font = ImageFont.load_default(_FONT_SIZE)
     width = int(max((font.getlength(text) for _, text in lines), default=0)) + 44
     height = max(image.height, _LINE * (len(lines) + 2) + 16)
-    page = Image.new("RGB", (image.width + width, height), PAPER)
+    page = Image.new("RGB", (image.width + width, height), BACKGROUND)
     page.paste(image, (0, 0))
     draw = ImageDraw.Draw(page)
     x, y = image.width + 14, 10
     for colour, text in lines:
-        draw.rectangle((x, y + 3, x + 13, y + 15), fill=colour, outline=INK)
-        draw.text((x + 20, y + 1), text, fill=INK, font=font)
+        draw.rectangle((x, y + 3, x + 13, y + 15), fill=colour, outline=FOREGROUND)
+        draw.text((x + 20, y + 1), text, fill=FOREGROUND, font=font)
         y += _LINE
     _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
     return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
@@ -72,8 +72,8 @@ def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], 
 def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, room: int, font: object) -> None:
     length, label = scale_bar(pixel_size, room)
     if length:
-        draw.line((x, y, x + length, y), fill=INK, width=3)
-        draw.text((x, y + 4), label, fill=INK, font=font)  # type: ignore[arg-type]
+        draw.line((x, y, x + length, y), fill=FOREGROUND, width=3)
+        draw.text((x, y + 4), label, fill=FOREGROUND, font=font)  # type: ignore[arg-type]
 
 
 def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
@@ -87,7 +87,7 @@ def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
     return round(metres / pixel_size), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
-def shown_codes(path: str | Path, side: int) -> tuple[np.ndarray, float]:
+def read_codes_for_display(path: str | Path, side: int) -> tuple[np.ndarray, float]:
     """A class raster at no more than `side` pixels (by mode), and the size of the pixels shown in metres.
 
     Small rasters are enlarged by whole steps, so that the picture can be read.
@@ -100,17 +100,17 @@ def shown_codes(path: str | Path, side: int) -> tuple[np.ndarray, float]:
     longest = max(codes.shape)
     if longest > side:
         factor = -(-longest // side)
-        return modal(codes, factor), size * factor
+        return mode_nxn(codes, factor), size * factor
     grow = max(1, side // longest)
     return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
 
 
 def quicklook(bands: tuple[str | Path, str | Path, str | Path], side: int) -> Image.Image:
     """Three band files of one grid as red, green and blue, at no more than `side` pixels."""
-    return photograph(np.stack([reduced(path, side) for path in bands]))
+    return rgb_composite(np.stack([read_decimated(path, side) for path in bands]))
 
 
-def photograph(layers: np.ndarray) -> Image.Image:
+def rgb_composite(layers: np.ndarray) -> Image.Image:
     """Three layers as red, green and blue, stretched so that all but the brightest keep their shades.
 
     Args:
@@ -128,7 +128,7 @@ def photograph(layers: np.ndarray) -> Image.Image:
     return Image.fromarray(page)
 
 
-def reduced(path: str | Path, side: int) -> np.ndarray:
+def read_decimated(path: str | Path, side: int) -> np.ndarray:
     """A raster's first band by nearest neighbour, from its overviews, at no more than `side` pixels."""
     with rasterio.open(path) as dataset:
         scale = max(1.0, max(dataset.shape) / side)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Delay:
+class RetryNotice:
     """What holds a file up: what went wrong, seconds until it is asked for again, which attempt of how many that will
     be."""
 
@@ -18,7 +18,7 @@ class Delay:
     tries: int
 
 
-def told_together(delays: Sequence[Delay]) -> list[str]:
+def format_delays(delays: Sequence[RetryNotice]) -> list[str]:
     """A line for each thing that went wrong: what ails the service ails all files at once."""
     lines = []
     for what in dict.fromkeys(delay.what for delay in delays):

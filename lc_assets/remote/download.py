@@ -19,13 +19,21 @@ from typing import Any, NoReturn
 
 from lc_assets.core.checksum import digests
 from lc_assets.core.errors import BadBand, LandCoverError
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote import signing
-from lc_assets.remote.delay import Delay
-from lc_assets.remote.http import Pace, RefusedRedirect, following, kind_of, next_piece, promised_md5, session
-from lc_assets.remote.partial_file import Copy, Landing, Version
+from lc_assets.remote.delay import RetryNotice
+from lc_assets.remote.http import (
+    MinThroughput,
+    RefusedRedirect,
+    describe_error,
+    get_following_redirects,
+    next_piece,
+    promised_md5,
+    session,
+)
+from lc_assets.remote.partial_file import CachedFile, PartialDownload, RemoteVersion
 from lc_assets.remote.retry import PASSING_STATUS, retry_after
-from lc_assets.remote.threads import Interrupted, pause
+from lc_assets.remote.threads import Cancelled, sleep_or_cancel
 
 CHUNK = 1 << 18
 LARGEST = 8 << 30
@@ -44,7 +52,7 @@ _TOTAL = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 
 
 @dataclass(frozen=True)
-class Arrived:
+class DownloadResult:
     """A complete file.
 
     Attributes:
@@ -77,14 +85,14 @@ class _Setback(Exception):
 
 
 @dataclass
-class Transfer:
+class Download:
     """The transfer of one file.
 
     Attributes:
         href: unsigned URL.
         target: file to make; `<target>.part` and `<target>.part.json` lie beside it meanwhile.
         item, asset: for messages.
-        patience: bounds.
+        retry_policy: bounds.
         stop: ends it soon after it is set.
         size, sha256, md5: what the item promises of the file, where it does (bytes, hex).
         most: bytes that the file cannot have more of.
@@ -98,7 +106,7 @@ class Transfer:
     target: Path
     item: str
     asset: str
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_POLICY
     stop: Event = field(default_factory=Event)
     size: int | None = None
     sha256: str | None = None
@@ -106,16 +114,16 @@ class Transfer:
     most: int = LARGEST
     check: Callable[[Path, bool], None] = lambda path, verified: None
     on_bytes: Callable[[int], None] = lambda count: None
-    tell: Callable[[Delay], None] = lambda delay: None
+    tell: Callable[[RetryNotice], None] = lambda delay: None
 
     def __post_init__(self) -> None:
-        self._landing = Landing(self.target, self.href)
+        self._landing = PartialDownload(self.target, self.href)
         self._received = self._requests = 0
         self._begun = False
         self._renewed = False
         self._damaged = 0
 
-    def run(self, have: Copy | None = None) -> Arrived:
+    def run(self, have: CachedFile | None = None) -> DownloadResult:
         """Fetch it, unless there is a complete copy that the server calls the newest version still.
 
         Args:
@@ -138,14 +146,14 @@ class Transfer:
                     failed = 1 if self._received - before >= WORTH else failed + 1
                     if setback.again:
                         self._landing.drop()
-                    late = time.monotonic() - started > self.patience.seconds
-                    if failed >= self.patience.tries or late:
+                    late = time.monotonic() - started > self.retry_policy.seconds
+                    if failed >= self.retry_policy.tries or late:
                         self._fail(setback.what, started, failed)
-                    seconds = 0.0 if setback.at_once else self.patience.wait(failed, setback.asked)
-                    self.tell(Delay(self.asset, setback.what, seconds, failed + 1, self.patience.tries))
-                pause(seconds, self.stop)
+                    seconds = 0.0 if setback.at_once else self.retry_policy.wait(failed, setback.asked)
+                    self.tell(RetryNotice(self.asset, setback.what, seconds, failed + 1, self.retry_policy.tries))
+                sleep_or_cancel(seconds, self.stop)
 
-    def _attempt(self, connection: Any, have: Copy | None) -> Arrived:
+    def _attempt(self, connection: Any, have: CachedFile | None) -> DownloadResult:
         """One request, and what comes of it.
 
         Raises:
@@ -167,7 +175,7 @@ class Transfer:
             with self._ask(connection, headers) as answer:
                 if answer.status_code == 304 and have and not begun:
                     self._landing.keep(have)
-                    return Arrived(have.size, have.sha256, have.etag, self._received, self._requests, "kept")
+                    return DownloadResult(have.size, have.sha256, have.etag, self._received, self._requests, "kept")
                 if answer.status_code not in (200, 206):
                     self._refused(answer)
                 return self._take(answer, begun)
@@ -182,7 +190,7 @@ class Transfer:
             raise self._bad(f"{self.href} is no usable URL ({type(error).__name__})", "mend the item's href") from None
         except (requests.RequestException, ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError) as error:
             # (Other OSErrors are our own disk's.) `from None`, and no text of the error: it quotes the signed URL.
-            raise _Setback(kind_of(error)) from None
+            raise _Setback(describe_error(error)) from None
 
     def _ask(self, connection: Any, headers: dict[str, str]) -> Any:
         """The answer to a request that is signed now."""
@@ -191,11 +199,11 @@ class Transfer:
             url = signing.signed(href)
             self._requests += 1
             return connection.get(
-                url, headers=headers, stream=True, timeout=self.patience.timeout, allow_redirects=False
+                url, headers=headers, stream=True, timeout=self.retry_policy.timeout, allow_redirects=False
             )
 
         try:
-            return following(get, self.href, self.patience.head + signing.SECONDS)
+            return get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS)
         except RefusedRedirect as refused:
             raise self._bad(f"{self.href} {refused}", "choose another item") from None
 
@@ -219,7 +227,7 @@ class Transfer:
             f"the server answered {status} for {self.href}", "look at the item in its catalog, or choose another one"
         )
 
-    def _take(self, answer: Any, begun: Version | None) -> Arrived:
+    def _take(self, answer: Any, begun: RemoteVersion | None) -> DownloadResult:
         """Write the body behind the part that is there, then hold the whole against what is known of it."""
         begin, total = self._extent(answer, begun)
         etag = answer.headers.get("ETag")
@@ -230,7 +238,7 @@ class Transfer:
         self._write(answer, begin, total)
         return self._whole(etag, md5)
 
-    def _extent(self, answer: Any, begun: Version | None) -> tuple[int, int | None]:
+    def _extent(self, answer: Any, begun: RemoteVersion | None) -> tuple[int, int | None]:
         """(byte at which the body begins, size of the whole file if it is known)."""
         begin, total = 0, _number(answer.headers.get("Content-Length"))
         if answer.status_code == 206:
@@ -251,7 +259,7 @@ class Transfer:
         self._go_on()
         with self._landing.part.open("ab") as part:
             at = begin
-            pace = Pace(self.patience.read, SLOWEST)
+            pace = MinThroughput(self.retry_policy.read, SLOWEST)
             while piece := next_piece(answer, CHUNK):
                 self._go_on()
                 if at == 0 and not any(piece[: len(magic)] == magic[: len(piece)] for magic in _RASTERS):
@@ -269,7 +277,7 @@ class Transfer:
         if total is not None and at != total:
             raise _Setback(f"the answer ended after {at} of {total} bytes")
 
-    def _whole(self, etag: str | None, md5: str | None) -> Arrived:
+    def _whole(self, etag: str | None, md5: str | None) -> DownloadResult:
         """The complete file, held against what is known of it, under its name."""
         sha256, found_md5, size = digests(self._landing.part, with_md5=md5 is not None)
         self._go_on()
@@ -290,7 +298,7 @@ class Transfer:
         self._go_on()
         self._landing.finish(etag, size, sha256)
         origin = "resumed" if self._begun else "downloaded"
-        return Arrived(size, sha256, etag, self._received, self._requests, origin)
+        return DownloadResult(size, sha256, etag, self._received, self._requests, origin)
 
     def _go_on(self) -> None:
         """Whoever was left behind when the work was ended must touch nothing: another attempt may be under way.
@@ -299,7 +307,7 @@ class Transfer:
             Interrupted: the work was ended.
         """
         if self.stop.is_set():
-            raise Interrupted
+            raise Cancelled
 
     def _no_raster(self, kind: str | None) -> _Setback:
         told = (kind or "unknown").split(";")[0][:40]

@@ -16,8 +16,8 @@ from typing import Any
 from urllib.parse import urljoin
 
 from lc_assets.core.errors import without_query
-from lc_assets.remote.ssrf import check_remote
-from lc_assets.remote.threads import in_thread
+from lc_assets.remote.ssrf import check_url_allowed
+from lc_assets.remote.threads import run_in_daemon_thread
 
 _QUERY = re.compile(r"\?[^\s'\"<>]*")
 
@@ -48,7 +48,7 @@ class TooLarge(Exception):
     """An answer that is longer than anything that was meant. The message says than what."""
 
 
-def following(get: Callable[[str], Any], href: str, seconds: float) -> Any:
+def get_following_redirects(get: Callable[[str], Any], href: str, seconds: float) -> Any:
     """The answer to `get(href)`, redirects followed one by one to where the first URL's owner might have pointed
     himself.
 
@@ -65,7 +65,7 @@ def following(get: Callable[[str], Any], href: str, seconds: float) -> Any:
     first = href
     for _ in range(_MOST_REDIRECTS + 1):
         try:
-            answer = in_thread(partial(get, href)).result(timeout=seconds)
+            answer = run_in_daemon_thread(partial(get, href)).result(timeout=seconds)
         except StillRunning:
             raise ConnectionError("ReadTimeout") from None
         except ValueError as error:
@@ -79,7 +79,7 @@ def following(get: Callable[[str], Any], href: str, seconds: float) -> Any:
             href = urljoin(href, answer.headers["Location"])
         except ValueError:
             raise RefusedRedirect("redirects to what is no URL") from None
-        refusal = check_remote(href, first)
+        refusal = check_url_allowed(href, first)
         if refusal:
             raise RefusedRedirect(f"redirects to {without_query(href)[:200]}, which is refused: {refusal}")
     raise RefusedRedirect(f"redirects more than {_MOST_REDIRECTS} times")
@@ -96,7 +96,7 @@ def next_piece(answer: Any, most: int) -> bytes:
         raise ConnectionError(type(error).__name__) from None
 
 
-class Pace:
+class MinThroughput:
     """Watches that bytes keep coming: a time-out alone is met by a byte now and then.
 
     Args:
@@ -119,7 +119,7 @@ class Pace:
         return slow
 
 
-def whole(answer: Any, most: int, seconds: float) -> bytes:
+def read_body(answer: Any, most: int, seconds: float) -> bytes:
     """The whole body of an answer, unpacked where it is gzip or deflate.
 
     Args:
@@ -128,11 +128,11 @@ def whole(answer: Any, most: int, seconds: float) -> bytes:
         seconds: after so many without `SLOWEST` bytes for each it is given up.
 
     Raises:
-        ConnectionError: it broke off, or hardly moves, or cannot be unpacked; see `kind_of`.
+        ConnectionError: it broke off, or hardly moves, or cannot be unpacked; see `describe_error`.
         TooLarge: it has more than `most` bytes.
     """
     pieces: list[bytes] = []
-    size, pace = 0, Pace(seconds, SLOWEST)
+    size, pace = 0, MinThroughput(seconds, SLOWEST)
     while piece := next_piece(answer, _PIECE):  # as it comes: unpacking waits for a whole block
         pieces.append(piece)
         size += len(piece)
@@ -156,8 +156,8 @@ def whole(answer: Any, most: int, seconds: float) -> bytes:
 
 
 def session() -> Any:
-    """A session of `requests` that leaves redirects to `following`. (Told not to follow them, `requests` still reads
-    the whole body of such an answer and parses where it leads.)"""
+    """A session of `requests` that leaves redirects to `get_following_redirects`. (Told not to follow them,
+    `requests` still reads the whole body of such an answer and parses where it leads.)"""
     import requests
 
     class OneStep(requests.Session):
@@ -167,7 +167,7 @@ def session() -> Any:
     return OneStep()
 
 
-def kind_of(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """What went wrong with a connection, in words for a person."""
     names = {type(error).__name__, str(error)}
     if names & {"ReadTimeoutError", "ReadTimeout"}:

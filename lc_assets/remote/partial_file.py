@@ -28,7 +28,7 @@ class File(Readable, Protocol):
 
 
 @dataclass(frozen=True)
-class Copy:
+class CachedFile:
     """A complete copy of a file: where it is, which version the server called it, size in bytes, SHA-256 (hex)."""
 
     path: File
@@ -45,7 +45,7 @@ class Copy:
 
 
 @dataclass(frozen=True)
-class Version:
+class RemoteVersion:
     """The version of the source that a part is of: ETag, size of the whole in bytes, MD5 (hex) if the server gave
     one."""
 
@@ -54,7 +54,7 @@ class Version:
     md5: str | None
 
 
-class Landing:
+class PartialDownload:
     """The place where one file lands.
 
     Args:
@@ -69,12 +69,12 @@ class Landing:
         self._part_note = target.with_name(f"{target.name}.part.json")
         self._note = target.with_name(f"{target.name}.json")
 
-    def begun(self) -> Version | None:
+    def begun(self) -> RemoteVersion | None:
         """The version of the part that is there, if it can be gone on with."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._part_note.read_text(encoding="utf-8"))
             if note["href"] == self.href and note["etag"] and 0 < self.part.stat().st_size <= note["size"]:
-                return Version(note["etag"], note["size"], note["md5"])
+                return RemoteVersion(note["etag"], note["size"], note["md5"])
         return None
 
     def begin(self, etag: str | None, size: int | None, md5: str | None) -> None:
@@ -91,12 +91,12 @@ class Landing:
         self._part_note.unlink(missing_ok=True)
         self.part.unlink(missing_ok=True)
 
-    def left(self) -> Copy | None:
+    def left(self) -> CachedFile | None:
         """The complete copy that an earlier attempt has left."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
             if note["href"] == self.href:
-                return Copy(self.target, note["etag"], note["size"], note["sha256"])
+                return CachedFile(self.target, note["etag"], note["size"], note["sha256"])
         return None
 
     def finish(self, etag: str | None, size: int, sha256: str) -> None:
@@ -106,7 +106,7 @@ class Landing:
         self._part_note.unlink(missing_ok=True)
         self._remember(etag, size, sha256)
 
-    def keep(self, copy: Copy) -> None:
+    def keep(self, copy: CachedFile) -> None:
         """Take a copy that is elsewhere, or here already.
 
         Raises:

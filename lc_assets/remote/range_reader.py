@@ -20,11 +20,11 @@ from itertools import count
 from typing import Any, NoReturn
 
 from lc_assets.core.errors import BadBand
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote import signing
-from lc_assets.remote.http import RefusedRedirect, TooLarge, following, kind_of, session, whole
+from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, retry_after
-from lc_assets.remote.stac_page import Setback
+from lc_assets.remote.stac_page import RetryableError
 
 PIECE = 1 << 19
 """Bytes of one request. A row of blocks of a reference's COG lies in one stretch, some hundred kB to a few MB long."""
@@ -38,14 +38,14 @@ class RemoteFile:
 
     Args:
         href: unsigned URL.
-        patience: bounds of a request.
+        retry_policy: bounds of a request.
 
     Attributes:
         received, requests: bytes that came, and HTTP requests.
     """
 
-    def __init__(self, href: str, patience: Patience = PATIENCE) -> None:
-        self.href, self.patience = href, patience
+    def __init__(self, href: str, retry_policy: RetryPolicy = DEFAULT_POLICY) -> None:
+        self.href, self.retry_policy = href, retry_policy
         self.received = self.requests = 0
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
         self._size: int | None = None
@@ -114,15 +114,15 @@ class RemoteFile:
         for attempt in count(1):
             try:
                 return self._asked(begin)
-            except Setback as setback:
+            except RetryableError as setback:
                 spent = time.monotonic() - started
-                if attempt >= self.patience.tries or spent > self.patience.seconds:
+                if attempt >= self.retry_policy.tries or spent > self.retry_policy.seconds:
                     raise BadBand(
                         f"{self.href} cannot be read: {setback.what} ({attempt} attempts in vain, {spent:.0f} s)",
                         remedy="check the network and the service's status, then run it again",
                         transient=True,
                     ) from None
-                seconds = self.patience.wait(attempt, setback.asked)
+                seconds = self.retry_policy.wait(attempt, setback.asked)
             time.sleep(seconds)
         raise AssertionError  # count() does not end
 
@@ -143,32 +143,32 @@ class RemoteFile:
             url = signing.signed(href)
             self.requests += 1
             return self._session.get(
-                url, headers=headers, stream=True, timeout=self.patience.timeout, allow_redirects=False
+                url, headers=headers, stream=True, timeout=self.retry_policy.timeout, allow_redirects=False
             )
 
         try:
-            with following(get, self.href, self.patience.head + signing.SECONDS) as answer:
+            with get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS) as answer:
                 if answer.status_code != 206:
                     self._refused(answer)
-                content = whole(answer, PIECE, self.patience.read)
+                content = read_body(answer, PIECE, self.retry_policy.read)
         except signing.SigningFault as fault:
             if not fault.transient:
                 self._bad(f"cannot be signed: {fault}", "check PC_SDK_SUBSCRIPTION_KEY, or unset it")
-            raise Setback(str(fault)) from None
+            raise RetryableError(str(fault)) from None
         except RefusedRedirect as refused:
             self._bad(str(refused), "choose another reference")
         except TooLarge:
-            raise Setback("the server sent more than it was asked for") from None
+            raise RetryableError("the server sent more than it was asked for") from None
         except ValueError as error:
             self._bad(f"is no usable URL ({type(error).__name__})", "check its spelling")
         except (requests.RequestException, ConnectionError) as error:  # no text of the error: it quotes the signed URL
-            raise Setback(kind_of(error)) from None
+            raise RetryableError(describe_error(error)) from None
         return self._taken(begin, content, answer.headers)
 
     def _taken(self, begin: int, content: bytes, headers: Any) -> bytes:
         match = _EXTENT.fullmatch(headers.get("Content-Range", ""))
         if not match or int(match[1]) != begin or int(match[2]) - begin + 1 != len(content):
-            raise Setback("the server sent another part of the file than was asked for")
+            raise RetryableError("the server sent another part of the file than was asked for")
         size, etag = int(match[3]), headers.get("ETag")
         if self._size not in (None, size) or (self._etag and etag != self._etag):
             self._changed()
@@ -180,11 +180,11 @@ class RemoteFile:
         status = answer.status_code
         if status in (401, 403):
             signing.forget(self.href)  # an expired token: the next request gets a fresh one
-            raise Setback(f"the server answered {status} (its token has expired, perhaps)")
+            raise RetryableError(f"the server answered {status} (its token has expired, perhaps)")
         if status == 412:
             self._changed()
         if status in PASSING_STATUS or status >= 500:
-            raise Setback(f"the server answered {status}", retry_after(answer.headers))
+            raise RetryableError(f"the server answered {status}", retry_after(answer.headers))
         if status == 200:
             self._bad("lies on a server that sends whole files only", "fetch it and name the file")
         self._bad(f"is not to be had: the server answered {status}", "check the URL, or choose another reference")

@@ -14,7 +14,7 @@ from concurrent.futures import TimeoutError as StillRunning
 from typing import Any
 from urllib.parse import urlsplit
 
-from lc_assets.remote.threads import in_thread
+from lc_assets.remote.threads import run_in_daemon_thread
 
 SECONDS = 30.0
 """The token service is given up on after so long; the next attempt asks anew."""
@@ -82,7 +82,9 @@ def _token(account: str, container: str) -> Any | None:
         if _last_failure and _last_failure[0] >= asked:  # it failed while we waited for our turn
             raise _last_failure[1]
         try:
-            return in_thread(lambda: get_token(account, container, retry_total=_SDK_RETRIES)).result(timeout=SECONDS)
+            return run_in_daemon_thread(lambda: get_token(account, container, retry_total=_SDK_RETRIES)).result(
+                timeout=SECONDS
+            )
         except StillRunning:
             fault = SigningFault(f"the token service did not answer within {SECONDS:.0f} s")
         except Exception as error:

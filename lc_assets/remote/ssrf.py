@@ -3,7 +3,7 @@
 An item of a remote catalogue is written by others and read inside somebody's network: its hrefs must not reach what
 only this machine can reach (server-side request forgery). Names are judged as they are written, without asking DNS: a
 public name may still lead to an inner address, so whoever opens a connection can hold the address that it got against
-`why_inner`.
+`why_private_address`.
 
 The spellings of IPv4 addresses are those of the C library's `inet_aton`, which `requests` and GDAL's curl end in:
 one to four parts, each decimal, octal (0...) or hexadecimal (0x...), the last filling what is left.
@@ -28,7 +28,7 @@ _INNER_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home.arpa"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
-def check_remote(url: str, origin: str | None) -> str | None:
+def check_url_allowed(url: str, origin: str | None) -> str | None:
     """Why a URL is refused, or None where it may be read.
 
     Args:
@@ -60,7 +60,7 @@ def check_remote(url: str, origin: str | None) -> str | None:
     return f"{inner}, and the item comes from elsewhere" if inner else None
 
 
-def why_inner(host: str) -> str | None:
+def why_private_address(host: str) -> str | None:
     """Why a host name or address belongs to an inner network, or None where it may be public. For the peer address of
     an open connection too."""
     found = _canonical(host)

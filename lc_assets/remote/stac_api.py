@@ -20,10 +20,10 @@ from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lc_assets.core.errors import BadReference, without_query
-from lc_assets.core.retry_policy import PATIENCE, Patience
-from lc_assets.remote.http import RefusedRedirect, TooLarge, following, kind_of, session, whole
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
+from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, retry_after
-from lc_assets.remote.stac_page import Page, Request, Setback, page_of
+from lc_assets.remote.stac_page import Page, Request, RetryableError, page_of
 
 T = TypeVar("T")
 
@@ -35,7 +35,7 @@ LARGEST_PAGE = 32 << 20
 """Bytes of a page: eight times what the public catalogs' have."""
 MOST_PAGES = 4000
 """A million items."""
-MOST_BARREN = 3
+MOST_EMPTY = 3
 """Pages in a row without a new item. Some may be: where the search runs on while items are added, what one page gave
 comes again on the next; and a page without items may lead to one with some."""
 _CUT_SHORT = "an API that answers half is not taken for one that has no more: try again later"
@@ -43,17 +43,17 @@ _ACCEPT = {"Accept": "application/geo+json, application/json", "Accept-Encoding"
 
 
 @dataclass(frozen=True)
-class Api:
+class StacApi:
     """A STAC API.
 
     Attributes:
         url: its root.
-        patience: bounds of one request.
+        retry_policy: bounds of one request.
         tries: attempts of one request.
     """
 
     url: str
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_POLICY
     tries: int = 4
 
     def document(self, url: str, item_id: str | None = None) -> Any:
@@ -74,7 +74,7 @@ class Api:
             except (ValueError, RecursionError):
                 problem = "answers with something that is no JSON"
                 if item_id:  # an item's own address at an API: something stands between us and it
-                    raise Setback(problem) from None
+                    raise RetryableError(problem) from None
                 raise BadReference(f"{shown} {problem}", remedy="check the URL") from None
 
         document = self._asked(Request(url), read, LARGEST_DOCUMENT, item_id)
@@ -115,7 +115,7 @@ class Api:
             counts = [n for n in (matched, page.matched) if n is not None]
             complete = bool(counts) and len(seen) == max(counts)
             if asked and not page.items and not page.following and not complete:
-                raise Setback("promised more items and gave none")
+                raise RetryableError("promised more items and gave none")
             return page
 
         request: Request | None = first
@@ -132,7 +132,7 @@ class Api:
             circles = request is not None and request.key in asked
             if matched is not None and len(seen) >= matched and circles:
                 break
-            if circles or barren > MOST_BARREN or len(asked) >= MOST_PAGES:
+            if circles or barren > MOST_EMPTY or len(asked) >= MOST_PAGES:
                 raise BadReference(f"{where} repeats itself after {len(seen)} items", remedy=_CUT_SHORT, transient=True)
         if matched is not None and len(seen) < matched:
             raise BadReference(
@@ -162,9 +162,9 @@ class Api:
         for attempt in count(1):
             try:
                 return read(self._content(request, most, item_id))
-            except Setback as setback:
+            except RetryableError as setback:
                 spent = time.monotonic() - started
-                if attempt >= self.tries or spent > self.patience.seconds:
+                if attempt >= self.tries or spent > self.retry_policy.seconds:
                     tried = f" ({attempt} attempts in vain, {spent:.0f} s)" if attempt > 1 else ""
                     raise BadReference(
                         f"{without_query(request.url)} {setback.what}{tried}",
@@ -177,7 +177,7 @@ class Api:
                         ),
                         transient=True,
                     ) from None
-                seconds = self.patience.wait(attempt - 1, setback.asked)  # half a transfer's: somebody waits
+                seconds = self.retry_policy.wait(attempt - 1, setback.asked)  # half a transfer's: somebody waits
             time.sleep(seconds)
         raise AssertionError  # count() does not end
 
@@ -197,17 +197,17 @@ class Api:
                 "GET" if request.body is None else "POST",
                 href,
                 json=request.body,
-                timeout=self.patience.timeout,
+                timeout=self.retry_policy.timeout,
                 stream=True,
                 allow_redirects=False,
                 headers=_ACCEPT,
             )
 
         try:
-            with following(get, request.url, self.patience.head) as answer:
+            with get_following_redirects(get, request.url, self.retry_policy.head) as answer:
                 if answer.status_code != 200:
                     self._refused(answer, request, item_id)
-                return whole(answer, most, self.patience.read)
+                return read_body(answer, most, self.retry_policy.read)
         except RefusedRedirect as refused:
             raise BadReference(f"{shown} {refused}", item=item_id, remedy="check the URL") from None
         except TooLarge as large:
@@ -219,15 +219,15 @@ class Api:
                 f"{shown} is no usable URL ({type(error).__name__})", item=item_id, remedy="check its spelling"
             ) from None
         except (requests.RequestException, ConnectionError) as error:  # no text of the error: it may quote the query
-            raise Setback(f"cannot be reached ({kind_of(error)})") from None
+            raise RetryableError(f"cannot be reached ({describe_error(error)})") from None
 
     def _refused(self, answer: Any, request: Request, item_id: str | None) -> NoReturn:
         status, shown = answer.status_code, without_query(request.url)
         if status in PASSING_STATUS or status >= 500:
-            raise Setback(f"answers {status}", retry_after(answer.headers))
+            raise RetryableError(f"answers {status}", retry_after(answer.headers))
         if request.searches:
             raise BadReference(
-                f"{shown} answers {status}{_said(answer, self.patience.read)}",
+                f"{shown} answers {status}{_said(answer, self.retry_policy.read)}",
                 remedy="check LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION and the search's limits",
             )
         if status in (404, 410):
@@ -248,7 +248,7 @@ class Api:
 def _said(answer: Any, seconds: float) -> str:
     """What an error's body says, in a line."""
     try:
-        text = " ".join(whole(answer, 1 << 16, seconds).decode(errors="replace").split())
+        text = " ".join(read_body(answer, 1 << 16, seconds).decode(errors="replace").split())
     except (ConnectionError, TooLarge):
         return ""
     return f": {text[:200]}" if text and not text.startswith("<") else ""

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 from lc_assets.core.errors import BadReference, without_query
 
 
-class Setback(Exception):
+class RetryableError(Exception):
     """A request went wrong in a way that may pass: what to tell, and how long the server asks to wait."""
 
     def __init__(self, what: str, asked: float | None = None) -> None:
@@ -67,7 +67,7 @@ def page_of(content: bytes, asked: Request, root: str) -> Page:
         link = next((link for link in page.get("links") or () if link["rel"] == "next"), None)
         request = _linked(link, asked) if link else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise Setback("answers with something that is no page of items") from None
+        raise RetryableError("answers with something that is no page of items") from None
     if request and _host(request.url) != _host(root):
         raise BadReference(
             f"{without_query(asked.url)} has its next page on another host, {request.url[:200]}",

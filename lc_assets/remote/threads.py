@@ -17,21 +17,21 @@ _TICK = 0.5
 _SECONDS_TO_END = 2.0
 
 
-class Interrupted(Exception):
+class Cancelled(Exception):
     """Whoever asked for the work has ended it."""
 
 
-def pause(seconds: float, stop: Event) -> None:
+def sleep_or_cancel(seconds: float, stop: Event) -> None:
     """Wait, or end at once when `stop` is set.
 
     Raises:
         Interrupted: it was set.
     """
     if stop.wait(seconds):
-        raise Interrupted
+        raise Cancelled
 
 
-def in_thread(work: Callable[[], T]) -> Future[T]:
+def run_in_daemon_thread(work: Callable[[], T]) -> Future[T]:
     """Run `work` on a thread of its own."""
     future: Future[T] = Future()
 
@@ -45,14 +45,16 @@ def in_thread(work: Callable[[], T]) -> Future[T]:
     return future
 
 
-def all_of(works: Sequence[Callable[[], T]], stop: Event, meanwhile: Callable[[], None] = lambda: None) -> list[T]:
+def run_parallel(
+    works: Sequence[Callable[[], T]], stop: Event, meanwhile: Callable[[], None] = lambda: None
+) -> list[T]:
     """The results of all `works`, which run at once.
 
     The first that fails sets `stop`, and so does an interrupt: the others are to look at it, and end. What it failed
     with is raised. `meanwhile` is called now and then on the caller's own thread, which is the one that may log and
     draw.
     """
-    futures = [in_thread(work) for work in works]
+    futures = [run_in_daemon_thread(work) for work in works]
     try:
         while True:
             done, waiting = wait(futures, timeout=_TICK, return_when=FIRST_EXCEPTION)
@@ -63,7 +65,7 @@ def all_of(works: Sequence[Callable[[], T]], stop: Event, meanwhile: Callable[[]
         stop.set()
         # A socket may have nothing to say for a while yet: such a thread is left behind, and writes nothing more.
         wait(futures, timeout=_SECONDS_TO_END)
-    for future in sorted(futures, key=lambda future: future.done() and isinstance(future.exception(), Interrupted)):
+    for future in sorted(futures, key=lambda future: future.done() and isinstance(future.exception(), Cancelled)):
         if future.done():
             future.result()
     return [future.result() for future in futures]

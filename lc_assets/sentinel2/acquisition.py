@@ -129,7 +129,7 @@ def is_older_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return is_later_processing(b, a) and _is_on_ground_of(a, b)
 
 
-def family(item_id: str) -> str | None:
+def acquisition_prefix(item_id: str) -> str | None:
     """What the ids of all versions of an acquisition begin with (halves share it too), or None for an id of no known
     kind. Finds siblings among many ids without reading their items; `is_newer_version` then decides."""
     if _PRODUCT.fullmatch(item_id):

@@ -28,7 +28,7 @@ SCL_NAMES: dict[int, str] = {
 NO_DATA = 0
 """The swath does not reach there. Codes that the table does not have are read as this one."""
 
-HIDDEN: tuple[int, ...] = (1, 3, 8, 9, 10)
+MASKED: tuple[int, ...] = (1, 3, 8, 9, 10)
 """Codes under which a pixel is called No Data: saturated, cloud shadow, clouds, cirrus."""
 
 CLOUD: tuple[int, ...] = (8, 9, 10)
@@ -46,13 +46,13 @@ MOST_DILATION = 2000
 DARK: tuple[int, ...] = (2, 3, 6, 11)
 """Codes under which a band may hold 0 amid data: dark ground, shadow, water, and snow (in B11 and B12)."""
 
-_LOOKUP = {codes: np.isin(np.arange(256), codes) for codes in (HIDDEN, SPREADING, DARK)}
+_LOOKUP = {codes: np.isin(np.arange(256), codes) for codes in (MASKED, SPREADING, DARK)}
 _LOOKUP_NO_DATA = ~np.isin(np.arange(256), [code for code in SCL_NAMES if code != NO_DATA])
 
 
 def is_hidden(scl: np.ndarray) -> np.ndarray:
     """True where SCL hides the ground; same shape as `scl` (uint8)."""
-    return _LOOKUP[HIDDEN].take(scl)
+    return _LOOKUP[MASKED].take(scl)
 
 
 def is_spreading(scl: np.ndarray) -> np.ndarray:

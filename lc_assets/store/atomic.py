@@ -21,8 +21,8 @@ from rasterio.errors import RasterioError
 
 from lc_assets.core.errors import StoreError
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place, put_file
-from lc_assets.store.scratch import work_folder
+from lc_assets.store.paths import StorePath, move_into_place
+from lc_assets.store.scratch import scratch_dir
 
 _PART = ".part"
 
@@ -35,8 +35,8 @@ ABANDONED_SECONDS = 24 * 3600
 
 
 @contextmanager
-def staging(
-    target: Place, *, item: str, asset: str, last: str | None = None, check: Callable[[], None] = lambda: None
+def atomic_output(
+    target: StorePath, *, item: str, asset: str, last: str | None = None, check: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
     """A fresh local folder; on leaving without an error its files are put into `target`, in any case it is removed.
 
@@ -52,7 +52,7 @@ def staging(
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
     """
-    beside = work_folder(target)
+    beside = scratch_dir(target)
     stage = beside.with_name(stage_name(beside.name))
     try:
         beside.parent.mkdir(parents=True, exist_ok=True)
@@ -65,11 +65,11 @@ def staging(
             if isinstance(target, Path):
                 _flush(path)
             check()
-            put_file(path, target / path.name)
+            move_into_place(path, target / path.name)
         if isinstance(target, Path):
             _flush(target)
     except (OSError, RasterioError, CPLE_BaseError) as error:
-        raise _told(error, target, item, asset) from None
+        raise _store_error(error, target, item, asset) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -79,7 +79,7 @@ def stage_name(target: str) -> str:
     return f".{target}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}"
 
 
-def put(path: Place, content: bytes, *, item: str, asset: str) -> None:
+def put(path: StorePath, content: bytes, *, item: str, asset: str) -> None:
     """Put one small file whole.
 
     Raises:
@@ -89,13 +89,13 @@ def put(path: Place, content: bytes, *, item: str, asset: str) -> None:
         try:
             path.write_bytes(content)
         except OSError as error:
-            raise _told(error, path, item, asset) from None
+            raise _store_error(error, path, item, asset) from None
         return
-    with staging(path.parent, item=item, asset=asset) as stage:
+    with atomic_output(path.parent, item=item, asset=asset) as stage:
         (stage / path.name).write_bytes(content)
 
 
-def _told(error: Exception, path: Place, item: str, asset: str) -> StoreError:
+def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> StoreError:
     reason = _reason(error)
     if (
         isinstance(path, ObjectPath)
@@ -113,7 +113,7 @@ def _told(error: Exception, path: Place, item: str, asset: str) -> StoreError:
             transient=not denied,
         )
     what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else "store (--store)"
-    path = work_folder(path)
+    path = scratch_dir(path)
     full = (isinstance(error, OSError) and error.errno in _FULL) or "space" in reason or "too large" in reason.lower()
     with suppress(OSError):
         free = shutil.disk_usage(path.parent).free

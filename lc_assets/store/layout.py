@@ -24,26 +24,26 @@ from pathlib import Path
 from lc_assets.core.errors import StoreError
 from lc_assets.store.ids import checked_id
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place, place_of
-from lc_assets.store.scratch import work_folder
+from lc_assets.store.paths import StorePath, parse_path
+from lc_assets.store.scratch import scratch_dir
 
 
 @dataclass(frozen=True)
-class SceneFolder:
+class SceneLayout:
     """The names inside one scene's folder."""
 
     item: str
-    folder: Place
+    folder: StorePath
 
     @property
-    def raw_bands(self) -> Place:
+    def raw_bands(self) -> StorePath:
         """Folder of the source files."""
         return self.folder / "raw_bands"
 
     @property
     def incoming(self) -> Path:
         """Local folder of what is being fetched; what a failed attempt has fetched stays there for the next one."""
-        return work_folder(self.folder) / ".raw_bands.incoming"
+        return scratch_dir(self.folder) / ".raw_bands.incoming"
 
     @property
     def lease(self) -> ObjectPath | None:
@@ -51,42 +51,42 @@ class SceneFolder:
         return self.folder / ".raw_bands.lease" if isinstance(self.folder, ObjectPath) else None
 
     @property
-    def manifest(self) -> Place:
+    def manifest(self) -> StorePath:
         """What `raw_bands` holds; its presence says that the folder is complete."""
         return self.raw_bands / "manifest.json"
 
     @property
-    def resampled_stack(self) -> Place:
+    def resampled_stack(self) -> StorePath:
         """Folder of the stack."""
         return self.folder / "resampled_stack"
 
     @property
-    def classified(self) -> Place:
+    def classified(self) -> StorePath:
         """The class map."""
         return self.folder / f"{self.item}_classified.tif"
 
     @property
-    def confidence(self) -> Place:
+    def confidence(self) -> StorePath:
         """The class map's confidence."""
         return self.folder / f"{self.item}_confidence.tif"
 
     @property
-    def overview(self) -> Place:
+    def overview(self) -> StorePath:
         """The lower-resolution class map."""
         return self.folder / f"overview_{self.item}_classified.tif"
 
     @property
-    def thumbnail(self) -> Place:
+    def thumbnail(self) -> StorePath:
         """The picture with legend."""
         return self.folder / f"{self.item}_thumbnail.png"
 
     @property
-    def report(self) -> Place:
+    def report(self) -> StorePath:
         """The scene's page."""
         return self.folder / "report.html"
 
     @property
-    def catalog(self) -> Place:
+    def catalog(self) -> StorePath:
         """The STAC catalog."""
         return self.folder / "catalog.json"
 
@@ -95,7 +95,7 @@ class SceneFolder:
 class Store:
     """Everything that is written, below one place."""
 
-    root: Place
+    root: StorePath
 
     @classmethod
     def at(cls, root: str | Path) -> Store:
@@ -104,15 +104,15 @@ class Store:
         Raises:
             StoreError: it is a URL of something else.
         """
-        return cls(place_of(root))
+        return cls(parse_path(root))
 
-    def scene(self, item: str) -> SceneFolder:
+    def scene(self, item: str) -> SceneLayout:
         """The folder of a scene; nothing is created.
 
         Raises:
             BadReference: the id cannot name a folder.
         """
-        return SceneFolder(item, self.root / "scenes" / checked_id(item))
+        return SceneLayout(item, self.root / "scenes" / checked_id(item))
 
     def folders(self) -> list[str]:
         """Names of all folders of scenes, sorted; one that nobody here has made may be no item id.
@@ -134,7 +134,7 @@ class Store:
                 f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
             ) from None
 
-    def registered(self, item: str) -> Place:
+    def registered(self, item: str) -> StorePath:
         """Where the registered item of a partition key lies.
 
         Raises:

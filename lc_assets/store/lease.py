@@ -18,14 +18,14 @@ from contextlib import contextmanager, suppress
 
 from lc_assets.core.errors import StoreError
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import replace_if, version
+from lc_assets.store.paths import compare_and_swap, etag
 
 SECONDS = 30.0
 """After so long without renewal a lease is free."""
 _LOOK = 1.0
 
 
-class Held:
+class Lease:
     """A lease that this process holds, as far as it knows."""
 
     def __init__(self, place: ObjectPath, held: str, seconds: float) -> None:
@@ -52,16 +52,16 @@ class Held:
         self._keeper.join(timeout=self._seconds)
         if not self._lost.is_set():
             with suppress(OSError):
-                if version(self._place) == self._held:
+                if etag(self._place) == self._held:
                     self._place.unlink(missing_ok=True)
 
     def _renew(self) -> None:
         while not self._done.wait(self._seconds / 4):
             before = time.monotonic()
             try:
-                if not replace_if(self._place, _note(), self._held):
+                if not compare_and_swap(self._place, _note(), self._held):
                     return self._lost.set()
-                found = version(self._place)
+                found = etag(self._place)
                 if found is None:
                     return self._lost.set()
                 self._held, self._renewed = found, before
@@ -71,7 +71,7 @@ class Held:
 
 
 @contextmanager
-def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterator[Held]:
+def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterator[Lease]:
     """Hold a lease while the body runs.
 
     Args:
@@ -81,10 +81,10 @@ def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterat
 
     Raises:
         TimeoutError: another one holds and renews it.
-        StoreError: on leaving, where it was lost meanwhile; see `Held.check`.
+        StoreError: on leaving, where it was lost meanwhile; see `Lease.check`.
         OSError: the object store fails.
     """
-    held = Held(place, _acquire(place, wait, seconds), seconds)
+    held = Lease(place, _acquire(place, wait, seconds), seconds)
     try:
         yield held
         held.check()
@@ -96,17 +96,17 @@ def _acquire(place: ObjectPath, wait: float, seconds: float) -> str:
     started = since = time.monotonic()
     seen: str | None = None
     while True:
-        if replace_if(place, _note(), None):
+        if compare_and_swap(place, _note(), None):
             break
-        now, found = time.monotonic(), version(place)
+        now, found = time.monotonic(), etag(place)
         if found != seen:
             seen, since = found, now
-        elif found is not None and now - since > seconds and replace_if(place, _note(), found):
+        elif found is not None and now - since > seconds and compare_and_swap(place, _note(), found):
             break
         if now - started > wait:
             raise TimeoutError(f"the lease {place} is held")
         time.sleep(_LOOK)
-    held = version(place)
+    held = etag(place)
     if held is None:
         raise _lost(place)
     return held

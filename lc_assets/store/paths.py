@@ -2,7 +2,7 @@
 
 A place on a disk is a `pathlib.Path`. One in an object store is an `ObjectPath`, which has the part of Path's interface
 that the project uses, and raises what Path would raise. An object is seen whole or not at all, which is what renaming a
-finished file gives on a disk. Rasters are not read through here: GDAL reads them where they lie (`gdal_name`), by
+finished file gives on a disk. Rasters are not read through here: GDAL reads them where they lie (`gdal_path`), by
 ranges.
 """
 
@@ -19,10 +19,10 @@ from lc_assets.core.urls import is_url
 from lc_assets.store.object_path import ONE_PIECE, ObjectPath, Status, as_os_error, status_of
 from lc_assets.store.object_store import parse_url
 
-Place: TypeAlias = Path | ObjectPath
+StorePath: TypeAlias = Path | ObjectPath
 
 
-def place_of(text: str | Path) -> Place:
+def parse_path(text: str | Path) -> StorePath:
     """The place that a setting names: a URL of an object store, or a path.
 
     Raises:
@@ -34,7 +34,7 @@ def place_of(text: str | Path) -> Place:
     return Path(text).expanduser().resolve()
 
 
-def gdal_name(place: Place) -> str:
+def gdal_path(place: StorePath) -> str:
     """What GDAL opens."""
     if isinstance(place, ObjectPath):
         place.bucket.client()  # sets GDAL up
@@ -42,7 +42,7 @@ def gdal_name(place: Place) -> str:
     return str(place)
 
 
-def put_file(source: Path, target: Place) -> None:
+def move_into_place(source: Path, target: StorePath) -> None:
     """Put a finished local file at its place, whole; on a disk it is moved there.
 
     Raises:
@@ -58,7 +58,7 @@ def put_file(source: Path, target: Place) -> None:
         obstore.put(target.bucket.client(), target.key, source, use_multipart=not whole)
 
 
-def files_in(folder: Place) -> dict[str, Status]:
+def list_files(folder: StorePath) -> dict[str, Status]:
     """Name -> status of the files directly in a folder, by one request; none where there is no folder."""
     import obstore
 
@@ -72,7 +72,7 @@ def files_in(folder: Place) -> dict[str, Status]:
         return {}
 
 
-def files_below(folder: Place) -> Iterator[tuple[Place, int]]:
+def walk_files(folder: StorePath) -> Iterator[tuple[StorePath, int]]:
     """(file, bytes) of everything below a folder, hidden files too; nothing where there is no folder."""
     import obstore
 
@@ -89,7 +89,7 @@ def files_below(folder: Place) -> Iterator[tuple[Place, int]]:
                 yield path, path.lstat().st_size
 
 
-def remove_tree(place: Place) -> None:
+def remove_tree(place: StorePath) -> None:
     """Remove a file, or a folder with all that is in it; what is not there is removed already.
 
     Raises:
@@ -98,7 +98,7 @@ def remove_tree(place: Place) -> None:
     import obstore
 
     if isinstance(place, ObjectPath):
-        keys = [file.key for file, _ in files_below(place) if isinstance(file, ObjectPath)]
+        keys = [file.key for file, _ in walk_files(place) if isinstance(file, ObjectPath)]
         with suppress(FileNotFoundError), as_os_error(place):
             for start in range(0, len(keys), 1000):
                 obstore.delete(place.bucket.client(), keys[start : start + 1000])
@@ -110,7 +110,7 @@ def remove_tree(place: Place) -> None:
         place.unlink(missing_ok=True)
 
 
-def version(place: Place) -> str | None:
+def etag(place: StorePath) -> str | None:
     """Another one whenever the content is; None where there is nothing."""
     try:
         return place.stat().version if isinstance(place, ObjectPath) else _local_status(place).version
@@ -118,7 +118,7 @@ def version(place: Place) -> str | None:
         return None
 
 
-def replace_if(place: Place, content: bytes, expected: str | None) -> bool:
+def compare_and_swap(place: StorePath, content: bytes, expected: str | None) -> bool:
     """Write a file only if its version is still the expected one (None: if it is not there); whether it was.
 
     On a disk this is done under a lock beside the file, in an object store by the server (If-Match, If-None-Match).
@@ -141,7 +141,7 @@ def replace_if(place: Place, content: bytes, expected: str | None) -> bool:
 
     place.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(place.with_name(f".{place.name}.lock")):
-        if version(place) != expected:
+        if etag(place) != expected:
             return False
         beside = place.with_name(f".{place.name}.new")
         beside.write_bytes(content)

@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 
 from lc_assets.core.errors import StoreError
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 
-def own_folder(name: str) -> Path:
+def user_temp_dir(name: str) -> Path:
     """This user's own folder of a name below the temporary one; made if need be.
 
     Raises:
@@ -26,14 +26,14 @@ def own_folder(name: str) -> Path:
     return folder
 
 
-def work_folder(place: Place) -> Path:
+def scratch_dir(place: StorePath) -> Path:
     """The local folder for files that are on their way to `place`: itself on a disk; else its like in a scratch folder
     (LC_ASSETS_SCRATCH, default: the system's folder for temporary files), which has room for a scene."""
     if isinstance(place, Path):
         return place
     chosen = os.environ.get("LC_ASSETS_SCRATCH")
     try:
-        base = Path(chosen).expanduser() if chosen else own_folder("lc_assets")
+        base = Path(chosen).expanduser() if chosen else user_temp_dir("lc_assets")
     except (RuntimeError, OSError) as error:  # no such user's home; somebody else's folder
         raise StoreError(
             f"LC_ASSETS_SCRATCH is no folder to work in ({error})", remedy="set it to a folder that you may write"

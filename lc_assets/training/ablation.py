@@ -14,7 +14,7 @@ from torch import nn
 
 from lc_assets.training.data.chips import Chips
 from lc_assets.training.data.splits import Splits, spatial
-from lc_assets.training.evaluation.metrics import Judgement, on_weak_labels
+from lc_assets.training.evaluation.metrics import ClassificationMetrics, on_weak_labels
 from lc_assets.training.fit import Recipe, fit, predict
 from lc_assets.training.scaling import Scaling
 
@@ -45,7 +45,7 @@ def ablation(
         checkpoint.unlink(missing_ok=True)
         weak = on_weak_labels(predict(model, splits.weak_validation, scaling), splits.weak_validation)
         for judged_on, chips in judges.items():
-            judged = Judgement.of(predict(model, chips, scaling), chips.labels)
+            judged = ClassificationMetrics.of(predict(model, chips, scaling), chips.labels)
             done.append(
                 {
                     "ingredients": name,

@@ -13,11 +13,11 @@ from pathlib import Path
 from click.testing import CliRunner, Result
 
 from lc_assets.cli.main import main
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 
 NOBODY = "http://127.0.0.1:9"
 """A catalogue that cannot be reached."""
-QUICK = Patience(backoff=0.01)
+QUICK = RetryPolicy(backoff=0.01)
 """For tests that are not about back-offs."""
 
 

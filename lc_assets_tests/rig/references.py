@@ -10,15 +10,15 @@ import numpy as np
 import rasterio
 from affine import Affine
 
-from lc_assets.core.retry_policy import PATIENCE
+from lc_assets.core.retry_policy import DEFAULT_POLICY
 from lc_assets.defs.build import build_common_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.keys import COMPARE
-from lc_assets.operations.runs import Outcome, run_scene
+from lc_assets.operations.runs import RunResult, run_scene
 from lc_assets.products.agreement.crosswalk import FOLDER, Crosswalk, read_crosswalk
 from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Tile
-from lc_assets.products.agreement.warp import NOT_KNOWN, Warper
+from lc_assets.products.agreement.warp import NOT_KNOWN, Reprojector
 from lc_assets.raster.grid import Grid
 from lc_assets_tests.conftest import Desk
 
@@ -37,8 +37,8 @@ def raster(path: Path, codes: np.ndarray, crs: str, at: Affine, nodata: int | No
 def warped(tiles: list[Tile], crosswalk: Crosswalk, grid: Grid = GRID, rows: int = 10**6) -> np.ndarray:
     """Reference codes on a grid, read in strips of so many rows; 255 where nothing is known."""
     codes = np.array([*(entry.code for entry in crosswalk.reference), *[255] * 256], np.int64)
-    with opened(tiles, PATIENCE) as open_tiles:
-        warper = Warper(open_tiles, grid, crosswalk)
+    with opened(tiles, DEFAULT_POLICY) as open_tiles:
+        warper = Reprojector(open_tiles, grid, crosswalk)
         found = np.concatenate([warper.read(window) for window in grid.strips(rows)])
     return np.where(found == NOT_KNOWN, 255, codes[np.minimum(found, len(crosswalk.reference))])
 
@@ -51,7 +51,7 @@ def blocks(shape: tuple[int, int], side: int, codes: tuple[int, ...], seed: int 
 KNOWN = (10, 20, 30, 40, 50, 80)
 
 
-def agreed(desk: Desk, item: str = DEMO_ITEM_ID, **config: Any) -> tuple[Outcome, dict[str, Any]]:
+def agreed(desk: Desk, item: str = DEMO_ITEM_ID, **config: Any) -> tuple[RunResult, dict[str, Any]]:
     """The asset, materialised; and its check: whether it passed, its description, its metadata."""
     outcome = run_scene(
         build_common_definitions(desk.settings),

@@ -6,19 +6,19 @@ import dagster as dg
 from pydantic import Field
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
-from lc_assets.core.progress import note
+from lc_assets.core.progress import notify
 from lc_assets.defs.failures import told
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.operations.identity import check_pins
+from lc_assets.operations.identity import ensure_same_code_and_model
 from lc_assets.raster.cog import cog_problems
 from lc_assets.sentinel2.band_table import SCL_GSD
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
-from lc_assets.store.paths import gdal_name
+from lc_assets.store.paths import gdal_path
 
 DEFAULT_STRIDE = 8
 MOSTLY_EMPTY = 0.9
@@ -98,11 +98,13 @@ def class_raster(
         )
         classification.engine.check_stack(resampled_stack)
         # Whoever works a queue off may have been installed or set otherwise than whoever queued.
-        check_pins(context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster")
+        ensure_same_code_and_model(
+            context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster"
+        )
         for warning in (classification.engine.warning, _without_classification(resampled_stack, config)):
             if warning:
                 context.log.warning(warning)
-                note(warning)
+                notify(warning)
         layout = classification.layout
         context.log.info(
             "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
@@ -117,7 +119,7 @@ def class_raster(
     yield dg.Output(classification)
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
-    problems = [*cog_problems(gdal_name(classes.path)), *cog_problems(gdal_name(classes.confidence))]
+    problems = [*cog_problems(gdal_path(classes.path)), *cog_problems(gdal_path(classes.confidence))]
     yield dg.AssetCheckResult(
         check_name="cog_valid",
         passed=not problems,

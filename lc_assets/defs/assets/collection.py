@@ -11,10 +11,10 @@ from lc_assets.defs.failures import told
 from lc_assets.defs.metadata import table
 from lc_assets.defs.resources import StoreResource
 from lc_assets.operations.keys import CATALOG
-from lc_assets.products.collection.update import Report, folder_of, update
+from lc_assets.products.collection.update import UpdateSummary, folder_of, update
 from lc_assets.products.collection.verify import check_collection
 from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 
 class CollectionConfig(dg.Config):
@@ -71,7 +71,7 @@ def collection(
     )
 
 
-def _metadata(report: Report, folder: Place) -> dict[str, Any]:
+def _metadata(report: UpdateSummary, folder: StorePath) -> dict[str, Any]:
     """What became of the collection."""
     extent = report.collection["extent"]
     first, last = extent["temporal"]["interval"][0]

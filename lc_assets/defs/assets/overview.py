@@ -10,7 +10,7 @@ from lc_assets.defs.resources import StoreResource
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import MAX_SIDE, OverviewPlan, choose_factor
 from lc_assets.raster.cog import cog_problems
-from lc_assets.store.paths import gdal_name
+from lc_assets.store.paths import gdal_path
 
 
 class OverviewConfig(dg.Config):
@@ -47,7 +47,7 @@ def overview(
             factor,
         )
     )
-    problems = cog_problems(gdal_name(store.store().scene(context.partition_key).overview))
+    problems = cog_problems(gdal_path(store.store().scene(context.partition_key).overview))
     yield dg.AssetCheckResult(
         check_name="cog_valid",
         passed=not problems,

@@ -17,8 +17,8 @@ from lc_assets.products.agreement.pictures import disagreement_image
 from lc_assets.products.agreement.references import check_names
 from lc_assets.products.agreement.scene import DISAGREEMENT, SAMPLES, Agreement, compare_scene
 from lc_assets.raster.inline_svg import inline_map
-from lc_assets.raster.render import shown_codes
-from lc_assets.store.paths import gdal_name
+from lc_assets.raster.render import read_codes_for_display
+from lc_assets.store.paths import gdal_path
 
 ENOUGH = 0.6
 """Agreement below which the check warns: the best global 10 m maps agree with the ground on about three quarters."""
@@ -85,7 +85,7 @@ def reference_agreement(
                 wanted,
                 samples=config.samples,
                 seed=config.seed,
-                patience=reference.patience(),
+                retry_policy=reference.retry_policy(),
             )
             found.append(agreement)
             metadata |= _metadata(agreement, time.perf_counter() - started)
@@ -118,7 +118,7 @@ def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
     """What one comparison reports; keys begin with the reference's name, so that the UI plots them over scenes."""
     compared, reference = agreement.compared, agreement.reference
     full, estimates = compared.full, compared.estimates
-    codes, pixel_size = shown_codes(gdal_name(agreement.folder / DISAGREEMENT), _INLINE_SIDE)
+    codes, pixel_size = read_codes_for_display(gdal_path(agreement.folder / DISAGREEMENT), _INLINE_SIDE)
     facts: dict[str, Any] = {
         "agreement_percent": _percent(full.overall.value),
         "agreement_estimated_percent": _percent(estimates.overall.value),

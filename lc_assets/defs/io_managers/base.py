@@ -9,7 +9,7 @@ from dagster import ConfigurableIOManager, InputContext, OutputContext, Resource
 from lc_assets.core.progress import logging_to
 from lc_assets.defs.failures import told
 from lc_assets.defs.resources import StoreResource
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.layout import SceneLayout
 
 
 class SceneIOManager(ConfigurableIOManager):
@@ -35,9 +35,9 @@ class SceneIOManager(ConfigurableIOManager):
             return self.read(self.store.store().scene(context.partition_key))
 
     @abstractmethod
-    def write(self, scene: SceneFolder, value: Any) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: Any) -> dict[str, Any]:
         """Write the value; return what to report as Dagster metadata."""
 
     @abstractmethod
-    def read(self, scene: SceneFolder) -> Any:
+    def read(self, scene: SceneLayout) -> Any:
         """Open the value."""

@@ -12,14 +12,14 @@ from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_catalog
 from lc_assets.products.stac.catalog import CATALOG, catalog_files, read_catalog
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.store.atomic import staging
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import SceneLayout
 
 
 class CatalogIOManager(SceneIOManager):
     """Validates and writes an Item and its Catalog; gives the Catalog back."""
 
-    def write(self, scene: SceneFolder, value: pystac.Item) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: pystac.Item) -> dict[str, Any]:
         """Validate, put: a document that is not valid is never written."""
         files = catalog_files(value)
         faults = [fault for content in files.values() for fault in validate_offline(json.loads(content))]
@@ -30,11 +30,11 @@ class CatalogIOManager(SceneIOManager):
                 asset="catalog",
                 remedy="look at the source item: what it says is carried into these documents",
             )
-        with staging(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
+        with atomic_output(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
             for name, content in files.items():
                 (stage / name).write_bytes(content)
         return report_catalog(scene, value, files)
 
-    def read(self, scene: SceneFolder) -> pystac.Catalog:
+    def read(self, scene: SceneLayout) -> pystac.Catalog:
         """The written catalog."""
         return read_catalog(scene.catalog)

@@ -6,28 +6,28 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from lc_assets.core.progress import RowProgress, note
+from lc_assets.core.progress import RowProgress, notify
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_class_raster
 from lc_assets.inference.class_map import ClassMap, write_class_map
 from lc_assets.inference.slots import inference_slot
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.store.atomic import staging
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import SceneLayout
 
 
 class ClassRasterIOManager(SceneIOManager):
     """Computes and writes a `Classification`; gives it back as a `ClassMap`."""
 
-    def write(self, scene: SceneFolder, value: Classification) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: Classification) -> dict[str, Any]:
         """Compute, write, verify, put; when one of the machine's inference slots is free."""
-        with inference_slot(lambda: note("waiting for one of this machine's inference slots")):
+        with inference_slot(lambda: notify("waiting for one of this machine's inference slots")):
             started = time.perf_counter()
-            with staging(scene.folder, item=scene.item, asset="class_raster") as stage:
+            with atomic_output(scene.folder, item=scene.item, asset="class_raster") as stage:
                 progress = RowProgress(value.stack.grid.width)
                 write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
         return report_class_raster(self.read(scene), value, time.perf_counter() - started)
 
-    def read(self, scene: SceneFolder) -> ClassMap:
+    def read(self, scene: SceneLayout) -> ClassMap:
         """The finished map."""
         return ClassMap.open(scene.classified, scene.confidence, scene.item)

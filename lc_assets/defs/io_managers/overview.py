@@ -8,9 +8,9 @@ from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_overview
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.raster.cog import class_cog
-from lc_assets.raster.render import map_with_legend, shown_codes
-from lc_assets.store.atomic import staging
-from lc_assets.store.layout import SceneFolder
+from lc_assets.raster.render import map_with_legend, read_codes_for_display
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import SceneLayout
 
 THUMBNAIL_SIDE = 512
 OVERVIEW_BLOCK = 128
@@ -20,18 +20,18 @@ OVERVIEW_BLOCK = 128
 class OverviewIOManager(SceneIOManager):
     """Writes an `OverviewPlan`; gives it back as an `Overview`."""
 
-    def write(self, scene: SceneFolder, value: OverviewPlan) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: OverviewPlan) -> dict[str, Any]:
         """Coarsen block by block, draw the picture, put both."""
-        with staging(scene.folder, item=scene.item, asset="overview") as stage:
+        with atomic_output(scene.folder, item=scene.item, asset="overview") as stage:
             path = stage / scene.overview.name
             with class_cog(path, value.grid, value.tags, blocksize=OVERVIEW_BLOCK) as dataset:
                 for window, codes in value.blocks():
                     dataset.write(codes, 1, window=window)
-            codes, pixel_size = shown_codes(path, THUMBNAIL_SIDE)
+            codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
             picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
             (stage / scene.thumbnail.name).write_bytes(picture)
         return report_overview(self.read(scene), value)
 
-    def read(self, scene: SceneFolder) -> Overview:
+    def read(self, scene: SceneLayout) -> Overview:
         """The written overview."""
         return Overview.open(scene.overview, scene.thumbnail, scene.item)

@@ -9,33 +9,33 @@ from typing import Any
 from pydantic import Field
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_raw_bands
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, alone, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.store.atomic import staging
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import SceneLayout
 from lc_assets.store.object_path import ObjectPath
 
 
 class RawBandsIOManager(SceneIOManager):
     """Fetches a scene's files into its folder; gives them back as `RawBands`."""
 
-    timeout: float = Field(default=PATIENCE.read, description="Seconds between two pieces of a server's answer.")
-    backoff: float = Field(default=PATIENCE.backoff, description="Seconds before a second attempt; then doubled.")
+    timeout: float = Field(default=DEFAULT_POLICY.read, description="Seconds between two pieces of a server's answer.")
+    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a second attempt; then doubled.")
 
     @property
     def fetches(self) -> bool:
         """It does."""
         return True
 
-    def write(self, scene: SceneFolder, value: Scene) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: Scene) -> dict[str, Any]:
         """Fetch, check, put."""
         started = time.perf_counter()
         present: RawBands | None = None
-        patience = Patience(read=self.timeout, backoff=self.backoff)
+        retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
         # Local files are linked in a moment; who fetches the same from afar, or puts it afar, is waited for.
         remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
         with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
@@ -44,8 +44,10 @@ class RawBandsIOManager(SceneIOManager):
             except LandCoverError as error:  # there is none, or a broken one: then all is fetched
                 if error.transient:
                     raise
-            with staging(scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check) as stage:
-                fetched = fetch_scene(value, stage, scene.incoming, present=present, patience=patience)
+            with atomic_output(
+                scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check
+            ) as stage:
+                fetched = fetch_scene(value, stage, scene.incoming, present=present, retry_policy=retry_policy)
                 for name, how in fetched.items():
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
                         (stage / f"{name}.tif").unlink()  # it is there, and need not be put again
@@ -53,6 +55,6 @@ class RawBandsIOManager(SceneIOManager):
         raw = self.read(scene)
         return report_raw_bands(raw, fetched, seconds)
 
-    def read(self, scene: SceneFolder) -> RawBands:
+    def read(self, scene: SceneLayout) -> RawBands:
         """The complete folder."""
         return RawBands.open(scene.raw_bands, scene.item)

@@ -9,19 +9,19 @@ from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import report_page
 from lc_assets.products.pages.scene_report import Page, ReportPlan
 from lc_assets.store.atomic import put
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.layout import SceneLayout
 
 
 class ReportIOManager(SceneIOManager):
     """Makes and puts the page of a `ReportPlan`; gives it back as a `Page`."""
 
-    def write(self, scene: SceneFolder, value: ReportPlan) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: ReportPlan) -> dict[str, Any]:
         """Build, put whole."""
         page = value.page()
         put(scene.report, page.html, item=scene.item, asset="report")
         return report_page(scene, page)
 
-    def read(self, scene: SceneFolder) -> Page:
+    def read(self, scene: SceneLayout) -> Page:
         """The written page."""
         if not scene.report.exists():
             raise StoreError(

@@ -10,26 +10,26 @@ from lc_assets.defs.metadata import report_stack
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT, STACK_COG, STACK_VRT, Stack, StackRecipe, vrt_documents
 from lc_assets.sentinel2.bands.stack_cog import write_band_cog, write_stack_cog
-from lc_assets.store.atomic import staging
-from lc_assets.store.layout import SceneFolder
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import SceneLayout
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import files_in, gdal_name
+from lc_assets.store.paths import gdal_path, list_files
 
 
 class _StackIOManager(SceneIOManager):
     """Gives a stack back in whichever form it was written last."""
 
-    def read(self, scene: SceneFolder) -> Stack:
+    def read(self, scene: SceneLayout) -> Stack:
         """The stack, ready to be read window by window."""
         folder = scene.resampled_stack
-        written = STACK_COG in files_in(folder)
+        written = STACK_COG in list_files(folder)
         if not written:
             RawBands.open(scene.raw_bands, scene.item)  # the pixels are there, and still the ones that were fetched
         stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
         return Stack.open(folder / stack, folder / scl, scene.item)
 
-    def _written(self, scene: SceneFolder, value: StackRecipe, *, other_form: tuple[str, ...]) -> dict[str, Any]:
-        for name in set(other_form) & files_in(scene.resampled_stack).keys():
+    def _written(self, scene: SceneLayout, value: StackRecipe, *, other_form: tuple[str, ...]) -> dict[str, Any]:
+        for name in set(other_form) & list_files(scene.resampled_stack).keys():
             (scene.resampled_stack / name).unlink(missing_ok=True)
         return report_stack(self.read(scene), value)
 
@@ -37,9 +37,9 @@ class _StackIOManager(SceneIOManager):
 class VirtualStackIOManager(_StackIOManager):
     """Writes the stack as GDAL virtual rasters with relative paths: a few kB, resampled when read."""
 
-    def write(self, scene: SceneFolder, value: StackRecipe) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: StackRecipe) -> dict[str, Any]:
         """Put the documents."""
-        with staging(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_VRT) as stage:
+        with atomic_output(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_VRT) as stage:
             # GDAL follows `../` on a disk and in S3, not in Azure: there, files go by their full names.
             href = _absolute(value) if isinstance(scene.resampled_stack, ObjectPath) else _relative(value)
             for name, document in vrt_documents(value, href).items():
@@ -50,9 +50,9 @@ class VirtualStackIOManager(_StackIOManager):
 class CogStackIOManager(_StackIOManager):
     """Writes the stack as a tiled twelve-band COG: larger (about 2 GB a tile), independent of the raw bands."""
 
-    def write(self, scene: SceneFolder, value: StackRecipe) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: StackRecipe) -> dict[str, Any]:
         """Write the virtual stack's pixels, strip by strip, then put the file."""
-        with staging(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_COG) as stage:
+        with atomic_output(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_COG) as stage:
             documents = vrt_documents(value, _absolute(value))
             for name, document in documents.items():
                 (stage / name).write_text(document, encoding="utf-8")
@@ -66,7 +66,7 @@ class CogStackIOManager(_StackIOManager):
 
 def _absolute(recipe: StackRecipe) -> dict[str, str]:
     """Native files by their full names, wherever they lie."""
-    return {name: gdal_name(band.path) for name, band in recipe.bands.items()}
+    return {name: gdal_path(band.path) for name, band in recipe.bands.items()}
 
 
 def _relative(recipe: StackRecipe) -> dict[str, str]:

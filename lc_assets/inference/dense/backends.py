@@ -14,8 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.form import DenseForm
-from lc_assets.inference.dense.scaling import highest_dn, normalised, whole_means
+from lc_assets.inference.dense.form import FullyConvSplit
+from lc_assets.inference.dense.scaling import highest_dn, normalize_input, whole_means
 from lc_assets.inference.openvino_runtime import Run, compiled
 from lc_assets.sentinel2.radiometry import MIN_VALID_DN, remove_offset
 
@@ -54,7 +54,7 @@ class OpenVinoPasses:
     """Channels-first graphs, compiled once per block shape and process."""
 
     contract: ModelContract
-    form: DenseForm
+    form: FullyConvSplit
     precision: str
     _trunks: dict[tuple[int, int], Run] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -102,13 +102,13 @@ class KerasPasses:
     """The same layers, called on a larger input by Keras' own backend (torch, jax, tensorflow; a GPU if it has one)."""
 
     contract: ModelContract
-    form: DenseForm
+    form: FullyConvSplit
     _trunks: dict[tuple[int, int], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def trunk(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """As `Evaluator.positions`."""
-        pixels = normalised(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
+        pixels = normalize_input(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
         # One call at a time: Keras promises nothing to threads, and a GPU has one queue.
         with self._lock:
             out = self._model(pixels.shape).predict_on_batch(pixels[None])

@@ -6,8 +6,8 @@ import numpy as np
 
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
-from lc_assets.inference.dense.form import DenseForm, NotDense, window_means
-from lc_assets.inference.dense.scaling import BRIGHTEST_DN, normalised
+from lc_assets.inference.dense.form import FullyConvSplit, NotFullyConvolutional, window_means
+from lc_assets.inference.dense.scaling import BRIGHTEST_DN, normalize_input
 
 CHECKED_WINDOWS = 2
 """Windows along each side of the block that is compared: enough for a shift or a border to show."""
@@ -16,7 +16,7 @@ TOLERANCE = 1e-2
 _LEAST = 1e-9
 
 
-def check_dense(contract: ModelContract, form: DenseForm, passes: DensePasses, predict: Predict) -> None:
+def check_dense(contract: ModelContract, form: FullyConvSplit, passes: DensePasses, predict: Predict) -> None:
     """Compare windows of a block of random pixels, some of them unusable.
 
     Args:
@@ -29,7 +29,7 @@ def check_dense(contract: ModelContract, form: DenseForm, passes: DensePasses, p
         NotDense: they differ, or the contract's means cannot be taken off in 16 bits.
     """
     if not all(0 <= mean <= BRIGHTEST_DN for mean in contract.mean):
-        raise NotDense(f"a band's mean lies outside of 0 to {BRIGHTEST_DN}")
+        raise NotFullyConvolutional(f"a band's mean lies outside of 0 to {BRIGHTEST_DN}")
     rng = np.random.default_rng(0)
     chip, step = contract.chip_size, form.stride
     side = chip + (CHECKED_WINDOWS - 1) * step
@@ -38,11 +38,13 @@ def check_dense(contract: ModelContract, form: DenseForm, passes: DensePasses, p
     texture = rng.normal(0, 0.2, (len(contract.bands), side, side)) + rng.normal(0, 0.3, (len(contract.bands), 1, 1))
     dn = np.clip(mean + std * texture, 1, BRIGHTEST_DN).astype(np.uint16)
     usable = rng.random((side, side)) > 0.02
-    pixels = normalised(contract, dn.transpose(1, 2, 0), usable)
+    pixels = normalize_input(contract, dn.transpose(1, 2, 0), usable)
     corners = [(row * step, column * step) for row in range(CHECKED_WINDOWS) for column in range(CHECKED_WINDOWS)]
     expected = predict(np.stack([pixels[row : row + chip, column : column + chip] for row, column in corners]))
     means = window_means(passes.trunk(dn, usable, 0), form.positions, 1)
     found = batched(passes.head, means.reshape(len(corners), -1), HEAD_BATCH)
     difference = float(np.abs(np.log(found + _LEAST) - np.log(expected + _LEAST)).max())
     if not difference <= TOLERANCE:  # also where one is not a number
-        raise NotDense(f"evaluated densely it would say something else (by a factor of {np.exp(difference):.3g})")
+        raise NotFullyConvolutional(
+            f"evaluated densely it would say something else (by a factor of {np.exp(difference):.3g})"
+        )

@@ -14,8 +14,8 @@ import numpy as np
 
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
-from lc_assets.inference.dense.form import DenseForm
-from lc_assets.inference.dense.scaling import normalised
+from lc_assets.inference.dense.form import FullyConvSplit
+from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.sentinel2.radiometry import remove_offset
 
 BATCH = 64
@@ -97,7 +97,7 @@ class ChipEvaluator:
     def positions(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """See `Evaluator`."""
         chip = self.contract.chip_size
-        pixels = normalised(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
+        pixels = normalize_input(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
 
         def windows(values: np.ndarray) -> np.ndarray:
             return np.lib.stride_tricks.sliding_window_view(values, (chip, chip), axis=(0, 1))[
@@ -123,7 +123,7 @@ class DenseEvaluator:
     """The convolutions run once over each block; see `lc_assets.inference.dense.form`."""
 
     contract: ModelContract
-    form: DenseForm
+    form: FullyConvSplit
     passes: DensePasses
     hop: int
     name: str = "dense"

@@ -15,8 +15,9 @@ positions of their output (global average pooling), dense layers.
 A window's result is then that of its chip but for the order of sums. Where windows start is the same too: `layout`
 continues the scene by reflection at its lower and right edge, so that every window stays on the lattice of T.
 
-`find_dense_form` finds out whether a Keras model has this shape by looking at its layers; no weight is copied or stored
-a second time. Which layers it knows stands in `UNPADDED` and `POINTWISE`. Any other model is evaluated chip by chip.
+`split_fully_convolutional` finds out whether a Keras model has this shape by looking at its layers; no weight is copied
+or stored a second time. `UNPADDED` and `POINTWISE` list the layers that it knows. Any other model is evaluated chip by
+chip.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ MOST_BYTES_PER_PIXEL = 16
 """A feature map that takes more than this per pixel of the scene is not kept: it would be larger than the scene."""
 
 
-class NotDense(Exception):
+class NotFullyConvolutional(Exception):
     """Why a model must be evaluated chip by chip, in words."""
 
 
@@ -60,7 +61,7 @@ class Step:
 
 
 @dataclass(frozen=True)
-class DenseForm:
+class FullyConvSplit:
     """A chip classifier taken apart.
 
     Attributes:
@@ -83,7 +84,7 @@ class DenseForm:
     head: tuple[Any, ...]
 
 
-def find_dense_form(model: Any) -> DenseForm:
+def split_fully_convolutional(model: Any) -> FullyConvSplit:
     """Take a Keras model apart.
 
     Args:
@@ -95,7 +96,7 @@ def find_dense_form(model: Any) -> DenseForm:
     steps = _steps(model)
     pools = [number for number, step in enumerate(steps) if step.kind == _POOLING]
     if len(pools) != 1:
-        raise NotDense(f"it has {len(pools) or 'no'} {_POOLING} layers")
+        raise NotFullyConvolutional(f"it has {len(pools) or 'no'} {_POOLING} layers")
     pool = pools[0]
     source, features = steps[0].takes[0], steps[pool].takes[0]
     strides = {source: 1}
@@ -104,14 +105,16 @@ def find_dense_form(model: Any) -> DenseForm:
     _check_channels_last(steps[pool].layer)
     _, rows, columns, _ = steps[pool].layer.input.shape
     if rows != columns or rows is None:
-        raise NotDense(f"its feature map of {rows} x {columns} positions is not square")
+        raise NotFullyConvolutional(f"its feature map of {rows} x {columns} positions is not square")
     first, *rest = _head(steps[pool:])
     weights = first.get_weights()
     bias = weights[1] if first.use_bias else np.zeros(weights[0].shape[1], np.float32)
     if 4 * len(bias) > MOST_BYTES_PER_PIXEL * strides[features] ** 2:
-        raise NotDense(f"its map of {len(bias)} numbers every {strides[features]} px would take too much memory")
+        raise NotFullyConvolutional(
+            f"its map of {len(bias)} numbers every {strides[features]} px would take too much memory"
+        )
     head = (first.activation, *rest)
-    return DenseForm(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
+    return FullyConvSplit(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
 
 
 def window_means(positions: np.ndarray, side: int, hop: int) -> np.ndarray:
@@ -141,7 +144,9 @@ def _boxes(values: np.ndarray, side: int, hop: int, axis: int) -> np.ndarray:
 def _steps(model: Any) -> tuple[Step, ...]:
     """The layers of a model in order, from its own description (`get_config`); nested models are taken apart too."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise NotDense(f"it, or a model inside it, has {len(model.inputs)} inputs and {len(model.outputs)} outputs")
+        raise NotFullyConvolutional(
+            f"it, or a model inside it, has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
+        )
     if type(model).__name__ == "Sequential":
         last, steps = "input", []
         for layer in model.layers:
@@ -149,7 +154,7 @@ def _steps(model: Any) -> tuple[Step, ...]:
             last = layer.name
         return tuple(steps)
     if type(model).__name__ != "Functional":
-        raise NotDense(f"it is no Sequential or functional model, but a {type(model).__name__}")
+        raise NotFullyConvolutional(f"it is no Sequential or functional model, but a {type(model).__name__}")
     config = model.get_config()
     layers = {layer.name: layer for layer in model.layers}
     steps, given = [], set()
@@ -160,15 +165,17 @@ def _steps(model: Any) -> tuple[Step, ...]:
             continue
         takes = tuple(_histories(nodes[0]["args"]))
         if len(nodes) > 1 or not takes or not given.issuperset(takes):
-            raise NotDense(f"layer {name} is used more than once, or takes something that is no layer's output")
+            raise NotFullyConvolutional(
+                f"layer {name} is used more than once, or takes something that is no layer's output"
+            )
         if any(value not in (None, False) for value in nodes[0].get("kwargs", {}).values()):
-            raise NotDense(f"layer {name} is called in a special way ({', '.join(nodes[0]['kwargs'])})")
+            raise NotFullyConvolutional(f"layer {name} is called in a special way ({', '.join(nodes[0]['kwargs'])})")
         if name not in layers:
-            raise NotDense(f"{name} is an operation outside of any layer")
+            raise NotFullyConvolutional(f"{name} is an operation outside of any layer")
         steps += _unfolded(layers[name], takes, name)
         given.add(name)
     if not steps or _ends(config["output_layers"]) != [steps[-1].gives]:
-        raise NotDense("its output is not that of its last layer")
+        raise NotFullyConvolutional("its output is not that of its last layer")
     return tuple(steps)
 
 
@@ -184,7 +191,7 @@ def _unfolded(layer: Any, takes: tuple[str, ...], name: str) -> list[Step]:
         return [Step(layer, takes, name)]
     inner = _steps(layer)
     if not inner:
-        raise NotDense(f"the model {name} inside it has no layers")
+        raise NotFullyConvolutional(f"the model {name} inside it has no layers")
     outer = {inner[0].takes[0]: takes[0], inner[-1].gives: name}
 
     def known(key: str) -> str:
@@ -212,35 +219,35 @@ def _stride(step: Step, incoming: list[int]) -> int:
     layer, kind = step.layer, step.kind
     _check_channels_last(layer)
     if len(set(incoming)) > 1:
-        raise NotDense(f"layer {layer.name} merges maps of different strides")
+        raise NotFullyConvolutional(f"layer {layer.name} merges maps of different strides")
     here = incoming[0]
     if kind in IDENTITIES or kind == "Cropping2D":
         return here
     if kind in POINTWISE:
         if kind == "BatchNormalization" and layer.axis not in (-1, 3):
-            raise NotDense(f"layer {layer.name} normalises another axis than the channels")
+            raise NotFullyConvolutional(f"layer {layer.name} normalises another axis than the channels")
         if kind == "Rescaling" and any(set(np.shape(value)[:-1]) - {1} for value in (layer.scale, layer.offset)):
-            raise NotDense(f"layer {layer.name} scales places differently")
+            raise NotFullyConvolutional(f"layer {layer.name} scales places differently")
         return here
     if kind in MERGES:
         if len({tuple(taken.shape[1:3]) for taken in layer.input}) > 1:
-            raise NotDense(f"layer {layer.name} merges maps of different sizes")
+            raise NotFullyConvolutional(f"layer {layer.name} merges maps of different sizes")
         if kind == "Concatenate" and layer.axis not in (-1, 3):
-            raise NotDense(f"layer {layer.name} joins another axis than the channels")
+            raise NotFullyConvolutional(f"layer {layer.name} joins another axis than the channels")
         return here
     if kind not in UNPADDED:
-        raise NotDense(f"layer {layer.name} is a {kind}")
+        raise NotFullyConvolutional(f"layer {layer.name} is a {kind}")
     size = layer.pool_size if kind.endswith("Pooling2D") else layer.kernel_size
     if layer.padding != "valid" and set(size) != {1}:
-        raise NotDense(f"layer {layer.name} pads its input")
+        raise NotFullyConvolutional(f"layer {layer.name} pads its input")
     if layer.strides[0] != layer.strides[1]:
-        raise NotDense(f"layer {layer.name} has strides that differ")
+        raise NotFullyConvolutional(f"layer {layer.name} has strides that differ")
     return here * int(layer.strides[0])
 
 
 def _check_channels_last(layer: Any) -> None:
     if getattr(layer, "data_format", "channels_last") != "channels_last":
-        raise NotDense(f"layer {layer.name} has its channels first")
+        raise NotFullyConvolutional(f"layer {layer.name} has its channels first")
 
 
 def _head(steps: tuple[Step, ...]) -> list[Any]:
@@ -248,12 +255,12 @@ def _head(steps: tuple[Step, ...]) -> list[Any]:
     chain = []
     for before, step in pairwise(steps):
         if step.takes != (before.gives,):
-            raise NotDense(f"what follows pooling is no chain of layers (at {step.layer.name})")
+            raise NotFullyConvolutional(f"what follows pooling is no chain of layers (at {step.layer.name})")
         if step.kind in IDENTITIES:
             continue
         if step.kind not in ("Dense", "Activation", "Softmax", "ReLU"):
-            raise NotDense(f"layer {step.layer.name} after pooling is a {step.kind}")
+            raise NotFullyConvolutional(f"layer {step.layer.name} after pooling is a {step.kind}")
         chain.append(step.layer)
     if not chain or type(chain[0]).__name__ != "Dense":
-        raise NotDense("no dense layer follows pooling")
+        raise NotFullyConvolutional("no dense layer follows pooling")
     return chain

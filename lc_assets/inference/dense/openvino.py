@@ -17,11 +17,11 @@ from openvino import opset13 as ov
 from openvino.opset1 import max_pool  # later ones have a second output, the places of the largest
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.form import IDENTITIES, DenseForm, NotDense
+from lc_assets.inference.dense.form import IDENTITIES, FullyConvSplit, NotFullyConvolutional
 from lc_assets.inference.dense.scaling import whole_means
 
 
-def trunk(form: DenseForm, contract: ModelContract, rows: int, columns: int) -> Model:
+def trunk(form: FullyConvSplit, contract: ModelContract, rows: int, columns: int) -> Model:
     """The graph (1, bands, rows, columns) int16 DN less `whole_means`, (1, 1, rows, columns) uint8 usable ->
     (1, outputs, positions down, positions across) float32.
 
@@ -40,7 +40,7 @@ def trunk(form: DenseForm, contract: ModelContract, rows: int, columns: int) -> 
     return Model([_convolved(known[form.features], form.kernel[None, None])], [centred, usable], "trunk")
 
 
-def head(form: DenseForm, batch: int) -> Model:
+def head(form: FullyConvSplit, batch: int) -> Model:
     """The graph (batch, outputs of the first dense layer, bias not yet added) -> (batch, classes), float32.
 
     Raises:
@@ -64,14 +64,14 @@ def head(form: DenseForm, batch: int) -> Model:
 
 def _layer(kind: str) -> Callable[[Any, list[Node]], Node]:
     if kind not in _LAYERS:
-        raise NotDense(f"{kind} layers are not known to the channels-first graph")
+        raise NotFullyConvolutional(f"{kind} layers are not known to the channels-first graph")
     return _LAYERS[kind]
 
 
 def _conv(layer: Any, taken: list[Node]) -> Node:
     kernel, *bias = layer.get_weights()
     if layer.groups > 1:
-        raise NotDense(f"layer {layer.name} convolves in groups")
+        raise NotFullyConvolutional(f"layer {layer.name} convolves in groups")
     out = _convolved(taken[0], kernel, layer.strides, layer.dilation_rate)
     return _activated(ov.add(out, _per_channel(bias[0])) if bias else out, layer.activation)
 
@@ -119,7 +119,7 @@ def _rescaled(layer: Any, taken: list[Node]) -> Node:
 
 def _rectified(layer: Any, taken: list[Node]) -> Node:
     if layer.max_value is not None or layer.negative_slope or layer.threshold:
-        raise NotDense(f"layer {layer.name} is a ReLU with a slope, a limit or a threshold")
+        raise NotFullyConvolutional(f"layer {layer.name} is a ReLU with a slope, a limit or a threshold")
     return ov.relu(taken[0])
 
 
@@ -152,7 +152,7 @@ _ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
 def _activated(x: Node, activation: Any) -> Node:
     name = getattr(activation, "__name__", str(activation))
     if name not in _ACTIVATIONS:
-        raise NotDense(f"the activation {name} is not known to the channels-first graph")
+        raise NotFullyConvolutional(f"the activation {name} is not known to the channels-first graph")
     return _ACTIVATIONS[name](x)
 
 

@@ -10,7 +10,7 @@ BRIGHTEST_DN = 32_767
 """Brighter pixels count as this bright: three times what a white surface reflects, and what int16 holds."""
 
 
-def normalised(contract: ModelContract, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
+def normalize_input(contract: ModelContract, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
     """Network input: (DN - mean) / std, DN up to `highest_dn`, and 0 where there is no valid data.
 
     Args:

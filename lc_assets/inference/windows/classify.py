@@ -22,16 +22,16 @@ from functools import cached_property
 import numpy as np
 from rasterio.windows import Window
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.dense.evaluators import MIN_VALID_SHARE, Evaluator
 from lc_assets.inference.dense.form import window_means
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.openvino_runtime import streams
-from lc_assets.inference.windows.grid import WindowLayout
-from lc_assets.inference.windows.pipeline import Stages, ahead
+from lc_assets.inference.windows.grid import WindowGrid
+from lc_assets.inference.windows.pipeline import StageTimer, prefetch
 from lc_assets.inference.windows.strips import Block, StripPlan, plan_strips, position_columns
-from lc_assets.inference.windows.voting import PendingCells, cell_windows, pooled
+from lc_assets.inference.windows.voting import VoteAccumulator, cell_windows, pooled
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.bands.strip_reader import Strip, StripReader
@@ -59,7 +59,7 @@ class MapStatistics:
     windows: int = 0
     voting: int = 0
     confidence: np.ndarray = field(default_factory=lambda: np.zeros(101, np.int64))
-    stages: Stages = field(default_factory=Stages)
+    stages: StageTimer = field(default_factory=StageTimer)
 
     @property
     def total(self) -> int:
@@ -114,10 +114,10 @@ class Classification:
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @property
-    def layout(self) -> WindowLayout:
+    def layout(self) -> WindowGrid:
         """Where the windows lie."""
         grid = self.stack.grid
-        return WindowLayout(grid.height, grid.width, self.engine.contract.chip_size, self.stride)
+        return WindowGrid(grid.height, grid.width, self.engine.contract.chip_size, self.stride)
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -159,12 +159,12 @@ class Classification:
             StripReader(
                 self.stack,
                 mask_hidden=self.mask_hidden,
-                threads=self.threads or cores(),
+                threads=self.threads or cpu_count(),
                 dilation=self.mask_dilation,
                 reach=self.engine.contract.chip_size,
             ) as reader,
             ThreadPoolExecutor(workers, thread_name_prefix="evaluate") as pool,
-            ahead((plan, self._decoded(reader, plan)) for plan in plans) as strips,
+            prefetch((plan, self._decoded(reader, plan)) for plan in plans) as strips,
         ):
             waiting: deque[tuple[StripPlan, Strip, list[Future[np.ndarray]]]] = deque()
             try:
@@ -220,7 +220,7 @@ class _Assembly:
     def __init__(self, classification: Classification) -> None:
         self._layout, self._evaluator = classification.layout, classification.evaluator
         self._checked, self._statistics = classification.engine.checked, classification.statistics
-        self._cells = PendingCells(self._layout)
+        self._cells = VoteAccumulator(self._layout)
         shape = (0, position_columns(self._layout, self._evaluator), self._evaluator.outputs)
         self._places = np.zeros(shape, np.float32)  # rows of positions that coming windows need
         self._first = 0  # the first of them

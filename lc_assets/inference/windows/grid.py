@@ -31,7 +31,7 @@ def check_stride(stride: int, chip: int) -> None:
 
 
 @dataclass(frozen=True)
-class WindowLayout:
+class WindowGrid:
     """The lattice of windows over a scene.
 
     Attributes:

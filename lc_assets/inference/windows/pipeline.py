@@ -12,7 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Stages:
+class StageTimer:
     """Seconds of work per stage, added up over threads: together they can be more than the time that passed."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Stages:
 
 
 @contextmanager
-def ahead(items: Iterator[T]) -> Iterator[Iterator[T]]:
+def prefetch(items: Iterator[T]) -> Iterator[Iterator[T]]:
     """Iterate over `items`, made one ahead on a thread of their own."""
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         end = object()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lc_assets.inference.dense.evaluators import Evaluator
-from lc_assets.inference.windows.grid import WindowLayout
+from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
 STRIP_PIXELS = 512
@@ -60,12 +60,12 @@ class StripPlan:
     blocks: tuple[Block, ...]
 
 
-def position_columns(layout: WindowLayout, lattice: Evaluator) -> int:
+def position_columns(layout: WindowGrid, lattice: Evaluator) -> int:
     """Columns of positions over the whole scene."""
     return (layout.columns - 1) * lattice.hop + lattice.side
 
 
-def plan_strips(layout: WindowLayout, lattice: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
+def plan_strips(layout: WindowGrid, lattice: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
     """Cut a scene into strips, from top to bottom.
 
     Args:
@@ -93,7 +93,7 @@ def plan_strips(layout: WindowLayout, lattice: Evaluator, strip_pixels: int = 0)
 
 
 def _strip(
-    layout: WindowLayout, lattice: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
+    layout: WindowGrid, lattice: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
 ) -> StripPlan:
     top = min(start[0] * lattice.step, start[1] * layout.stride)
     needed = reflected(top, (stop[0] - 1) * lattice.step + lattice.extent, layout.height)

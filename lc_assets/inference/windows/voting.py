@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from lc_assets.core.landcover import CLASSES
-from lc_assets.inference.windows.grid import WindowLayout, cell_sums
+from lc_assets.inference.windows.grid import WindowGrid, cell_sums
 
 
-class PendingCells:
+class VoteAccumulator:
     """Window rows on their way to becoming cell rows: cell row c is the sum of window rows c - reach + 1 .. c."""
 
-    def __init__(self, layout: WindowLayout) -> None:
+    def __init__(self, layout: WindowGrid) -> None:
         self._layout = layout
         self._sums = np.zeros((0, layout.cell_columns, len(CLASSES)), np.float64)
         self._votes = np.zeros((0, layout.cell_columns), np.int64)

@@ -14,10 +14,10 @@ from lc_assets.core.landcover import NO_DATA
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.agreement.crosswalk import Crosswalk
 from lc_assets.products.agreement.estimators import Estimates, counted, estimated
-from lc_assets.products.agreement.sampling import Drawn, Sampler, allocated
-from lc_assets.products.agreement.warp import NOT_KNOWN, Warper
+from lc_assets.products.agreement.sampling import ReservoirSampler, Sample, allocated
+from lc_assets.products.agreement.warp import NOT_KNOWN, Reprojector
 from lc_assets.raster.cog import STRIP_ROWS, code_cog
-from lc_assets.store.paths import gdal_name
+from lc_assets.store.paths import gdal_path
 
 AGREE, DISAGREE, NOT_COMPARED = 0, 1, 2
 LEGEND = {AGREE: "agree", DISAGREE: "disagree", NOT_COMPARED: "not scored"}
@@ -46,7 +46,7 @@ class Comparison:
     reference_nodata: int
     unlisted: tuple[int, ...]
     sample: np.ndarray
-    drawn: tuple[Drawn, ...]
+    drawn: tuple[Sample, ...]
 
     @property
     def matrix(self) -> np.ndarray:
@@ -75,7 +75,7 @@ class Comparison:
 
 
 def compare(
-    classes: ClassMap, warper: Warper, crosswalk: Crosswalk, target: Path, *, samples: int, seed: int
+    classes: ClassMap, warper: Reprojector, crosswalk: Crosswalk, target: Path, *, samples: int, seed: int
 ) -> Comparison:
     """Compare, and write the disagreement raster (a COG on the map's grid, see `LEGEND`).
 
@@ -94,7 +94,7 @@ def compare(
     width = len(theirs)
     groups_here, groups_there = _lookup(ours), _lookup(theirs)
     counts = np.zeros((NO_DATA.code, width), np.int64)
-    sampler = Sampler(len(crosswalk.groups), samples, seed)
+    sampler = ReservoirSampler(len(crosswalk.groups), samples, seed)
     map_nodata = reference_nodata = 0
     tags = {"ITEM_ID": classes.item, "CROSSWALK": crosswalk.name, "CROSSWALK_SHA256": crosswalk.sha256}
     palette = {code: (*rgb, 255) for code, rgb in COLOURS.items()}
@@ -120,7 +120,7 @@ def compare(
 
 
 def _strips(classes: ClassMap) -> Iterator[tuple[Window, np.ndarray]]:
-    with rasterio.open(gdal_name(classes.path), OVERVIEW_LEVEL="NONE") as dataset:
+    with rasterio.open(gdal_path(classes.path), OVERVIEW_LEVEL="NONE") as dataset:
         for window in classes.grid.strips(STRIP_ROWS):
             yield window, dataset.read(1, window=window)
 

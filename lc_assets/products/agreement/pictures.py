@@ -9,7 +9,7 @@ from PIL import Image
 
 from lc_assets.products.agreement.compare import AGREE, COLOURS, DISAGREE, LEGEND, Comparison
 from lc_assets.raster.charts import matrix_chart
-from lc_assets.raster.render import shown_codes, with_legend
+from lc_assets.raster.render import read_codes_for_display, with_legend
 
 SIDE = 480
 """Pixels that a picture is wide at most."""
@@ -18,7 +18,7 @@ _MAP_SIDE = 340
 
 def disagreement_picture(raster: Path, compared: Comparison) -> bytes:
     """PNG of the disagreement raster with its legend: shares of the scored pixels, and what is not scored."""
-    codes, pixel_size = shown_codes(raster, _MAP_SIDE)
+    codes, pixel_size = read_codes_for_display(raster, _MAP_SIDE)
     agree = compared.full.overall.value
     shares = {} if agree is None else {AGREE: f"  {100 * agree:.1f} %", DISAGREE: f"  {100 - 100 * agree:.1f} %"}
     lines = [(COLOURS[code], f"{name}{shares.get(code, '')}") for code, name in LEGEND.items()]

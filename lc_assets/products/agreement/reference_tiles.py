@@ -15,10 +15,10 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.products.agreement.references import Tile
 from lc_assets.remote.range_reader import RemoteFile
-from lc_assets.store.paths import gdal_name
+from lc_assets.store.paths import gdal_path
 
 NONE = (1 << 16) - 1
 """What stands for "no data" where a raster declares none."""
@@ -55,26 +55,26 @@ class OpenTile:
 
 
 @contextmanager
-def opened(tiles: Sequence[Tile], patience: Patience) -> Iterator[list[OpenTile]]:
+def opened(tiles: Sequence[Tile], retry_policy: RetryPolicy) -> Iterator[list[OpenTile]]:
     """All tiles of a reference, open.
 
     Raises:
         BadBand: one cannot be read (transient where the network is at fault), or is no GeoTIFF of class codes.
     """
     with ExitStack() as stack:
-        yield [stack.enter_context(_opened(tile, patience)) for tile in tiles]
+        yield [stack.enter_context(_opened(tile, retry_policy)) for tile in tiles]
 
 
 @contextmanager
-def _opened(tile: Tile, patience: Patience) -> Iterator[OpenTile]:
-    file = RemoteFile(tile.place, patience) if isinstance(tile.place, str) else None
+def _opened(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
+    file = RemoteFile(tile.place, retry_policy) if isinstance(tile.place, str) else None
     # One driver, full resolution: overviews of class codes may have been made by anything.
     options = {"driver": "GTiff", "OVERVIEW_LEVEL": "NONE"}
     with _told(tile.shown, file):
         if file:  # a name of its own: GDAL may remember what it knows of one
             dataset = rasterio.open(f"{uuid4().hex}/reference.tif", opener=file.opened, **options)
         else:
-            dataset = rasterio.open(gdal_name(tile.place), **options)  # type: ignore[arg-type]
+            dataset = rasterio.open(gdal_path(tile.place), **options)  # type: ignore[arg-type]
     with dataset:
         _check(tile.shown, dataset)
         nodata = dataset.nodata

@@ -20,11 +20,11 @@ from lc_assets.products.agreement.crosswalk import Crosswalk, read_crosswalk, sh
 from lc_assets.sentinel2.item.hrefs import absolute, unsigned, why_not_a_raster
 from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.ids import checked_id
 from lc_assets.store.object_store import SCHEMES
-from lc_assets.store.paths import Place, place_of
+from lc_assets.store.paths import StorePath, parse_path
 
 TRUTH = "truth"
 """The asset of a scene's item that says what is there; the demo scene has one."""
@@ -80,7 +80,7 @@ class Tile:
     `shown` is what may be written down of it.
     """
 
-    place: Place | str
+    place: StorePath | str
     item: str | None = None
 
     @property
@@ -114,7 +114,7 @@ class Reference:
 
 
 def find_reference(
-    named: str, scene: Scene, catalog: Catalog, crosswalk: str | None = None, otherwise: str | None = None
+    named: str, scene: Scene, catalog: StacCatalogClient, crosswalk: str | None = None, otherwise: str | None = None
 ) -> Reference:
     """The reference that a name, path or URL means for a scene.
 
@@ -183,7 +183,7 @@ def check_reference(named: str, scene: Scene, crosswalk: str | None = None, othe
     if named in ANNUAL:
         _crosswalk(named, crosswalk, otherwise)
     else:
-        find_reference(named, scene, Catalog(), crosswalk, otherwise)
+        find_reference(named, scene, StacCatalogClient(), crosswalk, otherwise)
 
 
 def _crosswalk(name: str, given: str | None, otherwise: str | None) -> Crosswalk:
@@ -197,7 +197,7 @@ def _crosswalk(name: str, given: str | None, otherwise: str | None) -> Crosswalk
     return read_crosswalk(Path(path))
 
 
-def _annual(name: str, table: Crosswalk, scene: Scene, catalog: Catalog) -> Reference:
+def _annual(name: str, table: Crosswalk, scene: Scene, catalog: StacCatalogClient) -> Reference:
     kind = ANNUAL[name]
     try:
         found = [item for page in catalog.search(Query(geometry=scene.document["geometry"])) for item in page]
@@ -246,7 +246,7 @@ def _middle(item: dict[str, Any], name: str) -> date:
 _CATALOG = "look at the item in its catalog, or choose another reference"
 
 
-def _tile(item: dict[str, Any], key: str, catalog: Catalog) -> Tile:
+def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
     """The raster of an item that a search has given: as a band is judged, for strangers have written it."""
     item_id = checked_id(item["id"])
     check_size(item, item_id)
@@ -299,7 +299,7 @@ def _named(named: str) -> tuple[Tile, str]:
     if refused:
         raise BadReference(f"the reference {named[:200]!r} is refused: {refused}", remedy="name a GeoTIFF")
     try:
-        place = place_of(named)
+        place = parse_path(named)
         there = place.is_file()
     except (LandCoverError, OSError, ValueError, RuntimeError):  # no such bucket; too long, NUL, no such user
         there = False

@@ -44,7 +44,7 @@ _SALT = 0x5A3D1E
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Sample:
     """Pixels of one stratum: their random numbers, their places (row * columns + column), what was offered with
     them."""
 
@@ -53,27 +53,27 @@ class Drawn:
     values: np.ndarray
 
     @classmethod
-    def nothing(cls) -> Drawn:
+    def nothing(cls) -> Sample:
         """No pixel."""
         return cls(np.empty(0), np.empty(0, np.int64), np.empty(0, np.uint8))
 
-    def joined(self, other: Drawn) -> Drawn:
+    def joined(self, other: Sample) -> Sample:
         """Both."""
-        return Drawn(
+        return Sample(
             np.concatenate([self.numbers, other.numbers]),
             np.concatenate([self.places, other.places]),
             np.concatenate([self.values, other.values]),
         )
 
-    def smallest(self, count: int) -> Drawn:
+    def smallest(self, count: int) -> Sample:
         """Those with the smallest numbers."""
         if len(self.numbers) <= count:
             return self
         order = np.argpartition(self.numbers, count)[:count]
-        return Drawn(self.numbers[order], self.places[order], self.values[order])
+        return Sample(self.numbers[order], self.places[order], self.values[order])
 
 
-class Sampler:
+class ReservoirSampler:
     """Collects what a sample may need.
 
     Args:
@@ -88,7 +88,7 @@ class Sampler:
         self._random = np.random.default_rng((_SALT, seed))
         self._limits = np.full(strata + 1, np.inf)
         self._limits[strata] = -np.inf  # the last is also -1: what is in no stratum
-        self._kept = [Drawn.nothing() for _ in range(strata)]
+        self._kept = [Sample.nothing() for _ in range(strata)]
 
     def offer(self, strata: np.ndarray, values: np.ndarray, top: int) -> None:
         """Take note of the next full-width strip.
@@ -104,12 +104,12 @@ class Sampler:
         found, first = flat[chosen], top * strata.shape[1]
         for stratum in np.unique(found):
             mine = chosen[found == stratum]
-            fresh = Drawn(numbers[mine], mine + first, values.ravel()[mine])
+            fresh = Sample(numbers[mine], mine + first, values.ravel()[mine])
             kept = self._kept[stratum].joined(fresh).smallest(self._most)
             self._kept[stratum] = kept
             if len(kept.numbers) == self._most:
                 self._limits[stratum] = kept.numbers.max()
 
-    def draw(self, sizes: np.ndarray) -> list[Drawn]:
+    def draw(self, sizes: np.ndarray) -> list[Sample]:
         """The sample of each stratum, of so many pixels."""
         return [kept.smallest(int(size)) for kept, size in zip(self._kept, sizes, strict=True)]

@@ -19,18 +19,18 @@ from rasterio.warp import transform
 
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadReference, LandCoverError, StoreError
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.agreement.compare import Comparison, compare
 from lc_assets.products.agreement.document import document_of
 from lc_assets.products.agreement.pictures import disagreement_picture, matrix_picture
 from lc_assets.products.agreement.reference_tiles import opened
 from lc_assets.products.agreement.references import Reference
-from lc_assets.products.agreement.warp import Warper
+from lc_assets.products.agreement.warp import Reprojector
 from lc_assets.raster.grid import Grid
-from lc_assets.store.atomic import staging
-from lc_assets.store.layout import SceneFolder
-from lc_assets.store.paths import Place
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import SceneLayout
+from lc_assets.store.paths import StorePath
 
 ASSET = "reference_agreement"
 DOCUMENT = "agreement.json"
@@ -54,18 +54,23 @@ class Agreement:
     reference: Reference
     compared: Comparison
     document: dict[str, Any]
-    folder: Place
+    folder: StorePath
     confusion: bytes
     disagreement: bytes
 
 
-def agreement_folder(scene: SceneFolder, reference: str) -> Place:
+def agreement_folder(scene: SceneLayout, reference: str) -> StorePath:
     """Where the files of a comparison lie."""
     return scene.folder / "agreement" / reference
 
 
 def compare_scene(
-    scene: SceneFolder, reference: Reference, *, samples: int = SAMPLES, seed: int = 0, patience: Patience = PATIENCE
+    scene: SceneLayout,
+    reference: Reference,
+    *,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    retry_policy: RetryPolicy = DEFAULT_POLICY,
 ) -> Agreement:
     """Compare a scene's map with a reference, and write what comes of it.
 
@@ -77,10 +82,10 @@ def compare_scene(
     target = agreement_folder(scene, reference.name)
     try:
         with (
-            opened(reference.tiles, patience) as tiles,
-            staging(target, item=scene.item, asset=ASSET, last=DOCUMENT) as stage,
+            opened(reference.tiles, retry_policy) as tiles,
+            atomic_output(target, item=scene.item, asset=ASSET, last=DOCUMENT) as stage,
         ):
-            warper = Warper(tiles, classes.grid, reference.crosswalk)
+            warper = Reprojector(tiles, classes.grid, reference.crosswalk)
             if not warper.overlaps():
                 raise BadReference(f"the reference {reference.name} does not lie under it", remedy="name another one")
             compared = compare(classes, warper, reference.crosswalk, stage / DISAGREEMENT, samples=samples, seed=seed)
@@ -101,7 +106,7 @@ def compare_scene(
     return Agreement(reference, compared, document, target, *pictures)
 
 
-def read_document(scene: SceneFolder, reference: str) -> dict[str, Any]:
+def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
     """What was written of a comparison.
 
     Raises:

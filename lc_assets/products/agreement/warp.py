@@ -32,7 +32,7 @@ from rasterio.errors import CRSError
 from rasterio.warp import transform
 from rasterio.windows import Window
 
-from lc_assets.core.cpu import cores
+from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import BadBand
 from lc_assets.products.agreement.crosswalk import Crosswalk
 from lc_assets.products.agreement.reference_tiles import OpenTile
@@ -54,7 +54,7 @@ FINEST = 40
 
 
 @dataclass(frozen=True)
-class _Lattice:
+class _PixelGrid:
     """Tiles whose pixels are upon one raster of squares.
 
     Attributes:
@@ -116,7 +116,7 @@ class _Lattice:
         return Window(left, top, right - left, bottom - top) if top < bottom and left < right else None
 
 
-class Warper:
+class Reprojector:
     """Reads windows of a scene's grid from a reference's tiles.
 
     Args:
@@ -135,12 +135,12 @@ class Warper:
         self._grid, self._crs = grid, CRS.from_user_input(grid.crs)
         self._positions, self._strange = crosswalk.positions, crosswalk.unlisted
         self.unlisted: set[int] = set()
-        lattices: list[_Lattice] = []
+        lattices: list[_PixelGrid] = []
         for tile in sorted(tiles, key=lambda tile: tile.dataset.crs != self._crs):
             if not any(lattice.take(tile) for lattice in lattices):
-                lattices.append(_Lattice(tile.dataset.crs, tile.dataset.transform, []))
+                lattices.append(_PixelGrid(tile.dataset.crs, tile.dataset.transform, []))
                 lattices[-1].take(tile)
-        self._ways = [_Way(lattice, grid, self._crs, len(crosswalk.reference) + 1) for lattice in lattices]
+        self._ways = [_Reprojection(lattice, grid, self._crs, len(crosswalk.reference) + 1) for lattice in lattices]
 
     def read(self, window: Window) -> np.ndarray:
         """(rows, columns) uint8 positions in the crosswalk's reference classes, `Crosswalk.unlisted` or `NOT_KNOWN`.
@@ -167,10 +167,10 @@ class Warper:
         return found
 
 
-class _Way:
+class _Reprojection:
     """From a grid's pixels to a lattice's."""
 
-    def __init__(self, lattice: _Lattice, grid: Grid, crs: CRS, classes: int) -> None:
+    def __init__(self, lattice: _PixelGrid, grid: Grid, crs: CRS, classes: int) -> None:
         self._lattice, self._grid, self._classes = lattice, grid, classes
         self._nodes = self._transformed(crs)  # (2, node rows, node columns): lattice columns and rows
         across = np.abs(np.diff(self._nodes, axis=2)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=2)))
@@ -205,7 +205,7 @@ class _Way:
             part = Window(window.col_off, first, window.width, last - first)
             np.copyto(rows, self._modes(part, mosaic, source), where=rows == NOT_KNOWN)
 
-        with ThreadPoolExecutor(cores()) as pool:
+        with ThreadPoolExecutor(cpu_count()) as pool:
             list(pool.map(band, edges[:-1], edges[1:]))
 
     def meets(self, window: Window) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from lc_assets.core.errors import LandCoverError
 
 
-def tool(name: str) -> Any:
+def optional_import(name: str) -> Any:
     """The module `rustac`, `duckdb` or `shapely`.
 
     Raises:
@@ -29,4 +29,4 @@ def check_tools() -> None:
         LandCoverError: one is not installed.
     """
     for name in ("rustac", "duckdb", "shapely"):
-        tool(name)
+        optional_import(name)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets.core.errors import StoreError
-from lc_assets.products.collection.extras import tool
+from lc_assets.products.collection.extras import optional_import
 from lc_assets.products.stac.collection import COLLECTION_ID, Summary, collection_document
 
 _ROWS = 5000
@@ -36,12 +36,12 @@ _GEO = {
 }
 
 
-class Misfit(StoreError):
+class SchemaConflict(StoreError):
     """What is in some files does not go together, or one of them is broken."""
 
 
 @contextmanager
-def asked(index: Path, *folders: Path) -> Iterator[Any]:
+def duckdb_connection(index: Path, *folders: Path) -> Iterator[Any]:
     """A DuckDB connection for one file; it fetches nothing, keeps to its memory, and sees no file of other folders.
 
     Args:
@@ -52,7 +52,7 @@ def asked(index: Path, *folders: Path) -> Iterator[Any]:
         LandCoverError: DuckDB is not installed.
         StoreError: the file is broken.
     """
-    duckdb = tool("duckdb")
+    duckdb = optional_import("duckdb")
     with duckdb.connect() as connection:
         for setting, value in {
             "autoinstall_known_extensions": "false",
@@ -73,7 +73,7 @@ def asked(index: Path, *folders: Path) -> Iterator[Any]:
         except duckdb.Error as error:
             reason = str(error).splitlines()[0][:300]
             values = (duckdb.DataError, duckdb.ProgrammingError, duckdb.NotSupportedError, duckdb.InternalError)
-            kind = Misfit if isinstance(error, values) else StoreError
+            kind = SchemaConflict if isinstance(error, values) else StoreError
             raise kind(f"the index of the collection cannot be used ({reason})", remedy=_REMEDY) from None
 
 
@@ -84,7 +84,7 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
         StoreError: rustac cannot.
         OSError: the file cannot be written.
     """
-    rustac = tool("rustac")
+    rustac = optional_import("rustac")
     try:
         _wait(rustac.write, str(path), list(rows))
     except OSError:
@@ -104,7 +104,7 @@ def read_collection(index: Path) -> dict[str, Any]:
     Raises:
         StoreError: the file is broken, or none of ours.
     """
-    with asked(index) as connection:
+    with duckdb_connection(index) as connection:
         found = connection.execute(
             f"SELECT value FROM parquet_kv_metadata({_text(str(index))}) WHERE key = 'stac-geoparquet'"
         ).fetchall()
@@ -144,7 +144,7 @@ def merge(
         StoreError: there is no room.
         ValueError: there is nothing to make an index of.
     """
-    with asked(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
+    with duckdb_connection(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
         connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [list(gone)])
         counts = dict.fromkeys(("added", "changed", "unchanged", "removed"), 0)
         selections = []
@@ -187,7 +187,7 @@ def merge(
 
 def ids(index: Path) -> list[str]:
     """The ids of all items."""
-    with asked(index) as connection:
+    with duckdb_connection(index) as connection:
         return [row[0] for row in connection.execute(f"SELECT id FROM {parquet(index)}").fetchall()]
 
 
@@ -202,8 +202,8 @@ def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str
     Raises:
         StoreError: the file is broken.
     """
-    rustac = tool("rustac")
-    with asked(index, work) as connection:
+    rustac = optional_import("rustac")
+    with duckdb_connection(index, work) as connection:
         total = _number(connection, f"SELECT count(*) FROM {parquet(index)}")
         for start in range(0, total if most is None else min(total, most), _PAGE):
             page = work / "page.parquet"

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets.core.stac import GEOJSON
-from lc_assets.products.collection.sanitize import areas, check_values, members, sound
+from lc_assets.products.collection.sanitize import areas, check_values, members, sanitize
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID
 from lc_assets.store.layout import Store
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 SUFFIX = "_classified"
 """Ends the id of a map's Item; before it is the scene's."""
@@ -50,7 +50,7 @@ class Rows:
     faulty: dict[str, str] = field(default_factory=dict)
 
 
-def document_of(store: Store, scene: str) -> Place:
+def document_of(store: Store, scene: str) -> StorePath:
     """Where a scene's Item lies."""
     return store.scene(scene).folder / f"{scene}{SUFFIX}.json"
 
@@ -118,7 +118,7 @@ def row_of(document: Document, scene: str) -> Document:
     if not isinstance(document["assets"]["classified"]["href"], str):
         raise TypeError("the href of its classified asset is no text")
     folder = f"../scenes/{scene}"
-    usable = {**members(document), "properties": sound(document["properties"])}
+    usable = {**members(document), "properties": sanitize(document["properties"])}
     row = _rebased(usable, lambda href: posixpath.normpath(posixpath.join(folder, href)))
     ours = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
     row["collection"] = COLLECTION_ID

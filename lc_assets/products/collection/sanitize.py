@@ -82,7 +82,7 @@ def members(document: dict[str, Any]) -> dict[str, Any]:
     return {name: document[name] for name in _MEMBERS if name in document}
 
 
-def sound(properties: dict[str, Any]) -> dict[str, Any]:
+def sanitize(properties: dict[str, Any]) -> dict[str, Any]:
     """The properties that can be columns beside others'.
 
     Raises:

@@ -13,7 +13,7 @@ from lc_assets.core.errors import StoreError
 from lc_assets.products.stac.collection import COLLECTION_FOLDER
 from lc_assets.store.atomic import stage_name
 from lc_assets.store.layout import Store
-from lc_assets.store.scratch import work_folder
+from lc_assets.store.scratch import scratch_dir
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def _made(store: Store, name: str) -> Path:
     """The scratch folder: in the store's work folder, where prune looks; else in the general one, since whoever only
     reads a store on a disk need not be allowed to write there, and a store that is not there is not begun."""
     general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
-    ours = work_folder(store.root)
+    ours = scratch_dir(store.root)
     on_disk = isinstance(store.root, Path)
     bases = [*([ours] if not on_disk or ours.is_dir() else []), *([general] if on_disk else [])]
     for base in bases:

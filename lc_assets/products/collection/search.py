@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lc_assets.core.landcover import NO_DATA
-from lc_assets.products.collection.extras import tool
-from lc_assets.products.collection.parquet import asked, columns, parquet
+from lc_assets.products.collection.extras import optional_import
+from lc_assets.products.collection.parquet import columns, duckdb_connection, parquet
 from lc_assets.products.collection.rows import SUFFIX
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.item.providers import catalog_of
@@ -86,7 +86,7 @@ def find(index: Path, query: Query) -> list[Found]:
         StoreError: the index is broken.
     """
     conditions, values = _conditions(query)
-    with asked(index) as connection:
+    with duckdb_connection(index) as connection:
         known = columns(connection, parquet(index))
         names = [name for name in _COLUMNS if _NEEDS.get(name, "id") in known]
         if query.max_cloud is not None and "cloud" in names:
@@ -129,7 +129,7 @@ def _interval(query: Query) -> str:
 
 def _boxes(query: Query) -> list[tuple[float, float, float, float]]:
     if query.geometry:
-        return [tool("shapely").geometry.shape(query.geometry).bounds]
+        return [optional_import("shapely").geometry.shape(query.geometry).bounds]
     if not query.bbox or query.bbox == EARTH:
         return []
     west, south, east, north = query.bbox
@@ -142,7 +142,7 @@ def _touching(rows: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
     boxes = _boxes(query)
     if not boxes or not rows:
         return rows
-    shapely = tool("shapely")
+    shapely = optional_import("shapely")
     place = (
         shapely.geometry.shape(query.geometry)
         if query.geometry

@@ -18,14 +18,14 @@ from typing import Any
 
 from lc_assets.core.errors import StoreError, printable
 from lc_assets.products.collection.extras import check_tools
-from lc_assets.products.collection.parquet import Misfit, ids, merge, read_collection, write_rows
+from lc_assets.products.collection.parquet import SchemaConflict, ids, merge, read_collection, write_rows
 from lc_assets.products.collection.rows import SUFFIX, read_rows
 from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
 from lc_assets.store import paths
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 _BATCH = 1000
 """Items held in memory at once."""
@@ -42,7 +42,7 @@ Positions = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class News:
+class Changes:
     """What is to be read, and how far that goes.
 
     Attributes:
@@ -55,7 +55,7 @@ class News:
 
 
 @dataclass(frozen=True)
-class Report:
+class UpdateSummary:
     """What became of the index.
 
     Attributes:
@@ -81,7 +81,7 @@ class Report:
     collection: dict[str, Any]
 
 
-def folder_of(store: Store) -> Place:
+def folder_of(store: Store) -> StorePath:
     """Where the collection lies."""
     return store.root / COLLECTION_FOLDER
 
@@ -99,7 +99,7 @@ def read_positions(store: Store) -> Positions | None:
         return None
 
 
-def update(store: Store, ask: Callable[[Positions | None], News], *, rebuild: bool = False) -> Report:
+def update(store: Store, ask: Callable[[Positions | None], Changes], *, rebuild: bool = False) -> UpdateSummary:
     """Bring the collection up to date.
 
     Args:
@@ -118,7 +118,7 @@ def update(store: Store, ask: Callable[[Positions | None], News], *, rebuild: bo
             with scratch(store) as work:
                 done = _attempt(store, ask, rebuild, work)
             if done:
-                return Report(**done, seconds=time.perf_counter() - started, attempts=attempt)
+                return UpdateSummary(**done, seconds=time.perf_counter() - started, attempts=attempt)
             time.sleep(random.uniform(0.1, 0.5) * attempt)
     except OSError as error:
         raise StoreError(
@@ -141,16 +141,18 @@ def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
     """
     index = folder_of(store) / INDEX_FILE
     while True:
-        version = paths.version(index)
+        version = paths.etag(index)
         if version is None:
             return None, None
         copy = work / INDEX_FILE
         copy.write_bytes(index.read_bytes())
-        if paths.version(index) == version:
+        if paths.etag(index) == version:
             return copy, version
 
 
-def _attempt(store: Store, ask: Callable[[Positions | None], News], rebuild: bool, work: Path) -> dict[str, Any] | None:
+def _attempt(
+    store: Store, ask: Callable[[Positions | None], Changes], rebuild: bool, work: Path
+) -> dict[str, Any] | None:
     """One read, merge and write; None where somebody else was faster."""
     old, version = fetch(store, work)
     before: dict[str, Any] = {}
@@ -188,7 +190,7 @@ def _attempt(store: Store, ask: Callable[[Positions | None], News], rebuild: boo
             f"there is no map in {store.root} to make a collection of" + (f"; {_some(faulty)}" if faulty else ""),
             remedy="classify a scene first (lc-assets classify, lc-assets demo)",
         ) from None
-    if not paths.replace_if(folder_of(store) / INDEX_FILE, target.read_bytes(), version):
+    if not paths.compare_and_swap(folder_of(store) / INDEX_FILE, target.read_bytes(), version):
         return None
     _publish(store, collection)
     return _counts(collection, target.stat().st_size, rebuilt=news.scenes is None, faulty=faulty, **counts)
@@ -239,7 +241,7 @@ def _merged(
     """As `merge`, without the items that do not go together with the others, which are put to the faulty ones."""
     try:
         return merge(old, parts, gone, state, target)
-    except Misfit:
+    except SchemaConflict:
         if not parts:
             raise
     if old:
@@ -251,7 +253,7 @@ def _merged(
         try:
             merge(old, [*kept, part], gone, state, target)
             kept.append(part)
-        except Misfit as error:
+        except SchemaConflict as error:
             waiting += reversed(_halves(store, part, faulty, error.problem))
     return merge(old, kept, gone, state, target)
 
@@ -295,7 +297,7 @@ def _generation(store: Store, state: Mapping[str, Any]) -> int:
 def _published(store: Store) -> tuple[int, str | None]:
     """The generation of `collection.json`, and its version."""
     path = folder_of(store) / COLLECTION_FILE
-    version = paths.version(path)
+    version = paths.etag(path)
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["lc:index"]["generation"]), version
     except _UNREADABLE:
@@ -309,7 +311,7 @@ def _publish(store: Store, collection: dict[str, Any]) -> None:
         generation, version = _published(store)
         if version is not None and generation >= collection["lc:index"]["generation"]:
             return
-        if paths.replace_if(folder_of(store) / COLLECTION_FILE, content, version):
+        if paths.compare_and_swap(folder_of(store) / COLLECTION_FILE, content, version):
             return
 
 

@@ -19,9 +19,9 @@ from PIL import Image
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, LandCover
 from lc_assets.products.pages.facts import percent, text
-from lc_assets.products.pages.gallery_items import Gallery, Shown
+from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, policy, template
-from lc_assets.products.pages.locator_map import Ring, Spot, extent_of, locator_svg
+from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
 from lc_assets.raster.render import encoded
 from lc_assets.store.layout import Store
 
@@ -35,7 +35,7 @@ _MOST_NAMED = 20
 """Of scenes that cannot be shown."""
 
 
-def gallery_page(gallery: Gallery, place: str, picture: Callable[[Shown], str | None], *, linked: bool) -> bytes:
+def gallery_page(gallery: Gallery, place: str, picture: Callable[[SceneCard], str | None], *, linked: bool) -> bytes:
     """The page.
 
     Args:
@@ -80,20 +80,20 @@ def _copied(place: str) -> str:
     )
 
 
-def _places(shown: Iterable[Shown]) -> dict[str, list[Shown]]:
+def _places(shown: Iterable[SceneCard]) -> dict[str, list[SceneCard]]:
     """Scenes of one tile, or of no known one and one footprint, are one spot of the map."""
-    found: dict[tuple[str, tuple[Ring, ...]], list[Shown]] = defaultdict(list)
+    found: dict[tuple[str, tuple[Ring, ...]], list[SceneCard]] = defaultdict(list)
     for one in shown:
         found[(one.tile, ()) if one.tile else ("", one.rings)].append(one)
     return {f"p{number}": scenes for number, scenes in enumerate(found.values())}
 
 
-def _spot(key: str, scenes: Sequence[Shown], linked: bool) -> Spot:
+def _spot(key: str, scenes: Sequence[SceneCard], linked: bool) -> MapMarker:
     first = scenes[0]
     label = first.title if len(scenes) == 1 else f"{first.tile or first.scene}, {len(scenes)} scenes"
     alone = linked and len(scenes) == 1 and first.report
     rings = max((one.rings for one in scenes), key=_size)
-    return Spot(key, _report(first) if alone else f"#{_anchor(first)}", label, rings)
+    return MapMarker(key, _report(first) if alone else f"#{_anchor(first)}", label, rings)
 
 
 def _size(rings: tuple[Ring, ...]) -> float:
@@ -101,15 +101,15 @@ def _size(rings: tuple[Ring, ...]) -> float:
     return sum(max(p[n] for p in ring) - min(p[n] for p in ring) for ring in rings for n in (0, 1))
 
 
-def _anchor(one: Shown) -> str:
+def _anchor(one: SceneCard) -> str:
     return f"scene-{quote(one.scene)}"
 
 
-def _report(one: Shown) -> str:
+def _report(one: SceneCard) -> str:
     return f"scenes/{quote(one.scene)}/report.html"
 
 
-def _card(one: Shown, spot: str, picture: str | None, linked: bool) -> str:
+def _card(one: SceneCard, spot: str, picture: str | None, linked: bool) -> str:
     words = escape(one.title)
     title = f'<a href="{_report(one)}">{words}</a>' if linked and one.report else words
     shown = f'<img src="{escape(picture)}" alt="" loading="lazy" decoding="async">' if picture else "<i></i>"
@@ -128,7 +128,7 @@ def _card(one: Shown, spot: str, picture: str | None, linked: bool) -> str:
     )
 
 
-def _bar(one: Shown) -> str:
+def _bar(one: SceneCard) -> str:
     """Shares of the classes as one bar; `_most` is its text."""
     x, parts = 0.0, []
     for code, share in _ordered(one):
@@ -138,13 +138,13 @@ def _bar(one: Shown) -> str:
     return f'<svg class="bar" viewBox="0 0 100 1" preserveAspectRatio="none" aria-hidden="true">{inner}</svg>'
 
 
-def _most(one: Shown) -> str:
+def _most(one: SceneCard) -> str:
     titles = {c.code: c.title for c in ALL_CLASSES}
     words = ", ".join(f"{titles[code]} {percent(share)}" for code, share in _ordered(one)[:3])
     return f'<p class="most">{escape(words) or "Areas are not known"}</p>'
 
 
-def _ordered(one: Shown) -> list[tuple[int, float]]:
+def _ordered(one: SceneCard) -> list[tuple[int, float]]:
     """The greatest share first, No Data last."""
     return sorted(one.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))
 
@@ -174,7 +174,7 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _present(shown: Iterable[Shown]) -> list[LandCover]:
+def _present(shown: Iterable[SceneCard]) -> list[LandCover]:
     """Classes that any map has, the most frequent first; No Data last."""
     total: dict[int, float] = defaultdict(float)
     for one in shown:
@@ -183,11 +183,11 @@ def _present(shown: Iterable[Shown]) -> list[LandCover]:
     return sorted((c for c in ALL_CLASSES if total[c.code]), key=lambda c: (c is NO_DATA, -total[c.code]))
 
 
-def _legend(shown: Iterable[Shown]) -> str:
+def _legend(shown: Iterable[SceneCard]) -> str:
     return "".join(f'<li><i class="k{c.code}"></i>{escape(c.title)}</li>' for c in _present(shown))
 
 
-def _sorts(shown: Iterable[Shown]) -> str:
+def _sorts(shown: Iterable[SceneCard]) -> str:
     return "".join(f'<option value="{c.code}">Most {escape(c.title.lower())}</option>' for c in _present(shown))
 
 
@@ -207,16 +207,16 @@ def _others(gallery: Gallery) -> str:
     return "".join(parts)
 
 
-def beside(one: Shown) -> str | None:
+def beside(one: SceneCard) -> str | None:
     """URL of a thumbnail for the page in the store's root."""
     name = quote(f"{one.scene}_thumbnail.png")
     return f"scenes/{quote(one.scene)}/{name}" if one.thumbnail else None
 
 
-def embedded(store: Store, gallery: Gallery) -> Callable[[Shown], str | None]:
+def embedded(store: Store, gallery: Gallery) -> Callable[[SceneCard], str | None]:
     """Thumbnails as part of the page, small, of the newest scenes: for a page that does not lie beside its store."""
 
-    def read(one: Shown) -> str | None:
+    def read(one: SceneCard) -> str | None:
         try:
             with Image.open(io.BytesIO(store.scene(one.scene).thumbnail.read_bytes())) as image:
                 small = image.convert("RGB")

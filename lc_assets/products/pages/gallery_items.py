@@ -19,15 +19,15 @@ from lc_assets.products.collection.sanitize import CLASS_KEYS
 from lc_assets.products.pages.locator_map import Ring, outlines
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.ids import is_id
-from lc_assets.store.layout import SceneFolder, Store
-from lc_assets.store.paths import files_in
+from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.paths import list_files
 
 _READERS = 16
 _BEGINNING = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
-class Shown:
+class SceneCard:
     """A scene with a map.
 
     Attributes:
@@ -72,7 +72,7 @@ class Gallery:
         faulty: id -> why it cannot be shown.
     """
 
-    shown: tuple[Shown, ...] = ()
+    shown: tuple[SceneCard, ...] = ()
     waiting: tuple[str, ...] = ()
     faulty: dict[str, str] = field(default_factory=dict)
 
@@ -108,7 +108,7 @@ def read_gallery(store: Store) -> Gallery:
         found = read_rows(store, ids)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
             there = [row["id"].removesuffix(SUFFIX) for row in found.rows]
-            listed = pool.map(lambda scene: set(files_in(store.scene(scene).folder)), there)
+            listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), there)
             names = dict(zip(there, listed, strict=True))
     except OSError as error:
         raise _unreadable(error, store) from None
@@ -124,13 +124,13 @@ def read_gallery(store: Store) -> Gallery:
     return Gallery(tuple(shown), tuple(found.gone), faulty)
 
 
-def _shown(folder: SceneFolder, row: dict[str, Any], names: set[str]) -> Shown:
+def _shown(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCard:
     properties = row["properties"]
     moment = str_to_datetime(properties["datetime"])
     areas = properties.get("lc:hectares") or {}
     total = sum(areas.values())
     codes = {key: c.code for key, c in zip(CLASS_KEYS, ALL_CLASSES, strict=True)}
-    return Shown(
+    return SceneCard(
         scene=folder.item,
         tile=acquisition_of({"id": folder.item, "properties": properties}).tile,
         moment=moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc),

@@ -21,14 +21,14 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import MAX_SIDE, Overview
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.mode import modal
-from lc_assets.raster.render import encoded, photograph
+from lc_assets.raster.mode import mode_nxn
+from lc_assets.raster.render import encoded, rgb_composite
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.radiometry import NODATA_DN
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.store.paths import StorePath, gdal_path
 
-RAMP: tuple[tuple[int, int, int], ...] = (
+COLORMAP: tuple[tuple[int, int, int], ...] = (
     *((0, 34, 78), (12, 52, 112), (53, 69, 108), (79, 87, 108), (102, 105, 112), (125, 124, 120)),
     *((148, 142, 119), (173, 162, 114), (200, 184, 102), (229, 207, 82), (254, 232, 56)),
 )
@@ -98,7 +98,7 @@ def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, room: 
     """
     codes, factor = _codes(classes, overview)
     coarsened = 1
-    while (made := _encoded_layers(raw, classes, modal(codes, coarsened), factor * coarsened, room)) is None:
+    while (made := _encoded_layers(raw, classes, mode_nxn(codes, coarsened), factor * coarsened, room)) is None:
         coarsened *= 2
     return replace(made, coarsened=coarsened)
 
@@ -118,18 +118,18 @@ def _codes(classes: ClassMap, overview: Overview) -> tuple[np.ndarray, int]:
         )
     codes = _read(overview.path, classes.item)
     more = -(-max(codes.shape) // MAX_SIDE)
-    return (modal(codes, more), factor * more) if more > 1 else (codes, factor)
+    return (mode_nxn(codes, more), factor * more) if more > 1 else (codes, factor)
 
 
-def _read(path: Place, item: str) -> np.ndarray:
+def _read(path: StorePath, item: str) -> np.ndarray:
     try:
-        with rasterio.open(gdal_name(path), OVERVIEW_LEVEL="NONE") as dataset:
+        with rasterio.open(gdal_path(path), OVERVIEW_LEVEL="NONE") as dataset:
             return dataset.read(1)
     except RasterioIOError:
         raise _unreadable(path, item) from None
 
 
-def _unreadable(path: Place, item: str) -> StoreError:
+def _unreadable(path: StorePath, item: str) -> StoreError:
     return StoreError(
         f"{path} cannot be read", item=item, asset="report", remedy="materialise what has made it, and all that follows"
     )
@@ -151,7 +151,7 @@ def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor:
         return None
     room -= len(confidence)
     bands = np.stack([cell_means(raw.paths[name], factor, NODATA_DN, classes.item) for name in TRUE_COLOUR])
-    image = np.array(photograph(bands))
+    image = np.array(rgb_composite(bands))
     image[(bands == NODATA_DN).any(axis=0)] = _EMPTY
     for quality in _QUALITIES:
         colour = encoded(Image.fromarray(image), "JPEG", quality=quality)
@@ -164,8 +164,10 @@ def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor:
 
 def ramp_colours() -> list[tuple[int, ...]]:
     """The colour of every percent of confidence, 0 to 100."""
-    stops = np.linspace(0, 100, len(RAMP))
-    channels = [np.interp(np.arange(101), stops, channel).round().astype(int) for channel in zip(*RAMP, strict=True)]
+    stops = np.linspace(0, 100, len(COLORMAP))
+    channels = [
+        np.interp(np.arange(101), stops, channel).round().astype(int) for channel in zip(*COLORMAP, strict=True)
+    ]
     return [tuple(map(int, colour)) for colour in zip(*channels, strict=True)]
 
 
@@ -176,7 +178,7 @@ def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
     return encoded(image, "PNG")
 
 
-def cell_means(path: Place, factor: int, nodata: int, item: str) -> np.ndarray:
+def cell_means(path: StorePath, factor: int, nodata: int, item: str) -> np.ndarray:
     """The mean of the valid pixels of each `factor` x `factor` cell of a one-band raster.
 
     Read from the coarsest overview level of which whole pixels make up a cell; levels whose size had to be rounded are
@@ -194,7 +196,7 @@ def cell_means(path: Place, factor: int, nodata: int, item: str) -> np.ndarray:
     Raises:
         StoreError: it cannot be read.
     """
-    name = gdal_name(path)
+    name = gdal_path(path)
     try:
         with rasterio.open(name) as dataset:
             rows, columns = dataset.shape

@@ -83,7 +83,7 @@ class Extent:
 
 
 @dataclass(frozen=True)
-class Spot:
+class MapMarker:
     """One or more scenes at one place.
 
     Attributes:
@@ -168,7 +168,7 @@ def _span(rings: Sequence[Ring]) -> tuple[float, float]:
     return best, max(end if start >= best else end + 360 for start, end in spans)
 
 
-def locator_svg(spots: Iterable[Spot], extent: Extent) -> str:
+def locator_svg(spots: Iterable[MapMarker], extent: Extent) -> str:
     """The map, to be put into a page; sizes of type and strokes are the page's, in pixels.
 
     Raises:
@@ -185,7 +185,7 @@ def locator_svg(spots: Iterable[Spot], extent: Extent) -> str:
     )
 
 
-def _spot(spot: Spot, extent: Extent) -> str:
+def _spot(spot: MapMarker, extent: Extent) -> str:
     """The link with its outline, drawn again a turn to the east or west where it shows there, too."""
     whole = [ring for ring in spot.rings for ring in _turned(ring, extent)]
     points = [[extent.at(position) for position in ring] for ring in whole]

@@ -26,7 +26,7 @@ from lc_assets.products.pages.html import data_url, policy, template
 from lc_assets.products.pages.layers import Layers, build_layers, ramp_colours
 from lc_assets.products.stac.catalog import CATALOG
 from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 _BAR_SHARE = 0.3
 """Longest scale bar, as a share of the map's width."""
@@ -76,7 +76,7 @@ class ReportPlan:
 class Page:
     """A written page."""
 
-    path: Place
+    path: StorePath
 
 
 def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFacts) -> Report:

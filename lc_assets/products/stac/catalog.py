@@ -8,7 +8,7 @@ from typing import Any
 import pystac
 from pystac.stac_io import StacIO
 
-from lc_assets.store.paths import Place, place_of
+from lc_assets.store.paths import StorePath, parse_path
 
 CATALOG = "catalog.json"
 
@@ -41,13 +41,13 @@ class _Places(StacIO):
     """Reads documents where they lie; nothing is fetched from a server that a document names."""
 
     def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
-        return place_of(str(source)).read_text(encoding="utf-8")
+        return parse_path(str(source)).read_text(encoding="utf-8")
 
     def write_text(self, dest: Any, txt: str, *args: Any, **kwargs: Any) -> None:
-        raise NotImplementedError("documents are written by `lc_assets.store.atomic.staging`")
+        raise NotImplementedError("documents are written by `lc_assets.store.atomic.atomic_output`")
 
 
-def read_catalog(path: Place) -> pystac.Catalog:
+def read_catalog(path: StorePath) -> pystac.Catalog:
     """A written catalog, on a disk or in an object store.
 
     Raises:

@@ -22,9 +22,9 @@ from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
 from lc_assets.products.stac.item import ClassifiedScene, ProductFile
 from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
-from lc_assets.store.atomic import staging
+from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 _SOFTWARE = ("dagster", "keras", "openvino", "torch", "numpy", "rasterio", "rio-cogeo", "pystac")
 _PARAMETERS = {
@@ -40,7 +40,7 @@ _PARAMETERS = {
 
 
 def describe_scene(
-    store: Store, raw: RawBands, classes: ClassMap, overview: Overview, report: Place, model_item: str
+    store: Store, raw: RawBands, classes: ClassMap, overview: Overview, report: StorePath, model_item: str
 ) -> ClassifiedScene:
     """All that the STAC Item of a scene says.
 
@@ -122,13 +122,13 @@ def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str)
     folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{promise}"
     document = folder / "model.json"
     if not document.exists():
-        with staging(folder, item=item, asset="catalog", last=document.name) as stage:
+        with atomic_output(folder, item=item, asset="catalog", last=document.name) as stage:
             shutil.copyfile(weights, stage / "model.keras")
             (stage / document.name).write_text(text, encoding="utf-8")
     return f"../../models/{folder.name}/{document.name}"
 
 
-def _product(path: Place, item: str) -> ProductFile:
+def _product(path: StorePath, item: str) -> ProductFile:
     size = path.stat().st_size if path.exists() else 0
     if not size:
         raise StoreError(

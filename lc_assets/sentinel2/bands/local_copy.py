@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lc_assets.core.errors import BadBand
-from lc_assets.remote.download import Transfer
-from lc_assets.remote.partial_file import Copy
+from lc_assets.remote.download import Download
+from lc_assets.remote.partial_file import CachedFile
 
 CHUNK = 1 << 22
 
 
 @dataclass(frozen=True)
-class Fetched:
+class FetchResult:
     """What arrived.
 
     Attributes:
@@ -41,7 +41,7 @@ class Fetched:
     origin: str = "copied"
 
 
-def fetch_local(href: str, target: Path, *, item: str, asset: str) -> Fetched:
+def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResult:
     """Bring a file to `target`, which does not exist yet.
 
     A file on the same disk is linked, not copied: a full tile is 1.4 GB. Whoever changes it in place later changes
@@ -64,15 +64,15 @@ def fetch_local(href: str, target: Path, *, item: str, asset: str) -> Fetched:
     if size == 0:
         raise BadBand("the file is empty", item=item, asset=asset, remedy=f"put the band's file back: {href}")
     origin = "linked" if linked else "copied"
-    return Fetched(size, digest.hexdigest(), time.perf_counter() - started, origin=origin)
+    return FetchResult(size, digest.hexdigest(), time.perf_counter() - started, origin=origin)
 
 
-def fetch_remote(transfer: Transfer, have: Copy | None) -> Fetched:
-    """Run a transfer; see `Transfer.run`."""
+def fetch_remote(transfer: Download, have: CachedFile | None) -> FetchResult:
+    """Run a transfer; see `Download.run`."""
     started = time.perf_counter()
     got = transfer.run(have)
     seconds = time.perf_counter() - started
-    return Fetched(got.size, got.sha256, seconds, got.etag, got.received, got.requests, got.origin)
+    return FetchResult(got.size, got.sha256, seconds, got.etag, got.received, got.requests, got.origin)
 
 
 def _linked(source: Path, target: Path) -> bool:

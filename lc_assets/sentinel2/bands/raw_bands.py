@@ -18,22 +18,22 @@ from filelock import FileLock, Timeout
 
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import StoreError
-from lc_assets.core.progress import ByteProgress, note
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.progress import ByteProgress, notify
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
-from lc_assets.remote.delay import Delay, told_together
-from lc_assets.remote.download import LARGEST, Transfer
-from lc_assets.remote.partial_file import Copy
-from lc_assets.remote.threads import all_of
+from lc_assets.remote.delay import RetryNotice, format_delays
+from lc_assets.remote.download import LARGEST, Download
+from lc_assets.remote.partial_file import CachedFile
+from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.band_table import BAND_NAMES
-from lc_assets.sentinel2.bands.local_copy import Fetched, fetch_local, fetch_remote
-from lc_assets.sentinel2.bands.verify import BandFile, check_arrived, check_band_files
-from lc_assets.sentinel2.item.declared import Promise
+from lc_assets.sentinel2.bands.local_copy import FetchResult, fetch_local, fetch_remote
+from lc_assets.sentinel2.bands.verify import BandFile, check_band_files, verify_download
+from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.lease import SECONDS as LEASE_SECONDS
 from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath, Status
-from lc_assets.store.paths import Place, files_in
+from lc_assets.store.paths import StorePath, list_files
 
 MANIFEST = "manifest.json"
 ITEM = "item.json"
@@ -53,11 +53,11 @@ class RawBands:
     """
 
     scene: Scene
-    folder: Place
+    folder: StorePath
     files: dict[str, dict[str, Any]]
 
     @classmethod
-    def open(cls, folder: Place, item: str) -> RawBands:
+    def open(cls, folder: StorePath, item: str) -> RawBands:
         """Read a folder's manifest and hold it against the files.
 
         Raises:
@@ -81,7 +81,7 @@ class RawBands:
                 transient=not isinstance(error, PermissionError),
             ) from None
         raw = cls(parse_scene(read_document(folder / ITEM)), folder, files)
-        there = files_in(folder)
+        there = list_files(folder)
         for name, path in raw.paths.items():
             status = there.get(path.name)
             found = status.st_size if status else None
@@ -106,16 +106,16 @@ class RawBands:
         return raw
 
     @property
-    def paths(self) -> dict[str, Place]:
+    def paths(self) -> dict[str, StorePath]:
         """Band name -> its file."""
         return {name: self.folder / entry["file"] for name, entry in self.files.items()}
 
-    def copy_of(self, name: str, href: str) -> Copy | None:
+    def copy_of(self, name: str, href: str) -> CachedFile | None:
         """The copy of what lies at `href`, with the version that its server called it, where both are known."""
         entry = self.files.get(name)
         if not entry or entry["href"] != href or not entry.get("etag"):
             return None
-        return Copy(self.folder / entry["file"], entry["etag"], entry["size"], entry["sha256"])
+        return CachedFile(self.folder / entry["file"], entry["etag"], entry["size"], entry["sha256"])
 
     def checked(self) -> dict[str, BandFile]:
         """The bands as checked files; see `lc_assets.sentinel2.bands.verify.check_band_files`."""
@@ -131,8 +131,13 @@ def _is_touched(status: Status | None, manifest: Status, noted: int | None) -> b
 
 
 def fetch_scene(
-    scene: Scene, stage: Path, incoming: Path, *, present: RawBands | None = None, patience: Patience | None = None
-) -> dict[str, Fetched]:
+    scene: Scene,
+    stage: Path,
+    incoming: Path,
+    *,
+    present: RawBands | None = None,
+    retry_policy: RetryPolicy | None = None,
+) -> dict[str, FetchResult]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
     To be called inside `alone`. What comes over the network lands in `incoming` first, where it stays when the scene
@@ -144,7 +149,7 @@ def fetch_scene(
         incoming: folder for what is under way.
         present: the complete folder that this scene has already: a file that the server still calls the newest version
             is linked instead of fetched.
-        patience: bounds of the network work.
+        retry_policy: bounds of the network work.
 
     Raises:
         BadBand: a band is missing, broken, does not fit the others, or is not what the item promises.
@@ -158,7 +163,7 @@ def fetch_scene(
     }
     if remote:
         incoming.mkdir(parents=True, exist_ok=True)
-        fetched |= _download(scene, remote, incoming, present, patience or PATIENCE)
+        fetched |= _download(scene, remote, incoming, present, retry_policy or DEFAULT_POLICY)
         for name in remote:
             (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
         shutil.rmtree(incoming, ignore_errors=True)
@@ -180,31 +185,31 @@ def fetch_scene(
 
 
 def _download(
-    scene: Scene, names: list[str], incoming: Path, present: RawBands | None, patience: Patience
-) -> dict[str, Fetched]:
+    scene: Scene, names: list[str], incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
+) -> dict[str, FetchResult]:
     """All remote files at once, each on a thread of its own: they wait for the network, not for the processor."""
     stop = Event()
-    delays: SimpleQueue[Delay] = SimpleQueue()
+    delays: SimpleQueue[RetryNotice] = SimpleQueue()
     arrived = [0] * len(names)
-    promises = [scene.promised.get(name) or Promise() for name in names]
+    promises = [scene.promised.get(name) or DeclaredAsset() for name in names]
     sizes = [promise.size for promise in promises]
     progress = ByteProgress(sum(size or 0 for size in sizes) if all(sizes) else None)
 
-    def one(number: int) -> Fetched:
+    def one(number: int) -> FetchResult:
         name, promise = names[number], promises[number]
 
         def count(size: int) -> None:
             arrived[number] += size
 
         def check(path: Path, verified: bool) -> None:
-            check_arrived(name, path, scene.id, promise, decode=not verified)
+            verify_download(name, path, scene.id, promise, decode=not verified)
 
-        transfer = Transfer(
+        transfer = Download(
             scene.hrefs[name],
             incoming / f"{name}.tif",
             scene.id,
             name,
-            patience=patience,
+            retry_policy=retry_policy,
             stop=stop,
             size=promise.size,
             sha256=promise.sha256,
@@ -217,15 +222,15 @@ def _download(
         return fetch_remote(transfer, present.copy_of(name, scene.hrefs[name]) if present else None)
 
     def meanwhile() -> None:
-        for line in told_together([delays.get() for _ in range(delays.qsize())]):
-            note(line)
+        for line in format_delays([delays.get() for _ in range(delays.qsize())]):
+            notify(line)
         progress.update(sum(arrived))
 
-    results = all_of([partial(one, number) for number in range(len(names))], stop, meanwhile)
+    results = run_parallel([partial(one, number) for number in range(len(names))], stop, meanwhile)
     return dict(zip(names, results, strict=True))
 
 
-def _most_bytes(promise: Promise) -> int:
+def _most_bytes(promise: DeclaredAsset) -> int:
     """What a file of the promised shape cannot have more of: its pixels, uncompressed, and room for overviews and
     tables."""
     return min(LARGEST, 4 * math.prod(promise.shape) + (64 << 20)) if promise.shape else LARGEST

@@ -24,7 +24,7 @@ from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
 from lc_assets.sentinel2.bands.verify import BandFile
 from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remove_offset
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.store.paths import StorePath, gdal_path
 
 KERNELS: tuple[str, ...] = ("nearest", "bilinear", "cubic", "cubicspline")
 """Resampling kernels by GDAL's name. All are centre-aligned: the grids share the tile's corner. Nearest and bilinear
@@ -81,8 +81,8 @@ class Stack:
     """
 
     item: str
-    path: Place
-    scl_path: Place | None
+    path: StorePath
+    scl_path: StorePath | None
     grid: Grid
     product_level: str
     baseline: str
@@ -90,14 +90,14 @@ class Stack:
     kernel: str
 
     @classmethod
-    def open(cls, path: Place, scl_path: Place | None, item: str) -> Stack:
+    def open(cls, path: StorePath, scl_path: StorePath | None, item: str) -> Stack:
         """Read a stack's own description.
 
         Raises:
             StoreError: it is not there or no stack.
         """
         try:
-            with rasterio.open(gdal_name(path)) as dataset:
+            with rasterio.open(gdal_path(path)) as dataset:
                 tags = dataset.tags()
                 if tags.get("ITEM_ID") != item or dataset.descriptions != BAND_NAMES:
                     raise StoreError(
@@ -141,8 +141,8 @@ class StackReader:
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack
-        self._dataset = rasterio.open(gdal_name(stack.path))
-        self._scl = rasterio.open(gdal_name(stack.scl_path)) if stack.scl_path else None
+        self._dataset = rasterio.open(gdal_path(stack.path))
+        self._scl = rasterio.open(gdal_path(stack.scl_path)) if stack.scl_path else None
 
     def __enter__(self) -> StackReader:
         return self

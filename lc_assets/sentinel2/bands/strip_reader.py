@@ -25,7 +25,7 @@ from lc_assets.sentinel2.bands.rows import Part, Reading, Rows, read_band, read_
 from lc_assets.sentinel2.bands.stack import STACK_VRT, Stack, native_vrt, undecodable
 from lc_assets.sentinel2.bands.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around, settled_state
 from lc_assets.sentinel2.radiometry import NODATA_DN
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.store.paths import StorePath, gdal_path
 
 _MARGIN = 1
 """Coarse pixels beyond a block that interpolation looks at."""
@@ -200,15 +200,15 @@ class StripReader:
         numbers = range(1, len(BAND_NAMES) + 1)
         return [self._rows(self.stack.path, read_band(number), flagged=True) for number in numbers]
 
-    def _classification(self, path: Place) -> Rows:
+    def _classification(self, path: StorePath) -> Rows:
         """At its own 20 m: a stack has it repeated to 10 m."""
-        dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
+        dataset = self._close.enter_context(rasterio.open(gdal_path(path)))
         given = self.stack.grid.width // dataset.width
         return Rows(dataset, SCL_GSD // PIXEL_SIZE, read_band(1), step=SCL_GSD // PIXEL_SIZE // given)
 
-    def _rows(self, path: Place, reading: Reading, *, band: str | None = None, flagged: bool = False) -> Rows:
+    def _rows(self, path: StorePath, reading: Reading, *, band: str | None = None, flagged: bool = False) -> Rows:
         # A handle of its own for each: handles must not be shared between threads.
-        dataset = self._close.enter_context(rasterio.open(gdal_name(path)))
+        dataset = self._close.enter_context(rasterio.open(gdal_path(path)))
         return Rows(dataset, self.stack.grid.width // dataset.width, reading, band=band, flagged=flagged)
 
 

@@ -20,8 +20,8 @@ from rasterio.windows import Window
 from lc_assets.core.errors import BadBand
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
-from lc_assets.sentinel2.item.declared import MAX_SIDE, Promise
-from lc_assets.store.paths import Place, gdal_name
+from lc_assets.sentinel2.item.declared import MAX_SIDE, DeclaredAsset
+from lc_assets.store.paths import StorePath, gdal_path
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
 """What a band may come as. A VRT would name files elsewhere: the copy in the store would not stand by itself."""
@@ -45,14 +45,14 @@ class BandFile:
     """
 
     name: str
-    path: Place
+    path: StorePath
     grid: Grid
     gsd: int
     nodata: int = 0
     masked: bool = False
 
 
-def check_band_files(paths: Mapping[str, Place], item: str) -> dict[str, BandFile]:
+def check_band_files(paths: Mapping[str, StorePath], item: str) -> dict[str, BandFile]:
     """Open every band (and SCL, if there) and hold it against the grid of B02.
 
     Args:
@@ -81,7 +81,7 @@ def check_band_files(paths: Mapping[str, Place], item: str) -> dict[str, BandFil
     return checked
 
 
-def check_arrived(name: str, path: Path, item: str, promise: Promise | None, *, decode: bool) -> None:
+def verify_download(name: str, path: Path, item: str, promise: DeclaredAsset | None, *, decode: bool) -> None:
     """One file that has just arrived: is it the raster that the item promises?
 
     Args:
@@ -143,7 +143,7 @@ def _decode(path: Path, item: str, name: str) -> None:
         ) from None
 
 
-def _driver(path: Place) -> str:
+def _driver(path: StorePath) -> str:
     """The driver to open a file with, by how it begins. GDAL left to itself asks all of its drivers, and some of
     these ask servers that the file names.
 
@@ -157,10 +157,10 @@ def _driver(path: Place) -> str:
         raise RasterioIOError(str(error)) from None
 
 
-def _check_file(name: str, path: Place, gsd: int, dtype: str, item: str) -> BandFile:
+def _check_file(name: str, path: StorePath, gsd: int, dtype: str, item: str) -> BandFile:
     remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
     try:
-        with rasterio.open(gdal_name(path), driver=_driver(path)) as dataset:
+        with rasterio.open(gdal_path(path), driver=_driver(path)) as dataset:
             crs = dataset.crs
             if dataset.driver not in _DRIVERS:
                 raise BadBand(

@@ -22,7 +22,7 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 
 
 @dataclass(frozen=True)
-class Promise:
+class DeclaredAsset:
     """What an item says of one band's file; None where it does not say.
 
     Attributes:
@@ -54,7 +54,7 @@ class Promise:
         return found.removeprefix(prefix) if found.startswith(prefix) else None
 
 
-def promise_of(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item: str, band: str) -> Promise:
+def promise_of(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item: str, band: str) -> DeclaredAsset:
     """Read what a band's asset declares; the CRS may be declared by the item as a whole, the asset's own word wins.
 
     Raises:
@@ -73,7 +73,7 @@ def promise_of(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item:
     size = _whole_numbers([asset.get("file:size")])
     if asset.get("file:size") is not None and (size is None or size[0] < 1):
         raise bad("file:size", asset["file:size"], "is no number of bytes")
-    return Promise(
+    return DeclaredAsset(
         epsg=epsg,
         shape=(shape[0], shape[1]) if shape else None,
         transform=_transform(asset.get("proj:transform"), bad),

@@ -14,7 +14,7 @@ from urllib.request import url2pathname
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
 from lc_assets.core.urls import _REMOTE, is_remote
-from lc_assets.remote.ssrf import check_remote
+from lc_assets.remote.ssrf import check_url_allowed
 
 _REMEDY = "fetch the item again from its catalog"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -142,5 +142,5 @@ def why_not_a_raster(href: str, resolved: str, base: str | Path | None) -> str |
         return "it names a description of other files (VRT), not a raster"
     if scheme:
         origin = str(base) if base is not None and is_remote(str(base)) else None
-        return check_remote(resolved, origin)
+        return check_url_allowed(resolved, origin)
     return "it is XML (a VRT?), which would name other files" if is_description(Path(resolved)) else None

@@ -21,7 +21,7 @@ from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 
 
 @dataclass(frozen=True)
-class CatalogKind:
+class Provider:
     """One catalogue's conventions.
 
     Attributes:
@@ -61,7 +61,7 @@ class CatalogKind:
         return found
 
 
-PLANETARY_COMPUTER = CatalogKind(
+PLANETARY_COMPUTER = Provider(
     name="planetary-computer",
     title="Microsoft Planetary Computer",
     hosts=("planetarycomputer.microsoft.com",),
@@ -70,7 +70,7 @@ PLANETARY_COMPUTER = CatalogKind(
     tile_format="{tile}",
 )
 
-EARTH_SEARCH = CatalogKind(
+EARTH_SEARCH = Provider(
     name="earth-search",
     title="Element 84 Earth Search",
     hosts=("earth-search.aws.element84.com",),
@@ -97,11 +97,11 @@ EARTH_SEARCH = CatalogKind(
     doubtful_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
-CATALOGS: tuple[CatalogKind, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH)
+CATALOGS: tuple[Provider, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH)
 """All that are known; the first stands for those that are not."""
 
 
-def catalog_for_api(url: str, catalogs: tuple[CatalogKind, ...] = CATALOGS) -> CatalogKind:
+def catalog_for_api(url: str, catalogs: tuple[Provider, ...] = CATALOGS) -> Provider:
     """The conventions of the catalogue behind an API's address; an unknown host is taken to follow the Planetary
     Computer's."""
     try:
@@ -114,7 +114,7 @@ def catalog_for_api(url: str, catalogs: tuple[CatalogKind, ...] = CATALOGS) -> C
     return catalogs[0]
 
 
-def catalog_of(document: Mapping[str, Any], catalogs: tuple[CatalogKind, ...] = CATALOGS) -> CatalogKind:
+def catalog_of(document: Mapping[str, Any], catalogs: tuple[Provider, ...] = CATALOGS) -> Provider:
     """The conventions that an item follows, by the asset keys that it lists: the kind that finds most of the twelve
     bands, of equals the earlier."""
     assets = document.get("assets")

@@ -16,16 +16,16 @@ from lc_assets.core.errors import BadItem, BadReference, without_query
 from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.declared import Promise, promise_of
+from lc_assets.sentinel2.item.declared import DeclaredAsset, promise_of
 from lc_assets.sentinel2.item.footprint import check_place_and_time
 from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
 from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.item.limits import check_size
-from lc_assets.sentinel2.item.providers import CatalogKind, catalog_of
+from lc_assets.sentinel2.item.providers import Provider, catalog_of
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 from lc_assets.store.ids import checked_id
-from lc_assets.store.paths import Place
+from lc_assets.store.paths import StorePath
 
 _LISTED = 40
 """How many asset keys a message names."""
@@ -52,7 +52,7 @@ class Scene:
     product_level: str
     baseline: str
     offset: int
-    promised: dict[str, Promise] = field(default_factory=dict)
+    promised: dict[str, DeclaredAsset] = field(default_factory=dict)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
     return Scene(item_id, document, hrefs, level, baseline.text, offset, promised)
 
 
-def read_document(path: Place) -> Any:
+def read_document(path: StorePath) -> Any:
     """Parse a JSON file.
 
     Raises:
@@ -177,7 +177,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _band_keys(kind: CatalogKind, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+def _band_keys(kind: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:
     """Band name (and `SCL`, if there) -> asset key."""
     found = kind.keys(assets)
     missing = [band for band in BAND_NAMES if band not in found]

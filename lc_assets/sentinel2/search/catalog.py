@@ -8,9 +8,9 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER, Settings
-from lc_assets.remote.stac_api import Api
+from lc_assets.remote.stac_api import StacApi
 from lc_assets.sentinel2.item.providers import catalog_for_api
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, unsigned
 from lc_assets.sentinel2.search.query import Query
@@ -18,17 +18,17 @@ from lc_assets.store.ids import checked_id
 
 
 @dataclass(frozen=True)
-class Catalog:
+class StacCatalogClient:
     """Where bare ids are looked up and scenes are searched: a STAC API and one of its collections."""
 
     url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
-    patience: Patience = PATIENCE
+    retry_policy: RetryPolicy = DEFAULT_POLICY
 
     @classmethod
-    def of(cls, settings: Settings) -> Catalog:
+    def of(cls, settings: Settings) -> StacCatalogClient:
         """The one that the settings name."""
-        return cls(settings.stac_url, settings.collection, settings.patience)
+        return cls(settings.stac_url, settings.collection, settings.retry_policy)
 
     def item_url(self, item_id: str) -> str:
         """The item's own address."""
@@ -41,7 +41,7 @@ class Catalog:
             BadReference: there is no such item, or the API does not answer.
             BadItem: what it answers is no usable item.
         """
-        return scene_at(self.item_url(checked_id(item_id)), self.patience, item_id)
+        return scene_at(self.item_url(checked_id(item_id)), self.retry_policy, item_id)
 
     def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
         """The items of the collection that a query asks for, page by page, none twice.
@@ -50,9 +50,9 @@ class Catalog:
         do not know.
 
         Raises:
-            BadReference: see `lc_assets.remote.stac_api.Api.search`.
+            BadReference: see `lc_assets.remote.stac_api.StacApi.search`.
         """
-        api, kind = Api(self.url, self.patience, min(self.patience.tries, 4)), catalog_for_api(self.url)
+        api, kind = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4)), catalog_for_api(self.url)
         seen: set[str] = set()
         for part in query.parts():
             for page in api.search(self.collection, part.parameters(kind), partial(part.wants, kind=kind)):
@@ -69,6 +69,6 @@ class Catalog:
         return parse_scene(document, base=self.item_url(checked_id(document.get("id"))))
 
 
-def scene_at(url: str, patience: Patience, item_id: str | None = None) -> Scene:
-    """The item at a URL of whatever server; see `lc_assets.remote.stac_api.Api.document`."""
-    return parse_scene(Api(url, patience).document(url, item_id), base=unsigned(url))
+def scene_at(url: str, retry_policy: RetryPolicy, item_id: str | None = None) -> Scene:
+    """The item at a URL of whatever server; see `lc_assets.remote.stac_api.StacApi.document`."""
+    return parse_scene(StacApi(url, retry_policy).document(url, item_id), base=unsigned(url))

@@ -10,7 +10,7 @@ from typing import Any
 
 from lc_assets.core.errors import BadReference
 from lc_assets.sentinel2.item.footprint import is_polygon
-from lc_assets.sentinel2.item.providers import CatalogKind
+from lc_assets.sentinel2.item.providers import Provider
 
 _TILE = re.compile(r"T?(0?[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]")
 _MOMENT = re.compile(
@@ -79,7 +79,7 @@ class Query:
         """The same search as searches of one tile each: stac-fastapi refuses `in`, which the query extension knows."""
         return [replace(self, tiles=(tile,)) for tile in dict.fromkeys(self.tiles)] or [self]
 
-    def parameters(self, kind: CatalogKind) -> dict[str, Any]:
+    def parameters(self, kind: Provider) -> dict[str, Any]:
         """As pystac-client's `ItemSearch` takes them."""
         query: dict[str, Any] = {}
         if self.tiles:
@@ -98,7 +98,7 @@ class Query:
             "query": query or None,
         }
 
-    def wants(self, item: dict[str, Any], kind: CatalogKind) -> bool:
+    def wants(self, item: dict[str, Any], kind: Provider) -> bool:
         """Whether an item keeps the limits on tile, cloud and nodata."""
         properties = item.get("properties")
         if not isinstance(properties, dict):

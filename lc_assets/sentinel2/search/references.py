@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, LandCoverError, without_query
-from lc_assets.core.retry_policy import PATIENCE, Patience
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.sentinel2.item.scene import Scene, local_path, parse_scene, read_document
 from lc_assets.sentinel2.search.catalog import scene_at
@@ -28,23 +28,23 @@ class Resolved:
 def resolve(
     reference: str,
     lookup: Callable[[str], Scene],
-    patience: Patience = PATIENCE,
+    retry_policy: RetryPolicy = DEFAULT_POLICY,
 ) -> Iterator[Resolved]:
     """All items that a reference names. One that cannot be used becomes an error beside the others, never an exception.
 
     Args:
         reference: an item's URL, a path to its JSON, a folder with a `catalog.json` (or that file), or a bare id.
         lookup: finds the scene of a bare id, e.g. `Catalog.scene`.
-        patience: bounds of a request.
+        retry_policy: bounds of a request.
     """
     shown = without_query(reference)
     try:
         if is_remote(reference):
-            yield Resolved(shown, scene_at(reference, patience))
+            yield Resolved(shown, scene_at(reference, retry_policy))
             return
         path = local_path(reference)
         if path.is_dir() or path.name in _STAC_FILES:
-            yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset(), patience)
+            yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset(), retry_policy)
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
             yield Resolved(shown, parse_scene(read_document(path), base=path))
         else:
@@ -53,7 +53,7 @@ def resolve(
         yield Resolved(shown, error=error)
 
 
-def _from_catalog(path: Path, above: frozenset[Path], patience: Patience) -> Iterator[Resolved]:
+def _from_catalog(path: Path, above: frozenset[Path], retry_policy: RetryPolicy) -> Iterator[Resolved]:
     """Items of a static catalog and of the catalogs below it, in the order of its links."""
     path = path.resolve()
     document = read_document(path)
@@ -69,21 +69,21 @@ def _from_catalog(path: Path, above: frozenset[Path], patience: Patience) -> Ite
             continue
         found = True
         if relation == "item":
-            yield _linked_item(href, path, patience)
+            yield _linked_item(href, path, retry_policy)
             continue
         try:
-            yield from _from_catalog(path.parent / href, above | {path}, patience)
+            yield from _from_catalog(path.parent / href, above | {path}, retry_policy)
         except LandCoverError as error:
             yield Resolved(href, error=error)
     if not found:
         raise BadReference(f"the catalog {path} has no items", remedy="name a catalog that links to items")
 
 
-def _linked_item(href: str, catalog: Path, patience: Patience) -> Resolved:
+def _linked_item(href: str, catalog: Path, retry_policy: RetryPolicy) -> Resolved:
     """An item link of a static catalog: an item and nothing else, so that no catalog can lead in circles."""
     try:
         if is_remote(href):
-            return Resolved(without_query(href), scene_at(href, patience))
+            return Resolved(without_query(href), scene_at(href, retry_policy))
         path = catalog.parent / local_path(href)
         return Resolved(str(path), parse_scene(read_document(path), base=path))
     except LandCoverError as error:

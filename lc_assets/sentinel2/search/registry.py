@@ -6,17 +6,17 @@ import json
 from dataclasses import dataclass
 
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.store.atomic import put
 from lc_assets.store.layout import Store
 
 
 @dataclass(frozen=True)
-class Registry:
+class RegisteredItems:
     """Items by id: those registered in the store first, then the configured catalog."""
 
     store: Store
-    catalog: Catalog
+    catalog: StacCatalogClient
 
     def register(self, scene: Scene) -> None:
         """Keep the item (hrefs absolute and unsigned) under its id; an earlier one of this id is replaced.

@@ -19,7 +19,7 @@ BINS = 15
 
 
 @dataclass(frozen=True)
-class Judgement:
+class ClassificationMetrics:
     """Predictions held against labels.
 
     Attributes:
@@ -31,7 +31,7 @@ class Judgement:
     bins: np.ndarray
 
     @classmethod
-    def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> Judgement:
+    def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> ClassificationMetrics:
         """Judge (N, classes) probabilities by (N,) labels."""
         guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         size = len(CLASS_NAMES)
@@ -91,7 +91,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
     """Accuracy, calibration and recall per class on chips with true labels, for a contract."""
-    judged = Judgement.of(probabilities, chips.labels)
+    judged = ClassificationMetrics.of(probabilities, chips.labels)
     return {
         "chips": judged.chips,
         "accuracy": round(judged.accuracy, 4),
@@ -109,13 +109,13 @@ def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = CREDIBL
     return agreement(judge_weak_labels(probabilities, chips, votes))
 
 
-def judge_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int) -> Judgement:
+def judge_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int) -> ClassificationMetrics:
     """Predictions held against the weak labels that at least `votes` of ten predictions agreed on."""
     sure = chips.votes >= votes
-    return Judgement.of(probabilities[sure], chips.labels[sure])
+    return ClassificationMetrics.of(probabilities[sure], chips.labels[sure])
 
 
-def agreement(judged: Judgement) -> dict[str, Any]:
+def agreement(judged: ClassificationMetrics) -> dict[str, Any]:
     """What weak labels can say: agreement over the credible classes, recall of SeaLake; both 0..1."""
     counted = ~np.isin(CLASS_NAMES, NOT_CREDIBLE)
     sea = CLASS_NAMES.index("SeaLake")

@@ -19,7 +19,7 @@ from lc_assets.store.atomic import put
 from lc_assets.training.data.chips import CHIP, Chips
 from lc_assets.training.data.splits import CREDIBLE_VOTES, read_eastern, read_judges
 from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
-from lc_assets.training.evaluation.metrics import NOT_CREDIBLE, Judgement, agreement, judge_weak_labels
+from lc_assets.training.evaluation.metrics import NOT_CREDIBLE, ClassificationMetrics, agreement, judge_weak_labels
 
 ABLATION = "ablation.json"
 """Beside the model: what `lc-assets train --ablation` measured."""
@@ -44,10 +44,10 @@ class Evaluation:
     """
 
     contract: ModelContract
-    labelled: Judgement | None
-    thirds: dict[str, Judgement]
-    eastern: Judgement | None
-    weak: dict[int, Judgement]
+    labelled: ClassificationMetrics | None
+    thirds: dict[str, ClassificationMetrics]
+    eastern: ClassificationMetrics | None
+    weak: dict[int, ClassificationMetrics]
 
 
 def evaluate(model: Path, data: Path) -> Evaluation:
@@ -68,20 +68,20 @@ def evaluate(model: Path, data: Path) -> Evaluation:
     labelled, thirds, eastern, weak = None, {}, None, {}
     if "L1C" in contract.product_levels and len(validation):
         probabilities = _classified(validation, model, "L1C")
-        labelled = Judgement.of(probabilities, validation.labels)
+        labelled = ClassificationMetrics.of(probabilities, validation.labels)
         known = np.isfinite(validation.longitudes)
         if known.any():
             edges = np.nanquantile(validation.longitudes, (1 / 3, 2 / 3))
             part = np.where(known, np.digitize(validation.longitudes, edges), -1)
             names = (f"west of {edges[0]:.1f}°", "between", f"east of {edges[1]:.1f}°")
             thirds = {
-                name: Judgement.of(probabilities[part == n], validation.labels[part == n])
+                name: ClassificationMetrics.of(probabilities[part == n], validation.labels[part == n])
                 for n, name in enumerate(names)
                 if (part == n).any()
             }
         twin = model.parent / HOLD_OUT
         if twin.exists() and len(unseen := read_eastern(data)):
-            eastern = Judgement.of(_classified(unseen, twin, "L1C"), unseen.labels)
+            eastern = ClassificationMetrics.of(_classified(unseen, twin, "L1C"), unseen.labels)
     if "L2A" in contract.product_levels and len(l2a):
         probabilities = _classified(l2a, model, "L2A")
         weak = {n: judge_weak_labels(probabilities, l2a, n) for n in VOTES}
@@ -99,7 +99,7 @@ def _classified(chips: Chips, model: Path, level: str) -> np.ndarray:
     return classify_chips(chips.dn.transpose(0, 2, 3, 1), model, level)
 
 
-def class_rows(judged: Judgement) -> list[dict[str, Any]]:
+def class_rows(judged: ClassificationMetrics) -> list[dict[str, Any]]:
     """Per class: chips, precision, recall, F1 in percent."""
     figures = zip(CLASSES, judged.confusion.sum(axis=1), judged.precision, judged.recall, judged.f1, strict=True)
     return [
@@ -223,7 +223,7 @@ def _labelled(evaluation: Evaluation) -> list[str]:
     return parts
 
 
-def _eastern(judged: Judgement) -> list[str]:
+def _eastern(judged: ClassificationMetrics) -> list[str]:
     low, high = judged.accuracy_interval
     return [
         "## On a spatial hold-out (L1C, by longitude)",
@@ -237,7 +237,7 @@ def _eastern(judged: Judgement) -> list[str]:
     ]
 
 
-def _weak(judged: dict[int, Judgement]) -> list[str]:
+def _weak(judged: dict[int, ClassificationMetrics]) -> list[str]:
     totals = []
     for votes, part in judged.items():
         v = agreement(part)
@@ -258,7 +258,7 @@ def _weak(judged: dict[int, Judgement]) -> list[str]:
     ]
 
 
-def _recall(judged: Judgement, code: int) -> str:
+def _recall(judged: ClassificationMetrics, code: int) -> str:
     chips = int(judged.confusion[code].sum())
     return f"{_percent(judged.recall[code])} ({chips})" if chips else ""
 
@@ -286,7 +286,7 @@ def _ablation(measured: Path) -> list[str]:
     ]
 
 
-def _class_table(judged: Judgement) -> str:
+def _class_table(judged: ClassificationMetrics) -> str:
     rows = [tuple(row.values()) for row in class_rows(judged)]
     return _table(("class", "chips", "precision %", "recall %", "F1 %"), rows)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lc_assets.core.retry_policy import Patience
-from lc_assets.sentinel2.search.catalog import Catalog
+from lc_assets.core.retry_policy import RetryPolicy
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.rig.cases import ALWAYS
 from lc_assets_tests.rig.faults import Fault
@@ -21,7 +21,7 @@ _EVERYWHERE = Query(bbox=(-180.0, -90.0, 180.0, 90.0))
 _SEARCH = r"/api/stac/v1/search"
 _ITEM = r"/api/stac/v1/collections/.*/items/"
 
-Ask = Callable[[PlanetaryComputer, Catalog, list[str]], list[str]]
+Ask = Callable[[PlanetaryComputer, StacCatalogClient, list[str]], list[str]]
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class ApiCase:
     transient: bool = True
 
 
-def prepare(pc: PlanetaryComputer, folder: Path, patience: Patience) -> tuple[Catalog, list[str]]:
+def prepare(pc: PlanetaryComputer, folder: Path, retry_policy: RetryPolicy) -> tuple[StacCatalogClient, list[str]]:
     """Eight items and nothing else in the catalogue; their ids, sorted."""
     scenes = [pc_scene(number, folder / "items", shape=(12, 12)) for number in _ITEMS]
     pc.api.clear()
     pc.api.load(items=[scene.item for scene in scenes])
-    return Catalog(patience=patience), sorted(scene.id for scene in scenes)
+    return StacCatalogClient(retry_policy=retry_policy), sorted(scene.id for scene in scenes)
 
 
 def _search(fault: Fault, page: int = 1) -> Ask:
     """A search that the fault meets from this page on."""
 
-    def ask(pc: PlanetaryComputer, catalog: Catalog, names: list[str]) -> list[str]:
+    def ask(pc: PlanetaryComputer, catalog: StacCatalogClient, names: list[str]) -> list[str]:
         pages = catalog.search(_EVERYWHERE)
         found = [item["id"] for _ in range(page - 1) for item in next(pages)]
         pc.relay.inject(replace(fault))
@@ -64,14 +64,14 @@ def _search(fault: Fault, page: int = 1) -> Ask:
 def _items(fault: Fault) -> Ask:
     """Each item by its id."""
 
-    def ask(pc: PlanetaryComputer, catalog: Catalog, names: list[str]) -> list[str]:
+    def ask(pc: PlanetaryComputer, catalog: StacCatalogClient, names: list[str]) -> list[str]:
         pc.relay.inject(replace(fault))
         return [catalog.scene(name).id for name in names]
 
     return ask
 
 
-def _vanished(pc: PlanetaryComputer, catalog: Catalog, names: list[str]) -> list[str]:
+def _vanished(pc: PlanetaryComputer, catalog: StacCatalogClient, names: list[str]) -> list[str]:
     """An item that a search has found and that is gone when it is asked for."""
     [first, *_] = next(catalog.search(_EVERYWHERE))
     pc.api.delete(first["id"])

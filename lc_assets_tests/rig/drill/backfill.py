@@ -14,9 +14,9 @@ from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.operations.runs import register, run_scene
 from lc_assets.sentinel2.item.scene import parse_scene
-from lc_assets.sentinel2.search.catalog import Catalog
-from lc_assets.sentinel2.search.registry import Registry
-from lc_assets.store.layout import SceneFolder, Store
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets_tests.rig.drill import leaks
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import PRECISION, Shell, renew, stopwatch
@@ -73,7 +73,7 @@ def rehearse(pc: PlanetaryComputer, folder: Path, report: Report, count: int) ->
     pc.api.clear()
 
 
-def _results(folder: SceneFolder) -> list[bytes | None]:
+def _results(folder: SceneLayout) -> list[bytes | None]:
     """Class map, confidence, overview."""
     paths = (folder.classified, folder.confidence, folder.overview)
     return [path.read_bytes() if path.exists() else None for path in paths]
@@ -90,7 +90,7 @@ def _faultless(
     right = {}
     with dg.DagsterInstance.ephemeral() as instance:
         for number, scene in enumerate(scenes, 1):
-            Registry(store, Catalog.of(settings)).register(parse_scene(scene.item))
+            RegisteredItems(store, StacCatalogClient.of(settings)).register(parse_scene(scene.item))
             register(instance, [scene.id])
             outcome = run_scene(definitions, instance, scene.id, {})
             if outcome.error:

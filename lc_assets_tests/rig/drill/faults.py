@@ -9,11 +9,11 @@ from pathlib import Path
 from unittest import mock
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.core.retry_policy import Patience
+from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.remote import signing, stac_api
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import parse_scene
-from lc_assets.store.atomic import staging
+from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import Store
 from lc_assets_tests.rig.cases import Case, recovered, told
 from lc_assets_tests.rig.drill.api_cases import API_CASES, PAGE, ApiCase, prepare
@@ -22,7 +22,7 @@ from lc_assets_tests.rig.drill.stage import renew, stopwatch
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 
-QUICK = Patience(connect=2.0, read=0.8, backoff=0.05)
+QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 TOKEN_SECONDS = 0.8
 WHICH = 700
 """Which scene: no test has it."""
@@ -44,10 +44,10 @@ def rehearse(pc: PlanetaryComputer, folder: Path, report: Report) -> None:
     """Storage and its tokens first, then the STAC API."""
     report.title("One fault at a time")
     report.say(
-        f"With short time-outs: {QUICK.read} s between two pieces of an answer (default {Patience().read:.0f} s), "
+        f"With short time-outs: {QUICK.read} s between two pieces of an answer (default {RetryPolicy().read:.0f} s), "
         f"{TOKEN_SECONDS} s for a token ({signing.SECONDS:.0f} s), a first wait of {QUICK.backoff} s "
-        f'({Patience().backoff:.0f} s). "Recovered" means that all 13 files are right byte for byte, or all items are '
-        'found; an error leaves nothing in `raw_bands`. "For ever" is every request.\n'
+        f'({RetryPolicy().backoff:.0f} s). "Recovered" means that all 13 files are right byte for byte, or all items '
+        'are found; an error leaves nothing in `raw_bands`. "For ever" is every request.\n'
     )
     report.table("fault", "outcome", ">seconds", ">requests")
     scene = pc_scene(WHICH, folder / "source")
@@ -79,8 +79,8 @@ def _of_storage(pc: PlanetaryComputer, case: Case, scene: PcScene, root: Path) -
         pc.relay.inject(fault)
 
     def fetch() -> None:
-        with staging(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
-            fetch_scene(parse_scene(scene.item), stage, folder.incoming, patience=QUICK)
+        with atomic_output(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
+            fetch_scene(parse_scene(scene.item), stage, folder.incoming, retry_policy=QUICK)
 
     met = _met(pc, fetch, case.told, case.transient)
     if met.wrong:
