@@ -241,7 +241,7 @@ def test_a_baseline_without_its_leading_zero_is_understood() -> None:
 
 def test_what_an_item_promises_of_its_files_is_kept() -> None:
     for stac in ("1.0.0", "1.1.0"):
-        promised = parsed(earth_search_item(COLLECTION_1, flag=None, stac=stac)).promised
+        promised = parsed(earth_search_item(COLLECTION_1, flag=None, stac=stac)).declared
         assert set(promised) == {*BAND_NAMES, "SCL"}
         red = promised["B04"]
         assert red == DeclaredAsset(
@@ -254,7 +254,7 @@ def test_what_an_item_promises_of_its_files_is_kept() -> None:
 
 def test_a_real_item_promises_crs_shape_and_transform_and_no_checksum(shared: Path) -> None:
     for path in sorted(shared.glob("pc_items/items/*.json")):
-        for promise in parse_scene(read_document(path), base=path).promised.values():
+        for promise in parse_scene(read_document(path), base=path).declared.values():
             assert promise.epsg is not None and promise.shape is not None and promise.transform is not None
             assert promise.size is None and promise.checksum is None
 
@@ -275,7 +275,7 @@ def test_a_real_item_promises_crs_shape_and_transform_and_no_checksum(shared: Pa
 def test_a_promise_that_says_nothing_comparable_is_none(declared: dict[str, Any], kept: dict[str, Any]) -> None:
     document = earth_search_item(COLLECTION_1, flag=None)
     document["assets"]["red"] |= declared
-    promise = parsed(document).promised["B04"]
+    promise = parsed(document).declared["B04"]
     assert {name: getattr(promise, name) for name in kept} == kept
 
 

@@ -20,7 +20,6 @@ import yaml
 from filelock import FileLock
 
 from lc_assets.cli import prune_steps
-from lc_assets.cli.instance import register_scenes
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
@@ -28,24 +27,18 @@ from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.cleanup import RetentionPolicy, plan_store, remove
-from lc_assets.operations.gone import gone_items
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
 from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets.sentinel2.bands.raw_bands import RawBands
-from lc_assets.sentinel2.search.catalog import StacCatalogClient
-from lc_assets.store.layout import Store
 from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, parse_path, walk_files
-from lc_assets_tests.conftest import Desk, OnDisk, copy_scene
+from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cluster.services import postgresql
 from lc_assets_tests.rig.command import invoke
-from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.object_stores import s3_store
 from lc_assets_tests.rig.programs import Missing
-from lc_assets_tests.rig.scenes import template_item
-from lc_assets_tests.rig.service import PlanetaryComputer
 
 DEAD = 4_194_304
 """No process has this id: Linux counts to one less."""
@@ -56,12 +49,10 @@ LATER = datetime.now(timezone.utc) + timedelta(days=1)
 def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     """`lc-assets prune` on a desk's own instance: what it says."""
 
-    def run(
-        desk: Desk, keep: RetentionPolicy | None = None, days: int | None = None, *, gone: bool = False, yes: bool
-    ) -> str:
+    def run(desk: Desk, keep: RetentionPolicy | None = None, days: int | None = None, *, yes: bool) -> str:
         monkeypatch.setattr(prune_steps, "open_instance", lambda settings: nullcontext(desk.instance))
         capsys.readouterr()
-        prune_steps.run_prune(desk.settings, keep, days, gone=gone, yes=yes, lease_seconds=1)
+        prune_steps.run_prune(desk.settings, keep, days, yes=yes, lease_seconds=1)
         return capsys.readouterr().out
 
     return run
@@ -225,7 +216,7 @@ def test_a_scene_that_comes_into_use_after_it_was_looked_at_is_left_alone(
 def test_a_scene_whose_lock_is_held_is_left_alone(done: Desk) -> None:
     folder = done.folder(DEMO)
     with FileLock(folder.incoming.with_name(f"{folder.incoming.name}.lock")):
-        assert remove(folder, RetentionPolicy.NONE, finished=True, gone=False, is_busy=lambda item: False) is None
+        assert remove(folder, RetentionPolicy.NONE, finished=True, is_busy=lambda item: False) is None
     assert "manifest.json" in names(folder.raw_bands)
 
 
@@ -345,7 +336,7 @@ def test_runs_on_which_something_rests_stay_and_the_others_go(
 
     old = old_runs(kept.instance, LATER)
     assert set(old.runs) == {superseded, failed, cancelled.run_id}
-    assert (old.rested_on, old.last) == (1, 0)
+    assert (old.referenced_by, old.last) == (1, 0)
     assert old_runs(kept.instance, datetime.now(timezone.utc) - timedelta(days=1)).runs == []
     said = told(kept, days=0, yes=False)
     assert "run records older than 0 days: 3" in said
@@ -370,99 +361,6 @@ def test_a_failed_scene_stays_failed_and_the_sensor_does_not_run_it_anew(
     assert "1 stay" in said
     assert stands(kept) == SceneStatus.FAILED
     assert _never_run(kept.instance, [DEMO], {DEMO}) == []
-
-
-def item(name: str) -> dict[str, object]:
-    return {**template_item(), "id": name}
-
-
-ONE, TWO = (f"S2B_MSIL2A_20250312T01454{n}_R074_T53NKG_20250312T041213" for n in (1, 2))
-
-
-@pytest.fixture
-def watched(pc: PlanetaryComputer, tmp_path: Path) -> Iterator[Desk]:
-    """Two scenes of the Planetary Computer, registered."""
-    pc.api.clear()
-    pc.api.load(items=[item(ONE), item(TWO)])
-    with dg.DagsterInstance.ephemeral() as instance:
-        desk = Desk(Settings(store=tmp_path / "store"), instance)
-        for name in (ONE, TWO):
-            scene = StacCatalogClient.of(desk.settings).scene(name)
-            register_scenes(desk.settings, desk.instance, [scene])
-        yield desk
-
-
-def test_a_scene_whose_item_has_gone_leaves_the_partitions_and_its_map_stays(
-    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str]
-) -> None:
-    assert told(watched, gone=True, yes=True).splitlines()[-1] == "nothing to remove"
-    pc.api.delete(TWO)
-    folder = watched.folder(TWO)
-    folder.incoming.mkdir(parents=True)
-    for place in (folder.classified, folder.catalog, folder.incoming / "B02.tif"):
-        place.write_bytes(b"x")
-    said = told(watched, gone=True, yes=False)
-    assert "scenes whose item has gone: 1\n  1 of them have a map, which stays" in said
-    assert set(watched.instance.get_dynamic_partitions(SCENES)) == {ONE, TWO}
-    told(watched, gone=True, yes=True)
-    assert watched.instance.get_dynamic_partitions(SCENES) == [ONE]
-    assert not watched.store.registered(TWO).exists()
-    assert watched.store.registered(ONE).exists()
-    assert folder.classified.exists()
-    assert not folder.incoming.exists()
-
-
-def test_a_scene_in_use_does_not_leave_the_partitions(
-    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str]
-) -> None:
-    pc.api.delete(TWO)
-    queue(watched, TWO)
-    assert "scenes whose item has gone: 0" in told(watched, gone=True, yes=True)
-    assert TWO in watched.instance.get_dynamic_partitions(SCENES)
-
-
-@pytest.mark.parametrize("status", [503, 403])
-def test_a_catalog_that_does_not_answer_is_not_an_empty_one(
-    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], status: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lc_assets.core.retry_policy.RetryPolicy.wait", lambda *_: 0.0)
-    pc.api.delete(TWO)
-    pc.relay.inject(Fault(r"/api/stac/v1/", "status", times=-1, status=status))
-    with pytest.raises(LandCoverError, match=str(status)):
-        told(watched, gone=True, yes=True)
-    assert set(watched.instance.get_dynamic_partitions(SCENES)) == {ONE, TWO}
-
-
-def test_a_search_that_leaves_items_out_makes_none_gone(
-    pc: PlanetaryComputer, watched: Desk, told: Callable[..., str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("lc_assets.operations.gone._present", lambda catalog, batch: {ONE})
-    assert "scenes whose item has gone: 0" in told(watched, gone=True, yes=True)
-
-
-def test_a_wrong_collection_has_not_lost_anything(watched: Desk, told: Callable[..., str]) -> None:
-    settings = Settings(store=watched.settings.store, collection="sentinel-2-l3a")
-    with pytest.raises(LandCoverError, match="check LC_ASSETS_STAC_URL and LC_ASSETS_COLLECTION"):
-        told(Desk(settings, watched.instance), gone=True, yes=True)
-    assert set(watched.instance.get_dynamic_partitions(SCENES)) == {ONE, TWO}
-
-
-def test_a_scene_of_local_files_has_gone_when_they_have_and_not_when_their_disk_has(
-    pc: PlanetaryComputer, watched: Desk, demo_item: Path, tmp_path: Path
-) -> None:
-    local = copy_scene(demo_item, tmp_path / "disk")
-    watched.add(local)
-
-    def gone() -> tuple[list[str], int]:
-        found = gone_items(StacCatalogClient.of(watched.settings), Store.at(watched.settings.store), [DEMO, ONE])
-        return found.items, found.elsewhere
-
-    assert gone() == ([], 0)
-    local.parent.parent.rename(tmp_path / "unmounted")
-    assert gone() == ([], 1)
-    (tmp_path / "unmounted").rename(local.parent.parent)
-    shutil.rmtree(local.parent)
-    assert gone() == ([DEMO], 0)
 
 
 @pytest.fixture

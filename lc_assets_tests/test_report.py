@@ -527,7 +527,7 @@ def test_a_dark_class_stands_out_on_the_dark_page_too(browser: Any, made: tuple[
 def test_quality_is_given_up_before_resolution(scene: SceneLayout, room: int) -> None:
     parts = opened(scene)
     best, small = build_layers(*parts), build_layers(*parts, room=room)
-    assert best.given_up == []
+    assert best.degradations == []
     assert sum(best.sizes.values()) > room > sum(small.sizes.values())
     assert small.quality < best.quality
     assert (small.coarsened > 1) == (room < 10_000)

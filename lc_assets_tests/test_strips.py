@@ -134,11 +134,11 @@ def test_a_file_that_changes_after_it_was_written_is_noticed(tmp_path: Path) -> 
         return writer
 
     good = written(tmp_path / "good.tif", spoil=False)
-    assert good.intact
+    assert good.is_verified
     assert (read(tmp_path / "good.tif") == values).all()
     with rasterio.open(tmp_path / "good.tif") as dataset:
         assert dataset.tags()["MADE"] == "yes"
-    assert not written(tmp_path / "bad.tif", spoil=True).intact
+    assert not written(tmp_path / "bad.tif", spoil=True).is_verified
 
 
 def test_writers_give_their_files_up_when_the_computation_fails(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, 
     seconds, waiting = seconds_of(waiting_items, instance, definitions)
     yield "which scenes wait, with that backfill", seconds, f"{len(waiting):,} wait"
     seconds, old = seconds_of(old_runs, instance, datetime.now(timezone.utc))
-    yield "prune: which run records may go", seconds, f"{len(old.runs):,} may, {old.rested_on:,} are rested on"
+    yield "prune: which run records may go", seconds, f"{len(old.runs):,} may, {old.referenced_by:,} are rested on"
 
 
 def _sensor(world: World, documents: list[dict[str, Any]], box: str) -> Iterator[tuple[str, float, str]]:

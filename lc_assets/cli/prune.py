@@ -23,10 +23,9 @@ from lc_assets.cli.options import settings_with, store_option, user_errors
     metavar="DAYS",
     help="Remove records of finished runs on which nothing rests.",
 )
-@click.option("--gone", is_flag=True, help="Take scenes out of the partitions whose item the STAC API has no more.")
 @click.option("--yes", is_flag=True, help="Do it. Without, it is only told what would be removed.")
 @user_errors
-def prune(store: str | None, keep: str | None, days: int | None, gone: bool, yes: bool) -> None:
+def prune(store: str | None, keep: str | None, days: int | None, yes: bool) -> None:
     """Tell what can be removed, and with --yes remove it: left-overs of dead processes, and what the options name.
 
     Maps and their STAC documents stay in any case, and so does whatever is in use: a scene with a run queued or under
@@ -36,4 +35,4 @@ def prune(store: str | None, keep: str | None, days: int | None, gone: bool, yes
     from lc_assets.cli.prune_steps import run_prune
     from lc_assets.operations.cleanup import RetentionPolicy
 
-    run_prune(settings, RetentionPolicy(keep) if keep else None, days, gone=gone, yes=yes)
+    run_prune(settings, RetentionPolicy(keep) if keep else None, days, yes=yes)

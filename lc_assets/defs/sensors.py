@@ -72,7 +72,7 @@ def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: I
         context.log.info(f"{item} is not run: {why}")
 
     # More than could be taken: the same stretch is looked at again, when these are known.
-    after = before if decision.more else seen.sweep
+    after = before if decision.more else seen.cursor
     after = replace(after, replacing={**before.replacing, **decision.replacing})
     gone = _replaced(context.instance, after.replacing, known)
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []

@@ -117,7 +117,7 @@ def write_class_map(
                 progress(int(block.window.row_off + block.window.height), grid.height)
     for stage, seconds in (("write", classes.seconds + percent.seconds), ("cog", classes.final + percent.final)):
         classification.statistics.stages.add(stage, seconds)
-    wrong = [writer.path.name for writer in (classes, percent) if not writer.intact]
+    wrong = [writer.path.name for writer in (classes, percent) if not writer.is_verified]
     if wrong:
         raise StoreError(
             f"{' and '.join(wrong)} does not read back as it was computed",

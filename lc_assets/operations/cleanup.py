@@ -67,15 +67,12 @@ class CleanupPlan:
     virtual: int = 0
 
 
-def plan_store(
-    store: Store, finished: Set[str], gone: Set[str], busy: Set[str], keep: RetentionPolicy | None
-) -> CleanupPlan:
+def plan_store(store: Store, finished: Set[str], busy: Set[str], keep: RetentionPolicy | None) -> CleanupPlan:
     """Look what may be removed.
 
     Args:
         store: where.
         finished: scenes whose products are made and up to date.
-        gone: scenes whose item has gone: nobody will go on with what was fetched of them.
         busy: scenes that are left alone.
         keep: the policy; None leaves all intermediates.
 
@@ -91,7 +88,7 @@ def plan_store(
             folder = store.scene(item)
             ours = _intermediates(folder, keep) if keep and item in finished else []
             plan.virtual += keep is RetentionPolicy.STACK and item in finished and _is_virtual(folder)
-            left = _incoming(folder, is_over=item in finished or item in gone) if item in started else []
+            left = _incoming(folder, is_over=item in finished) if item in started else []
             plan.intermediates.add(len(ours), sum(size for _, size in ours))
             plan.left_overs.add(len(left), sum(size for _, size in left))
             if ours or left:
@@ -108,7 +105,6 @@ def remove(
     keep: RetentionPolicy | None,
     *,
     finished: bool,
-    gone: bool,
     is_busy: Callable[[str], bool],
     lease_seconds: float = SECONDS,
 ) -> tuple[Usage, Usage] | None:
@@ -140,13 +136,13 @@ def remove(
             place.unlink(missing_ok=True)
         if files and keep in (RetentionPolicy.RAW, RetentionPolicy.NONE):
             remove_tree(folder.resampled_stack)
-        left = _incoming(folder, is_over=finished or gone)
+        left = _incoming(folder, is_over=finished)
         if left:
             remove_tree(folder.incoming)
-    gone_files, left_files = Usage(), Usage()
-    gone_files.add(len(files), sum(size for _, size in files))
+    freed, left_files = Usage(), Usage()
+    freed.add(len(files), sum(size for _, size in files))
     left_files.add(len(left), sum(size for _, size in left))
-    return gone_files, left_files
+    return freed, left_files
 
 
 def remove_stage(stage: Path) -> Usage:

@@ -32,7 +32,7 @@ class SearchResult:
     """What one look at the catalog gave: items by id, and the position afterwards."""
 
     documents: dict[str, Document]
-    sweep: SearchCursor
+    cursor: SearchCursor
     words: str
 
 
@@ -57,16 +57,16 @@ def search_window(
     watch: WatchConfig,
     query: Callable[[datetime, datetime], Any],
     catalog: StacCatalogClient,
-    sweep: SearchCursor,
+    cursor: SearchCursor,
     now: datetime,
 ) -> SearchResult:
-    """Search the last days, and the next stretch of the sweep.
+    """Search the last days, and the next stretch of the cursor.
 
     Args:
         watch: what is watched.
         query: the search for a stretch of time.
         catalog: where.
-        sweep: position.
+        cursor: position.
         now: the present.
 
     Raises:
@@ -75,22 +75,22 @@ def search_window(
     started = time.monotonic()
     begin, end = watch.span(now)
     if begin >= end:
-        return SearchResult({}, sweep, f"the watched time begins at {begin:%Y-%m-%d}")
+        return SearchResult({}, cursor, f"the watched time begins at {begin:%Y-%m-%d}")
     recent = max(begin, end - timedelta(days=watch.recent_days))
     documents: dict[str, Document] = {}
     if watch.recent_days:
         _gather(catalog, query(recent, end), documents, MANY)
-    stretch = sweep.stretch(begin, end)
+    stretch = cursor.window(begin, end)
     words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {len(documents)} items"
     if time.monotonic() - started > SECONDS:
-        return SearchResult(documents, sweep, f"{words}; the API was too slow to look further")
+        return SearchResult(documents, cursor, f"{words}; the API was too slow to look further")
     older: dict[str, Document] = {}
     # The shortest stretch is looked at as a whole: it cannot be parted.
-    complete = _gather(catalog, query(*stretch), older, MANY if sweep.days > LEAST_DAYS else None)
+    complete = _gather(catalog, query(*stretch), older, MANY if cursor.days > LEAST_DAYS else None)
     words += f"; at {stretch[0]:%Y-%m-%d %H:%M} to {stretch[1]:%Y-%m-%d %H:%M}: {len(older)}"
     documents |= older
     # A stretch that is too full is looked at in parts; what was seen of it is none the less there.
-    return SearchResult(documents, sweep.after(stretch, len(older), end) if complete else sweep.shorter(), words)
+    return SearchResult(documents, cursor.advance(stretch, len(older), end) if complete else cursor.shrink(), words)
 
 
 def _gather(catalog: StacCatalogClient, query: Query, into: dict[str, Document], most: int | None) -> bool:
@@ -186,7 +186,7 @@ def _relatives(
     return {name: list(items.values()) for name, items in found.items()}
 
 
-def without(sweep: SearchCursor, gone: Iterable[str], known: Set[str]) -> SearchCursor:
+def without(cursor: SearchCursor, gone: Iterable[str], known: Set[str]) -> SearchCursor:
     """The position without old versions that are gone."""
-    left = {old: new for old, new in sweep.replacing.items() if old in known and old not in set(gone)}
-    return replace(sweep, replacing=left)
+    left = {old: new for old, new in cursor.replacing.items() if old in known and old not in set(gone)}
+    return replace(cursor, replacing=left)

@@ -33,13 +33,13 @@ class ExpiredRuns:
 
     Attributes:
         runs: ids of those that may go.
-        rested_on: how many stay because a newest materialisation rests on them.
+        referenced_by: how many stay because a newest materialisation rests on them.
         last: how many stay as the newest run of their scene.
         in_use: how many stay because a backfill under way counts them.
     """
 
     runs: list[str] = field(default_factory=list)
-    rested_on: int = 0
+    referenced_by: int = 0
     last: int = 0
     in_use: int = 0
 
@@ -71,7 +71,7 @@ class InUse:
 def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
     """Finished runs that have not changed since a moment (with a zone), apart by what rests on them."""
     old = ExpiredRuns()
-    rested_on = _rested_on(instance)
+    referenced_by = _referenced_by(instance)
     counted = _backfills(instance)
     seen: set[str] = set()
     for record in _all_runs(instance):  # newest first
@@ -81,8 +81,8 @@ def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
         seen.update((scene,) if scene else ())
         if run.status not in FINISHED_STATUSES or record.update_timestamp.timestamp() >= before.timestamp():
             continue
-        if run.run_id in rested_on:
-            old.rested_on += 1
+        if run.run_id in referenced_by:
+            old.referenced_by += 1
         elif run.tags.get(BACKFILL_TAG) in counted:
             old.in_use += 1
         elif is_last:
@@ -112,7 +112,7 @@ def _all_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
         cursor = page[-1].dagster_run.run_id
 
 
-def _rested_on(instance: dg.DagsterInstance) -> set[str]:
+def _referenced_by(instance: dg.DagsterInstance) -> set[str]:
     """Runs that made what is the newest materialisation of a partition, or of an asset without any."""
     runs: set[str] = set()
     for asset in instance.all_asset_keys():

@@ -54,21 +54,21 @@ class SearchCursor:
         """As a cursor."""
         return json.dumps(asdict(self))
 
-    def stretch(self, begin: datetime, end: datetime) -> tuple[datetime, datetime]:
+    def window(self, begin: datetime, end: datetime) -> tuple[datetime, datetime]:
         """The next stretch of the watched time."""
         first = begin if self.at is None else max(begin, _day(self.at))
         if first >= end:
             first = begin
         return first, min(first + timedelta(days=self.days), end)
 
-    def after(self, stretch: tuple[datetime, datetime], items: int, end: datetime) -> SearchCursor:
+    def advance(self, stretch: tuple[datetime, datetime], items: int, end: datetime) -> SearchCursor:
         """The position after a stretch that was looked through to its end."""
         days = min(self.days * 2, MOST_DAYS) if items < FEW else self.days
         if stretch[1] >= end:
             return replace(self, at=None, days=days, rounds=self.rounds + 1)
         return replace(self, at=_days(stretch[1]), days=days)
 
-    def shorter(self) -> SearchCursor:
+    def shrink(self) -> SearchCursor:
         """The same position with a shorter stretch: this one has too many items for one look."""
         return replace(self, days=max(self.days / 2, LEAST_DAYS))
 

@@ -26,7 +26,7 @@ class RasterWriter:
     Attributes:
         path: the finished raster.
         seconds, final: spent writing strips, and bringing the file into its final form.
-        intact: whether the finished file reads back as it was given, bit by bit.
+        is_verified: whether the finished file reads back as it was given, bit by bit.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class RasterWriter:
     ) -> None:
         self.path = path
         self.seconds = self.final = 0.0
-        self.intact = False
+        self.is_verified = False
         self._opened, self._tags = opened, tags
         self._queue: Queue[tuple[Window, np.ndarray] | BaseException | None] = Queue(_WAITING)
         self._done: Future[None] = Future()
@@ -87,7 +87,7 @@ class RasterWriter:
         found = 0
         for _, block in read_blocks(self.path):
             found = zlib.crc32(np.ascontiguousarray(block).data, found)
-        self.intact = found == written
+        self.is_verified = found == written
         self.final = time.perf_counter() - started
 
 

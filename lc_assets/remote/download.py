@@ -117,7 +117,7 @@ class Download:
     tell: Callable[[RetryNotice], None] = lambda delay: None
 
     def __post_init__(self) -> None:
-        self._landing = PartialDownload(self.target, self.href)
+        self._partial = PartialDownload(self.target, self.href)
         self._received = self._requests = 0
         self._begun = False
         self._renewed = False
@@ -135,8 +135,8 @@ class Download:
         """
         started = time.monotonic()
         failed = 0
-        have = next((copy for copy in (self._landing.left(), have) if copy and copy.is_whole()), None)
-        self._begun = self._landing.begun() is not None
+        have = next((copy for copy in (self._partial.complete_copy(), have) if copy and copy.is_whole()), None)
+        self._begun = self._partial.resume_info() is not None
         with session() as connection:
             while True:
                 before = self._received
@@ -145,7 +145,7 @@ class Download:
                 except _Setback as setback:
                     failed = 1 if self._received - before >= WORTH else failed + 1
                     if setback.again:
-                        self._landing.drop()
+                        self._partial.drop()
                     late = time.monotonic() - started > self.retry_policy.seconds
                     if failed >= self.retry_policy.tries or late:
                         self._fail(setback.what, started, failed)
@@ -162,8 +162,8 @@ class Download:
         """
         import requests
 
-        begun = self._landing.begun()
-        size = self._landing.part.stat().st_size if begun else 0
+        begun = self._partial.resume_info()
+        size = self._partial.part.stat().st_size if begun else 0
         if begun and size == begun.size:  # all there, and not yet looked at
             return self._whole(begun.etag, begun.md5)
         headers = {"Accept-Encoding": "identity"}  # byte for byte, and of a length that can be compared
@@ -174,7 +174,7 @@ class Download:
         try:
             with self._ask(connection, headers) as answer:
                 if answer.status_code == 304 and have and not begun:
-                    self._landing.keep(have)
+                    self._partial.reuse(have)
                     return DownloadResult(have.size, have.sha256, have.etag, self._received, self._requests, "kept")
                 if answer.status_code not in (200, 206):
                     self._refused(answer)
@@ -234,7 +234,7 @@ class Download:
         md5 = self.md5 or (begun.md5 if begun and begin else None) or promised_md5(answer.headers)
         self._go_on()
         if begin == 0:
-            self._landing.begin(etag, total, md5)
+            self._partial.start(etag, total, md5)
         self._write(answer, begin, total)
         return self._whole(etag, md5)
 
@@ -243,7 +243,7 @@ class Download:
         begin, total = 0, _number(answer.headers.get("Content-Length"))
         if answer.status_code == 206:
             match = _TOTAL.fullmatch(answer.headers.get("Content-Range", ""))
-            if not begun or not match or int(match[1]) != self._landing.part.stat().st_size:
+            if not begun or not match or int(match[1]) != self._partial.part.stat().st_size:
                 raise _Setback("the server sent another part of the file than was asked for", again=True)
             begin, total = int(match[1]), int(match[2])
             # A server or a cache may not know of If-Match: then its word on the version decides.
@@ -257,7 +257,7 @@ class Download:
 
     def _write(self, answer: Any, begin: int, total: int | None) -> None:
         self._go_on()
-        with self._landing.part.open("ab") as part:
+        with self._partial.part.open("ab") as part:
             at = begin
             pace = MinThroughput(self.retry_policy.read, SLOWEST)
             while piece := next_piece(answer, CHUNK):
@@ -272,18 +272,18 @@ class Download:
                     raise _Setback(f"the server sent fewer than {SLOWEST} bytes a second")
                 most = self.size or self.most
                 if at > most:
-                    self._landing.drop()
+                    self._partial.drop()
                     raise self._bad(f"{self.href} does not end after {most} bytes", "choose another item")
         if total is not None and at != total:
             raise _Setback(f"the answer ended after {at} of {total} bytes")
 
     def _whole(self, etag: str | None, md5: str | None) -> DownloadResult:
         """The complete file, held against what is known of it, under its name."""
-        sha256, found_md5, size = digests(self._landing.part, with_md5=md5 is not None)
+        sha256, found_md5, size = digests(self._partial.part, with_md5=md5 is not None)
         self._go_on()
         if size == 0:
             raise _Setback("the file is empty", again=True)
-        with self._landing.part.open("rb") as part:
+        with self._partial.part.open("rb") as part:
             if not part.read(16).startswith(_RASTERS):
                 raise self._no_raster(None)
         if self.size is not None and size != self.size:
@@ -292,11 +292,11 @@ class Download:
             if promised and promised != found:
                 self._is_damaged(f"its {name} is not the promised one")
         try:
-            self.check(self._landing.part, bool(self.sha256 or md5))
+            self.check(self._partial.part, bool(self.sha256 or md5))
         except LandCoverError as error:
             self._is_damaged(error.problem)
         self._go_on()
-        self._landing.finish(etag, size, sha256)
+        self._partial.commit(etag, size, sha256)
         origin = "resumed" if self._begun else "downloaded"
         return DownloadResult(size, sha256, etag, self._received, self._requests, origin)
 
@@ -315,7 +315,7 @@ class Download:
 
     def _is_damaged(self, what: str) -> NoReturn:
         self._damaged += 1
-        self._landing.drop()
+        self._partial.drop()
         if self._damaged >= _MOST_DAMAGED:
             raise self._bad(
                 f"{self.href} arrived {self._damaged} times, and each time: {what}",

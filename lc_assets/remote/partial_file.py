@@ -69,7 +69,7 @@ class PartialDownload:
         self._part_note = target.with_name(f"{target.name}.part.json")
         self._note = target.with_name(f"{target.name}.json")
 
-    def begun(self) -> RemoteVersion | None:
+    def resume_info(self) -> RemoteVersion | None:
         """The version of the part that is there, if it can be gone on with."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._part_note.read_text(encoding="utf-8"))
@@ -77,7 +77,7 @@ class PartialDownload:
                 return RemoteVersion(note["etag"], note["size"], note["md5"])
         return None
 
-    def begin(self, etag: str | None, size: int | None, md5: str | None) -> None:
+    def start(self, etag: str | None, size: int | None, md5: str | None) -> None:
         """Start anew. Without a version a part cannot be told from a part of something else: then nothing is noted,
         and it is not gone on with. (A weak one, W/"...", says that two files mean the same, not that they are the
         same bytes: RFC 9110, 8.8.1.)"""
@@ -91,7 +91,7 @@ class PartialDownload:
         self._part_note.unlink(missing_ok=True)
         self.part.unlink(missing_ok=True)
 
-    def left(self) -> CachedFile | None:
+    def complete_copy(self) -> CachedFile | None:
         """The complete copy that an earlier attempt has left."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
@@ -99,14 +99,14 @@ class PartialDownload:
                 return CachedFile(self.target, note["etag"], note["size"], note["sha256"])
         return None
 
-    def finish(self, etag: str | None, size: int, sha256: str) -> None:
+    def commit(self, etag: str | None, size: int, sha256: str) -> None:
         """The part is complete, and right: give it its name."""
         self._note.unlink(missing_ok=True)
         self.part.replace(self.target)
         self._part_note.unlink(missing_ok=True)
         self._remember(etag, size, sha256)
 
-    def keep(self, copy: CachedFile) -> None:
+    def reuse(self, copy: CachedFile) -> None:
         """Take a copy that is elsewhere, or here already.
 
         Raises:

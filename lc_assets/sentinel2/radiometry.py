@@ -18,7 +18,7 @@ What decides, the first that says something:
 
 Refused is what cannot be known: no baseline that can be relied on and nothing declared; declarations that differ
 between bands or contradict flag or baseline; and the flag set to false, or no baseline, in Earth Search's archive of
-harmonised COGs (`doubtful_archives` of `lc_assets.sentinel2.item.providers`). There the same metadata stand
+harmonised COGs (`unreliable_offset_archives` of `lc_assets.sentinel2.item.providers`). There the same metadata stand
 beside pixels with the offset and beside pixels without it (earth-search#66 has one of each, #71 a list of wrong ones
 from 2025, cirrus-earth-search#33 from 2022), and either guess makes a wrong map in silence.
 """

@@ -53,11 +53,11 @@ class Sample:
     values: np.ndarray
 
     @classmethod
-    def nothing(cls) -> Sample:
+    def empty(cls) -> Sample:
         """No pixel."""
         return cls(np.empty(0), np.empty(0, np.int64), np.empty(0, np.uint8))
 
-    def joined(self, other: Sample) -> Sample:
+    def concat(self, other: Sample) -> Sample:
         """Both."""
         return Sample(
             np.concatenate([self.numbers, other.numbers]),
@@ -88,7 +88,7 @@ class ReservoirSampler:
         self._random = np.random.default_rng((_SALT, seed))
         self._limits = np.full(strata + 1, np.inf)
         self._limits[strata] = -np.inf  # the last is also -1: what is in no stratum
-        self._kept = [Sample.nothing() for _ in range(strata)]
+        self._kept = [Sample.empty() for _ in range(strata)]
 
     def offer(self, strata: np.ndarray, values: np.ndarray, top: int) -> None:
         """Take note of the next full-width strip.
@@ -105,7 +105,7 @@ class ReservoirSampler:
         for stratum in np.unique(found):
             mine = chosen[found == stratum]
             fresh = Sample(numbers[mine], mine + first, values.ravel()[mine])
-            kept = self._kept[stratum].joined(fresh).smallest(self._most)
+            kept = self._kept[stratum].concat(fresh).smallest(self._most)
             self._kept[stratum] = kept
             if len(kept.numbers) == self._most:
                 self._limits[stratum] = kept.numbers.max()

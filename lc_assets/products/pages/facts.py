@@ -176,8 +176,8 @@ def shown_pixel(layers: Layers, resolution: float) -> str:
             f"A pixel shown is {size:g} m wide and stands for {factor} x {factor} pixels of the class raster: "
             "their most frequent class, and the mean of their confidence and colour."
         )
-    if layers.given_up:
-        words += f" To keep the page small, {', '.join(layers.given_up)}."
+    if layers.degradations:
+        words += f" To keep the page small, {', '.join(layers.degradations)}."
     return words
 
 

@@ -76,7 +76,7 @@ class Layers:
     histogram: np.ndarray
 
     @property
-    def given_up(self) -> list[str]:
+    def degradations(self) -> list[str]:
         """What was given up to keep the pictures small, in words."""
         return [
             *([f"the true colour is compressed to quality {self.quality}"] if self.quality < _QUALITIES[0] else []),

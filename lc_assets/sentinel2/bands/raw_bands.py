@@ -191,7 +191,7 @@ def _download(
     stop = Event()
     delays: SimpleQueue[RetryNotice] = SimpleQueue()
     arrived = [0] * len(names)
-    promises = [scene.promised.get(name) or DeclaredAsset() for name in names]
+    promises = [scene.declared.get(name) or DeclaredAsset() for name in names]
     sizes = [promise.size for promise in promises]
     progress = ByteProgress(sum(size or 0 for size in sizes) if all(sizes) else None)
 

@@ -32,8 +32,8 @@ class Provider:
         tile_property, tile_format: the property that holds a scene's tile, and how a tile is written in it: `{tile}`
             is the tile with two digits (`07HFE`), `{bare}` without the leading zero (`7HFE`).
         cloud_property, nodata_property: percentages.
-        doubtful_archives: parts of a band's href. What is stored there may have had its offset removed although the
-            item says that it has not (see `lc_assets.sentinel2.radiometry`).
+        unreliable_offset_archives: parts of a band's href. What is stored there may have had its offset removed
+            although the item says that it has not (see `lc_assets.sentinel2.radiometry`).
     """
 
     name: str
@@ -44,7 +44,7 @@ class Provider:
     tile_format: str
     cloud_property: str = "eo:cloud_cover"
     nodata_property: str = "s2:nodata_pixel_percentage"
-    doubtful_archives: tuple[str, ...] = ()
+    unreliable_offset_archives: tuple[str, ...] = ()
 
     def tile_value(self, tile: str) -> str:
         """What `tile_property` holds for a tile such as `33UUB`, `07HFE` or `T33UUB`."""
@@ -94,7 +94,7 @@ EARTH_SEARCH = Provider(
     tile_property="grid:code",
     # The zone is a number there: stactools' example of tile 07HFE says MGRS-7HFE.
     tile_format="MGRS-{bare}",
-    doubtful_archives=("/sentinel-s2-l2a-cogs/",),
+    unreliable_offset_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
 CATALOGS: tuple[Provider, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH)

@@ -43,7 +43,7 @@ class Scene:
         baseline: processing baseline, `NN.NN`; `unknown` where the item names none that can be relied on and declares
             its offset.
         offset: what to add to a valid DN before scaling, -1000 or 0.
-        promised: band name (and `SCL`, if there) -> what the item declares about its file.
+        declared: band name (and `SCL`, if there) -> what the item declares about its file.
     """
 
     id: str
@@ -52,7 +52,7 @@ class Scene:
     product_level: str
     baseline: str
     offset: int
-    promised: dict[str, DeclaredAsset] = field(default_factory=dict)
+    declared: dict[str, DeclaredAsset] = field(default_factory=dict)
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -110,10 +110,10 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         properties,
         declared_offset({band: assets[keys[band]] for band in BAND_NAMES}, item_id),
         item_id=item_id,
-        doubtful=any(part in hrefs[band] for part in catalog.doubtful_archives for band in BAND_NAMES),
+        doubtful=any(part in hrefs[band] for part in catalog.unreliable_offset_archives for band in BAND_NAMES),
     )
-    promised = {band: promise_of(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
-    return Scene(item_id, document, hrefs, level, baseline.text, offset, promised)
+    declared = {band: promise_of(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
+    return Scene(item_id, document, hrefs, level, baseline.text, offset, declared)
 
 
 def read_document(path: StorePath) -> Any:
