@@ -18,7 +18,7 @@ from lc_assets.sentinel2.item.hrefs import is_markup
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.store.ids import checked_id
 from lc_assets_tests.conftest import copy_scene, own_model
-from lc_assets_tests.test_catalogs import COLLECTION_1, earth_search_item
+from lc_assets_tests.sentinel2.test_catalogs import COLLECTION_1, earth_search_item
 
 ORIGIN = "https://stac.example.org/collections/s2/items/x"
 

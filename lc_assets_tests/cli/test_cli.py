@@ -14,7 +14,7 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.conftest import copy_scene, edit_item
 from lc_assets_tests.rig.command import Shell
 
-CHECKOUT = Path(__file__).parents[1]
+CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 MATERIALIZE = {"DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME": "lc_assets.definitions"}
 """What activating .venv sets: `dagster asset materialize` does not read workspace.yaml."""

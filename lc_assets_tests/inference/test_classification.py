@@ -19,7 +19,7 @@ from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, read
-from lc_assets_tests.test_stack import stack_of
+from lc_assets_tests.sentinel2.test_stack import stack_of
 
 
 def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:

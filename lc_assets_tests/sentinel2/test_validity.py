@@ -31,10 +31,10 @@ from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import MASKED as HIDDEN_CODES
 from lc_assets.sentinel2.scl import SCL_NAMES, is_hidden, is_no_data
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, edit_item
+from lc_assets_tests.inference.test_classification import whole_map
+from lc_assets_tests.products.test_stac import CONTRACT
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.test_classification import whole_map
-from lc_assets_tests.test_stac import CONTRACT
-from lc_assets_tests.test_stack import recipe_for, stack_of
+from lc_assets_tests.sentinel2.test_stack import recipe_for, stack_of
 
 FACTOR = {**{band.name: band.factor for band in BANDS}, "SCL": 2}
 Where = tuple[int, int, int, int]

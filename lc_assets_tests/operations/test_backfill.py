@@ -25,7 +25,7 @@ from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 
-HERE = Path(__file__).parents[1]
+HERE = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ from lc_assets.training.evaluation.model_card import HOLD_OUT, evaluate, write_c
 from lc_assets_tests.conftest import Desk, own_model, read
 from lc_assets_tests.rig.command import Shell, invoke
 
-GUIDE = Path(__file__).parents[1] / "docs" / "your-own-model.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "your-own-model.md"
 
 
 def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(

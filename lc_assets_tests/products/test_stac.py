@@ -21,7 +21,7 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.item.scene import parse_scene
 
-PC_ITEMS = sorted((Path(__file__).parents[2] / "shared/data/pc_items/items").glob("*.json"))
+PC_ITEMS = sorted((Path(__file__).parents[3] / "shared/data/pc_items/items").glob("*.json"))
 CREATED = "2026-11-23T21:00:00Z"
 TOKEN = "sv=2024&sig=SECRET"
 ITEM_URL = "https://example.com/collections/sentinel-2-l2a/items/S2B_MSIL2A_20240825T173909_R098_T13TDE"
