@@ -169,8 +169,8 @@ def test_stac_fields_names_all_that_is_written_and_nothing_else(desk: Desk, demo
         "Catalog": set(catalog),
         "The collection": {key for key in collection_document(Summary(1), {}) if key.startswith("lc:")},
     }
-    said = {heading: _named_in(rows) for heading, rows in _tables(ROOT / "docs" / "stac-fields.md")}
-    assert said == found
+    documented = {heading: _named_in(rows) for heading, rows in _tables(ROOT / "docs" / "stac-fields.md")}
+    assert documented == found
     roles = {key: ", ".join(asset["roles"]) for key, asset in written["assets"].items()}
     [(_, rows)] = _tables(ROOT / "docs" / "stac-fields.md", "key")
     assert {row[0].strip("`"): row[2] for row in rows} == roles
