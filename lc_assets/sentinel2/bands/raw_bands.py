@@ -264,7 +264,9 @@ def alone(
         incoming.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as taken:
             taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=wait))
-            check = taken.enter_context(lease(shared, wait=wait, seconds=lease_seconds)).check if shared else _nothing
+            check = _nothing
+            if shared:
+                check = taken.enter_context(lease(shared, wait=wait, seconds=lease_seconds)).ensure_held
             held = taken.pop_all()
     except (Timeout, TimeoutError):
         raise StoreError(
