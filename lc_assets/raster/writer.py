@@ -120,9 +120,8 @@ def side_by_side(*writers: RasterWriter) -> Iterator[tuple[RasterWriter, ...]]:
         except BaseException as error:
             # Stop every writer, because its thread would wait for strips forever.
             for writer in writers:
-                with suppress(
-                    Exception
-                ):  # the writer's own error: it is already being raised, or comes after the first one
+                # A writer's own error is already being raised, or comes after the first one.
+                with suppress(Exception):
                     writer.end(error)
             raise
         for writer in writers:
