@@ -31,7 +31,7 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 def check_url_allowed(url: str, origin: str | None) -> str | None:
     """Return why a URL must not be read, or None if it is allowed.
 
-    Hosts that serve a machine's credentials are never allowed. If the item is a local file, all other hosts are allowed.
+    Hosts that serve a machine's credentials are never allowed. If the item is a local file, other hosts are allowed.
     If it is remote, a URL must not contain a user name or password, and its host must be public or the host of
     `origin`. The port does not matter: a team's catalog on 127.0.0.1 or 10.x works with all its ports, and on a public
     host the author of the item can reach each port anyway.
