@@ -10,29 +10,29 @@ from dataclasses import dataclass
 
 from lc_assets.core.errors import printable
 
-Listener = Callable[[float, str], None]
+ProgressCallback = Callable[[float, str], None]
 """Callback with the completed fraction, 0 to 1, and a text on the rate and, where known, the remaining time."""
 
-Noter = Callable[[str], None]
+NoticeCallback = Callable[[str], None]
 """Callback with a line about an unusual event, such as a server that did not answer and the time of the next try."""
 
 LOG_SECONDS = 5.0
 """Shortest time between two log lines in seconds. A tile on a laptop gets two or three; a slow model gets hundreds."""
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
-_noter: ContextVar[Noter | None] = ContextVar("noter", default=None)
+_on_progress: ContextVar[ProgressCallback | None] = ContextVar("on_progress", default=None)
+_on_notice: ContextVar[NoticeCallback | None] = ContextVar("on_notice", default=None)
 _log: ContextVar[Callable[[str], None] | None] = ContextVar("log", default=None)
 
 
 @contextmanager
-def progress_callbacks(listener: Listener | None, noter: Noter | None = None) -> Iterator[None]:
-    """Inside the context, call `listener` on every progress update of this thread and `noter` on every `notify`."""
-    tokens = _listener.set(listener), _noter.set(noter)
+def progress_callbacks(on_progress: ProgressCallback | None, on_notice: NoticeCallback | None = None) -> Iterator[None]:
+    """Inside the context, call `on_progress` for progress updates of this thread and `on_notice` for `notify`."""
+    tokens = _on_progress.set(on_progress), _on_notice.set(on_notice)
     try:
         yield
     finally:
-        _listener.reset(tokens[0])
-        _noter.reset(tokens[1])
+        _on_progress.reset(tokens[0])
+        _on_notice.reset(tokens[1])
 
 
 @contextmanager
@@ -67,18 +67,18 @@ class RowProgress:
         rate = done * self.width / elapsed / 1e6
         seconds_left = elapsed * (rows - done) / done
         text = f"{100 * done // rows} %, {rate:.1f} million pixels a second, {seconds_left:.0f} s left"
-        log, listener = _log.get(), _listener.get()
+        log, on_progress = _log.get(), _on_progress.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
             log(f"{done} of {rows} rows: {text}")
-        if listener:
-            listener(done / rows, text)
+        if on_progress:
+            on_progress(done / rows, text)
 
 
 def notify(line: str) -> None:
-    """Send a line about an unusual event to this thread's log and to its `noter` (see `progress_callbacks`)."""
+    """Send a line about an unusual event to this thread's log and to its `on_notice` (see `progress_callbacks`)."""
     line = printable(line)
-    for receive in (_log.get(), _noter.get()):
+    for receive in (_log.get(), _on_notice.get()):
         if receive:
             receive(line)
 
@@ -103,9 +103,9 @@ class ByteProgress:
         now = time.perf_counter()
         rate = arrived / max(now - self._started, 1e-6) / 1e6
         text = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {rate:.1f} MB/s"
-        log, listener = _log.get(), _listener.get()
+        log, on_progress = _log.get(), _on_progress.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
             log(text)
-        if listener:
-            listener(min(arrived / self.total, 1.0) if self.total else 0.0, text)
+        if on_progress:
+            on_progress(min(arrived / self.total, 1.0) if self.total else 0.0, text)
