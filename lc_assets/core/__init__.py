@@ -1,1 +1,4 @@
-"""What every room may import, and what imports none: errors, settings, the classes, STAC's vocabulary, the machine."""
+"""Basics that every other package may import: errors, settings, the class table, STAC vocabulary, progress, CPU count.
+
+Modules here import no other package of `lc_assets`.
+"""

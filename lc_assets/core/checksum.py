@@ -1,4 +1,4 @@
-"""SHA-256 of a file, read in pieces."""
+"""Checksums of a file, which is read in chunks of 4 MiB."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 
 class Readable(Protocol):
-    """A path, or what opens like one."""
+    """A path, or another object with the same `open` method."""
 
     def open(self, mode: str) -> Any:
-        """A file object."""
+        """Return a file object."""
 
 
 def sha256_of(path: Readable) -> str:
-    """Lower-case hex digest. (`hashlib.file_digest` is not in Python 3.10.)
+    """Return the SHA-256 digest of a file in lower-case hex. (Python 3.10 has no `hashlib.file_digest`.)
 
     Raises:
         OSError: the file cannot be read.
@@ -23,12 +23,18 @@ def sha256_of(path: Readable) -> str:
 
 
 def digests(path: Readable, *, with_md5: bool) -> tuple[str, str, int]:
-    """(SHA-256, MD5 or "", size) of a file; MD5 because that is what Azure keeps, not for security."""
+    """Return (SHA-256 in hex, MD5 in hex, size in bytes) of a file.
+
+    The MD5 is "" without `with_md5`. It serves no security purpose: it is the checksum that Azure Blob Storage keeps.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with path.open("rb") as source:
-        while piece := source.read(1 << 22):
-            sha256.update(piece)
+        while chunk := source.read(1 << 22):
+            sha256.update(chunk)
             if with_md5:
-                md5.update(piece)
-            size += len(piece)
+                md5.update(chunk)
+            size += len(chunk)
     return sha256.hexdigest(), md5.hexdigest() if with_md5 else "", size

@@ -1,4 +1,4 @@
-"""How many threads this process computes with (LC_ASSETS_THREADS; all CPUs that it may use where it is not set)."""
+"""Number of threads this process computes with: LC_ASSETS_THREADS, by default all CPUs available to the process."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ import os
 
 from lc_assets.core.errors import LandCoverError
 
-_MOST = 4096
-"""Threads or processes of a machine; what is more is a slip."""
-_DIGITS = 10
-"""A longer text is not even read as a number."""
-_SHOWN = 40
+_MAX_COUNT = 4096
+"""Largest accepted number of threads or processes. A larger one is a typing error."""
+_MAX_DIGITS = 10
+"""A longer text is rejected without converting it to a number."""
+_MAX_SHOWN = 40
+"""Characters of a wrong value that the error message repeats."""
 
 
 def cpu_count() -> int:
-    """Threads that this process is to compute with.
+    """Return the number of threads this process should compute with.
 
     Raises:
-        LandCoverError: LC_ASSETS_THREADS is no number of threads.
+        LandCoverError: LC_ASSETS_THREADS is not a whole number from 1 to 4096.
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return positive_setting("LC_ASSETS_THREADS") or available
 
 
 def positive_setting(name: str) -> int | None:
-    """A whole number of threads or processes from the environment; None where it is not set.
+    """Return a number of threads or processes from an environment variable, or None if it is unset or empty.
 
     Raises:
-        LandCoverError: it is no such number.
+        LandCoverError: the value is not a whole number from 1 to 4096.
     """
     text = os.environ.get(name)
     if not text:
         return None
-    if text.isdecimal() and len(text) <= _DIGITS and 0 < int(text) <= _MOST:
+    if text.isdecimal() and len(text) <= _MAX_DIGITS and 0 < int(text) <= _MAX_COUNT:
         return int(text)
-    shown = repr(text) if len(text) <= _SHOWN else f"{text[:_SHOWN]!r}... ({len(text)} characters)"
-    raise LandCoverError(f"{name} is {shown}", remedy=f"set it to a whole number from 1 to {_MOST}, or unset it")
+    shown = repr(text) if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]!r}... ({len(text)} characters)"
+    raise LandCoverError(f"{name} is {shown}", remedy=f"set it to a whole number from 1 to {_MAX_COUNT}, or unset it")

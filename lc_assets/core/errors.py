@@ -1,8 +1,8 @@
-"""The one error that a user is meant to read.
+"""The errors whose message is written for the user.
 
-Every fault of the input (an unknown item, a broken band, a model that does not fit) is raised as a `LandCoverError`:
-one message that names the item, the asset and the way out. The command line prints it without a traceback; the Dagster
-assets turn it into a `Failure`. `transient` says whether the same call may succeed later without anybody's help.
+Every error in the input (an unknown item, a broken band, a model that does not fit) is raised as a `LandCoverError`.
+Its single message names the item, the asset and a remedy. The command line prints it without a traceback; the Dagster
+assets turn it into a `Failure`. `transient` says whether the same call may succeed later without a change by the user.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ _USER = re.compile(r"://[^/?#@]*@")
 _QUERY = re.compile(r"[?#]")
 _ARGUMENTS = re.compile(r"[?#&]")
 _SIGNATURE = re.compile(r"(?i)\bsig=")
-"""(All of them are linear, and so is what is done with them: texts of an item are a stranger's, and may be long.)"""
+"""All these patterns match in linear time, and so does the code that uses them, because texts of a STAC item come from
+an untrusted source and may be long."""
 
 
 def without_query(text: str) -> str:
-    """`text` without what may be secret in it: query, fragment and user of every URL, and SAS signatures anywhere."""
-    return _WORD.sub(lambda word: _bare(word[0]), text)
+    """Return `text` without possible secrets: query, fragment and user of every URL, and SAS signatures anywhere."""
+    return _WORD.sub(lambda word: _strip_secrets(word[0]), text)
 
 
-def _bare(word: str) -> str:
-    """A word up to its query, if it is a URL or holds a signature; a URL without its user."""
+def _strip_secrets(word: str) -> str:
+    """Cut a word before its query if it is a URL or contains a signature, and remove the user from a URL."""
     scheme = word.find("://")
     if scheme >= 0:
         word = word[:scheme] + _USER.sub("://", word[scheme:])
@@ -34,19 +35,19 @@ def _bare(word: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with what could steer a terminal, or not be written to it, shown as an escape; line breaks stay."""
+    """Return `text` with characters that a terminal would interpret or cannot print as escapes. Line breaks stay."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 class LandCoverError(Exception):
-    """A fault that a person can mend, told in one message.
+    """An error that the user can fix, described in one message.
 
     Args:
-        problem: what is wrong, without item and asset (they are put in front).
-        remedy: what the reader can do about it.
-        item: STAC item id, where one is known.
-        asset: band, file or Dagster asset concerned, where one is known.
-        transient: true when the same call may succeed later (a time-out, a 503).
+        problem: what is wrong, without item and asset, which the message puts in front of it.
+        remedy: what the user can do about it.
+        item: STAC item id, if known.
+        asset: band, file or Dagster asset concerned, if known.
+        transient: True if the same call may succeed later (after a time-out or an HTTP 503, for example).
     """
 
     def __init__(
@@ -78,20 +79,20 @@ class LandCoverError(Exception):
 
 
 class BadReference(LandCoverError):
-    """A reference to an item that cannot be resolved."""
+    """An item id, path or URL that cannot be resolved to a STAC item, or a search that cannot be answered."""
 
 
 class BadItem(LandCoverError):
-    """A STAC item that is malformed or no usable Sentinel-2 item."""
+    """A STAC item that is malformed or is not a usable Sentinel-2 item."""
 
 
 class BadBand(LandCoverError):
-    """A band file that is missing, broken, or not on the tile's grid."""
+    """A band file that is missing, damaged, or not on the grid of its tile."""
 
 
 class BadModel(LandCoverError):
-    """A model that is corrupt or does not fit its contract, or a scene that does not fit the model."""
+    """A model that is damaged or does not fit its contract, or a scene that does not fit the model."""
 
 
 class StoreError(LandCoverError):
-    """The store cannot be written or read (disk full, no permission, a needed file gone)."""
+    """The store cannot be written or read: the disk is full, permission is denied, or a required file is missing."""

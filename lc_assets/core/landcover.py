@@ -1,7 +1,7 @@
-"""The class table: the ten EuroSAT classes and No Data, once.
+"""The class table: the ten EuroSAT classes and No Data.
 
-Palette, legend, STAC classes, checks and docs derive from `CLASSES`; nothing else in the project spells out a class id,
-name or colour. Another class table is another `CLASSES` (and a model whose contract names the same classes).
+Palette, legend, STAC classes, checks and docs derive from `CLASSES`. No other place in the project contains a class id,
+name or colour. To use another class table, change `CLASSES` and use a model whose contract names the same classes.
 
 Classes: Helber et al. (2019), "EuroSAT: A Novel Dataset and Deep Learning Benchmark for Land Use and Land Cover
 Classification", IEEE JSTARS 12(7), doi:10.1109/JSTARS.2019.2918242.
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 
 class LandCover(NamedTuple):
-    """One class: its code in the raster, its EuroSAT name, a readable title and its colour (8-bit RGB)."""
+    """One class: its code in the raster, its EuroSAT name, a title for people and its colour (8-bit RGB)."""
 
     code: int
     name: str
@@ -22,7 +22,7 @@ class LandCover(NamedTuple):
 
     @property
     def hex(self) -> str:
-        """Colour as six upper-case hex digits without '#', the form that STAC's `color_hint` wants."""
+        """Colour as six upper-case hex digits without '#', as STAC's `color_hint` requires."""
         return "{:02X}{:02X}{:02X}".format(*self.rgb)
 
 
@@ -38,20 +38,20 @@ CLASSES: tuple[LandCover, ...] = (
     LandCover(8, "River", "River", (92, 178, 226)),
     LandCover(9, "SeaLake", "Sea or lake", (24, 64, 176)),
 )
-"""The classes that a model predicts, in code order: position == code.
+"""The classes that a model predicts, ordered by code: the position in the tuple is the code.
 
-Any two of the eleven colours differ by 12 or more in CIEDE2000, to normal eyes and without red, green or blue cones
-(simulated after Machado et al. 2009, doi:10.1109/TVCG.2009.113): found by search within what each class is expected to
-look like, held by a test.
+Any two of the eleven colours differ by 12 or more in CIEDE2000, for normal colour vision and for colour vision without
+red, green or blue cones (simulated after Machado et al. 2009, doi:10.1109/TVCG.2009.113). The colours were found by a
+search within the range of colours that a reader expects for each class. A test checks the distances.
 """
 
 NO_DATA = LandCover(10, "No Data", "No data", (236, 236, 236))
-"""What a pixel is called that was not, or could not be, classified. It is the raster's declared nodata value."""
+"""The class of pixels that were not, or could not be, classified. Its code is the raster's declared nodata value."""
 
 ALL_CLASSES: tuple[LandCover, ...] = (*CLASSES, NO_DATA)
 CLASS_NAMES: tuple[str, ...] = tuple(c.name for c in CLASSES)
 
 
 def colormap() -> dict[int, tuple[int, int, int, int]]:
-    """Raster palette: code -> (R, G, B, A). The ten classes are opaque, No Data is transparent."""
+    """Return the raster palette: code -> 8-bit (R, G, B, A). The ten classes are opaque, No Data is transparent."""
     return {c.code: (*c.rgb, 0 if c is NO_DATA else 255) for c in ALL_CLASSES}

@@ -1,4 +1,4 @@
-"""How far a long step is, and what holds it up: log lines for Dagster, and calls for whoever draws a bar."""
+"""Progress and delays of a long step: log lines for Dagster, and callbacks for a progress bar."""
 
 from __future__ import annotations
 
@@ -10,34 +10,34 @@ from dataclasses import dataclass
 
 from lc_assets.core.errors import printable
 
-Listener = Callable[[float, str], None]
-"""Called with the share that is done, 0..1, and words on rate and time left."""
+ProgressCallback = Callable[[float, str], None]
+"""Callback with the completed fraction, 0 to 1, and a text on the rate and, where known, the remaining time."""
 
-Noter = Callable[[str], None]
-"""Called with a line on something out of the ordinary: a server that did not answer, and when it is asked again."""
+NoticeCallback = Callable[[str], None]
+"""Callback with a line about an unusual event, such as a server that did not answer and the time of the next try."""
 
 LOG_SECONDS = 5.0
-"""A log line no more often than this: a laptop's tile gets two or three, a slow model's one gets hundreds."""
+"""Shortest time between two log lines in seconds. A tile on a laptop gets two or three; a slow model gets hundreds."""
 
-_listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
-_noter: ContextVar[Noter | None] = ContextVar("noter", default=None)
+_on_progress: ContextVar[ProgressCallback | None] = ContextVar("on_progress", default=None)
+_on_notice: ContextVar[NoticeCallback | None] = ContextVar("on_notice", default=None)
 _log: ContextVar[Callable[[str], None] | None] = ContextVar("log", default=None)
 
 
 @contextmanager
-def progress_callbacks(listener: Listener | None, noter: Noter | None = None) -> Iterator[None]:
-    """Call `listener` on every progress made inside, on this thread, and `noter` with every note."""
-    tokens = _listener.set(listener), _noter.set(noter)
+def progress_callbacks(on_progress: ProgressCallback | None, on_notice: NoticeCallback | None = None) -> Iterator[None]:
+    """Inside the context, call `on_progress` for progress updates of this thread and `on_notice` for `notify`."""
+    tokens = _on_progress.set(on_progress), _on_notice.set(on_notice)
     try:
         yield
     finally:
-        _listener.reset(tokens[0])
-        _noter.reset(tokens[1])
+        _on_progress.reset(tokens[0])
+        _on_notice.reset(tokens[1])
 
 
 @contextmanager
 def logging_to(log: Callable[[str], None]) -> Iterator[None]:
-    """Send log lines made inside, on this thread, to `log`."""
+    """Inside the context, send the log lines of this thread to `log`."""
     token = _log.set(log)
     try:
         yield
@@ -47,7 +47,9 @@ def logging_to(log: Callable[[str], None]) -> Iterator[None]:
 
 @dataclass
 class RowProgress:
-    """Turns rows done into words; pass its `update` as `lc_assets.inference.class_map.Progress`.
+    """Reports the rows done, their rate and the remaining time.
+
+    Pass its `update` as `lc_assets.inference.class_map.Progress`.
 
     Attributes:
         width: pixels per row.
@@ -59,33 +61,36 @@ class RowProgress:
         self._started = self._logged = time.perf_counter()
 
     def update(self, done: int, rows: int) -> None:
-        """`done` of `rows` rows are finished."""
+        """Report that `done` of `rows` rows are finished."""
         now = time.perf_counter()
-        spent = max(now - self._started, 1e-6)
-        rate = done * self.width / spent / 1e6
-        words = f"{100 * done // rows} %, {rate:.1f} million pixels a second, {spent * (rows - done) / done:.0f} s left"
-        log, listener = _log.get(), _listener.get()
+        elapsed = max(now - self._started, 1e-6)
+        rate = done * self.width / elapsed / 1e6
+        seconds_left = elapsed * (rows - done) / done
+        text = f"{100 * done // rows} %, {rate:.1f} million pixels a second, {seconds_left:.0f} s left"
+        log, on_progress = _log.get(), _on_progress.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
-            log(f"{done} of {rows} rows: {words}")
-        if listener:
-            listener(done / rows, words)
+            log(f"{done} of {rows} rows: {text}")
+        if on_progress:
+            on_progress(done / rows, text)
 
 
 def notify(line: str) -> None:
-    """Tell the log, and whoever listens on this thread, of something out of the ordinary."""
+    """Send a line about an unusual event to this thread's log and to its `on_notice` (see `progress_callbacks`)."""
     line = printable(line)
-    for hear in (_log.get(), _noter.get()):
-        if hear:
-            hear(line)
+    for receive in (_log.get(), _on_notice.get()):
+        if receive:
+            receive(line)
 
 
 @dataclass
 class ByteProgress:
-    """Turns bytes that have arrived into words; `update` is to be called on the thread that listens.
+    """Reports the bytes received and their rate.
+
+    Call `update` on the thread that entered `progress_callbacks` or `logging_to`.
 
     Attributes:
-        total: bytes to come, where it is known.
+        total: expected number of bytes, if known.
     """
 
     total: int | None = None
@@ -94,13 +99,13 @@ class ByteProgress:
         self._started = self._logged = time.perf_counter()
 
     def update(self, arrived: int) -> None:
-        """So many bytes are here."""
+        """Report that `arrived` bytes have been received so far."""
         now = time.perf_counter()
         rate = arrived / max(now - self._started, 1e-6) / 1e6
-        words = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {rate:.1f} MB/s"
-        log, listener = _log.get(), _listener.get()
+        text = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {rate:.1f} MB/s"
+        log, on_progress = _log.get(), _on_progress.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
-            log(words)
-        if listener:
-            listener(min(arrived / self.total, 1.0) if self.total else 0.0, words)
+            log(text)
+        if on_progress:
+            on_progress(min(arrived / self.total, 1.0) if self.total else 0.0, text)

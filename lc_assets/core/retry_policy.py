@@ -1,4 +1,4 @@
-"""How long to wait for a service, and how often to ask it again: one rule for everything that goes over the network."""
+"""Time-outs and retries of network requests: one policy for all of them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Bounds of one piece of network work.
+    """Time-outs and retries of one network operation.
 
     Attributes:
-        tries: attempts in a row that brought nothing, before it is given up.
-        connect: seconds to connect.
-        read: seconds between two pieces of an answer.
-        backoff: seconds before the second attempt; doubled for each one after, with jitter.
-        longest_wait: no wait is longer, whatever `Retry-After` says.
-        seconds: no new attempt is begun after so many seconds.
+        tries: failed attempts in a row after which the operation fails.
+        connect: time-out of a connection attempt in seconds.
+        read: longest time between two parts of a response in seconds.
+        backoff: wait before the second attempt in seconds. It doubles for each further attempt, with jitter.
+        longest_wait: longest wait in seconds, even if `Retry-After` asks for more.
+        seconds: seconds after which no new attempt starts.
     """
 
     tries: int = 5
@@ -28,19 +28,26 @@ class RetryPolicy:
 
     @property
     def timeout(self) -> tuple[float, float]:
-        """As `requests` wants it."""
+        """(connect, read) in seconds, the form that `requests` expects."""
         return (min(self.connect, self.read), self.read)
 
     @property
     def head(self) -> float:
-        """Seconds in which the head of an answer must have come, however slowly."""
+        """Seconds within which the status line and headers of a response must be complete."""
         return self.connect + 2 * self.read
 
-    def wait(self, failed: int, asked: float | None = None) -> float:
-        """Seconds to wait after `failed` attempts in a row: what the server asked for, at least the backoff."""
-        own = self.backoff * 2 ** (failed - 1) * random.uniform(0.75, 1.25)
-        return min(max(own, asked or 0.0), self.longest_wait)
+    def wait(self, failed: int, retry_after: float | None = None) -> float:
+        """Return the seconds to wait before the next attempt.
+
+        This is the larger of the backoff and `retry_after`, but at most `longest_wait`.
+
+        Args:
+            failed: failed attempts in a row.
+            retry_after: seconds that the server asks to wait, if it does.
+        """
+        backoff = self.backoff * 2 ** (failed - 1) * random.uniform(0.75, 1.25)
+        return min(max(backoff, retry_after or 0.0), self.longest_wait)
 
 
 DEFAULT_POLICY = RetryPolicy()
-"""What is in force where nothing else is said."""
+"""The policy used unless the caller passes another one."""

@@ -1,22 +1,22 @@
-"""Settings from the environment: one place that reads it, with every default.
+"""Settings from environment variables, with their defaults.
 
-LC_ASSETS_STORE        where everything is written: a folder, or a URL   ./store
-LC_ASSETS_MODEL        MLM item (.json) of the model, or its folder      the shipped model
-LC_ASSETS_CHIPS        labelled chips that `model_evaluation` judges by   ../shared/data/eurosat
-LC_ASSETS_PRECISION    `auto`, `float32` or `bfloat16` in the network    auto: bfloat16 where it agrees with float32
-LC_ASSETS_STACK        `virtual` (VRT) or `cog`: the stack's form        virtual
-LC_ASSETS_STAC_URL     STAC API in which bare ids are looked up          the Planetary Computer
-LC_ASSETS_COLLECTION   its collection                                    sentinel-2-l2a
-LC_ASSETS_WATCH        what the sensor watches (lc_assets.operations.watch)         ./watch.yaml
-LC_ASSETS_REFERENCE    maps to compare with, by commas (lc_assets.products.agreement)  esa-worldcover,io-lulc-annual-v02
-LC_ASSETS_CROSSWALK    crosswalk (CSV) for one that comes without         none
-LC_ASSETS_TIMEOUT      seconds to wait for a server's next piece         30
-LC_ASSETS_SCRATCH      room for one scene, where the store is a URL      the system's temporary folder
-LC_ASSETS_THREADS      threads of one process (lc_assets.core.cpu)         all CPUs
-LC_ASSETS_INFERENCE_SLOTS  processes in inference at a time              no limit
-LC_ASSETS_BROKER       Redis that carries runs to workers (lc_assets.cluster)  redis://127.0.0.1:6379/0
-DAGSTER_HOME           Dagster's own folder                              ./.dagster
-KERAS_BACKEND          openvino, or an installed torch, jax, tensorflow  openvino
+LC_ASSETS_STORE            the store: a folder, or the URL of an object store              ./store
+LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
+LC_ASSETS_CHIPS            labelled chips that `model_evaluation` uses                     ../shared/data/eurosat
+LC_ASSETS_PRECISION        number format in the network: `auto`, `float32` or `bfloat16`   auto
+LC_ASSETS_STACK            form of the band stack: `virtual` (VRT) or `cog`                virtual
+LC_ASSETS_STAC_URL         STAC API in which item ids are looked up                        the Planetary Computer
+LC_ASSETS_COLLECTION       collection of that API                                          sentinel-2-l2a
+LC_ASSETS_WATCH            file that configures the sensor (lc_assets.operations.watch)    ./watch.yaml
+LC_ASSETS_REFERENCE        reference maps, comma-separated (lc_assets.products.agreement)  REFERENCES, see below
+LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map that has none of its own    none
+LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
+LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
+LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
+LC_ASSETS_INFERENCE_SLOTS  processes that run inference at the same time                   no limit
+LC_ASSETS_BROKER           Redis server that passes runs to workers (lc_assets.cluster)    redis://127.0.0.1:6379/0
+DAGSTER_HOME               folder of Dagster's own files                                   ./.dagster
+KERAS_BACKEND              `openvino`, or `torch`, `jax` or `tensorflow` if installed      openvino
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ from lc_assets.core.urls import is_remote, is_url
 
 STACK_FORMS = ("virtual", "cog")
 PRECISIONS = ("auto", "float32", "bfloat16")
-"""`auto` is bfloat16 where the backend and the CPU have it and it gives what float32 gives, else float32."""
+"""`auto` selects bfloat16 if backend and CPU support it and its results agree with those of float32; else float32."""
 SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / "model.json"
-"""MLM item of the model that is used unless a setting names another one."""
+"""MLM item of the model that is used unless LC_ASSETS_MODEL names another one."""
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 COLLECTION = "sentinel-2-l2a"
 REFERENCES = ("esa-worldcover", "io-lulc-annual-v02")
-"""Annual maps that a map is compared with unless a setting names others."""
+"""Annual reference maps that are used unless LC_ASSETS_REFERENCE names others."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that an operator may set; see the module's table."""
+    """All settings; the table in the module's docstring describes them."""
 
     store: Path | str = field(default_factory=lambda: Path("store").resolve())
-    """A folder, or the URL of a place in an object store."""
+    """A folder, or the URL of an object store with an optional prefix."""
     model: Path = SHIPPED
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     stack: str = "virtual"
@@ -75,7 +75,11 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """The settings in force. Unset and empty variables mean the default."""
+        """Return the settings of the environment. A variable that is unset or empty has its default.
+
+        Raises:
+            LandCoverError: a variable has a wrong value.
+        """
         default = cls()
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
@@ -87,25 +91,25 @@ class Settings:
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
             watch=_path("LC_ASSETS_WATCH", default.watch),
-            references=_listed("LC_ASSETS_REFERENCE") or default.references,
+            references=_comma_separated("LC_ASSETS_REFERENCE") or default.references,
             crosswalk=os.environ.get("LC_ASSETS_CROSSWALK") or default.crosswalk,
             retry_policy=RetryPolicy(read=_seconds("LC_ASSETS_TIMEOUT", default.retry_policy.read)),
         )
 
 
-def _listed(name: str) -> tuple[str, ...]:
+def _comma_separated(name: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
 
 
 def _store(default: Path | str) -> Path | str:
-    named = os.environ.get("LC_ASSETS_STORE")
-    return named if named and is_url(named) else _path("LC_ASSETS_STORE", Path(default))
+    value = os.environ.get("LC_ASSETS_STORE")
+    return value if value and is_url(value) else _path("LC_ASSETS_STORE", Path(default))
 
 
 def _path(name: str, default: Path) -> Path:
     try:
         return Path(os.environ.get(name) or default).expanduser().resolve()
-    except (RuntimeError, OSError, ValueError) as error:  # no such user's home, links in a circle
+    except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or a loop of symbolic links
         raise LandCoverError(f"{name} is no path ({error})", remedy="mend it, or unset it") from None
 
 

@@ -1,4 +1,4 @@
-"""Extensions and small conventions that more than one document uses."""
+"""STAC extensions, media types and conventions that more than one STAC document uses."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ GEOJSON = "application/geo+json"
 
 
 def multihash(sha256: str) -> str:
-    """A SHA-256 digest (hex) as `file:checksum` wants it: multihash code 0x12, length 0x20, digest."""
+    """Return a SHA-256 digest (hex) in the form of `file:checksum`: multihash code 0x12, length 0x20, digest."""
     return f"1220{sha256}"
 
 
 def digest_of(checksum: str) -> str | None:
-    """The SHA-256 digest in a multihash, or None if it is another kind."""
+    """Return the SHA-256 digest (hex) of a multihash, or None if the multihash is of another kind."""
     return checksum[4:] if re.fullmatch("1220[0-9a-f]{64}", checksum) else None
 
 
 def class_objects(classes: tuple[LandCover, ...], nodata: LandCover | None = None) -> list[dict[str, Any]]:
-    """`classification:classes` of a class table."""
+    """Return `classification:classes` for a class table. The class `nodata` gets `nodata: true`."""
     return [
         {
             "value": c.code,
-            # Names in STAC are for machines: letters, digits, '-' and '_' only.
+            # STAC allows only letters, digits, '-' and '_' in a class name.
             "name": c.name.replace(" ", ""),
             "description": c.title,
             "color_hint": c.hex,

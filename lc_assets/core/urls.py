@@ -1,4 +1,4 @@
-"""URLs: of servers, and of object stores."""
+"""Recognise URLs of web servers and of object stores."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from urllib.parse import urlsplit
 from lc_assets.core.errors import BadReference
 
 SCHEMES = ("s3", "az", "gs")
-"""Of object stores."""
+"""URL schemes of object stores."""
 _REMOTE = ("http", "https")
 
 
 def is_url(text: str) -> bool:
-    """Whether a setting is meant as a URL, be it well written or not."""
+    """Return True if a setting looks like a URL, even a malformed one."""
     return "://" in text or text.startswith(tuple(f"{scheme}:" for scheme in SCHEMES))
 
 
 def is_remote(href: str) -> bool:
-    """True for http(s) URLs.
+    """Return True for an http(s) URL.
 
     Raises:
-        BadReference: it begins like a URL, but is none.
+        BadReference: the text begins like a URL but cannot be parsed as one.
     """
     try:
         return urlsplit(href).scheme in _REMOTE

@@ -1,4 +1,7 @@
-"""Rasters: grids, the band stack, Cloud Optimized GeoTIFFs, pictures. Values in, values out; no Dagster, no store."""
+"""Rasters: grids, Cloud Optimized GeoTIFFs, resampling, pictures and charts.
+
+Modules here know nothing about Sentinel-2, Dagster or the store: they take arrays and GDAL paths.
+"""
 
 from lc_assets.raster.gdal import configure
 

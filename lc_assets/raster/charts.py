@@ -1,4 +1,4 @@
-"""Charts as PNG bytes, drawn with Pillow, so that Dagster shows them with the default install."""
+"""Charts as PNG bytes, drawn with Pillow, which is part of the default installation."""
 
 from __future__ import annotations
 
@@ -10,25 +10,23 @@ from PIL import Image, ImageDraw, ImageFont
 from lc_assets.raster.render import BACKGROUND, FOREGROUND, encoded
 
 _FAINT = (214, 214, 220)
-
-
-_RIGHT, _WRONG = np.array((24, 64, 140)), np.array((190, 84, 20))  # told apart without red or green cones too
-
-
+# These two colours also differ for colour vision without red or green cones.
+_RIGHT, _WRONG = np.array((24, 64, 140)), np.array((190, 84, 20))
 _CELL = 46
+"""Largest width of a cell in pixels."""
 
 
 def matrix_chart(
     counts: np.ndarray, cells: list[list[str]], titles: Sequence[str], caption: str, side: int | None = None
 ) -> bytes:
-    """A square matrix, shaded by each cell's share of its row.
+    """Return a square matrix as PNG bytes. Each cell is shaded by its share of the row's sum.
 
     Args:
-        counts: (n, n).
-        cells: what is written in them.
-        titles: of rows and columns.
-        caption: says what rows and columns are.
-        side: pixels that the picture is wide at most; None: as it comes.
+        counts: (n, n) counts.
+        cells: texts of the cells, n rows of n.
+        titles: titles of the n rows, which are also those of the columns.
+        caption: text that explains rows and columns.
+        side: largest width of the picture in pixels; None for no limit.
     """
     font, small = ImageFont.load_default(13), ImageFont.load_default(11)
     left = int(max(font.getlength(title) for title in titles)) + 24
@@ -56,7 +54,7 @@ def matrix_chart(
 def _upright(
     page: Image.Image, text: str, foot: tuple[int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> None:
-    """Write a text upwards, centred on a column, from its foot."""
+    """Draw a text from bottom to top; `foot` is the (x, y) of the centre of its lower end in pixels."""
     strip = Image.new("L", (int(font.getlength(text)) + 2, 18))
     ImageDraw.Draw(strip).text((0, 9), text, fill=255, font=font, anchor="lm")
     turned = strip.rotate(90, expand=True)

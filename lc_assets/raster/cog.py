@@ -1,9 +1,9 @@
 """Write Cloud Optimized GeoTIFFs block by block: the class map, its confidence, the overview.
 
-The COG driver cannot be streamed into, so blocks go into a plain tiled GeoTIFF beside the target, which GDAL then
-copies into the final layout. Memory is bounded by a strip, whatever the raster's size. Class codes are never
-interpolated: overview levels are made by mode, set explicitly, because the driver's default would average codes into
-classes that are not there.
+GDAL's COG driver cannot write block by block. So blocks are written to a plain tiled GeoTIFF next to the target, which
+GDAL then copies into the COG's layout. Memory use depends on the size of a strip, not on that of the raster. Class
+codes are never interpolated: overview levels are computed by mode. This is set explicitly, because the driver's default
+averages codes, which gives codes of classes that do not occur.
 """
 
 from __future__ import annotations
@@ -33,8 +33,14 @@ _WORK_SUFFIX = ".work"
 
 @contextmanager
 def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Iterator[DatasetWriter]:
-    """A dataset to write class codes (uint8, 0-10) into, which becomes a COG with palette, class names and nodata;
-    arguments as for `code_cog`."""
+    """Yield a dataset for class codes (uint8, 0-10), which becomes a COG with palette, class names and nodata.
+
+    Args:
+        path, grid, tags, blocksize: as for `code_cog`.
+
+    Yields:
+        The open dataset, one band.
+    """
     legend = {c.code: c.name for c in ALL_CLASSES}
     with code_cog(path, grid, tags, "land cover", legend, colormap(), NO_DATA.code, blocksize=blocksize) as dataset:
         yield dataset
@@ -52,19 +58,22 @@ def code_cog(
     *,
     blocksize: int = 512,
 ) -> Iterator[DatasetWriter]:
-    """A dataset to write codes (uint8) into, which becomes a COG with a palette and names.
+    """Yield a dataset for codes (uint8), which becomes a COG with a palette and names at the end of the context.
 
-    The names are band tags `CLASS_<code>`, which every GDAL tool prints. Overview levels are made by mode.
+    The names are band tags `CLASS_<code>`, which every GDAL tool prints. Overview levels are computed by mode.
 
     Args:
-        path: target; written in place, so give a name in a staging folder.
-        grid: the raster's grid.
+        path: target. It is not written atomically, so use a path in a staging folder.
+        grid: grid of the raster.
         tags: dataset tags; more can be added while the dataset is open.
-        title: of the band.
+        title: description of the band.
         legend: code -> name.
-        palette: code -> (R, G, B, A).
-        nodata: the code of pixels that say nothing.
-        blocksize: tile width of the COG in pixels; levels are added until one fits into a tile.
+        palette: code -> 8-bit (R, G, B, A).
+        nodata: code of pixels without a value.
+        blocksize: tile width of the COG in pixels. Levels are added until one fits into a single tile.
+
+    Yields:
+        The open dataset, one band.
     """
     with blockwise(path, grid, "uint8", nodata, tags, overviews="MODE", blocksize=blocksize) as dataset:
         dataset.write_colormap(1, palette)
@@ -75,20 +84,23 @@ def code_cog(
 
 @contextmanager
 def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
-    """A dataset for the winning class's mean probability in percent (uint8, 255 = no data); levels by averaging."""
+    """Yield a dataset for the mean probability of the predicted class in percent (uint8, 255 = no data).
+
+    It becomes a COG at the end of the context. Overview levels are computed by averaging.
+    """
     with blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE") as dataset:
         dataset.set_band_description(1, "confidence in percent")
         yield dataset
 
 
 def cog_problems(path: str | Path) -> list[str]:
-    """What keeps a file from being a valid COG, in rio-cogeo's words; empty when it is one."""
+    """Return rio-cogeo's errors and warnings for a file; the list is empty for a valid COG."""
     valid, errors, warnings = cog_validate(str(path), quiet=True)
     return [] if valid and not warnings else [*errors, *warnings]
 
 
 def read_blocks(path: str | Path, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
-    """(window, first band) of a raster in full-width strips."""
+    """Yield (window, values of the first band) in full-width strips of `rows` rows, from top to bottom."""
     with rasterio.open(path) as dataset:
         for window in Grid.of(dataset).strips(rows):
             yield window, dataset.read(1, window=window)
@@ -106,16 +118,19 @@ def blockwise(
     blocksize: int = 512,
     **options: Any,
 ) -> Iterator[DatasetWriter]:
-    """A dataset to write blocks into; on leaving without an error, `path` is the COG of it.
+    """Yield a dataset to write blocks into. After the context ends without an error, `path` is a COG of its content.
 
     Args:
-        path: target; written in place.
-        grid: the raster's grid.
-        dtype, nodata: of its bands.
+        path: target. It is not written atomically.
+        grid: grid of the raster.
+        dtype, nodata: data type and nodata value of the bands.
         tags: dataset tags.
-        overviews: how levels are made, `MODE` or `AVERAGE`.
-        blocksize: tile width in pixels.
-        options: creation options of the plain GeoTIFF, and `predictor`.
+        overviews: resampling method of the overview levels, `MODE` or `AVERAGE`.
+        blocksize: tile width of the COG in pixels.
+        options: creation options of the plain GeoTIFF; `predictor` (1 or 2) is for the COG.
+
+    Yields:
+        The open plain GeoTIFF.
     """
     work = path.with_name(path.name + _WORK_SUFFIX)
     temporary = [work]
@@ -144,16 +159,22 @@ def blockwise(
             yield dataset
         source = work
         if overviews == "MODE":
-            source, made = with_levels(work, blocksize, profile)
-            temporary += made
+            source, level_files = with_levels(work, blocksize, profile)
+            temporary += level_files
         rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor))
     finally:
-        for left in temporary:
-            left.unlink(missing_ok=True)
+        for file in temporary:
+            file.unlink(missing_ok=True)
 
 
 def cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str, Any]:
-    """GDAL's options for the COG itself."""
+    """Return the creation options of GDAL's COG driver.
+
+    Args:
+        overviews: resampling method of the overview levels, `MODE` or `AVERAGE`.
+        blocksize: tile width in pixels.
+        predictor: 2 for horizontal differencing, 1 for none.
+    """
     return {
         "driver": "COG",
         "compress": "deflate",
@@ -162,6 +183,6 @@ def cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str,
         "blocksize": blocksize,
         "overview_resampling": overviews,
         "bigtiff": "IF_SAFER",
-        # GDAL 3.x's compression threads print "Bad value 11 for ExtraSamples" on a twelve-band file, at random.
+        # With several threads, GDAL 3.x sometimes prints "Bad value 11 for ExtraSamples" for a twelve-band file.
         "num_threads": "1" if predictor == 2 else str(cpu_count()),
     }

@@ -1,10 +1,10 @@
-"""GDAL's settings for this process, in one place. A variable that is already set wins.
+"""GDAL's settings for this process. An environment variable that is already set is not changed.
 
-The block cache is bounded (GDAL's own default is 5 % of the machine's memory), folder listings are skipped (a scene is
-a handful of known files), and sidecar files are neither looked for nor written.
+The block cache is limited (GDAL's default is 5 % of the machine's memory). Folder listings are skipped, because the
+files of a scene are known. Sidecar files are neither searched nor written.
 
-They are environment variables rather than a `rasterio.Env`, because environments nest per thread and must be left in
-the order they were entered, which generators that read two rasters in turn cannot promise.
+The settings are environment variables instead of a `rasterio.Env`. Each thread has a stack of `Env` contexts, which
+must end in reverse order. Generators that read two rasters alternately cannot guarantee this order.
 """
 
 from __future__ import annotations
@@ -22,6 +22,6 @@ SETTINGS: dict[str, str] = {
 
 
 def configure() -> None:
-    """Apply the settings; called when `lc_assets.raster` is first imported, before any raster is opened."""
+    """Set the environment variables. The import of `lc_assets.raster` calls this, before any raster is opened."""
     for name, value in {**SETTINGS, "GDAL_NUM_THREADS": str(cpu_count())}.items():
         os.environ.setdefault(name, value)

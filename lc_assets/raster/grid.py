@@ -1,4 +1,4 @@
-"""Where a raster lies: one small immutable value that all raster code speaks."""
+"""`Grid`: coordinate reference system, transform and size of a raster."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from rasterio.windows import Window
 
 @dataclass(frozen=True)
 class Grid:
-    """A north-up raster grid.
+    """An immutable raster grid; all raster code uses it. (`is_north_up` tells whether it is north-up.)
 
     Attributes:
         crs: coordinate reference system as `AUTHORITY:CODE`, e.g. `EPSG:32633`.
-        transform: pixel (column, row) -> CRS metres.
-        width, height: pixels.
+        transform: pixel (column, row) -> CRS coordinates (metres).
+        width, height: size in pixels.
     """
 
     crs: str
@@ -29,12 +29,12 @@ class Grid:
 
     @classmethod
     def of(cls, dataset: DatasetReader) -> Grid:
-        """The grid of an open dataset."""
+        """Return the grid of an open dataset."""
         return cls(_crs_name(dataset.crs), dataset.transform, dataset.width, dataset.height)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(height, width), as numpy counts."""
+        """(height, width) in pixels, the order of numpy."""
         return self.height, self.width
 
     @property
@@ -56,23 +56,22 @@ class Grid:
 
     @property
     def window(self) -> Window:
-        """The window that covers the whole grid."""
+        """Window of the whole grid."""
         return Window(0, 0, self.width, self.height)
 
     def is_north_up(self) -> bool:
-        """True when rows run south and columns east, with square pixels."""
+        """Return True if rows run south, columns run east, and pixels are square."""
         t = self.transform
         return t.b == 0 and t.d == 0 and t.a > 0 and math.isclose(t.a, -t.e)
 
     def coarsened(self, factor: int) -> Grid:
-        """The grid with the same top-left corner and pixels `factor` times as wide, covering at least the same
-        ground."""
+        """Return a grid with the same top-left corner and pixels `factor` times as wide, covering at least this one."""
         return Grid(
             self.crs, self.transform @ Affine.scale(factor), -(-self.width // factor), -(-self.height // factor)
         )
 
     def difference_to(self, other: Grid) -> str | None:
-        """What sets two grids apart, in words; None when they are the same (to a thousandth of a pixel)."""
+        """Describe how this grid differs from another one; None if they are equal to a thousandth of a pixel."""
         if self.crs != other.crs:
             return f"CRS {self.crs} instead of {other.crs}"
         if self.shape != other.shape:
@@ -82,7 +81,7 @@ class Grid:
         return None
 
     def strips(self, rows: int) -> Iterator[Window]:
-        """Full-width windows of at most `rows` rows, from top to bottom."""
+        """Yield full-width windows of at most `rows` rows, from top to bottom."""
         for top in range(0, self.height, rows):
             yield Window(0, top, self.width, min(rows, self.height - top))
 

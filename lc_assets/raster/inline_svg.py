@@ -1,9 +1,9 @@
-"""Pictures of less than a thousand characters: what Dagster's UI shows in place and not behind a click.
+"""Pictures as Markdown of less than 1,000 characters, which Dagster's UI displays without a click.
 
-Its `MetadataEntry` renders Markdown inline up to 999 characters, and offers anything longer as "[Show Markdown]"
-(measured in 1.13; a test in a browser holds it). An SVG of so few characters holds a bar chart, or a WebP of some 500
-bytes, enlarged: a photograph of 60 to 100 pixels, a map of as many cells as its detail leaves room for. It says what
-the scene is; the sharp picture is one click away.
+The UI's `MetadataEntry` renders Markdown of up to 999 characters inline, and shows "[Show Markdown]" for longer text
+(measured in Dagster 1.13; a browser test checks it). An SVG of this size can contain a bar chart, or an enlarged WebP
+of about 500 bytes: a photograph 60 to 100 pixels wide, or a map with a number of cells that depends on its detail. This
+is enough to recognise the scene; the full picture is one click away.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import class_image, encoded, scale_bar
 
 MOST = 999
-"""Characters of a Markdown value that is shown inline, at most."""
+"""Largest number of characters of a Markdown value that is displayed inline."""
 
 _WIDTH = 360
-"""What the metadata's column shows of a picture on a screen of 1,500 pixels."""
-_HIGHEST = 480
+"""Width in pixels of the metadata column on a screen of 1,500 pixels."""
+_MAX_HEIGHT = 480
 _SIDES = (112, 96, 84, 72, 64, 56, 48, 40, 32)
 _CELLS = (128, 112, 96, 84, 72, 64, 56, 48, 42, 36, 30, 24, 20, 16, 12, 8)
-_STEP = 17
+_LINE_HEIGHT = 17
 
 
 def inline_image(image: Image.Image, title: str) -> str:
-    """A photograph as Markdown of at most `MOST` characters: as sharp as that allows."""
+    """Return a photograph as Markdown of at most `MOST` characters, in the best quality that fits."""
     photo = image.convert("RGB")
     return _framed(image.size, title, "", None, lambda room: _smallest_error(photo, room))
 
@@ -41,14 +41,15 @@ Paint = Callable[[np.ndarray], Image.Image]
 
 
 def inline_map(codes: np.ndarray, title: str, pixel_size: float, paint: Paint = class_image) -> str:
-    """A raster of codes as Markdown of at most `MOST` characters, with a scale bar: in its own colours, by mode, with
-    as many cells as that allows.
+    """Return a raster of codes as Markdown of at most `MOST` characters, with a scale bar.
+
+    The raster is reduced by mode to the largest number of cells that fits.
 
     Args:
         codes: (rows, columns) codes, 0 to 10.
-        title: for who cannot see it.
+        title: alternative text of the picture.
         pixel_size: metres per pixel of `codes`.
-        paint: codes -> picture.
+        paint: function from codes to a picture.
     """
     size, style = (codes.shape[1], codes.shape[0]), " style='image-rendering:pixelated'"
     return _framed(size, title, style, pixel_size, lambda room: _most_cells(codes, room, paint))
@@ -57,12 +58,15 @@ def inline_map(codes: np.ndarray, title: str, pixel_size: float, paint: Paint = 
 def _framed(
     size: tuple[int, int], title: str, style: str, pixel_size: float | None, content: Callable[[int], bytes]
 ) -> str:
-    """The Markdown of a picture, whose WebP `content` makes for the bytes that are left for it."""
-    by = min(_WIDTH / size[0], _HIGHEST / size[1])
-    width, height = (max(round(n * by), 1) for n in size)
+    """Return the Markdown of a picture. `content` returns its WebP for a given number of bytes.
+
+    `size` is (width, height) in pixels. `pixel_size` is in metres; None means no scale bar.
+    """
+    scale = min(_WIDTH / size[0], _MAX_HEIGHT / size[1])
+    width, height = (max(round(n * scale), 1) for n in size)
     bar = ""
     if pixel_size:
-        length, label = scale_bar(pixel_size / by, _WIDTH // 2)
+        length, label = scale_bar(pixel_size / scale, _WIDTH // 2)
         line = f"<path stroke='#000' d='M0,{height + 8}h{length}'/>"
         bar = f"{line}<text x='{length + 6}' y='{height + 13}'>{label}</text>"
     shape = f"width='{width}' height='{height}'"
@@ -74,67 +78,67 @@ def _framed(
 
 
 def _most_cells(codes: np.ndarray, room: int, paint: Paint) -> bytes:
-    """The lossless WebP of at most `room` bytes with the most cells, each its most frequent class."""
-    longest, tried = max(codes.shape), 0
+    """Return the lossless WebP of at most `room` bytes with the largest number of cells, reduced by mode."""
+    longest, last_factor = max(codes.shape), 0
     for side in _CELLS:
         factor = -(-longest // side)
-        if factor == tried:
+        if factor == last_factor:
             continue
-        tried = factor
+        last_factor = factor
         content = encoded(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
         if len(content) <= room:
             return content
-    return _NOTHING
+    return _PLACEHOLDER
 
 
 def _smallest_error(image: Image.Image, room: int) -> bytes:
-    """The WebP of at most `room` bytes that comes closest to the image: few good pixels, or more that are coarser."""
-    wanted = image.copy()
-    wanted.thumbnail((2 * _SIDES[0], 2 * _SIDES[0]), Image.Resampling.BOX)
-    target, found = np.asarray(wanted, np.float32), []
+    """Return the WebP of at most `room` bytes with the smallest error, over several sizes and qualities."""
+    reference = image.copy()
+    reference.thumbnail((2 * _SIDES[0], 2 * _SIDES[0]), Image.Resampling.BOX)
+    target, candidates = np.asarray(reference, np.float32), []
     for side in _SIDES:
         small = image.copy()
         small.thumbnail((side, side), Image.Resampling.BOX)
         tries = (_webp(small, quality) for quality in (1, 8, 20, 40, 70))
         fits = list(takewhile(lambda content: len(content) <= room, tries))
         if fits:
-            shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(wanted.size, Image.Resampling.BILINEAR)
-            found.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))
-    return min(found, key=lambda pair: pair[0])[1] if found else _NOTHING
+            shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(reference.size, Image.Resampling.BILINEAR)
+            candidates.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))
+    return min(candidates, key=lambda pair: pair[0])[1] if candidates else _PLACEHOLDER
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:
     return encoded(image, "WEBP", quality=quality, method=6)
 
 
-_NOTHING = _webp(Image.new("RGB", (8, 8)), 1)
-"""Where not even the coarsest picture fits: noise."""
+_PLACEHOLDER = _webp(Image.new("RGB", (8, 8)), 1)
+"""Picture for an image that does not fit even at the lowest quality, such as noise."""
 
 
 def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:
-    """A legend of the classes that occur, the largest first, with their shares, as Markdown: room enough for all.
+    """Return a legend of the classes that occur as Markdown, sorted by share. All classes fit into `MOST` characters.
 
     Args:
-        shares: (class, percent).
-        title: for who cannot see it.
+        shares: (class, percent) pairs.
+        title: alternative text of the picture.
     """
     ordered = sorted(((c, share) for c, share in shares if share > 0), key=lambda pair: -pair[1])
-    # One strip of colours and one text beside it: an element of its own for each class would not fit.
-    stops = ",".join(f"#{c.hex} 0 {_STEP * (number + 1)}px" for number, (c, _) in enumerate(ordered))
+    # One colour strip with one text next to it: separate elements for each class would need too many characters.
+    stops = ",".join(f"#{c.hex} 0 {_LINE_HEIGHT * (number + 1)}px" for number, (c, _) in enumerate(ordered))
     lines = "\n".join(f"{c.title} {share:.1f} %" for c, share in ordered)
     strip = f"background:linear-gradient({stops or '#fff 0 0'}) 0/16px no-repeat"
-    style = f"margin:0;padding-left:24px;font:12px/{_STEP}px Arial;{strip}"
-    size = f"width='{_WIDTH}' height='{_STEP * max(len(ordered), 1)}'"
+    style = f"margin:0;padding-left:24px;font:12px/{_LINE_HEIGHT}px Arial;{strip}"
+    size = f"width='{_WIDTH}' height='{_LINE_HEIGHT * max(len(ordered), 1)}'"
     page = f"<pre xmlns='http://www.w3.org/1999/xhtml' style='{style}'>{lines}</pre>"
     return _svg(size, f"<foreignObject {size}>{page}</foreignObject>", title)
 
 
 def inline_histogram(bins: np.ndarray, title: str) -> str:
-    """How much of a map has which confidence, as Markdown: ten bars, their percent above them.
+    """Return a histogram of a map's confidence as Markdown: ten bars with their percentages above.
 
     Args:
-        bins: (101,) pixels per percent of confidence.
-        title: for who cannot see it.
+        bins: (101,) number of pixels for each percent of confidence, 0 to 100.
+        title: alternative text of the picture.
     """
     shares = tenths(bins)
     highest = max(*shares, 1.0)
@@ -149,17 +153,22 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
 
 
 def tenths(bins: np.ndarray) -> list[float]:
-    """Percent of a map per tenth of confidence, the last with its 100; zeros where nothing is classified.
+    """Return the percentage of a map's pixels in each tenth of confidence; 100 % belongs to the last tenth.
+
+    All values are 0 for a map without classified pixels.
 
     Args:
-        bins: (101,) pixels per percent of confidence.
+        bins: (101,) number of pixels for each percent of confidence, 0 to 100.
     """
     total = max(float(bins.sum()), 1.0)
     return [100 * float(bins[low : low + 10 if low < 90 else 101].sum()) / total for low in range(0, 100, 10)]
 
 
 def _svg(attributes: str, content: str, title: str) -> str:
-    """A Markdown image of an SVG, with no more escapes than a URL and Markdown need; on white, for dark pages too."""
+    """Return an SVG as a Markdown image, with only the escapes that a URL and Markdown need.
+
+    The background is white, so that the picture is readable on a dark page.
+    """
     document = f"<svg xmlns='http://www.w3.org/2000/svg' style='background:#fff' {attributes}>{content}</svg>"
     escaped = document.replace("%", "%25").replace("#", "%23").replace("<", "%3C").replace(">", "%3E")
     escaped = escaped.replace("\n", "%0A")

@@ -1,8 +1,8 @@
-"""Overview levels of a class raster by mode, each halved from the one before, for the COG driver to take over.
+"""Reduce a raster of codes by mode, and make overview levels in this way for the COG driver.
 
-GDAL's own mode counts a histogram for every pixel and takes a third of the time of writing a class map. The most
-frequent of four codes is found without counting: sort them, and look which neighbours are equal. Among equally frequent
-codes the lowest wins, as in `lc_assets.products.overview.modal`.
+Each level has half the size of the previous one. GDAL's own mode counts a histogram for each pixel, which takes a third
+of the time to write a class map. `mode_2x2` finds the most frequent of four codes without counting: it sorts them and
+compares neighbours. Among equally frequent codes the lowest one wins, in `mode_2x2` and in `mode_nxn`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ STRIP_ROWS = 1024
 
 
 def mode_2x2(codes: np.ndarray) -> np.ndarray:
-    """Halve a raster: the most frequent code of each 2 x 2 pixels.
+    """Return the most frequent code in each cell of 2 x 2 pixels.
 
     Args:
-        codes: (rows, columns) uint8; an odd last row or column counts twice, which changes no mode.
+        codes: (rows, columns) uint8; an odd last row or column is repeated, which does not change a mode.
 
     Returns:
         (ceil(rows / 2), ceil(columns / 2)) uint8.
@@ -39,40 +39,43 @@ def mode_2x2(codes: np.ndarray) -> np.ndarray:
         a, b = quarters[low], quarters[high]
         quarters[low], quarters[high] = np.minimum(a, b), np.maximum(a, b)
     first, second, third, fourth = quarters
-    apart = first != second
-    np.copyto(first, third, where=apart & (third == fourth))
-    np.copyto(first, second, where=apart & (second == third))
+    differ = first != second
+    np.copyto(first, third, where=differ & (third == fourth))
+    np.copyto(first, second, where=differ & (second == third))
     return first
 
 
 def with_levels(plain: Path, blocksize: int, profile: dict[str, object]) -> tuple[Path, list[Path]]:
-    """A virtual raster that is `plain` with overview levels, until one fits into a block; and all files made for it.
+    """Make overview levels of a raster until one fits into a block, and a VRT that combines them with the raster.
 
     Args:
         plain: a one-band raster of codes.
-        blocksize: of the COG that will be made of it.
-        profile: how the levels are written, as for `rasterio.open`.
+        blocksize: tile width in pixels of the COG that will be made from it.
+        profile: options of `rasterio.open` for the level files.
+
+    Returns:
+        The VRT, and all files created: the VRT and the level files.
     """
-    made: list[Path] = []
+    levels: list[Path] = []
     source = plain
     with rasterio.open(plain) as dataset:
         grid = Grid.of(dataset)
     while max(grid.shape) > blocksize:
         grid = grid.coarsened(2)
-        level = plain.with_name(f"{plain.name}.{len(made)}")
+        level = plain.with_name(f"{plain.name}.{len(levels)}")
         _halve(source, level, grid, profile)
-        made.append(level)
+        levels.append(level)
         source = level
     virtual = plain.with_name(f"{plain.name}.vrt")
     rasterio.shutil.copy(str(plain), str(virtual), driver="VRT")
     listed = "".join(
         f'<Overview><SourceFilename relativeToVRT="1">{escape(level.name)}</SourceFilename>'
         "<SourceBand>1</SourceBand></Overview>"
-        for level in made
+        for level in levels
     )
     document = virtual.read_text(encoding="utf-8")
     virtual.write_text(document.replace("</VRTRasterBand>", f"{listed}</VRTRasterBand>"), encoding="utf-8")
-    return virtual, [virtual, *made]
+    return virtual, [virtual, *levels]
 
 
 def _halve(source: Path, target: Path, grid: Grid, profile: dict[str, object]) -> None:
@@ -84,7 +87,7 @@ def _halve(source: Path, target: Path, grid: Grid, profile: dict[str, object]) -
 
 
 def mode_nxn(block: np.ndarray, factor: int) -> np.ndarray:
-    """Most frequent code in each `factor` x `factor` cell.
+    """Return the most frequent code in each cell of `factor` x `factor` pixels.
 
     Args:
         block: (rows, columns) uint8 codes; cells at the right and lower edge may be incomplete.
@@ -94,21 +97,21 @@ def mode_nxn(block: np.ndarray, factor: int) -> np.ndarray:
         (ceil(rows / factor), ceil(columns / factor)) uint8.
     """
     rows, columns = block.shape
-    # Incomplete cells are filled with a code that is never counted.
-    padded = np.pad(block, ((0, -rows % factor), (0, -columns % factor)), constant_values=_FILLED)
+    # Incomplete cells are padded with a code that is not counted.
+    padded = np.pad(block, ((0, -rows % factor), (0, -columns % factor)), constant_values=_PADDING)
     cells = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
-    # Most cells hold one code only, which is told by two cheap passes; only the others are counted.
+    # Most cells contain a single code, which minimum and maximum detect quickly. Only the other cells are counted.
     lowest, highest = (reduced.reduce(reduced.reduce(cells, axis=1), axis=2) for reduced in (np.minimum, np.maximum))
     mixed = lowest != highest
-    lowest[mixed] = _counted(cells.transpose(0, 2, 1, 3)[mixed])
+    lowest[mixed] = _most_frequent(cells.transpose(0, 2, 1, 3)[mixed])
     return lowest
 
 
-_FILLED = 255
+_PADDING = 255
 
 
-def _counted(cells: np.ndarray) -> np.ndarray:
-    """Most frequent code of each cell (cells, rows, columns); the lowest of equally frequent ones."""
+def _most_frequent(cells: np.ndarray) -> np.ndarray:
+    """Return the most frequent code of each cell, the lowest among equals: (cells, rows, columns) -> (cells,) uint8."""
     best = np.full(len(cells), NO_DATA.code, np.uint8)
     most = np.zeros(len(cells), np.uint32)
     for code in (c.code for c in ALL_CLASSES):

@@ -1,4 +1,4 @@
-"""Pictures of rasters, made with Pillow: the class map with its legend, three bands as a photograph."""
+"""Pictures of rasters, made with Pillow: the class map with its legend, and three bands as an RGB composite."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.raster.mode import mode_nxn
 
 _FONT_SIZE = 13
-_LINE = 20
+_LINE_HEIGHT = 20
 FOREGROUND = (30, 30, 34)
 BACKGROUND = (255, 255, 255)
 
 
 def class_image(codes: np.ndarray) -> Image.Image:
-    """Class codes (rows, columns) as an RGB image in the table's colours."""
+    """Return class codes (rows, columns) as an RGB image in the colours of the class table."""
     lookup = np.full((256, 3), 255, np.uint8)
     for c in ALL_CLASSES:
         lookup[c.code] = c.rgb
@@ -29,11 +29,11 @@ def class_image(codes: np.ndarray) -> Image.Image:
 
 
 def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pixel_size: float) -> bytes:
-    """PNG of a class map with a legend (share and hectares of each class that occurs) and a scale bar.
+    """Return a PNG of a class map with a scale bar and a legend: share and hectares of each class that occurs.
 
     Args:
-        codes: (rows, columns) uint8, shown pixel by pixel.
-        counts: pixels per code in the full-resolution map.
+        codes: (rows, columns) uint8; one pixel of the picture each.
+        counts: number of pixels for each code in the full-resolution map.
         pixel_area: hectares per full-resolution pixel.
         pixel_size: metres per pixel of `codes`.
     """
@@ -47,16 +47,16 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
 
 
 def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], str]], pixel_size: float) -> bytes:
-    """PNG of a picture with a legend and a scale bar beside it.
+    """Return a PNG of a picture with a legend and a scale bar on its right.
 
     Args:
-        image: of a few colours.
-        lines: of the legend: colour and words.
+        image: a picture with few colours; the PNG has at most 64.
+        lines: (colour, text) of the legend's lines.
         pixel_size: metres per pixel of the picture.
     """
     font = ImageFont.load_default(_FONT_SIZE)
     width = int(max((font.getlength(text) for _, text in lines), default=0)) + 44
-    height = max(image.height, _LINE * (len(lines) + 2) + 16)
+    height = max(image.height, _LINE_HEIGHT * (len(lines) + 2) + 16)
     page = Image.new("RGB", (image.width + width, height), BACKGROUND)
     page.paste(image, (0, 0))
     draw = ImageDraw.Draw(page)
@@ -64,7 +64,7 @@ def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], 
     for colour, text in lines:
         draw.rectangle((x, y + 3, x + 13, y + 15), fill=colour, outline=FOREGROUND)
         draw.text((x + 20, y + 1), text, fill=FOREGROUND, font=font)
-        y += _LINE
+        y += _LINE_HEIGHT
     _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
     return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
@@ -77,49 +77,52 @@ def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, roo
 
 
 def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
-    """The longest scale bar of a round length that fits: its pixels and its label; 0 where none does.
+    """Return (length in pixels, label) of the longest scale bar with a round length that fits; length 0 if none fits.
 
     Args:
-        pixel_size: metres per shown pixel.
-        room: pixels.
+        pixel_size: metres per pixel of the picture.
+        room: available width in pixels.
     """
     metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
     return round(metres / pixel_size), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
 def read_codes_for_display(path: str | Path, side: int) -> tuple[np.ndarray, float]:
-    """A class raster at no more than `side` pixels (by mode), and the size of the pixels shown in metres.
+    """Read a class raster for a picture of at most `side` pixels, reduced by mode.
 
-    Small rasters are enlarged by whole steps, so that the picture can be read.
+    A small raster is enlarged by a whole factor, so that the picture is readable.
+
+    Returns:
+        The (rows, columns) uint8 codes, and their pixel size in metres.
     """
     with rasterio.open(path) as dataset:
-        # The coarsest level that still has the pixels to show: a full tile is never read whole for a picture.
-        fit = [n for n, f in enumerate(dataset.overviews(1)) if max(dataset.shape) / f >= side]
-    with rasterio.open(path, OVERVIEW_LEVEL=fit[-1] if fit else "NONE") as dataset:
+        # The coarsest level with enough pixels, because reading a full tile for a picture takes long.
+        levels = [n for n, f in enumerate(dataset.overviews(1)) if max(dataset.shape) / f >= side]
+    with rasterio.open(path, OVERVIEW_LEVEL=levels[-1] if levels else "NONE") as dataset:
         codes, size = dataset.read(1), float(dataset.transform.a)
     longest = max(codes.shape)
     if longest > side:
         factor = -(-longest // side)
         return mode_nxn(codes, factor), size * factor
-    grow = max(1, side // longest)
-    return codes.repeat(grow, axis=0).repeat(grow, axis=1), size / grow
+    factor = max(1, side // longest)
+    return codes.repeat(factor, axis=0).repeat(factor, axis=1), size / factor
 
 
 def quicklook(bands: tuple[str | Path, str | Path, str | Path], side: int) -> Image.Image:
-    """Three band files of one grid as red, green and blue, at no more than `side` pixels."""
+    """Return three band files of the same grid as an RGB image of at most `side` pixels."""
     return rgb_composite(np.stack([read_decimated(path, side) for path in bands]))
 
 
 def rgb_composite(layers: np.ndarray) -> Image.Image:
-    """Three layers as red, green and blue, stretched so that all but the brightest keep their shades.
+    """Return three layers as an RGB image, stretched so that only the brightest pixels are clipped.
 
     Args:
-        layers: (3, rows, columns) DN; 0 is no data, and comes out black.
+        layers: (3, rows, columns) DN in the order red, green, blue. 0 means no data and becomes black.
     """
     valid = (layers > 0).all(axis=0)
     page = np.zeros((*valid.shape, 3), np.uint8)
     if valid.any():
-        # One stretch for all three keeps the colours true: blue haze stays blue, bare soil stays brown.
+        # The same stretch for all three layers keeps the colours: haze stays blue, bare soil stays brown.
         low, high = np.percentile(layers[:, valid], (0.5, 93))
         high += 0.35 * (high - low)
         for channel, layer in enumerate(layers):
@@ -129,7 +132,11 @@ def rgb_composite(layers: np.ndarray) -> Image.Image:
 
 
 def read_decimated(path: str | Path, side: int) -> np.ndarray:
-    """A raster's first band by nearest neighbour, from its overviews, at no more than `side` pixels."""
+    """Read the first band of a raster by nearest neighbour, from its overviews, at no more than `side` pixels.
+
+    Returns:
+        (rows, columns) values in the raster's data type.
+    """
     with rasterio.open(path) as dataset:
         scale = max(1.0, max(dataset.shape) / side)
         shape = tuple(max(1, round(n / scale)) for n in dataset.shape)
@@ -137,7 +144,7 @@ def read_decimated(path: str | Path, side: int) -> np.ndarray:
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    """An image as a file's bytes; `kind` and `options` are Pillow's."""
+    """Return an image as the bytes of a file; `kind` and `options` are the format and options of Pillow's `save`."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

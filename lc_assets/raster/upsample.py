@@ -1,12 +1,14 @@
-"""Bilinear upsampling of 20 m and 60 m bands by a whole factor, in integers: the stack's own pixels, cheaper.
+"""Bilinear upsampling of a band by a whole factor in integer arithmetic, equal to GDAL's result but faster.
 
-GDAL reads a virtual stack one thread at a time and spends most of it here. The grids share the tile's corner, so a fine
-pixel's centre lies (2 p + 1 - f) / (2 f) coarse pixels from the centre of the coarse pixel that holds it, where f is
-the factor and p = 0 .. f - 1 the place inside: between that pixel and one neighbour along each axis, with weights that
-are whole multiples of 1 / (2 f). Sums of integers are exact, so windowed reads equal whole reads to the bit, and the
-result equals what GDAL gives for the same stack (a test compares them): rounded half up; a pixel without data (DN 0)
-gives its weight to the other one of its pair, along rows first and then down the columns, as GDAL's separable kernel
-does.
+GDAL reads a virtual stack on one thread and spends most of the time on the upsampling of 20 m and 60 m bands. The grids
+have the same top-left corner. Let f be the factor and p = 0 .. f - 1 the position of a fine pixel inside its coarse
+pixel along an axis. The centre of the fine pixel is then (2 p + 1 - f) / (2 f) coarse pixels from the centre of the
+coarse pixel. So its value depends on that pixel and one neighbour along each axis, with weights that are whole
+multiples of 1 / (2 f).
+
+Integer sums are exact, so a windowed read equals a whole read bit by bit. The result also equals that of GDAL for the
+same stack (a test compares them): values are rounded half up, and a pixel without data (DN 0) gives its weight to the
+other pixel of its pair, first along rows and then along columns, as in GDAL's separable kernel.
 """
 
 from __future__ import annotations
@@ -19,19 +21,19 @@ _NODATA = 0
 
 
 def bilinear(coarse: np.ndarray, factor: int) -> np.ndarray:
-    """Upsample a band.
+    """Upsample a band by bilinear interpolation.
 
     Args:
-        coarse: (rows + 2, columns + 2) uint16 DN with one pixel of margin on every side (at the scene's border: the
-            border pixel again).
-        factor: fine pixels per coarse pixel along an axis, even.
+        coarse: (rows + 2, columns + 2) uint16 DN, with a margin of one pixel on each side. At the scene's border the
+            margin repeats the border pixel.
+        factor: number of fine pixels per coarse pixel along an axis; even.
 
     Returns:
         (rows * factor, columns * factor) uint16.
     """
     values, divisor = coarse.astype(np.uint32), np.uint32(4 * factor**2)
     if coarse.min() != _NODATA:
-        # Down first: there are fewer columns yet. Integer sums do not mind the order.
+        # Along columns first, while the array has fewer columns. The order does not change integer sums.
         down = _interleaved(_sums(values, factor, 0), factor, 0)
         return _in_pairs(_sums(down, factor, 1, plus=divisor // 2), divisor, factor)
     across = _interleaved(_sums(values, factor, 1, gaps=True), factor, 1)
@@ -40,23 +42,33 @@ def bilinear(coarse: np.ndarray, factor: int) -> np.ndarray:
 
 
 def nearest(coarse: np.ndarray, factor: int) -> np.ndarray:
-    """(rows, columns) -> (rows * factor, columns * factor): every pixel repeated."""
-    # Rows last: whole rows are copied faster than single pixels.
+    """Upsample a band by repeating each pixel: (rows, columns) -> (rows * factor, columns * factor)."""
+    # Rows last, because whole rows are copied faster than single pixels.
     return coarse.repeat(factor, axis=1).repeat(factor, axis=0) if factor > 1 else coarse
 
 
 def _sums(
     values: np.ndarray, factor: int, axis: int, *, gaps: bool = False, plus: int | np.uint32 = 0
 ) -> Iterator[np.ndarray]:
-    """For each place inside a coarse pixel along an axis: the weighted sums there, times 2 * factor, and `plus`;
-    uint32, the margin gone."""
+    """Yield the weighted sums for each position of a fine pixel inside its coarse pixel along an axis.
+
+    Args:
+        values: uint32 array with a margin of one pixel along the axis.
+        factor: fine pixels per coarse pixel.
+        axis: 0 or 1.
+        gaps: True if `values` contains pixels without data.
+        plus: number to add to each sum.
+
+    Yields:
+        uint32 arrays without the margin: sums with weights times 2 * factor, plus `plus`.
+    """
     length = values.shape[axis] - 2
     before, here, after = (values[_along(axis, slice(start, start + length))] for start in range(3))
-    # Places on both sides of the centre share what the pixel itself gives.
+    # Positions on both sides of the centre have the same term for the pixel itself.
     own: dict[int, np.ndarray] = {}
-    for place in range(factor):
-        steps = 2 * place + 1 - factor
-        weight, other = abs(steps), before if steps < 0 else after
+    for position in range(factor):
+        offset = 2 * position + 1 - factor
+        weight, other = abs(offset), before if offset < 0 else after
         if gaps:
             one = np.where(here == _NODATA, other, here)
             other = np.where(other == _NODATA, here, other)
@@ -74,21 +86,24 @@ def _sums(
             yield own[weight] + other
 
 
-def _interleaved(places: Iterator[np.ndarray], factor: int, axis: int) -> np.ndarray:
-    """One array of all places, in order along an axis."""
-    first = next(places)
+def _interleaved(parts: Iterator[np.ndarray], factor: int, axis: int) -> np.ndarray:
+    """Return one array with the elements of all parts in turn along an axis."""
+    first = next(parts)
     shape = list(first.shape)
     shape[axis] *= factor
     out = np.empty(shape, first.dtype)
     out[_along(axis, slice(0, None, factor))] = first
-    for number, place in enumerate(places, start=1):
-        out[_along(axis, slice(number, None, factor))] = place
+    for number, part in enumerate(parts, start=1):
+        out[_along(axis, slice(number, None, factor))] = part
     return out
 
 
 def _in_pairs(sums: Iterator[np.ndarray], divisor: np.uint32, factor: int) -> np.ndarray:
-    """As `_interleaved` along rows, of the sums over `divisor`, as uint16: two neighbours are written as one uint32,
-    which halves the scattered stores that this costs most of its time on. The sums are overwritten."""
+    """Divide the sums by `divisor` and interleave them along rows to uint16.
+
+    Two neighbours are written as one uint32, which halves the number of scattered writes, the slowest part. The sums
+    are overwritten.
+    """
 
     def pairs() -> Iterator[np.ndarray]:
         for low in sums:

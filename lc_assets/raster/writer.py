@@ -1,4 +1,4 @@
-"""Write rasters on threads of their own, while what comes next is computed; and see that they read back the same."""
+"""Write rasters on separate threads during the computation of the next strips, and verify the finished files."""
 
 from __future__ import annotations
 
@@ -16,17 +16,23 @@ from rasterio.windows import Window
 
 from lc_assets.raster.cog import read_blocks
 
-_WAITING = 2
-"""Blocks that may wait for a writer before the one who computes them has to wait too."""
+_QUEUE_SIZE = 2
+"""Strips that may wait for a writer before `RasterWriter.put` blocks."""
 
 
 class RasterWriter:
-    """Writes full-width strips, from top to bottom, into a dataset that it opens and closes on its own thread.
+    """Writes full-width strips, from top to bottom, to a dataset that it opens and closes on its own thread.
+
+    Args:
+        path: path of the finished raster.
+        opened: context that opens the dataset, see `lc_assets.raster.cog`.
+        tags: function that returns dataset tags; it is called after the last strip.
 
     Attributes:
-        path: the finished raster.
-        seconds, final: spent writing strips, and bringing the file into its final form.
-        is_verified: whether the finished file reads back as it was given, bit by bit.
+        path: path of the finished raster.
+        seconds: time spent on writing strips, in seconds.
+        final: time spent on the final form of the file and on its verification, in seconds.
+        is_verified: True if the pixels of the finished file equal the strips, bit by bit.
     """
 
     def __init__(
@@ -36,19 +42,19 @@ class RasterWriter:
         self.seconds = self.final = 0.0
         self.is_verified = False
         self._opened, self._tags = opened, tags
-        self._queue: Queue[tuple[Window, np.ndarray] | BaseException | None] = Queue(_WAITING)
+        self._queue: Queue[tuple[Window, np.ndarray] | BaseException | None] = Queue(_QUEUE_SIZE)
         self._done: Future[None] = Future()
 
     def put(self, window: Window, values: np.ndarray) -> None:
-        """Hand over a strip.
+        """Queue a strip for writing.
 
         Raises:
-            RasterioError: an earlier one could not be written.
+            RasterioError: an earlier strip could not be written.
         """
-        self._hand((window, values))
+        self._send((window, values))
 
     def run(self) -> None:
-        """Write what is handed over until the end; for the writer's thread."""
+        """Write the queued strips until `end` is called. This is the function of the writer's thread."""
         try:
             self._write()
             self._done.set_result(None)
@@ -56,14 +62,14 @@ class RasterWriter:
             self._done.set_exception(error)
 
     def end(self, error: BaseException | None = None) -> None:
-        """No more strips come; with an error, the file is given up."""
-        self._hand(error)
+        """Finish the file after the queued strips; with an error, stop without finishing it."""
+        self._send(error)
 
     def result(self) -> None:
-        """Wait for the finished file; raise what went wrong."""
+        """Wait for the finished file, and raise the error of the writer's thread if there is one."""
         self._done.result()
 
-    def _hand(self, message: tuple[Window, np.ndarray] | BaseException | None) -> None:
+    def _send(self, message: tuple[Window, np.ndarray] | BaseException | None) -> None:
         while not self._done.done():
             try:
                 return self._queue.put(message, timeout=0.2)
@@ -72,35 +78,37 @@ class RasterWriter:
         return self._done.result()
 
     def _write(self) -> None:
-        written = 0
+        written_crc = 0
         with self._opened as dataset:
             while (message := self._queue.get()) is not None:
                 if isinstance(message, BaseException):
-                    raise _GivenUp
+                    raise _Aborted
                 started = time.perf_counter()
                 window, values = message
                 dataset.write(values, 1, window=window)
-                written = zlib.crc32(np.ascontiguousarray(values).data, written)
+                written_crc = zlib.crc32(np.ascontiguousarray(values).data, written_crc)
                 self.seconds += time.perf_counter() - started
             dataset.update_tags(**self._tags())
             started = time.perf_counter()
-        found = 0
+        file_crc = 0
         for _, block in read_blocks(self.path):
-            found = zlib.crc32(np.ascontiguousarray(block).data, found)
-        self.is_verified = found == written
+            file_crc = zlib.crc32(np.ascontiguousarray(block).data, file_crc)
+        self.is_verified = file_crc == written_crc
         self.final = time.perf_counter() - started
 
 
-class _GivenUp(Exception):
-    """The strips that should have come will not."""
+class _Aborted(Exception):
+    """The caller stopped with an error, so the remaining strips do not come."""
 
 
 @contextmanager
 def side_by_side(*writers: RasterWriter) -> Iterator[tuple[RasterWriter, ...]]:
-    """Run writers on threads; on leaving, their files are finished, or after an error given up.
+    """Run each writer on its own thread. At the end of the context their files are finished.
+
+    After an error in the context, the writers stop without finishing their files.
 
     Raises:
-        Exception: what the first writer that failed met.
+        Exception: the error of the first writer that failed.
     """
     with ThreadPoolExecutor(len(writers), thread_name_prefix="write") as pool:
         for writer in writers:
@@ -110,9 +118,10 @@ def side_by_side(*writers: RasterWriter) -> Iterator[tuple[RasterWriter, ...]]:
             for writer in writers:
                 writer.end()
         except BaseException as error:
-            # Each has to hear of it, or its thread would wait for strips for ever.
+            # Stop every writer, because its thread would wait for strips forever.
             for writer in writers:
-                with suppress(Exception):  # its own fault: it is what is raised here, or comes second to it
+                # A writer's own error is already being raised, or comes after the first one.
+                with suppress(Exception):
                     writer.end(error)
             raise
         for writer in writers:

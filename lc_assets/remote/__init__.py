@@ -1,1 +1,4 @@
-"""The only room that opens a connection: HTTP, retries, signing, downloads, STAC APIs. It knows no Sentinel-2."""
+"""The only package that opens network connections: HTTP, retries, signing, downloads, STAC APIs.
+
+Modules here know nothing about Sentinel-2.
+"""

@@ -1,4 +1,4 @@
-"""Small readings of HTTP answers: where they lead, what has arrived, what went wrong, what a checksum header says."""
+"""Functions for HTTP responses: follow redirects, read the body, describe errors, and read headers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _QUERY = re.compile(r"\?[^\s'\"<>]*")
 
 
 class _Unsigned(logging.Filter):
-    """Takes the query out of what urllib3 logs: it names the URLs that it asks, tokens and all, in its warnings too."""
+    """Removes queries from the log records of urllib3, which contain the requested URLs with their tokens."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = _QUERY.sub("", without_query(record.getMessage())), ()
@@ -34,116 +34,123 @@ for _name in ("connectionpool", "connection", "response", "util.retry"):
     logging.getLogger(f"urllib3.{_name}").addFilter(_Unsigned())
 
 SLOWEST = 64
-"""Bytes a second: a document that comes more slowly is taken for a connection that hangs."""
-_PIECE = 1 << 16
+"""Lowest accepted rate of a document in bytes a second. A slower connection is closed."""
+_CHUNK = 1 << 16
 _REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 
 
 class RefusedRedirect(Exception):
-    """An answer that leads to where nobody should be led. The message says where, without its query."""
+    """A redirect to a URL that is not allowed. The message contains the URL without its query."""
 
 
 class TooLarge(Exception):
-    """An answer that is longer than anything that was meant. The message says than what."""
+    """A response body that is larger than the limit. The message contains the limit."""
 
 
 def get_following_redirects(get: Callable[[str], Any], href: str, seconds: float) -> Any:
-    """The answer to `get(href)`, redirects followed one by one to where the first URL's owner might have pointed
-    himself.
+    """Return the response to `get(href)` after following redirects one by one.
+
+    Each redirect must lead to a URL that `check_url_allowed` allows for the first URL.
 
     Args:
-        get: sends one request.
-        href: where to begin.
-        seconds: for each answer's head. (A time-out is met by a byte now and then: the request is left behind on its
-            thread.)
+        get: sends one request and returns its response.
+        href: first URL.
+        seconds: limit for the headers of each response. (The time-out of a socket is not enough: a byte now and then
+            resets it. A request over the limit is abandoned on its own thread.)
 
     Raises:
-        ConnectionError: no head within that time.
-        RefusedRedirect: they lead inside a network, or in circles.
+        ConnectionError: no headers within that time.
+        RefusedRedirect: a redirect leads into a private network or to an invalid URL, or there are too many.
     """
     first = href
-    for _ in range(_MOST_REDIRECTS + 1):
+    for _ in range(_MAX_REDIRECTS + 1):
         try:
-            answer = run_in_daemon_thread(partial(get, href)).result(timeout=seconds)
+            response = run_in_daemon_thread(partial(get, href)).result(timeout=seconds)
         except StillRunning:
             raise ConnectionError("ReadTimeout") from None
         except ValueError as error:
             if type(error) is not ValueError:
                 raise
-            raise RefusedRedirect("redirects to what is no URL") from None  # `requests` parses it on its own
-        if answer.status_code not in _REDIRECTS or not answer.headers.get("Location"):
-            return answer
-        answer.close()
+            # `requests` parses the target itself.
+            raise RefusedRedirect("redirects to what is no URL") from None
+        if response.status_code not in _REDIRECTS or not response.headers.get("Location"):
+            return response
+        response.close()
         try:
-            href = urljoin(href, answer.headers["Location"])
+            href = urljoin(href, response.headers["Location"])
         except ValueError:
             raise RefusedRedirect("redirects to what is no URL") from None
         refusal = check_url_allowed(href, first)
         if refusal:
             raise RefusedRedirect(f"redirects to {without_query(href)[:200]}, which is refused: {refusal}")
-    raise RefusedRedirect(f"redirects more than {_MOST_REDIRECTS} times")
+    raise RefusedRedirect(f"redirects more than {_MAX_REDIRECTS} times")
 
 
-def next_piece(answer: Any, most: int) -> bytes:
-    """What has arrived, `most` bytes at most; empty at the end. (`read1`, not `read`: what came before a break is not
-    lost.)"""
+def read_available(response: Any, most: int) -> bytes:
+    """Return the bytes that have arrived, at most `most`; empty at the end of the body.
+
+    `read1` is used instead of `read`, because `read` loses the bytes received before a connection breaks.
+
+    Raises:
+        ConnectionError: the connection broke or timed out.
+    """
     import urllib3.exceptions
 
     try:
-        return bytes(answer.raw.read1(most, decode_content=False))
+        return bytes(response.raw.read1(most, decode_content=False))
     except urllib3.exceptions.HTTPError as error:
         raise ConnectionError(type(error).__name__) from None
 
 
 class MinThroughput:
-    """Watches that bytes keep coming: a time-out alone is met by a byte now and then.
+    """Checks that a connection keeps a minimum rate. (The time-out of a socket is not enough: each byte resets it.)
 
     Args:
-        seconds: looked at so often.
-        slowest: bytes a second that must come meanwhile.
+        seconds: length of the intervals in which the rate is measured.
+        slowest: minimum rate in bytes a second.
     """
 
     def __init__(self, seconds: float, slowest: int) -> None:
         self._seconds, self._slowest = seconds, slowest
-        self._looked, self._before, self._size = time.monotonic(), 0, 0
+        self._interval_start, self._size_at_start, self._size = time.monotonic(), 0, 0
 
-    def hangs(self, arrived: int) -> bool:
-        """True when, with `arrived` bytes more, too few have come since the last look."""
+    def is_too_slow(self, arrived: int) -> bool:
+        """Count `arrived` more bytes; at the end of an interval, return True if its rate is below the minimum."""
         self._size += arrived
         now = time.monotonic()
-        if now - self._looked <= self._seconds:
+        if now - self._interval_start <= self._seconds:
             return False
-        slow = self._size - self._before < self._slowest * (now - self._looked)
-        self._looked, self._before = now, self._size
+        slow = self._size - self._size_at_start < self._slowest * (now - self._interval_start)
+        self._interval_start, self._size_at_start = now, self._size
         return slow
 
 
-def read_body(answer: Any, most: int, seconds: float) -> bytes:
-    """The whole body of an answer, unpacked where it is gzip or deflate.
+def read_body(response: Any, most: int, seconds: float) -> bytes:
+    """Return the complete body of a response, decompressed if it is gzip or deflate.
 
     Args:
-        answer: a streamed one of `requests`.
-        most: bytes.
-        seconds: after so many without `SLOWEST` bytes for each it is given up.
+        response: a streamed response of `requests`.
+        most: largest accepted size in bytes, compressed and decompressed.
+        seconds: interval in which the rate must reach `SLOWEST` on average.
 
     Raises:
-        ConnectionError: it broke off, or hardly moves, or cannot be unpacked; see `describe_error`.
-        TooLarge: it has more than `most` bytes.
+        ConnectionError: the connection broke or is too slow, or the body cannot be decompressed; see `describe_error`.
+        TooLarge: the body has more than `most` bytes.
     """
-    pieces: list[bytes] = []
-    size, pace = 0, MinThroughput(seconds, SLOWEST)
-    while piece := next_piece(answer, _PIECE):  # as it comes: unpacking waits for a whole block
-        pieces.append(piece)
-        size += len(piece)
+    chunks: list[bytes] = []
+    size, throughput = 0, MinThroughput(seconds, SLOWEST)
+    while chunk := read_available(response, _CHUNK):  # still compressed: zlib returns whole blocks only
+        chunks.append(chunk)
+        size += len(chunk)
         if size > most:
             raise TooLarge(f"answers with more than {most >> 20} MB")
-        if pace.hangs(len(piece)):
+        if throughput.is_too_slow(len(chunk)):
             raise ConnectionError("ReadTimeout")
-    packed = b"".join(pieces)
-    if (answer.headers.get("Content-Encoding") or "identity").strip().lower() == "identity":
+    packed = b"".join(chunks)
+    if (response.headers.get("Content-Encoding") or "identity").strip().lower() == "identity":
         return packed
-    unpacker = zlib.decompressobj(wbits=47)  # gzip or zlib, whichever it is
+    unpacker = zlib.decompressobj(wbits=47)  # detects gzip or zlib
     try:
         content = unpacker.decompress(packed, most + 1)
     except zlib.error:
@@ -156,19 +163,21 @@ def read_body(answer: Any, most: int, seconds: float) -> bytes:
 
 
 def session() -> Any:
-    """A session of `requests` that leaves redirects to `get_following_redirects`. (Told not to follow them,
-    `requests` still reads the whole body of such an answer and parses where it leads.)"""
+    """Return a `requests` session that ignores redirects, so that `get_following_redirects` can follow them.
+
+    (With `allow_redirects=False` alone, `requests` still reads the whole body of a redirect and parses its target.)
+    """
     import requests
 
-    class OneStep(requests.Session):
+    class SessionWithoutRedirects(requests.Session):
         def get_redirect_target(self, resp: requests.Response) -> None:
             return None
 
-    return OneStep()
+    return SessionWithoutRedirects()
 
 
 def describe_error(error: BaseException) -> str:
-    """What went wrong with a connection, in words for a person."""
+    """Return a readable description of a connection error."""
     names = {type(error).__name__, str(error)}
     if names & {"ReadTimeoutError", "ReadTimeout"}:
         return "the server sent nothing for too long"
@@ -179,9 +188,17 @@ def describe_error(error: BaseException) -> str:
     return f"no connection ({type(error).__name__})"
 
 
-def promised_md5(headers: Mapping[str, str]) -> str | None:
-    """The MD5 (hex) that an answer gives for the whole file, if any. Azure gives it in the second header when a part
-    was asked for ("Get Blob", response headers)."""
+def content_length(headers: Mapping[str, str]) -> int | None:
+    """Return the `Content-Length` in bytes, or None if it is missing or malformed."""
+    value = headers.get("Content-Length")
+    return int(value) if value and value.isascii() and value.isdecimal() and len(value) < 20 else None
+
+
+def md5_from_headers(headers: Mapping[str, str]) -> str | None:
+    """Return the MD5 (hex) of the complete file from a response's headers, or None.
+
+    For a range request, Azure sends it as `x-ms-blob-content-md5` ("Get Blob", response headers).
+    """
     name = "x-ms-blob-content-md5" if "Content-Range" in headers else "Content-MD5"
     with suppress(binascii.Error, ValueError):
         digest = base64.b64decode(headers.get(name) or "", validate=True)

@@ -1,9 +1,9 @@
-"""What lies on the disk of a file that is under way: its part, and notes on which version of the source it is of.
+"""Files on the disk during a download: the part received so far, and notes on the version of its source.
 
-<name>             complete
-<name>.json        its version: href, ETag, size, SHA-256
-<name>.part        what has arrived so far
-<name>.part.json   of which version: href, ETag, size, MD5
+<name>             complete file
+<name>.json        version of the complete file: href, ETag, size, SHA-256
+<name>.part        bytes received so far
+<name>.part.json   version that the part belongs to: href, ETag, size, MD5
 """
 
 from __future__ import annotations
@@ -21,15 +21,22 @@ from lc_assets.core.checksum import Readable, sha256_of
 
 
 class File(Readable, Protocol):
-    """A path, or an object that opens like one."""
+    """A path, or another object with the same `open` and `stat` methods."""
 
     def stat(self) -> Any:
-        """Has `st_size`, in bytes."""
+        """Return a status with `st_size` in bytes."""
 
 
 @dataclass(frozen=True)
 class CachedFile:
-    """A complete copy of a file: where it is, which version the server called it, size in bytes, SHA-256 (hex)."""
+    """A complete copy of a remote file.
+
+    Attributes:
+        path: the copy.
+        etag: ETag of its version at the source.
+        size: bytes.
+        sha256: hex.
+    """
 
     path: File
     etag: str
@@ -37,17 +44,25 @@ class CachedFile:
     sha256: str
 
     def is_whole(self) -> bool:
-        """True when the file is still what it was. (Whether an object is, shows when it is taken.)"""
+        """Return True if the copy is unchanged.
+
+        For an object in an object store only the size is compared; `PartialDownload.reuse` verifies its checksum.
+        """
         with suppress(OSError):
-            whole: bool = self.path.stat().st_size == self.size
-            return whole and (not isinstance(self.path, Path) or sha256_of(self.path) == self.sha256)
+            same_size: bool = self.path.stat().st_size == self.size
+            return same_size and (not isinstance(self.path, Path) or sha256_of(self.path) == self.sha256)
         return False
 
 
 @dataclass(frozen=True)
 class RemoteVersion:
-    """The version of the source that a part is of: ETag, size of the whole in bytes, MD5 (hex) if the server gave
-    one."""
+    """The version of the source that a part belongs to.
+
+    Attributes:
+        etag: ETag.
+        size: size of the complete file in bytes.
+        md5: MD5 of the complete file (hex), if the server sent one.
+    """
 
     etag: str
     size: int
@@ -55,11 +70,11 @@ class RemoteVersion:
 
 
 class PartialDownload:
-    """The place where one file lands.
+    """The local files of one download.
 
     Args:
         target: path of the complete file.
-        href: unsigned URL of the source; what is noted of another one does not count.
+        href: unsigned URL of the source. Notes about another URL are ignored.
     """
 
     def __init__(self, target: Path, href: str) -> None:
@@ -70,7 +85,7 @@ class PartialDownload:
         self._note = target.with_name(f"{target.name}.json")
 
     def resume_info(self) -> RemoteVersion | None:
-        """The version of the part that is there, if it can be gone on with."""
+        """Return the version of the existing part if the download can resume with it, else None."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._part_note.read_text(encoding="utf-8"))
             if note["href"] == self.href and note["etag"] and 0 < self.part.stat().st_size <= note["size"]:
@@ -78,21 +93,23 @@ class PartialDownload:
         return None
 
     def start(self, etag: str | None, size: int | None, md5: str | None) -> None:
-        """Start anew. Without a version a part cannot be told from a part of something else: then nothing is noted,
-        and it is not gone on with. (A weak one, W/"...", says that two files mean the same, not that they are the
-        same bytes: RFC 9110, 8.8.1.)"""
+        """Delete the existing part and note the version of the new one.
+
+        A part can only be resumed if its version is known, so without an ETag or a size no note is written. The same
+        holds for a weak ETag (W/"..."), which does not guarantee equal bytes (RFC 9110, 8.8.1).
+        """
         self.drop()
         if etag and not etag.startswith("W/") and size is not None:
             note = {"href": self.href, "etag": etag, "size": size, "md5": md5}
             self._part_note.write_text(json.dumps(note), encoding="utf-8")
 
     def drop(self) -> None:
-        """Forget the part."""
+        """Delete the part and its note."""
         self._part_note.unlink(missing_ok=True)
         self.part.unlink(missing_ok=True)
 
     def complete_copy(self) -> CachedFile | None:
-        """The complete copy that an earlier attempt has left."""
+        """Return the complete copy at `target` that an earlier call left, or None."""
         with suppress(OSError, ValueError, KeyError, TypeError):
             note = json.loads(self._note.read_text(encoding="utf-8"))
             if note["href"] == self.href:
@@ -100,17 +117,17 @@ class PartialDownload:
         return None
 
     def commit(self, etag: str | None, size: int, sha256: str) -> None:
-        """The part is complete, and right: give it its name."""
+        """Rename the part, which is complete and verified, to `target`, and note its version."""
         self._note.unlink(missing_ok=True)
         self.part.replace(self.target)
         self._part_note.unlink(missing_ok=True)
-        self._remember(etag, size, sha256)
+        self._write_note(etag, size, sha256)
 
     def reuse(self, copy: CachedFile) -> None:
-        """Take a copy that is elsewhere, or here already.
+        """Use an existing copy as the complete file. It is linked or copied to `target` if it is elsewhere.
 
         Raises:
-            OSError: it cannot be read, or is not what it was.
+            OSError: the copy cannot be read, or an object has changed since it was noted.
         """
         self.drop()
         if copy.path != self.target:
@@ -126,9 +143,9 @@ class PartialDownload:
                     os.link(copy.path, self.target)
                 except OSError:
                     shutil.copyfile(copy.path, self.target)
-        self._remember(copy.etag, copy.size, copy.sha256)
+        self._write_note(copy.etag, copy.size, copy.sha256)
 
-    def _remember(self, etag: str | None, size: int, sha256: str) -> None:
+    def _write_note(self, etag: str | None, size: int, sha256: str) -> None:
         if etag:
             note = {"href": self.href, "etag": etag, "size": size, "sha256": sha256}
             self._note.write_text(json.dumps(note), encoding="utf-8")

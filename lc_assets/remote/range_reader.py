@@ -1,12 +1,12 @@
-"""A file at a URL, read where it is needed: ranges over HTTP, each signed when it is sent, as a file object for GDAL.
+"""Read parts of a file at a URL with HTTP range requests, as a file object for GDAL. Each request is signed when sent.
 
-GDAL's own /vsicurl would do most of this, but follows redirects to wherever they lead, remembers a failed open for the
-life of the process, and tells of an expired token as "TIFFReadEncodedTile() failed". This speaks through the transport
-of all other requests (`lc_assets.remote.http`): time-outs, bounded tries, redirects looked at, proxy and
-certificates of the environment, and no URL with its token in any text.
+GDAL's own /vsicurl does most of this. But it follows redirects to any host, caches a failed open until the process
+ends, and reports an expired token as "TIFFReadEncodedTile() failed". This module uses the same functions as all other
+requests (`lc_assets.remote.http`): time-outs, a limited number of retries, checked redirects, the proxy and the
+certificates of the environment, and no signed URL in any text.
 
-GDAL turns what a file object raises into silence or into words of its own, so a fault is kept: whoever has asked GDAL
-for pixels calls `RemoteFile.check` before he believes them.
+GDAL hides an exception of a file object or replaces its message. So `RemoteFile` stores the exception, and the caller
+must call `RemoteFile.check` before it uses pixels that GDAL has read.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from lc_assets.core.errors import BadBand
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote import signing
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
-from lc_assets.remote.retry import PASSING_STATUS, retry_after
-from lc_assets.remote.stac_page import RetryableError
+from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
 
 PIECE = 1 << 19
-"""Bytes of one request. A row of blocks of a reference's COG lies in one stretch, some hundred kB to a few MB long."""
+"""Bytes per request. In the COG of a reference map, a row of blocks is contiguous and has 100 kB to a few MB."""
 KEPT = 64
-"""Pieces that are remembered: 32 MB a file."""
-_EXTENT = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
+"""Cached pieces per file: 32 MB."""
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
 class RemoteFile:
-    """A file at a URL.
+    """A file at a URL that is read in pieces of `PIECE` bytes; the last `KEPT` pieces are cached.
 
     Args:
         href: unsigned URL.
-        retry_policy: bounds of a request.
+        retry_policy: time-outs and retries of a request.
 
     Attributes:
-        received, requests: bytes that came, and HTTP requests.
+        received: bytes received from the network.
+        requests: HTTP requests sent.
     """
 
     def __init__(self, href: str, retry_policy: RetryPolicy = DEFAULT_POLICY) -> None:
@@ -50,45 +50,49 @@ class RemoteFile:
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
         self._size: int | None = None
         self._etag: str | None = None
-        self._fault: BaseException | None = None
+        self._error: BaseException | None = None
 
     def check(self) -> None:
-        """Raise what a read has met, if any has met something.
+        """Raise the exception of an earlier read, if one failed.
 
         Raises:
-            BadBand: the file is not there, or could not be read within the bounds (transient). KeyboardInterrupt.
+            BadBand: the file does not exist; or (transient) it could not be read within the limits.
+            KeyboardInterrupt: the user interrupted a read.
         """
-        if self._fault is not None:
-            raise self._fault
+        if self._error is not None:
+            raise self._error
 
     def opened(self, path: str, mode: str = "rb") -> io.RawIOBase:
-        """A fresh view of it, from its beginning; what rasterio wants of an opener.
+        """Return a new file object at position 0. This method is an `opener` for `rasterio.open`.
 
         Raises:
-            FileNotFoundError: GDAL asks for a neighbour (a world file, say); or the file has failed already.
+            FileNotFoundError: GDAL looks for a sidecar file (a world file, for example), or an earlier read failed.
         """
-        if not path.endswith(".tif") or self._fault is not None:
+        if not path.endswith(".tif") or self._error is not None:
             raise FileNotFoundError(path)
         return _View(self)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Bytes from an offset on, fewer at the end. Never raises: after a fault there are none, see `check`."""
-        found = b""
+        """Return up to `size` bytes from `offset`, fewer at the end of the file.
+
+        An exception is stored instead of raised; the result is empty then, see `check`.
+        """
+        data = b""
         try:
-            while len(found) < size:
-                number, begin = divmod(offset + len(found), PIECE)
-                part = self._piece(number)[begin : begin + size - len(found)]
+            while len(data) < size:
+                number, begin = divmod(offset + len(data), PIECE)
+                part = self._piece(number)[begin : begin + size - len(data)]
                 if not part:
                     break
-                found += part
-        except BaseException as error:  # an interrupt too: it would be lost in GDAL
-            self._fault = error
+                data += part
+        except BaseException as error:  # KeyboardInterrupt too, which GDAL would hide
+            self._error = error
             return b""
-        return found
+        return data
 
     @property
     def size(self) -> int:
-        """Bytes in all; 0 after a fault."""
+        """Size of the file in bytes; 0 if a read failed."""
         self.read(0, 1)
         return self._size or 0
 
@@ -99,39 +103,39 @@ class RemoteFile:
         if number in self._pieces:
             self._pieces.move_to_end(number)
         else:
-            self._pieces[number] = self._fetched(number * PIECE)
+            self._pieces[number] = self._fetch(number * PIECE)
             if len(self._pieces) > KEPT:
                 self._pieces.popitem(last=False)
         return self._pieces[number]
 
-    def _fetched(self, begin: int) -> bytes:
-        """The piece that begins there. It is asked for again while that may help.
+    def _fetch(self, begin: int) -> bytes:
+        """Return the piece at an offset, with retries.
 
         Raises:
-            BadBand: it did not.
+            BadBand: the last attempt failed, or another attempt cannot succeed.
         """
         started = time.monotonic()
         for attempt in count(1):
             try:
-                return self._asked(begin)
-            except RetryableError as setback:
-                spent = time.monotonic() - started
-                if attempt >= self.retry_policy.tries or spent > self.retry_policy.seconds:
+                return self._request(begin)
+            except RetryableError as error:
+                elapsed = time.monotonic() - started
+                if attempt >= self.retry_policy.tries or elapsed > self.retry_policy.seconds:
                     raise BadBand(
-                        f"{self.href} cannot be read: {setback.what} ({attempt} attempts in vain, {spent:.0f} s)",
+                        f"{self.href} cannot be read: {error.problem} ({attempt} attempts in vain, {elapsed:.0f} s)",
                         remedy="check the network and the service's status, then run it again",
                         transient=True,
                     ) from None
-                seconds = self.retry_policy.wait(attempt, setback.asked)
+                seconds = self.retry_policy.wait(attempt, error.retry_after)
             time.sleep(seconds)
-        raise AssertionError  # count() does not end
+        raise AssertionError  # not reached: count() is endless
 
-    def _asked(self, begin: int) -> bytes:
-        """One request.
+    def _request(self, begin: int) -> bytes:
+        """Send one request and return the piece at an offset.
 
         Raises:
-            Setback: it may go better next time.
-            BadBand: it will not.
+            RetryableError: another attempt may succeed.
+            BadBand: another attempt cannot succeed.
         """
         import requests
 
@@ -147,52 +151,53 @@ class RemoteFile:
             )
 
         try:
-            with get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS) as answer:
-                if answer.status_code != 206:
-                    self._refused(answer)
-                content = read_body(answer, PIECE, self.retry_policy.read)
+            with get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS) as response:
+                if response.status_code != 206:
+                    self._raise_for_status(response)
+                content = read_body(response, PIECE, self.retry_policy.read)
         except signing.SigningFault as fault:
             if not fault.transient:
-                self._bad(f"cannot be signed: {fault}", "check PC_SDK_SUBSCRIPTION_KEY, or unset it")
+                self._fail(f"cannot be signed: {fault}", "check PC_SDK_SUBSCRIPTION_KEY, or unset it")
             raise RetryableError(str(fault)) from None
         except RefusedRedirect as refused:
-            self._bad(str(refused), "choose another reference")
+            self._fail(str(refused), "choose another reference")
         except TooLarge:
             raise RetryableError("the server sent more than it was asked for") from None
         except ValueError as error:
-            self._bad(f"is no usable URL ({type(error).__name__})", "check its spelling")
-        except (requests.RequestException, ConnectionError) as error:  # no text of the error: it quotes the signed URL
+            self._fail(f"is no usable URL ({type(error).__name__})", "check its spelling")
+        except (requests.RequestException, ConnectionError) as error:  # its text contains the signed URL
             raise RetryableError(describe_error(error)) from None
-        return self._taken(begin, content, answer.headers)
+        return self._accept(begin, content, response.headers)
 
-    def _taken(self, begin: int, content: bytes, headers: Any) -> bytes:
-        match = _EXTENT.fullmatch(headers.get("Content-Range", ""))
+    def _accept(self, begin: int, content: bytes, headers: Any) -> bytes:
+        """Check that the response is the requested range of the same version of the file, and return its content."""
+        match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
         if not match or int(match[1]) != begin or int(match[2]) - begin + 1 != len(content):
             raise RetryableError("the server sent another part of the file than was asked for")
         size, etag = int(match[3]), headers.get("ETag")
         if self._size not in (None, size) or (self._etag and etag != self._etag):
-            self._changed()
+            self._raise_changed()
         self._size, self._etag = size, etag
         self.received += len(content)
         return content
 
-    def _refused(self, answer: Any) -> NoReturn:
-        status = answer.status_code
+    def _raise_for_status(self, response: Any) -> NoReturn:
+        status = response.status_code
         if status in (401, 403):
-            signing.forget(self.href)  # an expired token: the next request gets a fresh one
+            signing.forget(self.href)  # probably an expired token: the next request gets a new one
             raise RetryableError(f"the server answered {status} (its token has expired, perhaps)")
         if status == 412:
-            self._changed()
+            self._raise_changed()
         if status in PASSING_STATUS or status >= 500:
-            raise RetryableError(f"the server answered {status}", retry_after(answer.headers))
+            raise RetryableError(f"the server answered {status}", retry_after(response.headers))
         if status == 200:
-            self._bad("lies on a server that sends whole files only", "fetch it and name the file")
-        self._bad(f"is not to be had: the server answered {status}", "check the URL, or choose another reference")
+            self._fail("lies on a server that sends whole files only", "fetch it and name the file")
+        self._fail(f"is not to be had: the server answered {status}", "check the URL, or choose another reference")
 
-    def _changed(self) -> NoReturn:
-        self._bad("has changed at its source while it was read", "run it again")
+    def _raise_changed(self) -> NoReturn:
+        self._fail("has changed at its source while it was read", "run it again")
 
-    def _bad(self, problem: str, remedy: str) -> NoReturn:
+    def _fail(self, problem: str, remedy: str) -> NoReturn:
         raise BadBand(f"{self.href} {problem}", remedy=remedy) from None
 
     @cached_property
@@ -201,10 +206,10 @@ class RemoteFile:
 
 
 class _View(io.RawIOBase):
-    """A reading position in a `RemoteFile`."""
+    """A file object with its own position in a `RemoteFile`."""
 
     def __init__(self, file: RemoteFile) -> None:
-        self._file, self._at = file, 0
+        self._file, self._position = file, 0
 
     def readable(self) -> bool:
         return True
@@ -213,14 +218,14 @@ class _View(io.RawIOBase):
         return True
 
     def tell(self) -> int:
-        return self._at
+        return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at}.get(whence, self._file.size)
-        return self._at
+        self._position = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._position}.get(whence, self._file.size)
+        return self._position
 
     def readinto(self, buffer: Any) -> int:
-        found = self._file.read(self._at, len(buffer))
-        buffer[: len(found)] = found
-        self._at += len(found)
-        return len(found)
+        data = self._file.read(self._position, len(buffer))
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)

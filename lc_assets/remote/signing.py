@@ -1,8 +1,8 @@
-"""SAS tokens for the Planetary Computer's blobs, by Microsoft's own SDK, at the moment of each request.
+"""Sign URLs of the Planetary Computer's blobs with SAS tokens from Microsoft's SDK, at the time of each request.
 
-The SDK sets no time-out, tries for minutes, and asks once per thread when its cache is empty. So it is asked one at a
-time, on a thread that is left behind when it takes too long, and whoever waited for an answer that failed fails with
-it.
+The SDK sets no time-out, retries for minutes, and sends one request per thread while its cache is empty. So this module
+calls it from one thread at a time. A call that takes too long is abandoned on its own thread. If a call fails, all
+threads that waited for it fail with the same error.
 """
 
 from __future__ import annotations
@@ -17,19 +17,24 @@ from urllib.parse import urlsplit
 from lc_assets.remote.threads import run_in_daemon_thread
 
 SECONDS = 30.0
-"""The token service is given up on after so long; the next attempt asks anew."""
+"""Seconds to wait for the token service. The next attempt sends a new request."""
 
 _SDK_RETRIES = 1
-"""One, so that the SDK obeys a `Retry-After` by itself; further attempts are the transfer's, which tells of them."""
+"""One retry, so that the SDK obeys a `Retry-After`. The caller makes further attempts and reports them to the user."""
 
-_REFUSED = (400, 401, 403)
+_PERMANENT_STATUS = (400, 401, 403)
 
-_asking = threading.Lock()
+_sdk_lock = threading.Lock()
 _last_failure: tuple[float, SigningFault] | None = None
 
 
 class SigningFault(Exception):
-    """The token service gave no token. The message holds no URL and no token; `transient`: asking again may help."""
+    """The token service sent no token. The message contains neither URL nor token.
+
+    Args:
+        message: what happened.
+        transient: True if another attempt may succeed.
+    """
 
     def __init__(self, message: str, *, transient: bool = True) -> None:
         super().__init__(message)
@@ -37,11 +42,12 @@ class SigningFault(Exception):
 
 
 def signed(href: str) -> str:
-    """`href` with a token if it is a blob of the Planetary Computer, as it is otherwise. Not to be kept, shown or
-    logged.
+    """Return `href` with a token if it is a blob of the Planetary Computer, otherwise unchanged.
+
+    The result is a secret: it must not be stored, displayed or logged.
 
     Raises:
-        SigningFault: no token was to be had.
+        SigningFault: the token service sent no token.
     """
     account, container = _container(href)
     if not account:
@@ -51,8 +57,10 @@ def signed(href: str) -> str:
 
 
 def forget(href: str) -> None:
-    """Drop the cached token for `href`: it was refused. (What it says of its own end may be wrong, or clocks
-    differ.)"""
+    """Remove the token for `href` from the cache after a server refused it.
+
+    (The token's own expiry time may be wrong, or clocks may differ.)
+    """
     from planetary_computer.sas import TOKEN_CACHE
 
     account, container = _container(href)
@@ -61,8 +69,10 @@ def forget(href: str) -> None:
 
 
 def _container(href: str) -> tuple[str, str]:
-    """Account and container of a blob, empty for anything else. (A host with a port is no blob storage to the SDK
-    either.)"""
+    """Return (account, container) of a blob's URL, both empty for another URL.
+
+    (As in the SDK, a host with a port is not blob storage.)
+    """
     from planetary_computer.sas import BLOB_STORAGE_DOMAIN
 
     parts = urlsplit(href)
@@ -72,14 +82,18 @@ def _container(href: str) -> tuple[str, str]:
 
 
 def _token(account: str, container: str) -> Any | None:
-    """The SDK's token; None where the service knows no such container, which then is public or does not exist."""
+    """Return the SDK's token, or None if the service does not know the container (it is public or does not exist).
+
+    Raises:
+        SigningFault: the token service sent no token.
+    """
     import requests
     from planetary_computer.sas import get_token
 
     global _last_failure
-    asked = time.monotonic()
-    with _asking:
-        if _last_failure and _last_failure[0] >= asked:  # it failed while we waited for our turn
+    started = time.monotonic()
+    with _sdk_lock:
+        if _last_failure and _last_failure[0] >= started:  # another thread's call failed while this thread waited
             raise _last_failure[1]
         try:
             return run_in_daemon_thread(lambda: get_token(account, container, retry_total=_SDK_RETRIES)).result(
@@ -91,15 +105,15 @@ def _token(account: str, container: str) -> Any | None:
             status = _status(error)
             if status == 404:
                 return None
-            # Not the error's own text: it quotes URLs and answers.
+            # The error's own text is left out, because it contains URLs and responses.
             reached = not isinstance(error, requests.ConnectionError)
             what = f"answered {status}" if status else "gave no usable answer" if reached else "cannot be reached"
-            fault = SigningFault(f"the token service {what}", transient=status not in _REFUSED)
+            fault = SigningFault(f"the token service {what}", transient=status not in _PERMANENT_STATUS)
         _last_failure = (time.monotonic(), fault)
         raise fault
 
 
 def _status(error: Exception) -> int | None:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    retried = re.search(r"too many (\d{3}) error", str(error))  # urllib3's words when its own retries are used up
+    retried = re.search(r"too many (\d{3}) error", str(error))  # urllib3's message after its own retries
     return status or (int(retried[1]) if retried else None)

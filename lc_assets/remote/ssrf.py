@@ -1,12 +1,12 @@
-"""Where an item may send us: what a URL that a stranger wrote must not name.
+"""Protection against server-side request forgery: which URLs of an untrusted item may be read.
 
-An item of a remote catalogue is written by others and read inside somebody's network: its hrefs must not reach what
-only this machine can reach (server-side request forgery). Names are judged as they are written, without asking DNS: a
-public name may still lead to an inner address, so whoever opens a connection can hold the address that it got against
+Others write the items of a remote catalog, and this program reads them inside a private network. The hrefs of an item
+must not reach hosts that only this machine can reach. Host names are checked as written, without a DNS lookup. A public
+name may still resolve to a private address, so code that opens a connection can check the address of its peer with
 `why_private_address`.
 
-The spellings of IPv4 addresses are those of the C library's `inet_aton`, which `requests` and GDAL's curl end in:
-one to four parts, each decimal, octal (0...) or hexadecimal (0x...), the last filling what is left.
+IPv4 addresses are accepted in all spellings of the C library's `inet_aton`, which `requests` and GDAL's curl use: one
+to four parts, each decimal, octal (0...) or hexadecimal (0x...). The last part fills the remaining bytes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,25 @@ _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
 _METADATA = tuple(ipaddress.ip_network(n) for n in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"))
-"""Link-local addresses, where clouds answer questions about the machine's own credentials, and AWS's over IPv6."""
+"""Link-local addresses, where cloud providers serve the machine's credentials, and the IPv6 address of AWS for this."""
 _METADATA_NAMES = ("metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal")
-_INNER_NAMES = ("localhost", "local", "internal", "intranet", "lan", "home.arpa", "localdomain")
-"""Names that only mean something inside a network, and all below them (RFC 6761, 6762, 8375; ICANN's `.internal`)."""
+_PRIVATE_DOMAINS = ("localhost", "local", "internal", "intranet", "lan", "home.arpa", "localdomain")
+"""Domains, with their subdomains, that exist only in private networks (RFC 6761, 6762, 8375; ICANN's `.internal`)."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def check_url_allowed(url: str, origin: str | None) -> str | None:
-    """Why a URL is refused, or None where it may be read.
+    """Return why a URL must not be read, or None if it is allowed.
+
+    Hosts that serve a machine's credentials are never allowed. If the item is a local file, other hosts are allowed.
+    If it is remote, a URL must not contain a user name or password, and its host must be public or the host of
+    `origin`. The port does not matter: a team's catalog on 127.0.0.1 or 10.x works with all its ports, and on a public
+    host the author of the item can reach each port anyway.
 
     Args:
-        url: what is to be read.
-        origin: URL of the item that names it, or that redirects to it; None where the item is a file of this machine.
-            Whatever `origin`'s own host serves, on any port, is allowed, so that a team's catalogue on 127.0.0.1 or
-            10.x works. A local item may name any host but those that hold a machine's credentials, which are never
-            allowed. Ports are not judged: once inner hosts are out, none leads where a stranger could not go himself.
+        url: URL to read.
+        origin: URL of the item that contains `url`, or first URL of the redirects that lead to it; None if the item is
+            a local file.
     """
     if _CONTROL.search(url):
         return "it holds control characters"
@@ -53,23 +56,25 @@ def check_url_allowed(url: str, origin: str | None) -> str | None:
     if "@" in parts.netloc:
         return "it carries a user name or password"
     source = _split(origin)
-    home = _host(source) if source else None
-    if home is not None and (host == home or (_is_loopback(host) and _is_loopback(home))):
+    own = _host(source) if source else None
+    if own is not None and (host == own or (_is_loopback(host) and _is_loopback(own))):
         return None
-    inner = _why_inner(host)
-    return f"{inner}, and the item comes from elsewhere" if inner else None
+    reason = _why_private(host)
+    return f"{reason}, and the item comes from elsewhere" if reason else None
 
 
 def why_private_address(host: str) -> str | None:
-    """Why a host name or address belongs to an inner network, or None where it may be public. For the peer address of
-    an open connection too."""
-    found = _canonical(host)
-    return "it is no plain host name or address" if found is None else _why_inner(found)
+    """Return why a host name or address belongs to a private network, or None if it may be public.
+
+    The function also accepts the peer address of an open connection.
+    """
+    canonical = _canonical(host)
+    return "it is no plain host name or address" if canonical is None else _why_private(canonical)
 
 
-def _why_inner(host: Address | str) -> str | None:
+def _why_private(host: Address | str) -> str | None:
     if isinstance(host, str):
-        if "." not in host or any(host == name or host.endswith(f".{name}") for name in _INNER_NAMES):
+        if "." not in host or any(host == name or host.endswith(f".{name}") for name in _PRIVATE_DOMAINS):
             return f"{host} is the name of a host inside a network"
         return None
     for address in (host, *_embedded(host)):
@@ -95,7 +100,7 @@ def _is_loopback(host: Address | str) -> bool:
 
 
 def _embedded(address: Address) -> tuple[Address, ...]:
-    """IPv4 addresses inside an IPv6 one: mapped, 6to4, Teredo, NAT64."""
+    """Return the IPv4 addresses that an IPv6 address contains: mapped, 6to4, Teredo, NAT64."""
     if isinstance(address, ipaddress.IPv4Address):
         return ()
     inside = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
@@ -107,7 +112,7 @@ def _embedded(address: Address) -> tuple[Address, ...]:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        return parts if parts.hostname and parts.port != 0 else None  # .port raises where it is no number
+        return parts if parts.hostname and parts.port != 0 else None  # .port raises ValueError if it is not a number
     except ValueError:
         return None
 
@@ -117,13 +122,14 @@ def _host(parts: SplitResult) -> Address | str | None:
 
 
 def _canonical(host: str) -> Address | str | None:
-    """An address, however it is spelt, or a name in lower case; None where it is neither.
+    """Return an address for any of its spellings, or a name in lower case; None for anything else.
 
-    Names outside ASCII are not taken: what they turn into is decided further down, by others (`①②⑦.0.0.1`).
+    Names outside ASCII are rejected, because other libraries convert them later (`①②⑦.0.0.1`, for example).
     """
     if ":" in host:
         try:
-            return None if "%" in host else ipaddress.IPv6Address(host)  # a zone only means something on one machine
+            # An address with a zone is valid on one machine only.
+            return None if "%" in host else ipaddress.IPv6Address(host)
         except ValueError:
             return None
     name = host.lower().removesuffix(".")
@@ -131,7 +137,7 @@ def _canonical(host: str) -> Address | str | None:
         return None
     parts = name.split(".")
     if not _NUMBER.fullmatch(parts[-1]):
-        return name  # no top-level domain is a number, so this is a name
+        return name  # a name, because no top-level domain is a number
     return _ipv4(parts)
 
 
@@ -140,7 +146,7 @@ def _ipv4(parts: list[str]) -> Address | None:
         return None
     try:
         numbers = [_integer(part) for part in parts]
-    except ValueError:  # an 8 in an octal number
+    except ValueError:  # the digit 8 in an octal number, for example
         return None
     *leading, last = numbers
     if any(number > 255 for number in leading) or last >= 256 ** (5 - len(parts)):

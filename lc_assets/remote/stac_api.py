@@ -1,12 +1,11 @@
-"""What a STAC API is asked: one item, or a search, page by page. With time-outs, bounded tries, and nothing taken for
-granted.
+"""Read one item of a STAC API, or search it page by page, with time-outs, retries and strict checks.
 
-pystac-client says what a search looks like; the requests are our own. Its transport follows redirects to wherever they
-lead (and turns a search into a GET without limits on the way), does not ask again when an answer breaks off, reads
-bodies of any size, and takes a page without items for the last one.
+pystac-client builds the parameters of a search, but this module sends the requests. The reason is pystac-client's
+transport: it follows redirects to any host (and turns a search into a GET without its limits), does not retry when a
+response breaks off, reads bodies of any size, and treats a page without items as the last page.
 
-What cannot be noticed: an API that does not say how many items there are (the Planetary Computer does not), and leaves
-out items, or the link to the next page, in an answer that is otherwise in order.
+One error cannot be detected: an API that does not send the number of items (such as the Planetary Computer) and omits
+items, or the link to the next page, from a response that is otherwise valid.
 """
 
 from __future__ import annotations
@@ -22,22 +21,25 @@ from typing import Any, NoReturn, TypeVar
 from lc_assets.core.errors import BadReference, without_query
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
-from lc_assets.remote.retry import PASSING_STATUS, retry_after
-from lc_assets.remote.stac_page import Page, Request, RetryableError, page_of
+from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
+from lc_assets.remote.stac_page import Page, Request, parse_page
 
 T = TypeVar("T")
 
 PAGE = 250
-"""Items a page: what the public catalogs still answer in a second or two."""
+"""Items per page: the public catalogs send as many in one or two seconds."""
 LARGEST_DOCUMENT = 16 << 20
-"""Bytes of one item's JSON; the Planetary Computer's have 15 kB."""
+"""Largest accepted JSON of one item in bytes; items of the Planetary Computer have 15 kB."""
 LARGEST_PAGE = 32 << 20
-"""Bytes of a page: eight times what the public catalogs' have."""
+"""Largest accepted page in bytes: eight times the size of a page of the public catalogs."""
 MOST_PAGES = 4000
-"""A million items."""
+"""Largest accepted number of pages: one million items."""
 MOST_EMPTY = 3
-"""Pages in a row without a new item. Some may be: where the search runs on while items are added, what one page gave
-comes again on the next; and a page without items may lead to one with some."""
+"""Largest accepted number of consecutive pages without a new item.
+
+A few are normal: while items are added to the catalog, a page may repeat the items of the previous one, and a page
+without items may be followed by one with items.
+"""
 _CUT_SHORT = "an API that answers half is not taken for one that has no more: try again later"
 _ACCEPT = {"Accept": "application/geo+json, application/json", "Accept-Encoding": "gzip"}
 
@@ -47,9 +49,9 @@ class StacApi:
     """A STAC API.
 
     Attributes:
-        url: its root.
-        retry_policy: bounds of one request.
-        tries: attempts of one request.
+        url: root URL.
+        retry_policy: time-outs and waits of a request.
+        tries: largest number of attempts of a request.
     """
 
     url: str
@@ -57,14 +59,15 @@ class StacApi:
     tries: int = 4
 
     def document(self, url: str, item_id: str | None = None) -> Any:
-        """Parsed JSON at a URL of whatever server.
+        """Return the parsed JSON at a URL of any server.
 
         Args:
-            url: where.
-            item_id: the item that is looked up there, where it is known.
+            url: URL.
+            item_id: id of the expected item, if known.
 
         Raises:
-            BadReference: it cannot be reached (transient), there is no such thing, it is no JSON, or another item.
+            BadReference: the URL cannot be reached (transient) or does not exist, or its content is not JSON or is
+                another item.
         """
         shown = without_query(url)
 
@@ -73,66 +76,66 @@ class StacApi:
                 return json.loads(content, parse_constant=_no_constant)
             except (ValueError, RecursionError):
                 problem = "answers with something that is no JSON"
-                if item_id:  # an item's own address at an API: something stands between us and it
+                if item_id:  # the API's URL of an item: probably a proxy's response
                     raise RetryableError(problem) from None
                 raise BadReference(f"{shown} {problem}", remedy="check the URL") from None
 
-        document = self._asked(Request(url), read, LARGEST_DOCUMENT, item_id)
-        found = document.get("id") if isinstance(document, dict) else None
-        if item_id and isinstance(found, str) and found != item_id:
+        document = self._read(Request(url), read, LARGEST_DOCUMENT, item_id)
+        found_id = document.get("id") if isinstance(document, dict) else None
+        if item_id and isinstance(found_id, str) and found_id != item_id:
             raise BadReference(
-                f"{shown} answers with another item, {found[:200]!r}", item=item_id, remedy="tell who runs the API"
+                f"{shown} answers with another item, {found_id[:200]!r}", item=item_id, remedy="tell who runs the API"
             )
         return document
 
     def search(
         self, collection: str, parameters: dict[str, Any], wants: Callable[[dict[str, Any]], bool] = lambda item: True
     ) -> Iterator[list[dict[str, Any]]]:
-        """Items of a collection, page by page, none twice.
+        """Yield the items of a collection, page by page, each item once.
 
         Args:
-            collection: its id.
-            parameters: as pystac-client's `ItemSearch` takes them.
-            wants: whether an item is one that was asked for: some servers ignore limits that they do not know.
+            collection: id of the collection.
+            parameters: parameters of pystac-client's `ItemSearch`.
+            wants: returns True for an item that matches the search. Some servers ignore limits they do not know.
 
         Yields:
-            Items as the API gives them. Each has a text for an id, and its properties are an object or None; nothing
-            else has been checked.
+            The items of a page as the API sends them. The id of each item is a text, and its properties are an object
+            or None; nothing else is checked.
 
         Raises:
-            BadReference: the search is malformed; or (transient) the API cannot be reached, answers an error on any
-                page, promises a page and gives an empty one, or gives fewer items than it says there are. What was
-                yielded before is right, but not all.
+            BadReference: the search is malformed; or (transient) the API cannot be reached, returns an error for any
+                page, links to a next page that is empty, or sends fewer items than it announces. Items yielded before
+                are valid but incomplete.
         """
         seen: set[str] = set()
         matched: int | None = None
-        barren = 0
+        empty = 0
         first = self._first(collection, parameters)
-        where, asked = first.url, set[str]()
+        where, requested = first.url, set[str]()
 
         def read(content: bytes, request: Request) -> Page:
-            page = page_of(content, request, self.url)
+            page = parse_page(content, request, self.url)
             counts = [n for n in (matched, page.matched) if n is not None]
             complete = bool(counts) and len(seen) == max(counts)
-            if asked and not page.items and not page.following and not complete:
+            if requested and not page.items and not page.next_request and not complete:
                 raise RetryableError("promised more items and gave none")
             return page
 
         request: Request | None = first
         while request:
-            page = self._asked(request, partial(read, request=request), LARGEST_PAGE)
-            asked.add(request.key)
+            page = self._read(request, partial(read, request=request), LARGEST_PAGE)
+            requested.add(request.key)
             if page.matched is not None:
                 matched = max(page.matched, matched or 0)
-            fresh = list({item["id"]: item for item in page.items if item["id"] not in seen}.values())
-            seen |= {item["id"] for item in fresh}
-            barren = 0 if fresh else barren + 1
-            yield [item for item in fresh if wants(item)]
-            request = page.following
-            circles = request is not None and request.key in asked
-            if matched is not None and len(seen) >= matched and circles:
+            new = list({item["id"]: item for item in page.items if item["id"] not in seen}.values())
+            seen |= {item["id"] for item in new}
+            empty = 0 if new else empty + 1
+            yield [item for item in new if wants(item)]
+            request = page.next_request
+            repeats = request is not None and request.key in requested
+            if matched is not None and len(seen) >= matched and repeats:
                 break
-            if circles or barren > MOST_EMPTY or len(asked) >= MOST_PAGES:
+            if repeats or empty > MOST_EMPTY or len(requested) >= MOST_PAGES:
                 raise BadReference(f"{where} repeats itself after {len(seen)} items", remedy=_CUT_SHORT, transient=True)
         if matched is not None and len(seen) < matched:
             raise BadReference(
@@ -148,26 +151,26 @@ class StacApi:
         try:
             search = ItemSearch(where, collections=[collection], limit=PAGE, **parameters)
             body = json.loads(json.dumps(search.get_parameters(), allow_nan=False))
-        except Exception as error:  # pystac-client raises bare Exceptions for what it cannot read
+        except Exception as error:  # pystac-client raises bare Exceptions for wrong parameters
             raise BadReference(f"the search is malformed: {error}", remedy="mend its dates, box or geometry") from None
         return Request(where, body, searches=True)
 
-    def _asked(self, request: Request, read: Callable[[bytes], T], most: int, item_id: str | None = None) -> T:
-        """What `read` makes of the answer to a request. It is asked again while that may help.
+    def _read(self, request: Request, parse: Callable[[bytes], T], most: int, item_id: str | None = None) -> T:
+        """Send a request, with retries, and return the result of `parse` for the response's body.
 
         Raises:
-            BadReference: it did not.
+            BadReference: the last attempt failed, or another attempt cannot succeed.
         """
         started = time.monotonic()
         for attempt in count(1):
             try:
-                return read(self._content(request, most, item_id))
-            except RetryableError as setback:
-                spent = time.monotonic() - started
-                if attempt >= self.tries or spent > self.retry_policy.seconds:
-                    tried = f" ({attempt} attempts in vain, {spent:.0f} s)" if attempt > 1 else ""
+                return parse(self._content(request, most, item_id))
+            except RetryableError as error:
+                elapsed = time.monotonic() - started
+                if attempt >= self.tries or elapsed > self.retry_policy.seconds:
+                    tried = f" ({attempt} attempts in vain, {elapsed:.0f} s)" if attempt > 1 else ""
                     raise BadReference(
-                        f"{without_query(request.url)} {setback.what}{tried}",
+                        f"{without_query(request.url)} {error.problem}{tried}",
                         item=item_id,
                         remedy=(
                             "it is not registered in this store, so it was looked up: check its spelling, the network "
@@ -177,16 +180,17 @@ class StacApi:
                         ),
                         transient=True,
                     ) from None
-                seconds = self.retry_policy.wait(attempt - 1, setback.asked)  # half a transfer's: somebody waits
+                # Half the wait of a download, because a user waits for the response.
+                seconds = self.retry_policy.wait(attempt - 1, error.retry_after)
             time.sleep(seconds)
-        raise AssertionError  # count() does not end
+        raise AssertionError  # not reached: count() is endless
 
     def _content(self, request: Request, most: int, item_id: str | None) -> bytes:
-        """The body of the answer to one request.
+        """Send one request and return the body of its response.
 
         Raises:
-            Setback: it may go better next time.
-            BadReference: it will not.
+            RetryableError: another attempt may succeed.
+            BadReference: another attempt cannot succeed.
         """
         import requests
 
@@ -204,10 +208,10 @@ class StacApi:
             )
 
         try:
-            with get_following_redirects(get, request.url, self.retry_policy.head) as answer:
-                if answer.status_code != 200:
-                    self._refused(answer, request, item_id)
-                return read_body(answer, most, self.retry_policy.read)
+            with get_following_redirects(get, request.url, self.retry_policy.head) as response:
+                if response.status_code != 200:
+                    self._raise_for_status(response, request, item_id)
+                return read_body(response, most, self.retry_policy.read)
         except RefusedRedirect as refused:
             raise BadReference(f"{shown} {refused}", item=item_id, remedy="check the URL") from None
         except TooLarge as large:
@@ -218,16 +222,16 @@ class StacApi:
             raise BadReference(
                 f"{shown} is no usable URL ({type(error).__name__})", item=item_id, remedy="check its spelling"
             ) from None
-        except (requests.RequestException, ConnectionError) as error:  # no text of the error: it may quote the query
+        except (requests.RequestException, ConnectionError) as error:  # its text may contain the query
             raise RetryableError(f"cannot be reached ({describe_error(error)})") from None
 
-    def _refused(self, answer: Any, request: Request, item_id: str | None) -> NoReturn:
-        status, shown = answer.status_code, without_query(request.url)
+    def _raise_for_status(self, response: Any, request: Request, item_id: str | None) -> NoReturn:
+        status, shown = response.status_code, without_query(request.url)
         if status in PASSING_STATUS or status >= 500:
-            raise RetryableError(f"answers {status}", retry_after(answer.headers))
+            raise RetryableError(f"answers {status}", retry_after(response.headers))
         if request.searches:
             raise BadReference(
-                f"{shown} answers {status}{_said(answer, self.retry_policy.read)}",
+                f"{shown} answers {status}{_error_text(response, self.retry_policy.read)}",
                 remedy="check LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION and the search's limits",
             )
         if status in (404, 410):
@@ -241,14 +245,14 @@ class StacApi:
 
     @cached_property
     def _session(self) -> Any:
-        """With the proxies of the environment, and connections that are used again."""
+        """Session that uses the proxies of the environment and reuses connections."""
         return session()
 
 
-def _said(answer: Any, seconds: float) -> str:
-    """What an error's body says, in a line."""
+def _error_text(response: Any, seconds: float) -> str:
+    """Return the body of an error response in one line, or "" if it is HTML or cannot be read."""
     try:
-        text = " ".join(read_body(answer, 1 << 16, seconds).decode(errors="replace").split())
+        text = " ".join(read_body(response, 1 << 16, seconds).decode(errors="replace").split())
     except (ConnectionError, TooLarge):
         return ""
     return f": {text[:200]}" if text and not text.startswith("<") else ""

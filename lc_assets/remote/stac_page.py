@@ -1,4 +1,4 @@
-"""A page of a search, read strictly: half a page must not be taken for the last one."""
+"""Parse a page of a STAC search strictly, so that an incomplete page does not pass for the last one."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from lc_assets.core.errors import BadReference, without_query
-
-
-class RetryableError(Exception):
-    """A request went wrong in a way that may pass: what to tell, and how long the server asks to wait."""
-
-    def __init__(self, what: str, asked: float | None = None) -> None:
-        super().__init__(what)
-        self.what, self.asked = what, asked
+from lc_assets.remote.retry import RetryableError
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request: a POST where it has a body; of a search, or of one document."""
+    """A request for a page of a search or for one document.
+
+    Attributes:
+        url: URL.
+        body: JSON body of a POST; None for a GET.
+        searches: True for a page of a search.
+    """
 
     url: str
     body: dict[str, Any] | None = None
@@ -28,7 +27,7 @@ class Request:
 
     @property
     def key(self) -> str:
-        """The same for the same request."""
+        """Text that is equal for equal requests."""
         return f"{self.url} {json.dumps(self.body, sort_keys=True)}"
 
 
@@ -37,24 +36,29 @@ class Page:
     """A page of items.
 
     Attributes:
-        items: each has an id; its properties are an object, or None.
-        matched: how many items the whole search has, where the API tells.
-        following: the request for the next page, if there is one.
+        items: the items; each has an id, and its properties are an object or None.
+        matched: number of items of the whole search, if the API sends it.
+        next_request: request for the next page, if there is one.
     """
 
     items: list[dict[str, Any]]
     matched: int | None
-    following: Request | None
+    next_request: Request | None
 
 
-def page_of(content: bytes, asked: Request, root: str) -> Page:
-    """The page that a request was answered with, by the API at `root`.
+def parse_page(content: bytes, request: Request, root: str) -> Page:
+    """Parse the response of a search.
 
-    (`NaN` is let pass, though it is no JSON: it spoils its item, which is refused when it is used, and not the search.)
+    (`NaN` is accepted, although it is not valid JSON. Its item is rejected when it is used; the search goes on.)
+
+    Args:
+        content: body of the response.
+        request: its request.
+        root: root URL of the API.
 
     Raises:
-        Setback: it is none.
-        BadReference: it leads to another host.
+        RetryableError: the content is not a page of items.
+        BadReference: the next page is on another host.
     """
     try:
         page = json.loads(content)
@@ -65,38 +69,44 @@ def page_of(content: bytes, asked: Request, root: str) -> Page:
             raise ValueError
         items = [_with_properties(item) for item in items]
         link = next((link for link in page.get("links") or () if link["rel"] == "next"), None)
-        request = _linked(link, asked) if link else None
+        next_request = _follow(link, request) if link else None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise RetryableError("answers with something that is no page of items") from None
-    if request and _host(request.url) != _host(root):
+    if next_request and _host(next_request.url) != _host(root):
         raise BadReference(
-            f"{without_query(asked.url)} has its next page on another host, {request.url[:200]}",
+            f"{without_query(request.url)} has its next page on another host, {next_request.url[:200]}",
             remedy="set LC_ASSETS_STAC_URL to that host if it is the API's",
         )
-    return Page(items, _matched(page), request)
+    return Page(items, _matched(page), next_request)
 
 
 def _with_properties(item: dict[str, Any]) -> dict[str, Any]:
     return item if isinstance(item.get("properties"), dict) else {**item, "properties": None}
 
 
-def _linked(link: dict[str, Any], asked: Request) -> Request:
-    """The request that a next link means (STAC API, item search, "Pagination").
+def _follow(link: dict[str, Any], request: Request) -> Request:
+    """Return the request for a `next` link (STAC API, item search, "Pagination").
 
     Raises:
-        ValueError, KeyError, TypeError: it is malformed, or a POST that has lost the search's limits.
+        ValueError, KeyError, TypeError: the link is malformed, or it is a POST without the search's limits.
     """
-    href, method, body = urljoin(asked.url, link["href"]), link.get("method") or "GET", link.get("body")
+    href, method, body = urljoin(request.url, link["href"]), link.get("method") or "GET", link.get("body")
     _host(href if link["href"] else "")
     if method.upper() == "GET":
         return Request(href, searches=True)
     if method.upper() != "POST" or not isinstance(body, dict) or not body:
         raise ValueError
-    return Request(href, {**(asked.body or {}), **body} if link.get("merge") is True else body, searches=True)
+    return Request(href, {**(request.body or {}), **body} if link.get("merge") is True else body, searches=True)
 
 
 def _host(url: str) -> tuple[str, int | None]:
-    """Host and port, the scheme's own left out: behind a proxy that ends TLS an API may take itself for http."""
+    """Return (host, port) of a URL, with None for port 80 and 443.
+
+    The scheme is ignored, because an API behind a proxy that ends TLS may write its own links with http.
+
+    Raises:
+        ValueError: it is not an http(s) URL.
+    """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(url)
@@ -104,9 +114,9 @@ def _host(url: str) -> tuple[str, int | None]:
 
 
 def _matched(page: dict[str, Any]) -> int | None:
-    """How many items a search has, where the API tells (OGC's `numberMatched`, the older `context` extension)."""
+    """Return the number of items of a search, if present (OGC's `numberMatched`, or the older `context` extension)."""
     context = page.get("context")
-    for told in (page.get("numberMatched"), context.get("matched") if isinstance(context, dict) else None):
-        if isinstance(told, int) and not isinstance(told, bool):
-            return told
+    for count in (page.get("numberMatched"), context.get("matched") if isinstance(context, dict) else None):
+        if isinstance(count, int) and not isinstance(count, bool):
+            return count
     return None

@@ -1,6 +1,6 @@
-"""Threads for waiting on the network. They are daemons: whoever ends the program does not wait for a server.
+"""Daemon threads for network requests, so that the end of the program does not wait for a server.
 
-(`concurrent.futures`' own pool joins its threads when the interpreter exits, so that Ctrl-C waits for the slowest
+(The pool of `concurrent.futures` joins its threads when the interpreter exits, so Ctrl-C would wait for the slowest
 socket.)
 """
 
@@ -13,26 +13,26 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-_TICK = 0.5
+_POLL_SECONDS = 0.5
 _SECONDS_TO_END = 2.0
 
 
 class Cancelled(Exception):
-    """Whoever asked for the work has ended it."""
+    """The caller has cancelled the work."""
 
 
 def sleep_or_cancel(seconds: float, stop: Event) -> None:
-    """Wait, or end at once when `stop` is set.
+    """Wait for some seconds, or until `stop` is set.
 
     Raises:
-        Interrupted: it was set.
+        Cancelled: `stop` was set.
     """
     if stop.wait(seconds):
         raise Cancelled
 
 
 def run_in_daemon_thread(work: Callable[[], T]) -> Future[T]:
-    """Run `work` on a thread of its own."""
+    """Run `work` on a new daemon thread and return a future for its result."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -48,22 +48,27 @@ def run_in_daemon_thread(work: Callable[[], T]) -> Future[T]:
 def run_parallel(
     works: Sequence[Callable[[], T]], stop: Event, meanwhile: Callable[[], None] = lambda: None
 ) -> list[T]:
-    """The results of all `works`, which run at once.
+    """Run all `works` at the same time and return their results in order.
 
-    The first that fails sets `stop`, and so does an interrupt: the others are to look at it, and end. What it failed
-    with is raised. `meanwhile` is called now and then on the caller's own thread, which is the one that may log and
-    draw.
+    Args:
+        works: functions to run, each on its own thread.
+        stop: event that is set at the end: after the last result, the first exception or an interrupt. The functions
+            must check it and return soon after it is set.
+        meanwhile: function that the calling thread calls every half second, to log and to draw progress.
+
+    Raises:
+        BaseException: the exception of a function that failed.
     """
     futures = [run_in_daemon_thread(work) for work in works]
     try:
         while True:
-            done, waiting = wait(futures, timeout=_TICK, return_when=FIRST_EXCEPTION)
+            done, waiting = wait(futures, timeout=_POLL_SECONDS, return_when=FIRST_EXCEPTION)
             meanwhile()
             if not waiting or any(future.exception() for future in done):
                 break
     finally:
         stop.set()
-        # A socket may have nothing to say for a while yet: such a thread is left behind, and writes nothing more.
+        # A thread may still wait for its socket. It is abandoned, and writes nothing any more because `stop` is set.
         wait(futures, timeout=_SECONDS_TO_END)
     for future in sorted(futures, key=lambda future: future.done() and isinstance(future.exception(), Cancelled)):
         if future.done():

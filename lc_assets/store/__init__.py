@@ -1,1 +1,4 @@
-"""Where files lie and how they are written whole: local folders and object stores. No Sentinel-2, no Dagster."""
+"""The store: paths in local folders and object stores, the names of all files, and atomic writes.
+
+Modules here know nothing about Sentinel-2 or Dagster.
+"""

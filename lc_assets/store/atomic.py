@@ -1,8 +1,9 @@
-"""Files are written whole: in a local folder of the process's own, then put where they belong.
+"""Write files atomically: first into a local staging folder of this process, then move them into place.
 
-On a disk that folder lies beside the target, and files are flushed and renamed; for an object store it is a scratch
-folder, and files are put whole. A reader sees the old file, or the new one. What a killed process has left behind is
-removed by the next one that writes there."""
+For a target on a disk the staging folder is next to the target, and files are flushed and renamed. For an object store
+it is in the scratch folder, and each file is uploaded as one object. A reader sees either the old file or the new one.
+The next process that writes to the same target removes the staging folders of killed processes.
+"""
 
 from __future__ import annotations
 
@@ -25,38 +26,39 @@ from lc_assets.store.paths import StorePath, move_into_place
 from lc_assets.store.scratch import scratch_dir
 
 _PART = ".part"
-
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 ABANDONED_SECONDS = 24 * 3600
-"""Without a change for so long, a left-over of another machine, or of a failed fetch, is nobody's any more."""
+"""Seconds without a change after which temporary files of another machine, or of a failed fetch, count as abandoned."""
 
 
 @contextmanager
 def atomic_output(
     target: StorePath, *, item: str, asset: str, last: str | None = None, check: Callable[[], None] = lambda: None
 ) -> Iterator[Path]:
-    """A fresh local folder; on leaving without an error its files are put into `target`, in any case it is removed.
+    """Yield a new local staging folder and move its files into `target` at the end of the context.
 
-    For a target on a disk the folder lies beside it, at the same depth, so that relative paths inside the files hold in
-    both places. Each file is put whole: whoever reads meanwhile sees the old file, or the new one.
+    After an error nothing is moved. The staging folder is removed in both cases. For a target on a disk the staging
+    folder is next to it, at the same depth, so that relative paths inside the files are valid in both places. Each
+    file is moved atomically: a concurrent reader sees either the old file or the new one.
 
     Args:
-        target: place that is to hold the files; made if need be.
+        target: folder for the files; it is created if necessary.
         item, asset: for messages.
-        last: name of the file that is put after all others, because its presence says that they are there.
-        check: called before each file is put; what it raises ends that.
+        last: name of the file to move after all others. Its presence means that the folder is complete.
+        check: called before each file is moved. If it raises, no further file is moved.
+
+    Yields:
+        The staging folder.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
     """
-    beside = scratch_dir(target)
-    stage = beside.with_name(stage_name(beside.name))
+    local_target = scratch_dir(target)
+    stage = local_target.with_name(stage_name(local_target.name))
     try:
-        beside.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(beside)
+        local_target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned_stages(local_target)
         stage.mkdir()
         yield stage
         if isinstance(target, Path):
@@ -75,15 +77,15 @@ def atomic_output(
 
 
 def stage_name(target: str) -> str:
-    """A name for a folder of this process's own, by which `is_abandoned` tells whose it is."""
+    """Return a unique name for a staging folder, which contains host and process id for `is_abandoned`."""
     return f".{target}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}"
 
 
 def put(path: StorePath, content: bytes, *, item: str, asset: str) -> None:
-    """Put one small file whole.
+    """Write one small file atomically.
 
     Raises:
-        StoreError: the disk is full, or the place cannot be written.
+        StoreError: the disk is full, or the path cannot be written.
     """
     if isinstance(path, ObjectPath):
         try:
@@ -114,7 +116,8 @@ def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> St
         )
     what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else "store (--store)"
     path = scratch_dir(path)
-    full = (isinstance(error, OSError) and error.errno in _FULL) or "space" in reason or "too large" in reason.lower()
+    full = isinstance(error, OSError) and error.errno in _DISK_FULL
+    full = full or "space" in reason or "too large" in reason.lower()
     with suppress(OSError):
         free = shutil.disk_usage(path.parent).free
         full = full or free < 1 << 20
@@ -137,7 +140,7 @@ def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> St
 
 
 def _reason(error: BaseException) -> str:
-    """The innermost message: rasterio wraps GDAL's own words in a general sentence."""
+    """Return the message of the original error, because rasterio wraps GDAL's message in a general one."""
     while error.__cause__ is not None:
         error = error.__cause__
     return str(getattr(error, "strerror", None) or error)
@@ -151,28 +154,30 @@ def _flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sweep(target: Path) -> None:
-    """Remove what dead processes left of earlier attempts at `target`; what lives, here or on another host, is left
-    alone."""
-    for left in target.parent.glob(f".{target.name}.*{_PART}"):
-        if is_abandoned(left):
-            shutil.rmtree(left, ignore_errors=True)
+def _remove_abandoned_stages(target: Path) -> None:
+    """Remove staging folders for `target` whose process is dead; keep those that are in use on any host."""
+    for stage in target.parent.glob(f".{target.name}.*{_PART}"):
+        if is_abandoned(stage):
+            shutil.rmtree(stage, ignore_errors=True)
 
 
 def is_abandoned(stage: Path) -> bool:
-    """Whether the process is dead that made a folder named by `stage_name` (`.<target>.<host>-<pid>-<random>.part`);
-    of another machine's, whether it has not changed for a day."""
+    """Return True if nothing uses a staging folder any more.
+
+    The folder's name is that of `stage_name` (`.<target>.<host>-<pid>-<random>.part`). A folder of this host is
+    abandoned if its process is dead. Any folder is abandoned if it has not changed for `ABANDONED_SECONDS`.
+    """
     try:
-        head, pid, _ = stage.name.rsplit("-", 2)
-        here = head.endswith(f".{socket.gethostname()}")
+        host_part, pid, _ = stage.name.rsplit("-", 2)
+        this_host = host_part.endswith(f".{socket.gethostname()}")
         changed = max([stage.stat().st_mtime, *(path.stat().st_mtime for path in stage.iterdir())])
-        return (here and not is_alive(int(pid))) or time.time() - changed > ABANDONED_SECONDS
+        return (this_host and not is_alive(int(pid))) or time.time() - changed > ABANDONED_SECONDS
     except (ValueError, OverflowError, OSError):
         return False
 
 
 def is_alive(pid: int) -> bool:
-    """True when a process of this id runs on this host."""
+    """Return True if a process with this id runs on this host."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Ids of items: what may name a file."""
+"""Check that an item id is safe as the name of a file, a folder and a partition."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
 def checked_id(item_id: Any) -> str:
-    """`item_id` if it can safely name a partition and a folder.
+    """Return `item_id` if it is safe as the name of a partition and a folder.
 
     Raises:
-        BadReference: it has characters outside `A-Z a-z 0-9 . _ -`, holds `..`, does not begin with a letter or digit,
-            or is longer than 200 characters.
+        BadReference: it is not a text, contains characters outside `A-Z a-z 0-9 . _ -`, contains `..`, does not begin
+            with a letter or digit, or is longer than 200 characters.
     """
     if not isinstance(item_id, str) or not _ID.fullmatch(item_id) or ".." in item_id:
         raise BadReference(
@@ -27,7 +27,7 @@ def checked_id(item_id: Any) -> str:
 
 
 def is_id(name: str) -> bool:
-    """Whether a name can be an item's: see `checked_id`."""
+    """Return True if `checked_id` accepts the name as an item id."""
     try:
         return checked_id(name) == name
     except BadReference:

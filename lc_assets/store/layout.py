@@ -1,18 +1,19 @@
-"""The store: where everything is written, under which names, and never half.
+"""The store's layout: the names of all folders and files.
 
-    <root>/items/<ID>.json            registered items (unsigned hrefs), what a partition key stands for
-    <root>/scenes/<ID>/               one folder per scene, self-contained: copy it and you have everything
-        raw_bands/                    the source files byte for byte, item.json, manifest.json (written last)
+    <root>/items/<ID>.json            registered items (unsigned hrefs), one per partition key
+    <root>/scenes/<ID>/               one folder per scene, which can be copied and used on its own
+        raw_bands/                    unchanged source files, item.json, manifest.json (written last)
         resampled_stack/              stack.vrt (or stack.tif), scl.vrt, native_<band>.vrt
         <ID>_classified.tif           class map
-        <ID>_confidence.tif           its confidence
+        <ID>_confidence.tif           confidence of the class map
         overview_<ID>_classified.tif  lower-resolution class map
-        <ID>_thumbnail.png            picture with legend
-        report.html                   all of it on one page
-        agreement/<reference>/        how far it agrees with a reference map (`lc_assets.products.agreement.scene`)
-        catalog.json, <ID>_classified.json
+        <ID>_thumbnail.png            picture of the class map with a legend
+        report.html                   page of the scene
+        agreement/<reference>/        agreement with a reference map (`lc_assets.products.agreement.scene`)
+        catalog.json                  STAC catalog of the scene
+        <ID>_classified.json          STAC item of the class map
 
-The root is a folder, or a place in an object store (`lc_assets.store.paths`). Files are written whole
+The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
 (`lc_assets.store.atomic`).
 """
 
@@ -30,104 +31,111 @@ from lc_assets.store.scratch import scratch_dir
 
 @dataclass(frozen=True)
 class SceneLayout:
-    """The names inside one scene's folder."""
+    """Paths of the files and folders of one scene.
+
+    Attributes:
+        item: STAC item id.
+        folder: the scene's folder.
+    """
 
     item: str
     folder: StorePath
 
     @property
     def raw_bands(self) -> StorePath:
-        """Folder of the source files."""
+        """Folder of the unchanged source files."""
         return self.folder / "raw_bands"
 
     @property
     def incoming(self) -> Path:
-        """Local folder of what is being fetched; what a failed attempt has fetched stays there for the next one."""
+        """Local folder for downloads in progress. The files of a failed attempt stay there for the next attempt."""
         return scratch_dir(self.folder) / ".raw_bands.incoming"
 
     @property
     def lease(self) -> ObjectPath | None:
-        """What whoever fetches holds, so that no other machine does; None on a disk, where a file lock does that."""
+        """Lease object that lets one machine at a time fetch the scene; None on a disk, where a file lock does this."""
         return self.folder / ".raw_bands.lease" if isinstance(self.folder, ObjectPath) else None
 
     @property
     def manifest(self) -> StorePath:
-        """What `raw_bands` holds; its presence says that the folder is complete."""
+        """Manifest of `raw_bands`. Its presence means that the folder is complete."""
         return self.raw_bands / "manifest.json"
 
     @property
     def resampled_stack(self) -> StorePath:
-        """Folder of the stack."""
+        """Folder of the band stack."""
         return self.folder / "resampled_stack"
 
     @property
     def classified(self) -> StorePath:
-        """The class map."""
+        """Class map, a GeoTIFF."""
         return self.folder / f"{self.item}_classified.tif"
 
     @property
     def confidence(self) -> StorePath:
-        """The class map's confidence."""
+        """Confidence of the class map, a GeoTIFF."""
         return self.folder / f"{self.item}_confidence.tif"
 
     @property
     def overview(self) -> StorePath:
-        """The lower-resolution class map."""
+        """Lower-resolution class map, a GeoTIFF."""
         return self.folder / f"overview_{self.item}_classified.tif"
 
     @property
     def thumbnail(self) -> StorePath:
-        """The picture with legend."""
+        """Picture of the class map with a legend, a PNG."""
         return self.folder / f"{self.item}_thumbnail.png"
 
     @property
     def report(self) -> StorePath:
-        """The scene's page."""
+        """HTML page of the scene."""
         return self.folder / "report.html"
 
     @property
     def catalog(self) -> StorePath:
-        """The STAC catalog."""
+        """STAC catalog of the scene."""
         return self.folder / "catalog.json"
 
 
 @dataclass(frozen=True)
 class Store:
-    """Everything that is written, below one place."""
+    """The store below a root folder or object-store prefix."""
 
     root: StorePath
 
     @classmethod
     def at(cls, root: str | Path) -> Store:
-        """The store that a setting names: a folder, or a URL.
+        """Return the store at a folder or at the URL of an object store.
 
         Raises:
-            StoreError: it is a URL of something else.
+            StoreError: it is a URL, but not one of an object store.
         """
         return cls(parse_path(root))
 
     def scene(self, item: str) -> SceneLayout:
-        """The folder of a scene; nothing is created.
+        """Return the paths of a scene. No folder is created.
 
         Raises:
-            BadReference: the id cannot name a folder.
+            BadReference: the id is not safe as the name of a folder.
         """
         return SceneLayout(item, self.root / "scenes" / checked_id(item))
 
     def folders(self) -> list[str]:
-        """Names of all folders of scenes, sorted; one that nobody here has made may be no item id.
+        """Return the sorted names of all scene folders.
+
+        The name of a folder that another program has created may not be an item id.
 
         Raises:
-            StoreError: one of the keys cannot be listed.
+            StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
         folder = self.root / "scenes"
         if isinstance(folder, Path) and not folder.exists():
             return []
         try:
-            return sorted(place.name for place in folder.iterdir() if not place.name.startswith("."))
+            return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         except OSError as error:
-            # object_store lists nothing at all where one key has an empty or '..' segment.
+            # The object_store library fails to list any key if one key has an empty or '..' segment.
             if "invalid path" not in str(error).lower():
                 raise
             raise StoreError(
@@ -135,9 +143,9 @@ class Store:
             ) from None
 
     def registered(self, item: str) -> StorePath:
-        """Where the registered item of a partition key lies.
+        """Return the path of the registered item of a partition key.
 
         Raises:
-            BadReference: the id cannot name a file.
+            BadReference: the id is not safe as the name of a file.
         """
         return self.root / "items" / f"{checked_id(item)}.json"

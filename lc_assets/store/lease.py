@@ -1,8 +1,8 @@
-"""Leases: one process at a time, among machines that share nothing but an object store.
+"""Leases: mutual exclusion of processes on machines that share only an object store.
 
-Whoever makes the lease's object first has it, and renews it; a lease that nobody renews for a while is free again. No
-two clocks are compared: the one who waits looks whether the object changes, and for how long by its own clock it has
-not.
+The first process to create the lease's object holds the lease and renews it regularly. A lease without renewal for
+some time is free again. Clocks of different machines are never compared: a waiting process measures by its own clock
+for how long the object has not changed.
 """
 
 from __future__ import annotations
@@ -21,106 +21,122 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import compare_and_swap, etag
 
 SECONDS = 30.0
-"""After so long without renewal a lease is free."""
-_LOOK = 1.0
+"""Seconds without renewal after which a lease is free."""
+_POLL_SECONDS = 1.0
 
 
 class Lease:
-    """A lease that this process holds, as far as it knows."""
+    """A lease that this process has acquired. A thread renews it until `release`.
 
-    def __init__(self, place: ObjectPath, held: str, seconds: float) -> None:
-        self._place, self._held, self._seconds = place, held, seconds
-        self._renewed = time.monotonic()
-        self._done, self._lost = threading.Event(), threading.Event()
-        self._keeper = threading.Thread(target=self._renew, name="lease", daemon=True)
-        self._keeper.start()
+    Args:
+        path: the lease's object.
+        etag: ETag of the object that this process wrote.
+        seconds: see `SECONDS`.
+    """
 
-    def check(self) -> None:
-        """To be called before each thing that nobody else may do meanwhile. A process that was stopped for a while
-        finds out here: by the clock, for its threads may not have run yet.
+    def __init__(self, path: ObjectPath, etag: str, seconds: float) -> None:
+        self._path, self._etag, self._seconds = path, etag, seconds
+        self._renewed_at = time.monotonic()
+        self._released, self._lost = threading.Event(), threading.Event()
+        self._renewer = threading.Thread(target=self._renew, name="lease", daemon=True)
+        self._renewer.start()
+
+    def ensure_held(self) -> None:
+        """Raise an error if the lease is lost. Call this before each action that the lease protects.
+
+        The clock is checked too, because in a process that was suspended the renewing thread may not have run yet.
 
         Raises:
-            StoreError: the lease is lost: it could not be renewed in time.
+            StoreError: the lease is lost, because it could not be renewed in time.
         """
-        if self._lost.is_set() or time.monotonic() - self._renewed > self._seconds:
+        if self._lost.is_set() or time.monotonic() - self._renewed_at > self._seconds:
             self._lost.set()
-            raise _lost(self._place)
+            raise _lease_lost(self._path)
 
     def release(self) -> None:
-        """Give it back, if it is ours still."""
-        self._done.set()
-        self._keeper.join(timeout=self._seconds)
+        """Stop the renewal, and delete the lease's object if this process still holds the lease."""
+        self._released.set()
+        self._renewer.join(timeout=self._seconds)
         if not self._lost.is_set():
             with suppress(OSError):
-                if etag(self._place) == self._held:
-                    self._place.unlink(missing_ok=True)
+                if etag(self._path) == self._etag:
+                    self._path.unlink(missing_ok=True)
 
     def _renew(self) -> None:
-        while not self._done.wait(self._seconds / 4):
+        while not self._released.wait(self._seconds / 4):
             before = time.monotonic()
             try:
-                if not compare_and_swap(self._place, _note(), self._held):
+                if not compare_and_swap(self._path, _holder_note(), self._etag):
                     return self._lost.set()
-                found = etag(self._place)
-                if found is None:
+                current = etag(self._path)
+                if current is None:
                     return self._lost.set()
-                self._held, self._renewed = found, before
+                self._etag, self._renewed_at = current, before
             except OSError:
-                continue  # whether it is too late is seen by `check`
+                continue  # `ensure_held` finds out if too much time has passed
         return None
 
 
 @contextmanager
-def lease(place: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterator[Lease]:
-    """Hold a lease while the body runs.
+def lease(path: ObjectPath, *, wait: float, seconds: float = SECONDS) -> Iterator[Lease]:
+    """Hold a lease inside the context.
 
     Args:
-        place: its object.
-        wait: seconds to wait for another holder, at most.
+        path: the lease's object.
+        wait: longest time to wait for another holder in seconds.
         seconds: see `SECONDS`.
 
+    Yields:
+        The lease; call its `ensure_held` before each action that it protects.
+
     Raises:
-        TimeoutError: another one holds and renews it.
-        StoreError: on leaving, where it was lost meanwhile; see `Lease.check`.
+        TimeoutError: another process holds the lease and renews it.
+        StoreError: at the end of the context, if the lease was lost inside it; see `Lease.ensure_held`.
         OSError: the object store fails.
     """
-    held = Lease(place, _acquire(place, wait, seconds), seconds)
+    acquired = Lease(path, _acquire(path, wait, seconds), seconds)
     try:
-        yield held
-        held.check()
+        yield acquired
+        acquired.ensure_held()
     finally:
-        held.release()
+        acquired.release()
 
 
-def _acquire(place: ObjectPath, wait: float, seconds: float) -> str:
-    started = since = time.monotonic()
-    seen: str | None = None
+def _acquire(path: ObjectPath, wait: float, seconds: float) -> str:
+    """Wait until the lease is free, take it, and return the ETag of its object."""
+    started = unchanged_since = time.monotonic()
+    last_seen: str | None = None
     while True:
-        if compare_and_swap(place, _note(), None):
+        if compare_and_swap(path, _holder_note(), None):
             break
-        now, found = time.monotonic(), etag(place)
-        if found != seen:
-            seen, since = found, now
-        elif found is not None and now - since > seconds and compare_and_swap(place, _note(), found):
+        now, current = time.monotonic(), etag(path)
+        if current != last_seen:
+            last_seen, unchanged_since = current, now
+        elif (
+            current is not None and now - unchanged_since > seconds and compare_and_swap(path, _holder_note(), current)
+        ):
             break
         if now - started > wait:
-            raise TimeoutError(f"the lease {place} is held")
-        time.sleep(_LOOK)
-    held = etag(place)
-    if held is None:
-        raise _lost(place)
-    return held
+            raise TimeoutError(f"the lease {path} is held")
+        time.sleep(_POLL_SECONDS)
+    acquired = etag(path)
+    if acquired is None:
+        raise _lease_lost(path)
+    return acquired
 
 
-def _lost(place: ObjectPath) -> StoreError:
+def _lease_lost(path: ObjectPath) -> StoreError:
     return StoreError(
-        f"the lease {place} was lost to another process, for it could not be renewed",
+        f"the lease {path} was lost to another process, for it could not be renewed",
         remedy="run it again",
         transient=True,
     )
 
 
-def _note() -> bytes:
-    """Who holds it, for a person who looks; and different each time, so that its version is."""
-    who = {"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time(), "nonce": uuid.uuid4().hex}
-    return json.dumps(who).encode()
+def _holder_note() -> bytes:
+    """Return the content of the lease's object.
+
+    It names the holder for a person who inspects the object. A nonce makes each content, and thus each ETag, unique.
+    """
+    holder = {"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time(), "nonce": uuid.uuid4().hex}
+    return json.dumps(holder).encode()

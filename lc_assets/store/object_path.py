@@ -1,4 +1,4 @@
-"""A place in an object store, with the methods of `pathlib.Path` that this project uses."""
+"""`ObjectPath`: the path of an object in an object store, with the methods of `pathlib.Path` that this project uses."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from lc_assets.core.errors import without_query
 from lc_assets.store.object_store import Bucket
 
 ONE_PIECE = 1 << 30
-"""Bytes up to which a file is put in one request: parts of an upload that dies would lie in the bucket, unseen and
-paid for. A band of a tile has 0.3 GB; S3 takes 5 GB at once, Azure 5,000 MiB."""
+"""Largest file in bytes that is uploaded in one request.
+
+A multipart upload that is interrupted leaves invisible parts in the bucket, which cost money. A band of a tile has
+0.3 GB; one request may carry 5 GB to S3 and 5,000 MiB to Azure.
+"""
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a place holds.
+    """Status of a file or an object.
 
     Attributes:
-        st_size: bytes.
-        st_mtime_ns: last change, nanoseconds since 1970; object stores tell it in whole seconds.
-        version: another one whenever the content is (ETag).
-        is_object: it is one of an object store.
+        st_size: size in bytes.
+        st_mtime_ns: time of the last change in nanoseconds since 1970; object stores report whole seconds.
+        version: ETag; it differs whenever the content differs.
+        is_object: True for an object in an object store, False for a local file.
     """
 
     st_size: int
@@ -37,7 +40,14 @@ class Status:
 
 @dataclass(frozen=True)
 class ObjectPath:
-    """A name in a bucket. As with Path, `OSError` (`FileNotFoundError`, `PermissionError`) says what went wrong."""
+    """The path of an object in a bucket.
+
+    As with `pathlib.Path`, the methods raise `OSError` (`FileNotFoundError`, `PermissionError`).
+
+    Attributes:
+        bucket: the bucket.
+        key: the object's key in it.
+    """
 
     bucket: Bucket
     key: str
@@ -58,12 +68,12 @@ class ObjectPath:
         return str(self) < str(other)
 
     def joinpath(self, *others: str) -> ObjectPath:
-        """As `/`."""
+        """Append parts to the path, like `/`."""
         return self / "/".join(others)
 
     @property
     def name(self) -> str:
-        """The last part."""
+        """The last part of the key."""
         return PurePosixPath(self.key).name
 
     @property
@@ -78,15 +88,15 @@ class ObjectPath:
 
     @property
     def parent(self) -> ObjectPath:
-        """The folder around it."""
+        """The path without its last part."""
         return self / ".."
 
     def with_name(self, name: str) -> ObjectPath:
-        """Its neighbour of that name."""
+        """Return the path with another last part."""
         return self.parent / name
 
     def exists(self) -> bool:
-        """Whether there is an object of this name. (There are no folders; see `is_dir`.)"""
+        """Return True if there is an object with this key. (Object stores have no folders; see `is_dir`.)"""
         try:
             self.stat()
         except FileNotFoundError:
@@ -94,31 +104,35 @@ class ObjectPath:
         return True
 
     def is_file(self) -> bool:
-        """As `exists`."""
+        """Return the same as `exists`."""
         return self.exists()
 
     def is_dir(self) -> bool:
-        """Whether anything lies below."""
+        """Return True if any object has a key below this one."""
         return any(True for _ in self.iterdir())
 
     def stat(self) -> Status:
-        """Size, time, version."""
+        """Return size, time of the last change, and version (ETag) of the object."""
         import obstore
 
         with as_os_error(self):
             return status_of(obstore.head(self.bucket.client(), self.key))
 
     def iterdir(self) -> Iterator[ObjectPath]:
-        """Names directly below, files and folders; none where there is nothing."""
+        """Yield the paths directly below in sorted order, of objects and of common prefixes."""
         import obstore
 
         with as_os_error(self):
-            found = obstore.list_with_delimiter(self.bucket.client(), self.key or None)
-        for path in sorted([*found["common_prefixes"], *(entry["path"] for entry in found["objects"])]):
+            listing = obstore.list_with_delimiter(self.bucket.client(), self.key or None)
+        for path in sorted([*listing["common_prefixes"], *(entry["path"] for entry in listing["objects"])]):
             yield ObjectPath(self.bucket, str(path))
 
     def open(self, mode: str = "rb") -> IO[bytes]:
-        """A file object to read bytes from, with `read` and `seek`."""
+        """Return a binary file object with `read` and `seek`.
+
+        Raises:
+            io.UnsupportedOperation: the mode is not "rb".
+        """
         import obstore
 
         if mode != "rb":
@@ -127,18 +141,18 @@ class ObjectPath:
             return io.BufferedReader(_Raw(obstore.open_reader(self.bucket.client(), self.key)), 1 << 20)
 
     def read_bytes(self) -> bytes:
-        """The content."""
+        """Return the content as bytes."""
         import obstore
 
         with as_os_error(self):
             return bytes(obstore.get(self.bucket.client(), self.key).bytes())
 
     def read_text(self, encoding: str = "utf-8") -> str:
-        """The content as text."""
+        """Return the content as text."""
         return self.read_bytes().decode(encoding)
 
     def write_bytes(self, content: bytes) -> int:
-        """Put the object, whole."""
+        """Write the object in one request and return the number of bytes."""
         import obstore
 
         with as_os_error(self):
@@ -146,11 +160,15 @@ class ObjectPath:
         return len(content)
 
     def write_text(self, content: str, encoding: str = "utf-8") -> int:
-        """Put a text, whole."""
+        """Write a text as the object and return the number of bytes."""
         return self.write_bytes(content.encode(encoding))
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object."""
+        """Delete the object.
+
+        Raises:
+            FileNotFoundError: there is no such object, unless `missing_ok`.
+        """
         import obstore
 
         if not missing_ok:
@@ -160,7 +178,7 @@ class ObjectPath:
 
 
 class _Raw(io.RawIOBase):
-    """obstore's reader as a raw stream, so that the standard library buffers it."""
+    """obstore's reader as a raw stream, so that `io.BufferedReader` can buffer it."""
 
     def __init__(self, reader: Any) -> None:
         self._reader = reader
@@ -175,38 +193,41 @@ class _Raw(io.RawIOBase):
         return int(self._reader.seek(offset, whence))
 
     def readinto(self, buffer: Any) -> int:
-        piece = bytes(self._reader.read(len(buffer)))
-        buffer[: len(piece)] = piece
-        return len(piece)
+        data = bytes(self._reader.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 def status_of(entry: Any) -> Status:
-    """Of what obstore lists."""
+    """Convert an entry of an obstore listing (`ObjectMeta`) to a `Status`."""
     stamp = entry["last_modified"]
     return Status(int(entry["size"]), int(stamp.timestamp()) * 10**9, str(entry["e_tag"]))
 
 
 @contextmanager
-def as_os_error(place: ObjectPath) -> Iterator[None]:
-    """obstore's errors as the OSErrors that a disk would give; they may name URLs with signatures, which are left
-    out. (A missing object is a FileNotFoundError already.)"""
+def as_os_error(path: ObjectPath) -> Iterator[None]:
+    """Inside the context, raise obstore's errors as the OSErrors that a local file would raise.
+
+    URLs in obstore's messages may contain signatures, so their queries are removed. obstore raises FileNotFoundError
+    for a missing object itself. AlreadyExistsError and PreconditionError pass unchanged.
+    """
     from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
     try:
         yield
     except FileNotFoundError as error:
         missing = any(code in str(error) for code in ("NoSuchBucket", "ContainerNotFound"))
-        words = f"there is no bucket or container {place.bucket.name}" if missing else "there is no such object"
-        raise FileNotFoundError(errno.ENOENT, words, str(place)) from None
+        message = f"there is no bucket or container {path.bucket.name}" if missing else "there is no such object"
+        raise FileNotFoundError(errno.ENOENT, message, str(path)) from None
     except (AlreadyExistsError, PreconditionError):
         raise
     except (BaseError, PermissionError, OSError) as error:
-        words = without_query(" ".join(str(error).split("\n\nDebug source")[0].split()))[:300]
-        refused = "PermissionDenied" in type(error).__name__ or "Unauthenticated" in type(error).__name__
-        number = errno.EACCES if refused or isinstance(error, PermissionError) else errno.EIO
-        raise OSError(number, words, str(place)) from None
+        message = without_query(" ".join(str(error).split("\n\nDebug source")[0].split()))[:300]
+        denied = "PermissionDenied" in type(error).__name__ or "Unauthenticated" in type(error).__name__
+        number = errno.EACCES if denied or isinstance(error, PermissionError) else errno.EIO
+        raise OSError(number, message, str(path)) from None
     except BaseException as error:
-        # obstore's Rust panics at what it did not think of, which no `except Exception` sees.
+        # A panic in obstore's Rust code is a BaseException, so `except Exception` does not catch it.
         if type(error).__name__ != "PanicException":
             raise
-        raise OSError(errno.EIO, "its library gave up: check the store's URL and credentials", str(place)) from None
+        raise OSError(errno.EIO, "its library gave up: check the store's URL and credentials", str(path)) from None

@@ -1,16 +1,20 @@
-"""Object stores: what a URL names, the client that speaks to it, and the same credentials for GDAL.
+"""Object stores: their URLs, an obstore client for each bucket, and the same credentials for GDAL.
 
 | URL | server | GDAL reads it as |
 |---|---|---|
-| `s3://bucket/prefix` | Amazon S3 and what speaks its protocol | `/vsis3/bucket/prefix` |
+| `s3://bucket/prefix` | Amazon S3 and servers with the same protocol | `/vsis3/bucket/prefix` |
 | `az://container/prefix` | Azure Blob Storage | `/vsiaz/container/prefix` |
 | `gs://bucket/prefix` | Google Cloud Storage | `/vsigs/bucket/prefix` |
 
-Credentials come from the usual environment, by the names of each provider's own tools: AWS_ACCESS_KEY_ID,
-AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL (other servers than Amazon's), or the role of the
-machine; AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN;
-GOOGLE_APPLICATION_CREDENTIALS. Two libraries read them, obstore (everything but pixels) and GDAL (pixels, by ranges);
-where their names differ, this module says the one's in terms of the other's. Nothing of it is ever written anywhere.
+Credentials come from the environment variables that each provider's own tools use:
+
+- AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_ENDPOINT_URL (for servers other than
+  Amazon's), or the role of the machine;
+- AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN;
+- GOOGLE_APPLICATION_CREDENTIALS.
+
+Two libraries read them: GDAL reads pixels, by ranges, and obstore does everything else. If their variable names differ,
+this module sets GDAL's variables from the others. Credentials are never written to a file or a log.
 """
 
 from __future__ import annotations
@@ -29,59 +33,68 @@ from lc_assets.core.urls import SCHEMES
 
 _GDAL = dict(zip(SCHEMES, ("/vsis3", "/vsiaz", "/vsigs"), strict=True))
 
-_PATIENCE = {
-    # A store that refuses for half a minute, or is away for as long, is waited for. (Each wait is drawn between the
-    # first and three times the last one.)
+_RETRY_CONFIG = {
+    # Enough for a store that refuses requests, or cannot be reached, for half a minute. (Each wait is a random time
+    # between `init_backoff` and `base` times the previous wait.)
     "max_retries": 60,
     "retry_timeout": timedelta(seconds=75),
     "backoff": {"init_backoff": timedelta(milliseconds=200), "max_backoff": timedelta(seconds=5), "base": 3},
 }
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
-"""What a bucket or container may be called, by the most generous provider's rules."""
+"""Valid names of buckets and containers, by the rules of the provider that allows most."""
 _PROVIDERS = ("AWS_", "AZURE_", "GOOGLE_")
-_given: dict[str, str] = {}
-"""Variables that this module has set for GDAL -> for which scheme."""
-_GDAL_PATIENCE = {"GDAL_HTTP_MAX_RETRY": "8", "GDAL_HTTP_RETRY_DELAY": "0.5", "GDAL_HTTP_CONNECTTIMEOUT": "10"}
+_gdal_variables: dict[str, str] = {}
+"""Environment variables that this module has set for GDAL -> URL scheme for which they were set."""
+_GDAL_RETRY = {"GDAL_HTTP_MAX_RETRY": "8", "GDAL_HTTP_RETRY_DELAY": "0.5", "GDAL_HTTP_CONNECTTIMEOUT": "10"}
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket (S3, Google) or a container (Azure): scheme and name."""
+    """A bucket (S3, Google) or a container (Azure).
+
+    Attributes:
+        scheme: `s3`, `az` or `gs`.
+        name: name of the bucket or container.
+    """
 
     scheme: str
     name: str
 
     @property
     def url(self) -> str:
-        """`scheme://name`."""
+        """URL of the bucket, `scheme://name`."""
         return f"{self.scheme}://{self.name}"
 
     @property
     def gdal(self) -> str:
-        """What GDAL calls it."""
+        """GDAL path of the bucket, for example `/vsis3/name`."""
         return f"{_GDAL[self.scheme]}/{self.name}"
 
     def client(self) -> Any:
-        """An obstore client, one per process; GDAL is set up on the way."""
-        ours = _given.keys()
-        named = tuple(sorted(v for v in os.environ.items() if v[0].startswith(_PROVIDERS) and v[0] not in ours))
-        return _connect(self.scheme, self.name, named)
+        """Return the obstore client of this process for the bucket, and set GDAL's variables for it.
+
+        Raises:
+            StoreError: the environment contains no usable credentials.
+        """
+        own = _gdal_variables.keys()
+        variables = tuple(sorted(v for v in os.environ.items() if v[0].startswith(_PROVIDERS) and v[0] not in own))
+        return _connect(self.scheme, self.name, variables)
 
 
 def parse_url(url: str) -> tuple[Bucket, str]:
-    """(bucket, key below it) of a store's URL.
+    """Return (bucket, key prefix) of the URL of an object store.
 
     Raises:
-        StoreError: it is no URL of an object store.
+        StoreError: it is not a valid URL of an object store.
     """
     try:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
     key = parts.path.strip("/")
-    odd = parts.query or parts.fragment or "@" in parts.netloc or ":" in parts.netloc
-    stray = bool(key) and any(part in ("", ".", "..") for part in key.split("/"))
-    if parts.scheme not in SCHEMES or not _NAME.fullmatch(parts.netloc) or odd or stray:
+    extra = parts.query or parts.fragment or "@" in parts.netloc or ":" in parts.netloc
+    bad_key = bool(key) and any(part in ("", ".", "..") for part in key.split("/"))
+    if parts.scheme not in SCHEMES or not _NAME.fullmatch(parts.netloc) or extra or bad_key:
         raise StoreError(
             f"the store {url} is no place to write to",
             remedy="name a folder, or s3://bucket/prefix, az://container/prefix or gs://bucket/prefix; credentials "
@@ -92,25 +105,29 @@ def parse_url(url: str) -> tuple[Bucket, str]:
 
 @cache
 def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -> Any:
-    """One client for each bucket and each set of variables that say how to get there."""
+    """Return one client for each bucket and each set of the providers' environment variables.
+
+    Raises:
+        StoreError: a variable is wrong, or obstore rejects the credentials.
+    """
     from obstore import store
 
     _check_environment(scheme, dict(environment))
 
-    for variable, value in _GDAL_PATIENCE.items():
+    for variable, value in _GDAL_RETRY.items():
         os.environ.setdefault(variable, value)
-    for variable in [variable for variable, kind in _given.items() if kind == scheme]:
+    for variable in [variable for variable, set_for in _gdal_variables.items() if set_for == scheme]:
         os.environ.pop(variable, None)
-        del _given[variable]
+        del _gdal_variables[variable]
     settings = gdal_settings(scheme, dict(environment))
     os.environ.update(settings)
-    _given.update(dict.fromkeys(settings, scheme))
-    # GDAL remembers what lies behind a name; in a worker that lives for weeks, names get other content.
-    cached = os.environ.get("CPL_VSIL_CURL_NON_CACHED")
-    ours = f"{_GDAL[scheme]}/{name}"
-    if not cached or ours not in cached.split(":"):
-        os.environ["CPL_VSIL_CURL_NON_CACHED"] = f"{cached}:{ours}" if cached else ours
-    options: dict[str, Any] = {"retry_config": _PATIENCE, "client_options": {"timeout": "120s"}}
+    _gdal_variables.update(dict.fromkeys(settings, scheme))
+    # GDAL caches file content by name. In a worker that runs for weeks, the content of a name changes.
+    uncached = os.environ.get("CPL_VSIL_CURL_NON_CACHED")
+    bucket = f"{_GDAL[scheme]}/{name}"
+    if not uncached or bucket not in uncached.split(":"):
+        os.environ["CPL_VSIL_CURL_NON_CACHED"] = f"{uncached}:{bucket}" if uncached else bucket
+    options: dict[str, Any] = {"retry_config": _RETRY_CONFIG, "client_options": {"timeout": "120s"}}
     try:
         if scheme == "s3":
             options["client_options"]["allow_http"] = _s3_endpoint(os.environ).startswith("http://")
@@ -120,7 +137,7 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
             options["client_options"]["allow_http"] = azure.get("endpoint", "").startswith("http://")
             return store.AzureStore(name, config=azure, **options)
         return store.GCSStore(name, **options)
-    except Exception as error:  # obstore's own classes; a bad key is told as any of several
+    except Exception as error:  # obstore raises one of several classes for a bad key
         raise StoreError(
             f"the store {scheme}://{name} cannot be used ({str(error).splitlines()[0][:200]})",
             remedy="check the credentials in the environment (docs/storage-and-cluster.md)",
@@ -128,20 +145,20 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
 
 
 def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
-    """Refuse what the libraries would stumble over, without showing it.
+    """Check variables whose wrong values the libraries report badly. The message does not show the value.
 
     Raises:
-        StoreError: a variable cannot be right.
+        StoreError: a variable has an impossible value.
     """
     wrong = next((name for name, value in environment.items() if not value.isprintable()), None)
     what = "holds a line break or another control character"
     if not wrong and scheme == "s3" and (endpoint := _s3_endpoint(environment)):
         try:
             parts = urlsplit(endpoint)
-            right = parts.scheme in ("http", "https") and parts.hostname
+            valid = parts.scheme in ("http", "https") and parts.hostname
         except ValueError:
-            right = None
-        if not right:
+            valid = None
+        if not valid:
             wrong, what = "AWS_ENDPOINT_URL", "is no http(s)://host"
     if not wrong and scheme == "az" and str(_azure(environment).get("sas_token", "")).startswith("?"):
         wrong, what = "the SAS token in AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN", "begins with '?'"
@@ -150,7 +167,7 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
 
 
 def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:
-    """GDAL's names for credentials that go by others in the environment."""
+    """Return the GDAL variables for credentials that the environment holds under other names."""
     settings: dict[str, str] = {}
     if scheme == "s3":
         endpoint = urlsplit(_s3_endpoint(environment))
@@ -158,7 +175,7 @@ def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]
             settings |= {
                 "AWS_S3_ENDPOINT": endpoint.netloc,
                 "AWS_HTTPS": "NO" if endpoint.scheme == "http" else "YES",
-                # Other servers than Amazon's seldom have a host name for each bucket.
+                # Servers other than Amazon's rarely have a host name for each bucket.
                 "AWS_VIRTUAL_HOSTING": "FALSE",
             }
         if region := environment.get("AWS_DEFAULT_REGION"):
@@ -168,9 +185,9 @@ def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]
             "AZURE_STORAGE_ACCOUNT": ("AZURE_STORAGE_ACCOUNT_NAME",),
             "AZURE_STORAGE_ACCESS_KEY": ("AZURE_STORAGE_KEY", "AZURE_STORAGE_ACCOUNT_KEY"),
         }
-        for ours, others in names.items():
-            if found := next((environment[other] for other in others if environment.get(other)), None):
-                settings[ours] = found
+        for gdal_name, others in names.items():
+            if value := next((environment[other] for other in others if environment.get(other)), None):
+                settings[gdal_name] = value
     return settings
 
 
@@ -180,7 +197,7 @@ def _s3_endpoint(environment: Mapping[str, str]) -> str:
 
 
 def _azure(environment: Mapping[str, str]) -> dict[str, Any]:
-    """obstore's configuration: it knows no connection strings."""
+    """Return obstore's configuration for Azure. obstore does not read connection strings, so they are parsed here."""
     config: dict[str, Any] = {}
     text = environment.get("AZURE_STORAGE_CONNECTION_STRING", "")
     parts = {k.strip().lower(): v for k, _, v in (part.partition("=") for part in text.split(";")) if v}
@@ -190,8 +207,8 @@ def _azure(environment: Mapping[str, str]) -> dict[str, Any]:
         "sas_token": ("sharedaccesssignature", ("AZURE_STORAGE_SAS_TOKEN",)),
         "endpoint": ("blobendpoint", ()),
     }
-    for ours, (part, variables) in names.items():
+    for option, (part, variables) in names.items():
         values = [parts.get(part), *(environment.get(variable) for variable in variables if not text)]
         if value := next((value for value in values if value), None):
-            config[ours] = value
+            config[option] = value
     return config

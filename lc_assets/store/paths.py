@@ -1,9 +1,9 @@
-"""Places: names in the store, on a disk or in an object store, by one interface.
+"""Paths in the store, on a disk or in an object store, with one interface.
 
-A place on a disk is a `pathlib.Path`. One in an object store is an `ObjectPath`, which has the part of Path's interface
-that the project uses, and raises what Path would raise. An object is seen whole or not at all, which is what renaming a
-finished file gives on a disk. Rasters are not read through here: GDAL reads them where they lie (`gdal_path`), by
-ranges.
+A path on a disk is a `pathlib.Path`. A path in an object store is an `ObjectPath`, which has the methods of `Path` that
+the project uses and raises the same exceptions. Readers see an object completely or not at all, which is also what the
+renaming of a finished file guarantees on a disk. Rasters are not read with these functions: GDAL reads ranges of them
+directly from the store (`gdal_path`).
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ StorePath: TypeAlias = Path | ObjectPath
 
 
 def parse_path(text: str | Path) -> StorePath:
-    """The place that a setting names: a URL of an object store, or a path.
+    """Return the path for the URL of an object store or for a local path.
 
     Raises:
-        StoreError: it looks like a URL, but is none of an object store.
-        OSError, RuntimeError, ValueError: it is no path.
+        StoreError: it looks like a URL, but not like one of an object store.
+        OSError, RuntimeError, ValueError: it is not a valid local path.
     """
     if isinstance(text, str) and is_url(text):
         return ObjectPath(*parse_url(text))
     return Path(text).expanduser().resolve()
 
 
-def gdal_path(place: StorePath) -> str:
-    """What GDAL opens."""
-    if isinstance(place, ObjectPath):
-        place.bucket.client()  # sets GDAL up
-        return f"{place.bucket.gdal}/{place.key}"
-    return str(place)
+def gdal_path(path: StorePath) -> str:
+    """Return the name under which GDAL opens the file, for example `/vsis3/bucket/key`."""
+    if isinstance(path, ObjectPath):
+        path.bucket.client()  # sets GDAL's variables
+        return f"{path.bucket.gdal}/{path.key}"
+    return str(path)
 
 
 def move_into_place(source: Path, target: StorePath) -> None:
-    """Put a finished local file at its place, whole; on a disk it is moved there.
+    """Move a finished local file to `target` on a disk, or upload it to `target` in an object store, atomically.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the target cannot be written.
     """
     if isinstance(target, Path):
         source.replace(target)
@@ -54,18 +54,18 @@ def move_into_place(source: Path, target: StorePath) -> None:
     import obstore
 
     with as_os_error(target):
-        whole = source.stat().st_size <= ONE_PIECE
-        obstore.put(target.bucket.client(), target.key, source, use_multipart=not whole)
+        multipart = source.stat().st_size > ONE_PIECE
+        obstore.put(target.bucket.client(), target.key, source, use_multipart=multipart)
 
 
 def list_files(folder: StorePath) -> dict[str, Status]:
-    """Name -> status of the files directly in a folder, by one request; none where there is no folder."""
+    """Return name -> status of the files directly in a folder, with one request. It is empty for a missing folder."""
     import obstore
 
     if isinstance(folder, ObjectPath):
         with as_os_error(folder):
-            found = obstore.list_with_delimiter(folder.bucket.client(), folder.key or None)
-        return {str(entry["path"]).rsplit("/", 1)[-1]: status_of(entry) for entry in found["objects"]}
+            listing = obstore.list_with_delimiter(folder.bucket.client(), folder.key or None)
+        return {str(entry["path"]).rsplit("/", 1)[-1]: status_of(entry) for entry in listing["objects"]}
     try:
         return {path.name: _local_status(path) for path in folder.iterdir() if path.is_file()}
     except (FileNotFoundError, NotADirectoryError):
@@ -73,7 +73,7 @@ def list_files(folder: StorePath) -> dict[str, Status]:
 
 
 def walk_files(folder: StorePath) -> Iterator[tuple[StorePath, int]]:
-    """(file, bytes) of everything below a folder, hidden files too; nothing where there is no folder."""
+    """Yield (path, size in bytes) of all files below a folder, hidden ones too. A missing folder yields nothing."""
     import obstore
 
     if isinstance(folder, ObjectPath):
@@ -89,66 +89,72 @@ def walk_files(folder: StorePath) -> Iterator[tuple[StorePath, int]]:
                 yield path, path.lstat().st_size
 
 
-def remove_tree(place: StorePath) -> None:
-    """Remove a file, or a folder with all that is in it; what is not there is removed already.
+def remove_tree(path: StorePath) -> None:
+    """Delete a file, or a folder with its content. A missing path is not an error.
 
     Raises:
-        OSError: it cannot be removed.
+        OSError: it cannot be deleted.
     """
     import obstore
 
-    if isinstance(place, ObjectPath):
-        keys = [file.key for file, _ in walk_files(place) if isinstance(file, ObjectPath)]
-        with suppress(FileNotFoundError), as_os_error(place):
+    if isinstance(path, ObjectPath):
+        keys = [file.key for file, _ in walk_files(path) if isinstance(file, ObjectPath)]
+        with suppress(FileNotFoundError), as_os_error(path):
             for start in range(0, len(keys), 1000):
-                obstore.delete(place.bucket.client(), keys[start : start + 1000])
-        place.unlink(missing_ok=True)
-    elif place.is_dir() and not place.is_symlink():
+                obstore.delete(path.bucket.client(), keys[start : start + 1000])
+        path.unlink(missing_ok=True)
+    elif path.is_dir() and not path.is_symlink():
         with suppress(FileNotFoundError):
-            shutil.rmtree(place)
+            shutil.rmtree(path)
     else:
-        place.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
-def etag(place: StorePath) -> str | None:
-    """Another one whenever the content is; None where there is nothing."""
+def etag(path: StorePath) -> str | None:
+    """Return a version text that differs whenever the content differs; None if the file does not exist."""
     try:
-        return place.stat().version if isinstance(place, ObjectPath) else _local_status(place).version
+        return path.stat().version if isinstance(path, ObjectPath) else _local_status(path).version
     except FileNotFoundError:
         return None
 
 
-def compare_and_swap(place: StorePath, content: bytes, expected: str | None) -> bool:
-    """Write a file only if its version is still the expected one (None: if it is not there); whether it was.
+def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> bool:
+    """Write a file only if its `etag` is still `expected`, and return True if it was written.
 
-    On a disk this is done under a lock beside the file, in an object store by the server (If-Match, If-None-Match).
+    On a disk a lock file next to the file protects the comparison. In an object store the server compares (If-Match,
+    If-None-Match).
+
+    Args:
+        path: the file.
+        content: its new content.
+        expected: result of `etag` for the content to replace; None if the file must not exist.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     import obstore
     from obstore.exceptions import AlreadyExistsError, PreconditionError
 
-    if isinstance(place, ObjectPath):
+    if isinstance(path, ObjectPath):
         mode: Any = "create" if expected is None else {"e_tag": expected}
         try:
-            with as_os_error(place):
-                obstore.put(place.bucket.client(), place.key, content, mode=mode, use_multipart=False)
+            with as_os_error(path):
+                obstore.put(path.bucket.client(), path.key, content, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
             return False
         return True
     from filelock import FileLock
 
-    place.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(place.with_name(f".{place.name}.lock")):
-        if etag(place) != expected:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if etag(path) != expected:
             return False
-        beside = place.with_name(f".{place.name}.new")
-        beside.write_bytes(content)
-        beside.replace(place)
+        new = path.with_name(f".{path.name}.new")
+        new.write_bytes(content)
+        new.replace(path)
     return True
 
 
 def _local_status(path: Path) -> Status:
-    found = path.stat()
-    return Status(found.st_size, found.st_mtime_ns, f"{found.st_ino}-{found.st_mtime_ns}-{found.st_size}", False)
+    status = path.stat()
+    return Status(status.st_size, status.st_mtime_ns, f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}", False)

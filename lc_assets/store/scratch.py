@@ -1,4 +1,4 @@
-"""Local folders to work in: this user's own, and the one in which files for an object store are made."""
+"""Local work folders: a temporary folder of the current user, and the scratch folder for an object store's files."""
 
 from __future__ import annotations
 
@@ -13,29 +13,36 @@ from lc_assets.store.paths import StorePath
 
 
 def user_temp_dir(name: str) -> Path:
-    """This user's own folder of a name below the temporary one; made if need be.
+    """Return the folder `<name>-<user id>` below the system's temporary folder. It is created if necessary.
 
     Raises:
-        PermissionError: it is somebody else's: anybody may have made it before us, where everybody may write.
+        PermissionError: it belongs to another user, who may have created it first because the temporary folder is
+            writable for all users.
     """
     folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
         raise PermissionError(errno.EACCES, "it is not this user's own", str(folder))
     return folder
 
 
-def scratch_dir(place: StorePath) -> Path:
-    """The local folder for files that are on their way to `place`: itself on a disk; else its like in a scratch folder
-    (LC_ASSETS_SCRATCH, default: the system's folder for temporary files), which has room for a scene."""
-    if isinstance(place, Path):
-        return place
+def scratch_dir(path: StorePath) -> Path:
+    """Return the local folder for files that will be moved to `path`.
+
+    On a disk this is `path` itself. For an object store it is the matching folder below LC_ASSETS_SCRATCH (default: a
+    folder of this user below the system's temporary folder), which needs space for one scene.
+
+    Raises:
+        StoreError: LC_ASSETS_SCRATCH is not a usable folder.
+    """
+    if isinstance(path, Path):
+        return path
     chosen = os.environ.get("LC_ASSETS_SCRATCH")
     try:
         base = Path(chosen).expanduser() if chosen else user_temp_dir("lc_assets")
-    except (RuntimeError, OSError) as error:  # no such user's home; somebody else's folder
+    except (RuntimeError, OSError) as error:  # unknown user in `~user`; folder of another user
         raise StoreError(
             f"LC_ASSETS_SCRATCH is no folder to work in ({error})", remedy="set it to a folder that you may write"
         ) from None
-    return (base / place.bucket.scheme / place.bucket.name / place.key).absolute()
+    return (base / path.bucket.scheme / path.bucket.name / path.key).absolute()

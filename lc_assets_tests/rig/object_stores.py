@@ -32,7 +32,7 @@ def reached(environment: Mapping[str, str], scratch: Path) -> Iterator[None]:
             yield
         finally:
             object_store._connect.cache_clear()
-            object_store._given.clear()
+            object_store._gdal_variables.clear()
 
 
 @contextlib.contextmanager

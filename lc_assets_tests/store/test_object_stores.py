@@ -292,7 +292,7 @@ def test_who_was_stopped_for_longer_than_its_lease_puts_nothing_more(remote: tup
     def slow_put() -> None:
         with (
             lease(place, wait=5, seconds=1) as held,
-            atomic_output(folder, item="x", asset="raw_bands", last="z", check=held.check) as stage,
+            atomic_output(folder, item="x", asset="raw_bands", last="z", check=held.ensure_held) as stage,
         ):
             for name in ("a", "z"):
                 (stage / name).write_bytes(b"of the first")

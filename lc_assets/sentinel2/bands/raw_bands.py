@@ -21,8 +21,7 @@ from lc_assets.core.errors import StoreError
 from lc_assets.core.progress import ByteProgress, notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
-from lc_assets.remote.delay import RetryNotice, format_delays
-from lc_assets.remote.download import LARGEST, Download
+from lc_assets.remote.download import LARGEST, Download, RetryNotice, format_delays
 from lc_assets.remote.partial_file import CachedFile
 from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.band_table import BAND_NAMES
@@ -264,7 +263,9 @@ def alone(
         incoming.parent.mkdir(parents=True, exist_ok=True)
         with ExitStack() as taken:
             taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=wait))
-            check = taken.enter_context(lease(shared, wait=wait, seconds=lease_seconds)).check if shared else _nothing
+            check = _nothing
+            if shared:
+                check = taken.enter_context(lease(shared, wait=wait, seconds=lease_seconds)).ensure_held
             held = taken.pop_all()
     except (Timeout, TimeoutError):
         raise StoreError(
