@@ -63,7 +63,7 @@ def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
-def report_raw_bands(raw: RawBands, fetched: dict[str, FetchResult], seconds: float) -> dict[str, Any]:
+def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult], seconds: float) -> dict[str, Any]:
     """A true-colour quicklook; bands with sizes, rates, emptiness, how they came; the scene's facts.
 
     Args:
@@ -113,7 +113,7 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, FetchResult], seconds: fl
     }
 
 
-def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
+def stack_metadata(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
     """The stack as the eye and as infrared film would see it; grid, bands, kernel, radiometry."""
     left, bottom, right, top = stack.grid.bounds
     infrared = _seen(recipe, FALSE_COLOUR)
@@ -147,7 +147,7 @@ def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
     }
 
 
-def report_class_raster(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
+def class_raster_metadata(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
     """The map with its legend, shares and hectares per class, confidence, the model, rates."""
     statistics, contract = computed.statistics, computed.engine.contract
     codes, pixel_size = read_codes_for_display(gdal_path(classes.path), PICTURE_SIDE)
@@ -210,7 +210,7 @@ def _evaluation(computed: Classification) -> str:
     return f"{evaluator.name}: {evaluator.why}" if evaluator.why else evaluator.name
 
 
-def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
+def overview_metadata(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     """The picture, how much coarser, where."""
     codes, pixel_size = read_codes_for_display(gdal_path(overview.path), PICTURE_SIDE)
     return {
@@ -225,7 +225,7 @@ def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     }
 
 
-def report_page(scene: SceneLayout, page: Report) -> dict[str, Any]:
+def page_metadata(scene: SceneLayout, page: Report) -> dict[str, Any]:
     """Where the page is, how to open it, what it holds."""
     return {
         "path": dg.MetadataValue.path(str(scene.report)),
@@ -270,7 +270,7 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
         ) from None
 
 
-def report_catalog(scene: SceneLayout, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
+def catalog_metadata(scene: SceneLayout, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
     """Where the documents are, what they reference and whether it is there, what they were held against."""
     written = list_files(scene.folder)
     rows = [

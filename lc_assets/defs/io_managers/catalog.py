@@ -9,7 +9,7 @@ import pystac
 
 from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_catalog
+from lc_assets.defs.metadata import catalog_metadata
 from lc_assets.products.stac.catalog import CATALOG, catalog_files, read_catalog
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.store.atomic import atomic_output
@@ -33,7 +33,7 @@ class CatalogIOManager(SceneIOManager):
         with atomic_output(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
             for name, content in files.items():
                 (stage / name).write_bytes(content)
-        return report_catalog(scene, value, files)
+        return catalog_metadata(scene, value, files)
 
     def read(self, scene: SceneLayout) -> pystac.Catalog:
         """The written catalog."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from lc_assets.core.progress import RowProgress, notify
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_class_raster
+from lc_assets.defs.metadata import class_raster_metadata
 from lc_assets.inference.class_map import ClassMap, write_class_map
 from lc_assets.inference.slots import inference_slot
 from lc_assets.inference.windows.classify import Classification
@@ -26,7 +26,7 @@ class ClassRasterIOManager(SceneIOManager):
             with atomic_output(scene.folder, item=scene.item, asset="class_raster") as stage:
                 progress = RowProgress(value.stack.grid.width)
                 write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
-        return report_class_raster(self.read(scene), value, time.perf_counter() - started)
+        return class_raster_metadata(self.read(scene), value, time.perf_counter() - started)
 
     def read(self, scene: SceneLayout) -> ClassMap:
         """The finished map."""

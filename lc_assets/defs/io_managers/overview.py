@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_overview
+from lc_assets.defs.metadata import overview_metadata
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
@@ -30,7 +30,7 @@ class OverviewIOManager(SceneIOManager):
             codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
             picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
             (stage / scene.thumbnail.name).write_bytes(picture)
-        return report_overview(self.read(scene), value)
+        return overview_metadata(self.read(scene), value)
 
     def read(self, scene: SceneLayout) -> Overview:
         """The written overview."""

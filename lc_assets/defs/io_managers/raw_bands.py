@@ -12,7 +12,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_raw_bands
+from lc_assets.defs.metadata import raw_bands_metadata
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, alone, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
@@ -53,7 +53,7 @@ class RawBandsIOManager(SceneIOManager):
                         (stage / f"{name}.tif").unlink()  # it is there, and need not be put again
         seconds = time.perf_counter() - started
         raw = self.read(scene)
-        return report_raw_bands(raw, fetched, seconds)
+        return raw_bands_metadata(raw, fetched, seconds)
 
     def read(self, scene: SceneLayout) -> RawBands:
         """The complete folder."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_page
+from lc_assets.defs.metadata import page_metadata
 from lc_assets.products.pages.scene_report import Page, ReportPlan
 from lc_assets.store.atomic import put
 from lc_assets.store.layout import SceneLayout
@@ -19,7 +19,7 @@ class ReportIOManager(SceneIOManager):
         """Build, put whole."""
         page = value.page()
         put(scene.report, page.html, item=scene.item, asset="report")
-        return report_page(scene, page)
+        return page_metadata(scene, page)
 
     def read(self, scene: SceneLayout) -> Page:
         """The written page."""

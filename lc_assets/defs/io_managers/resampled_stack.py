@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_stack
+from lc_assets.defs.metadata import stack_metadata
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT, STACK_COG, STACK_VRT, Stack, StackRecipe, vrt_documents
 from lc_assets.sentinel2.bands.stack_cog import write_band_cog, write_stack_cog
@@ -31,7 +31,7 @@ class _StackIOManager(SceneIOManager):
     def _written(self, scene: SceneLayout, value: StackRecipe, *, other_form: tuple[str, ...]) -> dict[str, Any]:
         for name in set(other_form) & list_files(scene.resampled_stack).keys():
             (scene.resampled_stack / name).unlink(missing_ok=True)
-        return report_stack(self.read(scene), value)
+        return stack_metadata(self.read(scene), value)
 
 
 class VirtualStackIOManager(_StackIOManager):
