@@ -16,13 +16,17 @@ from typing import Any
 import kombu.exceptions
 import redis.exceptions
 from dagster import DagsterRun, DagsterRunStatus, Field, Float, StringSource
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
-from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 from typing_extensions import Self
 
 from lc_assets.cluster.app import CONFIG, QUEUE, broker, checked
+from lc_assets.cluster.dagster_private import (
+    CheckRunHealthResult,
+    ConfigurableClassData,
+    LaunchRunContext,
+    WorkerStatus,
+)
 from lc_assets.cluster.retries import allow_nothing_left
 from lc_assets.cluster.run_lock import held
 from lc_assets.cluster.tasks import TASK, WORKER_TAG

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dagster import DagsterEventType, DagsterInstance
-from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
-from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, RETRY_STRATEGY_TAG, WILL_RETRY_TAG
 
+from lc_assets.cluster.dagster_private import (
+    RETRY_ON_ASSET_OR_OP_FAILURE_TAG,
+    RETRY_STRATEGY_TAG,
+    WILL_RETRY_TAG,
+    ReexecutionStrategy,
+)
 from lc_assets.defs.failures import TRANSIENT
 
 

@@ -15,10 +15,8 @@ from typing import Any
 
 from celery import Celery
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
-from dagster._cli.api import _execute_run_command_body
-from dagster._core.storage.tags import MAX_RETRIES_TAG
-from dagster._utils.interrupts import capture_interrupts
 
+from lc_assets.cluster.dagster_private import MAX_RETRIES_TAG, capture_interrupts, execute_run_command_body
 from lc_assets.cluster.published_identity import own_pins, published
 from lc_assets.cluster.retries import is_transient, mark_for_retry
 from lc_assets.cluster.run_lock import claimed
@@ -76,7 +74,7 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 handed_back = False
                 instance.add_run_tags(run_id, {WORKER_TAG: worker, TAKEN_TAG: taken})
                 with _interruptible():
-                    _execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
+                    execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
                 if _has_failed(instance, run_id) and (claim.interrupted or is_transient(instance, run_id)):
                     mark_for_retry(instance, run_id)  # the database was away meanwhile, or what an asset asked
         if handed_back:

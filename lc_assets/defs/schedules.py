@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.assets.collection import collection
 from lc_assets.defs.collection_changes import ensure_pool, is_any_new
 from lc_assets.defs.resources import StoreResource
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
 from lc_assets.products.collection.update import read_positions
 
 UPDATE_COLLECTION = "update_collection"

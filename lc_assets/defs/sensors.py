@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.assets import catalog as catalog_asset
 from lc_assets.defs.jobs import classify_scenes
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource, WatchResource
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
 from lc_assets.operations.discovery import plan_runs, search_window, without
 from lc_assets.operations.keys import PARTITION_TAG, SCENES
 from lc_assets.operations.records import latest_storage_ids

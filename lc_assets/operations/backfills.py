@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.backfill import PartitionBackfill
-from dagster._core.utils import make_new_backfill_id
 
+from lc_assets.operations.dagster_private import PartitionBackfill, make_new_backfill_id
 from lc_assets.operations.identity import MODEL_TAG
 from lc_assets.operations.keys import SCENE_ASSETS
 

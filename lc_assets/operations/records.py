@@ -15,8 +15,8 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+from lc_assets.operations.dagster_private import SqlEventLogStorage, SqlEventLogStorageTable
 
 CODE_VERSION_TAG = "dagster/code_version"
 """Tag in which Dagster keeps an asset's code version with each of its materialisations."""

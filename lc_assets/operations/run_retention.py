@@ -13,11 +13,15 @@ from datetime import datetime
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
+from lc_assets.operations.dagster_private import (
+    FINISHED_STATUSES,
+    NOT_FINISHED_STATUSES,
+    BulkActionsFilter,
+    BulkActionStatus,
+    SqlEventLogStorage,
+    SqlEventLogStorageTable,
+)
 from lc_assets.operations.keys import PARTITION_TAG
 from lc_assets.operations.records import latest_storage_ids
 from lc_assets.operations.status import waiting_items

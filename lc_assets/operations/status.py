@@ -13,9 +13,8 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
 import dagster as dg
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENES
 from lc_assets.operations.records import code_versions, latest_storage_ids
 
