@@ -28,7 +28,7 @@ from lc_assets.cluster.dagster_private import (
     WorkerStatus,
 )
 from lc_assets.cluster.retries import allow_nothing_left
-from lc_assets.cluster.run_lock import held
+from lc_assets.cluster.run_lock import locked_runs
 from lc_assets.cluster.tasks import TASK, WORKER_TAG
 
 LOST_AFTER_SECONDS = 30.0
@@ -108,7 +108,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        if not held(self._instance, [run_id]):
+        if not locked_runs(self._instance, [run_id]):
             self._instance.report_run_canceled(run)
         return True
 
@@ -119,7 +119,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         """Whether a living process has the claim on a run that has begun; lost when none had it for a while."""
-        if held(self._instance, [run.run_id]):
+        if locked_runs(self._instance, [run.run_id]):
             self._missed.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         # In the moment between its last event and its end a run has no claim any more, nor has any after a restart of

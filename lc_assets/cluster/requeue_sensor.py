@@ -16,7 +16,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from lc_assets.cluster.launcher import AWAY, ClusterRunLauncher
 from lc_assets.cluster.published_identity import publish
-from lc_assets.cluster.run_lock import held
+from lc_assets.cluster.run_lock import locked_runs
 
 WATCH_SECONDS = 10
 UNQUEUED_SECONDS = 300
@@ -62,7 +62,7 @@ def _missing(
     """Runs that neither wait in the broker nor have a worker."""
     waiting = launcher.waiting()
     # Asked in this order, a run that is taken meanwhile is found in one place at least.
-    taken = held(instance, starting)
+    taken = locked_runs(instance, starting)
     return {run_id: run for run_id, run in starting.items() if run_id not in waiting and run_id not in taken}
 
 

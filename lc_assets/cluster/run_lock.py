@@ -53,10 +53,10 @@ class RunLock:
         self._url, self._run_id, self._given_up = url, run_id, given_up
         self._connection: Any = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="run lock", daemon=True)
         self.interrupted = False
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """False if another process has it.
 
         Raises:
@@ -66,7 +66,7 @@ class RunLock:
         self._connection.autocommit = True
         return bool(self._ask("SELECT pg_try_advisory_lock(%s)", _signed(self._run_id)))
 
-    def keep(self) -> None:
+    def keep_alive(self) -> None:
         """Look after it from a thread, until `release`."""
         self._thread.start()
 
@@ -84,7 +84,7 @@ class RunLock:
         while not self._ended.wait(pause):
             try:
                 if self._connection.closed:
-                    if not self.take():
+                    if not self.acquire():
                         self._given_up("another worker has taken it over")
                         return
                     pause = _BEAT_SECONDS
@@ -106,7 +106,7 @@ class RunLock:
 
 
 @contextmanager
-def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[RunLock | None]:
+def hold_run_lock(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[RunLock | None]:
     """Hold the claim on a run while the body executes it; None if another process has it.
 
     Args:
@@ -119,18 +119,18 @@ def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], No
         psycopg2.Error: the database cannot be reached.
     """
     url = sqlalchemy.make_url(_storage(instance).postgres_url).set(drivername="postgresql")
-    claim = RunLock(url.render_as_string(hide_password=False), run_id, given_up)
+    lock = RunLock(url.render_as_string(hide_password=False), run_id, given_up)
     try:
-        if claim.take():
-            claim.keep()
-            yield claim
+        if lock.acquire():
+            lock.keep_alive()
+            yield lock
         else:
             yield None
     finally:
-        claim.release()
+        lock.release()
 
 
-def held(instance: DagsterInstance, run_ids: Collection[str]) -> set[str]:
+def locked_runs(instance: DagsterInstance, run_ids: Collection[str]) -> set[str]:
     """Those of some runs that a living process has a claim on."""
     with _storage(instance).connect() as connection:
         keys = {row[0] for row in connection.execute(_HELD)}

@@ -19,7 +19,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from lc_assets.cluster.dagster_private import MAX_RETRIES_TAG, capture_interrupts, execute_run_command_body
 from lc_assets.cluster.published_identity import own_pins, published
 from lc_assets.cluster.retries import is_transient, mark_for_retry
-from lc_assets.cluster.run_lock import claimed
+from lc_assets.cluster.run_lock import hold_run_lock
 from lc_assets.core.errors import LandCoverError
 from lc_assets.operations.identity import MODEL_TAG, ensure_same_code_and_model
 
@@ -58,10 +58,10 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
             _log.warning("run %s is given up: %s", run_id, why)
             os.kill(os.getpid(), signal.SIGINT)
 
-        with claimed(instance, run_id, give_up) as claim:
+        with hold_run_lock(instance, run_id, give_up) as lock:
             run = instance.get_run_by_id(run_id)
-            if claim is None or run is None or run.status != DagsterRunStatus.STARTING:
-                state = "claimed by another worker" if claim is None else run.status.value if run else "unknown"
+            if lock is None or run is None or run.status != DagsterRunStatus.STARTING:
+                state = "claimed by another worker" if lock is None else run.status.value if run else "unknown"
                 _log.warning("run %s was delivered to %s, but is %s: left alone", run_id, worker, state)
                 return
             try:
@@ -75,7 +75,7 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 instance.add_run_tags(run_id, {WORKER_TAG: worker, TAKEN_TAG: taken})
                 with _interruptible():
                     execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
-                if _has_failed(instance, run_id) and (claim.interrupted or is_transient(instance, run_id)):
+                if _has_failed(instance, run_id) and (lock.interrupted or is_transient(instance, run_id)):
                     mark_for_retry(instance, run_id)  # the database was away meanwhile, or what an asset asked
         if handed_back:
             _leave(app, run_id, worker)

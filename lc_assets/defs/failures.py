@@ -19,7 +19,7 @@ TRANSIENT = "transient"
 
 
 @contextmanager
-def told(*, again: bool = False) -> Iterator[None]:
+def raise_as_dagster_failure(*, again: bool = False) -> Iterator[None]:
     """Raise a `LandCoverError` of the body as a `Failure` that carries its message.
 
     Args:

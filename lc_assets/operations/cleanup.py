@@ -80,7 +80,7 @@ def plan_store(store: Store, finished: Set[str], busy: Set[str], keep: Retention
         StoreError: the store cannot be read.
     """
     plan = CleanupPlan()
-    with _told(store):
+    with _raise_as_store_error(store):
         started = set(_fetched(store))
         for item in sorted((finished if keep else set()) | started):
             if item in busy:
@@ -116,7 +116,7 @@ def remove(
     Raises:
         StoreError: something cannot be removed; what was removed before is in order.
     """
-    with _told(folder), ExitStack() as held:
+    with _raise_as_store_error(folder), ExitStack() as held:
         try:
             if folder.incoming.parent.is_dir() or folder.lease:  # else nobody fetches here
                 # A killed fetch leaves its lease. Waiting shows that nobody renews it: a sixth longer than
@@ -152,7 +152,7 @@ def remove_stage(stage: Path) -> Usage:
         StoreError: it cannot be removed.
     """
     amount = Usage()
-    with _told(stage):
+    with _raise_as_store_error(stage):
         if is_abandoned(stage):
             sizes = [size for _, size in walk_files(stage)]
             remove_tree(stage)
@@ -214,7 +214,7 @@ def _is_old(place: Path) -> bool:
 
 
 @contextmanager
-def _told(what: Store | SceneLayout | Path) -> Iterator[None]:
+def _raise_as_store_error(what: Store | SceneLayout | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -122,14 +122,14 @@ def _referenced_by(instance: dg.DagsterInstance) -> set[str]:
     for asset in instance.all_asset_keys():
         records = sorted(latest_storage_ids(instance, asset).values())
         for start in range(0, len(records), _PAGE):
-            runs |= _makers(instance, records[start : start + _PAGE])
+            runs |= _producing_runs(instance, records[start : start + _PAGE])
     for record in instance.get_asset_records():
         last = record.asset_entry.last_materialization_record
         runs |= {last.run_id} if last else set()
     return runs
 
 
-def _makers(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
+def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
     """Runs of event records, by a query of ours: Dagster's own would read the records, which hold pictures."""
     storage = instance.event_log_storage
     assert isinstance(storage, SqlEventLogStorage)  # all of Dagster's own are

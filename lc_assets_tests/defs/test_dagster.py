@@ -16,7 +16,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import RunResult
 from lc_assets.products.stac.validate import validate_offline
@@ -187,7 +187,7 @@ def test_the_stack_is_written_as_cog_by_one_setting(demo_item: Path, tmp_path: P
 
 def test_only_passing_faults_are_tried_again() -> None:
     for transient in (True, False):
-        with pytest.raises(dg.Failure) as caught, told():
+        with pytest.raises(dg.Failure) as caught, raise_as_dagster_failure():
             raise LandCoverError("x", remedy="y", transient=transient)
         assert caught.value.allow_retries is transient
 

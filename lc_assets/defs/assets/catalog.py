@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
@@ -50,7 +50,7 @@ def catalog(
     its presence says that the scene is done.
     """
     folder = store.store().scene(context.partition_key)
-    with told():
+    with raise_as_dagster_failure():
         item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item))
     yield dg.Output(item)
     faults, links = [], 0

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.core.progress import notify
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
@@ -87,7 +87,7 @@ def class_raster(
     Trust it where the confidence is high; what is narrower than a window (roads, single houses) widens or vanishes.
     `reference_agreement` holds it against a reference map. `stride`, `mask_clouds` and `mask_dilation` are its config.
     """
-    with told():
+    with raise_as_dagster_failure():
         classification = Classification(
             resampled_stack,
             model.engine(),

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from lc_assets.defs.collection_changes import POOL, news_since
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import table
 from lc_assets.defs.resources import StoreResource
 from lc_assets.operations.keys import CATALOG
@@ -51,7 +51,7 @@ def collection(
 
     A scene's run never waits for it; two updates at once lose nothing. Needs `pip install .[cluster]`.
     """
-    with told():
+    with raise_as_dagster_failure():
         report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)
         faults = check_collection(store.store())
     return dg.MaterializeResult(

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import picture, table
 from lc_assets.defs.resources import ChipsResource, ModelResource
 from lc_assets.training.data.splits import CREDIBLE_VOTES
@@ -34,7 +34,7 @@ def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.Materiali
     """The configured model, judged on held-out chips: EuroSAT's official validation list (L1C), weakly labelled L2A
     chips by vote count, and, where the model has a twin that never saw the east, the eastern quarter. Needs the folder
     of chips that LC_ASSETS_CHIPS names."""
-    with told():
+    with raise_as_dagster_failure():
         judged = evaluate(Path(model.item), Path(chips.folder))
     contract = judged.contract
     metadata: dict[str, Any] = {"model": f"{contract.name} {contract.version}", "model_sha256": contract.sha256}

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource
 
@@ -40,7 +40,7 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
     Look at the picture for haze and cloud that `cloud_share` does not tell, and at `nodata %`: a scene on the edge of
     the swath is mostly empty. Addresses are kept unsigned; they are signed at the moment of reading.
     """
-    with told(again=True):
+    with raise_as_dagster_failure(again=True):
         scene = items.registry().scene(context.partition_key)
     yield dg.Output(scene)
     yield _below(scene.id, "cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)

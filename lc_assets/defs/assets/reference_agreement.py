@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from lc_assets.defs.assets.class_raster import class_raster
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import inline, picture, table
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ReferenceResource, StoreResource
@@ -71,7 +71,7 @@ def reference_agreement(
     found: list[Agreement] = []
     metadata: dict[str, Any] = {}
     references = list(dict.fromkeys(config.references or reference.names))
-    with told(again=True):
+    with raise_as_dagster_failure(again=True):
         check_names(references)
         scene = reference.scene(item)
         for named in references:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
@@ -44,7 +44,7 @@ def report(
     Self-contained: it opens from a file share, without a network. `lc-assets view ID` opens it. The class under the
     pointer is the raster's own value (of scenes larger than 1,536 px, the overview's).
     """
-    with told():
+    with raise_as_dagster_failure():
         contract, _ = model_behind(class_raster, Path(model.item), asset="report")
         facts = ReportFacts(
             seconds=_seconds(context),

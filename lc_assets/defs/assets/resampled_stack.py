@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import KERNELS, StackRecipe
@@ -34,7 +34,7 @@ def resampled_stack(raw_bands: RawBands, config: StackConfig) -> StackRecipe:
     By default a virtual raster of a few kB, whose pixels are made when they are read; with LC_ASSETS_STACK=cog a tiled
     COG of the same pixels. In the false-colour picture growing plants are red, water is black.
     """
-    with told():
+    with raise_as_dagster_failure():
         scene = raw_bands.scene
         return StackRecipe(
             scene.id, raw_bands.checked(), scene.product_level, scene.baseline, scene.offset, config.kernel

@@ -7,7 +7,7 @@ from typing import Any
 from dagster import ConfigurableIOManager, InputContext, OutputContext, ResourceDependency
 
 from lc_assets.core.progress import logging_to
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.resources import StoreResource
 from lc_assets.store.layout import SceneLayout
 
@@ -25,13 +25,13 @@ class SceneIOManager(ConfigurableIOManager):
     def handle_output(self, context: OutputContext, obj: Any) -> None:
         """Stream the value into the store and report what was written."""
         started = time.perf_counter()
-        with told(again=self.fetches), logging_to(context.log.info):
+        with raise_as_dagster_failure(again=self.fetches), logging_to(context.log.info):
             report = self.write(self.store.store().scene(context.partition_key), obj)
         context.add_output_metadata({**report, "seconds": round(time.perf_counter() - started, 3)})
 
     def load_input(self, context: InputContext) -> Any:
         """Open what an earlier asset has written; pixels are not read."""
-        with told():
+        with raise_as_dagster_failure():
             return self.read(self.store.store().scene(context.partition_key))
 
     @abstractmethod

@@ -50,7 +50,7 @@ class OpenTile:
         Raises:
             BadBand: it cannot be read.
         """
-        with _told(self.shown, self.file):
+        with _raise_as_bad_band(self.shown, self.file):
             return self.dataset.read(1, window=window).astype(np.uint16)
 
 
@@ -70,7 +70,7 @@ def _opened(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
     file = RemoteFile(tile.place, retry_policy) if isinstance(tile.place, str) else None
     # One driver, full resolution: overviews of class codes may have been made by anything.
     options = {"driver": "GTiff", "OVERVIEW_LEVEL": "NONE"}
-    with _told(tile.shown, file):
+    with _raise_as_bad_band(tile.shown, file):
         if file:  # a name of its own: GDAL may remember what it knows of one
             dataset = rasterio.open(f"{uuid4().hex}/reference.tif", opener=file.opened, **options)
         else:
@@ -109,7 +109,7 @@ def _check(shown: str, dataset: DatasetReader) -> None:
 
 
 @contextmanager
-def _told(shown: str, file: RemoteFile | None) -> Iterator[None]:
+def _raise_as_bad_band(shown: str, file: RemoteFile | None) -> Iterator[None]:
     """What GDAL meets, in our words; what the network met comes first, be GDAL content or not."""
     try:
         yield
