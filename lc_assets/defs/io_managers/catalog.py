@@ -1,4 +1,4 @@
-"""catalog: the STAC documents beside the products."""
+"""IO manager of catalog: the STAC documents beside the products."""
 
 from __future__ import annotations
 
@@ -17,10 +17,14 @@ from lc_assets.store.layout import SceneLayout
 
 
 class CatalogIOManager(SceneIOManager):
-    """Validates and writes an Item and its Catalog; gives the Catalog back."""
+    """Validates and writes an Item and its Catalog. Reads the Catalog."""
 
     def write(self, scene: SceneLayout, value: pystac.Item) -> dict[str, Any]:
-        """Validate, put: a document that is not valid is never written."""
+        """Validate and write the documents.
+
+        Raises:
+            StoreError: a document is not valid, and no document is written; or the store cannot be written.
+        """
         files = catalog_files(value)
         faults = [fault for content in files.values() for fault in validate_offline(json.loads(content))]
         if faults:
@@ -36,5 +40,9 @@ class CatalogIOManager(SceneIOManager):
         return catalog_metadata(scene, value, files)
 
     def read(self, scene: SceneLayout) -> pystac.Catalog:
-        """The written catalog."""
+        """Return the stored Catalog.
+
+        Raises:
+            OSError: the catalog is not in the store.
+        """
         return read_catalog(scene.catalog)

@@ -1,5 +1,4 @@
-"""class_raster: class map and confidence, computed block by block while they are written; and the model that made
-them."""
+"""IO manager of class_raster: class map and confidence, computed block by block while they are written."""
 
 from __future__ import annotations
 
@@ -17,10 +16,10 @@ from lc_assets.store.layout import SceneLayout
 
 
 class ClassRasterIOManager(SceneIOManager):
-    """Computes and writes a `Classification`; gives it back as a `ClassMap`."""
+    """Computes and writes a `Classification`. Reads a `ClassMap`."""
 
     def write(self, scene: SceneLayout, value: Classification) -> dict[str, Any]:
-        """Compute, write, verify, put; when one of the machine's inference slots is free."""
+        """Wait for one of the machine's inference slots, then compute, write and verify both rasters."""
         with inference_slot(lambda: notify("waiting for one of this machine's inference slots")):
             started = time.perf_counter()
             with atomic_output(scene.folder, item=scene.item, asset="class_raster") as stage:
@@ -29,5 +28,9 @@ class ClassRasterIOManager(SceneIOManager):
         return class_raster_metadata(self.read(scene), value, time.perf_counter() - started)
 
     def read(self, scene: SceneLayout) -> ClassMap:
-        """The finished map."""
+        """Return the stored class map.
+
+        Raises:
+            StoreError: the map is not in the store.
+        """
         return ClassMap.open(scene.classified, scene.confidence, scene.item)

@@ -1,4 +1,4 @@
-"""report: the scene's page, beside its products."""
+"""IO manager of report: the scene's page, beside its products."""
 
 from __future__ import annotations
 
@@ -13,16 +13,20 @@ from lc_assets.store.layout import SceneLayout
 
 
 class ReportIOManager(SceneIOManager):
-    """Makes and puts the page of a `ReportPlan`; gives it back as a `Page`."""
+    """Builds and writes the page of a `ReportPlan`. Reads a `Page`."""
 
     def write(self, scene: SceneLayout, value: ReportPlan) -> dict[str, Any]:
-        """Build, put whole."""
+        """Build the page and write it as a whole."""
         page = value.page()
         put(scene.report, page.html, item=scene.item, asset="report")
         return page_metadata(scene, page)
 
     def read(self, scene: SceneLayout) -> Page:
-        """The written page."""
+        """Return the stored page.
+
+        Raises:
+            StoreError: the page is not in the store.
+        """
         if not scene.report.exists():
             raise StoreError(
                 "its report is not in the store", item=scene.item, asset="report", remedy="materialise report of it"
