@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,6 @@ import dagster as dg
 import pystac
 import pytest
 
-import lc_assets
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
@@ -22,26 +20,6 @@ from lc_assets.operations.runs import RunResult
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.inline_svg import MOST
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
-
-PACKAGE = Path(lc_assets.__file__).parent
-LOWER_FLOOR = (
-    *("landcover.py", "errors.py", "contract.py", "store.py", "registry.py", "settings.py"),
-    *("sentinel2", "raster", "inference", "stac", "training", "demo", "viewing", "reference"),
-)
-
-
-@pytest.mark.parametrize("place", LOWER_FLOOR)
-def test_domain_code_never_imports_dagster(place: str) -> None:
-    path = PACKAGE / place
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    assert files
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not [n for n in names if n.split(".")[0] == "dagster"], file
-            upper = ("assets", "io_managers", "resources", "definitions", "jobs", "running", "console", "reports")
-            assert not [n for n in names if n.startswith(tuple(f"lc_assets.{u}" for u in upper))], file
 
 
 def test_the_six_assets_form_the_missions_chain(tmp_path: Path) -> None:
