@@ -52,8 +52,8 @@ def cluster_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     lost = [run_id for run_id, first in since.items() if now - first >= launcher.lost_after_seconds]
     sent = [run_id for run_id in lost if launcher.send(missing[run_id])]
     context.update_cursor(json.dumps({run_id: first for run_id, first in since.items() if run_id not in sent}))
-    told = [f"{len(starting)} wait for a worker", f"{len(missing)} not in the broker", f"{len(sent)} sent again"]
-    return dg.SkipReason(", ".join(told + ["new code or model published"] * changed))
+    counts = [f"{len(starting)} wait for a worker", f"{len(missing)} not in the broker", f"{len(sent)} sent again"]
+    return dg.SkipReason(", ".join(counts + ["new code or model published"] * changed))
 
 
 def _starting(instance: DagsterInstance) -> dict[str, dg.DagsterRun]:

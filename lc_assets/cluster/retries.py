@@ -40,8 +40,8 @@ def is_transient(instance: DagsterInstance, run_id: str) -> bool:
         for entry in instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE)
         if entry.dagster_event
     ]
-    said = [data.metadata.get(TRANSIENT) if data else None for data in failed]
-    return bool(said) and all(value is not None and value.value is True for value in said)
+    transient = [data.metadata.get(TRANSIENT) if data else None for data in failed]
+    return bool(transient) and all(value is not None and value.value is True for value in transient)
 
 
 def _steps(instance: DagsterInstance, run_id: str, kind: DagsterEventType) -> set[str | None]:

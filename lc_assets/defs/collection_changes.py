@@ -48,17 +48,17 @@ def news_since(instance: dg.DagsterInstance, positions: Positions | None) -> Cha
         # every scene that these records name.
         cursor = _settled(instance, now - SETTLED_SECONDS)
         return Changes(None, {own: {"cursor": cursor, "beyond": [_at(r) for r in _records(instance, cursor[0])]}})
-    (cursor, known), beyond, settled = before, [], True
+    (cursor, known), unsettled, settled = before, [], True
     scenes: dict[str, None] = {}
     for record in _records(instance, cursor[0]):
         settled = settled and record.timestamp < now - SETTLED_SECONDS
         if settled:
             cursor = _at(record)
         else:
-            beyond.append(_at(record))
+            unsettled.append(_at(record))
         if _at(record) not in known and record.partition_key:
             scenes[record.partition_key] = None
-    return Changes(list(scenes), {own: {"cursor": cursor, "beyond": beyond}})
+    return Changes(list(scenes), {own: {"cursor": cursor, "beyond": unsettled}})
 
 
 def is_any_new(instance: dg.DagsterInstance, positions: Positions | None) -> bool:
@@ -81,10 +81,10 @@ def _noted(positions: Positions | None, own: str) -> tuple[RecordPosition, list[
     """Position of an instance, and the processed records after it; None if missing or of an old form (only ids)."""
     try:
         before = (positions or {})[own]
-        cursor, *beyond = [[int(record), float(at)] for record, at in (before["cursor"], *before["beyond"])]
+        cursor, *unsettled = [[int(record), float(at)] for record, at in (before["cursor"], *before["beyond"])]
     except (KeyError, TypeError, ValueError):
         return None
-    return cursor, beyond
+    return cursor, unsettled
 
 
 def _at(record: EventLogRecord) -> RecordPosition:

@@ -101,9 +101,9 @@ def search_window(
 
 def _gather(catalog: StacCatalogClient, query: Query, into: dict[str, Document], most: int | None) -> bool:
     """Add the items that a search finds to `into`, at most `most` and one page more. Return whether these are all."""
-    begun = time.monotonic()
+    started = time.monotonic()
     for page in catalog.search(query):
-        if time.monotonic() - begun > SECONDS:
+        if time.monotonic() - started > SECONDS:
             raise LandCoverError(
                 f"{catalog.url} needs more than {SECONDS:.0f} s for one look",
                 remedy="watch a smaller area, or a box instead of many tiles",
