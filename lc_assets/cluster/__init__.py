@@ -1,6 +1,9 @@
-"""Many workers: runs that travel by Celery and Redis, kept by Dagster in PostgreSQL.
+"""Several workers: Celery and Redis carry the runs, Dagster stores them in PostgreSQL.
 
-Who does what: `coordinator` stamps runs with the code and the model that are meant, `launcher` hands them to the broker
-and finds the ones whose worker is gone, `tasks` executes one in a worker, under a `claims` lock that nobody else can
-hold at the same time, `watch` sends again what the broker lost. `deploy/README.md` says how to set it up.
+- `coordinator` tags each run with the code and the model that it needs.
+- `launcher` sends runs to the broker, and finds runs whose worker is gone.
+- `tasks` executes a run in a worker. Only one worker at a time can hold the `run_lock` of a run.
+- `requeue_sensor` sends runs again that the broker lost.
+
+`deploy/README.md` describes the setup.
 """

@@ -1,4 +1,4 @@
-"""The Celery app that the launcher sends with and the workers listen with.
+"""The Celery app with which the launcher sends runs and the workers receive them.
 
 LC_ASSETS_BROKER  URL of the Redis that carries the runs  redis://127.0.0.1:6379/0
 """
@@ -19,12 +19,12 @@ _SOCKET = "redis+socket"
 _SCHEMES = ("redis", "rediss", _SOCKET)
 
 CONFIG = {
-    # Dagster's database knows what became of a run; nobody reads Celery's own results.
+    # The result of a run is in Dagster's database. No code reads Celery's results.
     "task_ignore_result": True,
-    # A message is gone once a worker has begun with it: a run whose worker dies is found by its claim and run again as
-    # a new run. With late acknowledgement Redis would deliver the same run again, after hours or upon a reconnect.
+    # A message is removed when a worker starts it. If the worker dies, the missing run lock shows it, and a new run is
+    # launched. With late acknowledgement Redis would deliver the same run again, after hours or after a reconnect.
     "task_acks_late": False,
-    # No worker keeps a run waiting behind its own that another one could take.
+    # A worker does not reserve further runs, which another worker could execute.
     "worker_prefetch_multiplier": 1,
     "worker_disable_prefetch": True,
     "broker_transport_options": {
@@ -37,7 +37,7 @@ CONFIG = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "worker_cancel_long_running_tasks_on_connection_loss": False,
-    # A child that is slow to start on a busy machine is not killed for it (default: 4 s).
+    # A child process may start slowly on a busy machine (Celery kills it after 4 s by default).
     "worker_proc_alive_timeout": 120.0,
     "accept_content": ["json"],
     "task_serializer": "json",
@@ -47,15 +47,15 @@ CONFIG = {
 
 
 def broker() -> str:
-    """The broker's URL. It may hold a password: not for a log."""
+    """Return the URL of the broker. It may contain a password: do not log it."""
     return os.environ.get("LC_ASSETS_BROKER") or DEFAULT_BROKER
 
 
 def checked(url: str) -> str:
-    """A broker's URL, or several with `;` between them, if each is a Redis's.
+    """Return `url`, one or several Redis URLs with `;` between them, after a check.
 
     Raises:
-        LandCoverError: it is not; the URL is not repeated, as it may hold a password.
+        LandCoverError: a URL is not one of a Redis. The message leaves out the URL, because it may contain a password.
     """
     if not all(_is_redis(one) for one in url.split(";")):
         raise LandCoverError(
@@ -69,7 +69,7 @@ def _is_redis(url: str) -> bool:
     scheme = url.partition("://")[0]
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises if it is no number
+        parts.port  # noqa: B018 - raises ValueError if the port is not a number
     except ValueError:
         return False
     database = parts.path.strip("/")
@@ -77,9 +77,12 @@ def _is_redis(url: str) -> bool:
 
 
 def celery_app(url: str | None = None) -> Celery:
-    """An app on the broker of the environment, or on another one.
+    """Return a Celery app.
+
+    Args:
+        url: URL of the broker; None means the one of the environment.
 
     Raises:
-        LandCoverError: that is no Redis.
+        LandCoverError: the URL is not one of a Redis.
     """
     return make_app(app_args={"broker": checked(url or broker()), "config_source": CONFIG})

@@ -1,4 +1,4 @@
-"""Queue runs, each with the code and the model that are meant for it."""
+"""Queues runs, each with tags for the code and the model that it needs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from lc_assets.cluster.published_identity import own_pins
 
 
 class PinningRunCoordinator(QueuedRunCoordinator):
-    """Dagster's queue; every run that enters it, from the UI, a sensor or a backfill, is stamped with `own_pins`
-    where it does not bring its own."""
+    """Dagster's queue of runs. Every run from the UI, a sensor or a backfill gets the tags of `own_pins`.
+
+    A run that has such a tag already keeps it.
+    """
 
     def submit_run(self, context: SubmitRunContext) -> DagsterRun:
-        """Stamp and queue a run."""
+        """Add the missing tags to a run and queue it."""
         run = context.dagster_run
         missing = {key: value for key, value in own_pins().items() if key not in run.tags}
         if missing:

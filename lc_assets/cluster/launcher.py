@@ -1,9 +1,12 @@
-"""Hand runs to the broker, and find the ones whose worker is gone.
+"""Sends runs to the broker, and finds runs whose worker is gone.
 
-dagster-celery's launcher, but for four things. What travels is a run's id, never the instance's configuration. A broker
-that is away does not fail a run: the watch sends it later. Whether a run is alive is read off its claim, not off
-Celery's result, which says nothing of a worker that was killed and is lost when Redis restarts. And a run that is
-cancelled is told so by its status, and ends in order.
+The launcher extends the one of dagster-celery and differs in four points:
+
+- A message holds the id of a run, never the configuration of the instance.
+- A run does not fail if the broker is unavailable: `cluster_watch` sends it later.
+- The run lock shows whether a run is alive. Celery's result does not: it says nothing if a worker is killed, and it is
+  lost when Redis restarts.
+- A run is cancelled by its status. The worker reads the status and ends the run in order.
 """
 
 from __future__ import annotations
@@ -16,20 +19,24 @@ from typing import Any
 import kombu.exceptions
 import redis.exceptions
 from dagster import DagsterRun, DagsterRunStatus, Field, Float, StringSource
-from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, WorkerStatus
-from dagster._serdes import ConfigurableClassData
 from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 from typing_extensions import Self
 
 from lc_assets.cluster.app import CONFIG, QUEUE, broker, checked
+from lc_assets.cluster.dagster_private import (
+    CheckRunHealthResult,
+    ConfigurableClassData,
+    LaunchRunContext,
+    WorkerStatus,
+)
 from lc_assets.cluster.retries import allow_nothing_left
-from lc_assets.cluster.run_lock import held
+from lc_assets.cluster.run_lock import locked_runs
 from lc_assets.cluster.tasks import TASK, WORKER_TAG
 
 LOST_AFTER_SECONDS = 30.0
 AWAY = (kombu.exceptions.OperationalError, redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
-"""What is raised when the broker cannot be reached."""
+"""Exceptions that mean that the broker cannot be reached."""
 
 _BRIEFLY = {"max_retries": 1, "interval_start": 0.2}
 
@@ -50,7 +57,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
 
     @classmethod
     def config_type(cls) -> Any:
-        """As Dagster wants it."""
+        """Return the config schema, as Dagster's `ConfigurableClass` requires."""
         return {
             "broker": Field(StringSource, is_required=False, description="Redis; default: LC_ASSETS_BROKER."),
             "default_queue": Field(StringSource, is_required=False, default_value=QUEUE),
@@ -64,15 +71,15 @@ class ClusterRunLauncher(CeleryRunLauncher):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        """As Dagster wants it."""
+        """Return a launcher with this config, as Dagster's `ConfigurableClass` requires."""
         return cls(inst_data=inst_data, **{"broker": broker(), **config_value})
 
     def launch_run(self, context: LaunchRunContext) -> None:
-        """Send a run; with the broker away, leave it to the watch."""
+        """Send a run. If the broker is unavailable, `cluster_watch` sends the run later."""
         self.send(context.dagster_run)
 
     def send(self, run: DagsterRun) -> bool:
-        """Put a run into its queue; False if the broker is away. Sending it twice does no harm."""
+        """Put a run into its queue, and return False if the broker is unavailable. A run may safely be sent twice."""
         queue = run.tags.get(DAGSTER_CELERY_QUEUE_TAG, self.default_queue)
         try:
             self.celery.send_task(
@@ -86,10 +93,10 @@ class ClusterRunLauncher(CeleryRunLauncher):
         return True
 
     def waiting(self) -> set[str]:
-        """Ids of the runs that wait in the broker for a worker.
+        """Return the ids of the runs that wait in the broker for a worker.
 
         Raises:
-            AWAY: it cannot be reached.
+            AWAY: one of these exceptions, if the broker cannot be reached.
         """
         found: set[str] = set()
         with self.celery.connection_for_read() as connection:
@@ -99,27 +106,34 @@ class ClusterRunLauncher(CeleryRunLauncher):
         return found
 
     def terminate(self, run_id: str) -> bool:
-        """Cancel a run: one that is executed ends itself within seconds, another is over at once."""
+        """Cancel a run. A running run ends itself within seconds, a waiting run ends at once.
+
+        Returns:
+            False if the run is unknown or already finished.
+        """
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished:
             return False
         self._instance.report_run_canceling(run)
-        if not held(self._instance, [run_id]):
+        if not locked_runs(self._instance, [run_id]):
             self._instance.report_run_canceled(run)
         return True
 
     @property
     def supports_resume_run(self) -> bool:
-        """A run that was lost is retried as a new one."""
+        """False: a lost run is retried as a new run."""
         return False
 
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
-        """Whether a living process has the claim on a run that has begun; lost when none had it for a while."""
-        if held(self._instance, [run.run_id]):
+        """Return whether a running process holds the lock of a started run.
+
+        The run counts as lost if no process holds the lock for `lost_after_seconds`.
+        """
+        if locked_runs(self._instance, [run.run_id]):
             self._missed.pop(run.run_id, None)
             return CheckRunHealthResult(WorkerStatus.RUNNING)
-        # In the moment between its last event and its end a run has no claim any more, nor has any after a restart of
-        # the database: once is no proof.
+        # A single missing lock proves nothing: between its last event and its end a run has no lock any more, and after
+        # a restart of the database no run has one.
         since = self._missed.setdefault(run.run_id, time.monotonic())
         missed = time.monotonic() - since
         if missed < self.lost_after_seconds:
@@ -133,24 +147,24 @@ class ClusterRunLauncher(CeleryRunLauncher):
         )
 
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
-        """Where the run was."""
+        """Return the name of the worker that executes the run, for the UI."""
         if run.status == DagsterRunStatus.STARTING:
             return "No worker has begun with it."
         return f"Worker: {run.tags.get(WORKER_TAG, 'unknown')}"
 
 
 def _messages(client: Any, name: bytes) -> list[bytes]:
-    """What a list of the broker's database holds; nothing if it is none any more."""
+    """Entries of a list in the broker's database; empty if the key is not a list any more."""
     try:
         return list(client.lrange(name, 0, -1))
     except redis.exceptions.ResponseError as error:
-        if str(error).startswith("WRONGTYPE"):  # another program's, which has made something else of it meanwhile
+        if str(error).startswith("WRONGTYPE"):  # the key of another program, which replaced the list
             return []
         raise
 
 
 def _run_in(message: bytes) -> str | None:
-    """Id of the run that a message is about; None if it is another program's, which may keep anything in its lists."""
+    """Run id of a message; None if the message is from another program, whose lists may hold anything."""
     try:
         headers = json.loads(message)["headers"]
         return str(headers["id"]) if headers["task"] == TASK else None

@@ -1,6 +1,7 @@
-"""What the coordinator has: which code and which model the cluster is to work with now.
+"""The code and the model that the cluster uses: those of the coordinator.
 
-The watch of the coordinator's code location publishes it into Dagster's database; workers hold themselves against it.
+The sensor `cluster_watch` in the coordinator's code location publishes them in Dagster's database. Workers compare
+their own code and model with them.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ _KEY = "lc_assets/pins"
 
 @functools.cache
 def own_pins() -> dict[str, str]:
-    """The tags that stand for this process's code and model; without the model's where it cannot be read."""
+    """Return the run tags for this process's code and model; without the tag of the model if it cannot be read."""
     pins = {CODE_TAG: code_identity()}
-    with suppress(BadModel):  # told in full, with its remedy, when a run wants to use it
+    with suppress(BadModel):  # a run that uses the model fails with the full message
         pins[MODEL_TAG] = read_contract(Settings.from_environment().model)[0].fingerprint
     return pins
 
 
 def publish(instance: DagsterInstance) -> bool:
-    """Make this process's pins the cluster's; True if they were others before."""
+    """Publish the tags of this process as those of the cluster. Return whether they changed."""
     if published(instance) == own_pins():
         return False
     instance.run_storage.set_cursor_values({_KEY: json.dumps(own_pins())})
@@ -37,5 +38,5 @@ def publish(instance: DagsterInstance) -> bool:
 
 
 def published(instance: DagsterInstance) -> dict[str, str]:
-    """The cluster's pins; empty before a coordinator has ever run."""
+    """Return the published tags of the cluster; empty if no coordinator has run yet."""
     return json.loads(instance.run_storage.get_cursor_values({_KEY}).get(_KEY, "{}"))

@@ -1,8 +1,9 @@
-"""The watch: a sensor on the coordinator that sends again what the broker lost, and publishes the cluster's pins.
+"""cluster_watch: a sensor on the coordinator that sends lost runs again, and publishes the cluster's code and model.
 
-Dagster's run monitoring looks after runs that have begun. A run that is STARTING waits in the broker; if Redis loses it
-(a restart without persistence, a worker killed in the moment of taking it), nobody would begin with it until the start
-timeout. Sending it once more is safe: it is claimed before it is executed.
+Dagster's run monitoring only watches runs that have started. A run with the status STARTING waits in the broker. Redis
+can lose it: by a restart without persistence, or if a worker is killed while it takes the run. Then no worker would
+execute the run before the start timeout. To send a run again is safe: a worker takes the run lock before it executes
+the run.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from lc_assets.cluster.launcher import AWAY, ClusterRunLauncher
 from lc_assets.cluster.published_identity import publish
-from lc_assets.cluster.run_lock import held
+from lc_assets.cluster.run_lock import locked_runs
 
 WATCH_SECONDS = 10
 UNQUEUED_SECONDS = 300
-"""How long a run may be created and not queued: what creates it queues it, unless it dies in between."""
+"""Seconds after which a created run that is not queued has failed: the process that created it died before."""
 
 
 @dg.sensor(
@@ -30,8 +31,11 @@ UNQUEUED_SECONDS = 300
     target=None,
 )
 def cluster_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Send runs again that wait for a worker and are not in the broker any more; publish the code and the model that
-    the cluster is to work with."""
+    """Send runs again that wait for a worker and are not in the broker any more. Publish the cluster's code and model.
+
+    Returns:
+        Always a skip reason, which counts the runs or says why nothing was done.
+    """
     instance = context.instance
     changed = publish(instance)
     launcher = instance.run_launcher
@@ -48,8 +52,8 @@ def cluster_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     lost = [run_id for run_id, first in since.items() if now - first >= launcher.lost_after_seconds]
     sent = [run_id for run_id in lost if launcher.send(missing[run_id])]
     context.update_cursor(json.dumps({run_id: first for run_id, first in since.items() if run_id not in sent}))
-    told = [f"{len(starting)} wait for a worker", f"{len(missing)} not in the broker", f"{len(sent)} sent again"]
-    return dg.SkipReason(", ".join(told + ["new code or model published"] * changed))
+    counts = [f"{len(starting)} wait for a worker", f"{len(missing)} not in the broker", f"{len(sent)} sent again"]
+    return dg.SkipReason(", ".join(counts + ["new code or model published"] * changed))
 
 
 def _starting(instance: DagsterInstance) -> dict[str, dg.DagsterRun]:
@@ -61,13 +65,13 @@ def _missing(
 ) -> dict[str, dg.DagsterRun]:
     """Runs that neither wait in the broker nor have a worker."""
     waiting = launcher.waiting()
-    # Asked in this order, a run that is taken meanwhile is found in one place at least.
-    taken = held(instance, starting)
+    # The locks are read after the broker: a run that a worker takes in between is then found in at least one place.
+    taken = locked_runs(instance, starting)
     return {run_id: run for run_id, run in starting.items() if run_id not in waiting and run_id not in taken}
 
 
 def _give_up_unqueued(instance: DagsterInstance) -> None:
-    """Fail runs that were created and never queued (the database was away between the two): they are retried."""
+    """Mark runs as failed that were created but never queued (the database was unavailable). Dagster retries them."""
     before = datetime.now(timezone.utc) - timedelta(seconds=UNQUEUED_SECONDS)
     filters = RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED], created_before=before)
     for run in instance.get_runs(filters):

@@ -1,18 +1,23 @@
-"""What a run needs to be told, so that Dagster's run retries take it up rightly."""
+"""Sets the run tags that Dagster's run retries need, and reads whether a failure is transient."""
 
 from __future__ import annotations
 
 from dagster import DagsterEventType, DagsterInstance
-from dagster._core.execution.plan.resume_retry import ReexecutionStrategy
-from dagster._core.storage.tags import RETRY_ON_ASSET_OR_OP_FAILURE_TAG, RETRY_STRATEGY_TAG, WILL_RETRY_TAG
 
+from lc_assets.cluster.dagster_private import (
+    RETRY_ON_ASSET_OR_OP_FAILURE_TAG,
+    RETRY_STRATEGY_TAG,
+    WILL_RETRY_TAG,
+    ReexecutionStrategy,
+)
 from lc_assets.defs.failures import TRANSIENT
 
 
 def allow_nothing_left(instance: DagsterInstance, run_id: str) -> None:
-    """Have a run that ended between its last asset and its end retried from the beginning.
+    """Let Dagster retry a run from the beginning if all its assets were made before it was lost.
 
-    A retry from the failure has no step then, and is refused (dagster/_core/instance/runs/run_domain.py:518).
+    A retry from the point of failure has no steps then, and Dagster refuses it
+    (dagster/_core/instance/runs/run_domain.py:518).
     """
     planned = _steps(instance, run_id, DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     if planned <= _steps(instance, run_id, DagsterEventType.STEP_SUCCESS):
@@ -20,20 +25,23 @@ def allow_nothing_left(instance: DagsterInstance, run_id: str) -> None:
 
 
 def mark_for_retry(instance: DagsterInstance, run_id: str) -> None:
-    """Have a run retried that has failed in an asset by no fault of the asset's."""
+    """Let Dagster retry a run that failed in an asset for a transient reason."""
     allow_nothing_left(instance, run_id)
     instance.add_run_tags(run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true", WILL_RETRY_TAG: "true"})
 
 
 def is_transient(instance: DagsterInstance, run_id: str) -> bool:
-    """Whether every asset that failed in a run said that trying again may help (a store or a server that is away)."""
+    """Return whether all failures of a run are transient, such as an unavailable store or server.
+
+    False if the run has no failed step.
+    """
     failed = [
         entry.dagster_event.step_failure_data.user_failure_data
         for entry in instance.all_logs(run_id, of_type=DagsterEventType.STEP_FAILURE)
         if entry.dagster_event
     ]
-    said = [data.metadata.get(TRANSIENT) if data else None for data in failed]
-    return bool(said) and all(value is not None and value.value is True for value in said)
+    transient = [data.metadata.get(TRANSIENT) if data else None for data in failed]
+    return bool(transient) and all(value is not None and value.value is True for value in transient)
 
 
 def _steps(instance: DagsterInstance, run_id: str, kind: DagsterEventType) -> set[str | None]:

@@ -1,11 +1,12 @@
-"""Claims: one worker executes a run, and everybody can see whether it still does.
+"""The lock of a run: only one worker executes the run, and other processes can see whether it still does.
 
-A claim is an advisory lock of a PostgreSQL session that the executing process keeps open. Two workers cannot hold it at
-once; when a process is killed, its kernel closes the connection and the lock is free at once; when a machine vanishes,
-the server notices by keepalives within a minute. A busy worker never loses it: nothing need be answered.
+A run lock is an advisory lock in PostgreSQL. It belongs to a database session that the executing process keeps open.
+Two workers cannot hold the same lock. If a process is killed, its kernel closes the connection and the lock is free at
+once. If a machine fails, the server notices it by TCP keepalives within a minute. A busy worker never loses its lock,
+because it does not have to answer anything.
 
-PostgreSQL's restart ends all sessions; the claim is then taken again within seconds, and whoever looks allows for that
-(see `lc_assets.cluster.launcher`). PgBouncer in front must pool by session.
+A restart of PostgreSQL ends all sessions. The workers then take their locks again within seconds, and
+`lc_assets.cluster.launcher` waits long enough for that. A PgBouncer in front of PostgreSQL must pool by session.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _OPTIONS = {
     "application_name": "lc_assets claim",
     "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
-# A lock's 64 bits stand in two columns of pg_locks.
+# pg_locks holds the 64 bits of a lock's key in two columns.
 _HELD = sqlalchemy.text(
     "SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory' AND granted "
     "AND objsubid = 1 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -43,21 +44,26 @@ _HELD = sqlalchemy.text(
 
 
 class RunLock:
-    """A run that this process executes.
+    """The lock of a run that this process executes.
+
+    Args:
+        url: URL of the PostgreSQL database.
+        run_id: id of the run.
+        given_up: called with the reason if the run must no longer be executed; see `hold_run_lock`.
 
     Attributes:
-        interrupted: the database was away meanwhile, so that a failure may be its fault.
+        interrupted: whether the database was unavailable in between, which may be the reason of a failure.
     """
 
     def __init__(self, url: str, run_id: str, given_up: Callable[[str], None]) -> None:
         self._url, self._run_id, self._given_up = url, run_id, given_up
         self._connection: Any = None
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="claim", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name="run lock", daemon=True)
         self.interrupted = False
 
-    def take(self) -> bool:
-        """False if another process has it.
+    def acquire(self) -> bool:
+        """Take the lock, and return False if another process holds it.
 
         Raises:
             psycopg2.Error: the database cannot be reached.
@@ -66,12 +72,12 @@ class RunLock:
         self._connection.autocommit = True
         return bool(self._ask("SELECT pg_try_advisory_lock(%s)", _signed(self._run_id)))
 
-    def keep(self) -> None:
-        """Look after it from a thread, until `release`."""
+    def keep_alive(self) -> None:
+        """Start a thread that keeps the lock until `release`, and that calls `given_up` if the run must end."""
         self._thread.start()
 
     def release(self) -> None:
-        """Let go of it."""
+        """Stop the thread and free the lock."""
         self._ended.set()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
@@ -84,7 +90,7 @@ class RunLock:
         while not self._ended.wait(pause):
             try:
                 if self._connection.closed:
-                    if not self.take():
+                    if not self.acquire():
                         self._given_up("another worker has taken it over")
                         return
                     pause = _BEAT_SECONDS
@@ -106,39 +112,40 @@ class RunLock:
 
 
 @contextmanager
-def claimed(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[RunLock | None]:
-    """Hold the claim on a run while the body executes it; None if another process has it.
+def hold_run_lock(instance: DagsterInstance, run_id: str, given_up: Callable[[str], None]) -> Iterator[RunLock | None]:
+    """Hold the lock of a run while the body executes the run. The value is None if another process holds the lock.
 
     Args:
-        instance: on PostgreSQL.
-        run_id: the run.
-        given_up: called from a thread, once, when the run is no longer to be executed, with the reason: somebody
-            cancels it, it was declared lost, another worker has it.
+        instance: a Dagster instance with its runs in PostgreSQL.
+        run_id: id of the run.
+        given_up: called once, from a thread, with the reason, if the run must no longer be executed: a user cancelled
+            it, it was declared lost, or another worker has its lock.
 
     Raises:
+        LandCoverError: the instance stores its runs elsewhere.
         psycopg2.Error: the database cannot be reached.
     """
     url = sqlalchemy.make_url(_storage(instance).postgres_url).set(drivername="postgresql")
-    claim = RunLock(url.render_as_string(hide_password=False), run_id, given_up)
+    lock = RunLock(url.render_as_string(hide_password=False), run_id, given_up)
     try:
-        if claim.take():
-            claim.keep()
-            yield claim
+        if lock.acquire():
+            lock.keep_alive()
+            yield lock
         else:
             yield None
     finally:
-        claim.release()
+        lock.release()
 
 
-def held(instance: DagsterInstance, run_ids: Collection[str]) -> set[str]:
-    """Those of some runs that a living process has a claim on."""
+def locked_runs(instance: DagsterInstance, run_ids: Collection[str]) -> set[str]:
+    """Return the ids of the given runs whose lock is held by a process."""
     with _storage(instance).connect() as connection:
         keys = {row[0] for row in connection.execute(_HELD)}
     return {run_id for run_id in run_ids if _signed(run_id) in keys}
 
 
 def _signed(run_id: str) -> int:
-    """The lock's key: half of the run's random id."""
+    """Key of the lock: the first 64 bits of the run's random id."""
     return int.from_bytes(uuid.UUID(run_id).bytes[:8], "big", signed=True)
 
 

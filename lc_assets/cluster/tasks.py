@@ -1,4 +1,4 @@
-"""What a worker does with a run that the broker delivers: execute it, once, if the run was queued for what it has."""
+"""Executes a run that the broker delivers: once, and only if the worker has the code and the model of the run."""
 
 from __future__ import annotations
 
@@ -15,40 +15,44 @@ from typing import Any
 
 from celery import Celery
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
-from dagster._cli.api import _execute_run_command_body
-from dagster._core.storage.tags import MAX_RETRIES_TAG
-from dagster._utils.interrupts import capture_interrupts
 
+from lc_assets.cluster.dagster_private import MAX_RETRIES_TAG, capture_interrupts, execute_run_command_body
 from lc_assets.cluster.published_identity import own_pins, published
 from lc_assets.cluster.retries import is_transient, mark_for_retry
-from lc_assets.cluster.run_lock import claimed
+from lc_assets.cluster.run_lock import hold_run_lock
 from lc_assets.core.errors import LandCoverError
 from lc_assets.operations.identity import MODEL_TAG, ensure_same_code_and_model
 
 TASK = "lc_assets.run"
 WORKER_TAG = "lc_assets/worker"
-"""Run tag: the worker that executes it, `name@host`."""
+"""Run tag: the worker that executes the run, as `name@host`."""
 
 TAKEN_TAG = "lc_assets/taken"
-"""Run tag: when that worker began with it, seconds since 1970. Until then it was waiting."""
+"""Run tag: time at which that worker started the run, in seconds since 1970. Before, the run was waiting."""
 
 _PARTITION_TAG = "dagster/partition"
 _log = logging.getLogger(__name__)
 
 
 def add_task(app: Celery) -> None:
-    """Teach an app to execute runs."""
+    """Add the task that executes a run to a Celery app."""
 
     @app.task(bind=True, name=TASK)
-    def run(self: Any, run_id: object = None, *_: object, **__: object) -> None:  # whatever a message brings
+    def run(self: Any, run_id: object = None, *_: object, **__: object) -> None:  # a message may hold any arguments
         execute(run_id, self.request.hostname or socket.gethostname(), app)
 
 
 def execute(run_id: object, worker: str, app: Celery) -> None:
-    """Execute a run that is STARTING, unless somebody else does; what becomes of it stands in Dagster's database.
+    """Execute a run with the status STARTING, unless another worker does. The result is in Dagster's database.
 
-    A run may be delivered twice (sent again by the watch, restored by Redis): the second finds it claimed, or begun.
-    Whoever can write to the broker can send anything: what is no run's id is logged, and left alone.
+    A run may be delivered twice: `cluster_watch` sends it again, or Redis restores it. The second worker then finds the
+    lock taken, or the run already started. Any program that can write to the broker can send any message. A message
+    that is not the id of a run is logged and ignored.
+
+    Args:
+        run_id: content of the message.
+        worker: name of this worker, as `name@host`.
+        app: the Celery app, to send the run on if this worker must not execute it.
     """
     if not isinstance(run_id, str) or not _is_run_id(run_id):
         _log.warning("%s was delivered to %s, but is no run's id: left alone", reprlib.repr(run_id), worker)
@@ -60,10 +64,10 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
             _log.warning("run %s is given up: %s", run_id, why)
             os.kill(os.getpid(), signal.SIGINT)
 
-        with claimed(instance, run_id, give_up) as claim:
+        with hold_run_lock(instance, run_id, give_up) as lock:
             run = instance.get_run_by_id(run_id)
-            if claim is None or run is None or run.status != DagsterRunStatus.STARTING:
-                state = "claimed by another worker" if claim is None else run.status.value if run else "unknown"
+            if lock is None or run is None or run.status != DagsterRunStatus.STARTING:
+                state = "claimed by another worker" if lock is None else run.status.value if run else "unknown"
                 _log.warning("run %s was delivered to %s, but is %s: left alone", run_id, worker, state)
                 return
             try:
@@ -76,15 +80,15 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 handed_back = False
                 instance.add_run_tags(run_id, {WORKER_TAG: worker, TAKEN_TAG: taken})
                 with _interruptible():
-                    _execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
-                if _has_failed(instance, run_id) and (claim.interrupted or is_transient(instance, run_id)):
-                    mark_for_retry(instance, run_id)  # the database was away meanwhile, or what an asset asked
+                    execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
+                if _has_failed(instance, run_id) and (lock.interrupted or is_transient(instance, run_id)):
+                    mark_for_retry(instance, run_id)  # the database, or a service that an asset needs, was unavailable
         if handed_back:
             _leave(app, run_id, worker)
 
 
 def _is_run_id(text: str) -> bool:
-    """Whether it is a UUID as Dagster writes it."""
+    """Whether a text is a UUID in the form that Dagster writes."""
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:
@@ -92,8 +96,11 @@ def _is_run_id(text: str) -> bool:
 
 
 def _refuse(instance: DagsterInstance, run: DagsterRun, worker: str, refusal: LandCoverError) -> bool:
-    """True if it is the worker that has something else than the cluster: another one is to take the run. Otherwise it
-    is the run, which no worker would take, and it fails."""
+    """Refuse a run whose code or model is not the worker's.
+
+    If the worker differs from the cluster, return True: another worker must take the run. Otherwise no worker can
+    execute the run: mark it as failed and return False.
+    """
     _log.error("worker %s: %s", worker, refusal)
     if published(instance) not in ({}, own_pins()):
         instance.report_engine_event(f"Refused by worker {worker}, which leaves the cluster: {refusal}", run)
@@ -104,9 +111,9 @@ def _refuse(instance: DagsterInstance, run: DagsterRun, worker: str, refusal: La
 
 
 def _leave(app: Celery, run_id: str, worker: str) -> None:
-    """Stop this worker, then send the run on: whoever starts it again (systemd) has it check itself first."""
+    """Stop this worker, then send the run on. When systemd starts the worker again, it first checks itself."""
     app.control.shutdown(destination=[worker])
-    time.sleep(1)  # it no longer fetches when the run comes back
+    time.sleep(1)  # so this worker does not receive the run again
     app.send_task(TASK, args=[run_id], task_id=run_id)
 
 
@@ -117,10 +124,10 @@ def _has_failed(instance: DagsterInstance, run_id: str) -> bool:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """SIGINT interrupts the run, as Dagster does it; afterwards the signals are Celery's again.
+    """Let SIGINT interrupt the run, as Dagster does. Afterwards, restore the signal handlers of Celery.
 
-    (Dagster leaves SIGTERM with SIGINT's handler, dagster/_utils/interrupts.py: _replace_interrupt_signal; a Celery
-    child ignores SIGINT, and would then ignore SIGTERM too, for good.)
+    Dagster leaves SIGTERM with the handler of SIGINT (dagster/_utils/interrupts.py: _replace_interrupt_signal). A child
+    process of Celery ignores SIGINT. Without the restore it would then also ignore SIGTERM from now on.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -1,7 +1,7 @@
 """The app of a worker: `celery -A lc_assets.cluster.worker worker --concurrency 1 --hostname w1@%h`.
 
-Its main process imports the code location, so that children begin at once. It refuses to join a cluster that works with
-other code or another model, and to start at all with settings that cannot be used.
+The main process imports the code location, so its child processes start at once. The worker does not join a cluster
+that uses other code or another model. It does not start with settings that are not valid.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from lc_assets.cluster.tasks import add_task
 from lc_assets.core.errors import LandCoverError
 
 REFUSED = 78
-"""Exit status of a worker that does not fit the cluster, or whose settings are wrong (EX_CONFIG of sysexits.h)."""
+"""Exit status of a worker with other code or another model than the cluster, or with wrong settings (EX_CONFIG of
+sysexits.h)."""
 
 
 def _made() -> Celery:
     try:
-        import lc_assets.cluster.definitions  # noqa: F401 - it reads the settings
+        import lc_assets.cluster.definitions  # noqa: F401 - reads the settings
 
         made = celery_app()
     except LandCoverError as fault:
-        # Celery imports this before it sets up its log.
+        # Celery imports this module before it sets up its log.
         print(f"this worker cannot start: {fault}", file=sys.stderr)
         raise SystemExit(REFUSED) from None
     add_task(made)

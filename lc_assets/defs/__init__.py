@@ -1,1 +1,1 @@
-"""The only Dagster definitions. Each is thin: it calls one function of a lower room."""
+"""All Dagster definitions of the project. Each one is thin: it calls one function of a lower room."""

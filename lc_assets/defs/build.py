@@ -1,5 +1,7 @@
-"""Everything wired together, in one place. Tests and other code locations call `build_definitions` with settings of
-their own."""
+"""Builds the definitions of the two code locations from the settings.
+
+Tests and other code locations call `build_definitions` with their own settings.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,14 @@ from lc_assets.store.layout import Store
 
 
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """The code location for some settings; by default those of the environment."""
+    """Build the code location of the scenes: six assets, their job, the sensor, the IO managers.
+
+    Args:
+        settings: the settings; None reads them from the environment.
+
+    Raises:
+        StoreError: the store setting is not a usable path or URL.
+    """
     settings = settings or Settings.from_environment()
     store = _store(settings)
     version = _class_raster_version(settings)
@@ -66,8 +75,17 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
 
 
 def build_common_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """What concerns the whole, and what a scene does not need (its agreement with reference maps): a code location of
-    its own (`lc_assets.common_definitions`), so that "all assets of a partition" means the scene's own chain."""
+    """Build the code location of the whole store: collection, model evaluation, agreement with reference maps.
+
+    It is separate (`lc_assets.common_definitions`), so that "all assets of a partition" in the UI means the six assets
+    that a scene needs.
+
+    Args:
+        settings: the settings; None reads them from the environment.
+
+    Raises:
+        StoreError: the store setting is not a usable path or URL.
+    """
     settings = settings or Settings.from_environment()
     store = _store(settings)
     return dg.Definitions(
@@ -90,7 +108,7 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
 
 
 def _store(settings: Settings) -> StoreResource:
-    Store.at(settings.store)  # refused here where it is no store, not by each run
+    Store.at(settings.store)  # raises StoreError here, and not only in each run
     return StoreResource(root=str(settings.store))
 
 
@@ -105,10 +123,12 @@ def _items(settings: Settings, store: StoreResource) -> ItemsResource:
 
 
 def _class_raster_version(settings: Settings) -> str:
-    """Code version of class_raster: that of the code and that of the model (its weights and its contract), so that a
-    changed model marks every map that another one made as stale."""
+    """Code version of class_raster: the version of the code and the fingerprint of the model (weights and contract).
+
+    So Dagster marks the maps of another model as stale.
+    """
     code = class_raster.code_versions_by_key[class_raster.key]
     try:
         return f"{code}-{read_contract(settings.model)[0].fingerprint}"
     except BadModel:
-        return f"{code}-no-model"  # told in full, with its remedy, when a run wants to use it
+        return f"{code}-no-model"  # a run that uses the model fails with the full message

@@ -1,11 +1,14 @@
-"""What Dagster's records say is new for the collection: the materialisations of `catalog` after a position.
+"""Finds in Dagster's records what is new for the collection: the materialisations of `catalog` after a position.
 
-A position is the storage id of a record, with its time. Ids are given before a record can be seen, so that on
-PostgreSQL a lower one may appear after a higher one was read: the position only passes records that are ten minutes
-old, and those beyond it that have been dealt with are listed beside it. SQLite gives the highest ids again when what
-had them is deleted, but none up to one that is still there: where the position's record is gone, or is of another time,
-all begins anew. Each Dagster instance counts for itself, so positions go by the instance's own id; one that the index
-does not know begins with every scene of the store.
+A position is the storage id of a record together with its time. Three properties of the ids matter:
+
+- PostgreSQL assigns an id before the record becomes visible. A record with a lower id may therefore appear after one
+  with a higher id was read. So the position only moves past records that are older than ten minutes. Newer records
+  that were already processed are listed beside the position (key `beyond`).
+- SQLite reuses the highest ids after their records are deleted, but never an id below one that still exists. If the
+  record of the position no longer exists, or has another time, the collection is updated from all scenes of the store.
+- Each Dagster instance counts its own ids. So positions are stored per instance id. An instance that the index does
+  not know starts with all scenes of the store.
 """
 
 from __future__ import annotations
@@ -21,44 +24,45 @@ from lc_assets.operations.keys import CATALOG
 from lc_assets.products.collection.update import Changes, Positions
 
 POOL = "collection"
-"""Pool of one: no two runs write the collection at a time."""
+"""Dagster pool with limit one: only one run at a time writes the collection."""
 _PAGE = 1000
 SETTLED_SECONDS = 600.0
-"""Age from which on no record with a lower id is to appear any more."""
+"""Age of a record, in seconds, after which no record with a lower id is expected to appear."""
 RecordPosition = list[float]
-"""A record's storage id and time. A list, as which it comes back from the index."""
+"""Storage id and time (seconds since 1970) of a record. A list, because JSON in the index has no tuples."""
 _BEGINNING: RecordPosition = [0, 0.0]
 
 
 def news_since(instance: dg.DagsterInstance, positions: Positions | None) -> Changes:
-    """Scenes with a catalog materialised since some positions, and the new positions.
+    """Return the scenes whose catalog was materialised after the instance's position, and the new position.
 
     Args:
         instance: whose records are read.
-        positions: of the index; None where there is none.
+        positions: positions in the index; None if there is no index.
     """
     own = _instance_id(instance)
     now = time.time()
     before = _noted(positions, own)
     if before is None or not _is_there(instance, before[0]):
-        # Noted before the store is listed: a record is made after its document, so that the list has what they tell.
+        # The position is taken before the store is listed. A record is written after its document, so the list contains
+        # every scene that these records name.
         cursor = _settled(instance, now - SETTLED_SECONDS)
         return Changes(None, {own: {"cursor": cursor, "beyond": [_at(r) for r in _records(instance, cursor[0])]}})
-    (cursor, known), beyond, settled = before, [], True
+    (cursor, known), unsettled, settled = before, [], True
     scenes: dict[str, None] = {}
     for record in _records(instance, cursor[0]):
         settled = settled and record.timestamp < now - SETTLED_SECONDS
         if settled:
             cursor = _at(record)
         else:
-            beyond.append(_at(record))
+            unsettled.append(_at(record))
         if _at(record) not in known and record.partition_key:
             scenes[record.partition_key] = None
-    return Changes(list(scenes), {own: {"cursor": cursor, "beyond": beyond}})
+    return Changes(list(scenes), {own: {"cursor": cursor, "beyond": unsettled}})
 
 
 def is_any_new(instance: dg.DagsterInstance, positions: Positions | None) -> bool:
-    """Whether an update of the collection would find anything to do."""
+    """Return whether an update of the collection would find new scenes. See `news_since` for the arguments."""
     before = _noted(positions, _instance_id(instance))
     if before is None:
         return bool(instance.fetch_materializations(CATALOG, limit=1).records)
@@ -67,20 +71,20 @@ def is_any_new(instance: dg.DagsterInstance, positions: Positions | None) -> boo
 
 
 def ensure_pool(instance: dg.DagsterInstance) -> None:
-    """Give the collection's pool its limit, one, unless somebody has given it another."""
+    """Set the limit of the collection's pool to one, unless it has a limit already."""
     storage = instance.event_log_storage
     if storage.supports_global_concurrency_limits and POOL not in storage.get_concurrency_keys():
         storage.set_concurrency_slots(POOL, 1)
 
 
 def _noted(positions: Positions | None, own: str) -> tuple[RecordPosition, list[RecordPosition]] | None:
-    """An instance's position, and what was dealt with beyond it; None if there is none, or one of ids alone."""
+    """Position of an instance, and the processed records after it; None if missing or of an old form (only ids)."""
     try:
         before = (positions or {})[own]
-        cursor, *beyond = [[int(record), float(at)] for record, at in (before["cursor"], *before["beyond"])]
+        cursor, *unsettled = [[int(record), float(at)] for record, at in (before["cursor"], *before["beyond"])]
     except (KeyError, TypeError, ValueError):
         return None
-    return cursor, beyond
+    return cursor, unsettled
 
 
 def _at(record: EventLogRecord) -> RecordPosition:
@@ -88,7 +92,7 @@ def _at(record: EventLogRecord) -> RecordPosition:
 
 
 def _is_there(instance: dg.DagsterInstance, cursor: RecordPosition) -> bool:
-    """Whether a position's record is still the one that was noted; the beginning has none."""
+    """Whether the record of a position still exists, with the same time. True at the beginning, without a record."""
     if cursor[0] == _BEGINNING[0]:
         return True
     wanted = dg.AssetRecordsFilter(asset_key=CATALOG, storage_ids=[int(cursor[0])])
@@ -96,7 +100,7 @@ def _is_there(instance: dg.DagsterInstance, cursor: RecordPosition) -> bool:
 
 
 def _records(instance: dg.DagsterInstance, after: float) -> Iterator[EventLogRecord]:
-    """Materialisations after a storage id, oldest first."""
+    """Materialisations with a higher storage id than `after`, oldest first."""
     cursor = None
     while True:
         wanted = dg.AssetRecordsFilter(asset_key=CATALOG, after_storage_id=int(after))

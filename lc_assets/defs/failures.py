@@ -1,4 +1,4 @@
-"""Where the project's own errors become Dagster failures: one description, retried only when trying again can help."""
+"""Turns the project's own errors into Dagster failures: one description, and a retry only if it can help."""
 
 from __future__ import annotations
 
@@ -11,20 +11,24 @@ from lc_assets.core.errors import LandCoverError
 
 RETRIES = 1
 RETRY_SECONDS = 10
-"""What is fetched has been patient already: this is for a service that is away for a minute."""
+"""Downloads have their own retries. This one is for a service that is unavailable for about a minute."""
 
 
 TRANSIENT = "transient"
-"""Failure metadata: trying again may help, without anybody's doing."""
+"""Key of the failure metadata: true if a retry may help without any change by a person."""
 
 
 @contextmanager
-def told(*, again: bool = False) -> Iterator[None]:
-    """Raise a `LandCoverError` of the body as a `Failure` that carries its message.
+def raise_as_dagster_failure(*, again: bool = False) -> Iterator[None]:
+    """Raise a `LandCoverError` of the body as a Dagster `Failure` with the same message.
 
     Args:
-        again: run the step once more where the error says that this can help. (A `RetryPolicy` on the asset would do
-            the same, but it also runs a step again that somebody has interrupted.)
+        again: run the step once more if the error is transient. (A `RetryPolicy` on the asset would do the same, but
+            it also repeats a step that a user interrupted.)
+
+    Raises:
+        Failure: the body raised a `LandCoverError`.
+        RetryRequested: the error is transient and `again` is true.
     """
     try:
         yield

@@ -1,5 +1,4 @@
-"""Jobs. One run classifies one scene, all steps in one process: parallelism comes from many runs, not from many
-steps."""
+"""The jobs of a scene. One run classifies one scene, with all steps in one process. Several runs work in parallel."""
 
 import dagster as dg
 

@@ -1,5 +1,7 @@
-"""What each asset reports to Dagster: the answers to what a person would ask next. Never a query string, never a
-token."""
+"""The metadata of each asset in Dagster: pictures, tables and numbers for the UI.
+
+URLs are stored without query strings, so no token gets into Dagster's records.
+"""
 
 from __future__ import annotations
 
@@ -38,38 +40,47 @@ from lc_assets.store.layout import SceneLayout
 from lc_assets.store.paths import StorePath, gdal_path, list_files
 
 PICTURE_SIDE = 480
-"""Longest side of sharp pictures, in pixels: they are kept in Dagster's event log (twice), so they stay small."""
+"""Longest side of the large pictures, in pixels. Dagster's event log stores each picture twice, so they are small."""
 _SMALL_SIDE = 320
-"""That of pictures that only confirm what a larger one shows."""
+"""Longest side of the pictures that repeat a larger one, in pixels."""
 
 
 def picture(image: bytes, kind: str, title: str) -> dg.MarkdownMetadataValue:
-    """An image that Dagster's UI shows behind a click."""
+    """Return an image that Dagster's UI shows after a click.
+
+    Args:
+        image: content of the image file.
+        kind: image type, such as `png` or `webp`.
+        title: title of the picture.
+    """
     return dg.MetadataValue.md(f"![{title}](data:image/{kind};base64,{base64.b64encode(image).decode()})")
 
 
 def inline(markdown: str) -> dg.MarkdownMetadataValue:
-    """A picture of `lc_assets.raster.inline_svg`, which Dagster's UI shows in place."""
+    """Return a picture of `lc_assets.raster.inline_svg`, which Dagster's UI shows without a click."""
     return dg.MetadataValue.md(markdown)
 
 
 def photo(image: Image.Image, title: str) -> dg.MarkdownMetadataValue:
-    """A photograph that Dagster's UI shows behind a click: as WebP half of what it is as JPEG."""
+    """Return a photograph that Dagster's UI shows after a click. WebP needs half the bytes of JPEG."""
     return picture(encoded(image, "WEBP", quality=72, method=4), "webp", title)
 
 
 def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
-    """A table that Dagster's UI shows inline."""
+    """Return a table, which Dagster's UI shows without a click. Each row maps column name -> value."""
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
-def report_raw_bands(raw: RawBands, fetched: dict[str, FetchResult], seconds: float) -> dict[str, Any]:
-    """A true-colour quicklook; bands with sizes, rates, emptiness, how they came; the scene's facts.
+def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult], seconds: float) -> dict[str, Any]:
+    """Return a true-colour picture, a table of the bands (size, rate, nodata share, origin) and facts of the scene.
 
     Args:
-        raw: the complete folder.
-        fetched: band -> how it came.
-        seconds: that all took together.
+        raw: the complete folder of raw bands.
+        fetched: band -> result of its download.
+        seconds: time of all downloads together.
+
+    Raises:
+        BadBand: the pixels of a band cannot be decoded.
     """
     properties = raw.scene.properties
     size = sum(entry["size"] for entry in raw.files.values())
@@ -113,8 +124,8 @@ def report_raw_bands(raw: RawBands, fetched: dict[str, FetchResult], seconds: fl
     }
 
 
-def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
-    """The stack as the eye and as infrared film would see it; grid, bands, kernel, radiometry."""
+def stack_metadata(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
+    """Return a true-colour and a false-colour picture of the stack, its grid, bands, kernel and DN offset."""
     left, bottom, right, top = stack.grid.bounds
     infrared = _seen(recipe, FALSE_COLOUR)
     return {
@@ -147,8 +158,14 @@ def report_stack(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
     }
 
 
-def report_class_raster(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
-    """The map with its legend, shares and hectares per class, confidence, the model, rates."""
+def class_raster_metadata(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
+    """Return the map with its legend, percent and hectares per class, confidence, the model, the speed of each stage.
+
+    Args:
+        classes: the written class map.
+        computed: how it was computed.
+        seconds: time of the computation.
+    """
     statistics, contract = computed.statistics, computed.engine.contract
     codes, pixel_size = read_codes_for_display(gdal_path(classes.path), PICTURE_SIDE)
     image = map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
@@ -210,8 +227,8 @@ def _evaluation(computed: Classification) -> str:
     return f"{evaluator.name}: {evaluator.why}" if evaluator.why else evaluator.name
 
 
-def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
-    """The picture, how much coarser, where."""
+def overview_metadata(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
+    """Return a picture of the overview, its factor, size in pixels, pixel size in metres, and paths."""
     codes, pixel_size = read_codes_for_display(gdal_path(overview.path), PICTURE_SIDE)
     return {
         "map": inline(inline_map(codes, "overview", pixel_size)),
@@ -225,8 +242,8 @@ def report_overview(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
     }
 
 
-def report_page(scene: SceneLayout, page: Report) -> dict[str, Any]:
-    """Where the page is, how to open it, what it holds."""
+def page_metadata(scene: SceneLayout, page: Report) -> dict[str, Any]:
+    """Return the path of the page, the command that opens it, and the size of its layers."""
     return {
         "path": dg.MetadataValue.path(str(scene.report)),
         "open": f"lc-assets view {scene.item}",
@@ -240,7 +257,7 @@ def report_page(scene: SceneLayout, page: Report) -> dict[str, Any]:
 
 
 def _resolves(folder: StorePath, href: str) -> bool:
-    """Whether what a relative href means, seen from a folder, is there."""
+    """Whether the file of a relative href exists, seen from a folder."""
     place = folder
     for part in href.split("/"):
         place = place.parent if part == ".." else place if part in ("", ".") else place / part
@@ -248,16 +265,16 @@ def _resolves(folder: StorePath, href: str) -> bool:
 
 
 def _seen(recipe: StackRecipe, bands: tuple[str, str, str]) -> Image.Image:
-    """Three bands that are 10 m ones at their source too: read there, for the sake of its overviews."""
+    """Picture of three bands with 10 m pixels, read from the raw files, because these have overviews."""
     red, green, blue = (gdal_path(recipe.bands[name].path) for name in bands)
     return quicklook((red, green, blue), _SMALL_SIDE)
 
 
 def _looked_at(raw: RawBands, band: str) -> np.ndarray:
-    """A sample of a band's pixels, by its overviews.
+    """Pixels of a band at low resolution, read from its overviews.
 
     Raises:
-        BadBand: they cannot be decoded.
+        BadBand: the pixels cannot be decoded.
     """
     try:
         return read_decimated(gdal_path(raw.paths[band]), PICTURE_SIDE)
@@ -270,8 +287,8 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
         ) from None
 
 
-def report_catalog(scene: SceneLayout, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
-    """Where the documents are, what they reference and whether it is there, what they were held against."""
+def catalog_metadata(scene: SceneLayout, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
+    """Return the paths of the STAC documents, their links and whether each target exists, and the schemas they pass."""
     written = list_files(scene.folder)
     rows = [
         {

@@ -1,12 +1,157 @@
-"""Dagster's handles on the outside: the store, where items and reference maps come from, the model.
+"""The resources of the assets, the sensor and the schedule: store, items, model, chips, reference maps, watch file.
 
-Each gives a plain domain object."""
+A resource holds plain settings (texts and numbers). Its methods return the objects of the lower rooms.
+"""
 
-from lc_assets.defs.resources_chips import ChipsResource
-from lc_assets.defs.resources_items import ItemsResource
-from lc_assets.defs.resources_model import ModelResource
-from lc_assets.defs.resources_reference import ReferenceResource
-from lc_assets.defs.resources_store import StoreResource
-from lc_assets.defs.resources_watch import WatchResource
+import threading
+from contextlib import suppress
+from pathlib import Path
 
-__all__ = ["ChipsResource", "ItemsResource", "ModelResource", "ReferenceResource", "StoreResource", "WatchResource"]
+from dagster import ConfigurableResource, InitResourceContext, ResourceDependency
+from pydantic import Field
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
+from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER, PRECISIONS, REFERENCES
+from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.engine import Engine
+from lc_assets.inference.loading import open_model, read_contract
+from lc_assets.operations.watch import WatchConfig
+from lc_assets.products.agreement.references import Reference, find_reference
+from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.registry import RegisteredItems
+from lc_assets.store.layout import Store
+
+
+class StoreResource(ConfigurableResource):
+    """The store: the folder or bucket that holds all files of the project."""
+
+    root: str = Field(description="Where the store is: an absolute path, or a URL (s3://, az://, gs://).")
+
+    def store(self) -> Store:
+        """Return the store at `root`.
+
+        Raises:
+            StoreError: `root` is not a usable path or URL.
+        """
+        return Store.at(self.root)
+
+
+class ItemsResource(ConfigurableResource):
+    """Finds STAC items by id: first among the registered items of the store, then in the configured STAC API."""
+
+    store: ResourceDependency[StoreResource]
+    stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
+    collection: str = Field(default=COLLECTION, description="Collection of that API.")
+    timeout: float = Field(default=DEFAULT_POLICY.read, description="Seconds between two pieces of the API's answer.")
+    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a request is tried again.")
+
+    def catalog(self) -> StacCatalogClient:
+        """Return a client of the STAC API, for the configured collection."""
+        return StacCatalogClient(self.stac_url, self.collection, RetryPolicy(read=self.timeout, backoff=self.backoff))
+
+    def quick_catalog(self, collection: str | None = None) -> StacCatalogClient:
+        """Return a client with short timeouts and two tries, for the sensor: Dagster stops a tick after one minute.
+
+        Args:
+            collection: collection of the API; None means the configured one.
+        """
+        bounds = {"connect": min(self.timeout, 5.0), "read": min(self.timeout, 10.0)}
+        retry_policy = RetryPolicy(tries=2, backoff=self.backoff, **bounds)
+        return StacCatalogClient(self.stac_url, collection or self.collection, retry_policy)
+
+    def registry(self) -> RegisteredItems:
+        """Return the registered items of the store, which ask the STAC API for unknown ids."""
+        return RegisteredItems(self.store.store(), self.catalog())
+
+
+class ModelResource(ConfigurableResource):
+    """A pre-trained Keras model and its contract. A process loads the model once."""
+
+    item: str = Field(description="Path of the model's MLM item (.json); the .keras file lies where it says.")
+    precision: str = Field(default="auto", description=f"Arithmetic of the network: {', '.join(PRECISIONS)}.")
+
+    def setup_for_execution(self, context: InitResourceContext) -> None:
+        """Load the model in a thread while the run makes the assets before it: the import of Keras takes 1 to 2 s."""
+        # Not a daemon thread: the interpreter hangs or crashes if it exits while the libraries of Keras are imported.
+        threading.Thread(target=self._warm_up, name="load the model", daemon=False).start()
+
+    def contract(self) -> ModelContract:
+        """Read the model's contract (bands, chip size, scaling, classes) without loading the model.
+
+        Raises:
+            BadModel: the item is missing, is not JSON, or is not a complete contract.
+        """
+        return read_contract(Path(self.item))[0]
+
+    def engine(self) -> Engine:
+        """Return the loaded model, checked against its contract.
+
+        Raises:
+            BadModel: the model cannot be loaded, or does not match its contract.
+        """
+        return open_model(Path(self.item), self.precision)
+
+    def _warm_up(self) -> None:
+        with suppress(LandCoverError):  # the first use of the model raises it again, with its remedy
+            self.engine()
+
+
+class ChipsResource(ConfigurableResource):
+    """A folder of labelled chips. `lc_assets.training.data.splits.read_splits` describes its files."""
+
+    folder: str = Field(description="Folder of eurosat_ms.tif (or EuroSAT's own classes), l2a_weak.tif and their CSVs.")
+
+
+class ReferenceResource(ConfigurableResource):
+    """Finds the reference maps that a class map is compared with."""
+
+    items: ResourceDependency[ItemsResource]
+    names: list[str] = Field(default=list(REFERENCES), description="References to compare with where a run names none.")
+    crosswalk: str = Field(default="", description="Crosswalk for references that come without one.")
+    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a request is tried again.")
+
+    def scene(self, item: str) -> Scene:
+        """Return the scene of a STAC item id, which is the partition key.
+
+        Raises:
+            LandCoverError: the item is unknown or not usable.
+        """
+        return self.items.registry().find(item)
+
+    def find(self, named: str, scene: Scene, crosswalk: str) -> Reference:
+        """Return the reference map that a name, path or URL means for a scene.
+
+        Args:
+            named: see `lc_assets.products.agreement.references.find_reference`.
+            scene: the scene whose footprint the reference map covers.
+            crosswalk: path of the crosswalk; an empty text means the one of the package, or else the configured one.
+
+        Raises:
+            LandCoverError: the reference is unknown, has no crosswalk or does not cover the scene.
+        """
+        return find_reference(named, scene, self.items.catalog(), crosswalk or None, self.crosswalk or None)
+
+    def retry_policy(self) -> RetryPolicy:
+        """Return the timeout and the backoff of requests for pixels."""
+        return RetryPolicy(read=self.items.timeout, backoff=self.backoff)
+
+
+class WatchResource(ConfigurableResource):
+    """The YAML file that says what the sensor watches; see `lc_assets.operations.watch`."""
+
+    file: str = Field(description="Path of the YAML file that says what to watch.")
+
+    @property
+    def path(self) -> Path:
+        """Path of the YAML file."""
+        return Path(self.file)
+
+    def watch(self) -> WatchConfig:
+        """Read the file.
+
+        Raises:
+            LandCoverError: the file is missing or not valid.
+        """
+        return WatchConfig.read(self.path)

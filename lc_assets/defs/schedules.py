@@ -1,14 +1,14 @@
-"""collection_every_quarter: keeps the collection up to date, every quarter of an hour, where something is new."""
+"""collection_every_quarter: updates the collection every 15 minutes, if a scene is new."""
 
 from __future__ import annotations
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.assets.collection import collection
 from lc_assets.defs.collection_changes import ensure_pool, is_any_new
 from lc_assets.defs.resources import StoreResource
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
 from lc_assets.products.collection.update import read_positions
 
 UPDATE_COLLECTION = "update_collection"
@@ -30,7 +30,10 @@ update_collection = dg.define_asset_job(
 def collection_every_quarter(
     context: dg.ScheduleEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
-    """One tick. A store that cannot be reached is a skipped tick with its reason."""
+    """Return a run request if a scene is new, or else the reason why not.
+
+    If the store cannot be reached, the tick is skipped with that reason.
+    """
     instance = context.instance
     unfinished = dg.RunsFilter(job_name=UPDATE_COLLECTION, statuses=[*NOT_FINISHED_STATUSES])
     if instance.get_runs(unfinished, limit=1):

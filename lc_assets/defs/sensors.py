@@ -1,8 +1,8 @@
-"""new_sentinel2_items: finds new items of the collection, registers them, runs each exactly once.
+"""new_sentinel2_items: finds new items of a STAC collection, registers them, and runs each exactly once.
 
-What "once" rests on: an item is run when it has neither a run nor a map, and its id is the run key, which Dagster
-runs once. So a daemon that dies between registering and launching loses nothing, and a look at the same items twice
-launches nothing twice.
+Two rules ensure "once". The sensor only runs an item that has neither a run nor a map. The item id is the run key, and
+Dagster launches a run key once. So no item is lost if the daemon dies between registration and launch, and no item is
+launched twice if a search finds it twice.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import dagster as dg
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.assets import catalog as catalog_asset
 from lc_assets.defs.jobs import classify_scenes
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource, WatchResource
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
 from lc_assets.operations.discovery import plan_runs, search_window, without
 from lc_assets.operations.keys import PARTITION_TAG, SCENES
 from lc_assets.operations.records import latest_storage_ids
@@ -26,7 +26,7 @@ from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets.sentinel2.search.registry import RegisteredItems
 
 REPLACES_TAG = "lc_assets/replaces"
-"""Run tag: the older version of the same acquisition that this run's item takes the place of."""
+"""Run tag: id of the older version of the same acquisition, which this run's item replaces."""
 _CHUNK = 500
 
 
@@ -39,7 +39,11 @@ _CHUNK = 500
 def new_sentinel2_items(
     context: dg.SensorEvaluationContext, watch: WatchResource, items: ItemsResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """One tick. Whatever cannot be read or reached is a skipped tick with its reason, and the position stays."""
+    """Return the run requests of one tick.
+
+    If the watch file, the store or the API cannot be read, the tick is skipped with that reason, and the position stays
+    the same.
+    """
     try:
         return _tick(context, watch, items)
     except LandCoverError as error:
@@ -52,7 +56,7 @@ def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: I
     registry = RegisteredItems(items.store.store(), catalog)
     before = SearchCursor.read(context.cursor, watch.digest)
     seen = search_window(watch, lambda first, last: watch.query(watching.path, first, last), catalog, before, _now())
-    # All keys are only read where there is something new, which may have relatives among them.
+    # All partition keys are read only if an item is new: other versions of it may be among them.
     asked = [*seen.documents, *before.replacing]
     known = set(context.instance.get_existing_dynamic_partitions(SCENES, asked)) if asked else set()
     wanted = _never_run(context.instance, list(seen.documents), known)
@@ -71,7 +75,7 @@ def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: I
     for item, why in decision.skipped.items():
         context.log.info(f"{item} is not run: {why}")
 
-    # More than could be taken: the same stretch is looked at again, when these are known.
+    # If there are more new items than one tick may run, the next tick searches the same window again.
     after = before if decision.more else seen.cursor
     after = replace(after, replacing={**before.replacing, **decision.replacing})
     gone = _replaced(context.instance, after.replacing, known)
@@ -102,8 +106,10 @@ def _now() -> datetime:
 
 
 def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[str]) -> list[str]:
-    """Items without a run and without a map; for those without a map runs are looked up. (One that was run and is no
-    partition any more was taken out by a person, who is not to be overruled.)"""
+    """Items that have neither a map nor a run. Runs are only queried for items without a map.
+
+    An item with a run that is no partition any more was removed by a person. It is not run again.
+    """
     mapped = latest_storage_ids(instance, catalog_asset.key, [item for item in found if item in known])
     asked = [item for item in found if item not in mapped]
     run: set[str] = set()
@@ -114,7 +120,7 @@ def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[st
 
 
 def _replaced(instance: dg.DagsterInstance, replacing: dict[str, str], known: set[str]) -> list[str]:
-    """Old versions whose time has come: the new one is classified, and no run uses the old one."""
+    """Ids of the old versions to remove: the new version is classified, and no unfinished run uses the old one."""
     here = [old for old in replacing if old in known]
     mapped = latest_storage_ids(instance, catalog_asset.key, [replacing[old] for old in here])
     done = [old for old in here if replacing[old] in mapped]

@@ -1,5 +1,5 @@
-"""Code location of what a scene's own chain does not need: the collection over all items, the model's evaluation, the
-agreement with reference maps. Wired in `lc_assets.definitions`."""
+"""Code location of the whole store: the collection of all items, the model's evaluation, the agreement with reference
+maps. `lc_assets.defs.build` builds it."""
 
 from lc_assets.defs.build import build_common_definitions
 

@@ -1,1 +1,4 @@
-"""What Dagster's records say of many scenes, and what is done to them. Assets are known by their keys only."""
+"""Reads Dagster's records of many scenes and acts on them: runs, backfills, status, cleanup, discovery of new items.
+
+This room knows the assets by their keys only. It imports no asset.
+"""

@@ -1,7 +1,7 @@
-"""Asset backfills: the same as the UI's "Launch backfill", for a daemon to work off, one run a scene.
+"""Launches asset backfills, as "Launch backfill" in the UI does. Dagster's daemon then queues one run per scene.
 
-No command of Dagster's launches one (`dagster job backfill` queues runs of a job), so it is put where the UI's
-`launchPartitionBackfill` puts it: into the instance.
+Dagster has no command for this: `dagster job backfill` queues runs of a job. So `launch_backfill` writes the backfill
+into the instance, as the mutation `launchPartitionBackfill` of the UI does.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
-from dagster._core.execution.backfill import PartitionBackfill
-from dagster._core.utils import make_new_backfill_id
 
+from lc_assets.operations.dagster_private import PartitionBackfill, make_new_backfill_id
 from lc_assets.operations.identity import MODEL_TAG
 from lc_assets.operations.keys import SCENE_ASSETS
 
@@ -27,18 +26,18 @@ def launch_backfill(
     config: dict[str, Any],
     title: str,
 ) -> str:
-    """Hand registered items to a backfill of all six assets.
+    """Launch a backfill of all six assets of some items.
 
     Args:
-        instance: its daemon works the backfill off.
-        definitions: of the code location.
-        items: STAC item ids, registered.
-        fingerprint: of the model that is meant; class_raster refuses to run with another one.
-        config: of the ops, as in a run's config.
-        title: shown in the UI.
+        instance: the Dagster instance. Its daemon executes the backfill.
+        definitions: definitions of the code location.
+        items: ids of registered STAC items.
+        fingerprint: fingerprint of the model that the runs must use; class_raster fails if the worker has another one.
+        config: config of the ops, as in the config of a run.
+        title: title of the backfill in the UI.
 
     Returns:
-        The backfill's id.
+        The id of the backfill.
     """
     backfill = PartitionBackfill.from_asset_partitions(
         backfill_id=make_new_backfill_id(),

@@ -1,7 +1,7 @@
-"""What may leave the store, and how: intermediates of finished scenes, and what dead processes have left behind.
+"""Removes files from the store: intermediates of finished scenes, and files that dead processes left behind.
 
-Nothing is half removed: what says that a folder is complete (its manifest, its stack) goes first, so that a folder of
-which some files are left reads as "not in the store", and the next call removes the rest.
+An interrupted removal does no harm. The file that marks a folder as complete (its manifest or its stack) is removed
+first. A folder with some files left therefore counts as "not in the store", and the next call removes the rest.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ from lc_assets.store.scratch import scratch_dir
 
 
 class RetentionPolicy(str, Enum):
-    """Which intermediates of a finished scene stay."""
+    """Which intermediates of a finished scene are kept."""
 
     RAW = "raw"
-    """The raw bands: the stack goes."""
+    """Keep the raw bands, remove the stack."""
     STACK = "stack"
-    """The stack: the raw bands go, where the stack is a written one; a virtual one reads its pixels from them."""
+    """Keep the stack. Remove the raw bands if the stack is a COG; a virtual stack reads its pixels from them."""
     NONE = "none"
-    """Neither."""
+    """Remove both."""
 
 
 @dataclass
 class Usage:
-    """What is, or was, removed: files, and their bytes, in so many scenes or folders."""
+    """Number of scenes or folders (`places`), files and bytes (`size`) that are removed, or would be."""
 
     places: int = 0
     files: int = 0
     size: int = 0
 
     def add(self, files: int, size: int) -> None:
-        """One place more, if anything is to be removed there."""
+        """Add one scene or folder with its number of files and bytes. Without files, nothing is added."""
         if files:
             self.places, self.files, self.size = self.places + 1, self.files + files, self.size + size
 
 
 @dataclass
 class CleanupPlan:
-    """What the store would lose.
+    """What a cleanup would remove from the store.
 
     Attributes:
-        intermediates, left_overs: how much.
-        items: scenes of which something would be removed.
-        stages: folders of dead stagings.
-        virtual: scenes that keep their raw bands because a virtual stack reads from them.
+        intermediates, left_overs: how much of each would be removed.
+        items: ids of the scenes that have files to remove.
+        stages: staging folders of dead processes.
+        virtual: number of scenes that keep their raw bands because a virtual stack reads from them.
     """
 
     intermediates: Usage = field(default_factory=Usage)
@@ -68,19 +68,19 @@ class CleanupPlan:
 
 
 def plan_store(store: Store, finished: Set[str], busy: Set[str], keep: RetentionPolicy | None) -> CleanupPlan:
-    """Look what may be removed.
+    """Find the files that may be removed. Nothing is removed.
 
     Args:
-        store: where.
-        finished: scenes whose products are made and up to date.
-        busy: scenes that are left alone.
-        keep: the policy; None leaves all intermediates.
+        store: the store to search.
+        finished: ids of the scenes whose products exist and are up to date.
+        busy: ids of the scenes in use, which are skipped.
+        keep: which intermediates are kept; None keeps all.
 
     Raises:
         StoreError: the store cannot be read.
     """
     plan = CleanupPlan()
-    with _told(store):
+    with _raise_as_store_error(store):
         started = set(_fetched(store))
         for item in sorted((finished if keep else set()) | started):
             if item in busy:
@@ -108,19 +108,26 @@ def remove(
     is_busy: Callable[[str], bool],
     lease_seconds: float = SECONDS,
 ) -> tuple[Usage, Usage] | None:
-    """Remove a scene's intermediates (if it is finished) and left-overs: how much of each; None if it is in use, by
-    now.
+    """Remove the left-overs of a scene and, if the scene is finished, its intermediates.
 
-    `lease_seconds`: after so long without renewal a fetch's lease is taken for a dead one's.
+    Args:
+        folder: the scene's folder.
+        keep: which intermediates are kept; None keeps all.
+        finished: whether the scene's products exist and are up to date.
+        is_busy: returns whether a scene is in use now.
+        lease_seconds: a fetch's lease that nobody renews for so long belongs to a dead process.
+
+    Returns:
+        How much was removed of the intermediates and of the left-overs; None if the scene is in use by now.
 
     Raises:
-        StoreError: something cannot be removed; what was removed before is in order.
+        StoreError: a file cannot be removed. The store stays consistent, and a later call removes the rest.
     """
-    with _told(folder), ExitStack() as held:
+    with _raise_as_store_error(folder), ExitStack() as held:
         try:
-            if folder.incoming.parent.is_dir() or folder.lease:  # else nobody fetches here
-                # A killed fetch leaves its lease. Waiting shows that nobody renews it: a sixth longer than
-                # a lease lives without renewal (35 s), for who waits looks at it once a second.
+            if folder.incoming.parent.is_dir() or folder.lease:  # else no process fetches this scene
+                # A killed fetch leaves its lease behind. To see that no process renews the lease, wait a sixth longer
+                # than a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
                 wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
                 held.enter_context(
                     alone(folder.incoming, folder.item, folder.lease, wait=wait, lease_seconds=lease_seconds)
@@ -146,13 +153,16 @@ def remove(
 
 
 def remove_stage(stage: Path) -> Usage:
-    """Remove the folder of a dead staging.
+    """Remove a staging folder if its process is dead.
+
+    Returns:
+        How much was removed; nothing if the folder is still in use.
 
     Raises:
-        StoreError: it cannot be removed.
+        StoreError: the folder cannot be removed.
     """
     amount = Usage()
-    with _told(stage):
+    with _raise_as_store_error(stage):
         if is_abandoned(stage):
             sizes = [size for _, size in walk_files(stage)]
             remove_tree(stage)
@@ -161,12 +171,12 @@ def remove_stage(stage: Path) -> Usage:
 
 
 def is_finished(folder: SceneLayout) -> bool:
-    """Whether the products are in the store, whatever Dagster says."""
+    """Return whether the store holds the class map and the catalog of a scene. Dagster's records are not read."""
     return {folder.classified.name, folder.catalog.name} <= list_files(folder.folder).keys()
 
 
 def _intermediates(folder: SceneLayout, keep: RetentionPolicy | None) -> list[tuple[StorePath, int]]:
-    """(file, bytes), in the order of removal: what says that a folder is complete is the first of it."""
+    """(file, bytes) in the order of removal: in each folder, the file that marks it as complete comes first."""
     if keep is None or not is_finished(folder):
         return []
     found: list[tuple[StorePath, int]] = []
@@ -177,7 +187,7 @@ def _intermediates(folder: SceneLayout, keep: RetentionPolicy | None) -> list[tu
         keep is RetentionPolicy.STACK and STACK_COG in list_files(folder.resampled_stack)
     ):
         files = sorted(walk_files(folder.raw_bands), key=lambda file: str(file[0]))
-        # The item stays: what the written STAC item was made from.
+        # The item is kept: the STAC item among the products was made from it.
         raw = [file for file in files if file[0] != folder.raw_bands / ITEM]
         found += sorted(raw, key=lambda file: file[0].name != MANIFEST)
     return found
@@ -188,16 +198,16 @@ def _is_virtual(folder: SceneLayout) -> bool:
 
 
 def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, int]]:
-    """What a fetch has left, unless the next attempt may go on from there."""
+    """(file, bytes) of an interrupted fetch, unless the next attempt may still resume it."""
     if not folder.incoming.is_dir() or not (is_over or _is_old(folder.incoming)):
         return []
     return list(walk_files(folder.incoming)) or [(folder.incoming, 0)]
 
 
 def _fetched(store: Store) -> Iterator[str]:
-    """Scenes with something on its way. It lies on this machine, also where the store does not."""
+    """Ids of the scenes with an interrupted fetch. Its files are on this machine, even if the store is not."""
     for incoming in (scratch_dir(store.root) / "scenes").glob("*/.raw_bands.incoming"):
-        with suppress(BadReference):  # not one of ours
+        with suppress(BadReference):  # the folder name is not an item id
             yield checked_id(incoming.parent.name)
 
 
@@ -208,13 +218,13 @@ def _stages(store: Store) -> Iterator[Path]:
 
 
 def _is_old(place: Path) -> bool:
-    """Neither the folder nor a file in it has changed for a day."""
+    """Whether neither the folder nor a file in it changed during the last 24 hours."""
     newest = max([place.stat().st_mtime, *(path.stat().st_mtime for path in place.iterdir())])
     return time.time() - newest > ABANDONED_SECONDS
 
 
 @contextmanager
-def _told(what: Store | SceneLayout | Path) -> Iterator[None]:
+def _raise_as_store_error(what: Store | SceneLayout | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:

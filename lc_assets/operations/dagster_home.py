@@ -1,8 +1,8 @@
-"""DAGSTER_HOME: never a throwaway by accident, never set up by two processes at once.
+"""Sets up DAGSTER_HOME, so that no command works in a temporary home and no two processes set it up at once.
 
-`dagster` commands take their home from the environment, or from a `.env` file in the folder they are called from;
-without either they work in a temporary one that is deleted afterwards. So `lc-assets` gives a checkout a `.env` that
-names `./.dagster` (a variable that is set still wins), and creates the databases itself, alone, under a lock.
+The `dagster` commands read DAGSTER_HOME from the environment, or from a `.env` file in the current folder. Without
+both they use a temporary home and delete it at the end. So `lc-assets` writes a `.env` that names `./.dagster` into a
+checkout (an environment variable still has priority), and creates the databases itself, under a lock.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
 
 def ensure_dagster_home(store: Path | str) -> Path:
-    """Set DAGSTER_HOME (default `./.dagster`), create it if need be, and return it.
+    """Set DAGSTER_HOME (default `./.dagster`), create the folder if it is missing, and return its path.
 
     Args:
-        store: the store in force, noted in a new `.env` beside the home.
+        store: the store in use, written into a new `.env` beside the home.
 
     Raises:
-        StoreError: the folder cannot be made.
+        StoreError: the folder cannot be created.
     """
     chosen = os.environ.get("DAGSTER_HOME")
     try:
         home = Path(chosen or ".dagster").expanduser().resolve()
-    except (RuntimeError, OSError, ValueError) as error:  # no such user's home, links in a circle
+    except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or links in a circle
         raise StoreError(f"DAGSTER_HOME is no path ({error})", remedy="mend it, or unset it") from None
     if (home / "dagster.yaml").exists() and not os.access(home, os.W_OK):
         return home  # set up by an operator, for all users of the machine
@@ -62,7 +62,7 @@ def _create_databases(home: Path) -> None:
     from dagster import DagsterInstance
 
     with DagsterInstance.get() as instance:
-        # Each of the three databases is created at its first use.
+        # Dagster creates each of its three databases at the first use.
         instance.get_runs_count()
         instance.get_dynamic_partitions("scenes")
         instance.all_instigator_state()

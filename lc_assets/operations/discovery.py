@@ -1,6 +1,6 @@
-"""What a tick of the sensor decides: which items are new, which versions replace which, where to look next.
+"""Decides in a tick of the sensor: which items are new, which versions replace others, which time to search next.
 
-Nothing here speaks to Dagster's sensor machinery; `lc_assets.defs.sensors` turns the outcome into run requests.
+This module does not use Dagster's sensors. `lc_assets.defs.sensors` turns the result into run requests.
 """
 
 from __future__ import annotations
@@ -22,14 +22,20 @@ from lc_assets.sentinel2.search.query import Query
 from lc_assets.sentinel2.search.registry import RegisteredItems
 
 SECONDS = 20.0
-"""No further search is begun after so long: a tick that takes a minute is cut off by Dagster."""
+"""Seconds after which no further search starts: Dagster stops a tick after one minute."""
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What one look at the catalog gave: items by id, and the position afterwards."""
+    """Result of one search of the catalog.
+
+    Attributes:
+        documents: item id -> STAC item.
+        cursor: position of the next search.
+        words: what was searched and found, for the UI.
+    """
 
     documents: dict[str, Document]
     cursor: SearchCursor
@@ -38,13 +44,13 @@ class SearchResult:
 
 @dataclass
 class RunPlan:
-    """What is to be done.
+    """What a tick of the sensor launches.
 
     Attributes:
-        run: new scenes, to be registered and run.
-        replacing: old version's id -> id of the new one, of those in `run`.
-        skipped: id -> why it is not run.
-        more: whether there were more than could be taken at once.
+        run: new scenes to register and run.
+        replacing: id of the old version -> id of the new version, for the scenes in `run`.
+        skipped: item id -> reason why the item is not run.
+        more: whether there are more new items than one tick may run.
     """
 
     run: list[Scene] = field(default_factory=list)
@@ -60,17 +66,17 @@ def search_window(
     cursor: SearchCursor,
     now: datetime,
 ) -> SearchResult:
-    """Search the last days, and the next stretch of the cursor.
+    """Search the last days, and the next time window of the cursor.
 
     Args:
-        watch: what is watched.
-        query: the search for a stretch of time.
-        catalog: where.
-        cursor: position.
-        now: the present.
+        watch: what the sensor watches.
+        query: returns the query for a time window.
+        catalog: the STAC API to search.
+        cursor: the current position.
+        now: the current time.
 
     Raises:
-        LandCoverError: the API cannot be reached, or answers half. Nothing is known then, and the position stays.
+        LandCoverError: the API cannot be reached, or its answer is incomplete. The position then stays the same.
     """
     started = time.monotonic()
     begin, end = watch.span(now)
@@ -85,19 +91,19 @@ def search_window(
     if time.monotonic() - started > SECONDS:
         return SearchResult(documents, cursor, f"{words}; the API was too slow to look further")
     older: dict[str, Document] = {}
-    # The shortest stretch is looked at as a whole: it cannot be parted.
+    # The shortest window is searched to its end: it cannot be split.
     complete = _gather(catalog, query(*stretch), older, MANY if cursor.days > LEAST_DAYS else None)
     words += f"; at {stretch[0]:%Y-%m-%d %H:%M} to {stretch[1]:%Y-%m-%d %H:%M}: {len(older)}"
     documents |= older
-    # A stretch that is too full is looked at in parts; what was seen of it is none the less there.
+    # A window with too many items is split for the next search. The items that were found count already.
     return SearchResult(documents, cursor.advance(stretch, len(older), end) if complete else cursor.shrink(), words)
 
 
 def _gather(catalog: StacCatalogClient, query: Query, into: dict[str, Document], most: int | None) -> bool:
-    """Add what a search finds, `most` and a page at most; whether that was all."""
-    begun = time.monotonic()
+    """Add the items that a search finds to `into`, at most `most` and one page more. Return whether these are all."""
+    started = time.monotonic()
     for page in catalog.search(query):
-        if time.monotonic() - begun > SECONDS:
+        if time.monotonic() - started > SECONDS:
             raise LandCoverError(
                 f"{catalog.url} needs more than {SECONDS:.0f} s for one look",
                 remedy="watch a smaller area, or a box instead of many tiles",
@@ -118,18 +124,18 @@ def plan_runs(
     most: int,
     registry: RegisteredItems,
 ) -> RunPlan:
-    """Which of the wanted items are run.
+    """Decide which of the wanted items are run.
 
     Args:
-        documents: items by id.
-        wanted: ids of those that have never been run, known or not.
+        documents: item id -> STAC item.
+        wanted: ids of the items that were never run, registered or not.
         known: all partition keys.
-        rule: what becomes of another version of a known acquisition.
-        most: no more than so many.
-        registry: where known items are found.
+        rule: what happens if an acquisition has several versions.
+        most: largest number of items to run.
+        registry: finds the documents of the registered items.
     """
     decision = RunPlan()
-    # What cannot be used must not stand in the way of another version that can.
+    # An unusable version of an acquisition must not keep a usable one from being run.
     usable: dict[str, Scene] = {}
     for item in wanted:
         try:
@@ -161,20 +167,20 @@ def plan_runs(
 
 
 def _came_first(older: list[str], newer: list[str], known: Set[str], wanted: Sequence[str]) -> bool:
-    """Known versions came first; of those that come together, the oldest does."""
+    """Whether another version came first: one that is known already, or an older one among the wanted items."""
     return any(other in known and other not in wanted for other in older + newer) or any(o in wanted for o in older)
 
 
 def _relatives(
     wanted: Sequence[str], known: Set[str], documents: dict[str, Document], registry: RegisteredItems
 ) -> dict[str, list[Document]]:
-    """Family -> items of it, of the families that are wanted: those that are known, and those that have come."""
+    """Acquisition -> its items, known and newly found, for the acquisitions of the wanted items."""
     families = {name for item in wanted if (name := acquisition_prefix(item))}
     found: dict[str, dict[str, Document]] = defaultdict(dict)
     for item in documents:
         if (name := acquisition_prefix(item)) in families and name:
             found[name][item] = documents[item]
-    # Most ids differ in their first characters: the families' beginnings sort out nearly all of 100,000 keys at once.
+    # A fast first test: most of 100,000 keys do not begin with the first characters of a wanted acquisition.
     heads = tuple({name[:4] for name in families})
     for item in known if families else ():
         name = acquisition_prefix(item) if item.startswith(heads) else None
@@ -182,11 +188,11 @@ def _relatives(
             try:
                 found[name][item] = registry.find(item).document
             except LandCoverError:
-                continue  # registered by an earlier release that accepted it: it replaces nothing
+                continue  # an earlier release accepted and registered it: it replaces no item
     return {name: list(items.values()) for name, items in found.items()}
 
 
 def without(cursor: SearchCursor, gone: Iterable[str], known: Set[str]) -> SearchCursor:
-    """The position without old versions that are gone."""
+    """Return the position without the old versions in `gone`, and without those that are no partition any more."""
     left = {old: new for old, new in cursor.replacing.items() if old in known and old not in set(gone)}
     return replace(cursor, replacing=left)

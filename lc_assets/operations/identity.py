@@ -1,7 +1,7 @@
-"""Which code and which model this process has, and the refusal to work with others than the ones that are meant.
+"""Identifies the code and the model of this process, and refuses runs that were queued for others.
 
-A run carries both as tags (`CODE_TAG`, `MODEL_TAG`): whoever executes it may run on another machine, and may have been
-installed or set otherwise than whoever queued it.
+A run carries both as tags (`CODE_TAG`, `MODEL_TAG`). The process that executes a run may be on another machine than
+the process that queued it, with another installation or other settings.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ import lc_assets
 from lc_assets.core.errors import BadModel, LandCoverError
 
 MODEL_TAG = "lc_assets/model"
-"""Run tag: fingerprint of the model that the run was queued for."""
+"""Run tag: fingerprint of the model that the run must use."""
 CODE_TAG = "lc_assets/code"
-"""Run tag: the code that the run was queued for, as `code_identity` tells it."""
+"""Run tag: the code that the run must use, as `code_identity` returns it."""
 
 _AGAIN = "then run it again (`lc-assets backfill`)"
 
 
 @functools.cache
 def code_identity() -> str:
-    """The package's version and a digest of its Python files: `0.3.0-1f0e5c7a9b2d`.
+    """Return the version of the package and a digest of its Python files, such as `0.3.0-1f0e5c7a9b2d`.
 
-    Read once per process, so call it early: what matters is the code that was imported, not what lies on the disk
-    later.
+    The files are read once per process. Call it early: it must describe the code that was imported, not files that
+    changed on the disk later.
     """
     home = Path(lc_assets.__file__).parent
     digest = hashlib.sha256()
@@ -38,7 +38,7 @@ def code_identity() -> str:
         digest.update(f"{path.relative_to(home).as_posix()} {len(content)}\n".encode() + content)
     try:
         release = version("lc-assets")
-    except PackageNotFoundError:  # a copy on the path that was never installed
+    except PackageNotFoundError:  # the package is on the path, but not installed
         release = "unversioned"
     return f"{release}-{digest.hexdigest()[:12]}"
 
@@ -47,14 +47,14 @@ def ensure_same_code_and_model(tags: Mapping[str, str], fingerprint: str | None,
     """Refuse a run that was queued for other code or another model than this process has.
 
     Args:
-        tags: of the run; one without pins is welcome anywhere.
-        fingerprint: of the model that this process has; None where none could be read.
+        tags: tags of the run. A run without the two tags is accepted.
+        fingerprint: fingerprint of this process's model; None if the model cannot be read.
         item: STAC item id, for the message.
-        asset: for the message.
+        asset: name of the asset, for the message.
 
     Raises:
-        BadModel: another model is meant.
-        LandCoverError: other code is meant.
+        BadModel: the run needs another model.
+        LandCoverError: the run needs other code.
     """
     here = socket.gethostname()
     meant = tags.get(MODEL_TAG)

@@ -1,4 +1,4 @@
-"""The names under which Dagster keeps what concerns scenes: assets, jobs, partitions, tags."""
+"""The names of assets, jobs, partitions and run tags in Dagster's records."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ SCENE_ASSETS: tuple[dg.AssetKey, ...] = (
     dg.AssetKey("report"),
     CATALOG,
 )
-"""A scene's own chain, in order."""
+"""The six assets of a scene, in the order in which they are made."""
 ASSET_NAMES: tuple[str, ...] = tuple(key.to_user_string() for key in SCENE_ASSETS)

@@ -1,9 +1,9 @@
-"""Which code version made each scene's newest map, without reading every record at every question.
+"""Finds the code version of each scene's newest map, without reading every record each time.
 
-Dagster keeps the code version only inside the records, which hold a picture each: a thousand take seconds to read. But
-what a record says never changes, so what was read once is remembered beside Dagster's own notes in the instance: which
-records say which version. SQLite gives the highest ids again when the run that had them is deleted, so a record is
-remembered by its id together with the run that made it, and read anew where another one has.
+Dagster stores the code version only inside the records, and each record holds a picture: to read a thousand takes
+seconds. A record never changes, so the versions that were read are cached in the instance, in the cursor storage of
+the daemon. SQLite reuses the highest ids after their run is deleted. So the cache stores the id of a record together
+with the run that made it, and a record is read again if another run made it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from collections.abc import Collection, Mapping
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+
+from lc_assets.operations.dagster_private import SqlEventLogStorage, SqlEventLogStorageTable
 
 CODE_VERSION_TAG = "dagster/code_version"
-"""Tag in which Dagster keeps an asset's code version with each of its materialisations."""
+"""Tag of a materialisation that holds the code version of its asset."""
 PAGE = 500
-"""Records read at a time."""
+"""Number of records in one query."""
 FEW = 2_000
-"""Up to so many partitions are named in a query; for more, all are asked for."""
+"""Largest number of partitions that a query names; for more, the query asks for all partitions."""
 _NONE = ""
-"""A map without a code version."""
+"""Code version of a map without one."""
 
 
 def latest_storage_ids(
@@ -34,7 +34,14 @@ def latest_storage_ids(
     items: Collection[str] | None = None,
     event: dg.DagsterEventType = dg.DagsterEventType.ASSET_MATERIALIZATION,
 ) -> Mapping[str, int]:
-    """Item -> id of its newest record of an asset, of those that have one. None as `items` is all that ever were."""
+    """Return item -> storage id of the newest record of an asset. Items without a record are left out.
+
+    Args:
+        instance: whose records are read.
+        asset: key of the asset.
+        items: item ids; None means all items that ever had a record.
+        event: type of the records.
+    """
     if items is not None and not items:
         return {}
     if items is None or len(items) > FEW:
@@ -47,10 +54,17 @@ def latest_storage_ids(
 def code_versions(
     instance: dg.DagsterInstance, asset: dg.AssetKey, items: Collection[str] | None = None
 ) -> dict[str, str]:
-    """Item -> code version of its newest materialisation ("" is none), of those that have one."""
+    """Return item -> code version of its newest materialisation ("" if the materialisation has no version).
+
+    Args:
+        instance: whose records are read.
+        asset: key of the asset.
+        items: item ids; None means all items. Items without a materialisation are left out of the result.
+    """
     records = latest_storage_ids(instance, asset, items)
     remembered = _remembered(instance, asset)
-    # Asked before the records are read: one that is replaced in between is remembered by a maker that it has no more.
+    # Read before the records: if a record is replaced in between, the cache holds a run that no longer matches it, and
+    # the record is read again.
     makers = _producing_runs(instance, sorted(records.values()))
     known = {of: remembered[of][1] for of, maker in makers.items() if of in remembered and remembered[of][0] == maker}
     unread = sorted(record for record in records.values() if record not in known)
@@ -58,19 +72,23 @@ def code_versions(
         known |= _read(instance, asset, unread[start : start + PAGE])
     if unread:
         asked = {record: (makers[record], version) for record, version in known.items() if record in makers}
-        # Of all, only what is still the newest is worth remembering.
+        # After a query for all items the cache is replaced: only the newest records are of use.
         _remember(instance, asset, asked if items is None else remembered | asked)
     return {item: known[record] for item, record in records.items() if record in known}
 
 
 def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
-    """Record -> mark of the run that made it, or of its time where no run did; by a query of ours, without the events.
-    Nothing with a storage that is not Dagster's own, whose records are read each time."""
+    """Record -> short hash of the run that made it, or of its time if no run did.
+
+    Our own query leaves out the events. The result is empty for a storage that is not one of Dagster's: its records
+    are then read each time.
+    """
     storage = instance.event_log_storage
     if not isinstance(storage, SqlEventLogStorage):
         return {}
     table, makers = SqlEventLogStorageTable.c, {}
-    # A row's time lies behind its event, which SQLite would go through picture and all: the run's id is enough.
+    # In a row, the time is stored behind the event. To read it, SQLite would go through the event with its picture. So
+    # the time is read only if there is no run id.
     maker = sa.case((table.run_id == "", sa.cast(table.timestamp, sa.String)), else_=table.run_id)
     with storage.index_connection() as connection:
         for start in range(0, len(records), PAGE):
@@ -80,7 +98,7 @@ def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[in
 
 
 def _mark(maker: str) -> str:
-    """Short, since one is kept for each scene."""
+    """A short hash, because the cache holds one per scene."""
     return hashlib.blake2b(maker.encode(), digest_size=6).hexdigest()
 
 
@@ -97,7 +115,7 @@ def _key(asset: dg.AssetKey) -> str:
 
 
 def _remembered(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[int, tuple[str, str]]:
-    """Record -> mark of its maker, and version."""
+    """Record -> (hash of the run that made it, code version), from the cache."""
     text = instance.daemon_cursor_storage.get_cursor_values({_key(asset)}).get(_key(asset))
     try:
         return {
@@ -106,7 +124,7 @@ def _remembered(instance: dg.DagsterInstance, asset: dg.AssetKey) -> dict[int, t
             for record, maker in makers.items()
         }
     except (ValueError, TypeError, AttributeError):
-        return {}  # it is read again
+        return {}  # the cache is not readable: the records are read again
 
 
 def _remember(instance: dg.DagsterInstance, asset: dg.AssetKey, known: Mapping[int, tuple[str, str]]) -> None:

@@ -1,8 +1,9 @@
-"""Which of Dagster's own records may go, and which scenes are in use.
+"""Finds the old runs that may be deleted from Dagster's records, and the scenes that are in use.
 
-Dagster deletes a run with all of its events, the materialisations among them: a scene that is done would look as if it
-had never been. So a run stays while anything rests on it: the newest materialisation of any partition of any asset; or,
-as the newest run of a scene, what tells that it failed, or was taken out by a person, and is not to be run anew.
+Dagster deletes a run together with all its events, also the materialisations. A finished scene would then look as if
+it had never been made. So two kinds of runs are kept: a run that made the newest materialisation of a partition, and
+the newest run of a scene. The latter records that the scene failed, or that a person removed it and does not want it
+to be run again.
 """
 
 from __future__ import annotations
@@ -13,11 +14,15 @@ from datetime import datetime
 
 import dagster as dg
 import sqlalchemy as sa
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
-from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
-from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
+from lc_assets.operations.dagster_private import (
+    FINISHED_STATUSES,
+    NOT_FINISHED_STATUSES,
+    BulkActionsFilter,
+    BulkActionStatus,
+    SqlEventLogStorage,
+    SqlEventLogStorageTable,
+)
 from lc_assets.operations.keys import PARTITION_TAG
 from lc_assets.operations.records import latest_storage_ids
 from lc_assets.operations.status import waiting_items
@@ -32,10 +37,10 @@ class ExpiredRuns:
     """Finished runs that are older than a limit.
 
     Attributes:
-        runs: ids of those that may go.
-        referenced_by: how many stay because a newest materialisation rests on them.
-        last: how many stay as the newest run of their scene.
-        in_use: how many stay because a backfill under way counts them.
+        runs: ids of the runs that may be deleted.
+        referenced_by: number of runs that are kept because they made a newest materialisation.
+        last: number of runs that are kept as the newest run of their scene.
+        in_use: number of runs that are kept because they belong to an unfinished backfill.
     """
 
     runs: list[str] = field(default_factory=list)
@@ -45,23 +50,29 @@ class ExpiredRuns:
 
 
 class InUse:
-    """Whether a scene is in use now: a run of it is queued or under way, or a backfill is yet to queue one."""
+    """Tells whether a scene is in use: it has a queued or running run, or a backfill will still queue one."""
 
     def __init__(self, instance: dg.DagsterInstance, definitions: dg.Definitions) -> None:
-        """Nothing is asked yet."""
         self._instance, self._definitions = instance, definitions
         self._backfills: list[str] | None = None
         self._waiting: set[str] = set()
 
     def __call__(self, item: str) -> bool:
-        """Asked anew at each call; of backfills, whenever there is another one."""
+        """Return whether a scene is in use now.
+
+        The runs are queried at each call, the backfills only when the set of unfinished backfills has changed.
+        """
         unfinished = dg.RunsFilter(tags={PARTITION_TAG: item}, statuses=[*NOT_FINISHED_STATUSES])
         if self._instance.get_runs(unfinished, limit=1):
             return True
         return item in self.all(again=False)
 
     def all(self, *, again: bool = True) -> set[str]:
-        """All scenes that are in use; with `again` off, of runs only those of the last time."""
+        """Return the ids of all scenes in use.
+
+        Args:
+            again: query the runs again. If False, the last result is returned while the set of backfills is the same.
+        """
         under_way = sorted(_backfills(self._instance))
         if again or under_way != self._backfills:
             self._waiting, self._backfills = waiting_items(self._instance, self._definitions), under_way
@@ -69,7 +80,12 @@ class InUse:
 
 
 def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
-    """Finished runs that have not changed since a moment (with a zone), apart by what rests on them."""
+    """Return the finished runs that did not change since `before`, divided into deletable ones and the reasons to keep.
+
+    Args:
+        instance: whose runs are read.
+        before: a time with a time zone.
+    """
     old = ExpiredRuns()
     referenced_by = _referenced_by(instance)
     counted = _backfills(instance)
@@ -93,15 +109,17 @@ def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
 
 
 def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Delete a run, its events and its logs. The run itself goes last, so that one that is deleted half is found
-    again."""
+    """Delete a run, its events and its logs.
+
+    The run itself is deleted last: after an interruption the next call still finds it.
+    """
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     instance.event_log_storage.delete_events(run_id)
     instance.delete_run(run_id)
 
 
 def _backfills(instance: dg.DagsterInstance) -> set[str]:
-    """Ids of backfills under way."""
+    """Ids of the unfinished backfills."""
     return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=_UNDER_WAY))}
 
 
@@ -113,22 +131,22 @@ def _all_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
 
 
 def _referenced_by(instance: dg.DagsterInstance) -> set[str]:
-    """Runs that made what is the newest materialisation of a partition, or of an asset without any."""
+    """Ids of the runs that made the newest materialisation of a partition, or of an asset without partitions."""
     runs: set[str] = set()
     for asset in instance.all_asset_keys():
         records = sorted(latest_storage_ids(instance, asset).values())
         for start in range(0, len(records), _PAGE):
-            runs |= _makers(instance, records[start : start + _PAGE])
+            runs |= _producing_runs(instance, records[start : start + _PAGE])
     for record in instance.get_asset_records():
         last = record.asset_entry.last_materialization_record
         runs |= {last.run_id} if last else set()
     return runs
 
 
-def _makers(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
-    """Runs of event records, by a query of ours: Dagster's own would read the records, which hold pictures."""
+def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
+    """Run ids of some event records. Dagster's own query would also read the records, which hold pictures."""
     storage = instance.event_log_storage
-    assert isinstance(storage, SqlEventLogStorage)  # all of Dagster's own are
+    assert isinstance(storage, SqlEventLogStorage)  # true for every event log storage of Dagster
     table = SqlEventLogStorageTable
     with storage.index_connection() as connection:
         rows = connection.execute(sa.select(table.c.run_id).where(table.c.id.in_(records)))

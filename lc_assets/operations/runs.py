@@ -1,4 +1,4 @@
-"""Run scenes from the command line: register partitions, materialise them in this process, tell what became of each."""
+"""Runs scenes from the command line: registers partitions, materialises them in this process, returns their results."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _RUN_AGAIN = "it was interrupted -> run it again"
 
 @dataclass(frozen=True)
 class RunResult:
-    """What became of one scene.
+    """The result of one scene's run.
 
     Attributes:
         item: STAC item id.
-        run_id: Dagster run.
-        error: why it failed, or None.
-        metadata: asset name -> what it reported, plain values.
+        run_id: id of the Dagster run.
+        error: message of the failure; None after a success.
         seconds: wall time of the run.
-        interrupted: somebody has ended it.
-        warnings: what checks that failed without stopping it say.
+        metadata: asset name -> metadata of its materialisation, as plain values.
+        interrupted: whether the run was interrupted (Ctrl+C, SIGTERM).
+        warnings: messages of the failed checks that did not stop the run.
     """
 
     item: str
@@ -47,7 +47,7 @@ class RunResult:
 
 
 def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
-    """Add partition keys; the ones that are new."""
+    """Add partition keys and return the new ones, in the given order."""
     known = set(instance.get_dynamic_partitions(SCENES))
     new = [item for item in dict.fromkeys(items) if item not in known]
     if new:
@@ -65,8 +65,17 @@ def run_scene(
     on_asset: Callable[[str], None] = lambda name: None,
     job: str = CLASSIFY,
 ) -> RunResult:
-    """Materialise the assets of a job for one partition in this process; by default, those of a scene. A failure is an
-    outcome, not an exception."""
+    """Materialise the assets of a job for one partition, in this process. A failure is returned, not raised.
+
+    Args:
+        definitions: definitions that hold the job.
+        instance: where Dagster records the run.
+        item: STAC item id, which is the partition key.
+        config: config of the ops.
+        verbose: print Dagster's log at level INFO.
+        on_asset: called with the name of each asset that is materialised, from a thread.
+        job: name of the job; by default the job of the six scene assets.
+    """
     work = definitions.resolve_job_def(job)
     run_id = str(uuid4())
     level = "INFO" if verbose else "CRITICAL"
@@ -96,8 +105,10 @@ def run_scene(
 
 
 def fail_orphaned_runs(instance: DagsterInstance) -> int:
-    """Mark runs of dead `lc-assets` processes on this host as failed, so that none stays "started" for ever; how
-    many."""
+    """Mark the runs of dead `lc-assets` processes on this host as failed, and return their number.
+
+    Without this, such a run would keep the status STARTED for ever.
+    """
     healed = 0
     filters = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()})
     for run in instance.get_runs(filters):
@@ -109,7 +120,7 @@ def fail_orphaned_runs(instance: DagsterInstance) -> int:
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:
-    """The message for a person: a Failure's description, else the innermost error."""
+    """The message for the user: the description of a Failure, or else the innermost error."""
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data
@@ -121,7 +132,7 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             if error and error.cls_name in _INTERRUPTED:
                 return f"asset {event.step_key}: {_RUN_AGAIN}"
             text = (error.message.strip() if error else "") or "unknown error"
-            if error and error.cls_name == "ValidationError":  # pydantic's: a value of the run's config is out of range
+            if error and error.cls_name == "ValidationError":  # of pydantic: the run's config has a wrong value
                 _, field_, reason, *_ = [*(line.strip() for line in text.splitlines()), "", ""]
                 return (
                     f"asset {event.step_key}: its config {field_} is wrong: {reason.split(' [')[0]} -> mend the config"
@@ -136,7 +147,7 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
 
 @contextmanager
 def _watched(instance: DagsterInstance, run_id: str, on_asset: Callable[[str], None]) -> Iterator[None]:
-    """Call `on_asset` as assets are materialised, from a thread that follows the run's event log."""
+    """Call `on_asset` for each asset that is materialised, from a thread that reads the event log of the run."""
     done = threading.Event()
 
     def follow() -> None:

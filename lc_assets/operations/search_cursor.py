@@ -1,9 +1,8 @@
-"""Where a watch over a collection stands: which stretch of time is looked at next. Pure; `lc_assets.defs.sensors` keeps
-it as its cursor.
+"""The position of the sensor's search: which time window it searches next. `lc_assets.defs.sensors` stores it.
 
-New items come late and out of order, and old ones come back reprocessed, so no cursor on acquisition time finds them
-all. Instead the whole watched time is looked through again and again, a stretch at a time, however long ago it was
-taken; and the last days, where most new items come, are looked at every time.
+New items arrive late and out of order, and old items arrive again after reprocessing. A cursor that only moves forward
+in acquisition time would miss them. So the sensor searches the whole watched time again and again, one window per
+tick. It searches the last days, where most new items appear, at every tick. This module has no side effects.
 """
 
 from __future__ import annotations
@@ -16,19 +15,19 @@ FIRST_DAYS = 8.0
 MOST_DAYS = 128.0
 LEAST_DAYS = 1 / 24
 FEW, MANY = 200, 1000
-"""Items in a stretch: with fewer the next one is longer, with more it is shorter."""
+"""Items in a window: with less than FEW the next window is longer, with more than MANY it is shorter."""
 
 
 @dataclass(frozen=True)
 class SearchCursor:
-    """A position.
+    """A position of the search.
 
     Attributes:
-        watch: digest of what is watched; another one begins anew.
-        at: days since 1970 (UTC) at which the next stretch begins; None is the beginning of the watched time.
-        days: length of the next stretch.
-        rounds: how often the whole time has been looked through.
-        replacing: old version's id -> id of the version that takes its place once it is classified.
+        watch: digest of the watch file's content. With another digest the search starts from the beginning.
+        at: start of the next window, in days since 1970 (UTC); None means the start of the watched time.
+        days: length of the next window, in days.
+        rounds: how often the whole watched time was searched.
+        replacing: id of the old version -> id of the version that replaces it after its classification.
     """
 
     watch: str
@@ -39,8 +38,15 @@ class SearchCursor:
 
     @classmethod
     def read(cls, cursor: str | None, watch: str) -> SearchCursor:
-        """The position that a cursor holds; the beginning if it is none, or of another watch (what is being replaced
-        stays)."""
+        """Parse a stored cursor.
+
+        Returns the position at the beginning if the cursor is empty or not valid, or if it belongs to another watch
+        (whose `replacing` is kept).
+
+        Args:
+            cursor: text that `written` returned, or None.
+            watch: digest of the current watch.
+        """
         try:
             found = cls(**json.loads(cursor or ""))
             sane = LEAST_DAYS <= found.days <= MOST_DAYS and isinstance(found.replacing, dict)
@@ -51,25 +57,25 @@ class SearchCursor:
         return cls(watch)
 
     def written(self) -> str:
-        """As a cursor."""
+        """Return the position as JSON text, for `read`."""
         return json.dumps(asdict(self))
 
     def window(self, begin: datetime, end: datetime) -> tuple[datetime, datetime]:
-        """The next stretch of the watched time."""
+        """Return start and end of the next window within the watched time (`begin` to `end`)."""
         first = begin if self.at is None else max(begin, _day(self.at))
         if first >= end:
             first = begin
         return first, min(first + timedelta(days=self.days), end)
 
     def advance(self, stretch: tuple[datetime, datetime], items: int, end: datetime) -> SearchCursor:
-        """The position after a stretch that was looked through to its end."""
+        """Return the position after a window (`stretch`) that was searched to its end and held `items` items."""
         days = min(self.days * 2, MOST_DAYS) if items < FEW else self.days
         if stretch[1] >= end:
             return replace(self, at=None, days=days, rounds=self.rounds + 1)
         return replace(self, at=_days(stretch[1]), days=days)
 
     def shrink(self) -> SearchCursor:
-        """The same position with a shorter stretch: this one has too many items for one look."""
+        """Return the same position with a window of half the length, for a window with too many items."""
         return replace(self, days=max(self.days / 2, LEAST_DAYS))
 
 

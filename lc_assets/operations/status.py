@@ -1,9 +1,9 @@
-"""How each scene stands: done, missing, failed, stale, or on its way. What `search`, `backfill` and `stale` ask.
+"""The status of each scene: done, missing, failed, stale or waiting. `search`, `backfill` and `stale` print it.
 
-Dagster keeps the code version with each materialisation, and `lc_assets.definitions` makes the model's fingerprint a
-part of class_raster's, so that a map of another model is stale. The UI shows the same per partition. Here it is asked
-by ids of records, of those scenes only that are asked for: Dagster's own answer (`get_status_by_partition`) reads all
-partition keys several times, and begins anew whenever one is added.
+Dagster stores the code version with each materialisation. `lc_assets.definitions` makes the model's fingerprint a part
+of class_raster's code version, so a map of another model is stale. The UI shows the same status per partition. This
+module reads the ids of records, and only for the requested scenes. Dagster's own function (`get_status_by_partition`)
+reads all partition keys several times, and starts again whenever a key is added.
 """
 
 from __future__ import annotations
@@ -13,45 +13,44 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 
 import dagster as dg
-from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENES
 from lc_assets.operations.records import code_versions, latest_storage_ids
 
 _CHUNK = 500
-"""Runs or records asked for at a time."""
+"""Number of runs or records in one query."""
 
 
 class SceneStatus(Enum):
-    """How a scene stands. The values are what a person reads."""
+    """The status of a scene. The values are the words that the commands print."""
 
     NEW = "new"
     """Not registered."""
     MISSING = "missing"
-    """Registered, and never classified to the end."""
+    """Registered, but never completed."""
     WAITING = "waiting"
     """Queued or running."""
     FAILED = "failed"
     """The last run failed."""
     STALE = "stale"
-    """Its map was made by another model than the configured one, or by older code."""
+    """The map was made by another model than the configured one, or by older code."""
     DONE = "done"
 
 
 NEEDS_RUN = (SceneStatus.NEW, SceneStatus.MISSING, SceneStatus.FAILED, SceneStatus.STALE)
-"""What a backfill takes when it is not told otherwise."""
+"""The scenes that a backfill runs by default."""
 
 
 def scene_statuses(
     instance: dg.DagsterInstance, definitions: dg.Definitions, items: Iterable[str] | None = None
 ) -> dict[str, SceneStatus]:
-    """How scenes stand.
+    """Return item -> status.
 
     Args:
         instance: whose records are read.
-        definitions: what a map must have been made by in order not to be stale.
-        items: item ids; None is all that are registered, in the order of the partitions.
+        definitions: the current definitions. A map that was made with another code version is stale.
+        items: item ids; None means all registered items, in the order of the partitions.
     """
     if items is None:
         asked = known = list(instance.get_dynamic_partitions(SCENES))
@@ -80,18 +79,21 @@ def scene_statuses(
 
 
 def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> list[str]:
-    """Registered items whose newest class map is of another code version than class_raster's in `definitions`, whatever
-    else is under way; in the order of the partitions. Items without a map are not stale but missing."""
+    """Return the registered items whose newest class map has another code version than class_raster in `definitions`.
+
+    The items are in the order of the partitions. Queued and running runs make no difference. Items without a map are
+    missing, not stale.
+    """
     outdated = _outdated(instance, definitions)
     return [item for item in instance.get_dynamic_partitions(SCENES) if item in outdated]
 
 
 def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> set[str]:
-    """Items of which a run is queued or under way, or that a backfill under way is yet to queue."""
+    """Return the items that have a queued or running run, or that an unfinished backfill will still queue."""
     unfinished = dg.RunsFilter(statuses=[*NOT_FINISHED_STATUSES])
     waiting = {run.tags.get(PARTITION_TAG, "") for run in instance.get_runs(unfinished)}
     for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
-        if backfill.partition_names is not None:  # of a job
+        if backfill.partition_names is not None:  # a backfill of a job
             names = list(backfill.partition_names)
             done = backfill.last_submitted_partition_name
             waiting.update(names[names.index(done) + 1 :] if done in names else names)
@@ -104,10 +106,10 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
 
 
 def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int]) -> set[str]:
-    """Items whose last run that was to make the catalog failed before it did. (One that was cancelled did not fail.)"""
+    """Items whose last planned run for the catalog failed before it made the catalog. A cancelled run did not fail."""
     planned = latest_storage_ids(instance, CATALOG, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     missed = {record: item for item, record in planned.items() if record > mapped.get(item, 0)}
-    runs: dict[str, list[str]] = defaultdict(list)  # one of a backfill by hand may be for several scenes
+    runs: dict[str, list[str]] = defaultdict(list)  # a run of a backfill that a user started may hold several scenes
     records = sorted(missed)
     for start in range(0, len(records), _CHUNK):
         chosen = dg.EventRecordsFilter(
@@ -128,6 +130,6 @@ def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mappin
 def _outdated(
     instance: dg.DagsterInstance, definitions: dg.Definitions, items: Collection[str] | None = None
 ) -> set[str]:
-    """Items whose newest class map is of another code version than class_raster's in `definitions`."""
+    """Items whose newest class map has another code version than class_raster in `definitions`."""
     current = definitions.resolve_asset_graph().get(CLASS_RASTER).code_version
     return {item for item, version in code_versions(instance, CLASS_RASTER, items).items() if version != current}

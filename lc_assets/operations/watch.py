@@ -1,4 +1,4 @@
-"""What the sensor watches: a small YAML file, read at every tick, so that a change needs no restart.
+"""Reads the YAML file that says what the sensor watches. It is read at every tick: a change needs no restart.
 
 collection: sentinel-2-l2a         default: LC_ASSETS_COLLECTION
 tiles: [33UUB, 32ULC]              or bbox: [13.2, 55.4, 13.6, 55.7], or geometry: area.geojson (beside this file)
@@ -7,7 +7,7 @@ to: 2024-12-31                     last day; default: open
 max_cloud: 40                      percent; default: no limit
 max_nodata: 80
 reprocessed: replace               or keep, or first: see `ReprocessingPolicy`
-recent_days: 10                    looked at on every tick; older days in turn
+recent_days: 10                    searched at every tick; older days are searched in turn
 runs_per_tick: 50
 """
 
@@ -28,18 +28,18 @@ from lc_assets.sentinel2.search.query import Query
 
 
 class ReprocessingPolicy(str, Enum):
-    """What becomes of a newer version of an acquisition that is known already."""
+    """What happens to a newer version of an acquisition that is known already."""
 
     REPLACE = "replace"
-    """It is classified; when that is done, the older one's partition is taken out. Its files stay in the store."""
+    """Classify the newer version, then remove the partition of the older one. Its files stay in the store."""
     KEEP = "keep"
-    """Both are classified, and stay."""
+    """Classify both versions and keep both."""
     FIRST = "first"
-    """The version that came first stays the only one."""
+    """Keep only the version that came first."""
 
 
 class WatchConfig(BaseModel):
-    """A watch; see the module for its fields."""
+    """The content of a watch file. The docstring of this module describes the fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -57,10 +57,10 @@ class WatchConfig(BaseModel):
 
     @classmethod
     def read(cls, path: Path) -> WatchConfig:
-        """Read a file.
+        """Read a watch file.
 
         Raises:
-            LandCoverError: it is not there, or not as it should be.
+            LandCoverError: the file is missing, cannot be read, or is not valid.
         """
         remedy = "mend it: docs/sensor-and-backfill.md shows one, `lc_assets/operations/watch.py` lists its fields"
         try:
@@ -79,15 +79,20 @@ class WatchConfig(BaseModel):
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "its content"
             raise LandCoverError(f"{path}: {where}: {first['msg']}", remedy=remedy) from None
-        except (ValueError, OverflowError) as error:  # a 31st of June, the year 9999, NUL in a path
+        except (ValueError, OverflowError) as error:  # 31 June, the year 9999, NUL in a path
             raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
         return watch
 
     def query(self, path: Path, first: datetime, last: datetime) -> Query:
-        """The search for a stretch of time; `path` is the file that the watch came from.
+        """Return the query for a time window.
+
+        Args:
+            path: path of the watch file; the path of the geometry file is relative to its folder.
+            first: start of the window.
+            last: end of the window.
 
         Raises:
-            LandCoverError: the geometry's file is not there or none; a box or a tile is none.
+            LandCoverError: the geometry file is missing or not valid, or a box or a tile is not valid.
         """
         geometry: dict[str, Any] | None = None
         if self.geometry:
@@ -108,13 +113,13 @@ class WatchConfig(BaseModel):
         )
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
-        """First and last moment that are watched."""
+        """Return the start and the end of the watched time."""
         begin = _midnight(self.begin) if self.begin else now - timedelta(days=60)
         return begin, min(_midnight(self.to) + timedelta(days=1), now) if self.to else now
 
     @property
     def digest(self) -> str:
-        """The same for the same watch."""
+        """A hash of all fields (16 hex digits): equal for equal watches."""
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
 
 

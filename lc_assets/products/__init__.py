@@ -1,1 +1,1 @@
-"""Everything that is made of a finished class map."""
+"""The products of a finished class map: overview, page, STAC documents, collection, agreement with reference maps."""

@@ -1,7 +1,7 @@
-"""The overview: a really lower-resolution class map, by mode.
+"""The overview: a class map of lower resolution, resampled by mode.
 
-Each pixel takes the code that is most frequent among the pixels it covers, No Data included: a sliver of forest in an
-empty corner does not become a forest. Among equally frequent codes the lowest wins, so that the result is unique.
+Each pixel takes the most frequent code of the pixels below it. No Data counts as a code, so a few forest pixels in an
+empty corner do not become a forest. If several codes are equally frequent, the lowest code wins.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from lc_assets.raster.mode import mode_nxn
 from lc_assets.store.paths import StorePath, gdal_path
 
 MAX_SIDE = 1536
-"""Default longest side of an overview, in pixels: a full tile becomes 1373 x 1373 at 80 m."""
+"""Default of the longest side, in pixels. The overview of a full tile has 1373 x 1373 pixels of 80 m."""
 
 
 def choose_factor(grid: Grid, max_side: int = MAX_SIDE) -> int:
-    """The smallest power of two, at least 2, that brings the longest side to `max_side` pixels or fewer."""
+    """Return the smallest power of two, at least 2, with which the longest side has at most `max_side` pixels."""
     factor = 2
     while -(-max(grid.shape) // factor) > max_side:
         factor *= 2
@@ -33,15 +33,15 @@ def choose_factor(grid: Grid, max_side: int = MAX_SIDE) -> int:
 
 @dataclass(frozen=True)
 class OverviewPlan:
-    """A class map and how much to coarsen it; yields the overview's blocks when asked.
+    """A class map and the factor of its overview. `blocks` computes the pixels.
 
     Attributes:
         item: STAC item id.
         source: the full-resolution class map.
-        source_grid: its grid.
-        pixels: count per class code in the class map.
-        tags: how the class map was made, to be written into the overview too.
-        factor: source pixels per overview pixel, along an axis.
+        source_grid: grid of the class map.
+        pixels: number of pixels per class code in the class map.
+        tags: how the class map was made; the overview gets the same tags.
+        factor: source pixels per overview pixel, along each axis.
     """
 
     item: str
@@ -53,11 +53,11 @@ class OverviewPlan:
 
     @property
     def grid(self) -> Grid:
-        """The overview's grid."""
+        """Grid of the overview."""
         return self.source_grid.coarsened(self.factor)
 
     def blocks(self) -> Iterator[tuple[Window, np.ndarray]]:
-        """(window in the overview, codes), from top to bottom."""
+        """Yield (window in the overview, uint8 codes) from top to bottom."""
         rows = max(1, 512 // self.factor) * self.factor
         with rasterio.open(gdal_path(self.source), OVERVIEW_LEVEL="NONE") as dataset:
             for window in self.source_grid.strips(rows):
@@ -67,7 +67,7 @@ class OverviewPlan:
 
 @dataclass(frozen=True)
 class Overview:
-    """A written overview: its raster, its picture with legend, its grid."""
+    """A stored overview: item id, raster, picture with legend, grid."""
 
     item: str
     path: StorePath
@@ -76,10 +76,10 @@ class Overview:
 
     @classmethod
     def open(cls, path: StorePath, thumbnail: StorePath, item: str) -> Overview:
-        """Read a written overview's grid.
+        """Return a stored overview, with the grid of its raster.
 
         Raises:
-            StoreError: it is not there.
+            StoreError: the overview is not in the store.
         """
         try:
             with rasterio.open(gdal_path(path)) as dataset:

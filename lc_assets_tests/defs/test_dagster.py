@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -11,37 +10,16 @@ import dagster as dg
 import pystac
 import pytest
 
-import lc_assets
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import RunResult
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.inline_svg import MOST
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
-
-PACKAGE = Path(lc_assets.__file__).parent
-LOWER_FLOOR = (
-    *("landcover.py", "errors.py", "contract.py", "store.py", "registry.py", "settings.py"),
-    *("sentinel2", "raster", "inference", "stac", "training", "demo", "viewing", "reference"),
-)
-
-
-@pytest.mark.parametrize("place", LOWER_FLOOR)
-def test_domain_code_never_imports_dagster(place: str) -> None:
-    path = PACKAGE / place
-    files = sorted(path.rglob("*.py")) if path.is_dir() else [path]
-    assert files
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text())):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not [n for n in names if n.split(".")[0] == "dagster"], file
-            upper = ("assets", "io_managers", "resources", "definitions", "jobs", "running", "console", "reports")
-            assert not [n for n in names if n.startswith(tuple(f"lc_assets.{u}" for u in upper))], file
 
 
 def test_the_six_assets_form_the_missions_chain(tmp_path: Path) -> None:
@@ -187,7 +165,7 @@ def test_the_stack_is_written_as_cog_by_one_setting(demo_item: Path, tmp_path: P
 
 def test_only_passing_faults_are_tried_again() -> None:
     for transient in (True, False):
-        with pytest.raises(dg.Failure) as caught, told():
+        with pytest.raises(dg.Failure) as caught, raise_as_dagster_failure():
             raise LandCoverError("x", remedy="y", transient=transient)
         assert caught.value.allow_retries is transient
 

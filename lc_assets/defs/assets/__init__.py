@@ -1,6 +1,7 @@
-"""The six assets of a scene, one file each, in the order of flow; and the model's evaluation.
+"""The assets, one file each: the six of a scene in the order in which they are made, and those of the whole store.
 
-Thin: what it takes, what it gives, what is checked."""
+A file defines the inputs, the output and the checks of its asset. The work is done in lower rooms.
+"""
 
 from lc_assets.defs.assets.catalog import catalog
 from lc_assets.defs.assets.class_raster import class_raster

@@ -1,11 +1,11 @@
-"""catalog: what was made, from what, by what, for machines to find."""
+"""catalog: the STAC documents of a scene, which describe the products and where they come from."""
 
 import json
 from collections.abc import Iterator
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
@@ -43,14 +43,14 @@ def catalog(
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """What machines read: a self-contained STAC 1.1 Catalog with one Item that describes and references the products.
+    """A self-contained STAC 1.1 Catalog with one Item that describes and references the products.
 
-    Classes with their colours, hectares, checksums, lineage, parameters, software versions, the model that made the
-    map, the (unsigned) source item. Links are relative: copy the scene's folder and nothing breaks. Written last, so
-    its presence says that the scene is done.
+    The Item holds classes with their colours, hectares, checksums, lineage, parameters, software versions, the model
+    that made the map, and the (unsigned) source item. All links are relative, so the scene's folder can be copied. The
+    catalog is written last: a scene with a catalog is complete.
     """
     folder = store.store().scene(context.partition_key)
-    with told():
+    with raise_as_dagster_failure():
         item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item))
     yield dg.Output(item)
     faults, links = [], 0

@@ -1,4 +1,4 @@
-"""class_raster: the land-cover map at 10 m, and how sure the model was."""
+"""class_raster: the land-cover map at 10 m, and the confidence of the model."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from pydantic import Field
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.core.progress import notify
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
@@ -25,7 +25,7 @@ MOSTLY_EMPTY = 0.9
 
 
 class ClassRasterConfig(dg.Config):
-    """How the window slides."""
+    """Window step, cloud mask, and rows per strip."""
 
     stride: int = Field(
         default=DEFAULT_STRIDE,
@@ -78,16 +78,17 @@ def class_raster(
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """The land-cover map: ten classes and No Data at 10 m, a COG; beside it how sure the model was, in percent.
+    """The land-cover map: a COG with ten classes and No Data at 10 m, and a COG with the confidence in percent.
 
-    A 64 px window slides over the stack; every pixel gets the mean of the probabilities of all windows that contain it,
-    and takes the most probable class. No Data (10) where a native band has none or an impossible DN, where SCL hides
-    the ground, and where no window with at least half of its pixels valid reaches.
+    A 64 px window slides over the stack. Each pixel gets the mean of the probabilities of all windows that contain it,
+    and takes the most probable class. A pixel is No Data (10) if a native band has no data or an impossible DN there,
+    if SCL marks the ground as hidden, or if no window that contains it has at least half of its pixels valid.
 
-    Trust it where the confidence is high; what is narrower than a window (roads, single houses) widens or vanishes.
-    `reference_agreement` holds it against a reference map. `stride`, `mask_clouds` and `mask_dilation` are its config.
+    Trust the map where the confidence is high. Objects narrower than a window (roads, single houses) become wider or
+    disappear. `reference_agreement` compares the map with a reference map. The config has `stride`, `mask_clouds` and
+    `mask_dilation`.
     """
-    with told():
+    with raise_as_dagster_failure():
         classification = Classification(
             resampled_stack,
             model.engine(),
@@ -97,7 +98,7 @@ def class_raster(
             mask_dilation=config.mask_dilation,
         )
         classification.engine.check_stack(resampled_stack)
-        # Whoever works a queue off may have been installed or set otherwise than whoever queued.
+        # The process that executes a run may have other code or settings than the process that queued it.
         ensure_same_code_and_model(
             context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster"
         )
@@ -126,7 +127,7 @@ def class_raster(
         description="; ".join(problems) or "both rasters are valid COGs",
         metadata={"item": scene.item, "problems": len(problems)},
     )
-    # What was written has been read back and counted; a code beyond the table would be missing from the counts.
+    # The counts come from the written file. A pixel with an unknown code would be missing in them.
     known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
     present = sum(bool(classes.pixels[c.code]) for c in CLASSES)
     yield dg.AssetCheckResult(
@@ -156,7 +157,7 @@ def class_raster(
 
 
 def _without_classification(stack: Stack, config: ClassRasterConfig) -> str:
-    """What to say where clouds were to be masked and nothing tells where they are; empty where something does."""
+    """Warning for a stack without SCL if clouds should be masked; otherwise an empty text."""
     if stack.scl_path or not config.mask_clouds:
         return ""
     return f"{stack.item} has no scene classification (SCL): clouds and shadows are mapped as if they were ground"

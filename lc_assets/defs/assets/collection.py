@@ -1,4 +1,4 @@
-"""collection: all maps of the store in one place, for machines to search."""
+"""collection: a STAC Collection and an index of all maps in the store, for searches."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from lc_assets.defs.collection_changes import POOL, news_since
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import table
 from lc_assets.defs.resources import StoreResource
 from lc_assets.operations.keys import CATALOG
@@ -18,7 +18,7 @@ from lc_assets.store.paths import StorePath
 
 
 class CollectionConfig(dg.Config):
-    """How the collection is brought up to date."""
+    """Update the collection with the new scenes, or rebuild it from all scenes."""
 
     rebuild: bool = Field(default=False, description="Read every scene of the store, not only what is new.")
 
@@ -47,11 +47,11 @@ class CollectionConfig(dg.Config):
 def collection(
     context: dg.AssetExecutionContext, config: CollectionConfig, store: StoreResource
 ) -> dg.MaterializeResult:
-    """A STAC 1.1 Collection and a stac-geoparquet index of all items, appended with what is new since the last time.
+    """A STAC 1.1 Collection and a stac-geoparquet index of all items. Each update adds the new and changed items.
 
-    A scene's run never waits for it; two updates at once lose nothing. Needs `pip install .[cluster]`.
+    The run of a scene never waits for it. Two updates at the same time lose no item. Needs `pip install .[cluster]`.
     """
-    with told():
+    with raise_as_dagster_failure():
         report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)
         faults = check_collection(store.store())
     return dg.MaterializeResult(
@@ -72,7 +72,7 @@ def collection(
 
 
 def _metadata(report: UpdateSummary, folder: StorePath) -> dict[str, Any]:
-    """What became of the collection."""
+    """Counts, extent, hectares per class and paths, for Dagster."""
     extent = report.collection["extent"]
     first, last = extent["temporal"]["interval"][0]
     hectares = report.collection["lc:hectares"]

@@ -1,11 +1,11 @@
-"""model_evaluation: how good the configured model is, so that a swap of models is judged in the UI."""
+"""model_evaluation: the accuracy of the configured model. The UI shows it for each model that was configured."""
 
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import picture, table
 from lc_assets.defs.resources import ChipsResource, ModelResource
 from lc_assets.training.data.splits import CREDIBLE_VOTES
@@ -14,7 +14,7 @@ from lc_assets.training.evaluation.metrics import agreement
 from lc_assets.training.evaluation.model_card import class_rows, evaluate
 
 USABLE = 0.9
-"""Accuracy or agreement below which the check warns."""
+"""The check warns below this accuracy or agreement (0..1)."""
 
 
 @dg.asset(
@@ -31,10 +31,13 @@ USABLE = 0.9
     ],
 )
 def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.MaterializeResult:
-    """The configured model, judged on held-out chips: EuroSAT's official validation list (L1C), weakly labelled L2A
-    chips by vote count, and, where the model has a twin that never saw the east, the eastern quarter. Needs the folder
-    of chips that LC_ASSETS_CHIPS names."""
-    with told():
+    """The accuracy of the configured model on chips that were held out from its training.
+
+    Three sets: EuroSAT's official validation list (L1C); weakly labelled L2A chips by number of votes; and the eastern
+    quarter, if the model has a twin that was trained without the east. Needs the folder of chips that LC_ASSETS_CHIPS
+    names.
+    """
+    with raise_as_dagster_failure():
         judged = evaluate(Path(model.item), Path(chips.folder))
     contract = judged.contract
     metadata: dict[str, Any] = {"model": f"{contract.name} {contract.version}", "model_sha256": contract.sha256}

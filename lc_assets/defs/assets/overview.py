@@ -1,4 +1,4 @@
-"""overview: the map at a size that opens at once."""
+"""overview: the class map at a lower resolution, with a thumbnail."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from lc_assets.store.paths import gdal_path
 
 
 class OverviewConfig(dg.Config):
-    """How small."""
+    """The largest size of the overview."""
 
     max_side: int = Field(default=MAX_SIDE, ge=1, description="Longest side of the overview in pixels, at most.")
 
@@ -30,10 +30,11 @@ class OverviewConfig(dg.Config):
 def overview(
     context: dg.AssetExecutionContext, class_raster: ClassMap, config: OverviewConfig, store: StoreResource
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """The map at a size that opens at once: each pixel is the most frequent class below it. With a thumbnail.
+    """The class map at a lower resolution: each pixel is the most frequent class of the pixels below it.
 
-    A COG with a pyramid of its own, at most `max_side` pixels wide (a full tile: 80 m). Made by mode, so no class
-    appears that is not there; a sliver of a class in an empty corner does not fill it. The PNG has a legend.
+    It is a COG with its own overviews. Its longest side has at most `max_side` pixels (a full tile has 80 m pixels).
+    The mode creates no class that is not in the map, and a few pixels of a class do not fill an empty corner. A PNG
+    thumbnail has a legend.
     """
     factor = choose_factor(class_raster.grid, config.max_side)
     made = {key: value for key, value in class_raster.tags.items() if not key.startswith("PIXELS_")}

@@ -1,17 +1,17 @@
-"""raw_bands: the scene's twelve bands (and SCL) as they are at their source."""
+"""raw_bands: copies of the scene's twelve band files and SCL, unchanged."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource
 
 CLOUDY_PERCENT = 50.0
 EMPTY_PERCENT = 80.0
 DOWNLOADS = "downloads"
-"""Dagster's pool of scenes that are fetched at a time; the instance says how many (no limit, unless it does)."""
+"""Dagster's pool of scenes that are downloaded at the same time. The instance sets its limit; the default is none."""
 
 
 @dg.asset(
@@ -31,16 +31,16 @@ DOWNLOADS = "downloads"
     ],
 )
 def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """The scene as its publisher has it: twelve band files, byte for byte, and the item's JSON.
+    """The scene as its publisher provides it: twelve band files, byte for byte, and the JSON of the item.
 
-    B01 to B12 without B10, at 10, 20 and 60 m, and the scene classification (SCL) where there is one. Each file is
-    fetched once and held against what the item promises: size, checksum, grid, type. A transfer that broke goes on
-    where it stopped.
+    The bands are B01 to B12 without B10, at 10, 20 and 60 m, and the scene classification (SCL) if the item has one.
+    Each file is downloaded once and checked against the item: size, checksum, grid, type. An interrupted download
+    resumes where it stopped.
 
-    Look at the picture for haze and cloud that `cloud_share` does not tell, and at `nodata %`: a scene on the edge of
-    the swath is mostly empty. Addresses are kept unsigned; they are signed at the moment of reading.
+    Look at the picture for haze and clouds that `cloud_share` does not show, and at `nodata %`: a scene at the edge of
+    the swath is mostly empty. URLs are stored unsigned and are signed when they are read.
     """
-    with told(again=True):
+    with raise_as_dagster_failure(again=True):
         scene = items.registry().scene(context.partition_key)
     yield dg.Output(scene)
     yield _below(scene.id, "cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)

@@ -1,4 +1,4 @@
-"""reference_agreement: how far the map and other maps of the same ground say the same."""
+"""reference_agreement: how far the class map agrees with other maps of the same area."""
 
 import time
 from typing import Any
@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import Field
 
 from lc_assets.defs.assets.class_raster import class_raster
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import inline, picture, table
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ReferenceResource, StoreResource
@@ -21,12 +21,12 @@ from lc_assets.raster.render import read_codes_for_display
 from lc_assets.store.paths import gdal_path
 
 ENOUGH = 0.6
-"""Agreement below which the check warns: the best global 10 m maps agree with the ground on about three quarters."""
+"""The check warns below this agreement. The best global 10 m maps are right on about three quarters of the ground."""
 _INLINE_SIDE = 240
 
 
 class AgreementConfig(dg.Config):
-    """What to compare with, and how closely to look."""
+    """Reference maps, crosswalk, and size and seed of the sample."""
 
     references: list[str] = Field(
         default=[],
@@ -56,22 +56,23 @@ class AgreementConfig(dg.Config):
 def reference_agreement(
     context: dg.AssetExecutionContext, config: AgreementConfig, store: StoreResource, reference: ReferenceResource
 ) -> dg.MaterializeResult:
-    """How far the map agrees with other maps of the same ground: ESA WorldCover and the annual 10 m land use / land
+    """How far the class map agrees with other maps of the same area: ESA WorldCover and the annual 10 m land use / land
     cover of the Planetary Computer, or any raster of classes.
 
-    Optional: nothing waits for it. The reference of the nearest year is brought to the scene's grid by mode, both
-    legends to their common groups by a crosswalk (a CSV with a comment per line); what does not correspond is counted
-    and not scored. Overall agreement, user's and producer's accuracy and areas are estimated from a stratified sample
-    with 95 % intervals (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015), and stand beside the full count.
+    This asset is optional: no other asset waits for it. The reference map of the nearest year is resampled to the
+    scene's grid by mode. A crosswalk (a CSV with a comment per line) maps both legends to common groups. Classes
+    without a counterpart are counted, but not scored. Overall agreement, user's and producer's accuracy and areas are
+    estimated from a stratified sample, with 95 % intervals (Olofsson et al. 2014, doi:10.1016/j.rse.2014.02.015). The
+    same figures over all pixels are given beside them.
 
-    Agreement is not accuracy: a reference map has errors of its own (WorldCover's authors found its version of 2021
+    Agreement is not accuracy: a reference map has its own errors (the authors of WorldCover found its version of 2021
     77 % right).
     """
     item = context.partition_key
     found: list[Agreement] = []
     metadata: dict[str, Any] = {}
     references = list(dict.fromkeys(config.references or reference.names))
-    with told(again=True):
+    with raise_as_dagster_failure(again=True):
         check_names(references)
         scene = reference.scene(item)
         for named in references:
@@ -115,7 +116,7 @@ def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
 
 
 def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
-    """What one comparison reports; keys begin with the reference's name, so that the UI plots them over scenes."""
+    """Metadata of one comparison. The keys begin with the reference's name, so the UI plots each over the scenes."""
     compared, reference = agreement.compared, agreement.reference
     full, estimates = compared.full, compared.estimates
     codes, pixel_size = read_codes_for_display(gdal_path(agreement.folder / DISAGREEMENT), _INLINE_SIDE)
@@ -145,7 +146,7 @@ def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
 
 
 def _counted(agreement: Agreement) -> list[dict[str, Any]]:
-    """Per group, over all scored pixels: both accuracies, what the map and the reference have of it."""
+    """One row per group, over all scored pixels: both accuracies, and the group's share in map and reference."""
     compared, rows = agreement.compared, agreement.document["full_count"]["groups"]
     mapped, scored = compared.matrix.sum(axis=1), compared.scored
     return [
@@ -162,7 +163,7 @@ def _counted(agreement: Agreement) -> list[dict[str, Any]]:
 
 
 def _estimated(agreement: Agreement) -> list[dict[str, Any]]:
-    """Per group, as the sample has it: both accuracies and the reference's share, each with its 95 % interval."""
+    """One row per group, from the sample: both accuracies and the reference's share, each with its 95 % interval."""
     found = agreement.compared.estimates
     rows = zip(agreement.compared.crosswalk.groups, found.users, found.producers, found.areas, strict=True)
     return [
@@ -184,7 +185,7 @@ def _shown(share: float | None) -> str:
 
 
 def _span(found: Estimate) -> str:
-    """An estimate and its own interval, in percent; an interval of no width would say nothing, and is left out."""
+    """An estimate and its 95 % interval, in percent. An interval of width zero says nothing and is left out."""
     value, interval = _percent(found.value), found.interval
     if value is None or interval is None:
         return "n/a"

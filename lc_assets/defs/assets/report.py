@@ -1,11 +1,11 @@
-"""report: the scene on one page that opens anywhere."""
+"""report: one self-contained HTML page of the scene."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
@@ -16,7 +16,7 @@ from lc_assets.products.stac.provenance import model_behind, now, software
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 
 BEFORE = ("raw_bands", "resampled_stack", "class_raster", "overview")
-"""The assets whose seconds the page tells."""
+"""The assets whose duration the page shows."""
 
 
 @dg.asset(
@@ -39,12 +39,12 @@ def report(
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """One HTML page to look at the scene: swipe between true colour, classes and confidence, hectares, facts.
+    """One HTML page of the scene: layers to swipe (true colour, classes, confidence), hectares per class, and facts.
 
-    Self-contained: it opens from a file share, without a network. `lc-assets view ID` opens it. The class under the
-    pointer is the raster's own value (of scenes larger than 1,536 px, the overview's).
+    The page is self-contained: it opens from a file share, without a network. `lc-assets view ID` opens it. The class
+    under the pointer is the value of the class map (for scenes larger than 1,536 px, the value of the overview).
     """
-    with told():
+    with raise_as_dagster_failure():
         contract, _ = model_behind(class_raster, Path(model.item), asset="report")
         facts = ReportFacts(
             seconds=_seconds(context),
@@ -65,7 +65,7 @@ def report(
 
 
 def _seconds(context: dg.AssetExecutionContext) -> dict[str, float]:
-    """What the assets before this one have taken, where Dagster still knows."""
+    """Asset name -> seconds of its newest materialisation, if Dagster still has the record."""
     found = {}
     for name in BEFORE:
         records = context.instance.fetch_materializations(

@@ -3,7 +3,7 @@
 import dagster as dg
 from pydantic import Field
 
-from lc_assets.defs.failures import told
+from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import KERNELS, StackRecipe
@@ -26,15 +26,16 @@ class StackConfig(dg.Config):
     code_version="2",
 )
 def resampled_stack(raw_bands: RawBands, config: StackConfig) -> StackRecipe:
-    """What the model looks at: twelve bands as one raster, 10 m, on B02's grid, in the order B01 ... B12.
+    """The input of the model: twelve bands as one 10 m raster on the grid of B02, in the order B01 ... B12.
 
-    The 20 m and 60 m bands are interpolated (bilinear, or as the model's contract says), centre on centre. Reflectance
-    is DN * scale + offset, with the offset of the scene's processing baseline.
+    The 20 m and 60 m bands are interpolated with aligned pixel centres (bilinear, or with the kernel of the model's
+    contract). Reflectance is DN * scale + offset, with the offset of the scene's processing baseline.
 
-    By default a virtual raster of a few kB, whose pixels are made when they are read; with LC_ASSETS_STACK=cog a tiled
-    COG of the same pixels. In the false-colour picture growing plants are red, water is black.
+    By default the stack is a virtual raster of a few kB. Its pixels are computed when they are read. With
+    LC_ASSETS_STACK=cog it is a tiled COG of the same pixels. In the false-colour picture, growing plants are red and
+    water is black.
     """
-    with told():
+    with raise_as_dagster_failure():
         scene = raw_bands.scene
         return StackRecipe(
             scene.id, raw_bands.checked(), scene.product_level, scene.baseline, scene.offset, config.kernel

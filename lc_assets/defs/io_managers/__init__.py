@@ -1,5 +1,7 @@
-"""IO managers: how each asset's value is kept. Pixels stream through them into the store; values between assets stay
-small."""
+"""IO managers: they write the value of each asset into the store and read it back.
+
+Pixels are written block by block. The values that pass between assets hold paths and numbers, no pixels.
+"""
 
 from lc_assets.defs.io_managers.catalog import CatalogIOManager
 from lc_assets.defs.io_managers.class_raster import ClassRasterIOManager

@@ -1,4 +1,4 @@
-"""catalog: the STAC documents beside the products."""
+"""IO manager of catalog: the STAC documents beside the products."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pystac
 
 from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_catalog
+from lc_assets.defs.metadata import catalog_metadata
 from lc_assets.products.stac.catalog import CATALOG, catalog_files, read_catalog
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.store.atomic import atomic_output
@@ -17,10 +17,14 @@ from lc_assets.store.layout import SceneLayout
 
 
 class CatalogIOManager(SceneIOManager):
-    """Validates and writes an Item and its Catalog; gives the Catalog back."""
+    """Validates and writes an Item and its Catalog. Reads the Catalog."""
 
     def write(self, scene: SceneLayout, value: pystac.Item) -> dict[str, Any]:
-        """Validate, put: a document that is not valid is never written."""
+        """Validate and write the documents.
+
+        Raises:
+            StoreError: a document is not valid, and no document is written; or the store cannot be written.
+        """
         files = catalog_files(value)
         faults = [fault for content in files.values() for fault in validate_offline(json.loads(content))]
         if faults:
@@ -33,8 +37,12 @@ class CatalogIOManager(SceneIOManager):
         with atomic_output(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
             for name, content in files.items():
                 (stage / name).write_bytes(content)
-        return report_catalog(scene, value, files)
+        return catalog_metadata(scene, value, files)
 
     def read(self, scene: SceneLayout) -> pystac.Catalog:
-        """The written catalog."""
+        """Return the stored Catalog.
+
+        Raises:
+            OSError: the catalog is not in the store.
+        """
         return read_catalog(scene.catalog)

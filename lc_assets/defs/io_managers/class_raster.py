@@ -1,5 +1,4 @@
-"""class_raster: class map and confidence, computed block by block while they are written; and the model that made
-them."""
+"""IO manager of class_raster: class map and confidence, computed block by block while they are written."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from typing import Any
 
 from lc_assets.core.progress import RowProgress, notify
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_class_raster
+from lc_assets.defs.metadata import class_raster_metadata
 from lc_assets.inference.class_map import ClassMap, write_class_map
 from lc_assets.inference.slots import inference_slot
 from lc_assets.inference.windows.classify import Classification
@@ -17,17 +16,21 @@ from lc_assets.store.layout import SceneLayout
 
 
 class ClassRasterIOManager(SceneIOManager):
-    """Computes and writes a `Classification`; gives it back as a `ClassMap`."""
+    """Computes and writes a `Classification`. Reads a `ClassMap`."""
 
     def write(self, scene: SceneLayout, value: Classification) -> dict[str, Any]:
-        """Compute, write, verify, put; when one of the machine's inference slots is free."""
+        """Wait for one of the machine's inference slots, then compute, write and verify both rasters."""
         with inference_slot(lambda: notify("waiting for one of this machine's inference slots")):
             started = time.perf_counter()
             with atomic_output(scene.folder, item=scene.item, asset="class_raster") as stage:
                 progress = RowProgress(value.stack.grid.width)
                 write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
-        return report_class_raster(self.read(scene), value, time.perf_counter() - started)
+        return class_raster_metadata(self.read(scene), value, time.perf_counter() - started)
 
     def read(self, scene: SceneLayout) -> ClassMap:
-        """The finished map."""
+        """Return the stored class map.
+
+        Raises:
+            StoreError: the map is not in the store.
+        """
         return ClassMap.open(scene.classified, scene.confidence, scene.item)

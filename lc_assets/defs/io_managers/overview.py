@@ -1,11 +1,11 @@
-"""overview: a lower-resolution class map by mode, and a picture of it with a legend."""
+"""IO manager of overview: a class map of lower resolution by mode, and a picture of it with a legend."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_overview
+from lc_assets.defs.metadata import overview_metadata
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
@@ -14,14 +14,14 @@ from lc_assets.store.layout import SceneLayout
 
 THUMBNAIL_SIDE = 512
 OVERVIEW_BLOCK = 128
-"""Tile width of the overview's COG: small, so that even a small overview has a pyramid of its own."""
+"""Tile width of the COG, in pixels. It is small, so that even a small overview has its own overviews."""
 
 
 class OverviewIOManager(SceneIOManager):
-    """Writes an `OverviewPlan`; gives it back as an `Overview`."""
+    """Writes an `OverviewPlan`. Reads an `Overview`."""
 
     def write(self, scene: SceneLayout, value: OverviewPlan) -> dict[str, Any]:
-        """Coarsen block by block, draw the picture, put both."""
+        """Write the overview block by block, and the picture."""
         with atomic_output(scene.folder, item=scene.item, asset="overview") as stage:
             path = stage / scene.overview.name
             with class_cog(path, value.grid, value.tags, blocksize=OVERVIEW_BLOCK) as dataset:
@@ -30,8 +30,12 @@ class OverviewIOManager(SceneIOManager):
             codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
             picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
             (stage / scene.thumbnail.name).write_bytes(picture)
-        return report_overview(self.read(scene), value)
+        return overview_metadata(self.read(scene), value)
 
     def read(self, scene: SceneLayout) -> Overview:
-        """The written overview."""
+        """Return the stored overview.
+
+        Raises:
+            StoreError: the overview is not in the store.
+        """
         return Overview.open(scene.overview, scene.thumbnail, scene.item)

@@ -1,4 +1,4 @@
-"""raw_bands: the source files byte for byte, the item, a manifest."""
+"""IO manager of raw_bands: the source files byte for byte, the item, a manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_raw_bands
+from lc_assets.defs.metadata import raw_bands_metadata
 from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, alone, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
@@ -21,27 +21,31 @@ from lc_assets.store.object_path import ObjectPath
 
 
 class RawBandsIOManager(SceneIOManager):
-    """Fetches a scene's files into its folder; gives them back as `RawBands`."""
+    """Downloads the files of a scene into its folder. Reads `RawBands`."""
 
     timeout: float = Field(default=DEFAULT_POLICY.read, description="Seconds between two pieces of a server's answer.")
     backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a second attempt; then doubled.")
 
     @property
     def fetches(self) -> bool:
-        """It does."""
+        """True: the files usually come over the network."""
         return True
 
     def write(self, scene: SceneLayout, value: Scene) -> dict[str, Any]:
-        """Fetch, check, put."""
+        """Download and check the files. Files that are in the store already and still match are kept.
+
+        Raises:
+            LandCoverError: a file cannot be downloaded, is damaged, or cannot be written.
+        """
         started = time.perf_counter()
         present: RawBands | None = None
         retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
-        # Local files are linked in a moment; who fetches the same from afar, or puts it afar, is waited for.
+        # Local files are linked at once. A download or an upload takes long: only one process at a time does it.
         remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
         with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
             try:
                 present = self.read(scene)
-            except LandCoverError as error:  # there is none, or a broken one: then all is fetched
+            except LandCoverError as error:  # missing or damaged: then all files are downloaded
                 if error.transient:
                     raise
             with atomic_output(
@@ -50,11 +54,15 @@ class RawBandsIOManager(SceneIOManager):
                 fetched = fetch_scene(value, stage, scene.incoming, present=present, retry_policy=retry_policy)
                 for name, how in fetched.items():
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
-                        (stage / f"{name}.tif").unlink()  # it is there, and need not be put again
+                        (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
         seconds = time.perf_counter() - started
         raw = self.read(scene)
-        return report_raw_bands(raw, fetched, seconds)
+        return raw_bands_metadata(raw, fetched, seconds)
 
     def read(self, scene: SceneLayout) -> RawBands:
-        """The complete folder."""
+        """Return the stored raw bands.
+
+        Raises:
+            StoreError: the folder is missing or not complete.
+        """
         return RawBands.open(scene.raw_bands, scene.item)

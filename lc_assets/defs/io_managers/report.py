@@ -1,4 +1,4 @@
-"""report: the scene's page, beside its products."""
+"""IO manager of report: the scene's page, beside its products."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ from typing import Any
 
 from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_page
+from lc_assets.defs.metadata import page_metadata
 from lc_assets.products.pages.scene_report import Page, ReportPlan
 from lc_assets.store.atomic import put
 from lc_assets.store.layout import SceneLayout
 
 
 class ReportIOManager(SceneIOManager):
-    """Makes and puts the page of a `ReportPlan`; gives it back as a `Page`."""
+    """Builds and writes the page of a `ReportPlan`. Reads a `Page`."""
 
     def write(self, scene: SceneLayout, value: ReportPlan) -> dict[str, Any]:
-        """Build, put whole."""
+        """Build the page and write it as a whole."""
         page = value.page()
         put(scene.report, page.html, item=scene.item, asset="report")
-        return report_page(scene, page)
+        return page_metadata(scene, page)
 
     def read(self, scene: SceneLayout) -> Page:
-        """The written page."""
+        """Return the stored page.
+
+        Raises:
+            StoreError: the page is not in the store.
+        """
         if not scene.report.exists():
             raise StoreError(
                 "its report is not in the store", item=scene.item, asset="report", remedy="materialise report of it"

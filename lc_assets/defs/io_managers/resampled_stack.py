@@ -1,12 +1,11 @@
-"""resampled_stack: by default a virtual raster beside the raw bands, by one setting a real twelve-band COG of the same
-pixels."""
+"""IO managers of resampled_stack: a virtual raster beside the raw bands (default), or a COG of the same pixels."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lc_assets.defs.io_managers.base import SceneIOManager
-from lc_assets.defs.metadata import report_stack
+from lc_assets.defs.metadata import stack_metadata
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT, STACK_COG, STACK_VRT, Stack, StackRecipe, vrt_documents
 from lc_assets.sentinel2.bands.stack_cog import write_band_cog, write_stack_cog
@@ -17,30 +16,34 @@ from lc_assets.store.paths import gdal_path, list_files
 
 
 class _StackIOManager(SceneIOManager):
-    """Gives a stack back in whichever form it was written last."""
+    """Reads a stack in the form in which it was written last."""
 
     def read(self, scene: SceneLayout) -> Stack:
-        """The stack, ready to be read window by window."""
+        """Return the stored stack, which reads its pixels window by window.
+
+        Raises:
+            StoreError: the stack, or the raw bands of a virtual stack, are not in the store.
+        """
         folder = scene.resampled_stack
         written = STACK_COG in list_files(folder)
         if not written:
-            RawBands.open(scene.raw_bands, scene.item)  # the pixels are there, and still the ones that were fetched
+            RawBands.open(scene.raw_bands, scene.item)  # raises if the pixels are missing or have changed
         stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
         return Stack.open(folder / stack, folder / scl, scene.item)
 
     def _written(self, scene: SceneLayout, value: StackRecipe, *, other_form: tuple[str, ...]) -> dict[str, Any]:
         for name in set(other_form) & list_files(scene.resampled_stack).keys():
             (scene.resampled_stack / name).unlink(missing_ok=True)
-        return report_stack(self.read(scene), value)
+        return stack_metadata(self.read(scene), value)
 
 
 class VirtualStackIOManager(_StackIOManager):
-    """Writes the stack as GDAL virtual rasters with relative paths: a few kB, resampled when read."""
+    """Writes the stack as GDAL virtual rasters (VRT) of a few kB. GDAL resamples the pixels when it reads them."""
 
     def write(self, scene: SceneLayout, value: StackRecipe) -> dict[str, Any]:
-        """Put the documents."""
+        """Write the VRT documents."""
         with atomic_output(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_VRT) as stage:
-            # GDAL follows `../` on a disk and in S3, not in Azure: there, files go by their full names.
+            # GDAL resolves `../` on a disk and in S3, but not in Azure. In object stores the VRT holds full names.
             href = _absolute(value) if isinstance(scene.resampled_stack, ObjectPath) else _relative(value)
             for name, document in vrt_documents(value, href).items():
                 (stage / name).write_text(document, encoding="utf-8")
@@ -48,10 +51,10 @@ class VirtualStackIOManager(_StackIOManager):
 
 
 class CogStackIOManager(_StackIOManager):
-    """Writes the stack as a tiled twelve-band COG: larger (about 2 GB a tile), independent of the raw bands."""
+    """Writes the stack as a tiled twelve-band COG of about 2 GB per tile. It does not need the raw bands any more."""
 
     def write(self, scene: SceneLayout, value: StackRecipe) -> dict[str, Any]:
-        """Write the virtual stack's pixels, strip by strip, then put the file."""
+        """Write the pixels of the virtual stack as a COG, strip by strip."""
         with atomic_output(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_COG) as stage:
             documents = vrt_documents(value, _absolute(value))
             for name, document in documents.items():
@@ -65,10 +68,10 @@ class CogStackIOManager(_StackIOManager):
 
 
 def _absolute(recipe: StackRecipe) -> dict[str, str]:
-    """Native files by their full names, wherever they lie."""
+    """Band -> full GDAL name of its native file."""
     return {name: gdal_path(band.path) for name, band in recipe.bands.items()}
 
 
 def _relative(recipe: StackRecipe) -> dict[str, str]:
-    """Native files as seen from the stack's folder: both lie in the scene's folder."""
+    """Band -> path of its native file relative to the stack's folder. Both folders are in the scene's folder."""
     return {name: f"../{band.path.parent.name}/{band.path.name}" for name, band in recipe.bands.items()}

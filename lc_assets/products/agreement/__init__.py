@@ -1,5 +1,5 @@
-"""Agreement of a class map with a reference: where a reference comes from, how its legend relates to ours, its pixels
-on the scene's grid, the figures (Olofsson et al. 2014), pictures. Dagster's asset `reference_agreement` shows them.
+"""Agreement of a class map with a reference map. Dagster's asset `reference_agreement` shows the results.
 
-Agreement is not accuracy: a reference map has errors of its own.
+The modules find the reference map, map its legend to ours (crosswalk), resample it to the scene's grid, estimate the
+agreement (Olofsson et al. 2014), and draw pictures. Agreement is not accuracy: a reference map has its own errors.
 """

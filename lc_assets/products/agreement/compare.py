@@ -1,4 +1,4 @@
-"""A class map held against a reference, strip by strip: what is counted, the sample, the disagreement raster."""
+"""Compares a class map with a reference map, strip by strip: counts, sample, disagreement raster."""
 
 from __future__ import annotations
 
@@ -22,22 +22,23 @@ from lc_assets.store.paths import gdal_path
 AGREE, DISAGREE, NOT_COMPARED = 0, 1, 2
 LEGEND = {AGREE: "agree", DISAGREE: "disagree", NOT_COMPARED: "not scored"}
 COLOURS = {AGREE: (196, 214, 226), DISAGREE: (176, 32, 56), NOT_COMPARED: (250, 250, 248)}
-"""A light and a dark tone: they differ in lightness, so to every eye."""
+"""RGB. Agree and disagree differ in lightness, so colour-blind people can tell them apart."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What a comparison has counted.
+    """The counts of a comparison.
 
     Attributes:
-        crosswalk: by which.
-        counts: (10, reference classes + 1) pixels by the map's code and the position in the crosswalk's reference
-            classes, codes that it does not list last. Pixels that either side calls no data are not in it.
-        map_nodata: pixels that the map calls No Data.
-        reference_nodata: pixels that the map calls something and the reference does not.
-        unlisted: codes met in the reference that the crosswalk does not list.
-        sample: (groups, groups) sampled pixels, map down, reference across.
-        drawn: the sample itself, per group of the map; its values are positions as in `counts`.
+        crosswalk: the crosswalk of the two legends.
+        counts: (10, reference classes + 1) pixels by the map's code (rows) and the position in the crosswalk's
+            reference classes (columns). The last column holds codes that the crosswalk does not list. Pixels with no
+            data on either side are left out.
+        map_nodata: number of pixels that are No Data in the map.
+        reference_nodata: number of pixels that have a class in the map and no data in the reference.
+        unlisted: codes of the reference that the crosswalk does not list.
+        sample: (groups, groups) sampled pixels; rows are groups of the map, columns groups of the reference.
+        drawn: the sample of each group of the map; its values are positions as in `counts`.
     """
 
     crosswalk: Crosswalk
@@ -50,42 +51,42 @@ class Comparison:
 
     @property
     def matrix(self) -> np.ndarray:
-        """(groups, groups) scored pixels, map down, reference across."""
+        """(groups, groups) scored pixels; rows are groups of the map, columns groups of the reference."""
         return _grouped(self.crosswalk, self.counts)
 
     @property
     def compared(self) -> int:
-        """Pixels that both sides call something."""
+        """Number of pixels with a class on both sides."""
         return int(self.counts.sum())
 
     @property
     def scored(self) -> int:
-        """Those of them whose classes correspond to something on the other side."""
+        """Number of pixels whose classes have a common group on both sides."""
         return int(self.matrix.sum())
 
     @property
     def full(self) -> Estimates:
-        """The figures over all scored pixels."""
+        """Agreement over all scored pixels, without errors of sampling."""
         return counted(self.matrix)
 
     @property
     def estimates(self) -> Estimates:
-        """The figures from the sample, with standard errors."""
+        """Agreement estimated from the sample, with standard errors."""
         return estimated(self.sample, self.matrix.sum(axis=1))
 
 
 def compare(
     classes: ClassMap, warper: Reprojector, crosswalk: Crosswalk, target: Path, *, samples: int, seed: int
 ) -> Comparison:
-    """Compare, and write the disagreement raster (a COG on the map's grid, see `LEGEND`).
+    """Compare both maps, and write the disagreement raster (a COG on the map's grid with the codes of `LEGEND`).
 
     Args:
-        classes: the map.
-        warper: the reference on its grid.
-        crosswalk: how their legends relate.
-        target: of the raster, in a staging folder.
-        samples: pixels to draw in all, see `lc_assets.products.agreement.sampling.allocated`.
-        seed: of the sample.
+        classes: the class map.
+        warper: reads the reference on the map's grid.
+        crosswalk: the crosswalk of the two legends.
+        target: path of the disagreement raster, in a staging folder.
+        samples: number of pixels to draw, see `lc_assets.products.agreement.sampling.allocated`.
+        seed: seed of the sample.
 
     Raises:
         BadBand: the reference cannot be read.
@@ -126,17 +127,17 @@ def _strips(classes: ClassMap) -> Iterator[tuple[Window, np.ndarray]]:
 
 
 def _groups(crosswalk: Crosswalk) -> tuple[np.ndarray, np.ndarray]:
-    """Group of each of the map's classes, and of each position of the reference (the last: unlisted); -1 is none."""
+    """Group of each class of the map, and of each position of the reference (last: unlisted codes); -1 if none."""
     return crosswalk.group_of("map"), np.append(crosswalk.group_of("reference"), np.int16(-1))
 
 
 def _lookup(groups: np.ndarray) -> np.ndarray:
-    """(256,) the same for every byte, -1 beyond."""
+    """(256,) the groups as a lookup table for bytes, filled with -1."""
     return np.pad(groups, (0, 256 - len(groups)), constant_values=-1)
 
 
 def _grouped(crosswalk: Crosswalk, counts: np.ndarray) -> np.ndarray:
-    """Pixels by groups of both sides, of counts by classes."""
+    """(groups, groups) pixels, summed up from the counts by classes."""
     size = len(crosswalk.groups)
     ours, theirs = (np.eye(size, dtype=np.int64)[side] * (side >= 0)[:, None] for side in _groups(crosswalk))
     return np.asarray(ours.T @ counts @ theirs)

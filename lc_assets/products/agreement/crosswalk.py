@@ -1,9 +1,10 @@
-"""How a reference's legend relates to the map's: a table that a person can read, one class a line with a comment.
+"""The crosswalk of a reference map: a readable table that relates its legend to the map's, with one class per line.
 
-A crosswalk is a CSV with the columns `side,code,name,group,comment`, below lines that begin with `#` and say what it
-is. `side` is `map` (every class of `lc_assets.core.landcover`, once, with its code and name) or `reference` (every code
-of the reference's legend). Classes of one group correspond. The group `-` is that of classes that correspond to nothing
-on the other side: the comment says why, and pixels of such a class are counted but not scored.
+A crosswalk is a CSV file with the columns `side,code,name,group,comment`. Lines above that begin with `#` describe it.
+`side` is `map` or `reference`. The map side has every class of `lc_assets.core.landcover` once, with its code and name.
+The reference side has every code of the reference's legend. Classes in the same group correspond to each other. Classes
+in the group `-` have no counterpart on the other side: the comment gives the reason, and their pixels are counted but
+not scored.
 """
 
 from __future__ import annotations
@@ -21,25 +22,25 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASSES
 
 NOT_SCORED = "-"
-"""The group of what does not correspond."""
+"""Group of the classes without a counterpart."""
 FOLDER = Path(__file__).with_name("crosswalks")
-"""Where the crosswalks lie that come with the package; one is named after its reference."""
+"""Folder of the crosswalks of the package. A crosswalk has the name of its reference map."""
 
 _COLUMNS = ["side", "code", "name", "group", "comment"]
 _DIGITS, _LONGEST = 6, 40
-"""Of a code, and characters of a group: it is a row of tables and pictures."""
+"""Most digits of a code, and most characters of a group name, which labels rows of tables and pictures."""
 _FORMULA = "=+@"
 _LARGEST = 1 << 20
 _MOST = 250
-"""Classes of a legend: with two more for what is none they fit into a byte."""
+"""Most classes of a reference. With the positions for unlisted codes and for no data they fit in a byte."""
 CODES = 1 << 16
-"""Class codes are whole numbers below this."""
+"""Class codes are whole numbers from 0 to `CODES` - 1."""
 
 Side = Literal["map", "reference"]
 
 
 class Entry(NamedTuple):
-    """One class of one side: its code in the raster, its name, its group, and why."""
+    """One class of one side: code in the raster, name, group, and a comment with the reason."""
 
     code: int
     name: str
@@ -52,10 +53,10 @@ class Crosswalk:
     """Two legends and the groups that they have in common.
 
     Attributes:
-        name: the file's name, without its suffix.
-        sha256: of the file.
-        map: the map's classes; position == code.
-        reference: the reference's classes, in the file's order.
+        name: name of the file, without suffix.
+        sha256: SHA-256 of the file (hex).
+        map: classes of the map, by code.
+        reference: classes of the reference, in the order of the file.
         groups: names of the common groups, in the order of the map's classes.
     """
 
@@ -66,13 +67,13 @@ class Crosswalk:
     groups: tuple[str, ...]
 
     def group_of(self, side: Side) -> np.ndarray:
-        """(classes,) index into `groups` of each class of a side, -1 where it does not correspond."""
+        """Return (classes,) int16: for each class of a side its index in `groups`, or -1 without a counterpart."""
         entries = self.map if side == "map" else self.reference
         return np.array([self.groups.index(e.group) if e.group in self.groups else -1 for e in entries], np.int16)
 
     @property
     def positions(self) -> np.ndarray:
-        """(65536,) uint8: raster code of the reference -> position in `reference`; `unlisted` for all other codes."""
+        """(65536,) uint8: code in the reference raster -> position in `reference`, or `unlisted` for other codes."""
         lookup = np.full(CODES, self.unlisted, np.uint8)
         for position, entry in enumerate(self.reference):
             lookup[entry.code] = position
@@ -80,12 +81,12 @@ class Crosswalk:
 
     @property
     def unlisted(self) -> int:
-        """The position that stands for codes that the crosswalk does not list."""
+        """Position of all codes that the crosswalk does not list."""
         return len(self.reference)
 
 
 def shipped(name: str) -> Path | None:
-    """The crosswalk that comes with the package for a reference of that name; None where there is none."""
+    """Return the path of the package's crosswalk for a reference name; None if there is none."""
     path = FOLDER / f"{name}.csv"
     return path if path.parent == FOLDER and path.is_file() else None
 
@@ -94,9 +95,9 @@ def read_crosswalk(path: Path) -> Crosswalk:
     """Read a crosswalk and check it line by line.
 
     Raises:
-        LandCoverError: there is no such file, or a line (named by its number) is wrong: an unknown column, side or map
-            class, a code twice or beyond 0..65535, a class without a comment, a group that only one side has; or a map
-            class is missing.
+        LandCoverError: the file cannot be read, or a line (given by its number) is wrong: an unknown column, side or
+            map class, a code that occurs twice or is outside 0..65535, a class without a comment, a group that only one
+            side has; or a map class is missing.
     """
     try:
         if path.exists() and not path.is_file():
@@ -114,14 +115,14 @@ def read_crosswalk(path: Path) -> Crosswalk:
 
 
 class _Reader:
-    """Goes through the lines of one file."""
+    """Parses and checks the lines of one file."""
 
     def __init__(self, path: Path, lines: Sequence[str]) -> None:
         self._path, self._lines = path, lines
         self._found: dict[str, dict[int, tuple[Entry, int]]] = {"map": {}, "reference": {}}
 
     def crosswalk(self, sha256: str) -> Crosswalk:
-        """The checked table."""
+        """Return the crosswalk."""
         head: list[str] | None = None
         for number, line in enumerate(self._lines, start=1):
             if not line.strip() or line.startswith("#"):
@@ -165,7 +166,7 @@ class _Reader:
             self._bad(number, f"its code is {code[:40]!r}", f"write a whole number, 0 to {CODES - 1}")
         if not name or not group or not comment:
             self._bad(number, "it lacks a name, a group or a comment", "fill it in; - is a group too")
-        if len(group) > _LONGEST or name[0] in _FORMULA or group[0] in _FORMULA:  # a spreadsheet would compute it
+        if len(group) > _LONGEST or name[0] in _FORMULA or group[0] in _FORMULA:  # a formula to spreadsheets
             way = f"write a group of {_LONGEST} characters at most, and neither name nor group with {_FORMULA[0]} first"
             self._bad(number, f"its name is {name[:40]!r}, its group {group[:60]!r}", way)
         entry, before = Entry(int(code), name, group, comment), self._found[side].get(int(code))
@@ -178,7 +179,7 @@ class _Reader:
         self._found[side][entry.code] = (entry, number)
 
     def _groups(self) -> tuple[str, ...]:
-        """Groups that both sides have; a group that one side has alone could never agree."""
+        """Groups that both sides have. A group of only one side is an error, because it could never agree."""
         sides = {side: {e.group: n for e, n in found.values()} for side, found in self._found.items()}
         for side, other in (("map", "reference"), ("reference", "map")):
             for group, number in sides[side].items():
@@ -196,6 +197,6 @@ class _Reader:
 
 
 def as_rows(crosswalk: Crosswalk) -> list[dict[str, Any]]:
-    """The whole table as it stands in the file, for reports."""
+    """Return all rows of the table, those of the map first, for documents."""
     sides: tuple[tuple[Side, tuple[Entry, ...]], ...] = (("map", crosswalk.map), ("reference", crosswalk.reference))
     return [{"side": side, **entry._asdict()} for side, entries in sides for entry in entries]

@@ -1,4 +1,4 @@
-"""What is written down of a comparison: `agreement.json`, one document for machines and people."""
+"""The document of a comparison, `agreement.json`, for programs and people."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ CAVEATS = (
 def document_of(
     compared: Comparison, reference: Reference, classes: ClassMap, sha256: str, samples: int, seed: int
 ) -> dict[str, Any]:
-    """All figures of a comparison and where they come from. JSON-compatible; without tokens and query strings.
+    """Return all figures of a comparison and their sources, as JSON without tokens and query strings.
 
     Args:
         compared: the comparison.
-        reference: what with.
-        classes: the map.
-        sha256: of the map's file.
-        samples, seed: what was asked for.
+        reference: the reference map.
+        classes: the class map.
+        sha256: SHA-256 of the file of the class map.
+        samples, seed: the requested number of samples and the seed.
     """
     table, area = compared.crosswalk, classes.grid.pixel_area
     return {
@@ -86,7 +86,10 @@ def document_of(
 
 
 def not_scored(compared: Comparison) -> list[dict[str, Any]]:
-    """Which classes of either side were left out, of how many pixels, why. (A pixel may be in two of these lines.)"""
+    """Return the classes of both sides that were not scored, with their pixels and the reason.
+
+    A pixel counts in two rows if neither its map class nor its reference class was scored.
+    """
     table = compared.crosswalk
     rows = [
         {"side": side, "code": entry.code, "class": entry.name, "pixels": int(pixels), "why": entry.comment}
@@ -123,12 +126,12 @@ def _figures(compared: Comparison, found: Estimates, written: Callable[..., Any]
 
 
 def _known(found: Estimate, unit: float = 1.0) -> float | None:
-    """A figure of the full count; null is n/a."""
+    """A figure of the full count, to 6 decimals; null if it is not defined."""
     return _rounded(found.value, unit)
 
 
 def _estimated(found: Estimate, unit: float = 1.0) -> dict[str, Any]:
-    """A figure from the sample; null is n/a."""
+    """A figure from the sample with its error and 95 % interval; null if it is not defined."""
     low, high = found.interval or (None, None)
     return {
         "value": _rounded(found.value, unit),

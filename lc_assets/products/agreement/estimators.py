@@ -1,17 +1,17 @@
-"""The figures: overall agreement, user's and producer's, areas; estimated from a stratified random sample, with
-standard errors, and counted over all pixels.
+"""Overall agreement, user's and producer's accuracy and areas: estimated from a stratified random sample with standard
+errors, and counted over all pixels.
 
 Estimators: Olofsson, Foody, Herold, Stehman, Woodcock and Wulder (2014), "Good practices for estimating area and
 assessing accuracy of land change", Remote Sensing of Environment 148:42-57, doi:10.1016/j.rse.2014.02.015, equations 1
 to 11. Strata are the map's groups (rows, i), columns (j) are the reference's; W_i is a group's share of the mapped
 area, n_ij a count of the sample.
 
-Two things that the paper leaves open: a stratum of which every pixel is in the sample has no sampling error (its
-variance is 0, a sample of one pixel out of one included); a figure that nothing was there for (no such group on that
-side, or a single pixel sampled of more) is None, never 0 or 1.
+The paper leaves two cases open. If all pixels of a stratum are in the sample, its sampling error is 0, also for a
+stratum of one pixel. If a figure has no data (the group does not occur on that side, or only one pixel of several was
+sampled), it is None, never 0 or 1.
 
-With a reference *map* the truth of the comparison is known everywhere, so the full count stands beside the estimate:
-what the interval spans is the sampling's error only, not that of the reference.
+A reference *map* covers all pixels, so the full count is given beside the estimate. The interval covers only the error
+of sampling, not the errors of the reference.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from dataclasses import dataclass
 import numpy as np
 
 Z95 = 1.96
-"""Standard errors on each side of an estimate that make its 95 % interval (Olofsson et al. 2014)."""
+"""Half width of a 95 % interval in standard errors (Olofsson et al. 2014)."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A share, 0..1, and its standard error; None where it is not defined."""
+    """A share, 0..1, and its standard error; None if not defined."""
 
     value: float | None
     error: float | None
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """95 %, cut to 0..1."""
+        """The 95 % interval (low, high), clipped to 0..1; None if not defined."""
         if self.value is None or self.error is None:
             return None
         return max(self.value - Z95 * self.error, 0.0), min(self.value + Z95 * self.error, 1.0)
@@ -42,14 +42,14 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Estimates:
-    """Figures for g groups.
+    """Estimates for g groups.
 
     Attributes:
         proportions: (g, g) estimated share of the area per cell of the error matrix; NaN in rows without a sample.
-        overall: share of the area on which both agree.
-        users: per group, the share of what the map calls so that the reference calls so (1 - commission).
-        producers: per group, the share of what the reference calls so that the map calls so (1 - omission).
-        areas: per group, its share of the area by the reference.
+        overall: share of the area on which both maps agree.
+        users: per group, the share of its area in the map that has the same group in the reference (1 - commission).
+        producers: per group, the share of its area in the reference that has the same group in the map (1 - omission).
+        areas: per group, its share of the area in the reference.
     """
 
     proportions: np.ndarray
@@ -60,11 +60,11 @@ class Estimates:
 
 
 def estimated(sample: np.ndarray, pixels: np.ndarray) -> Estimates:
-    """Figures from a sample.
+    """Estimate the figures from a sample.
 
     Args:
-        sample: (g, g) counts, map down, reference across.
-        pixels: (g,) pixels of each stratum in the map (any unit of area, if no stratum is sampled whole).
+        sample: (g, g) counts; rows are groups of the map, columns groups of the reference.
+        pixels: (g,) pixels of each stratum in the map (or any unit of area, if no stratum is sampled completely).
     """
     counts, sizes = np.asarray(sample, float), np.asarray(pixels, float)
     total, drawn = sizes.sum(), counts.sum(axis=1)
@@ -95,10 +95,10 @@ def estimated(sample: np.ndarray, pixels: np.ndarray) -> Estimates:
 
 
 def counted(matrix: np.ndarray) -> Estimates:
-    """The same figures over all pixels: every stratum is its own sample, so nothing has an error.
+    """Return the same figures over all pixels. Every pixel is in the sample, so each error is 0.
 
     Args:
-        matrix: (g, g) pixels, map down, reference across.
+        matrix: (g, g) pixels; rows are groups of the map, columns groups of the reference.
     """
     return estimated(matrix, matrix.sum(axis=1))
 

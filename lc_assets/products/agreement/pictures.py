@@ -1,4 +1,4 @@
-"""Pictures of a comparison, small: they are kept in Dagster's event log."""
+"""Pictures of a comparison. They are small, because Dagster's event log stores them."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lc_assets.raster.charts import matrix_chart
 from lc_assets.raster.render import read_codes_for_display, with_legend
 
 SIDE = 480
-"""Pixels that a picture is wide at most."""
+"""Largest width of a picture, in pixels."""
 _MAP_SIDE = 340
 
 
 def disagreement_picture(raster: Path, compared: Comparison) -> bytes:
-    """PNG of the disagreement raster with its legend: shares of the scored pixels, and what is not scored."""
+    """Return a PNG of the disagreement raster. Legend: the percent of scored pixels that agree and disagree."""
     codes, pixel_size = read_codes_for_display(raster, _MAP_SIDE)
     agree = compared.full.overall.value
     shares = {} if agree is None else {AGREE: f"  {100 * agree:.1f} %", DISAGREE: f"  {100 - 100 * agree:.1f} %"}
@@ -26,7 +26,7 @@ def disagreement_picture(raster: Path, compared: Comparison) -> bytes:
 
 
 def disagreement_image(codes: np.ndarray) -> Image.Image:
-    """(rows, columns) codes of a disagreement raster as an RGB image."""
+    """Convert (rows, columns) codes of a disagreement raster to an RGB image."""
     lookup = np.zeros((256, 3), np.uint8)
     for code, rgb in COLOURS.items():
         lookup[code] = rgb
@@ -34,8 +34,10 @@ def disagreement_image(codes: np.ndarray) -> Image.Image:
 
 
 def matrix_picture(compared: Comparison) -> bytes:
-    """PNG of the error matrix over all scored pixels: the map's groups down, the reference's across, in percent of the
-    scored area."""
+    """Return a PNG of the error matrix over all scored pixels, in percent of the scored area.
+
+    Rows are groups of the map, columns are groups of the reference.
+    """
     matrix = compared.matrix
     shares = 100 * matrix / max(int(matrix.sum()), 1)
     cells = [[f"{share:.1f}" if share >= 0.05 else "" for share in row] for row in shares.tolist()]

@@ -1,4 +1,4 @@
-"""A reference's rasters, open: GeoTIFFs of class codes, local or remote, read by windows."""
+"""Opens the rasters of a reference map: GeoTIFFs of class codes, local or remote, read window by window."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from lc_assets.remote.range_reader import RemoteFile
 from lc_assets.store.paths import gdal_path
 
 NONE = (1 << 16) - 1
-"""What stands for "no data" where a raster declares none."""
+"""No data code of a raster that declares none. No class has this code."""
 _LARGEST_BLOCK = 1 << 26
-"""Pixels of a block: a strip of a whole large mosaic, and no bomb."""
+"""Largest number of pixels per block. It allows a strip of a large mosaic, and refuses a decompression bomb."""
 _KINDS = ("uint8", "uint16", "int16")
 _REMEDY = "name a GeoTIFF of class codes, one band of 8 or 16 bit whole numbers with a CRS"
 
@@ -33,10 +33,10 @@ class OpenTile:
     """An open raster.
 
     Attributes:
-        shown: its path or unsigned URL.
-        dataset: rasterio's.
-        nodata: the code that says that it knows nothing.
-        file: where it comes over the network.
+        shown: path or unsigned URL, for messages.
+        dataset: the rasterio dataset.
+        nodata: code that means "no data".
+        file: the remote file; None for a local raster.
     """
 
     shown: str
@@ -45,21 +45,21 @@ class OpenTile:
     file: RemoteFile | None = None
 
     def read(self, window: Window) -> np.ndarray:
-        """(rows, columns) uint16 codes of a window.
+        """Return the (rows, columns) uint16 codes of a window.
 
         Raises:
-            BadBand: it cannot be read.
+            BadBand: the window cannot be read.
         """
-        with _told(self.shown, self.file):
+        with _raise_as_bad_band(self.shown, self.file):
             return self.dataset.read(1, window=window).astype(np.uint16)
 
 
 @contextmanager
 def opened(tiles: Sequence[Tile], retry_policy: RetryPolicy) -> Iterator[list[OpenTile]]:
-    """All tiles of a reference, open.
+    """Open all tiles of a reference map.
 
     Raises:
-        BadBand: one cannot be read (transient where the network is at fault), or is no GeoTIFF of class codes.
+        BadBand: a tile cannot be read (transient if the network failed), or is not a GeoTIFF of class codes.
     """
     with ExitStack() as stack:
         yield [stack.enter_context(_opened(tile, retry_policy)) for tile in tiles]
@@ -68,10 +68,10 @@ def opened(tiles: Sequence[Tile], retry_policy: RetryPolicy) -> Iterator[list[Op
 @contextmanager
 def _opened(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
     file = RemoteFile(tile.place, retry_policy) if isinstance(tile.place, str) else None
-    # One driver, full resolution: overviews of class codes may have been made by anything.
+    # Only the GTiff driver, at full resolution: the resampling method of the overviews is unknown.
     options = {"driver": "GTiff", "OVERVIEW_LEVEL": "NONE"}
-    with _told(tile.shown, file):
-        if file:  # a name of its own: GDAL may remember what it knows of one
+    with _raise_as_bad_band(tile.shown, file):
+        if file:  # a new name each time, because GDAL caches files by name
             dataset = rasterio.open(f"{uuid4().hex}/reference.tif", opener=file.opened, **options)
         else:
             dataset = rasterio.open(gdal_path(tile.place), **options)  # type: ignore[arg-type]
@@ -82,10 +82,10 @@ def _opened(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
 
 
 def _check(shown: str, dataset: DatasetReader) -> None:
-    """Refuse what is no raster of class codes that lies somewhere.
+    """Check that a raster holds class codes and is georeferenced.
 
     Raises:
-        BadBand: it is none.
+        BadBand: it does not, or it is not.
     """
     transform, nodata = dataset.transform, dataset.nodata
     block = math.prod(dataset.block_shapes[0])
@@ -109,8 +109,8 @@ def _check(shown: str, dataset: DatasetReader) -> None:
 
 
 @contextmanager
-def _told(shown: str, file: RemoteFile | None) -> Iterator[None]:
-    """What GDAL meets, in our words; what the network met comes first, be GDAL content or not."""
+def _raise_as_bad_band(shown: str, file: RemoteFile | None) -> Iterator[None]:
+    """Raise errors of GDAL as `BadBand`. An error of the network has priority, also if GDAL reports none."""
     try:
         yield
     except RasterioError:

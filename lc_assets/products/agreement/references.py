@@ -1,6 +1,6 @@
-"""Where a reference comes from: an annual map of a STAC API, the scene item's own truth, a raster that somebody names.
+"""Finds a reference map: an annual map of a STAC API, the truth asset of the scene's item, or a raster of the user.
 
-Another annual map is another entry of `ANNUAL` and a crosswalk of the same name.
+To add an annual map, add an entry to `ANNUAL` and a crosswalk of the same name.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from lc_assets.store.object_store import SCHEMES
 from lc_assets.store.paths import StorePath, parse_path
 
 TRUTH = "truth"
-"""The asset of a scene's item that says what is there; the demo scene has one."""
+"""Name of the asset with the true classes in a scene's item. The demo scene has one."""
 _TRUTH_CROSSWALK = "eurosat"
 
 
 @dataclass(frozen=True)
 class Annual:
-    """A land-cover map that a STAC API has by the year.
+    """An annual land-cover map of a STAC API.
 
     Attributes:
-        asset: key of the raster in its items.
-        title: for people.
-        attribution: as its authors want it.
-        accuracy: what its authors say of its errors.
-        version_property: of its items, where they tell a version.
+        asset: key of the raster asset in its items.
+        title: title for people.
+        attribution: attribution that its authors require.
+        accuracy: accuracy that its authors publish.
+        version_property: property of its items that holds the version; empty if there is none.
     """
 
     asset: str
@@ -70,14 +70,16 @@ ANNUAL = MappingProxyType(
         ),
     }
 )
-"""By collection id, which is also the crosswalk's name."""
+"""Collection id -> annual map. The crosswalk has the same name as the collection."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One raster of a reference: a place of this machine or the store, or an unsigned URL; and the item that lists it.
+    """One raster of a reference map.
 
-    `shown` is what may be written down of it.
+    Attributes:
+        place: path on this machine or in the store, or an unsigned URL.
+        item: id of the STAC item that lists the raster; None if there is none.
     """
 
     place: StorePath | str
@@ -85,21 +87,21 @@ class Tile:
 
     @property
     def shown(self) -> str:
-        """Path or unsigned URL."""
+        """Path or unsigned URL, for messages and documents."""
         return unsigned(str(self.place))
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A reference for one scene.
+    """A reference map for one scene.
 
     Attributes:
-        name: of its folder and its figures: letters, digits, '.', '_', '-'.
-        title: for people.
-        tiles: all that meet the scene's footprint.
-        crosswalk: how its legend relates to the map's.
-        year: of an annual map.
-        version: of it, where its items tell.
+        name: name of its folder and of its figures: letters, digits, '.', '_', '-'.
+        title: title for people.
+        tiles: the rasters that intersect the scene's footprint.
+        crosswalk: the crosswalk of its legend and the map's.
+        year: year of an annual map; otherwise None.
+        version: version of an annual map; None if its items give none.
         attribution, accuracy: see `Annual`.
     """
 
@@ -116,18 +118,18 @@ class Reference:
 def find_reference(
     named: str, scene: Scene, catalog: StacCatalogClient, crosswalk: str | None = None, otherwise: str | None = None
 ) -> Reference:
-    """The reference that a name, path or URL means for a scene.
+    """Return the reference map that a name, path or URL means for a scene.
 
     Args:
-        named: an annual map (`ANNUAL`), `truth`, or the path or URL of a raster.
-        scene: whose footprint it is to cover.
-        catalog: the STAC API that has annual maps.
-        crosswalk: path of the one to take; None takes the one that comes with the package for that name.
-        otherwise: path of the one to take where none comes with the package.
+        named: name of an annual map (`ANNUAL`), `truth`, or the path or URL of a raster.
+        scene: the scene. Its footprint selects the tiles of an annual map.
+        catalog: the STAC API of the annual maps.
+        crosswalk: path of the crosswalk; None means the one of the package for this name.
+        otherwise: path of the crosswalk if the package has none for this name.
 
     Raises:
-        LandCoverError: it is unknown, has no crosswalk, does not cover the scene, or the API does not answer
-            (transient).
+        LandCoverError: the reference is unknown, has no crosswalk or does not cover the scene, or the API does not
+            answer (transient).
     """
     if named in ANNUAL:
         return _annual(named, _crosswalk(named, crosswalk, otherwise), scene, replace(catalog, collection=named))
@@ -150,7 +152,11 @@ def find_reference(
 
 
 def name_of(named: str) -> str:
-    """What the figures of a reference go by: letters, digits, '.', '_', '-'."""
+    """Return the name of a reference's folder and figures, from a name, path or URL: letters, digits, '.', '_', '-'.
+
+    Raises:
+        BadReference: the name cannot be used for a folder.
+    """
     if named in (TRUTH, *ANNUAL):
         return named
     stem = PurePosixPath(urlsplit(named).path if is_remote(named) else named).stem
@@ -159,14 +165,14 @@ def name_of(named: str) -> str:
 
 
 def check_names(references: Sequence[str]) -> None:
-    """Refuse references whose figures would overwrite each other's.
+    """Check that no two references have the same name: one would overwrite the figures of the other.
 
     Raises:
-        BadReference: two go by one name.
+        BadReference: two references have the same name.
     """
     seen: dict[str, str] = {}
     for named in dict.fromkeys(references):
-        key = re.sub(r"[._-]", "_", name_of(named))  # as metadata keys are written
+        key = re.sub(r"[._-]", "_", name_of(named))  # as in the keys of the metadata
         if key in seen:
             raise BadReference(
                 f"the references {unsigned(seen[key])[:100]} and {unsigned(named)[:100]} would go by one name",
@@ -176,9 +182,9 @@ def check_names(references: Sequence[str]) -> None:
 
 
 def check_reference(named: str, scene: Scene, crosswalk: str | None = None, otherwise: str | None = None) -> None:
-    """Find out, without asking anybody, whether a name, path or URL can mean a reference for a scene.
+    """Check a name, path or URL of a reference map, without a request to a server.
 
-    Args, Raises: as `find_reference`; annual maps are not searched.
+    Arguments and errors are those of `find_reference`, but annual maps are not searched.
     """
     if named in ANNUAL:
         _crosswalk(named, crosswalk, otherwise)
@@ -232,7 +238,7 @@ def _annual(name: str, table: Crosswalk, scene: Scene, catalog: StacCatalogClien
 
 
 def _middle(item: dict[str, Any], name: str) -> date:
-    """The middle of the time that an item stands for. (The annual LULC's year ends on the first of the next.)"""
+    """Middle day of an item's time interval. The interval of the annual LULC ends on the first day of the next year."""
     properties = item["properties"] or {}
     begin = properties.get("start_datetime") or properties.get("datetime")
     end = properties.get("end_datetime") or begin
@@ -247,7 +253,7 @@ _CATALOG = "look at the item in its catalog, or choose another reference"
 
 
 def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
-    """The raster of an item that a search has given: as a band is judged, for strangers have written it."""
+    """The raster of an item that a search found. Its href is checked like that of a band: the item is not trusted."""
     item_id = checked_id(item["id"])
     check_size(item, item_id)
     asset = item["assets"].get(key) if isinstance(item.get("assets"), dict) else None
@@ -268,7 +274,10 @@ def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
 
 
 def _truth(scene: Scene) -> Tile:
-    """The item's own truth. It may lie where the bands lie, on their host or on this machine: they have been judged."""
+    """The truth raster of the item. It may be on the host of the bands, or on this machine if the bands are.
+
+    The hrefs of the bands were checked before.
+    """
     asset = scene.document["assets"].get(TRUTH)
     if not isinstance(asset, dict):
         raise BadReference("it has no asset truth", item=scene.id, remedy="name another reference")
@@ -284,7 +293,7 @@ def _truth(scene: Scene) -> Tile:
 
 
 def _named(named: str) -> tuple[Tile, str]:
-    """The raster that a person names, and its stem."""
+    """The raster of a path or URL that the user gives, and the stem of its file name."""
     if "://" in named and is_remote(named):
         if unsigned(named) != named:
             raise BadReference(
@@ -301,7 +310,7 @@ def _named(named: str) -> tuple[Tile, str]:
     try:
         place = parse_path(named)
         there = place.is_file()
-    except (LandCoverError, OSError, ValueError, RuntimeError):  # no such bucket; too long, NUL, no such user
+    except (LandCoverError, OSError, ValueError, RuntimeError):  # unknown bucket or user, name too long or with NUL
         there = False
     if not there:
         known = ", ".join([*ANNUAL, TRUTH])
@@ -313,5 +322,5 @@ def _named(named: str) -> tuple[Tile, str]:
 
 
 def shown(tiles: Iterable[Tile]) -> list[dict[str, str]]:
-    """Tiles as reports list them."""
+    """Return the tiles as rows for documents: item id, if there is one, and href."""
     return [{**({"item": tile.item} if tile.item else {}), "href": tile.shown} for tile in tiles]

@@ -1,8 +1,8 @@
-"""A stratified random sample of pixels, drawn while they pass by once.
+"""A stratified random sample of pixels, drawn in a single pass over the raster.
 
-Every pixel gets a random number; the sample of a stratum are the pixels with its smallest numbers, which is a simple
-random sample without replacement. The numbers run row by row over the whole raster, so the sample depends on the seed
-only, not on the strips in which the pixels come.
+Every pixel gets a random number. The sample of a stratum consists of the pixels with the smallest numbers, which makes
+it a simple random sample without replacement. The numbers are drawn row by row over the whole raster. So the sample
+depends only on the seed, not on the height of the strips.
 """
 
 from __future__ import annotations
@@ -12,20 +12,21 @@ from dataclasses import dataclass
 import numpy as np
 
 LEAST = 100
-"""Samples of a stratum, however small: Olofsson et al. (2014, doi:10.1016/j.rse.2014.02.015) advise 50 to 100 for rare
-classes, and the rest in proportion to area."""
+"""Smallest number of samples per stratum. Olofsson et al. (2014, doi:10.1016/j.rse.2014.02.015) advise 50 to 100 for
+rare classes, and the rest in proportion to area."""
 
 
 def allocated(pixels: np.ndarray, total: int, least: int = LEAST) -> np.ndarray:
-    """How many pixels to draw of each stratum.
+    """Return the number of pixels to draw from each stratum.
 
     Args:
-        pixels: (strata,) pixels there.
-        total: pixels to draw in all; fewer are drawn where there are no more.
-        least: of each stratum, as far as `total` goes round and it has as many.
+        pixels: (strata,) number of pixels in each stratum.
+        total: number of pixels to draw from all strata; fewer are drawn if there are not enough.
+        least: smallest number per stratum, if `total` is large enough and the stratum has so many pixels.
 
     Returns:
-        (strata,) no more than there are; at least 2 of a stratum with so many, even if that exceeds `total`.
+        (strata,) int64, at most the pixels of each stratum. A stratum with 2 or more pixels gets at least 2, even if
+        the sum then exceeds `total`.
     """
     sizes = np.asarray(pixels, np.int64)
     strata = max(int((sizes > 0).sum()), 1)
@@ -34,7 +35,7 @@ def allocated(pixels: np.ndarray, total: int, least: int = LEAST) -> np.ndarray:
         open_ = room > 0
         shares = np.where(open_, sizes, 0) / sizes[open_].sum() * left
         step = np.minimum(np.floor(shares).astype(np.int64), room)
-        if not step.any():  # fewer left than strata: one each, the largest remainders first
+        if not step.any():  # less than one per stratum is left: one each, the largest shares first
             step[np.argsort(-np.where(open_, shares, -1.0), kind="stable")[: min(left, int(open_.sum()))]] = 1
         drawn = drawn + step
     return drawn
@@ -45,8 +46,10 @@ _SALT = 0x5A3D1E
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels of one stratum: their random numbers, their places (row * columns + column), what was offered with
-    them."""
+    """Pixels of one stratum: random numbers, positions in the raster (row * columns + column), and values.
+
+    The values are those that `ReservoirSampler.offer` got for the pixels.
+    """
 
     numbers: np.ndarray
     places: np.ndarray
@@ -54,11 +57,11 @@ class Sample:
 
     @classmethod
     def empty(cls) -> Sample:
-        """No pixel."""
+        """Return a sample without pixels."""
         return cls(np.empty(0), np.empty(0, np.int64), np.empty(0, np.uint8))
 
     def concat(self, other: Sample) -> Sample:
-        """Both."""
+        """Return the pixels of both samples."""
         return Sample(
             np.concatenate([self.numbers, other.numbers]),
             np.concatenate([self.places, other.places]),
@@ -66,7 +69,7 @@ class Sample:
         )
 
     def smallest(self, count: int) -> Sample:
-        """Those with the smallest numbers."""
+        """Return the `count` pixels with the smallest random numbers, in any order; all if there are no more."""
         if len(self.numbers) <= count:
             return self
         order = np.argpartition(self.numbers, count)[:count]
@@ -74,29 +77,29 @@ class Sample:
 
 
 class ReservoirSampler:
-    """Collects what a sample may need.
+    """Draws a stratified sample from strips. It keeps only the pixels that the sample may need.
 
     Args:
-        strata: how many there are.
-        most: the largest sample of a stratum.
-        seed: of the random numbers.
+        strata: number of strata.
+        most: largest number of samples per stratum.
+        seed: seed of the random numbers.
     """
 
     def __init__(self, strata: int, most: int, seed: int) -> None:
         self._most = most
-        # Salted: a scene that was itself drawn by a seed (the demo's) must not meet its own numbers again.
+        # The salt avoids the same random numbers as in a synthetic scene that was drawn with the same seed (the demo).
         self._random = np.random.default_rng((_SALT, seed))
         self._limits = np.full(strata + 1, np.inf)
-        self._limits[strata] = -np.inf  # the last is also -1: what is in no stratum
+        self._limits[strata] = -np.inf  # the last entry is also index -1: pixels in no stratum
         self._kept = [Sample.empty() for _ in range(strata)]
 
     def offer(self, strata: np.ndarray, values: np.ndarray, top: int) -> None:
-        """Take note of the next full-width strip.
+        """Add the next strip. A strip has the full width of the raster.
 
         Args:
-            strata: (rows, columns) stratum of each pixel; -1 is none.
-            values: (rows, columns) what to remember of it.
-            top: the strip's first row.
+            strata: (rows, columns) stratum of each pixel; -1 means no stratum.
+            values: (rows, columns) value of each pixel, to be kept in the sample.
+            top: first row of the strip in the raster.
         """
         numbers = self._random.random(strata.shape).ravel()
         flat = strata.ravel()
@@ -111,5 +114,5 @@ class ReservoirSampler:
                 self._limits[stratum] = kept.numbers.max()
 
     def draw(self, sizes: np.ndarray) -> list[Sample]:
-        """The sample of each stratum, of so many pixels."""
+        """Return the sample of each stratum. `sizes` holds the number of pixels per stratum."""
         return [kept.smallest(int(size)) for kept, size in zip(self._kept, sizes, strict=True)]

@@ -1,8 +1,8 @@
-"""One scene's map held against one reference, and all that comes of it in the scene's folder:
+"""Compares the map of a scene with one reference map, and writes these files into the folder of the scene:
 
 agreement/<reference>/agreement.json      all figures, written last
-                      disagreement.tif    where both agree and where not: a COG on the map's grid
-                      sample.csv          the sampled pixels: to look at each place is how accuracy would be measured
+                      disagreement.tif    where both maps agree and disagree: a COG on the map's grid
+                      sample.csv          the sampled pixels; to measure accuracy, a person would check each of them
                       confusion.png, disagreement.png
 """
 
@@ -36,19 +36,19 @@ ASSET = "reference_agreement"
 DOCUMENT = "agreement.json"
 DISAGREEMENT = "disagreement.tif"
 SAMPLES = 3000
-"""Pixels of a sample: the overall figure's interval is then about two percent to each side."""
+"""Default number of sampled pixels. The interval of the overall agreement is then about plus or minus two percent."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What a comparison has given.
+    """The result of a comparison.
 
     Attributes:
-        reference: what with.
+        reference: the reference map.
         compared: the counts.
-        document: as in `agreement.json`.
-        folder: where the files lie.
-        confusion, disagreement: PNG.
+        document: content of `agreement.json`.
+        folder: folder of the files.
+        confusion, disagreement: PNG images of the error matrix and of the disagreement raster.
     """
 
     reference: Reference
@@ -60,7 +60,7 @@ class Agreement:
 
 
 def agreement_folder(scene: SceneLayout, reference: str) -> StorePath:
-    """Where the files of a comparison lie."""
+    """Return the folder of a comparison's files. `reference` is the name of the reference."""
     return scene.folder / "agreement" / reference
 
 
@@ -72,11 +72,18 @@ def compare_scene(
     seed: int = 0,
     retry_policy: RetryPolicy = DEFAULT_POLICY,
 ) -> Agreement:
-    """Compare a scene's map with a reference, and write what comes of it.
+    """Compare the map of a scene with a reference map, and write the files of the comparison.
+
+    Args:
+        scene: folder of the scene.
+        reference: the reference map.
+        samples: number of pixels of the sample.
+        seed: seed of the sample.
+        retry_policy: timeouts and retries of the requests for pixels.
 
     Raises:
-        LandCoverError: there is no map; the reference cannot be read (transient where the network is at fault), or does
-            not lie under the scene; the store cannot be written.
+        LandCoverError: the map is missing; the reference cannot be read (transient if the network failed) or does not
+            cover the scene; the store cannot be written.
     """
     classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
     target = agreement_folder(scene, reference.name)
@@ -97,7 +104,7 @@ def compare_scene(
             (stage / "confusion.png").write_bytes(pictures[0])
             (stage / "disagreement.png").write_bytes(pictures[1])
             (stage / "sample.csv").write_text(_sample(compared, classes.grid), encoding="utf-8", newline="")
-            # What vouches for the files of the run before goes first: killed in between, there is none.
+            # The old document is removed first. If the process is killed in between, no document describes wrong files.
             (target / DOCUMENT).unlink(missing_ok=True)
             (stage / DOCUMENT).write_text(json.dumps(document, indent=1, allow_nan=False) + "\n", encoding="utf-8")
     except LandCoverError as error:
@@ -107,10 +114,10 @@ def compare_scene(
 
 
 def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
-    """What was written of a comparison.
+    """Return the content of a comparison's `agreement.json`.
 
     Raises:
-        StoreError: nothing was.
+        StoreError: the document is missing or cannot be read.
     """
     path = agreement_folder(scene, reference) / DOCUMENT
     try:
@@ -122,7 +129,7 @@ def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
 
 
 def _sample(compared: Comparison, grid: Grid) -> str:
-    """The sampled pixels as CSV: the centre in metres and degrees, what both sides call it (groups)."""
+    """The sampled pixels as CSV text: row, column, centre in metres and degrees, groups of both maps."""
     table, theirs = compared.crosswalk, compared.crosswalk.group_of("reference")
     places = np.concatenate([part.places for part in compared.drawn])
     ours = np.repeat(np.arange(len(table.groups)), [len(part.places) for part in compared.drawn])

@@ -1,20 +1,22 @@
-"""A reference's classes on the scene's grid: by mode, strip by strip, from as many tiles as it takes.
+"""Resamples the classes of a reference map to the scene's grid: by mode, strip by strip, from one or more tiles.
 
-Each pixel of the scene gets the class of which it covers most: of a fine lattice of points in it, spaced at half of the
-reference's pixels or closer (though never more than 12 along an edge), the most frequent class (of equally frequent
-ones, the first in the crosswalk). GDAL's own
-mode is not used: it lets every reference pixel vote that a pixel touches, however little of it, and among equals the
-upper one wins, which moves WorldCover by up to half a pixel on a UTM grid. (Measured with blocks of 8 x 8 reference
-pixels: on 94 % of the pixels it gives the class of the largest area, and fits best if the reference is moved by half a
-pixel; what is done here gives it on 98 %, and fits best where the reference is.)
+Each pixel of the scene gets the class that covers most of it. To find this class, a regular set of points is sampled in
+the pixel. The points are half a reference pixel apart, or closer, with at most 12 points along an edge. The pixel gets
+the most frequent class of its points. If several classes are equally frequent, the first in the crosswalk wins.
 
-Coordinates are transformed exactly at every 64th pixel of the grid and interpolated between (half a millimetre off, in
-UTM); as these nodes are the grid's, a window comes out the same whatever is read around it. On the very grid of the
-scene the classes come through unchanged.
+GDAL's mode resampling is not used. In it, each reference pixel that touches the pixel has a full vote, however small
+the overlap is, and of equally frequent classes the upper one wins. This shifts WorldCover by up to half a pixel on a
+UTM grid. (Measured with blocks of 8 x 8 reference pixels: GDAL's mode gives the class of the largest area on 94 % of
+the pixels, and fits best if the reference is shifted by half a pixel. This module gives it on 98 %, and fits best
+without a shift.)
 
-Tiles of one lattice (same CRS, same pixels) are put together first, so that no pixel is decided by the half of it that
-one tile knows. What one lattice does not know (the neighbouring UTM zone of the annual LULC, say) is taken from the
-next. Classes are handled as positions in the crosswalk's reference classes; the groups come after the mode.
+Coordinates are transformed exactly at every 64th pixel of the grid and interpolated between these nodes (error in UTM:
+half a millimetre). The nodes belong to the grid, so a window has the same result whatever is read around it. If the
+reference has the grid of the scene, its classes are copied unchanged.
+
+Tiles with a common pixel grid (same CRS, same pixels) are mosaicked first, so a pixel on the border of two tiles gets
+its class from both. Pixels that one pixel grid does not cover (such as the neighbouring UTM zone of the annual LULC)
+are taken from the next one. Classes are positions in the crosswalk's reference classes, and are grouped after the mode.
 """
 
 from __future__ import annotations
@@ -39,27 +41,27 @@ from lc_assets.products.agreement.reference_tiles import OpenTile
 from lc_assets.raster.grid import Grid
 
 NOT_KNOWN = 255
-"""What stands for "no data" among the positions."""
+"""Position that means "no data"."""
 MOST_PIXELS = 1 << 26
-"""Reference pixels held at a time: a window that needs more is warped in parts."""
+"""Largest number of reference pixels in memory. A window that needs more is resampled in parts."""
 
 _STEP = 64
 _FRACTION = 12
-"""Bits behind the point in a reference coordinate: a four-thousandth of a pixel."""
+"""Fraction bits of a fixed-point coordinate in the reference: 1/4096 of a pixel."""
 _FEWEST, _MOST = 4, 12
-"""Points along an edge of a pixel; an even number, so that a reference that lies half a pixel off gets as many votes on
-either side."""
+"""Smallest and largest number of points along an edge of a pixel. The number is even: if the reference is shifted by
+half a pixel, both sides get the same number of votes."""
 FINEST = 40
-"""Reference pixels along an edge of a pixel, at most: 0.25 m under a map of 10 m."""
+"""Largest number of reference pixels along an edge of a pixel: 0.25 m pixels for a map of 10 m."""
 
 
 @dataclass(frozen=True)
 class _PixelGrid:
-    """Tiles whose pixels are upon one raster of squares.
+    """Tiles with a common pixel grid.
 
     Attributes:
-        crs: theirs.
-        transform: of the first tile; all rows and columns count from its corner.
+        crs: CRS of the tiles.
+        transform: transform of the first tile. All rows and columns count from its upper left corner.
         tiles: (tile, its first row, its first column).
     """
 
@@ -68,7 +70,7 @@ class _PixelGrid:
     tiles: list[tuple[OpenTile, int, int]]
 
     def take(self, tile: OpenTile) -> bool:
-        """Add a tile if it fits."""
+        """Add a tile if it has this pixel grid. Return whether it was added."""
         there, here = self.transform, tile.dataset.transform
         same = all(math.isclose(a, b, rel_tol=1e-9) for a, b in ((there.a, here.a), (there.e, here.e)))
         column, row = ~there @ (here.c, here.f)
@@ -79,7 +81,7 @@ class _PixelGrid:
         return True
 
     def places(self) -> Iterator[tuple[OpenTile, int, int]]:
-        """The tiles where they lie; in degrees, once around the Earth on either side too."""
+        """Yield each tile with its first row and column. In a CRS in degrees, also shifted by 360 degrees each way."""
         upright = not (self.transform.b or self.transform.d)
         around = round(360 / self.transform.a) if self.crs.is_geographic and upright else 0
         for tile, row, column in self.tiles:
@@ -87,16 +89,15 @@ class _PixelGrid:
                 yield tile, row, column + turn
 
     def covers(self, window: Window) -> bool:
-        """Whether any tile lies under a window of the lattice."""
+        """Return whether a tile intersects a window of the pixel grid."""
         return any(self._part(window, *place) is not None for place in self.places())
 
     def read(self, window: Window, classes: Callable[[OpenTile, Window], np.ndarray]) -> np.ndarray:
-        """(rows, columns) uint8 positions of a window, the tiles put together; of two that overlap, the first that
-        knows.
+        """Return a mosaic of the tiles: (rows, columns) uint8 positions. Where tiles overlap, the first with data wins.
 
         Args:
-            window: in the lattice.
-            classes: reads positions from a window of a tile.
+            window: window of the pixel grid.
+            classes: reads the positions in a window of a tile.
         """
         mosaic = np.full((window.height, window.width), NOT_KNOWN, np.uint8)
         for tile, row, column in self.places():
@@ -109,7 +110,7 @@ class _PixelGrid:
 
     @staticmethod
     def _part(window: Window, tile: OpenTile, row: int, column: int) -> Window | None:
-        """The window of a tile, at some row and column of the lattice, that lies in a window of the lattice."""
+        """Intersection of a tile with a window of the pixel grid, in the tile's own rows and columns; None if empty."""
         top, left = max(window.row_off - row, 0), max(window.col_off - column, 0)
         bottom = min(window.row_off + window.height - row, tile.dataset.height)
         right = min(window.col_off + window.width - column, tile.dataset.width)
@@ -117,18 +118,18 @@ class _PixelGrid:
 
 
 class Reprojector:
-    """Reads windows of a scene's grid from a reference's tiles.
+    """Reads a reference map, resampled to the grid of a scene.
 
     Args:
-        tiles: open ones; where they overlap in different lattices, those in the scene's own CRS come first.
-        grid: the scene's.
-        crosswalk: whose reference classes they hold.
+        tiles: open tiles. Where tiles of different pixel grids overlap, those in the scene's CRS have priority.
+        grid: grid of the scene.
+        crosswalk: crosswalk with the classes of the reference.
 
     Raises:
-        BadBand: a tile's pixels are much too fine.
+        BadBand: the pixels of a tile are too small (see `FINEST`).
 
     Attributes:
-        unlisted: codes met, in or beside the grid, that the crosswalk does not list.
+        unlisted: codes that were read and that the crosswalk does not list, also just outside the grid.
     """
 
     def __init__(self, tiles: Sequence[OpenTile], grid: Grid, crosswalk: Crosswalk) -> None:
@@ -143,7 +144,7 @@ class Reprojector:
         self._ways = [_Reprojection(lattice, grid, self._crs, len(crosswalk.reference) + 1) for lattice in lattices]
 
     def read(self, window: Window) -> np.ndarray:
-        """(rows, columns) uint8 positions in the crosswalk's reference classes, `Crosswalk.unlisted` or `NOT_KNOWN`.
+        """Return (rows, columns) uint8: positions in the reference classes, `Crosswalk.unlisted` or `NOT_KNOWN`.
 
         Raises:
             BadBand: a tile cannot be read.
@@ -155,7 +156,7 @@ class Reprojector:
         return found
 
     def overlaps(self) -> bool:
-        """Whether any tile lies under the grid."""
+        """Return whether a tile intersects the grid."""
         return any(way.meets(self._grid.window) for way in self._ways)
 
     def _classes(self, tile: OpenTile, window: Window) -> np.ndarray:
@@ -168,11 +169,11 @@ class Reprojector:
 
 
 class _Reprojection:
-    """From a grid's pixels to a lattice's."""
+    """Resamples one pixel grid of the reference to the grid of the scene."""
 
     def __init__(self, lattice: _PixelGrid, grid: Grid, crs: CRS, classes: int) -> None:
         self._lattice, self._grid, self._classes = lattice, grid, classes
-        self._nodes = self._transformed(crs)  # (2, node rows, node columns): lattice columns and rows
+        self._nodes = self._transformed(crs)  # (2, node rows, node columns): columns and rows in the pixel grid
         across = np.abs(np.diff(self._nodes, axis=2)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=2)))
         down = np.abs(np.diff(self._nodes, axis=1)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=1)))
         ratio = max(across, down) / _STEP
@@ -185,7 +186,13 @@ class _Reprojection:
         self._points = 1 if self._is_the_same(crs) else min(max(points + points % 2, _FEWEST), _MOST)
 
     def warp(self, window: Window, into: np.ndarray, classes: Callable[[OpenTile, Window], np.ndarray]) -> None:
-        """Fill what is not known yet of a window (`into`, its pixels) with what the lattice knows."""
+        """Fill the pixels of `into` that are `NOT_KNOWN` with the classes of this pixel grid.
+
+        Args:
+            window: window of the scene's grid.
+            into: (rows, columns) uint8 positions of the window, changed in place.
+            classes: reads the positions in a window of a tile.
+        """
         source = self._source(window)
         if source is None or not self._lattice.covers(source):
             return
@@ -209,12 +216,12 @@ class _Reprojection:
             list(pool.map(band, edges[:-1], edges[1:]))
 
     def meets(self, window: Window) -> bool:
-        """Whether a tile lies under a window of the grid."""
+        """Return whether a tile intersects a window of the scene's grid."""
         source = self._source(window)
         return source is not None and self._lattice.covers(source)
 
     def _modes(self, band: Window, mosaic: np.ndarray, source: Window) -> np.ndarray:
-        """The most frequent position in each pixel of a window between two rows of nodes."""
+        """Most frequent position in each pixel of a window that lies between two rows of nodes."""
         columns, rows = self._coordinates(band, source)
         samples = [
             mosaic[
@@ -235,7 +242,7 @@ class _Reprojection:
         return lowest
 
     def _most_frequent(self, samples: np.ndarray) -> np.ndarray:
-        """(n,) of (points, n): the lowest of equally frequent ones; what is not known has no vote."""
+        """(n,) most frequent position of (points, n) samples. Of equal ones the lowest wins. No data has no vote."""
         best = np.full(samples.shape[1], NOT_KNOWN, np.uint8)
         most = np.zeros(samples.shape[1], np.int16)
         for position in range(self._classes):
@@ -247,21 +254,24 @@ class _Reprojection:
     def _coordinates(
         self, band: Window, source: Window
     ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Columns and rows in the mosaic, fixed-point: of the pixels' corners (rows, columns), and what to add for each
-        of the points down (points, columns) and across (points, columns)."""
+        """Columns and rows in the mosaic, as fixed-point numbers, each in three parts.
+
+        Corners of the pixels (rows, columns), and the offsets of the points down (points, columns) and across (points,
+        columns).
+        """
         above, offset = divmod(int(band.row_off), _STEP)
         x = (band.col_off + np.arange(band.width)) / _STEP
         cell = np.minimum(x.astype(int), self._nodes.shape[2] - 2)
         weight = x - cell
         y = (offset + np.arange(band.height))[:, None] / _STEP
         inside = (np.arange(self._points)[:, None] + 0.5) / self._points / _STEP
-        # Half the memory, where it holds the largest coordinate.
+        # int32 needs half the memory. It is used if it can hold the largest coordinate.
         kind = np.int32 if max(source.width, source.height) < 1 << (30 - _FRACTION) else np.int64
         found = []
         for nodes, start in zip(self._nodes[:, above : above + 2], (source.col_off, source.row_off), strict=True):
             upper, lower = (line[cell] * (1 - weight) + line[cell + 1] * weight for line in nodes)
             corners = self._fixed(upper * (1 - y) + lower * y) - (int(start) << _FRACTION)
-            # Within a cell the slopes are as good as constant: its edges' are taken.
+            # Within a cell the slopes are nearly constant, so the slopes of its edges are used.
             down = self._fixed((lower - upper) * inside)
             across = self._fixed((nodes[0][cell + 1] - nodes[0][cell]) * inside)
             found.append((corners.astype(kind), down.astype(kind), across.astype(kind)))
@@ -272,7 +282,7 @@ class _Reprojection:
         return np.rint(values * (1 << _FRACTION)).astype(np.int64)
 
     def _source(self, window: Window) -> Window | None:
-        """The window of the lattice that a window of the grid needs; None where nothing is to be computed."""
+        """Window of the pixel grid that a window of the scene needs; None if a coordinate cannot be transformed."""
         left, right = window.col_off // _STEP, -(-(window.col_off + window.width) // _STEP) + 1
         top, bottom = window.row_off, window.row_off + window.height
         lines = [self._line(row) for row in (top, *range(top - top % _STEP + _STEP, bottom, _STEP), bottom)]
@@ -284,19 +294,19 @@ class _Reprojection:
         return Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
 
     def _line(self, row: int) -> np.ndarray:
-        """(2, node columns) lattice coordinates along the upper edge of a row of the grid."""
+        """(2, node columns) coordinates in the pixel grid along the upper edge of a row of the scene's grid."""
         above, offset = divmod(int(row), _STEP)
         below = min(above + 1, self._nodes.shape[1] - 1)
         return self._nodes[:, above] * (1 - offset / _STEP) + self._nodes[:, below] * (offset / _STEP)
 
     def _transformed(self, crs: CRS) -> np.ndarray:
-        """Lattice coordinates (2, node rows, node columns) of the corners of every 64th pixel, one node beyond."""
+        """(2, node rows, node columns) pixel grid coordinates of every 64th pixel's corner, and one node beyond."""
         rows, columns = (np.arange(-(-n // _STEP) + 1) * _STEP for n in self._grid.shape)
         column, row = (values.ravel() for values in np.meshgrid(columns, rows))
         here = self._grid.transform
         try:
             x, y = transform(crs, self._lattice.crs, here.c + here.a * column, here.f + here.e * row)
-        except (CRSError, CPLE_BaseError):  # no such CRS, none that PROJ knows a way to, beyond its domain
+        except (CRSError, CPLE_BaseError):  # unknown CRS, no transformation in PROJ, or outside its domain
             return np.full((2, len(rows), len(columns)), np.nan)
         east, north = np.asarray(x, float), np.asarray(y, float)
         if self._lattice.crs.is_geographic:  # no jump at the antimeridian
@@ -306,7 +316,7 @@ class _Reprojection:
         return nodes.reshape(2, len(rows), len(columns))
 
     def _is_the_same(self, crs: CRS) -> bool:
-        """Whether the lattice is the grid's own, moved by whole pixels."""
+        """Whether the pixel grid is that of the scene, shifted by whole pixels."""
         column, row = ~self._lattice.transform @ (self._grid.transform.c, self._grid.transform.f)
         sizes = (
             (self._lattice.transform.a, self._grid.transform.a),

@@ -1,8 +1,12 @@
-"""The index over all items of the store: one stac-geoparquet file, kept by one writer at a time.
+"""The index of all items of the store: one stac-geoparquet file, which one writer at a time updates.
 
-tools    rustac and DuckDB, which an extra installs, or one error that says so
-rows     an item's own document -> its row
-table    the file: written, merged, asked, with DuckDB; items as rows by rustac
-writer   appends what is new, or builds anew from the store; nothing is lost where two do so at once
-finder   scenes by place, time, cloud and classes
+extras    imports rustac, DuckDB and shapely, or raises an error that names the extra to install
+rows      converts the STAC document of an item to its row
+sanitize  checks the values of a row
+parquet   writes, merges and queries the file with DuckDB; rustac converts between items and rows
+update    adds new items, or rebuilds the index from the store; safe with two writers at once
+search    finds scenes by place, time, cloud cover and classes
+verify    checks the written collection
+export    writes all items with absolute URLs, for another catalog
+scratch   a local folder for copies of the index
 """

@@ -1,4 +1,4 @@
-"""The collection for a catalogue that lies elsewhere, such as pgstac: documents with whole URLs."""
+"""Exports the collection for another catalog, such as pgstac: documents with absolute URLs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from lc_assets.store.layout import Store
 
 
 def export_items(store: Store, target: Path, base: str | None = None) -> int:
-    """Write the Collection (`<target's stem>.collection.json`) and all items (`target`, one JSON a line).
+    """Write the Collection to `<target's stem>.collection.json` and all items to `target`, one JSON document per line.
 
     Args:
-        store: whose items.
-        target: file to write.
-        base: where the store's root is, as others reach it; None is its own URL.
+        store: the store whose items are exported.
+        target: path of the file with the items.
+        base: URL of the store's root for the readers of the documents; None means the store's own URL.
 
     Returns:
-        How many items.
+        Number of items.
 
     Raises:
         LandCoverError: rustac or DuckDB is not installed.
@@ -53,7 +53,7 @@ def export_items(store: Store, target: Path, base: str | None = None) -> int:
 
 
 def no_collection(store: Store) -> StoreError:
-    """What to say where there is no index."""
+    """Return the error for a store without an index."""
     return StoreError(
         f"there is no collection in {folder_of(store)}",
         remedy="make it: lc-assets collection (or name another --store)",
@@ -61,7 +61,7 @@ def no_collection(store: Store) -> StoreError:
 
 
 def _whole(collection: dict[str, Any], base: str) -> dict[str, Any]:
-    """The Collection with whole URLs, and without what only the writer needs."""
+    """The Collection with absolute URLs, and without the state of the writer (`lc:index`)."""
     document = {key: value for key, value in collection.items() if key != "lc:index"}
     for part in (*document["assets"].values(), *document["links"]):
         if "://" not in part["href"]:

@@ -1,4 +1,4 @@
-"""rustac, DuckDB and shapely, which `pip install .[cluster]` brings: imported when they are wanted."""
+"""Imports rustac, DuckDB and shapely when they are needed. `pip install .[cluster]` installs them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from lc_assets.core.errors import LandCoverError
 
 
 def optional_import(name: str) -> Any:
-    """The module `rustac`, `duckdb` or `shapely`.
+    """Return the module `rustac`, `duckdb` or `shapely`.
 
     Raises:
-        LandCoverError: it is not installed.
+        LandCoverError: the module is not installed.
     """
     try:
         return importlib.import_module(name)
@@ -23,10 +23,10 @@ def optional_import(name: str) -> Any:
 
 
 def check_tools() -> None:
-    """See that all of them are there.
+    """Check that all three modules are installed.
 
     Raises:
-        LandCoverError: one is not installed.
+        LandCoverError: one of them is not installed.
     """
     for name in ("rustac", "duckdb", "shapely"):
         optional_import(name)

@@ -1,9 +1,9 @@
-"""The index as a local file: merged and asked by DuckDB, in bounded memory; rows come in and go out by rustac.
+"""The index as a local file. DuckDB merges and queries it with limited memory; rustac writes and reads the items.
 
-DuckDB widens the types where items differ (other software, another parameter), also inside of structs; rustac leaves
-out what is null when it gives items back. Geometries stay WKB with their boxes beside them, as stac-geoparquet wants it
-(https://github.com/stac-utils/stac-geoparquet/blob/main/spec/stac-geoparquet-spec.md), so that no extension of DuckDB
-is needed. The file's metadata hold the Collection, and in it how far the index has got.
+If items differ in their fields (other software, another parameter), DuckDB widens the types, also inside structs.
+rustac leaves out null values when it reads items. Geometries are WKB with their bounding boxes in a second column, as
+stac-geoparquet requires (https://github.com/stac-utils/stac-geoparquet/blob/main/spec/stac-geoparquet-spec.md). So no
+extension of DuckDB is needed. The metadata of the file hold the Collection with the positions of the index.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lc_assets.products.collection.extras import optional_import
 from lc_assets.products.stac.collection import COLLECTION_ID, Summary, collection_document
 
 _ROWS = 5000
-"""Rows a group: what a search for a place or a time can leave out at once."""
+"""Rows per row group. A search for a place or a time skips whole row groups."""
 _PAGE = 1000
 _MEMORY = "500MB"
 _THREADS = 1
 _REMEDY = "make it anew from the scenes: lc-assets collection --rebuild"
 _VALUES = ("platform", "constellation", "gsd", "proj:code", "s2:mgrs_tile", "lc:model")
-"""Properties whose distinct values a summary counts."""
+"""Properties whose values the summary of the Collection counts."""
 _COVERING = {corner: ["bbox", corner] for corner in ("xmin", "ymin", "xmax", "ymax")}
 _GEO = {
     "version": "1.1.0",
@@ -37,20 +37,21 @@ _GEO = {
 
 
 class SchemaConflict(StoreError):
-    """What is in some files does not go together, or one of them is broken."""
+    """The types of some files conflict, or one of the files is damaged."""
 
 
 @contextmanager
 def duckdb_connection(index: Path, *folders: Path) -> Iterator[Any]:
-    """A DuckDB connection for one file; it fetches nothing, keeps to its memory, and sees no file of other folders.
+    """Open a DuckDB connection without network access, with limited memory, that reads only the given folders.
 
     Args:
-        index: the file.
-        folders: which it may use besides the file's own.
+        index: the file to read or write. Its folder is allowed.
+        folders: further allowed folders.
 
     Raises:
         LandCoverError: DuckDB is not installed.
-        StoreError: the file is broken.
+        SchemaConflict: a query of the body failed because of its data.
+        StoreError: a query of the body failed for another reason, such as a damaged file.
     """
     duckdb = optional_import("duckdb")
     with duckdb.connect() as connection:
@@ -63,7 +64,7 @@ def duckdb_connection(index: Path, *folders: Path) -> Iterator[Any]:
             "threads": str(_THREADS),
             "temp_directory": _text(str(index.with_name(f"{index.name}.spill"))),
             "allowed_directories": f"[{', '.join(_text(str(folder)) for folder in (index.parent, *folders))}]",
-            # Last, since they forbid to set the others.
+            # These come last: they forbid further settings.
             "enable_external_access": "false",
             "lock_configuration": "true",
         }.items():
@@ -81,7 +82,7 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write items as stac-geoparquet.
 
     Raises:
-        StoreError: rustac cannot.
+        StoreError: rustac cannot convert the items.
         OSError: the file cannot be written.
     """
     rustac = optional_import("rustac")
@@ -90,7 +91,7 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
     except OSError:
         raise
     except BaseException as error:
-        # Besides its own errors it raises bare Exceptions, and Rust's panics are not even those.
+        # rustac also raises plain Exceptions, and the panics of Rust are not subclasses of Exception.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
         raise StoreError(
@@ -99,10 +100,10 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
 
 
 def read_collection(index: Path) -> dict[str, Any]:
-    """The Collection in the file's metadata.
+    """Return the Collection in the metadata of the file.
 
     Raises:
-        StoreError: the file is broken, or none of ours.
+        StoreError: the file is damaged, or was not written by lc_assets.
     """
     with duckdb_connection(index) as connection:
         found = connection.execute(
@@ -115,34 +116,34 @@ def read_collection(index: Path) -> dict[str, Any]:
 
 
 def columns(connection: Any, relation: str) -> dict[str, str]:
-    """Name -> type of the columns of something to select from."""
+    """Return column name -> type of a table or another relation."""
     return {row[0]: row[1] for row in connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
 def parquet(*paths: Path) -> str:
-    """What to select from in order to read some files as one table."""
+    """Return the SQL relation that reads some files as one table."""
     return f"read_parquet([{', '.join(_text(str(path)) for path in paths)}], union_by_name = true)"
 
 
 def merge(
     old: Path | None, parts: Sequence[Path], gone: Collection[str], state: dict[str, Any], target: Path
 ) -> tuple[dict[str, Any], dict[str, int]]:
-    """A new index: the old one without what is gone, and with new rows, which replace those of the same id.
+    """Write a new index: the old one without the items in `gone`, plus the new rows, which replace rows of the same id.
 
     Args:
-        old: the index so far.
-        parts: files of new rows, each id once.
-        gone: ids of items to leave out.
-        state: of the writer.
+        old: the old index, or None.
+        parts: files of new rows; each id occurs once.
+        gone: ids of the items to leave out.
+        state: state of the writer, stored in the Collection.
         target: file to write.
 
     Returns:
-        The Collection, and how many rows were added, changed, unchanged and removed.
+        The Collection, and the numbers of rows that were added, changed, unchanged and removed.
 
     Raises:
-        Misfit: items do not go together, or a file is broken.
-        StoreError: there is no room.
-        ValueError: there is nothing to make an index of.
+        SchemaConflict: the types of the items conflict, or a file is damaged.
+        StoreError: there is not enough memory or disk space.
+        ValueError: there is neither an old index nor a new row.
     """
     with duckdb_connection(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
         connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [list(gone)])
@@ -186,21 +187,21 @@ def merge(
 
 
 def ids(index: Path) -> list[str]:
-    """The ids of all items."""
+    """Return the ids of all items."""
     with duckdb_connection(index) as connection:
         return [row[0] for row in connection.execute(f"SELECT id FROM {parquet(index)}").fetchall()]
 
 
 def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str, Any]]:
-    """The items as STAC documents, a page at a time.
+    """Yield the items as STAC documents. Memory holds one page of them.
 
     Args:
         index: the file.
-        work: folder for pages.
-        most: how many.
+        work: folder for the pages.
+        most: largest number of items; None means all.
 
     Raises:
-        StoreError: the file is broken.
+        StoreError: the file is damaged.
     """
     rustac = optional_import("rustac")
     with duckdb_connection(index, work) as connection:
@@ -215,14 +216,14 @@ def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str
             )
             found = _wait(rustac.read, str(page))
             for item in found["features"]:
-                # rustac gives tuples and notes where it has read from.
+                # rustac returns tuples, and adds a link to the file that it read.
                 document = json.loads(json.dumps(item))
                 document["links"] = [link for link in document["links"] if link["rel"] != "self"]
                 yield document
 
 
 def _wait(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """Call one of rustac's functions. Only the awaitable ones are in all its versions, down to 0.6 for Python 3.10."""
+    """Call an async function of rustac. Only these exist in all its versions, down to 0.6 for Python 3.10."""
 
     async def called() -> Any:
         return await function(*arguments)
@@ -231,7 +232,7 @@ def _wait(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
 
 
 def _summary(connection: Any, relation: str) -> Summary:
-    """The rows of a relation, summed up."""
+    """Summary of the rows of a relation."""
     known = columns(connection, relation)
     hectares = _fields(known.get("lc:hectares", ""), connection, relation)
     sums = ", ".join(f'sum("lc:hectares".{_identifier(name)})' for name in hectares)
@@ -251,7 +252,7 @@ def _summary(connection: Any, relation: str) -> Summary:
     }
     return Summary(
         items=total,
-        # Items across the antimeridian have their west beyond their east.
+        # For an item across the antimeridian, west is greater than east.
         bbox=(-180.0, south, 180.0, north) if crosses else (west, south, east, north),
         interval=(_written(first), _written(last)),
         cloud=None if least is None else (least, most),
@@ -268,7 +269,7 @@ def _fields(kind: str, connection: Any, relation: str) -> list[str]:
 
 
 def _written(microseconds: int) -> str:
-    # (Not fromtimestamp, which rounds.)
+    # fromtimestamp would round.
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
     return moment.isoformat().replace("+00:00", "Z")
 

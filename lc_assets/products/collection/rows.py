@@ -1,9 +1,9 @@
-"""A scene's own Item -> its row in the index.
+"""Converts the Item of a scene to its row in the index.
 
-The Item lies beside the products, and its hrefs are relative to its own folder. A row's are relative to the folder of
-the collection, `<store>/collection/`: `../scenes/<ID>/<ID>_classified.tif`. So a store that is moved or copied as a
-whole keeps an index that holds; `absolute` makes them URLs for a catalogue that lies elsewhere. A row belongs to the
-Collection, links to the Item that it was made of (`canonical`), and has its areas as numbers of their own, too.
+The hrefs of an Item are relative to the folder of its scene. The hrefs of a row are relative to the folder of the
+collection, `<store>/collection/`: `../scenes/<ID>/<ID>_classified.tif`. So the index stays valid if the whole store is
+moved or copied. `absolute` converts the hrefs to URLs for another catalog. A row belongs to the Collection, links to
+its Item (`canonical`), and repeats the areas of the classes as single properties.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath
 
 SUFFIX = "_classified"
-"""Ends the id of a map's Item; before it is the scene's."""
+"""End of the id of a map's Item. The id of the scene comes before it."""
 _READERS = 16
-"""Documents read at once: of an object store each takes a round trip."""
+"""Number of documents that are read in parallel: each one takes a round trip to an object store."""
 
 _MOST_BYTES = 16_000_000
 
@@ -37,12 +37,12 @@ Document = dict[str, Any]
 
 @dataclass
 class Rows:
-    """What was read of some scenes.
+    """The rows of some scenes.
 
     Attributes:
-        rows: one a scene.
-        gone: scenes without a document.
-        faulty: scene -> what is wrong with its document.
+        rows: one row per usable document.
+        gone: ids of the scenes without a document.
+        faulty: scene id -> what is wrong with its document.
     """
 
     rows: list[Document] = field(default_factory=list)
@@ -51,12 +51,12 @@ class Rows:
 
 
 def document_of(store: Store, scene: str) -> StorePath:
-    """Where a scene's Item lies."""
+    """Return the path of a scene's Item."""
     return store.scene(scene).folder / f"{scene}{SUFFIX}.json"
 
 
 def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
-    """The rows of some scenes, several read at once.
+    """Read the rows of some scenes, several in parallel.
 
     Raises:
         OSError: the store cannot be read.
@@ -86,16 +86,16 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
 
 
 def _odd(path: Path) -> str | None:
-    """Why a local file is not even opened, or None: one odd entry must not keep the others out.
+    """Reason why a local file cannot be read, or None. A single bad file must not stop the update.
 
     Raises:
-        FileNotFoundError, NotADirectoryError: there is none.
+        FileNotFoundError, NotADirectoryError: the file does not exist.
     """
     try:
         status = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         raise
-    except OSError as error:  # a link to itself, a folder that may not be entered
+    except OSError as error:  # for example a link to itself, or a folder without permission
         return f"its Item cannot be read: {error.strerror}"
     if not stat.S_ISREG(status.st_mode):
         return "its Item is no file"
@@ -103,11 +103,15 @@ def _odd(path: Path) -> str | None:
 
 
 def row_of(document: Document, scene: str) -> Document:
-    """An Item as the index has it.
+    """Return the row of an Item.
+
+    Args:
+        document: the Item as JSON.
+        scene: id of the scene.
 
     Raises:
-        ValueError, TypeError, KeyError, AttributeError, OverflowError: it is no Item of that scene, or none that can be
-            a row beside others.
+        ValueError, TypeError, KeyError, AttributeError, OverflowError: the document is not an Item of that scene, or it
+            has values that the index cannot hold.
     """
     check_values(document)
     if document["id"] != f"{scene}{SUFFIX}":
@@ -132,17 +136,19 @@ def row_of(document: Document, scene: str) -> Document:
 
 
 def _flat(hectares: Any) -> dict[str, float]:
-    """`lc:hectares_Forest` and so on: CQL2, in which rustac and STAC APIs are asked, has no word for a field of an
-    object."""
+    """The areas as single properties, such as `lc:hectares_Forest`.
+
+    Queries of rustac and of STAC APIs use CQL2, which cannot name a field inside an object.
+    """
     return {f"lc:hectares_{name}": area for name, area in areas(hectares).items()}
 
 
 def absolute(row: Document, base: str) -> Document:
-    """A row with whole URLs.
+    """Return a row with absolute URLs.
 
     Args:
-        row: of the index.
-        base: where the store's root is, as others reach it: `s3://bucket/prefix`, `https://...`, `/a/folder`.
+        row: a row of the index.
+        base: URL or path of the store's root for the readers: `s3://bucket/prefix`, `https://...`, `/a/folder`.
     """
     root = base.rstrip("/")
 
@@ -153,12 +159,12 @@ def absolute(row: Document, base: str) -> Document:
 
 
 def base_of(store: Store) -> str:
-    """The store's root as URLs begin: that of the object store, or a file URL."""
+    """Return the URL of the store's root: the one of the object store, or a file URL."""
     return str(store.root) if isinstance(store.root, ObjectPath) else store.root.absolute().as_uri()
 
 
 def _rebased(document: Document, new: Callable[[str], str]) -> Document:
-    """A copy whose relative hrefs are others."""
+    """A copy of a document with `new` applied to its relative hrefs."""
 
     def href(old: str) -> str:
         return old if "://" in old or old.startswith("/") else new(old)

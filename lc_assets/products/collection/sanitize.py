@@ -1,4 +1,4 @@
-"""Whether an Item can be a row beside others: one whose values have odd types must not spoil a column of all items."""
+"""Checks whether an Item can be a row of the index. A value of a wrong type would change its column for all items."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pystac.utils import str_to_datetime
 from lc_assets.core.landcover import ALL_CLASSES
 
 CLASS_KEYS = tuple(c.name.replace(" ", "") for c in ALL_CLASSES)
-"""Names of the areas in `lc:hectares`."""
+"""Class names in `lc:hectares`."""
 _DEEPEST = 64
 _INT64 = 1 << 63
 _EARTH = 1e11
-"""Hectares; more than it has."""
+"""Largest possible area in hectares: more than the surface of the Earth."""
 _EARLIEST = datetime(2, 1, 1, tzinfo=timezone.utc)
 _LATEST = datetime(9998, 12, 31, tzinfo=timezone.utc)
 _MOMENTS = ("datetime", "updated", "created", "start_datetime", "end_datetime")
@@ -24,7 +24,7 @@ _MEMBERS = (
     *("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "properties", "links", "assets"),
     "collection",
 )
-"""Of an Item. Each is a column, and so is each property: they must not have the same names."""
+"""Top-level fields of an Item. Fields and properties are columns of one table, so their names must differ."""
 
 
 def _is_number(value: Any) -> bool:
@@ -44,15 +44,15 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "gsd": _is_number,
     **dict.fromkeys(("lc:model", "s2:mgrs_tile", "platform", "constellation", "proj:code"), _is_text),
 }
-"""Properties that are searched or summed up, which are left out of a row where they are something else."""
+"""Properties that searches and summaries use. A value that fails its check is left out of the row."""
 _OWN = {name.casefold() for name in (*_KINDS, *_MOMENTS, "lc:hectares")}
 
 
 def check_values(document: Any) -> None:
-    """See that all values can be written: without recursion, which deep ones would exhaust.
+    """Check that all values of a document can be written. Works without recursion, so deep documents do no harm.
 
     Raises:
-        ValueError: a text, a number or the depth is not usable.
+        ValueError: a text or a number cannot be written, or the document is nested too deep.
     """
     level = [document]
     for _ in range(_DEEPEST):
@@ -63,13 +63,13 @@ def check_values(document: Any) -> None:
 
 
 def _below(value: Any) -> list[Any]:
-    """What a value holds; the value itself is checked."""
+    """Check a value and return the values that it contains."""
     if isinstance(value, dict):
         return [*value, *value.values()]
     if isinstance(value, list):
         return value
     if isinstance(value, str):
-        value.encode()  # UnicodeEncodeError, a ValueError: half of a surrogate pair
+        value.encode()  # raises UnicodeEncodeError (a ValueError) for half of a surrogate pair
     elif isinstance(value, int) and not -_INT64 <= value < _INT64:
         raise ValueError("it has an integer beyond 64 bits")
     elif isinstance(value, float) and not math.isfinite(value):
@@ -78,15 +78,15 @@ def _below(value: Any) -> list[Any]:
 
 
 def members(document: dict[str, Any]) -> dict[str, Any]:
-    """An Item without what no Item has."""
+    """Return an Item with only the fields that STAC defines for Items."""
     return {name: document[name] for name in _MEMBERS if name in document}
 
 
 def sanitize(properties: dict[str, Any]) -> dict[str, Any]:
-    """The properties that can be columns beside others'.
+    """Return the properties that can be columns of the index.
 
     Raises:
-        ValueError, TypeError, OverflowError: a moment or an area is none.
+        ValueError, TypeError, OverflowError: a time or an area is not valid.
     """
     kept = {name: value for name, value in properties.items() if _fits(name, value)}
     for name in _MOMENTS:
@@ -97,7 +97,11 @@ def sanitize(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def areas(hectares: Any) -> dict[str, float]:
-    """Class name -> hectares of the known classes; a stranger's names do not become columns."""
+    """Return class name -> hectares for the known classes. Other names are left out, so they do not become columns.
+
+    Raises:
+        ValueError, TypeError: an area is not a number, or is out of range.
+    """
     found = {name: float(area) for name, area in dict(hectares or {}).items() if name in CLASS_KEYS}
     for name, area in found.items():
         if not 0 <= area <= _EARTH:
@@ -110,7 +114,7 @@ def _fits(name: str, value: Any) -> bool:
     if folded in _MEMBERS or folded.startswith("lc:hectares_"):
         return False
     if folded in _OWN and name != folded:
-        return False  # DuckDB takes both spellings for one column
+        return False  # DuckDB treats both spellings as one column
     return name not in _KINDS or _KINDS[name](value)
 
 

@@ -1,4 +1,4 @@
-"""A local folder to work on the index in."""
+"""Local folders for work on copies of the index."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from lc_assets.store.scratch import scratch_dir
 
 @contextmanager
 def scratch(store: Store) -> Iterator[Path]:
-    """A local folder for a few copies of the index; removed in the end, or by `lc-assets prune` if the process dies.
+    """Create a local folder with room for a few copies of the index, and remove it at the end.
+
+    If the process dies, `lc-assets prune` removes the folder.
 
     Raises:
-        StoreError: it cannot be made.
+        StoreError: the folder cannot be created.
     """
     folder = _made(store, stage_name(COLLECTION_FOLDER))
     try:
@@ -31,8 +33,10 @@ def scratch(store: Store) -> Iterator[Path]:
 
 
 def _made(store: Store, name: str) -> Path:
-    """The scratch folder: in the store's work folder, where prune looks; else in the general one, since whoever only
-    reads a store on a disk need not be allowed to write there, and a store that is not there is not begun."""
+    """Create the scratch folder in the store's work folder, where `prune` finds it, or else in LC_ASSETS_SCRATCH.
+
+    The second place is for a store on a disk that the user may only read. A store that does not exist is not created.
+    """
     general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
     ours = scratch_dir(store.root)
     on_disk = isinstance(store.root, Path)

@@ -1,6 +1,6 @@
-"""Scenes of the index, by place, time, cloud, tile and classes: no server and no instance is asked.
+"""Searches the index for scenes by place, time, cloud cover, tile and classes, without a server or a Dagster instance.
 
-DuckDB reads the few columns that are wanted; boxes decide first, then the footprints themselves.
+DuckDB reads only the columns that the search needs. It compares the bounding boxes first, then the footprints.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lc_assets.sentinel2.item.providers import catalog_of
 from lc_assets.sentinel2.search.query import Query
 
 EARTH = (-180.0, -90.0, 180.0, 90.0)
-"""The box of everywhere: no item needs to be held against it."""
+"""Bounding box of the Earth. A search with this box compares no boxes."""
 
 _COLUMNS = {
     "id": "id",
@@ -32,21 +32,21 @@ _COLUMNS = {
     "moment": "epoch_us(datetime)",
 }
 _NEEDS = {"tile": "s2:mgrs_tile", "cloud": "eo:cloud_cover", "model": "lc:model", "hectares": "lc:hectares"}
-"""Columns that no item may have."""
+"""Columns that may be missing in an index, and the property of each."""
 
 
 @dataclass(frozen=True)
 class Found:
-    """One map.
+    """A map that a search found.
 
     Attributes:
         scene: id of the scene.
-        datetime: of the acquisition, RFC 3339, UTC.
-        tile: MGRS tile, or None.
-        cloud: percent of the source, or None.
-        model: name and version.
-        hectares: class name as in `lc:hectares` -> area, No Data too.
-        map: href of the class map, relative to the folder of the collection; None in an index that lacks it.
+        datetime: time of the acquisition, RFC 3339, UTC.
+        tile: MGRS tile; None if unknown.
+        cloud: cloud cover of the source item, in percent; None if unknown.
+        model: name and version of the model; None if unknown.
+        map: href of the class map, relative to the folder of the collection; None if the index has no such column.
+        hectares: class name as in `lc:hectares` -> area in hectares, with No Data.
     """
 
     scene: str
@@ -59,14 +59,14 @@ class Found:
 
     @property
     def shares(self) -> dict[str, float]:
-        """Class -> percent of the map, the greatest first; none where nothing was classified."""
+        """Class name -> percent of the map, largest first, without No Data; empty if no pixel was classified."""
         classified = {name: area for name, area in self.hectares.items() if name != _NODATA and area}
         total = sum(self.hectares.values())
         return {name: 100 * area / total for name, area in sorted(classified.items(), key=lambda pair: -pair[1])}
 
     @property
     def nodata(self) -> float | None:
-        """Percent of the map that is No Data; None where its areas are not known."""
+        """Percent of the map that is No Data; None if the areas are unknown."""
         total = sum(self.hectares.values())
         return 100 * self.hectares.get(_NODATA, 0.0) / total if total else None
 
@@ -75,22 +75,22 @@ _NODATA = NO_DATA.name.replace(" ", "")
 
 
 def find(index: Path, query: Query) -> list[Found]:
-    """The maps that a search finds, by acquisition time.
+    """Return the maps that match a query, ordered by acquisition time.
 
     Args:
         index: a local copy of the index.
-        query: as for a catalogue, but `max_nodata` is of the map: what is hidden by clouds counts.
+        query: a query as for a STAC API, but `max_nodata` refers to the map: pixels hidden by clouds count as No Data.
 
     Raises:
         LandCoverError: DuckDB or shapely is not installed.
-        StoreError: the index is broken.
+        StoreError: the index is damaged.
     """
     conditions, values = _conditions(query)
     with duckdb_connection(index) as connection:
         known = columns(connection, parquet(index))
         names = [name for name in _COLUMNS if _NEEDS.get(name, "id") in known]
         if query.max_cloud is not None and "cloud" in names:
-            cloud = 'TRY_CAST("eo:cloud_cover" AS DOUBLE)'  # somebody's index may have texts
+            cloud = 'TRY_CAST("eo:cloud_cover" AS DOUBLE)'  # an index of other software may hold texts
             conditions.append(f"({cloud} IS NULL OR {cloud} <= ?)")
             values.append(query.max_cloud)
         rows = connection.execute(
@@ -108,7 +108,7 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
     values: list[Any] = []
     boxes = _boxes(query)
     if boxes:
-        # An item across the antimeridian has its west beyond its east.
+        # For an item across the antimeridian, west is greater than east.
         across = "CASE WHEN bbox.xmin <= bbox.xmax THEN bbox.xmin <= ? AND bbox.xmax >= ? "
         across += "ELSE bbox.xmin <= ? OR bbox.xmax >= ? END"
         one = f"(bbox.ymin <= ? AND bbox.ymax >= ? AND {across})"
@@ -138,7 +138,7 @@ def _boxes(query: Query) -> list[tuple[float, float, float, float]]:
 
 
 def _touching(rows: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
-    """Rows whose footprint, which may be a part of its box, meets the place that is searched."""
+    """Rows whose footprint intersects the searched area. A footprint may be smaller than its bounding box."""
     boxes = _boxes(query)
     if not boxes or not rows:
         return rows
@@ -165,7 +165,7 @@ def _tile(row: Mapping[str, Any]) -> str | None:
 
 
 def _padded(tile: str) -> str:
-    """`33UUB`, `07HFE`: two digits, no T."""
+    """A tile name with two digits and without T: `33UUB`, `07HFE`."""
     return tile.upper().removeprefix("T").zfill(5)
 
 

@@ -1,9 +1,9 @@
-"""Keep the collection: append what is new or changed, or build it anew from the store.
+"""Updates the collection: adds new and changed items, or rebuilds it from the store.
 
-`<store>/collection/items.parquet` is replaced as a whole, and only if it is still the file that was read: of two
-writers one is second, reads again and does its part on top of the first's. Its metadata say how far it has got, so that
-items and position change together. `collection.json` is written after it, from the same content; a writer that dies in
-between is made good by the next. No scene waits for any of this.
+`<store>/collection/items.parquet` is replaced as a whole, and only if it is still the file that was read. If another
+writer was faster, the update reads the file again and repeats its part. The metadata of the file hold the position up
+to which Dagster's records were processed, so items and position change together. `collection.json` is written
+afterwards, from the same content. If a writer dies in between, the next one writes it. No scene waits for an update.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from lc_assets.store.layout import Store
 from lc_assets.store.paths import StorePath
 
 _BATCH = 1000
-"""Items held in memory at once."""
+"""Number of items in memory at the same time."""
 _TRIES = 8
 _UNREADABLE = (
     *(FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError),
     *(AttributeError, OverflowError, RecursionError),
 )
-"""What reading a `collection.json` raises that is not there, or none of ours."""
+"""Exceptions while reading a `collection.json` that is missing, or was not written by lc_assets."""
 _POSITIONS = 16
-"""Instances whose position is remembered."""
+"""Number of Dagster instances whose position is stored."""
 
 Positions = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Changes:
-    """What is to be read, and how far that goes.
+    """The scenes that an update reads, and the position afterwards.
 
     Attributes:
-        scenes: ids; None is every scene that the store has.
-        positions: to be noted; what names them is the asker's business.
+        scenes: ids of the scenes; None means all scenes of the store.
+        positions: new positions to store, by a name that the caller chooses (`defs` uses the id of the instance).
     """
 
     scenes: Sequence[str] | None
@@ -56,16 +56,16 @@ class Changes:
 
 @dataclass(frozen=True)
 class UpdateSummary:
-    """What became of the index.
+    """The result of an update.
 
     Attributes:
-        items, added, changed, unchanged, removed: counts; `unchanged` were read again and found the same.
-        rebuilt: from the store's scenes.
-        faulty: scene -> why its document cannot be used; its earlier row stays.
+        items, added, changed, unchanged, removed: numbers of items; `unchanged` ones were read again and are the same.
+        rebuilt: whether all scenes of the store were read.
+        faulty: scene id -> why its document cannot be used. The earlier row of such a scene is kept.
         size: bytes of the index.
-        seconds: of all attempts.
-        attempts: more than one where somebody else wrote, too.
-        collection: the document.
+        seconds: time of all attempts.
+        attempts: number of attempts; more than one if another writer was faster.
+        collection: the Collection document.
     """
 
     items: int
@@ -82,12 +82,12 @@ class UpdateSummary:
 
 
 def folder_of(store: Store) -> StorePath:
-    """Where the collection lies."""
+    """Return the folder of the collection."""
     return store.root / COLLECTION_FOLDER
 
 
 def read_positions(store: Store) -> Positions | None:
-    """How far the index has got, as `collection.json` says it; None where there is no collection yet.
+    """Return the positions of the index from `collection.json`; None if there is no collection yet.
 
     Raises:
         OSError: the store cannot be read.
@@ -100,16 +100,16 @@ def read_positions(store: Store) -> Positions | None:
 
 
 def update(store: Store, ask: Callable[[Positions | None], Changes], *, rebuild: bool = False) -> UpdateSummary:
-    """Bring the collection up to date.
+    """Update the collection.
 
     Args:
-        store: whose scenes.
-        ask: for the news since some positions; None is since the beginning, which is every scene.
-        rebuild: ask for the news since the beginning.
+        store: the store of the scenes and the collection.
+        ask: returns the changes since the given positions; None stands for the beginning, which means all scenes.
+        rebuild: read all scenes.
 
     Raises:
         LandCoverError: rustac or DuckDB is not installed.
-        StoreError: the store cannot be read or written; there is nothing to index; others never cease to write.
+        StoreError: the store cannot be read or written, there is no map, or other writers were faster at each attempt.
     """
     check_tools()
     started = time.perf_counter()
@@ -134,10 +134,10 @@ def update(store: Store, ask: Callable[[Positions | None], Changes], *, rebuild:
 
 
 def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
-    """A local copy of the index, and its version; None and None where there is none.
+    """Copy the index into `work`. Return the path of the copy and the ETag of the index; (None, None) without an index.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the index cannot be read.
     """
     index = folder_of(store) / INDEX_FILE
     while True:
@@ -153,7 +153,7 @@ def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
 def _attempt(
     store: Store, ask: Callable[[Positions | None], Changes], rebuild: bool, work: Path
 ) -> dict[str, Any] | None:
-    """One read, merge and write; None where somebody else was faster."""
+    """Read, merge and write once. None if another writer was faster."""
     old, version = fetch(store, work)
     before: dict[str, Any] = {}
     try:
@@ -161,10 +161,10 @@ def _attempt(
     except StoreError:
         if not rebuild:
             raise
-        old = None  # broken, and about to be replaced
+        old = None  # damaged: it is replaced
     state = before.get("lc:index", {})
     news = ask(None if rebuild or not before else state.get("positions", {}))
-    # The latest last: the instances that have not been heard of for longest are forgotten.
+    # This instance comes last. The instances with the oldest updates come first and are dropped.
     others = {name: at for name, at in state.get("positions", {}).items() if name not in news.positions}
     positions = {**others, **news.positions}
     if before and news.scenes is not None and not news.scenes and positions == state.get("positions"):
@@ -175,11 +175,11 @@ def _attempt(
     scenes = news.scenes if news.scenes is not None else store.folders()
     parts, gone, faulty = _read(store, scenes, work)
     if news.scenes is None and old:
-        listed = {f"{scene}{SUFFIX}" for scene in scenes}  # the faulty ones too: their rows stay
+        listed = {f"{scene}{SUFFIX}" for scene in scenes}  # also the faulty ones, whose rows are kept
         gone += [item for item in ids(old) if item not in listed]
     target = work / "new.parquet"
     state = {
-        # The file's own number: collection.json is of the highest, whoever writes it last.
+        # Number of this version of the index. collection.json must belong to the highest number.
         "generation": _generation(store, state) + 1,
         "positions": dict(list(positions.items())[-_POSITIONS:]),
     }
@@ -214,7 +214,10 @@ def _counts(
 
 
 def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], list[str], dict[str, str]]:
-    """Files of rows, ids of items that are gone, and what is wrong with others."""
+    """Write the rows of some scenes to files.
+
+    Returns the files, the ids of the items without a document, and the faults by scene.
+    """
     parts, gone = [], []
     faulty = {printable(scene): "no usable scene id" for scene in scenes if not is_id(scene)}
     scenes = [scene for scene in scenes if is_id(scene)]
@@ -238,14 +241,14 @@ def _merged(
     target: Path,
     faulty: dict[str, str],
 ) -> tuple[dict[str, Any], dict[str, int]]:
-    """As `merge`, without the items that do not go together with the others, which are put to the faulty ones."""
+    """Merge as `merge` does, but leave out items whose types conflict with the others and add them to `faulty`."""
     try:
         return merge(old, parts, gone, state, target)
     except SchemaConflict:
         if not parts:
             raise
     if old:
-        merge(old, [], gone, state, target)  # it raises where the index itself is broken, and no item is at fault
+        merge(old, [], gone, state, target)  # raises if the index itself is damaged: then no item is faulty
     kept: list[Path] = []
     waiting = list(reversed(parts))
     while waiting:
@@ -259,7 +262,7 @@ def _merged(
 
 
 def _halves(store: Store, part: Path, faulty: dict[str, str], problem: str) -> list[Path]:
-    """A part as two, written anew: a copy of some of its rows would have the types of all."""
+    """Split a part into two files. The rows are read again: a copy of the file's rows would keep the types of all."""
     scenes = [item.removesuffix(SUFFIX) for item in ids(part)]
     if len(scenes) == 1:
         faulty[scenes[0]] = problem
@@ -276,7 +279,7 @@ def _halves(store: Store, part: Path, faulty: dict[str, str], problem: str) -> l
 
 
 def _write(rows: Sequence[dict[str, Any]], stem: Path) -> tuple[list[Path], dict[str, str]]:
-    """Files of rows, and what is wrong with those that cannot be written: one of them does not keep the others out."""
+    """Write rows to one or more files. Return the files, and the faults by scene of rows that cannot be written."""
     path = stem.with_name(f"{stem.name}.parquet")
     try:
         write_rows(rows, path)
@@ -295,7 +298,7 @@ def _generation(store: Store, state: Mapping[str, Any]) -> int:
 
 
 def _published(store: Store) -> tuple[int, str | None]:
-    """The generation of `collection.json`, and its version."""
+    """Number (`generation`) and ETag of `collection.json`; 0 and perhaps None if it cannot be used."""
     path = folder_of(store) / COLLECTION_FILE
     version = paths.etag(path)
     try:
@@ -305,7 +308,7 @@ def _published(store: Store) -> tuple[int, str | None]:
 
 
 def _publish(store: Store, collection: dict[str, Any]) -> None:
-    """Write `collection.json`, unless that of a later index is there."""
+    """Write `collection.json`, unless it belongs to the same or a later index already."""
     content = (json.dumps(collection, indent=2) + "\n").encode()
     for _ in range(_TRIES):
         generation, version = _published(store)

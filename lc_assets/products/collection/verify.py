@@ -1,4 +1,4 @@
-"""Whether what was written is valid, and agrees with itself."""
+"""Checks the written collection: its documents against the schemas, its counts against each other."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _SAMPLE = 20
 
 @dataclass(frozen=True)
 class Faults:
-    """What is wrong, one line a fault.
+    """The faults of a collection, one text per fault.
 
     Attributes:
-        invalid: against the schemas.
-        counts: of items, between index and Collection.
+        invalid: violations of the schemas.
+        counts: differences between the number of items in the index and in the Collection.
     """
 
     invalid: list[str]
@@ -31,15 +31,15 @@ class Faults:
 
     @staticmethod
     def words(faults: Sequence[str]) -> str:
-        """The first of some faults, for a report."""
+        """Join the first 20 faults to one text; "none" if there is no fault."""
         return "; ".join(faults[:20]) or "none"
 
 
 def check_collection(store: Store) -> Faults:
-    """Check the collection in the store.
+    """Check the collection in the store: the Collection, 20 of its items, and the counts.
 
     Raises:
-        StoreError: it is not there, or cannot be read.
+        StoreError: the collection is missing or cannot be read.
     """
     try:
         document = json.loads((folder_of(store) / COLLECTION_FILE).read_text(encoding="utf-8"))

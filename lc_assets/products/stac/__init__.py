@@ -1,2 +1,1 @@
-"""STAC documents that this project writes and reads: the classified item, its catalog, the model's own item, and their
-validation."""
+"""The STAC documents of the project: the Item of a map, its Catalog, the Collection of the store, their validation."""

@@ -1,4 +1,4 @@
-"""The STAC Catalog of one scene: self-contained, its Item and products beside it."""
+"""The self-contained STAC Catalog of one scene. Its Item and the products are in the same folder."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ CATALOG = "catalog.json"
 
 
 def catalog_files(item: pystac.Item) -> dict[str, bytes]:
-    """`catalog.json` and the Item's file, by name; both lie in the folder that holds the products. All links are
-    relative."""
+    """Return file name -> content of `catalog.json` and of the Item's file, for the folder of the products.
+
+    All links are relative.
+    """
     name = f"{item.id}.json"
     catalog = {
         "type": "Catalog",
@@ -38,7 +40,7 @@ def catalog_files(item: pystac.Item) -> dict[str, bytes]:
 
 
 class _Places(StacIO):
-    """Reads documents where they lie; nothing is fetched from a server that a document names."""
+    """Reads documents from the store only, never from a server that a document names."""
 
     def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
         return parse_path(str(source)).read_text(encoding="utf-8")
@@ -48,10 +50,10 @@ class _Places(StacIO):
 
 
 def read_catalog(path: StorePath) -> pystac.Catalog:
-    """A written catalog, on a disk or in an object store.
+    """Read a catalog from a disk or an object store.
 
     Raises:
-        OSError: it is not there.
+        OSError: the file is missing or cannot be read.
     """
     return pystac.Catalog.from_file(str(path), stac_io=_Places())
 

@@ -1,4 +1,4 @@
-"""The STAC Collection over all maps of a store: what is in it, summed up; its items are in the index beside it."""
+"""The STAC Collection of all maps in a store, with a summary of its items. The items are in the index beside it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lc_assets.raster.cog import CONFIDENCE_NODATA
 
 COLLECTION_ID = "sentinel-2-land-cover"
 COLLECTION_FOLDER = "collection"
-"""Folder in the store's root."""
+"""Name of the folder in the store's root."""
 COLLECTION_FILE = "collection.json"
 INDEX_FILE = "items.parquet"
 PARQUET = "application/vnd.apache.parquet"
@@ -23,7 +23,7 @@ _PROVIDERS = [
         "url": "https://sentinels.copernicus.eu/copernicus/sentinel-2",
     }
 ]
-"""Of the source data. Whoever makes the maps adds themselves where they publish them."""
+"""Providers of the source data. An organisation that publishes maps adds itself in its own catalog."""
 
 _LICENCE = {
     "rel": "license",
@@ -31,21 +31,21 @@ _LICENCE = {
     "title": "Licence of the source data",
 }
 _MANY = 500
-"""Distinct values up to which a summary lists them."""
+"""A summary lists the values of a property if there are at most so many."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The items, summed up.
+    """A summary of the items.
 
     Attributes:
-        items: how many.
+        items: number of items.
         bbox: west, south, east, north in degrees.
-        interval: first and last acquisition, RFC 3339 in UTC; None where there is no item.
-        cloud: least and greatest cloud cover, percent.
-        hectares: class name as in `lc:hectares` -> of all items together. Maps overlap: this is no area of land.
-        values: property -> its distinct values, each with its count.
-        updated: when an item was last made, RFC 3339.
+        interval: first and last acquisition, RFC 3339 in UTC; None if there is no item.
+        cloud: smallest and largest cloud cover, in percent; None if no item has one.
+        hectares: class name as in `lc:hectares` -> sum over all items. Maps overlap, so the sum is not an area of land.
+        values: property -> value -> number of items with this value.
+        updated: time at which the newest item was made, RFC 3339.
     """
 
     items: int
@@ -58,11 +58,11 @@ class Summary:
 
 
 def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, Any]:
-    """`collection.json`. All links are relative to it.
+    """Return the content of `collection.json`. Its links are relative.
 
     Args:
-        summary: of the items.
-        state: of the writer, kept as `lc:index`.
+        summary: summary of the items.
+        state: state of the writer, stored as `lc:index`.
     """
     values = {name: sorted(found) for name, found in summary.values.items() if 0 < len(found) <= _MANY}
     models = summary.values.get("lc:model", {})
@@ -113,7 +113,7 @@ def _range(low: float, high: float) -> dict[str, float]:
 
 
 def _item_assets() -> dict[str, Any]:
-    """What every item has, as `lc_assets.products.stac.item` writes it."""
+    """The assets of every item, as `lc_assets.products.stac.item` writes them."""
     codes = {
         "name": "land_cover",
         "data_type": "uint8",

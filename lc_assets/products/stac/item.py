@@ -1,4 +1,4 @@
-"""The STAC Item of a classified scene: what was made, from what, by what, and how to read it."""
+"""The STAC Item of a classified scene: the products, their source, the model and the software, and how to read them."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ _CARRIED = (
     *("platform", "constellation", "instruments", "gsd", "license", "providers", "eo:cloud_cover"),
     *("s2:mgrs_tile", "s2:product_uri", _BASELINE, "s2:datatake_id", "sat:relative_orbit"),
 )
-"""Properties of the source item that hold for the map too."""
+"""Properties of the source item that are also true for the map."""
 
 _INTERVAL = ("start_datetime", "end_datetime")
-"""Carried together or not at all: STAC allows neither without the other."""
+"""Copied only together: STAC allows neither without the other."""
 
 _CARRIED_EXTENSIONS = {"eo": EO, "sat": SAT, "s2": SENTINEL2}
-"""Prefix of a carried property -> the extension that defines it."""
+"""Prefix of a copied property -> the extension that defines it."""
 
 
 @dataclass(frozen=True)
 class ProductFile:
-    """A written file: name in the scene's folder, bytes, SHA-256 (hex)."""
+    """A written file: name in the scene's folder, size in bytes, SHA-256 (hex)."""
 
     name: str
     size: int
@@ -57,20 +57,20 @@ class ProductFile:
 
 @dataclass(frozen=True)
 class ClassifiedScene:
-    """All that the Item says.
+    """The input of `build_item`.
 
     Attributes:
-        source: the source item's JSON, hrefs unsigned.
-        source_href: where a copy of it lies, relative to the Item, for sources that have no address of their own.
-        classified, confidence, overview, thumbnail, report: the products.
-        grid, overview_grid: where the rasters lie.
-        pixels: count per class code in the class map, No Data last.
-        contract: the model.
-        model_href: its MLM item, relative to the Item.
+        source: JSON of the source item, with unsigned hrefs.
+        source_href: path of its copy in the store, relative to the Item; used if the source item has no URL.
+        classified, confidence, overview, thumbnail, report: the product files.
+        grid, overview_grid: grids of the rasters.
+        pixels: number of pixels per class code in the class map, No Data last.
+        contract: contract of the model.
+        model_href: path of the model's MLM item, relative to the Item.
+        created: current time, ISO 8601, UTC.
+        mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (stride, resampling, masks, precision).
         software: name -> version.
-        created: now, ISO 8601, UTC.
-        mean_confidence: of the map's pixels, in percent; None where nothing is classified, or it was not noted.
     """
 
     source: dict[str, Any]
@@ -92,10 +92,10 @@ class ClassifiedScene:
 
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
-    """The Item, hrefs relative to its own file, which lies beside the products."""
+    """Return the Item. Its file is beside the products, and its hrefs are relative to it."""
     carried = _carried(scene.source)
     item = _item(scene, carried)
-    # What the source says of itself is repeated only where it is valid: a fault of its catalog is not passed on.
+    # A property of the source item is copied only if it is valid, so faults of its catalog are not passed on.
     faulty = {path for fault in validate_offline(item) for path in carried if f" properties/{path}:" in fault}
     sound = {key: value for key, value in carried.items() if key not in faulty}
     return pystac.Item.from_dict(_item(scene, sound) if faulty else item, migrate=False)
@@ -145,7 +145,7 @@ def _carried(source: dict[str, Any]) -> dict[str, Any]:
     if _BASELINE in carried:
         baseline = baseline_of(source)
         carried[_BASELINE] = baseline.text
-        if baseline.number is None:  # 99.99, or contradicted by a name: the offset was declared otherwise
+        if baseline.number is None:  # 99.99, or a name contradicts it: then the offset was declared by other fields
             del carried[_BASELINE]
     return carried
 

@@ -1,4 +1,4 @@
-"""Gather what the STAC Item says: files with checksums, the model that really made the map, parameters, software."""
+"""Collects the content of the STAC Item: files with checksums, the model that made the map, parameters, software."""
 
 from __future__ import annotations
 
@@ -42,13 +42,21 @@ _PARAMETERS = {
 def describe_scene(
     store: Store, raw: RawBands, classes: ClassMap, overview: Overview, report: StorePath, model_item: str
 ) -> ClassifiedScene:
-    """All that the STAC Item of a scene says.
+    """Return the content of a scene's STAC Item.
 
-    The model is kept in the store, once, so that the item's link to it holds.
+    The model is copied into the store once, so that the Item can link to it.
+
+    Args:
+        store: the store.
+        raw: the raw bands with the source item.
+        classes: the class map.
+        overview: the overview.
+        report: path of the page.
+        model_item: path of the configured model's MLM item.
 
     Raises:
         BadModel: the configured model is not the one that made the class map.
-        StoreError: the model cannot be written into the store.
+        StoreError: a product is missing, or the model cannot be written into the store.
     """
     contract, weights = model_behind(classes, Path(model_item), asset="catalog")
     folder = store.scene(classes.item)
@@ -74,20 +82,20 @@ def describe_scene(
 
 
 def now() -> str:
-    """This second, ISO 8601, UTC, as documents write it."""
+    """Return the current time in UTC, to the second, such as `2024-05-01T10:20:30Z`."""
     return datetime.now(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
 def model_behind(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[ModelContract, Path]:
-    """Contract and weights of the configured model, which must be the one that made the class map.
+    """Return the contract and the path of the weights of the configured model, which must have made the class map.
 
     Args:
-        classes: the map.
-        model_item: the configured model's item.
-        asset: that asks, for the message.
+        classes: the class map.
+        model_item: path of the configured model's MLM item.
+        asset: name of the calling asset, for the message.
 
     Raises:
-        BadModel: it is another.
+        BadModel: another model made the map, or the configured model cannot be read.
     """
     contract, weights = read_contract(model_item)
     if contract.fingerprint != classes.tags.get("MODEL_FINGERPRINT"):
@@ -102,7 +110,7 @@ def model_behind(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[Mo
 
 
 def software() -> dict[str, str]:
-    """Versions of what takes part in making a map."""
+    """Return name -> version of the software that makes a map. Packages that are not installed are left out."""
     found = {"lc_assets": lc_assets.__version__, "python": platform.python_version(), "gdal": rasterio.__gdal_version__}
     for name in _SOFTWARE:
         try:
@@ -113,11 +121,13 @@ def software() -> dict[str, str]:
 
 
 def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str) -> str:
-    """Put the model's two files into the store, unless they are there; their item's href as seen from a scene's
-    folder."""
+    """Copy the two files of the model into the store, unless they exist there.
+
+    Returns the href of its MLM item, relative to the folder of a scene.
+    """
     content = contract_to_item(contract, model_bytes=weights.stat().st_size)
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    # The same weights may come with another contract (another scaling): each pair has a folder of its own.
+    # The same weights may have several contracts (another scaling, say): each pair gets its own folder.
     promise = hashlib.sha256(text.encode()).hexdigest()[:6]
     folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{promise}"
     document = folder / "model.json"

@@ -1,8 +1,8 @@
-"""JSON Schemas of the extensions that our documents declare, written anew from their specifications.
+"""JSON Schemas of the extensions that our documents declare, written for this project from the specifications.
 
-The originals live on the web; validation here must work without it. These say the same of the fields that we use and,
-like the originals, refuse every field of an extension's prefix that it does not define. A folder of the originals can
-be used instead: see `lc_assets.products.stac.validate`.
+The original schemas are on the web, but the validation must work without a network. Our schemas define the same rules
+for the fields that we use. Like the originals, they refuse each field with an extension's prefix that the extension
+does not define. A folder of the originals can be used instead: see `lc_assets.products.stac.validate`.
 
 Sources: the README and schema of each extension at the version in its URI (stac-extensions on GitHub), STAC 1.1 common
 metadata.
@@ -19,7 +19,7 @@ Schema = dict[str, Any]
 _STRING: Schema = {"type": "string", "minLength": 1}
 _NUMBER: Schema = {"type": "number"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
-# `format` is only an annotation to jsonschema unless another library is installed: the pattern is what checks.
+# jsonschema checks `format` only if another library is installed, so the pattern does the check.
 _DATETIME: Schema = {
     "type": "string",
     "format": "date-time",
@@ -210,7 +210,7 @@ _MLM_FIELDS: dict[str, Schema] = {
 
 
 def _fields(prefix: str, known: dict[str, Schema]) -> Schema:
-    """An object whose fields of this prefix are all known ones."""
+    """Schema of an object that has no unknown field with this prefix."""
     return {
         "type": "object",
         "properties": known,
@@ -220,7 +220,7 @@ def _fields(prefix: str, known: dict[str, Schema]) -> Schema:
 
 
 def _extension(uri: str, prefix: str, known: dict[str, Schema]) -> Schema:
-    """Fields where they may stand in an Item: properties, assets, links, and the `bands` of either."""
+    """Schema of an extension's fields in an Item: in properties, assets, links, and their `bands`."""
     fields = _fields(prefix, known)
     with_bands = {"allOf": [fields, {"properties": {"bands": {"type": "array", "items": fields}}}]}
     return {
@@ -250,7 +250,7 @@ def _mlm() -> Schema:
                 },
                 "assets": {
                     "minProperties": 1,
-                    # The model's role and its artifact type come together, or not at all.
+                    # An asset has both the role mlm:model and mlm:artifact_type, or neither.
                     "additionalProperties": {
                         "if": model,
                         "then": {"required": ["mlm:artifact_type"]},

@@ -1,4 +1,4 @@
-"""Validate STAC documents without a network: the core by pystac's own bundled schemas, each extension by ours."""
+"""Validates STAC documents without a network: the core with pystac's bundled schemas, each extension with ours."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from lc_assets.products.stac.schemas import SCHEMAS, Schema
 
 
 def validate_offline(document: dict[str, Any], schema_folder: Path | None = None) -> list[str]:
-    """What is wrong with a STAC Item or Catalog, one line a fault; empty when it is valid.
+    """Return the faults of a STAC Item, Catalog or Collection, one text per fault; empty if the document is valid.
 
     Args:
         document: parsed JSON.
-        schema_folder: folder with the extensions' original schemas (`*.json`; their `$id` counts), each used instead of
-            ours; by default `LC_ASSETS_STAC_SCHEMAS` if set.
+        schema_folder: folder with original schemas of extensions (`*.json`). A schema there replaces ours with the same
+            `$id`. The default is `LC_ASSETS_STAC_SCHEMAS`, if set.
     """
     if not isinstance(document, dict):
         return [f"document: a {type(document).__name__}, not a JSON object"]
