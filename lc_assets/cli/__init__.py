@@ -1,1 +1,1 @@
-"""`lc-assets`, one file per command. Dagster is imported inside the function that needs it."""
+"""The `lc-assets` command line: one file per command, which imports Dagster and numpy inside its functions only."""

@@ -1,51 +1,121 @@
-"""What the command line shows while it works: progress, results, the demo's figures."""
+"""`lc-assets classify` and `lc-assets register`: classify scenes in this process, or only register them."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from dagster import DagsterInstance
 
 from lc_assets.cli.instance import open_instance, register_scenes
-from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.core.progress import progress_callbacks
-from lc_assets.core.settings import Settings
-from lc_assets.defs.build import build_definitions
-from lc_assets.operations.keys import ASSET_NAMES, CLASSIFY
-from lc_assets.operations.runs import RunResult, run_scene
-from lc_assets.sentinel2.item.scene import Scene
-from lc_assets.store.layout import SceneLayout, Store
-from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import StorePath
+from lc_assets.cli.options import (
+    class_raster_options,
+    echo_error,
+    exit_if_failed,
+    from_option,
+    read_scene_refs,
+    resolve_scenes,
+    run_config,
+    scene_refs_argument,
+    settings_with,
+    store_option,
+    user_errors,
+)
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance, Definitions
+
+    from lc_assets.core.settings import Settings
+    from lc_assets.operations.runs import RunResult
+    from lc_assets.sentinel2.item.scene import Scene
+    from lc_assets.store.layout import SceneLayout
+    from lc_assets.store.paths import StorePath
 
 _BAR = 28
+"""Characters of the progress bar."""
 _LINE = 100
+"""Characters of the bar's line, without its indent; shorter text is padded to it."""
+
+
+@click.command()
+@scene_refs_argument
+@from_option
+@store_option
+@class_raster_options
+@click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
+@user_errors
+def classify(
+    scene_refs: tuple[str, ...],
+    listed: Iterable[str] | None,
+    store: str | None,
+    stride: int | None,
+    mask_clouds: bool | None,
+    mask_dilation: int | None,
+    verbose: bool,
+) -> None:
+    """Classify scenes: register each, materialise its six assets, and show the result.
+
+    One scene that fails does not stop the others; the exit status is 1 when any failed.
+    """
+    settings = settings_with(store)
+    config = run_config(settings, stride, mask_clouds, mask_dilation)
+    scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
+    total = len(scenes) + len(failures)
+    failures += classify_all(settings, scenes, config, verbose=verbose)
+    exit_if_failed(failures, total)
+
+
+@click.command()
+@scene_refs_argument
+@from_option
+@store_option
+@user_errors
+def register(scene_refs: tuple[str, ...], listed: Iterable[str] | None, store: str | None) -> None:
+    """Register scenes as partitions, without classifying them: the UI and the `dagster` commands can take over."""
+    settings = settings_with(store)
+    scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
+    register_all(settings, scenes)
+    exit_if_failed(failures, len(scenes) + len(failures))
 
 
 def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
-    """Classify scenes one after the other; what to say of those that failed."""
+    """Register and classify scenes, one after the other, and print the result of each.
+
+    Args:
+        settings: store, model, instance.
+        scenes: what to classify.
+        config: run config of the ops, from `run_config`.
+        verbose: show Dagster's log in place of the progress bar.
+
+    Returns:
+        One error per scene that failed. After an interrupt the remaining scenes are not run.
+    """
+    from lc_assets.defs.build import build_definitions
+    from lc_assets.store.layout import Store
+
     failures = []
     with open_instance(settings) as instance:
         register_scenes(settings, instance, scenes)
         definitions = build_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
-            outcome = _run(definitions, instance, scene.id, config, verbose)
-            if outcome.error:
-                failures.append(outcome.error if scene.id in outcome.error else f"item {scene.id}: {outcome.error}")
-                click.secho(f"      failed: {outcome.error}", fg="red", err=True)
-                if outcome.interrupted:
+            result = _run(definitions, instance, scene.id, config, verbose)
+            if result.error:
+                failures.append(result.error if scene.id in result.error else f"item {scene.id}: {result.error}")
+                echo_error(result.error, "      failed")
+                if result.interrupted:
                     break
             else:
-                _show(outcome, Store.at(settings.store).scene(scene.id))
+                _show(result, Store.at(settings.store).scene(scene.id))
     return failures
 
 
 def register_all(settings: Settings, scenes: list[Scene]) -> None:
-    """Register scenes and say what to do next."""
+    """Register scenes, and print which are new and what can be done with them next."""
+    from lc_assets.operations.keys import CLASSIFY
+
     with open_instance(settings) as instance:
         new = register_scenes(settings, instance, scenes)
     for scene in scenes:
@@ -53,69 +123,79 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
     if scenes:
         click.echo("Next: lc-assets ui, or, in an activated .venv:")
         click.echo(f"  dagster asset materialize --select '*' --partition {scenes[0].id}")
-        click.echo("  lc-assets backfill  (the UI's daemon works it off), or one of chosen scenes:")
+        click.echo("  lc-assets backfill  (the UI's daemon runs it), or one of chosen scenes:")
         click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
 
 
-def _run(definitions: Any, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool) -> RunResult:
+def _run(
+    definitions: Definitions, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool
+) -> RunResult:
+    """Classify one scene; on a terminal, show a progress bar unless `verbose`."""
+    from lc_assets.core.progress import progress_callbacks
+    from lc_assets.operations.keys import ASSET_NAMES
+    from lc_assets.operations.runs import run_scene
+
     done: list[str] = []
-    terminal = sys.stdout.isatty() and not verbose
+    has_bar = sys.stdout.isatty() and not verbose
 
     def draw(share: float = 0.0, words: str = "") -> None:
-        # Rows of the class map are what takes long: the bar is theirs while they come.
+        # class_raster takes nearly all of the time, and reports its share of rows: the bar then shows that share.
         filled = int(_BAR * (share or len(done) / len(ASSET_NAMES)))
-        coming = ASSET_NAMES[len(done)] if len(done) < len(ASSET_NAMES) else "done"
-        text = f"{'#' * filled}{'.' * (_BAR - filled)} {coming} {words}"
+        current = ASSET_NAMES[len(done)] if len(done) < len(ASSET_NAMES) else "done"
+        text = f"{'#' * filled}{'.' * (_BAR - filled)} {current} {words}"
         click.echo(f"\r      {text:<{_LINE}}", nl=False)
 
     def on_asset(name: str) -> None:
         done.append(name)
         draw()
 
-    def tell(line: str) -> None:
-        click.secho(f"\r{f'      {line}':<{_LINE + 6}}" if terminal else f"      {line}", fg="yellow", err=True)
+    def show_note(line: str) -> None:
+        click.secho(f"\r{f'      {line}':<{_LINE + 6}}" if has_bar else f"      {line}", fg="yellow", err=True)
 
-    if not terminal:
-        with progress_callbacks(None, None if verbose else tell):
+    if not has_bar:
+        with progress_callbacks(None, None if verbose else show_note):
             return run_scene(definitions, instance, item, config, verbose=verbose)
     draw()
-    with progress_callbacks(draw, tell):
-        outcome = run_scene(definitions, instance, item, config, on_asset=on_asset)
+    with progress_callbacks(draw, show_note):
+        result = run_scene(definitions, instance, item, config, on_asset=on_asset)
     click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
-    return outcome
+    return result
 
 
-def _show(outcome: RunResult, folder: SceneLayout) -> None:
-    """Where each asset lies and how long it took; the class shares."""
+def _show(result: RunResult, layout: SceneLayout) -> None:
+    """Print the path and the seconds of each asset, the share of each class, warnings and totals."""
+    from lc_assets.core.landcover import ALL_CLASSES
+    from lc_assets.operations.keys import ASSET_NAMES
+
     paths = {
-        "raw_bands": folder.raw_bands,
-        "resampled_stack": folder.resampled_stack,
-        "class_raster": folder.classified,
-        "overview": folder.overview,
-        "report": folder.report,
-        "catalog": folder.catalog,
+        "raw_bands": layout.raw_bands,
+        "resampled_stack": layout.resampled_stack,
+        "class_raster": layout.classified,
+        "overview": layout.overview,
+        "report": layout.report,
+        "catalog": layout.catalog,
     }
     for name in ASSET_NAMES:
-        seconds = outcome.metadata[name].get("seconds", 0)
+        seconds = result.metadata[name].get("seconds", 0)
         click.echo(f"      {name:<16}{seconds:8.2f} s  {shown_path(paths[name])}")
-    report = outcome.metadata["class_raster"]
-    shares = [(c.title, float(report[f"percent_{c.name.replace(' ', '')}"])) for c in ALL_CLASSES]
+    metadata = result.metadata["class_raster"]
+    shares = [(c.title, float(metadata[f"percent_{c.name.replace(' ', '')}"])) for c in ALL_CLASSES]
     listed = ", ".join(
         f"{title} {share:.1f} %" for title, share in sorted(shares, key=lambda s: -s[1]) if share >= 0.05
     )
     click.echo(f"      {listed}")
-    if shares[-1][1] == 100:
+    all_no_data = shares[-1][1] == 100
+    if all_no_data:
         click.secho("      warning: no pixel could be classified; the map is all No Data", fg="yellow", err=True)
-    for warning in outcome.warnings:
+    for warning in result.warnings:
         click.secho(f"      warning: {warning}", fg="yellow", err=True)
-    sure = report["mean_confidence_percent"]
-    confidence = f"mean confidence {sure:.0f} %" if shares[-1][1] < 100 else "no confidence"
-    click.echo(f"      {outcome.seconds:.1f} s in all, {confidence}, run {outcome.run_id[:8]}")
+    confidence = "no confidence" if all_no_data else f"mean confidence {metadata['mean_confidence_percent']:.0f} %"
+    click.echo(f"      {result.seconds:.1f} s in all, {confidence}, run {result.run_id[:8]}")
 
 
 def shown_path(path: StorePath) -> str:
-    """A path as a person types it here: relative where it lies below the working folder."""
-    if isinstance(path, ObjectPath):
+    """A path as text: relative to the working folder if it is below it, else absolute."""
+    if not isinstance(path, Path):
         return str(path)
     try:
         return str(path.relative_to(Path.cwd()))

@@ -1,12 +1,20 @@
-"""`lc-assets collection`: one collection over all maps."""
+"""`lc-assets collection`: update the STAC collection of all maps of the store, or export its items."""
 
 from __future__ import annotations
 
+import os
+import socket
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.core.errors import LandCoverError
+
+if TYPE_CHECKING:
+    from lc_assets.core.settings import Settings
 
 
 @click.command()
@@ -23,9 +31,9 @@ from lc_assets.cli.options import settings_with, store_option, user_errors
 )
 @user_errors
 def collection(store: str | None, rebuild: bool, target: Path | None, base: str | None) -> None:
-    """Bring the collection over all maps up to date: <store>/collection/collection.json and items.parquet.
+    """Bring the collection of all maps up to date: <store>/collection/collection.json and items.parquet.
 
-    What has been catalogued since the last time is appended; the first time, every scene of the store is read.
+    Scenes catalogued since the last update are appended; the first update reads every scene of the store.
     """
     if base is not None and not target:
         raise click.UsageError("--base is for --export")
@@ -36,12 +44,65 @@ def collection(store: str | None, rebuild: bool, target: Path | None, base: str 
 
     check_tools()
     if target:
-        from lc_assets.products.collection.export import export_items
-        from lc_assets.store.layout import Store
+        _export(settings, target, base)
+    else:
+        _update(settings, rebuild=rebuild)
 
-        written = export_items(Store.at(settings.store), target, base)
-        click.echo(f"{written} items, and {target.with_suffix('.collection.json')}")
-        return
-    from lc_assets.cli.collection_steps import update_collection_now
 
-    update_collection_now(settings, rebuild=rebuild)
+def _export(settings: Settings, target: Path, base: str | None) -> None:
+    """Write all items to `target`, and the collection's own document beside it."""
+    from lc_assets.products.collection.export import export_items
+    from lc_assets.store.layout import Store
+
+    written = export_items(Store.at(settings.store), target, base)
+    click.echo(f"{written} items, and {target.with_suffix('.collection.json')}")
+
+
+def _update(settings: Settings, *, rebuild: bool) -> None:
+    """Materialise the asset `collection` in this process, and print a summary and the warnings of its checks.
+
+    Raises:
+        LandCoverError: the collection cannot be updated.
+    """
+    import dagster as dg
+
+    from lc_assets.defs.build import build_common_definitions
+    from lc_assets.defs.collection_changes import ensure_pool
+    from lc_assets.defs.schedules import UPDATE_COLLECTION
+    from lc_assets.operations.keys import HOST_TAG, PID_TAG
+
+    with open_instance(settings) as instance:
+        ensure_pool(instance)
+        job = build_common_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
+        try:
+            result = job.execute_in_process(
+                instance=instance,
+                run_config={
+                    "ops": {"collection": {"config": {"rebuild": rebuild}}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+            )
+        except dg.Failure as failure:
+            metadata = {name: value.value for name, value in failure.metadata.items()}
+            raise LandCoverError(
+                str(metadata.get("problem") or failure.description),
+                remedy=str(metadata.get("remedy") or "look at the run in the UI"),
+            ) from None
+        [event] = result.get_asset_materialization_events()
+        _show({name: value.value for name, value in event.materialization.metadata.items()})
+        for check in result.get_asset_check_evaluations():
+            if not check.passed:
+                faults = str(check.metadata["faults"].value)
+                click.secho(f"warning: {check.check_name}: {faults[:2000]}", fg="yellow", err=True)
+
+
+def _show(metadata: dict[str, Any]) -> None:
+    """Print how many items changed, in which time, and where the files are."""
+    how = "made from the scenes of the store" if metadata["rebuilt"] else "appended"
+    click.echo(
+        f"{metadata['items']} items ({metadata['added']} added, {metadata['changed']} changed, {metadata['removed']} "
+        f"removed), {how} in {metadata['seconds']:.1f} s, {metadata['bytes'] / 1e6:.1f} MB"
+    )
+    for name in ("collection", "index"):
+        click.echo(f"  {metadata[name]}")

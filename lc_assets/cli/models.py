@@ -1,4 +1,4 @@
-"""The commands about models: `lc-assets train`, `lc-assets model describe | check | card`."""
+"""`lc-assets train` and `lc-assets model`: train a model; describe, check and evaluate one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lc_assets.cli.options import BAD_INPUT, settings_with, user_errors
+from lc_assets.cli.options import BAD_INPUT, echo_error, settings_with, user_errors
 from lc_assets.core.errors import LandCoverError, printable
 
 
@@ -23,53 +23,60 @@ from lc_assets.core.errors import LandCoverError, printable
     type=click.IntRange(min=0),
     default=2,
     show_default=True,
-    help="Larger networks to learn from; 0: none.",
+    help="Larger networks to learn from; 0 trains without them.",
 )
 @click.option("--teacher-steps", type=click.IntRange(min=2), help="Steps of a teacher's fit.  [default: the recipe's]")
-@click.option("--holdout", is_flag=True, help="Also fit a twin without the eastern quarter, for the card.")
-@click.option("--ablation", is_flag=True, help="Also measure what each ingredient brings (seven short fits more).")
+@click.option("--holdout", is_flag=True, help="Also fit a second model without the eastern quarter, for the card.")
+@click.option("--ablation", is_flag=True, help="Also measure the effect of each part of the recipe (seven short fits).")
 @user_errors
 def train(data: Path, out: Path, holdout: bool, ablation: bool, **options: Any) -> None:
     """Train a model from labelled chips: model.keras, its contract model.json, its card.
 
-    DATA holds eurosat_ms.tif with its CSV (chips packed below each other) or EuroSAT's own <Class>/<name>.tif, and, if
-    there, eurosat_rgb.zip and l2a_weak.tif with its CSV. Goes on where it was stopped. Needs the train extra.
+    DATA holds eurosat_ms.tif with its CSV (chips packed below each other) or EuroSAT's own <Class>/<name>.tif, and
+    optionally eurosat_rgb.zip and l2a_weak.tif with its CSV. A training that was stopped continues. Needs the train
+    extra.
     """
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    from lc_assets.training.recipe import train as make
+    from lc_assets.training.recipe import train as train_model
 
-    document = make(data, out, hold_out=holdout, ablate=ablation, **options)
+    document = train_model(data, out, hold_out=holdout, ablate=ablation, **options)
     click.echo(f"done. To use it: export LC_ASSETS_MODEL={document.resolve()}")
 
 
 @click.group()
 def model() -> None:
-    """Describe, check and judge models."""
+    """Describe, check and evaluate models."""
 
 
-model_file = click.argument("file", type=click.Path(path_type=Path), required=False)
+_file_argument = click.argument("file", type=click.Path(path_type=Path), required=False)
 
 
 def _model_item(file: Path | None) -> Path:
-    """The MLM item that a user means: the file, `model.json` in the folder or beside the weights, or the configured
-    one."""
+    """Path of a model's MLM item.
+
+    Args:
+        file: the item itself, the `.keras` weights beside it, or the folder of both; None is the configured model.
+
+    Raises:
+        LandCoverError: `file` is not a valid path.
+    """
     if file is None:
         return settings_with(None).model
     try:
         if file.is_dir():
             return file / "model.json"
     except (OSError, ValueError) as error:
-        raise LandCoverError(f"FILE is no path ({error})", remedy="name a model's .json, .keras or folder") from None
+        raise LandCoverError(f"FILE is not a path ({error})", remedy="name a model's .json, .keras or folder") from None
     return file.with_suffix(".json") if file.suffix == ".keras" else file
 
 
 @model.command()
-@model_file
+@_file_argument
 @user_errors
 def describe(file: Path | None) -> None:
-    """Print what a model promises. FILE: its .json, its .keras or their folder; by default the configured model."""
+    """Print a model's contract. FILE: its .json, its .keras or their folder; by default the configured model."""
     from lc_assets.inference.loading import read_contract
 
     contract, weights = read_contract(_model_item(file))
@@ -103,11 +110,13 @@ def _figures(value: Any) -> str:
 
 
 @model.command()
-@model_file
+@_file_argument
 @user_errors
 def check(file: Path | None) -> None:
-    """Check that a model loads, fits its contract and predicts, in bfloat16 what it does in float32, where the CPU has
-    bfloat16; and that its contract is valid STAC."""
+    """Check that a model loads, fits its contract and predicts, and that its contract is valid STAC.
+
+    Where the CPU has bfloat16, its predictions in bfloat16 are compared with those in float32.
+    """
     import json
 
     import numpy as np
@@ -124,13 +133,13 @@ def check(file: Path | None) -> None:
     problems = [printable(problem) for problem in validate_offline(document)]
     if MLM not in document.get("stac_extensions", []):
         problems.append(f"stac_extensions does not name {MLM}")
-    # Anything that DN can be must come out as probabilities, or the engine refuses it.
+    # Random, smallest and largest DN: the engine raises if the output is not probabilities.
     shape = (3, contract.chip_size, contract.chip_size, len(contract.bands))
     dn = np.random.default_rng(0).integers(1, 10_000, shape, np.uint16)
     dn[1], dn[2] = 1, 65535
     engine.probabilities(normalize_input(contract, dn, np.ones(shape[:3], bool)))
     for problem in problems:
-        click.secho(f"error: {problem}", fg="red", err=True)
+        echo_error(problem)
     if problems:
         sys.exit(BAD_INPUT)
     way = f"evaluated chip by chip, for {engine.why_chips}" if engine.why_chips else "evaluated densely"
@@ -144,11 +153,11 @@ def check(file: Path | None) -> None:
 
 
 @model.command()
-@model_file
+@_file_argument
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips, as for train.")
 @user_errors
 def card(file: Path | None, data: Path) -> None:
-    """Judge a model on the chips that are held out, and write its card (README.md and charts) beside it."""
+    """Evaluate a model on the held-out chips, and write its card (README.md and charts) beside it."""
     from lc_assets.training.evaluation.model_card import write_card
 
     written = write_card(_model_item(file), data)

@@ -1,4 +1,4 @@
-"""What all commands share: options, references, how a fault is told, where the settings come from."""
+"""What the commands share: options, settings, the scenes that a user names, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -17,45 +17,53 @@ if TYPE_CHECKING:
     from lc_assets.sentinel2.item.scene import Scene
 
 BAD_INPUT = 1
-"""Exit status when a reference, a scene or a setting was at fault. (click itself uses 2 for a wrong command line.)"""
-
+"""Exit status after an error in a reference, a scene or a setting. (click exits with 2 after a wrong command line.)"""
 
 store_option = click.option(
     "--store",
     metavar="PLACE",
     help="Where everything is written: a folder, or s3://, az://, gs://.  [default: LC_ASSETS_STORE, else ./store]",
 )
-references = click.argument("references", nargs=-1, metavar="[REFERENCE]...")
+scene_refs_argument = click.argument("scene_refs", nargs=-1, metavar="[REFERENCE]...")
 from_option = click.option(
     "--from",
     "listed",
     type=click.File("r"),
     help="Read more references from this file, one a line; '-' reads standard input.",
 )
-stride_option = click.option(
-    "--stride", type=int, help="Step between 64 px windows in pixels; divides 64.  [default: 8]"
-)
-mask_option = click.option(
-    "--mask-clouds/--no-mask-clouds",
-    default=None,
-    help="Call clouds and their shadows No Data (by SCL).  [default: mask]",
+
+_CLASS_RASTER = (
+    click.option("--stride", type=int, help="Step between 64 px windows in pixels; divides 64.  [default: 8]"),
+    click.option(
+        "--mask-clouds/--no-mask-clouds",
+        default=None,
+        help="Set clouds and their shadows to No Data (by SCL).  [default: mask]",
+    ),
+    click.option(
+        "--mask-dilation",
+        type=int,
+        metavar="METRES",
+        help="Grow cloud, cirrus and shadow by this distance before they mask pixels, in steps of 20.  [default: 100]",
+    ),
 )
 
-dilation_option = click.option(
-    "--mask-dilation",
-    type=int,
-    metavar="METRES",
-    help="Grow cloud, cirrus and shadow by so much before they hide pixels, in steps of 20.  [default: 100]",
-)
+
+def class_raster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of the asset `class_raster`: `stride`, `mask_clouds` and `mask_dilation`."""
+    for option in reversed(_CLASS_RASTER):
+        command = option(command)
+    return command
 
 
 def run_config(
     settings: Settings, stride: int | None, mask_clouds: bool | None, mask_dilation: int | None
 ) -> dict[str, Any]:
-    """Config of the ops for what the command line says of class_raster.
+    """The `ops` part of a Dagster run config, from the options of `class_raster`; empty if no option is set.
+
+    The values are checked here because otherwise each scene's run would fail.
 
     Raises:
-        BadModel: the stride is none for the configured model; better told here than by a failed run of each scene.
+        BadModel: the stride does not suit the configured model.
         LandCoverError: the dilation is out of range.
     """
     if stride is not None:
@@ -67,27 +75,32 @@ def run_config(
         from lc_assets.sentinel2.scl import check_dilation
 
         check_dilation(mask_dilation, masked=mask_clouds is not False)
-    said = {"stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
-    config = {key: value for key, value in said.items() if value is not None}
+    options = {"stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
+    config = {name: value for name, value in options.items() if value is not None}
     return {"class_raster": {"config": config}} if config else {}
 
 
 def user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn a fault that a person can mend into one line and a non-zero exit; no traceback."""
+    """Show a `LandCoverError` of the command as one line without a traceback, and exit with `BAD_INPUT`."""
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
         except LandCoverError as error:
-            click.secho(f"error: {error}", fg="red", err=True)
+            echo_error(error)
             sys.exit(BAD_INPUT)
 
     return wrapped
 
 
+def echo_error(error: object, label: str = "error") -> None:
+    """Print an error to standard error, in red."""
+    click.secho(f"{label}: {error}", fg="red", err=True)
+
+
 def settings_with(store: str | None) -> Settings:
-    """The settings of the environment, with the store of the command line where one is named."""
+    """The settings of the environment; `store`, if not None, replaces LC_ASSETS_STORE."""
     if store is not None:
         os.environ["LC_ASSETS_STORE"] = str(store)
     from lc_assets.core.settings import Settings
@@ -95,22 +108,39 @@ def settings_with(store: str | None) -> Settings:
     return Settings.from_environment()
 
 
-def all_references(given: tuple[str, ...], listed: Iterable[str] | None, called: str = "REFERENCE") -> list[str]:
-    """References to scenes of the command line and of `--from`; `called` is what the command's help calls one."""
+def read_scene_refs(given: tuple[str, ...], listed: Iterable[str] | None, metavar: str = "REFERENCE") -> list[str]:
+    """The references to scenes on the command line, then those in the file of `--from`.
+
+    Args:
+        given: arguments of the command line.
+        listed: lines of the file; empty lines and lines that start with `#` are skipped.
+        metavar: the argument's name in the command's help.
+
+    Raises:
+        click.UsageError: there is neither an argument nor a file.
+        LandCoverError: the file is not UTF-8 text.
+    """
     try:
         lines = [line.strip().lstrip("\ufeff") for line in listed or ()]
     except UnicodeDecodeError:
-        raise LandCoverError("the list of references is no text", remedy="give one reference a line, UTF-8") from None
-    found = [*given, *(line for line in lines if line and not line.startswith("#"))]
-    if not found and listed is None:
-        raise click.UsageError(f"name at least one {called}, or a file of them with --from")
-    if not found:
+        raise LandCoverError(
+            "the list of references is not text", remedy="write one reference a line, in UTF-8"
+        ) from None
+    refs = [*given, *(line for line in lines if line and not line.startswith("#"))]
+    if not refs and listed is None:
+        raise click.UsageError(f"name at least one {metavar}, or a file of them with --from")
+    if not refs:
         click.echo("the list of references is empty: nothing to do", err=True)
-    return found
+    return refs
 
 
-def resolved(references: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
-    """Scenes to work on, each once, and what to say of the references that gave none."""
+def resolve_scenes(scene_refs: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
+    """Read the items that references name, and print an error for each that cannot be used.
+
+    Returns:
+        scenes: each scene once, in the order of the references.
+        failures: the printed errors.
+    """
     from lc_assets.sentinel2.search.catalog import StacCatalogClient
     from lc_assets.sentinel2.search.references import resolve
     from lc_assets.sentinel2.search.registry import RegisteredItems
@@ -119,10 +149,10 @@ def resolved(references: list[str], settings: Settings) -> tuple[list[Scene], li
     registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
     scenes: dict[str, Scene] = {}
     failures: list[str] = []
-    for reference in references:
-        for found in resolve(reference, registry.find, settings.retry_policy):
+    for scene_ref in scene_refs:
+        for found in resolve(scene_ref, registry.find, settings.retry_policy):
             if found.scene is None:
-                failures.append(_named(without_query(found.reference), str(found.error)))
+                failures.append(_with_name(without_query(found.reference), str(found.error)))
             elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:
                 failures.append(
                     f"{without_query(found.reference)}: item {found.scene.id} was named twice with different contents "
@@ -131,17 +161,17 @@ def resolved(references: list[str], settings: Settings) -> tuple[list[Scene], li
             else:
                 scenes[found.scene.id] = found.scene
     for failure in failures:
-        click.secho(f"error: {failure}", fg="red", err=True)
+        echo_error(failure)
     return list(scenes.values()), failures
 
 
-def _named(reference: str, error: str) -> str:
-    """An error that names what it is about, once."""
-    return error if reference in error else f"{reference}: {error}"
+def _with_name(scene_ref: str, error: str) -> str:
+    """The error, with the reference in front unless it contains it."""
+    return error if scene_ref in error else f"{scene_ref}: {error}"
 
 
-def finish(failures: list[str], total: int) -> None:
-    """List what failed, and leave with the status that says so."""
+def exit_if_failed(failures: list[str], total: int) -> None:
+    """Exit with `BAD_INPUT` if there are failures; list them first if the command had several scenes."""
     if failures and total > 1:
         click.secho(f"{len(failures)} of {total} failed:", fg="red", err=True)
         for failure in failures:

@@ -1,66 +1,71 @@
-"""What `lc-assets search --done` does and shows: maps that are there, by the index. No catalogue and no instance is
-asked."""
+"""`lc-assets search --done`: the maps of this store, by its own collection, without a STAC API and without Dagster."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import click
 
 from lc_assets.core.errors import StoreError, printable
-from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.core.settings import Settings
-from lc_assets.products.collection.export import no_collection
-from lc_assets.products.collection.extras import check_tools
-from lc_assets.products.collection.scratch import scratch
-from lc_assets.products.collection.search import EARTH, Found, find
-from lc_assets.products.collection.update import fetch, folder_of
-from lc_assets.sentinel2.search.query import Query
-from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath
 
-_TITLES = {c.name.replace(" ", ""): c.title for c in ALL_CLASSES}
+if TYPE_CHECKING:
+    from lc_assets.core.settings import Settings
+    from lc_assets.products.collection.search import Found
+    from lc_assets.sentinel2.search.query import Query
+    from lc_assets.store.layout import Store
+    from lc_assets.store.paths import StorePath
+
 _TOP = 3
-
-EVERYWHERE = Query(bbox=EARTH)
-"""What to look for where nothing limits it."""
+"""Classes shown per map: those with the largest shares."""
 
 
-def show_done(settings: Settings, query: Query, *, ids: bool) -> None:
-    """A table of the maps that a search finds, or their scenes' ids.
+def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
+    """Print a table of the maps that a search finds, or the ids of their scenes.
+
+    Args:
+        settings: the store.
+        query: what to look for; None finds all maps.
+        ids: print ids only.
 
     Raises:
-        LandCoverError: what reads the index is not installed.
-        StoreError: there is no index, or it cannot be read.
+        LandCoverError: the packages that read the collection are not installed.
+        StoreError: there is no collection, or it cannot be read.
     """
+    from lc_assets.products.collection.export import no_collection
+    from lc_assets.products.collection.extras import check_tools
+    from lc_assets.products.collection.scratch import scratch
+    from lc_assets.products.collection.search import EARTH, find
+    from lc_assets.products.collection.update import fetch, folder_of
+    from lc_assets.sentinel2.search.query import Query
+    from lc_assets.store.layout import Store
+
     check_tools()
     store = Store.at(settings.store)
     try:
-        with scratch(store) as work:
-            index, _ = fetch(store, work)
+        with scratch(store) as folder:
+            index, _ = fetch(store, folder)
             if index is None:
                 raise no_collection(store)
-            found = find(index, query)
+            found = find(index, query or Query(bbox=EARTH))
     except OSError as error:
         raise StoreError(
             f"the collection in {folder_of(store)} cannot be read ({error.strerror or error})",
             remedy="see that the store can be reached, then run it again",
         ) from None
     for one in found:
-        click.echo(one.scene if ids else _row(store, one))
+        click.echo(one.scene if ids else map_row(store, one))
     models = Counter(str(one.model or "?") for one in found)
-    said = ", ".join(f"{count} by {printable(model)}" for model, count in models.most_common())
-    click.echo(f"{len(found)} maps{': ' if said else ''}{said}", err=True)
+    counts = ", ".join(f"{count} by {printable(model)}" for model, count in models.most_common())
+    click.echo(f"{len(found)} maps{': ' if counts else ''}{counts}", err=True)
 
 
-def map_of(store: Store, found: Found) -> StorePath:
-    """Where a class map lies."""
-    folder = store.scene(found.scene)
-    return folder.folder / found.map.rsplit("/", 1)[-1] if isinstance(found.map, str) else folder.classified
+def map_row(store: Store, found: Found) -> str:
+    """One line of the table: scene, time, tile, cloud, model, largest classes, path of the map."""
+    from lc_assets.core.landcover import ALL_CLASSES
 
-
-def _row(store: Store, found: Found) -> str:
-    shares = ", ".join(f"{_TITLES.get(name, name)} {share:.0f} %" for name, share in list(found.shares.items())[:_TOP])
+    titles = {c.name.replace(" ", ""): c.title for c in ALL_CLASSES}
+    shares = ", ".join(f"{titles.get(name, name)} {share:.0f} %" for name, share in list(found.shares.items())[:_TOP])
     cells = [
         found.scene,
         found.datetime[:19],
@@ -68,6 +73,12 @@ def _row(store: Store, found: Found) -> str:
         f"{found.cloud:5.1f} % cloud" if isinstance(found.cloud, (int, float)) else "    ? % cloud",
         str(found.model or "?"),
         shares or "no pixel classified",
-        str(map_of(store, found)),
+        str(_map_path(store, found)),
     ]
     return printable("  ".join(cells)).replace("\n", " ")
+
+
+def _map_path(store: Store, found: Found) -> StorePath:
+    """Path of the class map; the usual one if the collection does not name it."""
+    layout = store.scene(found.scene)
+    return layout.folder / found.map.rsplit("/", 1)[-1] if isinstance(found.map, str) else layout.classified

@@ -35,6 +35,29 @@ def test_help_names_every_command_and_what_a_reference_is(tmp_path: Path) -> Non
         assert word in done.stdout
 
 
+def test_help_is_quick(tmp_path: Path) -> None:
+    """No help text, of the group or of a command, imports a package that takes long to import."""
+    script = """
+import sys
+
+from lc_assets.cli.main import main
+
+
+def show_help(command):
+    command.main(["--help"], standalone_mode=False)
+    for child in getattr(command, "commands", {}).values():
+        show_help(child)
+
+
+show_help(main)
+slow = {"dagster", "numpy", "rasterio", "keras", "openvino", "obstore", "pystac"}
+print(sorted(slow & set(sys.modules)), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True)
+    assert "--mask-dilation" in done.stdout
+    assert done.stderr == "[]\n"
+
+
 def test_one_bad_reference_does_not_stop_the_others(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     bad = second_scene(demo_item, tmp_path / "bad")
     (bad.parent / "B07.tif").write_bytes(b"")

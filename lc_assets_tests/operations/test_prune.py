@@ -19,12 +19,13 @@ import pytest
 import yaml
 from filelock import FileLock
 
-from lc_assets.cli import prune_steps
+from lc_assets.cli import prune
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
+from lc_assets.operations import cleanup
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.cleanup import RetentionPolicy, plan_store, remove
 from lc_assets.operations.keys import SCENES
@@ -50,9 +51,9 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     """`lc-assets prune` on a desk's own instance: what it says."""
 
     def run(desk: Desk, keep: RetentionPolicy | None = None, days: int | None = None, *, yes: bool) -> str:
-        monkeypatch.setattr(prune_steps, "open_instance", lambda settings: nullcontext(desk.instance))
+        monkeypatch.setattr(prune, "open_instance", lambda settings: nullcontext(desk.instance))
         capsys.readouterr()
-        prune_steps.run_prune(desk.settings, keep, days, yes=yes, lease_seconds=1)
+        prune.run_prune(desk.settings, keep, days, yes=yes, lease_seconds=1)
         return capsys.readouterr().out
 
     return run
@@ -208,7 +209,7 @@ def test_a_scene_that_comes_into_use_after_it_was_looked_at_is_left_alone(
         queue(done)
         return plan
 
-    monkeypatch.setattr(prune_steps, "plan_store", planned_then_queued)
+    monkeypatch.setattr(cleanup, "plan_store", planned_then_queued)
     assert "1 scenes have come into use meanwhile" in told(done, RetentionPolicy.NONE, yes=True)
     assert contents(done.settings.store) == before
 
@@ -340,7 +341,7 @@ def test_runs_on_which_something_rests_stay_and_the_others_go(
     assert old_runs(kept.instance, datetime.now(timezone.utc) - timedelta(days=1)).runs == []
     said = told(kept, days=0, yes=False)
     assert "run records older than 0 days: 3" in said
-    assert "1 stay because the newest materialisation of a scene's asset rests on them" in said
+    assert "1 stay because they made the newest materialisation of a scene's asset" in said
     assert "3 run records" in told(kept, days=0, yes=True)
     assert len(kept.instance.get_runs()) == 2
     assert not kept.instance.all_logs(superseded)
@@ -377,7 +378,7 @@ def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
 ) -> None:
     for path, _ in walk_files(classified.settings.store):
         (bucket / str(path.relative_to(classified.settings.store))).write_bytes(path.read_bytes())
-    away = Desk(replace(classified.settings, store=bucket), classified.instance)
+    away = Desk(replace(classified.settings, store=str(bucket)), classified.instance)
     folder = away.folder(DEMO)
     before = contents(bucket)
     folder.incoming.mkdir(parents=True)

@@ -22,7 +22,7 @@ from affine import Affine
 from click.testing import Result
 from PIL import Image
 
-from lc_assets.cli.agreement_steps import compare_with_truth
+from lc_assets.cli.agreement import compare_with_truth
 from lc_assets.cli.classify import register_all
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.defs.build import build_common_definitions, build_definitions

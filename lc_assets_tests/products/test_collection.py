@@ -519,8 +519,8 @@ def test_a_key_that_keeps_a_bucket_from_being_listed_is_told(store: Store, monke
 def test_a_row_without_a_map_or_with_a_text_as_cloud_is_shown(store: Store) -> None:
     odd: Any = {"cloud": "much", "model": 5, "map": None}
     found = Found(scene=scene_id(0), datetime="2024-01-01T00:00:00Z", tile=None, **odd)
-    assert str(store.scene(scene_id(0)).classified) in search_done._row(store, found)
-    assert "? % cloud" in search_done._row(store, found)
+    assert str(store.scene(scene_id(0)).classified) in search_done.map_row(store, found)
+    assert "? % cloud" in search_done.map_row(store, found)
 
 
 @needs_extra

@@ -1,0 +1,205 @@
+"""`lc-assets backfill` and `lc-assets stale`: which scenes need a run, and the backfill that runs them."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lc_assets.cli.instance import open_instance, register_scenes
+from lc_assets.cli.options import (
+    class_raster_options,
+    exit_if_failed,
+    from_option,
+    read_scene_refs,
+    resolve_scenes,
+    run_config,
+    scene_refs_argument,
+    settings_with,
+    store_option,
+    user_errors,
+)
+from lc_assets.cli.query import find_items, parse_items, parse_query, query_options
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
+    from lc_assets.core.settings import Settings
+    from lc_assets.operations.status import SceneStatus
+    from lc_assets.sentinel2.item.scene import Scene
+
+_DAEMON_SECONDS = 90
+"""A daemon counts as running if its last heartbeat is at most this old."""
+
+
+@click.command()
+@scene_refs_argument
+@from_option
+@query_options
+@store_option
+@class_raster_options
+@click.option("--all", "everything", is_flag=True, help="Run what is done already, too.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be run: an id and its status, one a line.")
+@user_errors
+def backfill(
+    scene_refs: tuple[str, ...],
+    listed: Iterable[str] | None,
+    store: str | None,
+    stride: int | None,
+    mask_clouds: bool | None,
+    mask_dilation: int | None,
+    everything: bool,
+    dry_run: bool,
+    **query_values: Any,
+) -> None:
+    """Launch an asset backfill of the REFERENCEs, of what a search finds, or of all registered scenes.
+
+    Only what is new, missing, failed or stale (made by another model, or by older code) is run, so the same command
+    continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs it; the UI
+    shows it under Runs, Backfills.
+    """
+    query = parse_query(**query_values)
+    if query and (scene_refs or listed):
+        raise click.UsageError("give REFERENCEs, or search options, not both")
+    settings = settings_with(store)
+    scenes: list[Scene] | None = None
+    failures: list[str] = []
+    if scene_refs or listed:
+        scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
+    elif query:
+        scenes, failures = parse_items(settings, find_items(settings, query))
+    config = run_config(settings, stride, mask_clouds, mask_dilation)
+    _backfill_scenes(settings, scenes, config, everything=everything, dry_run=dry_run)
+    exit_if_failed(failures, len(failures) + len(scenes or ()))
+
+
+@click.command()
+@store_option
+@click.option("--backfill", is_flag=True, help="Launch a backfill of them, for the daemon of `lc-assets ui`.")
+@user_errors
+def stale(store: str | None, backfill: bool) -> None:
+    """List the scenes whose map was made by another model than the configured one, or by older code; one id a line.
+
+    `lc-assets stale --backfill` launches a backfill of them all; `lc-assets stale | lc-assets classify --from -`
+    classifies them in this process.
+    """
+    _list_stale(settings_with(store), backfill=backfill)
+
+
+def _backfill_scenes(
+    settings: Settings,
+    scenes: Sequence[Scene] | None,
+    config: dict[str, Any],
+    *,
+    everything: bool,
+    dry_run: bool,
+) -> None:
+    """Launch a backfill of the scenes that need a run.
+
+    Args:
+        settings: store, model, instance.
+        scenes: the scenes to choose from; None means all that are registered.
+        config: run config of the ops, from `run_config`.
+        everything: also run scenes that are done.
+        dry_run: only print the ids and what their status is.
+    """
+    from lc_assets.defs.build import build_definitions
+    from lc_assets.inference.loading import read_contract
+    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
+
+    read_contract(settings.model)  # raises if there is no model; without one, no map would count as stale
+    with open_instance(settings) as instance:
+        ids = None if scenes is None else [scene.id for scene in scenes]
+        statuses = scene_statuses(instance, build_definitions(settings), ids)
+        runnable = (*NEEDS_RUN, SceneStatus.DONE) if everything else NEEDS_RUN
+        if dry_run:
+            to_run = {item: status for item, status in statuses.items() if status in runnable}
+            for item, status in to_run.items():
+                click.echo(f"{item}\t{status.value}")
+            click.echo(f"{count_statuses(list(statuses.values()))}; {len(to_run)} to run", err=True)
+            return
+        register_scenes(settings, instance, list(scenes or ()))
+        launch(settings, instance, statuses, runnable, config)
+
+
+def _list_stale(settings: Settings, *, backfill: bool) -> None:
+    """Print the ids of scenes with a stale map, or launch a backfill of them."""
+    from lc_assets.defs.build import build_definitions
+    from lc_assets.inference.loading import read_contract
+    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
+
+    read_contract(settings.model)  # raises if there is no model; without one, no map would count as stale
+    with open_instance(settings) as instance:
+        definitions = build_definitions(settings)
+        items = stale_items(instance, definitions)
+        if not items:
+            click.echo("no map is stale", err=True)
+        elif not backfill:
+            click.echo("\n".join(items))
+        else:
+            waiting = waiting_items(instance, definitions)
+            statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
+            launch(settings, instance, statuses, NEEDS_RUN, {})
+
+
+def launch(
+    settings: Settings,
+    instance: DagsterInstance,
+    statuses: Mapping[str, SceneStatus],
+    runnable: Collection[SceneStatus],
+    config: dict[str, Any],
+) -> None:
+    """Launch a backfill of registered scenes, and print what is launched.
+
+    Args:
+        settings: store and model.
+        instance: whose daemon runs the backfill.
+        statuses: item ids, each with its status.
+        runnable: the statuses of scenes that are run.
+        config: run config of the ops.
+    """
+    from lc_assets.defs.build import build_definitions
+    from lc_assets.inference.loading import read_contract
+    from lc_assets.operations.backfills import launch_backfill
+    from lc_assets.operations.status import SceneStatus
+
+    items = [item for item, status in statuses.items() if status in runnable]
+    waiting = sum(status is SceneStatus.WAITING for status in statuses.values())
+    if items:
+        contract, _ = read_contract(settings.model)
+        # The processes of the runs read the store from the environment.
+        os.environ["LC_ASSETS_STORE"] = str(settings.store)
+        counts = Counter(statuses[item].value for item in items)
+        title = f"{len(items)} scenes: {', '.join(f'{n} {name}' for name, n in counts.items())}"
+        backfill_id = launch_backfill(
+            instance, build_definitions(settings), items, fingerprint=contract.fingerprint, config=config, title=title
+        )
+        click.echo(f"backfill {backfill_id}: {title}")
+        if not _daemon_is_alive(instance):
+            click.echo("no daemon runs: start one with make ui, or lc-assets ui")
+        click.echo(
+            f"(its runs refuse another model than {contract.name}: the UI, or daemon and workers, must run with the "
+            "same LC_ASSETS_MODEL)"
+        )
+    else:
+        click.echo("nothing to run")
+    if waiting:
+        click.echo(f"{waiting} were queued or running already")
+
+
+def _daemon_is_alive(instance: DagsterInstance) -> bool:
+    heartbeats = instance.get_daemon_heartbeats().values()
+    return any(time.time() - heartbeat.timestamp < _DAEMON_SECONDS for heartbeat in heartbeats)
+
+
+def count_statuses(statuses: Sequence[SceneStatus]) -> str:
+    """How many scenes there are of each status, as text: `3 scenes: 1 new, 2 done`."""
+    from lc_assets.operations.status import SceneStatus
+
+    counts = Counter(statuses)
+    parts = ", ".join(f"{counts[status]} {status.value}" for status in SceneStatus if counts[status])
+    return f"{len(statuses)} scenes{': ' if parts else ''}{parts}"

@@ -1,0 +1,99 @@
+"""What `lc-assets search` and `lc-assets backfill` look for: the options, their query, and the items that it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lc_assets.cli.options import echo_error
+from lc_assets.core.errors import LandCoverError
+
+if TYPE_CHECKING:
+    from lc_assets.core.settings import Settings
+    from lc_assets.sentinel2.item.scene import Scene
+    from lc_assets.sentinel2.search.query import Query
+
+_QUERY = (
+    click.option("--bbox", metavar="W,S,E,N", help="Box in degrees, e.g. 13.2,55.4,13.6,55.7."),
+    click.option("--geometry", type=click.File("r"), help="GeoJSON file of a polygon; '-' is standard input."),
+    click.option("--tile", "tiles", multiple=True, help="MGRS tile, e.g. 33UUB; may be repeated."),
+    click.option("--datetime", "when", metavar="WHEN", help="Acquired: 2024-06, 2024-06-01/2024-06-30, 2024-06-01/.."),
+    click.option("--max-cloud", type=float, metavar="PERCENT", help="No scene with more cloud."),
+    click.option("--max-nodata", type=float, metavar="PERCENT", help="No scene with more empty pixels."),
+)
+
+
+def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of a search. The command takes them as keyword arguments, and passes them to `parse_query`."""
+    for option in reversed(_QUERY):
+        command = option(command)
+    return command
+
+
+def parse_query(
+    bbox: str | None,
+    geometry: Any,
+    tiles: tuple[str, ...],
+    when: str | None,
+    max_cloud: float | None,
+    max_nodata: float | None,
+    anywhere: bool = False,
+) -> Query | None:
+    """The query of the options of `query_options`; None if no option is given.
+
+    Args:
+        bbox: text of `--bbox`.
+        geometry: open file of `--geometry`.
+        tiles: MGRS tiles.
+        when: date or interval.
+        max_cloud, max_nodata: percent.
+        anywhere: a query without a place is allowed and covers the whole Earth, which is too much for a STAC API.
+
+    Raises:
+        BadReference: an option is not valid, or there is no place.
+    """
+    from lc_assets.sentinel2.search.area import box_of, geometry_of
+    from lc_assets.sentinel2.search.query import Query
+
+    # An empty value counts as given: it comes from an unset shell variable, and Query refuses it.
+    if not tiles and all(value is None for value in (bbox, geometry, when, max_cloud, max_nodata)):
+        return None
+    everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
+    return Query(
+        bbox=box_of(bbox) if bbox is not None else everywhere,
+        geometry=geometry_of(geometry.read(), geometry.name) if geometry else None,
+        tiles=tiles,
+        datetime=when,
+        max_cloud=max_cloud,
+        max_nodata=max_nodata,
+    )
+
+
+def find_items(settings: Settings, query: Query) -> list[dict[str, Any]]:
+    """Search the configured collection. Returns all items found, as JSON, by acquisition time."""
+    from lc_assets.sentinel2.search.catalog import StacCatalogClient
+
+    found = [item for page in StacCatalogClient.of(settings).search(query) for item in page]
+    return sorted(found, key=lambda item: (str((item.get("properties") or {}).get("datetime")), str(item.get("id"))))
+
+
+def parse_items(settings: Settings, documents: Sequence[dict[str, Any]]) -> tuple[list[Scene], list[str]]:
+    """Parse found items, and print an error for each that cannot be used.
+
+    Returns:
+        scenes: of the items that are valid.
+        failures: the printed errors.
+    """
+    from lc_assets.sentinel2.search.catalog import StacCatalogClient
+
+    client = StacCatalogClient.of(settings)
+    scenes, failures = [], []
+    for document in documents:
+        try:
+            scenes.append(client.parse(document))
+        except LandCoverError as error:
+            failures.append(str(error))
+            echo_error(error)
+    return scenes, failures
