@@ -92,8 +92,8 @@ def train(
     # The network is only written down through Keras, which needs a backend that can hold weights: any will do.
     os.environ.setdefault("KERAS_BACKEND", "torch")
     try:
-        from lc_assets.training.completion import STEPS as COMPLETION_STEPS
-        from lc_assets.training.completion import complete
+        from lc_assets.training.band_completion import STEPS as COMPLETION_STEPS
+        from lc_assets.training.band_completion import complete
         from lc_assets.training.fit import TEACHER_RECIPE, Recipe, fit
     except ImportError:
         raise LandCoverError(
@@ -153,7 +153,7 @@ def train(
 
 def _fit_hold_out(plain: Splits, recipe: Any, out: Path, *, name: str, version: str) -> None:
     """The twin that has seen nothing from the east: scaling, completion, fit and temperature from western chips."""
-    from lc_assets.training.completion import complete
+    from lc_assets.training.band_completion import complete
     from lc_assets.training.fit import fit
 
     western, _ = spatial(plain)

@@ -81,14 +81,14 @@ def check_band_files(paths: Mapping[str, StorePath], item: str) -> dict[str, Ban
     return checked
 
 
-def verify_download(name: str, path: Path, item: str, promise: DeclaredAsset | None, *, decode: bool) -> None:
+def verify_download(name: str, path: Path, item: str, declared: DeclaredAsset | None, *, decode: bool) -> None:
     """One file that has just arrived: is it the raster that the item promises?
 
     Args:
         name: band, or `SCL`.
         path: the file.
         item: STAC item id, for messages.
-        promise: what the item says of the file's CRS, shape and transform, where it does.
+        declared: what the item says of the file's CRS, shape and transform, where it does.
         decode: read all pixels too, which is what finds a flipped byte in a compressed block. Needless where the
             file's checksum is known to be right.
 
@@ -98,13 +98,13 @@ def verify_download(name: str, path: Path, item: str, promise: DeclaredAsset | N
     gsd, dtype = (SCL_GSD, "uint8") if name == SCL else ({b.name: b.gsd for b in BANDS}[name], "uint16")
     band = _check_file(name, path, gsd, dtype, item)
     grid, remedy = band.grid, "use the item's original file"
-    for what, promised, found in (
-        ("CRS", promise and promise.epsg and f"EPSG:{promise.epsg}", grid.crs),
-        ("shape", promise and promise.shape, grid.shape),
-        ("transform", promise and promise.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
+    for what, expected, found in (
+        ("CRS", declared and declared.epsg and f"EPSG:{declared.epsg}", grid.crs),
+        ("shape", declared and declared.shape, grid.shape),
+        ("transform", declared and declared.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
     ):
-        if promised is not None and promised != found:
-            raise BadBand(f"its {what} is {found}, the item promises {promised}", item=item, asset=name, remedy=remedy)
+        if expected is not None and expected != found:
+            raise BadBand(f"its {what} is {found}, the item promises {expected}", item=item, asset=name, remedy=remedy)
     if decode:
         _decode(path, item, name)
 
