@@ -165,6 +165,6 @@ class ModelContract:
     def fingerprint(self) -> str:
         """12 hex digits that change with everything that changes a prediction: weights, bands, scaling, chip size,
         kernel, classes."""
-        said: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
-        said += [self.class_names, *([self.highest] if self.highest else [])]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+        values: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
+        values += [self.class_names, *([self.highest] if self.highest else [])]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]

@@ -46,7 +46,7 @@ def inference_slot(waiting: Callable[[], None] = lambda: None) -> Iterator[int |
 
 
 def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[FileLock, int]:
-    told = False
+    notified = False
     while True:
         for number in range(slots):
             lock = FileLock(folder / f"slot-{number}")
@@ -55,9 +55,9 @@ def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[Fi
             except Timeout:
                 continue
             return lock, number
-        if not told:
+        if not notified:
             waiting()
-            told = True
+            notified = True
         time.sleep(_POLL_SECONDS)
 
 
