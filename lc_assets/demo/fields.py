@@ -105,5 +105,5 @@ def borders(ids: np.ndarray) -> np.ndarray:
 
 
 def by_id(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Look up `values` (a table of any length) by a hash of each id. Equal ids get the same value."""
+    """Return an entry of `values` (a table of any length) for each id, chosen by a hash of the id."""
     return values[(ids.astype(np.uint32) * np.uint32(2654435761) >> np.uint32(9)) % np.uint32(len(values))]

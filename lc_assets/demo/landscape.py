@@ -109,7 +109,7 @@ def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
 
 
 def _fields(row: np.ndarray, column: np.ndarray, district: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Parcels of all open land, in the direction and size of their district."""
+    """Return the int32 parcel ids of all land. Size and direction of the parcels depend on their district."""
     parcel = np.zeros(row.shape, np.int32)
     for number in np.unique(district):
         inside = district == number
@@ -121,13 +121,13 @@ def _fields(row: np.ndarray, column: np.ndarray, district: np.ndarray, rng: np.r
 
 
 def _zone_classes(row: np.ndarray, column: np.ndarray, zones: int, rng: np.random.Generator) -> np.ndarray:
-    """Class codes of the open land, in patches."""
+    """Return uint8 class codes of the open land, in `zones` patches."""
     zone = cells(row, column, zones, rng)
     area = np.bincount(zone.ravel(), minlength=zones) / zone.size
     left = {CODE[name]: share for name, share in SHARES.items()}
     kinds = np.zeros(zones, np.uint8)
     for number in rng.permutation(zones):
-        # The class that lacks most area comes next, so the shares are right for any seed.
+        # Each patch gets the class that lacks the largest share, so the shares are right for any seed.
         kinds[number] = max(left, key=lambda code: left[code] + rng.uniform(0, 0.04))
         left[int(kinds[number])] -= area[number]
     return kinds[zone]

@@ -123,13 +123,16 @@ def contract_to_item(
 
 
 def _source_link(source: dict[str, str]) -> dict[str, str]:
-    # STAC takes SPDX ids and "other" for a licence; the words of the contract stay in lc:training_data.
+    # STAC allows SPDX ids and "other" as a licence. The original text is kept in lc:training_data.
     licence = source.get("license", "")
     return {"rel": "derived_from", **source, "license": licence if re.fullmatch(r"[\w.+-]+", licence) else "other"}
 
 
 def contract_from_item(item: Any) -> ModelContract:
-    """Read a contract back.
+    """Return the contract in an MLM item.
+
+    Args:
+        item: parsed JSON.
 
     Raises:
         BadModel: the item is incomplete or wrong; the message names the field.
@@ -170,7 +173,7 @@ def contract_from_item(item: Any) -> ModelContract:
 
 
 def model_href(item: Any) -> str:
-    """Where the `.keras` file is, relative to the item.
+    """Return the href of the `.keras` file, relative to the item.
 
     Raises:
         BadModel: the item has no model asset.
@@ -193,7 +196,7 @@ def _sha256(asset: dict[str, Any]) -> str:
 
 
 def _class_names(classes: list[Any]) -> tuple[str, ...]:
-    """Names in output order, which `value` must say too where it is given."""
+    """Return the class names in output order. Where `value` is given, it must be the position of the output."""
     for place, entry in enumerate(classes):
         if isinstance(entry, dict) and entry.get("value", place) != place:
             raise _bad(
@@ -256,7 +259,7 @@ def _get(container: Any, key: str, kind: type | tuple[type, ...], where: str = "
 
 
 def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
-    # JSON's true is an int to Python; no field here is a truth value.
+    # In Python a bool is an int, but no field here may be a JSON boolean.
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

@@ -201,8 +201,7 @@ class Classification:
             return self.evaluator.features(dn, seen, self.stack.offset)[: block.rows, : block.columns]
 
     def _blank(self, block: Block) -> np.ndarray:
-        """Return the features of a block without data, which windows that reach into it need. Computed once per
-        shape."""
+        """Return the features of a block without data. Windows that overlap it need them. Computed once per shape."""
         with self._blanks_lock:
             if block.shape not in self._blanks:
                 nothing = np.zeros((len(self.engine.contract.bands), *block.shape), np.uint16)
@@ -248,9 +247,9 @@ class _Assembly:
         skip = first * evaluator.window_hop - self._first
         means = window_means(self._features[skip:], evaluator.window_features, evaluator.window_hop)
         # Where windows do not overlap, the next one may start below the rows computed so far.
-        gone = min(last * evaluator.window_hop - self._first, len(self._features))
-        self._features = self._features[gone:]
-        self._first += gone
+        passed = min(last * evaluator.window_hop - self._first, len(self._features))
+        self._features = self._features[passed:]
+        self._first += passed
         votes = self._votes(strip, first, last)
         self._statistics.windows += votes.size
         self._statistics.voting += int(votes.sum())

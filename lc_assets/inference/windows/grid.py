@@ -68,12 +68,12 @@ class WindowGrid:
 
     @property
     def cell_rows(self) -> int:
-        """Rows of cells that the windows cover. Together they have at least the scene's height."""
+        """Rows of cells that the windows cover; their total height is at least the scene's height."""
         return self.rows + self.windows_per_side - 1
 
     @property
     def cell_columns(self) -> int:
-        """Columns of cells that the windows cover. Together they have at least the scene's width."""
+        """Columns of cells that the windows cover; their total width is at least the scene's width."""
         return self.columns + self.windows_per_side - 1
 
 

@@ -19,7 +19,7 @@ class VoteAccumulator:
         self._next = 0  # number of the next cell row to return
 
     def add(self, probabilities: np.ndarray, votes: np.ndarray) -> None:
-        """Append window rows: probabilities (rows, columns, classes), votes (rows, columns)."""
+        """Append window rows: probabilities (rows, columns, classes), votes (rows, columns) bool."""
         weighted = np.where(votes[..., None], probabilities.astype(np.float64), 0.0)
         self._sums = np.concatenate([self._sums, cell_sums(weighted, self._grid.windows_per_side)])
         self._votes = np.concatenate([self._votes, cell_sums(votes.astype(np.int64), self._grid.windows_per_side)])
