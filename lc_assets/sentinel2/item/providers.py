@@ -109,9 +109,9 @@ def catalog_for_api(url: str, catalogs: tuple[Provider, ...] = CATALOGS) -> Prov
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         host = ""
-    for kind in catalogs:
-        if any(host == known or host.endswith(f".{known}") for known in kind.hosts):
-            return kind
+    for provider in catalogs:
+        if any(host == known or host.endswith(f".{known}") for known in provider.hosts):
+            return provider
     return catalogs[0]
 
 
@@ -120,4 +120,4 @@ def catalog_of(document: Mapping[str, Any], catalogs: tuple[Provider, ...] = CAT
     equal ones, the first is returned."""
     assets = document.get("assets")
     keys = assets if isinstance(assets, Mapping) else {}
-    return max(catalogs, key=lambda kind: len(kind.keys(keys).keys() & set(BAND_NAMES)))
+    return max(catalogs, key=lambda provider: len(provider.keys(keys).keys() & set(BAND_NAMES)))

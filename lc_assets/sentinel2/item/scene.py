@@ -96,8 +96,8 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
     check_place_and_time(document, item_id)
     level = _product_level(document, item_id)
     document = _copied(document)
-    catalog = catalog_of(document)
-    keys = _band_keys(catalog, document["assets"], item_id)
+    provider = catalog_of(document)
+    keys = _band_keys(provider, document["assets"], item_id)
     resolve_hrefs(document, keys, base, item_id)
     document = _scrubbed(document)
     assets, properties = document["assets"], document["properties"]
@@ -109,7 +109,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         properties,
         declared_offset({band: assets[keys[band]] for band in BAND_NAMES}, item_id),
         item_id=item_id,
-        doubtful=any(part in hrefs[band] for part in catalog.unreliable_offset_archives for band in BAND_NAMES),
+        doubtful=any(part in hrefs[band] for part in provider.unreliable_offset_archives for band in BAND_NAMES),
     )
     declared = {band: declared_asset(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
     return Scene(item_id, document, hrefs, level, baseline.text, offset, declared)
@@ -176,13 +176,13 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _band_keys(kind: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+def _band_keys(provider: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:
     """Return band name (and `SCL`, if listed) -> asset key.
 
     Raises:
         BadItem: a band is missing.
     """
-    found = kind.keys(assets)
+    found = provider.keys(assets)
     missing = [band for band in BAND_NAMES if band not in found]
     if missing:
         listed = ", ".join(sorted(assets)[:_LISTED]) + (", ..." if len(assets) > _LISTED else "")

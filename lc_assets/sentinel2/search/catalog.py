@@ -58,10 +58,10 @@ class StacCatalogClient:
         Raises:
             BadReference: see `lc_assets.remote.stac_api.StacApi.search`.
         """
-        api, kind = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4)), catalog_for_api(self.url)
+        api, provider = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4)), catalog_for_api(self.url)
         seen: set[str] = set()
         for part in query.parts():
-            for page in api.search(self.collection, part.parameters(kind), partial(part.wants, kind=kind)):
+            for page in api.search(self.collection, part.parameters(provider), partial(part.wants, provider=provider)):
                 fresh = [item for item in page if item["id"] not in seen]
                 seen |= {item["id"] for item in fresh}
                 yield fresh

@@ -80,16 +80,16 @@ class Query:
         extension."""
         return [replace(self, tiles=(tile,)) for tile in dict.fromkeys(self.tiles)] or [self]
 
-    def parameters(self, kind: Provider) -> dict[str, Any]:
+    def parameters(self, provider: Provider) -> dict[str, Any]:
         """Return the query as arguments of pystac-client's `ItemSearch`."""
         query: dict[str, Any] = {}
         if self.tiles:
-            values = list(dict.fromkeys(kind.tile_value(tile) for tile in self.tiles))
-            query[kind.tile_property] = {"in": values} if len(values) > 1 else {"eq": values[0]}
+            values = list(dict.fromkeys(provider.tile_value(tile) for tile in self.tiles))
+            query[provider.tile_property] = {"in": values} if len(values) > 1 else {"eq": values[0]}
         if self.max_cloud is not None:
-            query[kind.cloud_property] = {"lte": self.max_cloud}
+            query[provider.cloud_property] = {"lte": self.max_cloud}
         if self.max_nodata is not None:
-            query[kind.nodata_property] = {"lte": self.max_nodata}
+            query[provider.nodata_property] = {"lte": self.max_nodata}
         # pgstac reads a box with west > east as the box from east to west: the whole Earth except the requested area.
         crosses = self.bbox is not None and self.bbox[0] > self.bbox[2]
         return {
@@ -99,17 +99,17 @@ class Query:
             "query": query or None,
         }
 
-    def wants(self, item: dict[str, Any], kind: Provider) -> bool:
+    def wants(self, item: dict[str, Any], provider: Provider) -> bool:
         """True when an item is within the limits on tile, date, cloud and nodata."""
         properties = item.get("properties")
         if not isinstance(properties, dict):
             return True  # reported as an error of the item when the item is used
-        tile = properties.get(kind.tile_property)
-        if self.tiles and isinstance(tile, str) and tile not in {kind.tile_value(wanted) for wanted in self.tiles}:
+        tile = properties.get(provider.tile_property)
+        if self.tiles and isinstance(tile, str) and tile not in {provider.tile_value(wanted) for wanted in self.tiles}:
             return False
         if self.datetime is not None and not _within(_interval(self.datetime), properties.get("datetime")):
             return False
-        limits = ((kind.cloud_property, self.max_cloud), (kind.nodata_property, self.max_nodata))
+        limits = ((provider.cloud_property, self.max_cloud), (provider.nodata_property, self.max_nodata))
         return not any(
             limit is not None and isinstance(value := properties.get(name), int | float) and value > limit
             for name, limit in limits
