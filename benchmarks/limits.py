@@ -79,8 +79,8 @@ def network(precision: str, side: int) -> tuple[float, float]:
     usable = np.ones(shape[1:], bool)
     blocks = [rng.integers(1, 4000, shape).astype(np.uint16) for _ in range(streams())]
     passes = engine.passes
-    per_block = _seconds_per_call(lambda stream: passes.trunk(blocks[stream], usable, 0))
-    reach = engine.contract.chip_size - engine.form.stride * engine.form.positions
+    per_block = _seconds_per_call(lambda stream: passes.backbone(blocks[stream], usable, 0))
+    reach = engine.contract.chip_size - engine.form.stride * engine.form.map_side
     fresh = (shape[1] - reach) * (shape[2] - reach)
     return per_block * side**2 / fresh, multiply_adds_per_pixel() * side**2
 

@@ -256,7 +256,7 @@ def own_model(
         ]
     )
     model.save(folder / "model.keras")
-    promise = {
+    fields = {
         "name": "own",
         "version": "1",
         "bands": bands,
@@ -268,6 +268,6 @@ def own_model(
         "class_names": CLASS_NAMES,
         "sha256": hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest(),
     }
-    item = contract_to_item(ModelContract(**{**promise, **contract}))  # type: ignore[arg-type]
+    item = contract_to_item(ModelContract(**{**fields, **contract}))  # type: ignore[arg-type]
     (folder / "model.json").write_text(json.dumps(item))
     return folder / "model.json"

@@ -1,8 +1,8 @@
-"""From a landscape to surface reflectance: every class in its materials, laid out as such land is laid out.
+"""Turn a landscape into surface reflectance: each class is painted with its materials.
 
-First each pixel gets a material (a crop in its state, a roof, a garden); then each class's texture is laid over it;
-then come the things that are thinner than a pixel or two (tracks, hedges, banks, roads, the river) by their share of
-the pixel; last, the optics blur it all.
+First each pixel gets a material (a crop at some stage of growth, a roof, a garden). Then the texture of each class is
+added. Then objects narrower than a pixel or two (tracks, hedges, banks, roads, the river) are mixed in by the share of
+the pixel that they cover. Finally the image is blurred as by the optics.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from lc_assets.demo.materials import Materials, read_materials
 from lc_assets.sentinel2.band_table import BAND_NAMES
 
 DARKEST = 20.0
-"""No surface is darker than this (DN)."""
+"""Lowest DN of a surface."""
 BLUR = 0.55
-"""Standard deviation (px) of the optics and the detector; Sentinel-2's modulation transfer at the Nyquist frequency is
-about 0.2."""
+"""Standard deviation (px) of the blur by optics and detector. Sentinel-2's modulation transfer at the Nyquist frequency
+is about 0.2."""
 TEXTURE = {
     "AnnualCrop": 1.0,
     "Pasture": 1.1,
@@ -29,23 +29,21 @@ TEXTURE = {
     "Industrial": 0.3,
     "SeaLake": 2.5,
 }
-"""Strength of the texture inside a material, in measured standard deviations; `ROUGH` where not named. Below 1 where
-the
-materials already are as fine as pixels, above where the blocks measured are calmer than most: then chips of the scene
-and real chips vary alike."""
+"""Strength of the texture inside a material, in measured standard deviations; `ROUGH` for the other classes. It is
+below 1 where the materials are already as fine as pixels, and above 1 where the measured blocks vary less than most.
+With these values chips of the scene vary as much as real chips."""
 ROUGH = 1.3
 SOFT = {"Forest": (0.55, 0.35, 0.3), "HerbaceousVegetation": (0.65, 0.35, 0.3)}
-"""Classes without borders inside: how far their materials change from place to place, from stand to stand, and within a
-stand, in standard deviations of what the chips of all places show."""
+"""Classes without borders inside: how much their materials vary over large distances, from stand to stand, and within a
+stand, in standard deviations of the variation among chips of all places."""
 VERGE_NDVI = 0.5
-"""What is greener than this among the materials of highway chips is roadside; the rest is the road, and other people's
-land."""
+"""Materials of highway chips with a higher NDVI are roadside vegetation; the others are the road, and other land."""
 TABLE = 512
-"""Length of the tables from which parcels draw their material."""
+"""Length of the tables from which the materials of parcels are drawn."""
 
 
 def paint(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
-    """(12, rows, columns) float32 surface reflectance in DN (reflectance * 10000, no offset) at 10 m."""
+    """Return (12, rows, columns) float32 surface reflectance in DN (reflectance * 10000, no offset) at 10 m."""
     materials = read_materials()
     spectra, material, gain = _materials(landscape, materials, rng)
     cube = np.empty((len(BAND_NAMES), *material.shape), np.float32)
@@ -63,7 +61,7 @@ def paint(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
 def _materials(
     landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """All spectra (K, 12), each pixel's number in them, and each pixel's brightness relative to its material."""
+    """Return all spectra (K, 12), each pixel's index in them, and each pixel's brightness relative to its material."""
     shape = landscape.cover.shape
     number, gain = np.zeros(shape, np.int16), np.ones(shape, np.float32)
     pieces = {
@@ -85,12 +83,12 @@ def _materials(
             number[inside] = start + by_id(ids, palette.drawn(TABLE, rng))
             gain[inside] = by_id(ids, rng.normal(1, 0.06, TABLE + 1).astype(np.float32))
         elif name == "Residential":
-            # Quarters are more or less leafy: the same materials, but oftener the bare or the green ones.
+            # Quarters differ in vegetation: same materials, but the bare or the green ones are more frequent.
             leafy = by_id(landscape.quarter[inside], rng.uniform(0.6, 1.6, TABLE).astype(np.float32))
             place = by_id(landscape.lot[inside], rng.random(TABLE * 8).astype(np.float32)) ** leafy
             number[inside] = start + palette.greened(TABLE)[(place * TABLE).astype(int)]
         elif name in SOFT:
-            # Woods and heaths change without borders, along a gradient of their materials.
+            # Woods and heaths have no inner borders: their materials change along a gradient.
             spectra[-1] = palette.gradient(TABLE)
             stand = by_id(landscape.parcel // 3, rng.standard_normal(TABLE).astype(np.float32))
             wide, fine = (fractal_noise(shape, scale, rng) for scale in (220, 30))
@@ -102,7 +100,7 @@ def _materials(
 
 
 def _plots(landscape: Landscape, size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
-    """int32 ids of pieces of a given size, turned with the district and cut off at parcels."""
+    """Return int32 ids of plots of a given size, oriented like their district and cut at the borders of parcels."""
     row, column = warped(landscape.cover.shape, rng, (60, 3))
     out = np.zeros(landscape.cover.shape, np.int32)
     for number in np.unique(landscape.district):
@@ -112,7 +110,7 @@ def _plots(landscape: Landscape, size: tuple[float, float], rng: np.random.Gener
 
 
 def _texture(cube: np.ndarray, landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator) -> None:
-    """Scatter each class's pixels about their materials, as the chips' pixels scatter, in spectrum and in space."""
+    """Add variation to the pixels of each class, in place, with the spectral and spatial statistics of the chips."""
     for name, code in CODE.items():
         inside = landscape.cover == code
         if not inside.any():
@@ -124,15 +122,15 @@ def _texture(cube: np.ndarray, landscape: Landscape, materials: dict[str, Materi
             field = TEXTURE.get(name, ROUGH) * textured_noise(box.shape, power, rng)[box]
             for weight, layer in zip(component, cube, strict=True):
                 layer[rows, columns][box] += weight * field
-    # What is left is slow: soils and moisture vary over hundreds of metres.
+    # Slow variation: soils and moisture vary over hundreds of metres.
     cube *= 1 + 0.04 * fractal_noise(landscape.cover.shape, 150, rng)
 
 
 def _overlays(
     landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pairs of a spectrum (12,) and the share (rows, columns) of each pixel that it covers, in the order of
-    painting."""
+    """Return pairs of a spectrum (12,) and the share (rows, columns) of each pixel that it covers, in painting
+    order."""
     shape = landscape.cover.shape
     cover = landscape.cover
     tree = materials["Forest"].usual
@@ -177,13 +175,13 @@ def _overlays(
 
 
 def _river_water(palette: Materials) -> np.ndarray:
-    """The commonest material of the river chips that is water: darker in the near infrared than in the green."""
+    """Return the spectrum of the brightest material of the river chips whose NDVI is below 0.1, which is water."""
     wet = palette.where(palette.ndvi < 0.1)
     return wet.spectra[wet.brightness.argmax()]
 
 
 def _farms(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) float32: roofs of lone farms on open land."""
+    """Return the share of each pixel covered by roofs of single farms on open land, (rows, columns) float32."""
     shape = landscape.cover.shape
     out = np.zeros(shape, np.float32)
     for _ in range(shape[0] * shape[1] // 60_000):
@@ -195,4 +193,4 @@ def _farms(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
 
 
 CLASS_OF_FARMS = np.isin(np.arange(256), (CODE["AnnualCrop"], CODE["Pasture"]))
-"""Where farms stand, by class code."""
+"""(256,) bool: class codes on which farms are placed."""

@@ -1,4 +1,4 @@
-"""Random fields with a given look: the raw material of land and of its borders."""
+"""Random fields with given statistics, from which the landscape and its borders are made."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Shape = tuple[int, int]
 
 
 def smooth_noise(shape: Shape, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) float32 of zero mean and unit variance, smooth over about `scale` pixels."""
+    """Return (rows, columns) float32 noise with zero mean and unit variance, smooth over about `scale` pixels."""
     step = max(scale / 4, 1.0)
     coarse = ndimage.gaussian_filter(rng.standard_normal([int(n / step) + 8 for n in shape]), 2.0)
     rows, columns = (np.arange(n, dtype=np.float32) / step + 2 for n in shape)
@@ -18,7 +18,8 @@ def smooth_noise(shape: Shape, scale: float, rng: np.random.Generator) -> np.nda
 
 
 def fractal_noise(shape: Shape, scale: float, rng: np.random.Generator, octaves: int = 4) -> np.ndarray:
-    """Unit-variance sum of smooth noises, each half as coarse and 0.6 times as strong as the one before."""
+    """Return a sum of smooth noises with unit variance. Each has half the scale and 0.6 times the strength of the one
+    before."""
     field = np.zeros(shape, np.float32)
     for k in range(octaves):
         field += 0.6**k * smooth_noise(shape, scale / 2**k, rng)
@@ -26,12 +27,12 @@ def fractal_noise(shape: Shape, scale: float, rng: np.random.Generator, octaves:
 
 
 def textured_noise(shape: Shape, power: list[float], rng: np.random.Generator) -> np.ndarray:
-    """(rows, columns) float32 Gaussian field of unit variance with a given radial power spectrum.
+    """Return a (rows, columns) float32 Gaussian field with unit variance and a given radial power spectrum.
 
     Args:
         shape: rows, columns.
-        power: mean power in equal bins of spatial frequency from 0 to 0.5 cycles a pixel.
-        rng: source of chance.
+        power: mean power in equal bins of spatial frequency from 0 to 0.5 cycles per pixel.
+        rng: random number generator.
     """
     noise = np.fft.rfft2(rng.standard_normal(shape).astype(np.float32))
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])).astype(np.float32)
@@ -41,7 +42,8 @@ def textured_noise(shape: Shape, power: list[float], rng: np.random.Generator) -
 
 
 def warped(shape: Shape, rng: np.random.Generator, *bends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each pixel, displaced by smooth noise: `bends` are pairs of scale and strength (px)."""
+    """Return the row and column of each pixel, displaced by smooth noise. `bends` are pairs of scale and strength
+    (px)."""
     row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     for scale, strength in bends:
         row += strength * smooth_noise(shape, scale, rng)
@@ -50,7 +52,8 @@ def warped(shape: Shape, rng: np.random.Generator, *bends: tuple[float, float]) 
 
 
 def cells(row: np.ndarray, column: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """int32 number of the nearest of `count` seeds, which keep apart from each other: patches without slivers."""
+    """Return the int32 number of the nearest of `count` seeds. The seeds repel each other, so no patch is very
+    narrow."""
     size = np.array([row.max(), column.max()])
     seeds = rng.uniform(0, 1, (count, 2)) * size
     pitch = np.sqrt(size.prod() / count)
@@ -70,13 +73,14 @@ def cells(row: np.ndarray, column: np.ndarray, count: int, rng: np.random.Genera
 def parcels(
     row: np.ndarray, column: np.ndarray, size: tuple[float, float], angle: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """int32 ids of parcels: strips of uneven width, cut across at uneven places of their own, turned by `angle`.
+    """Return int32 ids of parcels: strips of random width, each cut across at its own random places, rotated by
+    `angle`.
 
     Args:
-        row, column: coordinates, of any equal shape.
-        size: mean width of the strips and length between the cuts (px).
-        angle: of the strips, in radians.
-        rng: source of chance.
+        row, column: coordinates; both have the same shape.
+        size: mean width of the strips and mean length between the cuts (px).
+        angle: direction of the strips, in radians.
+        rng: random number generator.
     """
     u = np.cos(angle) * column + np.sin(angle) * row
     v = -np.sin(angle) * column + np.cos(angle) * row
@@ -93,7 +97,7 @@ def _cuts(along: np.ndarray, mean: float, rng: np.random.Generator) -> np.ndarra
 
 
 def borders(ids: np.ndarray) -> np.ndarray:
-    """(rows, columns) bool: pixels whose right or lower neighbour is of another id."""
+    """Return (rows, columns) bool: true where the right or lower neighbour has another id."""
     edge = np.zeros(ids.shape, bool)
     edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
     edge[:-1] |= ids[:-1] != ids[1:]
@@ -101,5 +105,5 @@ def borders(ids: np.ndarray) -> np.ndarray:
 
 
 def by_id(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """`values` (a table of any length) looked up by a hash of each id: the same id, the same value."""
+    """Return an entry of `values` (a table of any length) for each id, chosen by a hash of the id."""
     return values[(ids.astype(np.uint32) * np.uint32(2654435761) >> np.uint32(9)) % np.uint32(len(values))]

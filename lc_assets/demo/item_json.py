@@ -1,4 +1,4 @@
-"""The demo scene's STAC item and catalog, in the shape of the Planetary Computer's `sentinel-2-l2a` (STAC 1.0.0,
+"""The STAC item and catalog of the demo scene, like those of the Planetary Computer's `sentinel-2-l2a` (STAC 1.0.0,
 `proj:epsg`)."""
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
 
 DEMO_ITEM_ID = "S2B_MSIL2A_20240621T103629_R008_T32ULC_20240621T140000"
 TRUTH = "truth"
-"""Asset key and file stem of the raster that says what the landscape really is."""
+"""Asset key and file stem of the raster with the true classes of the landscape."""
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _TITLES = {1: "Coastal aerosol", 2: "Blue", 3: "Green", 4: "Red", 8: "NIR", 9: "Water vapor"}
@@ -29,15 +29,15 @@ _SHARES = {
     9: "high_proba_clouds",
     10: "thin_cirrus",
 }
-"""Which `s2:*_percentage` an SCL code counts for."""
+"""SCL code -> the `s2:*_percentage` property in which it is counted."""
 
 
 def write_item(path: Path, grid: Grid, scl: np.ndarray) -> None:
-    """Write the item's JSON; its percentages are counted in the scene classification.
+    """Write the item's JSON. Its percentages are counted in the scene classification.
 
     Args:
-        path: of the JSON, beside the bands.
-        grid: of the 10 m bands.
+        path: target file, in the folder of the bands.
+        grid: grid of the 10 m bands.
         scl: (rows, columns) uint8 at 20 m.
     """
     geometry = _footprint(grid)
@@ -79,7 +79,7 @@ def write_catalog(path: Path) -> None:
 
 
 def _footprint(grid: Grid) -> dict[str, Any]:
-    """GeoJSON polygon, longitude and latitude, without the corner that the swath does not reach."""
+    """Return the footprint as a GeoJSON polygon in degrees, without the corner outside the swath."""
     left, bottom, right, top = grid.bounds
     down, across = SWATH_EDGE
     edge = [(left, top - down * (top - bottom)), (left + across * (right - left), top)]

@@ -1,4 +1,4 @@
-"""The lie of the land: which class is where, which parcel a pixel belongs to, and where water and roads run."""
+"""Generate the landscape: the class and the parcel of each pixel, and the course of water and roads."""
 
 from __future__ import annotations
 
@@ -12,40 +12,40 @@ from lc_assets.demo.fields import Shape, cells, parcels, smooth_noise, warped
 CODE = {name: code for code, name in enumerate(CLASS_NAMES)}
 
 SHARES = {"AnnualCrop": 0.32, "Forest": 0.22, "Pasture": 0.19, "HerbaceousVegetation": 0.14, "PermanentCrop": 0.13}
-"""Share of the open land by class."""
+"""Class name -> share of the open land."""
 ZONES = 30
-"""Patches of open land in a scene of the default size: large against the 64 px window of EuroSAT's chips, as land use
-is in much of Europe."""
+"""Number of patches of open land in a scene of the default size. They are large compared with the 64 px of EuroSAT's
+chips, like the land use in much of Europe."""
 DISTRICTS = 22
-"""Areas whose fields lie in the same direction, in a scene of the default size."""
+"""Number of areas whose fields have the same direction, in a scene of the default size."""
 
 CORRIDOR = 27
-"""Half width (px) of what the truth calls Highway or River: a EuroSAT chip of either is 64 px of land with a road or
-river through it."""
+"""Half width (px) of the class Highway or River in the truth. A EuroSAT chip of these classes is 64 px of land with a
+road or river through it."""
 ROADSIDE = 20
-"""Half width (px) of the strip along the highway that belongs to it: embankments, junctions, plots cut off from their
+"""Half width (px) of the strip with the materials of the highway: embankments, junctions, plots cut off from their
 fields."""
 JUNCTIONS = 0.14, 0.47, 0.93
-"""Where along the highway its junctions are, as shares of the scene's width."""
+"""Positions of the junctions along the highway, as shares of the scene's width."""
 LOOP = 7.0
-"""Radius (px) of their loops."""
+"""Radius (px) of the junctions' loops."""
 RIVER_HALF_WIDTH = 10.0
 CARRIAGEWAY = 2.0, 1.6
-"""Distance of the carriageways from the highway's axis, and half their width (px)."""
+"""Distance of the carriageways from the highway's axis, and half of their width (px)."""
 
 
 @dataclass(frozen=True)
 class Landscape:
-    """Everything about the land but its colours; all arrays (rows, columns).
+    """The landscape without its colours. All arrays are (rows, columns).
 
     Attributes:
         classes: uint8 class codes: the truth.
-        cover: uint8 class whose materials cover the ground: as `classes`, but closer along the highway, and without the
-            river.
-        parcel: int32 ids; pixels of a parcel look alike.
-        quarter, block, lot: int32 ids in town and industry: quarters whose streets lie in one direction, the blocks
-            between streets, and what is built on them; 0 elsewhere.
-        district: int32 ids of the areas whose fields lie in one direction.
+        cover: uint8 code of the class whose materials cover the ground: as `classes`, but narrower along the highway,
+            and without the river.
+        parcel: int32 ids; the pixels of a parcel look similar.
+        quarter, block, lot: int32 ids in town and industry: quarters whose streets have one direction, the blocks
+            between streets, and the buildings on them; 0 elsewhere.
+        district: int32 ids of the areas whose fields have one direction.
         river: float32 distance (px) from the river's axis, infinite where there is no river.
         road: float32 distance (px) from the highway's axis.
         ramp: float32 distance (px) from the nearest minor road or ramp of a junction.
@@ -64,12 +64,13 @@ class Landscape:
 
     @property
     def water(self) -> np.ndarray:
-        """float32 share of each pixel that the river covers."""
+        """(rows, columns) float32 share of each pixel that the river covers."""
         return np.clip((RIVER_HALF_WIDTH - self.river) / 1.5 + 0.5, 0, 1)
 
 
 def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
-    """Lay out fields, woods, lake, river, town, industry and highway on (rows, columns) pixels of 10 m."""
+    """Return a landscape of (rows, columns) pixels of 10 m with fields, woods, lake, river, town, industry and
+    highway."""
     unit = min(shape) / 1380
     row, column = warped(shape, rng, (300 * unit, 18 * unit), (40, 2.5))
     district = cells(row, column, max(round(DISTRICTS * unit**2), 4), rng)
@@ -82,7 +83,7 @@ def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
         ("Residential", (0.53, 0.40), (0.155, 0.15), (20, 30), (2.2, 3.1)),
         ("Industrial", (0.67, 0.585), (0.095, 0.095), (26, 34), (6, 11)),
     ):
-        # The edge of a town follows its blocks, not a circle.
+        # The edge of a town follows its blocks, not an ellipse.
         streets = _streets(row, column, size, lot, unit, rng)
         inside = _by_parcel(_ellipse(zone_row, zone_column, shape, centre, radii), streets[1]).astype(bool)
         inside &= cover != CODE["Residential"]
@@ -108,7 +109,7 @@ def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
 
 
 def _fields(row: np.ndarray, column: np.ndarray, district: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Parcels of all open land, in the direction and size of their district."""
+    """Return the int32 parcel ids of all land. Size and direction of the parcels depend on their district."""
     parcel = np.zeros(row.shape, np.int32)
     for number in np.unique(district):
         inside = district == number
@@ -120,20 +121,20 @@ def _fields(row: np.ndarray, column: np.ndarray, district: np.ndarray, rng: np.r
 
 
 def _zone_classes(row: np.ndarray, column: np.ndarray, zones: int, rng: np.random.Generator) -> np.ndarray:
-    """Class codes of the open land, in patches."""
+    """Return uint8 class codes of the open land, in `zones` patches."""
     zone = cells(row, column, zones, rng)
     area = np.bincount(zone.ravel(), minlength=zones) / zone.size
     left = {CODE[name]: share for name, share in SHARES.items()}
     kinds = np.zeros(zones, np.uint8)
     for number in rng.permutation(zones):
-        # The class that has most still to get: shares come out right for any seed.
+        # Each patch gets the class that lacks the largest share, so the shares are right for any seed.
         kinds[number] = max(left, key=lambda code: left[code] + rng.uniform(0, 0.04))
         left[int(kinds[number])] -= area[number]
     return kinds[zone]
 
 
 def _by_parcel(values: np.ndarray, parcel: np.ndarray) -> np.ndarray:
-    """The value at each parcel's centre, all over the parcel: then land use ends where a field ends."""
+    """Give each parcel the value at its centre, so that land use changes at the borders of fields."""
     _, place = np.unique(parcel, return_inverse=True)
     place = place.reshape(-1)
     count = np.bincount(place)
@@ -151,8 +152,7 @@ def _streets(
     unit: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """(3, rows, columns) int32 ids of quarters, blocks and lots; the direction of streets changes from quarter to
-    quarter."""
+    """Return (3, rows, columns) int32 ids of quarters, blocks and lots. Each quarter has its own street direction."""
     quarter = cells(row, column, max(int(50 * unit**2), 4), rng)
     out = np.stack([quarter + 1] * 3)
     for number in np.unique(quarter):
@@ -172,7 +172,7 @@ def _ellipse(
 
 
 def _river(shape: Shape, unit: float, rng: np.random.Generator) -> np.ndarray:
-    """Distance (px) from a meandering line that leaves the lake southwards."""
+    """Return the distance (px) from a meandering line that starts at the lake and runs south."""
     row, column = warped(shape, rng, (90 * unit, 5 * unit))
     down = row / shape[0]
     axis = shape[1] * (0.79 + 0.055 * np.sin(down * 9.0 + 0.4) + 0.016 * np.sin(down * 27.0))
@@ -181,8 +181,8 @@ def _river(shape: Shape, unit: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _highway(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Distances (px) from a line that sweeps across the scene south of the town, and from its junctions and the roads
-    through them."""
+    """Return the distances (px) from a line across the scene south of the town, and from its junctions and their
+    roads."""
     row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     along = column / shape[1]
     axis = shape[0] * (0.93 - 0.30 * along + 0.035 * np.sin(along * 6.5))

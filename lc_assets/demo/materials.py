@@ -1,4 +1,4 @@
-"""What the land is made of: the spectra and textures of `class_statistics.json`, ready to paint with."""
+"""The materials of each class: spectra and textures, read from `class_statistics.json`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lc_assets.sentinel2.band_table import BAND_INDEX
 STATISTICS = Path(__file__).with_name("class_statistics.json")
 """Written by `lc_assets.training.data.demo_statistics`."""
 RARE = 0.03
-"""Materials with a smaller share of their class are left out: among them are stray ponds and cloud remnants."""
+"""Materials with a smaller share of their class are left out. Some of them are ponds and remnants of clouds."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +22,9 @@ class Materials:
 
     Attributes:
         spectra: (K, 12) L2A DN without offset.
-        share: (K,) how often each occurs; adds up to 1.
-        components: (C, 12) how pixels of one material scatter, one standard deviation each.
-        power: C radial power spectra, one for each component.
+        share: (K,) share of each material; adds up to 1.
+        components: (C, 12) principal components of the variation within a material, each of one standard deviation.
+        power: C radial power spectra, one per component.
     """
 
     spectra: np.ndarray
@@ -34,7 +34,7 @@ class Materials:
 
     @property
     def ndvi(self) -> np.ndarray:
-        """(K,) vegetation index."""
+        """(K,) normalised difference vegetation index (NDVI)."""
         red, near = self.spectra[:, BAND_INDEX["B04"]], self.spectra[:, BAND_INDEX["B08"]]
         return (near - red) / (near + red)
 
@@ -45,34 +45,35 @@ class Materials:
 
     @property
     def usual(self) -> np.ndarray:
-        """(12,) spectrum of the commonest material."""
+        """(12,) spectrum of the most frequent material."""
         return self.spectra[self.share.argmax()]
 
     def where(self, keep: np.ndarray) -> Materials:
-        """Those materials at which `keep` (K,) is true."""
+        """Return the materials where `keep` (K,) bool is true."""
         share = self.share[keep]
         return Materials(self.spectra[keep], share / share.sum(), self.components, self.power)
 
     def gradient(self, count: int) -> np.ndarray:
-        """(count, 12): from the darkest in the near infrared to the brightest, each material as long as its share."""
+        """Return (count, 12) spectra from the darkest material in the near infrared to the brightest, in the materials'
+        shares."""
         order = np.argsort(self.spectra[:, BAND_INDEX["B08"]])
         middle = np.cumsum(self.share[order]) - self.share[order] / 2
         along = (np.arange(count) + 0.5) / count
         return np.stack([np.interp(along, middle, band) for band in self.spectra[order].T], axis=1).astype(np.float32)
 
     def drawn(self, count: int, rng: np.random.Generator) -> np.ndarray:
-        """(count,) numbers of materials, each as often as it occurs, in random order."""
+        """Return (count,) random indices of materials, drawn by their shares."""
         return rng.choice(len(self.share), count, p=self.share)
 
     def greened(self, count: int) -> np.ndarray:
-        """(count,) numbers of materials, each as often as it occurs, from the barest to the greenest."""
+        """Return (count,) indices of materials by their shares, ordered from the lowest NDVI to the highest."""
         order = np.argsort(self.ndvi)
         place = np.searchsorted(np.cumsum(self.share[order]), (np.arange(count) + 0.5) / count)
         return order[np.minimum(place, len(order) - 1)]
 
 
 def read_materials() -> dict[str, Materials]:
-    """The materials of every class, by its name."""
+    """Return class name -> materials, without those rarer than `RARE`."""
     read = {}
     for name, figures in json.loads(STATISTICS.read_text(encoding="utf-8")).items():
         share = np.array(figures["share"])

@@ -1,4 +1,4 @@
-"""Write the demo scene: a Planetary-Computer-shaped L2A item, its COGs at native 10, 20 and 60 m, and a truth
+"""Write the demo scene: an L2A item like those of the Planetary Computer, its COGs at 10, 20 and 60 m, and a truth
 raster."""
 
 from __future__ import annotations
@@ -22,29 +22,29 @@ from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, SCL, SCL_GSD
 from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 SHAPE = (1380, 1500)
-"""Rows and columns at 10 m: multiples of 6, so that the 60 m grid is congruent, and none of 64."""
+"""Rows and columns at 10 m. They are multiples of 6, so that the 60 m grid fits, but not of the chip size 64."""
 
 _CORNER = (330_000.0, 5_760_000.0)
-"""Upper left corner in metres (UTM 32N), on the 60 m lattice of tile 32ULC: the Münsterland."""
+"""Upper left corner in metres (UTM 32N), on the 60 m grid of tile 32ULC: the Münsterland."""
 _CRS = "EPSG:32632"
 _NOISE_DN = 6.0
-"""The detector's noise: a signal-to-noise ratio of about 150 at the reference radiance."""
+"""Standard deviation of the detector's noise, in DN: a signal-to-noise ratio of about 150 at the reference radiance."""
 _BRIGHTEST_DN = 20_000
 
 
 def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int = 7) -> Path:
-    """Write item, bands, SCL, truth and `catalog.json` into a folder; the same bytes for the same arguments.
+    """Write item, bands, SCL, truth and `catalog.json` to a folder. The same arguments give the same bytes.
 
     Args:
-        folder: where `catalog.json` goes; the scene lies in a folder of its own below it.
+        folder: folder for `catalog.json`; the scene gets its own folder below it.
         shape: rows and columns at 10 m, multiples of 6.
-        seed: which landscape.
+        seed: seed of the landscape.
 
     Returns:
         Path of the item's JSON.
 
     Raises:
-        LandCoverError: the 60 m grid would not fit the shape.
+        LandCoverError: rows or columns are not a multiple of 6.
     """
     step = max(band.factor for band in BANDS)
     if any(n % step or n < step for n in shape):
@@ -77,20 +77,20 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
 
 
 def _averaged(layer: np.ndarray, factor: int) -> np.ndarray:
-    """Area mean over `factor` x `factor` pixels: what a coarser detector sees."""
+    """Return the mean over blocks of `factor` x `factor` pixels, as a coarser detector measures it."""
     rows, columns = layer.shape
     return layer.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))
 
 
 def _digital(reflectance: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """uint16 DN as baseline 05.11 writes them: noise, the offset, 0 outside the swath."""
+    """Return uint16 DN as in baseline 05.11: with noise and the offset, 0 outside the swath."""
     dn = np.clip(np.rint(reflectance + rng.normal(0, _NOISE_DN, reflectance.shape)), 1, _BRIGHTEST_DN) - OFFSET_DN
     dn[outside] = NODATA_DN
     return dn.astype(np.uint16)
 
 
 def _write(path: Path, values: np.ndarray, grid: Grid, overviews: str = "AVERAGE") -> None:
-    """A COG as the Planetary Computer's: deflate, 512 px blocks, overviews, no declared nodata."""
+    """Write a COG like those of the Planetary Computer: deflate, blocks of 512 px, overviews, no declared nodata."""
     height, width = values.shape
     profile = {"driver": "GTiff", "crs": grid.crs, "transform": grid.transform, "width": width, "height": height}
     with MemoryFile() as memory:

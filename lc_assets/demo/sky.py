@@ -1,5 +1,4 @@
-"""What hides the ground: a cloud, its shadow, and the edge of the swath; and how L2A's scene classification tells of
-it."""
+"""The parts of the scene where the ground is hidden (a cloud, its shadow, the edge of the swath), and its SCL."""
 
 from __future__ import annotations
 
@@ -13,26 +12,26 @@ from lc_assets.demo.landscape import CODE, Landscape
 from lc_assets.sentinel2.band_table import BAND_INDEX, BANDS, SCL_GSD
 
 CLOUD_DN = np.array([6200, 6300, 6400, 6600, 6700, 6800, 6900, 6900, 7000, 5200, 4300, 3300], np.float32)
-"""A bright cumulus in L2A, DN without offset: white in the visible, darker where water and ice absorb (B09, B11,
-B12)."""
+"""Spectrum of a bright cumulus in L2A, DN without offset: white in the visible bands, darker where water and ice absorb
+(B09, B11, B12)."""
 SHADOW_GAIN = np.array([0.55, 0.5, 0.45, 0.4, 0.38, 0.36, 0.35, 0.35, 0.34, 0.34, 0.3, 0.28], np.float32)
-"""What skylight alone leaves: most in the blue."""
+"""Share of the brightness in full shadow, where only skylight reaches the ground: highest in the blue."""
 SHADOW_OFFSET = (-70, -42)
-"""Rows and columns (px) from cloud to shadow: a cloud 1400 m up, the sun 31 degrees from the zenith in the
+"""Rows and columns (px) from a cloud to its shadow, for a cloud at 1400 m and the sun 31 degrees from the zenith in the
 south-south-east."""
 SWATH_EDGE = (0.24, 0.13)
-"""Where the orbit's edge meets the scene's left and upper side, as shares of height and width."""
+"""Points where the edge of the swath meets the scene's left and upper side, as shares of height and width."""
 VEGETATED_NDVI = 0.4
 
 
 @dataclass(frozen=True)
 class Sky:
-    """All (rows, columns) at 10 m.
+    """Clouds, shadows and the swath's edge. All arrays are (rows, columns) at 10 m.
 
     Attributes:
         cloud: float32 opacity, 0..1.
-        shadow: float32 share of the ground that the direct sun does not reach, 0..1.
-        outside: bool, beyond the swath; whole 60 m pixels, so that the bands agree.
+        shadow: float32 share of the direct sunlight that is blocked, 0..1.
+        outside: bool, true outside the swath; made of whole 60 m pixels, so that all bands agree.
     """
 
     cloud: np.ndarray
@@ -41,7 +40,7 @@ class Sky:
 
 
 def make_sky(shape: Shape, rng: np.random.Generator) -> Sky:
-    """One broken cloud in the south-west, and the north-western corner outside the swath."""
+    """Return a sky with one broken cloud in the south-west, and the north-western corner outside the swath."""
     height, width = shape
     row, column = np.mgrid[:height, :width].astype(np.float32)
     y, x = (row / height - 0.80) / 0.085, (column / width - 0.17) / 0.085
@@ -55,19 +54,19 @@ def make_sky(shape: Shape, rng: np.random.Generator) -> Sky:
 
 
 def look_through(cube: np.ndarray, sky: Sky) -> None:
-    """Darken and cover a cube (12, rows, columns) of DN without offset, in place."""
+    """Add the shadow and the cloud to a cube (12, rows, columns) of DN without offset, in place."""
     for layer, bright, left in zip(cube, CLOUD_DN, SHADOW_GAIN, strict=True):
         layer *= 1 - sky.shadow * (1 - left)
         layer += (bright * (0.75 + 0.25 * sky.cloud) - layer) * sky.cloud
 
 
 def scene_classification(landscape: Landscape, cube: np.ndarray, sky: Sky) -> np.ndarray:
-    """SCL (uint8) at 20 m: vegetation, not vegetated, water, shadow, clouds, no data.
+    """Return the SCL (uint8) at 20 m: vegetation, not vegetated, water, shadow, clouds, no data.
 
     Args:
-        landscape: tells where water is.
-        cube: (12, rows, columns) ground as seen under a clear sky, DN without offset.
-        sky: what hides it.
+        landscape: gives the water.
+        cube: (12, rows, columns) ground under a clear sky, DN without offset.
+        sky: gives clouds, shadow and the edge of the swath.
     """
     step = SCL_GSD // 10
     red, near = (cube[BAND_INDEX[name], ::step, ::step] for name in ("B04", "B08"))

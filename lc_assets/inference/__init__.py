@@ -1,9 +1,9 @@
-"""From chips to class probabilities: the model's contract, the engine that runs it, the sliding window."""
+"""Inference: the model's contract, the engine that runs the model, and the sliding window that makes a class map."""
 
 import sys
 
-# OpenVINO's package sends statistics of its use to its makers, without asking, when it is imported. Where
-# openvino_telemetry cannot be imported it takes a stub and sends nothing.
+# When it is imported, the OpenVINO package sends usage statistics to its makers without asking. If openvino_telemetry
+# cannot be imported, it uses a stub and sends nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 from lc_assets.inference.predict import classify_chips  # noqa: E402

@@ -1,4 +1,4 @@
-"""Compare a model in bfloat16 with itself in float32, on a few windows, before its bfloat16 form makes a map.
+"""Compare a model in bfloat16 with the same model in float32 on a few windows, before bfloat16 is used for a map.
 
 On some CPUs some versions of OpenVINO compute bfloat16 wrongly without an error
 (https://github.com/openvinotoolkit/openvino/issues/38256: matrix products on a Ryzen 9 9950X in 2026.4.0).
@@ -16,35 +16,38 @@ from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.synthetic_ground import synthetic_block
 
 TOLERANCE = 0.05
-"""Largest difference of any class's probability in any window.
+"""Largest accepted difference of a class's probability in any window.
 
-Correct bfloat16 stays below half of it. Measured on the shipped model with every layer's input, weights and output
-rounded to bfloat16: 0.015 on these windows, 0.020 on 629 chips of EuroSAT and of L2A scenes. A layer whose output is
-halved, doubled, or shifted by a channel makes 0.23 and more; one zeroed channel exceeds the tolerance in 7 of 10 cases.
+Correct bfloat16 stays below half of it. Measured on the shipped model, with the input, weights and output of every
+layer rounded to bfloat16, the largest difference is 0.015 on these windows and 0.020 on 629 chips of EuroSAT and of L2A
+scenes. A layer whose output is halved, doubled or shifted by one channel gives 0.23 or more. One zeroed channel exceeds
+the tolerance in 7 of 10 cases.
 """
 _MOST_PER_SIDE = 6
-"""36 windows: the shipped model says each of the ten classes of some of them. They fill one call for chips."""
+"""Largest number of windows along a side. With 36 windows the shipped model predicts each of the ten classes at least
+once, and one call evaluates them as chips."""
 _MOST_PIXELS = 768
-"""Of the block along a side: as many pixels as the largest block of a scene. Large chips are compared on fewer."""
+"""Largest side of the block, in pixels: it has about as many pixels as the largest block of a scene. Models with large
+chips are compared on fewer windows."""
 
 
 class WrongBfloat16(Exception):
-    """In which way bfloat16 differs, in words."""
+    """bfloat16 differs from float32 too much; the message says how."""
 
 
 def compare_bfloat16(
     contract: ModelContract, exact: Predict, fast: Predict, form: FullyConvSplit | None, passes: DensePasses | None
 ) -> str:
-    """Compare both ways to run a model in bfloat16 with float32, on synthetic ground.
+    """Compare a model in bfloat16 with float32 on synthetic ground, chip by chip and densely.
 
     Args:
-        contract: the model's.
-        exact, fast: the model in float32 and in bfloat16, for `BATCH` chips a call.
-        form: the model taken apart, where it can be evaluated densely.
-        passes: what runs it in bfloat16 then.
+        contract: the model's contract.
+        exact, fast: the model in float32 and in bfloat16, for `BATCH` chips per call.
+        form: the split model, or None where it cannot be evaluated densely.
+        passes: runs the split model in bfloat16, or None.
 
     Returns:
-        What was found, in words.
+        A sentence with the largest difference.
 
     Raises:
         WrongBfloat16: a probability differs by more than `TOLERANCE`, or is not a number.
@@ -59,14 +62,14 @@ def compare_bfloat16(
     expected = batched(exact, chips, BATCH)
     found = {"chip by chip": batched(fast, chips, BATCH)}
     if form and passes:
-        means = window_means(passes.trunk(dn, usable, 0), form.positions, step // stride)
+        means = window_means(passes.backbone(dn, usable, 0), form.map_side, step // stride)
         found["densely"] = batched(passes.head, means.reshape(len(corners), -1), HEAD_BATCH)
     largest = 0.0
     for way, probabilities in found.items():
         if not np.isfinite(probabilities).all():
             raise WrongBfloat16(f"what it predicts {way} is not finite (on {len(corners)} synthetic windows)")
         difference = float(np.abs(probabilities - expected).max())
-        if not difference <= TOLERANCE:  # also where float32 is not a number
+        if not difference <= TOLERANCE:  # the negation also catches NaN in float32
             raise WrongBfloat16(
                 f"evaluated {way}, probabilities differ from float32's by up to {difference:.3g}, {TOLERANCE} is "
                 f"allowed (on {len(corners)} synthetic windows)"

@@ -1,4 +1,4 @@
-"""A whole Keras model as a function of a batch of chips: an OpenVINO program of static shape, or Keras itself."""
+"""Make a whole Keras model a function of a batch of chips: an OpenVINO program of static shape, or Keras itself."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from lc_assets.inference.openvino_runtime import compiled
 
 
 def keras_program(model: Any) -> Predict:
-    """(N, chip, chip, bands) -> (N, classes) float32, by Keras' own backend."""
+    """Return a function from (N, chip, chip, bands) to (N, classes) float32 that runs on Keras' own backend."""
     return lambda batch: np.asarray(model.predict_on_batch(batch), np.float32)
 
 
 def late_program(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Predict:
-    """The model for chips of one shape, compiled by OpenVINO when it is first called.
+    """Return the model as a function of chips of one shape. OpenVINO compiles it at the first call.
 
     Args:
         model: the Keras model.
-        shape: (chips a call, chip, chip, bands).
+        shape: (chips per call, chip, chip, bands).
         precision: `float32` or `bfloat16`.
-        name: the model's, for errors.
+        name: the model's name, for errors.
 
     Returns:
-        A function that may raise what `export` and `program` raise.
+        A function that raises the errors of `export` and `program`.
     """
     lock = threading.Lock()
     programs: list[Predict] = []
@@ -44,10 +44,10 @@ def late_program(model: Any, shape: tuple[int, ...], precision: str, name: str) 
 
 
 def export(model: Any, shape: tuple[int, ...], name: str) -> Any:
-    """The model as an `openvino.Model` for chips of one shape; arguments as of `late_program`.
+    """Return the model as an `openvino.Model` for chips of one shape. The arguments are those of `late_program`.
 
     Raises:
-        BadModel: it has something that OpenVINO's converter does not support.
+        BadModel: OpenVINO's converter does not support a part of it.
     """
     import keras
     import openvino
@@ -55,30 +55,30 @@ def export(model: Any, shape: tuple[int, ...], name: str) -> Any:
     try:
         with tempfile.TemporaryDirectory() as folder:
             exported = str(Path(folder) / "model.xml")
-            # The batch size is part of the graph: some layers (Flatten) cannot be given another one afterwards.
+            # The batch size is fixed in the graph: with some layers (Flatten) it cannot be changed afterwards.
             signature = [keras.InputSpec(shape=shape, dtype="float32")]
             model.export(exported, format="openvino", verbose=False, input_signature=signature)
-            # The graph outlives the folder, so its weights are read, not mapped.
+            # The graph is used after the folder is deleted, so its weights are read, not memory-mapped.
             return openvino.Core().read_model(exported, config={"ENABLE_MMAP": False})
-    except Exception as error:  # whatever the converter met
+    except Exception as error:  # the converter can raise any error
         raise _cannot(error, name) from None
 
 
 def program(graph: Any, precision: str, name: str) -> Predict:
-    """An exported model, compiled.
+    """Compile an exported model and return it as a function of a batch of chips.
 
     Raises:
         BadModel: OpenVINO cannot compile it.
     """
     try:
         run = compiled(graph, precision)
-    except Exception as error:  # whatever the compiler met
+    except Exception as error:  # the compiler can raise any error
         raise _cannot(error, name) from None
     return lambda batch: run([batch])
 
 
 def first_line(error: Exception) -> str:
-    """What an error of a library says, in one line of 200 characters at most."""
+    """Return the first line of an error's message, at most 200 characters."""
     return (str(error).strip() or "no reason given").splitlines()[0][:200]
 
 

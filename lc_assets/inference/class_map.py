@@ -1,4 +1,4 @@
-"""A finished class map on disk: where it is, what it adds up to, how it was made; all read from the file's own tags."""
+"""A finished class map in the store: its files, pixel counts and how it was made, all read from its own tags."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from lc_assets.store.paths import StorePath, gdal_path
 
 @dataclass(frozen=True)
 class ClassMap:
-    """A class map and its confidence.
+    """A class map and its confidence raster.
 
     Attributes:
         item: STAC item id.
         path, confidence: the two rasters.
-        grid: their grid, 10 m.
-        pixels: count per class code, No Data last.
-        tags: how the map was made (`Classification.tags`), and why pixels are No Data.
+        grid: the grid of both, 10 m.
+        pixels: number of pixels per class code, No Data last.
+        tags: dataset tags: how the map was made (`Classification.tags`), and how many pixels are No Data for which
+            reason.
     """
 
     item: str
@@ -40,10 +41,14 @@ class ClassMap:
 
     @classmethod
     def open(cls, path: StorePath, confidence: StorePath, item: str) -> ClassMap:
-        """Read a class map's own description.
+        """Read a class map's tags.
+
+        Args:
+            path, confidence: the two rasters.
+            item: STAC item id that both must have.
 
         Raises:
-            StoreError: it is not there, or it is another item's.
+            StoreError: one of them is missing, or belongs to another item.
         """
         try:
             with rasterio.open(gdal_path(path)) as dataset:
@@ -65,7 +70,7 @@ class ClassMap:
             ) from None
 
     def share(self, code: int) -> float:
-        """Share of a code among all pixels, 0..1."""
+        """Return the share of a class code among all pixels, 0..1."""
         return float(self.pixels[code] / self.pixels.sum())
 
 
@@ -73,25 +78,25 @@ _REMEDY = "materialise class_raster of this item"
 
 
 Progress = Callable[[int, int], None]
-"""Called with rows done and rows in all after each block."""
+"""A function that is called after each block with the number of finished rows and of all rows."""
 
 
 def write_class_map(
     classification: Classification, path: Path, confidence: Path, progress: Progress | None = None
 ) -> None:
-    """Compute a classification and write it block by block: class map and confidence in one pass.
+    """Compute a classification and write the class map and the confidence raster block by block, in one pass.
 
-    Each raster has a writer of its own, on a thread: while blocks are computed, those before them are written, and both
-    files take their final form side by side.
+    Each raster is written by its own thread. Earlier blocks are written while the next ones are computed, and both
+    files are converted to COGs at the same time.
 
     Args:
-        classification: what to compute.
-        path, confidence: targets in a staging folder.
+        classification: the map to compute.
+        path, confidence: target files in a staging folder.
         progress: see `Progress`.
 
     Raises:
         BadModel, BadBand: from the computation.
-        StoreError: what was written does not read back as it was computed (GDAL tells of a full disk late, or never).
+        StoreError: a file does not read back as it was computed (GDAL reports a full disk late, or never).
     """
     grid, tags = classification.stack.grid, classification.tags
 

@@ -1,8 +1,8 @@
-"""What a model promises: bands, scaling, chip size, resampling, classes, checksum.
+"""The contract of a model: bands, scaling, chip size, resampling, classes, checksum.
 
-A `ModelContract` is read from the model's MLM item (`lc_assets.inference.mlm`) and is all that the rest of the project
-knows about a model: nothing about bands, scaling or classes is hard-coded in an asset. Bring-your-own-model is a
-`.keras` file and its MLM item.
+A `ModelContract` is read from the model's MLM item (`lc_assets.inference.mlm`). The rest of the project knows a model
+only through it: no asset has bands, scaling or classes hard-coded. To use your own model, give its `.keras` file and
+its MLM item.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lc_assets.sentinel2.bands.stack import KERNELS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MAX_CHIP = 1024
-"""Larger chips would take gigabytes a batch."""
+"""Largest chip size in pixels. Larger chips would need gigabytes per batch."""
 _DN_MAX, _STD_MIN = 1e5, 1e-2
-"""Means and deviations of DN (uint16) lie within these; beyond, a band would be drowned or switched off."""
+"""Limits of the means and standard deviations, in DN (uint16). Beyond them a band would dominate or have no effect."""
 
 
 def check_name(name: str, version: str) -> None:
-    """Name and version become a folder's name in the store.
+    """Check that a model's name and version can be part of a folder name in the store.
 
     Raises:
         BadModel: one of them cannot.
@@ -43,24 +43,24 @@ def check_name(name: str, version: str) -> None:
 
 @dataclass(frozen=True)
 class ModelContract:
-    """The machine-readable promise of one model.
+    """The machine-readable description of one model.
 
     Attributes:
         name: id of the MLM item, e.g. ``eurosat12-gap``.
         version: version of the weights, e.g. ``1``.
-        bands: input bands in the model's own order, Sentinel-2 names (any subset of the band table).
-        product_levels: levels the model was made for, of ``L1C`` and ``L2A``.
-        mean, std: per band, in DN with the radiometric offset removed; the network sees ``(DN - mean) / std`` in
-        float32.
-            A pixel without data, where none with data is near, is shown to the network as ``mean``, i.e. as 0.
+        bands: input bands in the model's order, by their Sentinel-2 names (any subset of the band table).
+        product_levels: product levels that the model was made for: ``L1C``, ``L2A`` or both.
+        mean, std: per band, in DN with the radiometric offset removed. The network input is ``(DN - mean) / std`` in
+            float32. A pixel without data and without a pixel with data nearby is replaced by ``mean``, so its input is
+            0.
         chip_size: width and height of a chip in 10 m pixels.
-        resampling: kernel that brought the 20 m and 60 m bands to 10 m, in GDAL's name (``bilinear``).
-        class_names: what the outputs mean, in output order.
+        resampling: kernel that resamples the 20 m and 60 m bands to 10 m, by GDAL's name (``bilinear``).
+        class_names: class of each output, in output order.
         sha256: SHA-256 of the `.keras` file, lower-case hex.
-        highest: per band, the highest DN that the network was trained on, offset removed: a higher one is shown to it
-            as this one. Empty: not known.
-        hyperparameters, metrics, training_data, limitations, framework: for people and the MLM item; never used in
-        inference.
+        highest: per band, the highest DN that the network was trained on, offset removed. Higher DN are clipped to it.
+            Empty where it is not known.
+        hyperparameters, metrics, training_data, limitations, framework: for users and the MLM item; not used in
+            inference.
     """
 
     name: str
@@ -81,12 +81,12 @@ class ModelContract:
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     training_data: tuple[dict[str, str], ...] = ()
-    """Sources: dicts with `title`, `href`, `license`, `attribution`."""
+    """Sources of the training data: dicts with `title`, `href`, `license`, `attribution`."""
     limitations: tuple[str, ...] = ()
-    """What this model cannot do, a sentence each."""
+    """Limitations of the model, one sentence each."""
 
     def __post_init__(self) -> None:
-        # A list, as JSON and notebooks have it, is as good as a tuple.
+        # JSON and notebooks give lists: convert them to tuples.
         for name in ("bands", "product_levels", "mean", "std", "highest", "class_names", "limitations"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -158,12 +158,13 @@ class ModelContract:
 
     @property
     def band_indices(self) -> tuple[int, ...]:
-        """Positions of the model's bands in the stack's band axis."""
+        """0-based positions of the model's bands in the stack's band axis."""
         return tuple(BAND_INDEX[b] for b in self.bands)
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits that change with anything that changes a prediction: weights, bands, scaling, chip, kernel."""
-        said: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
-        said += [self.class_names, *([self.highest] if self.highest else [])]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:12]
+        """12 hex digits that change with everything that changes a prediction: weights, bands, scaling, chip size,
+        kernel, classes."""
+        values: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
+        values += [self.class_names, *([self.highest] if self.highest else [])]
+        return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]

@@ -1,8 +1,8 @@
-"""A Keras model, loaded against its contract and ready to run: over chips, or densely where its shape allows it.
+"""Load a Keras model, check it against its contract, and run it: chip by chip, or densely where its layers allow it.
 
-OpenVINO is the default backend (light, CPU, inference only); `KERAS_BACKEND` names another one. Keras reads that
-variable when it is first imported, so Keras is imported late. The precision is named, never left to the
-backend: OpenVINO would take bfloat16 by itself where the CPU has it.
+OpenVINO is the default backend (small, CPU only, inference only); `KERAS_BACKEND` selects another one. Keras reads that
+variable when it is first imported, so this module imports Keras late. The precision is always set explicitly: by
+default OpenVINO uses bfloat16 where the CPU supports it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from lc_assets.inference.openvino_runtime import cpu_name, has_bfloat16, version
 from lc_assets.sentinel2.bands.stack import Stack
 
 _TOLERANCE = 0.02
-"""How far probabilities may be from adding up to 1: bfloat16 keeps about three digits."""
+"""Largest accepted difference of a sum of probabilities from 1: bfloat16 has about three significant digits."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +37,15 @@ class Engine:
     """A model ready to run.
 
     Attributes:
-        contract: what the model promises.
-        backend: Keras backend it runs on.
+        contract: the model's contract.
+        backend: the Keras backend that it runs on.
         precision: arithmetic of the network: `float32` or `bfloat16`.
-        predict: (BATCH, chip, chip, bands) float32 -> (BATCH, classes) probabilities.
-        form: the model taken apart, where it can be evaluated densely.
-        passes: what runs its two halves.
-        why_chips: why it cannot be; empty when it can.
-        bfloat16: what came of comparing bfloat16 with float32; empty where float32 was asked for.
-        warning: why it runs in float32 though bfloat16 is there: one line for a person; empty when there is nothing to
-            tell.
+        predict: function from (BATCH, chip, chip, bands) float32 to (BATCH, classes) probabilities.
+        form: the split model, or None where it cannot be evaluated densely.
+        passes: runs the two halves of the split model, or None.
+        why_chips: reason why it cannot be evaluated densely; empty when it can.
+        bfloat16: result of the comparison of bfloat16 with float32, in words; empty where float32 was requested.
+        warning: one line for the user when the CPU has bfloat16 but the model runs in float32; otherwise empty.
     """
 
     contract: ModelContract
@@ -60,10 +59,10 @@ class Engine:
     warning: str = ""
 
     def check_stack(self, stack: Stack) -> None:
-        """Refuse a stack that the model was not made for.
+        """Check that the model was made for such a stack.
 
         Raises:
-            BadModel: another product level or another resampling kernel; the message names both.
+            BadModel: the product level or the resampling kernel differs; the message names both values.
         """
         contract = self.contract
         if stack.product_level not in contract.product_levels:
@@ -83,7 +82,7 @@ class Engine:
             )
 
     def evaluator(self, stride: int) -> Evaluator:
-        """The cheapest exact way to evaluate windows that start every `stride` pixels."""
+        """Return the fastest exact evaluator for windows that start every `stride` pixels."""
         if self.form is None or self.passes is None:
             return ChipEvaluator(self.contract, self.predict, stride, self.why_chips)
         if stride % self.form.stride:
@@ -92,16 +91,17 @@ class Engine:
         return DenseEvaluator(self.contract, self.form, self.passes, stride // self.form.stride)
 
     def probabilities(self, chips: np.ndarray) -> np.ndarray:
-        """(N, chip, chip, bands) network input -> (N, classes) float32 probabilities, chip by chip."""
+        """Return (N, classes) float32 probabilities for (N, chip, chip, bands) network input, evaluated chip by
+        chip."""
         return self.checked(batched(self.predict, chips, BATCH))
 
     def checked(self, out: np.ndarray) -> np.ndarray:
-        """Probabilities (..., classes) as they are, clipped to 0..1.
+        """Check (..., classes) probabilities and return them clipped to 0..1.
 
         Raises:
-            BadModel: they are none.
+            BadModel: the numbers are not probabilities.
         """
-        # Also false where one is not a number.
+        # Comparisons with NaN are false, so NaN is refused too.
         within = (out >= -_TOLERANCE).all() and (out <= 1 + _TOLERANCE).all()
         if not (within and (abs(out.sum(axis=-1) - 1) <= _TOLERANCE).all()):
             raise BadModel(
@@ -117,22 +117,22 @@ _loading = threading.Lock()
 
 
 def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -> Engine:
-    """Load a `.keras` file against its contract; at most once per process, file content, backend and precision.
+    """Load a `.keras` file and check it against its contract. Each file content, contract, backend and precision is
+    loaded once per process.
 
     Args:
         model: the `.keras` file.
-        contract: what it has to fit.
+        contract: the contract that it must fit.
         precision: one of `PRECISIONS`.
 
     Raises:
-        BadModel: the file is missing or corrupt, is not the one that the contract was written for, or its input or
-        output shape
-            is not the contract's; or bfloat16 was asked for by name, and the CPU does not have it, or it
-            differs from float32.
+        BadModel: the file is missing or corrupt, it is not the file that the contract was written for, or its input or
+            output shape is not that of the contract. Or bfloat16 was requested explicitly, and the CPU does not support
+            it or the results differ from float32.
     """
     os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
     try:
-        # A device or a pipe would be read for ever.
+        # Reading a device or a pipe would never end.
         digest = sha256_of(model) if model.is_file() or not model.exists() else "no regular file"
     except OSError as error:
         raise BadModel(
@@ -174,7 +174,7 @@ def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
 
 
 def _in_float32(model: Any, contract: ModelContract, backend: str, predict: Predict, few: Predict) -> Engine:
-    """The engine in float32; `few` are the chips of `check_dense`, `predict` those of the engine."""
+    """Return the engine in float32. `predict` is for `BATCH` chips, `few` for the number of chips of `check_dense`."""
     engine = Engine(contract, backend, "float32", predict)
     try:
         form = split_fully_convolutional(model)
@@ -182,13 +182,17 @@ def _in_float32(model: Any, contract: ModelContract, backend: str, predict: Pred
         check_dense(contract, form, passes, few)
     except NotFullyConvolutional as error:
         return replace(engine, why_chips=str(error))
-    except Exception as error:  # a model may be built of anything: what cannot be taken apart is run as it is
+    except Exception as error:  # any error: a model that cannot be split is evaluated chip by chip
         return replace(engine, why_chips=f"it cannot be taken apart ({type(error).__name__}: {first_line(error)})")
     return replace(engine, form=form, passes=passes)
 
 
 def _in_bfloat16(model: Any, contract: ModelContract, backend: str, wanted: str) -> Engine:
-    """The engine in bfloat16, if that gives what float32 gives; else it in float32, or an error where it was named."""
+    """Return the engine in bfloat16 if its results agree with float32, else the engine in float32.
+
+    Raises:
+        BadModel: the results differ, and bfloat16 was requested explicitly.
+    """
     graph = export(model, _shape(contract, BATCH), contract.name)
     predict = program(graph, "float32", contract.name)
     exact = _in_float32(model, contract, backend, predict, lambda chips: batched(predict, chips, BATCH))
@@ -198,7 +202,7 @@ def _in_bfloat16(model: Any, contract: ModelContract, backend: str, wanted: str)
         compared = compare_bfloat16(contract, predict, fast, exact.form, passes)
     except WrongBfloat16 as error:
         why = str(error)
-    except Exception as error:  # OpenVINO raises whatever its compiler or a kernel met
+    except Exception as error:  # OpenVINO's compiler and kernels can raise any error
         why = f"it cannot be computed ({type(error).__name__}: {first_line(error)})"
     else:
         return replace(exact, precision="bfloat16", predict=fast, passes=passes, bfloat16=compared)

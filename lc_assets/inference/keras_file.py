@@ -1,5 +1,7 @@
-"""Load a `.keras` file and hold its shapes against the contract. Keras is imported here, late: it reads `KERAS_BACKEND`
-when it is first imported."""
+"""Load a `.keras` file and compare its shapes with the contract.
+
+Keras is imported late, inside the function, because it reads `KERAS_BACKEND` when it is first imported.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,14 @@ DEFAULT_BACKEND = "openvino"
 
 
 def load_keras_model(path: Path, contract: ModelContract) -> Any:
-    """The Keras model in a file. `KERAS_BACKEND` must be set.
+    """Return the Keras model in a file. `KERAS_BACKEND` must be set.
 
     Args:
         path: the `.keras` file.
-        contract: what its input and output have to fit.
+        contract: gives the shapes that its input and output must have.
 
     Raises:
-        BadModel: Keras cannot use the backend or load the file, or its input or output shape is not the contract's.
+        BadModel: Keras cannot use the backend or load the file, or the input or output shape differs from the contract.
     """
     try:
         import keras
@@ -34,22 +36,22 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
         ) from None
     try:
         model: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:  # Keras raises whatever the broken part of the archive made it raise
+    except Exception as error:  # Keras can raise any error for a broken archive
         raise BadModel(
             f"{path} cannot be loaded as a Keras model ({type(error).__name__}: {first_line(error)})",
             asset="class_raster",
             remedy="save it again with model.save('model.keras') from Keras 3, without custom code (Lambda layers)",
         ) from None
     chip, bands, classes = contract.chip_size, len(contract.bands), len(contract.class_names)
-    for what, promised in (("input", (None, chip, chip, bands)), ("output", (None, classes))):
+    for what, expected in (("input", (None, chip, chip, bands)), ("output", (None, classes))):
         try:
             found = tuple(getattr(model, f"{what}_shape"))
-        except (AttributeError, TypeError, ValueError):  # it was never built, or is no model but a layer
+        except (AttributeError, TypeError, ValueError):  # the model was never built, or is only a layer
             found = ()
-        fits = len(found) == len(promised) and all(a in (None, b) for a, b in zip(found[1:], promised[1:], strict=True))
+        fits = len(found) == len(expected) and all(a in (None, b) for a, b in zip(found[1:], expected[1:], strict=True))
         if not fits:
             raise BadModel(
-                f"its {what} shape is {found or 'not known'}, the contract promises {promised} "
+                f"its {what} shape is {found or 'not known'}, the contract promises {expected} "
                 f"({chip} px chips, {bands} bands, {classes} classes)",
                 asset=f"model {contract.name}",
                 remedy="mend the contract or use the model that it describes",

@@ -1,4 +1,4 @@
-"""Find a model: the shipped one, or a user's two files (an MLM item and the `.keras` file that it references)."""
+"""Load a model from its MLM item and the `.keras` file that it references: the shipped model, or a user's own."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lc_assets.inference.mlm import contract_from_item, model_href
 
 
 def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
-    """The contract in an MLM item, and the path of its weights.
+    """Return the contract in an MLM item, and the absolute path of its weights.
 
     Raises:
-        BadModel: the item is missing, is no JSON, or is no complete contract.
+        BadModel: the item is missing, is not JSON, or is not a complete contract.
     """
     try:
         document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_no_number)
@@ -49,7 +49,11 @@ def _no_number(constant: str) -> float:
 
 
 def open_model(item: Path = SHIPPED, precision: str = "auto") -> Engine:
-    """The model behind an MLM item, loaded and ready; `precision` as in `lc_assets.core.settings.PRECISIONS`.
+    """Load the model of an MLM item and return it ready to run.
+
+    Args:
+        item: path of the MLM item.
+        precision: one of `lc_assets.core.settings.PRECISIONS`.
 
     Raises:
         BadModel: see `read_contract` and `lc_assets.inference.engine.load_engine`.

@@ -1,8 +1,9 @@
-"""A model's contract as a STAC item of the Machine Learning Model extension (MLM 1.6.0), and back.
+"""Convert a model's contract to a STAC item with the Machine Learning Model extension (MLM 1.6.0), and back.
 
-What MLM has no field for is kept under the prefix `lc:`: `lc:product_levels` (what the model was made for),
-`lc:resampling` (kernel that brought its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`.
-Training data is linked as well (`derived_from`, as MLM's best practices have it), with licence and attribution.
+Values for which MLM has no field have the prefix `lc:`: `lc:product_levels` (levels that the model was made for),
+`lc:resampling` (kernel that resampled its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`,
+`lc:limitations`. Training data is also linked (`derived_from`, as MLM's best practices recommend), with licence and
+attribution.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.sentinel2.band_table import BAND_INDEX, BANDS
 
 EPOCH = "2026-11-24T00:00:00Z"
-"""`datetime` of a model item unless given: an item must have one, and a reproducible one must not say "now"."""
+"""Default `datetime` of a model item. An item must have one, and it is fixed so that the item is reproducible."""
 
 _FRAMEWORKS = {"keras": "Keras"}
-"""Our name of a framework -> MLM's; any other is written as it is."""
+"""Name of a framework in the contract -> its name in MLM. Other names are written unchanged."""
 
 _DIM_ORDER = ["batch", "height", "width", "bands"]
 _WORLD = [-180.0, -90.0, 180.0, 90.0]
@@ -34,12 +35,12 @@ def contract_to_item(
     model_bytes: int | None = None,
     created: str = EPOCH,
 ) -> dict[str, Any]:
-    """The MLM item of a contract.
+    """Return the MLM item of a contract, as a JSON-compatible dict.
 
     Args:
-        contract: what to write down.
-        model_href: where the `.keras` file is, relative to the item.
-        model_bytes: its size.
+        contract: the contract to convert.
+        model_href: path of the `.keras` file, relative to the item.
+        model_bytes: size of the `.keras` file.
         created: ISO 8601 date of the weights.
     """
     west, south, east, north = _WORLD
@@ -47,7 +48,7 @@ def contract_to_item(
     scaling = [
         {"type": "z-score", "mean": mean, "stddev": std} for mean, std in zip(contract.mean, contract.std, strict=True)
     ]
-    # MLM has no list of steps for a band; what a z-score object has beside mean and stddev is free.
+    # MLM allows one scaling object per band, but a z-score object may have fields besides mean and stddev.
     for entry, highest in zip(scaling, contract.highest, strict=False):
         entry["maximum"] = highest
     size = contract.chip_size
@@ -57,7 +58,7 @@ def contract_to_item(
         "title": "Keras weights and architecture",
         "roles": ["mlm:model", "mlm:weights"],
         "mlm:artifact_type": "keras.Model.save",
-        # MLM wants the bands in the item's properties, STAC 1.1 allows them there only when an asset has some too
+        # MLM requires the bands in the item's properties. STAC 1.1 allows them there only if an asset has bands too
         # (stac-spec issue 1359).
         "bands": [{"name": name} for name in contract.bands],
         "file:checksum": multihash(contract.sha256),
@@ -74,7 +75,7 @@ def contract_to_item(
         **({"mlm:framework_version": contract.framework_version} if contract.framework_version else {}),
         "mlm:total_parameters": contract.total_parameters,
         "mlm:pretrained": True,
-        # Null would say "trained from scratch"; where the source is unknown, MLM wants the field left out.
+        # Null would mean "trained from scratch". Where the source is unknown, MLM requires the field to be absent.
         **({"mlm:pretrained_source": contract.training_data[0]["title"]} if contract.training_data else {}),
         "mlm:input": [
             {
@@ -122,13 +123,16 @@ def contract_to_item(
 
 
 def _source_link(source: dict[str, str]) -> dict[str, str]:
-    # STAC takes SPDX ids and "other" for a licence; the words of the contract stay in lc:training_data.
+    # STAC allows SPDX ids and "other" as a licence. The original text is kept in lc:training_data.
     licence = source.get("license", "")
     return {"rel": "derived_from", **source, "license": licence if re.fullmatch(r"[\w.+-]+", licence) else "other"}
 
 
 def contract_from_item(item: Any) -> ModelContract:
-    """Read a contract back.
+    """Return the contract in an MLM item.
+
+    Args:
+        item: parsed JSON.
 
     Raises:
         BadModel: the item is incomplete or wrong; the message names the field.
@@ -169,7 +173,7 @@ def contract_from_item(item: Any) -> ModelContract:
 
 
 def model_href(item: Any) -> str:
-    """Where the `.keras` file is, relative to the item.
+    """Return the href of the `.keras` file, relative to the item.
 
     Raises:
         BadModel: the item has no model asset.
@@ -192,7 +196,7 @@ def _sha256(asset: dict[str, Any]) -> str:
 
 
 def _class_names(classes: list[Any]) -> tuple[str, ...]:
-    """Names in output order, which `value` must say too where it is given."""
+    """Return the class names in output order. Where `value` is given, it must be the position of the output."""
     for place, entry in enumerate(classes):
         if isinstance(entry, dict) and entry.get("value", place) != place:
             raise _bad(
@@ -255,7 +259,7 @@ def _get(container: Any, key: str, kind: type | tuple[type, ...], where: str = "
 
 
 def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
-    # JSON's true is an int to Python; no field here is a truth value.
+    # In Python a bool is an int, but no field here may be a JSON boolean.
     return isinstance(value, kind) and not isinstance(value, bool)
 
 

@@ -1,4 +1,4 @@
-"""Compile OpenVINO graphs and run them from several threads: static shapes, a named precision, one request per
+"""Compile OpenVINO graphs and run them from several threads: static shapes, explicit precision, one request per
 stream."""
 
 from __future__ import annotations
@@ -12,40 +12,41 @@ import numpy as np
 from lc_assets.core.cpu import cpu_count
 
 Run = Callable[[Sequence[np.ndarray]], np.ndarray]
-"""Inputs in the graph's order -> its first output, the caller's own. Any thread may call it."""
+"""A function from inputs in the graph's order to a copy of its first output. Any thread may call it."""
 
 MAX_STREAMS = 4
-"""Blocks computed at a time. Each has a few dozen MB of its own; where there are more cores, they share a block."""
+"""Largest number of blocks computed at a time. Each block takes a few dozen MB; with more cores, several cores work on
+one block."""
 
 
 def streams() -> int:
-    """Blocks computed at a time."""
+    """Return the number of blocks to compute at a time: the number of cores, at most `MAX_STREAMS`."""
     return min(cpu_count(), MAX_STREAMS)
 
 
 def has_bfloat16() -> bool:
-    """True when the CPU multiplies bfloat16 itself."""
+    """True when the CPU has instructions for bfloat16."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def cpu_name() -> str:
-    """The CPU's name, as OpenVINO gives it."""
+    """Return the CPU's name, as OpenVINO reports it."""
     import openvino
 
     return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
 
 def version() -> str:
-    """OpenVINO's version, without the build."""
+    """Return OpenVINO's version without the build number."""
     import openvino
 
     return str(openvino.__version__).partition("-")[0]
 
 
 def compiled(graph: Any, precision: str) -> Run:
-    """Compile a graph for the CPU.
+    """Compile a graph for the CPU and return a function that runs it.
 
     Args:
         graph: `openvino.Model` of static shape.

@@ -1,4 +1,4 @@
-"""Classify chips that are already cut: for evaluation and for notebooks."""
+"""Classify single chips, for evaluation and for notebooks."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from lc_assets.sentinel2.radiometry import HIGHEST_DN, MIN_VALID_DN, NODATA_DN
 
 
 def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: str = "L2A") -> np.ndarray:
-    """Class probabilities of chips.
+    """Return the class probabilities of chips.
 
     Args:
-        chips: (N, 64, 64, 12) uint16 DN in the band table's order, radiometric offset already removed; a pixel
-            with 0 in all bands has no data.
+        chips: (N, 64, 64, 12) uint16 DN in the band table's order, radiometric offset removed. A pixel with 0 in all
+            bands has no data.
         model: path of a model's MLM item; the shipped model by default.
         product_level: `L1C` or `L2A`.
 
     Returns:
-        (N, 10) float32, rows sum to 1, columns in the class table's order.
+        (N, 10) float32. Each row sums to 1; the columns are in the class table's order.
 
     Raises:
-        BadModel: the model does not take this level, or the chips' shape is not the model's.
+        BadModel: the model was not made for this product level, or the chips do not have the model's shape.
     """
-    # In float32 wherever it runs: figures on a model's card are to be the same everywhere.
+    # Always float32, so that the figures on a model's card are the same on every machine.
     engine = open_model(model or SHIPPED, "float32")
     contract = engine.contract
     if product_level not in contract.product_levels:
@@ -51,7 +51,11 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
 
 
 def _filled(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Chips whose pixels without data show their nearest neighbours, as in a scene; and (N, 64, 64) bool, which do."""
+    """Fill pixels without data with their nearest neighbour, as in a scene.
+
+    Returns:
+        The filled chips, and (N, 64, 64) bool: false where a pixel has no data and could not be filled.
+    """
     usable = (chips != NODATA_DN).any(axis=-1) & (chips <= HIGHEST_DN).all(axis=-1)
     if usable.all():
         return chips, usable

@@ -1,7 +1,8 @@
-"""How many processes of this machine may compute maps at the same time (LC_ASSETS_INFERENCE_SLOTS).
+"""Limit how many processes of this machine compute maps at the same time (LC_ASSETS_INFERENCE_SLOTS).
 
-Slots are locked files in a folder of the user's own below the temporary one: the system opens the lock of a process
-that was killed. Workers that are to share slots must see the same temporary folder (no PrivateTmp= in their units)."""
+A slot is a locked file in the user's own folder below the temporary folder. The system releases the lock of a process
+that was killed. Workers that share slots must see the same temporary folder (no PrivateTmp= in their units).
+"""
 
 from __future__ import annotations
 
@@ -21,17 +22,17 @@ _POLL_SECONDS = 0.2
 
 @contextmanager
 def inference_slot(waiting: Callable[[], None] = lambda: None) -> Iterator[int | None]:
-    """Hold one of this machine's LC_ASSETS_INFERENCE_SLOTS; without that setting, nothing is waited for.
+    """Hold one of this machine's LC_ASSETS_INFERENCE_SLOTS. Without that setting, do not wait.
 
     Args:
-        waiting: called once, if no slot is free.
+        waiting: called once if no slot is free.
 
     Yields:
         The slot's number, or None without a limit.
 
     Raises:
-        LandCoverError: LC_ASSETS_INFERENCE_SLOTS is no number of processes.
-        StoreError: the folder of the slots is not this user's alone.
+        LandCoverError: LC_ASSETS_INFERENCE_SLOTS is not a positive number.
+        StoreError: the folder of the slots does not belong to this user.
     """
     slots = positive_setting("LC_ASSETS_INFERENCE_SLOTS")
     if slots is None:
@@ -45,7 +46,7 @@ def inference_slot(waiting: Callable[[], None] = lambda: None) -> Iterator[int |
 
 
 def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[FileLock, int]:
-    told = False
+    notified = False
     while True:
         for number in range(slots):
             lock = FileLock(folder / f"slot-{number}")
@@ -54,9 +55,9 @@ def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[Fi
             except Timeout:
                 continue
             return lock, number
-        if not told:
+        if not notified:
             waiting()
-            told = True
+            notified = True
         time.sleep(_POLL_SECONDS)
 
 

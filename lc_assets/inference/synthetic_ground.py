@@ -1,8 +1,7 @@
-"""A block of synthetic ground, on which two ways to run one model are compared.
+"""Make a block of synthetic ground, on which two ways to run one model are compared.
 
-To a network it looks like a scene: the ten classes' mean spectra and contrasts, plots with straight edges, slanted
-borders between classes, roads, pixels that a cloud hides. It is the same in every process. It says nothing about how
-good a model is.
+It resembles a scene: the mean spectra and contrasts of the ten classes, plots with straight edges, slanted borders
+between classes, roads, pixels hidden by a cloud. It is the same in every process. It cannot show how good a model is.
 """
 
 from __future__ import annotations
@@ -21,26 +20,28 @@ _SPECTRA = (
     (1291, 1014, 903, 668, 935, 1709, 2060, 1954, 2244, 561, 1307, 684),  # River
     (1194, 906, 730, 428, 398, 356, 354, 289, 285, 84, 73, 39),  # SeaLake
 )
-"""DN without offset of each class in the twelve bands of the band table: medians, over the class's chips, of the
-chips' means. From the 1085 multispectral chips (L1C) in `eurosat_ms.tif`: EuroSAT, doi:10.1109/JSTARS.2019.2918242."""
+"""DN without offset of each class in the twelve bands of the band table: the median, over the chips of the class, of
+each chip's mean. From the 1085 multispectral chips (L1C) in `eurosat_ms.tif`: EuroSAT,
+doi:10.1109/JSTARS.2019.2918242."""
 _CONTRAST = (0.10, 0.10, 0.10, 0.15, 0.21, 0.10, 0.10, 0.10, 0.37, 0.03)
-"""Of each class: standard deviation by mean of the twelve bands' mean within a chip, median over the same chips."""
+"""Contrast of each class: the standard deviation within a chip of the mean of the twelve bands, divided by its mean;
+median over the same chips."""
 _ROAD, _BUILT = 3, (3, 4, 7)
-"""Codes: what a road is, and the classes that differ from pixel to pixel rather than from plot to plot."""
+"""Class codes: the class of roads, and the classes that vary from pixel to pixel rather than from plot to plot."""
 _PLOT = 11
-"""Side of a plot in pixels: no divisor of a window."""
+"""Side of a plot in pixels. It does not divide the size of a window."""
 
 
 def synthetic_block(bands: tuple[int, ...], per_side: int, step: int) -> tuple[np.ndarray, np.ndarray]:
-    """Synthetic ground for `per_side` squared windows.
+    """Return synthetic ground for `per_side` squared windows.
 
     Args:
-        bands: places in the band table of the bands that are wanted.
+        bands: positions in the band table of the requested bands.
         per_side: windows along each side of the block.
         step: side of a window in pixels.
 
     Returns:
-        (bands, side, side) uint16 DN without offset, 1 and more, and (side, side) bool, false where a cloud hides the
+        (bands, side, side) uint16 DN without offset, at least 1, and (side, side) bool, false where a cloud hides the
         ground. Side is `per_side * step`.
     """
     rng = np.random.default_rng(0)
@@ -48,7 +49,7 @@ def synthetic_block(bands: tuple[int, ...], per_side: int, step: int) -> tuple[n
     row, column = np.mgrid[:side, :side]
     window = row // step * per_side + column // step
     y, x = (row % step) / step - 0.5, (column % step) / step - 0.5
-    # One class in each of the first ten windows; in the others two, on both sides of a border.
+    # Each of the first ten windows has one class; the others have two, on both sides of a border.
     code = window % len(_SPECTRA)
     beyond = (window >= len(_SPECTRA)) & (y * np.cos(window) + x * np.sin(window) > 0)
     code[beyond] = (3 * window[beyond] + 1) % len(_SPECTRA)

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, alone
+from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, exclusive_fetch
 from lc_assets.sentinel2.bands.stack import STACK_COG, STACK_VRT
 from lc_assets.store.atomic import ABANDONED_SECONDS, is_abandoned
 from lc_assets.store.ids import checked_id
@@ -130,7 +130,7 @@ def remove(
                 # than a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
                 wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
                 held.enter_context(
-                    alone(folder.incoming, folder.item, folder.lease, wait=wait, lease_seconds=lease_seconds)
+                    exclusive_fetch(folder.incoming, folder.item, folder.lease, wait=wait, lease_seconds=lease_seconds)
                 )
         except StoreError as error:
             if error.transient:

@@ -1,1 +1,1 @@
-"""What Sentinel-2 is: bands, items, radiometry, scene classification, and how to fetch a band file."""
+"""Sentinel-2 data: bands, items, radiometry, scene classification, search, and reading the band files."""

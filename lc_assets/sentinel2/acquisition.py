@@ -1,13 +1,14 @@
-"""Which items are versions of one another: the same acquisition, processed again.
+"""Find out which items are versions of one another: the same acquisition, processed more than once.
 
-A datatake is one continuous swath, downlinked as one or more datastrips; where a strip ends inside a tile, the tile's
-acquisition comes as two items with one datatake time and two sensing starts: two halves, both needed
-(microsoft/PlanetaryComputer#256). Processing again keeps the datatake, moves the sensing start by seconds at most, and
-changes baseline and generation time. How these names are built: stactools-packages/sentinel2#130.
+A datatake is one continuous swath. It is downlinked as one or more datastrips. Where a datastrip ends inside a tile,
+the catalog has two items for that tile and datatake, with one datatake time and two sensing starts. They are two halves
+of one acquisition, and both are needed (microsoft/PlanetaryComputer#256). Reprocessing keeps the datatake, moves the
+sensing start by seconds at most, and changes the baseline and the generation time. How these names are built:
+stactools-packages/sentinel2#130.
 
-Sensing starts that differ by seconds do not tell a version from a half, so an item takes another's place only where it
-covers its ground (`lc_assets.sentinel2.item.coverage`) and both baselines are certain
-(`lc_assets.sentinel2.item.baseline`). Where that cannot be told, neither does, and both are classified.
+Two halves can have sensing starts that differ by seconds only, as two versions have. So one item replaces another only
+where it covers the ground of the other (`lc_assets.sentinel2.item.coverage`) and both baselines are certain
+(`lc_assets.sentinel2.item.baseline`). Where this cannot be decided, no item replaces the other and both are classified.
 
 Item ids:
 
@@ -15,7 +16,7 @@ Item ids:
     Earth Search sentinel-2-c1-l2a  S2A_T13TDE_<sensing start of the datastrip>_L2A
     Earth Search sentinel-2-l2a     S2A_13TDE_20240820_<sequence>_L2A   a sequence may be a half or a version
 
-`datetime` is the datatake's on the Planetary Computer, but the tile's own on Earth Search: it is not used.
+`datetime` is not used: it is the time of the datatake on the Planetary Computer, but of the tile on Earth Search.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.coverage import covers
 
 SENSING_TOLERANCE = timedelta(seconds=30)
-"""How far the sensing starts of two versions may lie apart. Those of most halves are minutes apart (12 in the real pair
-of the tests), but not of all."""
+"""Largest difference between the sensing starts of two versions. Most halves differ by minutes (12 minutes in the real
+pair that the tests use), but not all of them."""
 
 _PRODUCT = re.compile(
     r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N\d\d\.?\d\d)?_R\d{3}"
@@ -48,13 +49,13 @@ _TILE = re.compile(r"(?:MGRS-|T)?(\d{1,2})([A-Z]{3})")
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What was taken: one tile of one datastrip of one datatake. What an item does not say is None.
+    """One tile of one datastrip of one datatake. A value is None where the item does not give it.
 
     Attributes:
         satellite: `S2A`, `S2B`, ...
         tile: `33UUB`, `07HFE`.
-        datatake: when the datatake began, to the second.
-        sensing: when sensing of the datastrip began.
+        datatake: start of the datatake in UTC, to the second.
+        sensing: start of sensing of the datastrip in UTC.
     """
 
     satellite: str | None
@@ -64,13 +65,16 @@ class Acquisition:
 
     @property
     def is_certain(self) -> bool:
-        """True when satellite, tile and sensing start are known. The datatake may be missing: an id of Earth Search's
-        Collection 1 names only the sensing start, and a satellite senses one strip at a time."""
+        """True when satellite, tile and sensing start are known.
+
+        The datatake may be missing: an id of Earth Search's Collection 1 gives only the sensing start. That is enough,
+        because a satellite senses one strip at a time.
+        """
         return None not in (self.satellite, self.tile, self.sensing)
 
     def is_same(self, other: Acquisition) -> bool:
-        """True when both are certainly of the same tile and datatake, and sensing began within `SENSING_TOLERANCE`: two
-        versions, or (rarely) two halves."""
+        """True when both certainly have the same tile and datatake and their sensing starts differ by at most
+        `SENSING_TOLERANCE`. They are then two versions or, rarely, two halves."""
         if not (self.is_certain and other.is_certain) or (self.satellite, self.tile) != (other.satellite, other.tile):
             return False
         if self.datatake and other.datatake and self.datatake != other.datatake:
@@ -80,7 +84,7 @@ class Acquisition:
 
 
 def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
-    """What an item's properties say, else its product's name, else its id; nothing is raised."""
+    """Return the acquisition of an item, read from its properties, else its product name, else its id. Never raises."""
     properties = _properties(document)
     product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
     first = _COLLECTION_1.fullmatch(_id(document))
@@ -101,9 +105,12 @@ def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
 
 
 def is_later_processing(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """True when item `a` is of the same acquisition and product level as item `b` and certainly processed later: with a
-    higher baseline, or with the same one at a later time. A baseline that is not certain is never higher or the same.
-    Two halves may be so too; what they cover tells them from versions."""
+    """True when item `a` has the same acquisition and product level as item `b` and was certainly processed later.
+
+    Later means a higher baseline, or the same baseline and a later generation time. A baseline that is not certain
+    counts as neither higher nor equal. The result can also be true for two halves: only the ground they cover separates
+    them from versions.
+    """
     levels = _level(a), _level(b)
     if None in levels or levels[0] != levels[1] or not acquisition_of(a).is_same(acquisition_of(b)):
         return False
@@ -118,37 +125,40 @@ def is_later_processing(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 
 def is_newer_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """True when item `a` can take the place of item `b`: certainly the same acquisition and product level, processed
-    later, and with data on the ground of `b`."""
+    """True when item `a` can replace item `b`: it has certainly the same acquisition and product level, was processed
+    later, and covers the ground of `b`."""
     return is_later_processing(a, b) and _is_on_ground_of(a, b)
 
 
 def is_older_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """True when item `a` makes item `b`, which was processed later, superfluous for somebody who keeps what came first:
-    `a` has data on the ground of `b`."""
+    """True when item `b` is a later processing of item `a`, and `a` covers the ground of `b`. A user who keeps first
+    versions then does not need `b`."""
     return is_later_processing(b, a) and _is_on_ground_of(a, b)
 
 
 def acquisition_prefix(item_id: str) -> str | None:
-    """What the ids of all versions of an acquisition begin with (halves share it too), or None for an id of no known
-    kind. Finds siblings among many ids without reading their items; `is_newer_version` then decides."""
+    """Return the prefix that the ids of all versions of an acquisition share, or None for an id of an unknown form.
+
+    The two halves of an acquisition share it too. The prefix finds candidates among many ids without reading their
+    items; `is_newer_version` then decides.
+    """
     if _PRODUCT.fullmatch(item_id):
         return re.sub(r"_N\d\d\.?\d\d_", "_", item_id.rsplit("_", 1)[0])
     match = _COLLECTION_1.fullmatch(item_id)
-    if match:  # to the day: a version's sensing start may differ by seconds
+    if match:  # only the day: the sensing starts of two versions may differ by seconds
         return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
     match = _SEQUENCE.fullmatch(item_id)
     return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
 
 
 def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    """True when both items are of one tile and `a` certainly covers (nearly) all ground of `b`."""
+    """True when both items have the same tile and `a` certainly covers (nearly) all ground of `b`."""
     tile = acquisition_of(a).tile
     return tile is not None and tile == acquisition_of(b).tile and covers(a, b, tile)
 
 
 def _generated(document: Mapping[str, Any]) -> datetime | None:
-    """When the product was made."""
+    """Return the generation time of the product in UTC, or None where it is not given."""
     properties = _properties(document)
     product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
     return _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
@@ -164,7 +174,8 @@ def _level(document: Mapping[str, Any]) -> str | None:
 
 
 def _time(text: Any) -> datetime | None:
-    """A time as names (`20240820T174100`) or properties (RFC 3339, any number of decimals) write it, in UTC."""
+    """Parse a time written as in names (`20240820T174100`) or properties (RFC 3339, any number of decimals). Return it
+    in UTC, or None where the text is not such a time."""
     if not isinstance(text, str):
         return None
     match = re.fullmatch(
@@ -187,5 +198,5 @@ def _id(document: Mapping[str, Any]) -> str:
 
 
 def _text(properties: Mapping[str, Any], key: str) -> str:
-    """A name in the properties; longer ones than there are say nothing."""
+    """Return a property as text, cut to 200 characters: no valid name is longer."""
     return str(properties.get(key, ""))[:200]

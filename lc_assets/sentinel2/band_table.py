@@ -1,7 +1,8 @@
-"""The band table: the twelve bands that every scene is read in, in the one order used everywhere.
+"""The band table: the twelve bands of every scene, in the order that all modules use.
 
-B10 (cirrus) is left out: L2A products do not have it. Wavelengths and widths are Sentinel-2A's, in micrometres, from
-ESA's "Sentinel-2 Spectral Response Functions" (S2-SRF, v3.1); common names are those of STAC's `eo` extension.
+B10 (cirrus) is left out because L2A products do not have it. Wavelengths and widths are those of Sentinel-2A, in
+micrometres, from ESA's "Sentinel-2 Spectral Response Functions" (S2-SRF, v3.1). Common names are those of STAC's `eo`
+extension.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ class Band(NamedTuple):
 
     @property
     def factor(self) -> int:
-        """How many 10 m pixels one native pixel spans along an axis: 1, 2 or 6."""
+        """Number of 10 m pixels along the side of one native pixel: 1, 2 or 6."""
         return self.gsd // PIXEL_SIZE
 
 
@@ -46,12 +47,12 @@ BAND_NAMES: tuple[str, ...] = tuple(b.name for b in BANDS)
 BAND_INDEX: dict[str, int] = {b.name: i for i, b in enumerate(BANDS)}
 
 REFERENCE_BAND = "B02"
-"""The band whose grid the stack takes."""
+"""The band whose grid is the grid of the stack."""
 
 TRUE_COLOUR: tuple[str, str, str] = ("B04", "B03", "B02")
-"""Bands that a person sees as red, green and blue."""
+"""Bands shown as red, green and blue in a true-colour picture."""
 FALSE_COLOUR: tuple[str, str, str] = ("B08", "B04", "B03")
-"""Near infrared shown as red: growing plants are red, the fresher the brighter, water is dark."""
+"""Bands shown as red, green and blue in a false-colour picture: vigorous plants appear bright red, water dark."""
 
 SCL = "SCL"
 """Asset key of L2A's scene classification (20 m, uint8)."""

@@ -1,26 +1,28 @@
-"""From digital numbers to reflectance, whatever the processing baseline and whoever has handled the pixels since.
+"""Convert digital numbers (DN) to reflectance, for every processing baseline and every provider.
 
-Since processing baseline 04.00 (25 January 2022; reprocessed archives too) a band offset keeps dark pixels from being
-clipped: reflectance = (DN - 1000) / 10000 for valid pixels, where DN 0 means "no data". Before, reflectance = DN /
-10000. Source: Sentinel-2 Products Specification Document S2-PDGS-TAS-DI-PSD, v14.9, RADIO_ADD_OFFSET and
-BOA_ADD_OFFSET. The date never decides: archives were reprocessed.
+Since processing baseline 04.00 (25 January 2022, and reprocessed archives) the products have a band offset, which keeps
+dark pixels from being clipped: reflectance = (DN - 1000) / 10000 for valid pixels, and DN 0 means "no data". Before,
+reflectance = DN / 10000. Source: Sentinel-2 Products Specification Document S2-PDGS-TAS-DI-PSD, v14.9, RADIO_ADD_OFFSET
+and BOA_ADD_OFFSET. The acquisition date is not used, because archives were reprocessed.
 
-What decides, the first that says something:
+The first of these that is given decides whether the pixels carry the offset:
 
-1. The flag `earthsearch:boa_offset_applied` (`sentinel:boa_offset_applied` in older items): true means that the pixels
-   carry no offset any more, even where the bands still declare one. Both stand together in most items of Earth
-   Search's `sentinel-2-l2a` since 2022 (Element84/earth-search#66, #71; cirrus-geo/cirrus-earth-search#21).
-2. Scale and offset that the twelve bands declare, as `raster:bands` (STAC 1.0) or in `bands` (STAC 1.1): 0.0001 and
-   -0.1, or 0. Earth Search's README: an offset other than 0 is still to be applied. stactools-sentinel2 writes what
-   ESA's metadata say (its issue #44), and nobody touches the pixels of `sentinel-2-c1-l2a` (earth-search#41).
-3. The baseline. The Planetary Computer's items say nothing else (microsoft/PlanetaryComputer#134). Which one it is, and
-   whether it can be relied on, is read by `lc_assets.sentinel2.item.baseline`.
+1. The flag `earthsearch:boa_offset_applied` (`sentinel:boa_offset_applied` in older items). True means that the offset
+   has been removed from the pixels, even where the bands still declare one. Most items of Earth Search's
+   `sentinel-2-l2a` since 2022 have both (Element84/earth-search#66, #71; cirrus-geo/cirrus-earth-search#21).
+2. The scale and offset that the twelve bands declare, as `raster:bands` (STAC 1.0) or in `bands` (STAC 1.1): scale
+   0.0001 and offset -0.1 or 0. Earth Search's README says that an offset other than 0 is still to be applied.
+   stactools-sentinel2 writes what ESA's metadata say (its issue #44), and the pixels of `sentinel-2-c1-l2a` are never
+   changed (earth-search#41).
+3. The processing baseline. The Planetary Computer's items have nothing else (microsoft/PlanetaryComputer#134).
+   `lc_assets.sentinel2.item.baseline` reads it and decides whether it can be relied on.
 
-Refused is what cannot be known: no baseline that can be relied on and nothing declared; declarations that differ
-between bands or contradict flag or baseline; and the flag set to false, or no baseline, in Earth Search's archive of
-harmonised COGs (`unreliable_offset_archives` of `lc_assets.sentinel2.item.providers`). There the same metadata stand
-beside pixels with the offset and beside pixels without it (earth-search#66 has one of each, #71 a list of wrong ones
-from 2025, cirrus-earth-search#33 from 2022), and either guess makes a wrong map in silence.
+An item is refused in three cases: it has no reliable baseline and declares nothing; its declarations differ between
+bands, or contradict the flag or the baseline; or it is in Earth Search's archive of harmonised COGs
+(`unreliable_offset_archives` of `lc_assets.sentinel2.item.providers`) and its flag is false or its baseline unknown. In
+that archive, items with the same metadata have pixels with the offset and pixels without it (earth-search#66 has one of
+each, #71 lists wrong ones from 2025, cirrus-earth-search#33 from 2022). A guess would make a wrong map without any
+message.
 """
 
 from __future__ import annotations
@@ -40,14 +42,14 @@ SCALE = 1e-4
 OFFSET_DN = -1000
 NODATA_DN = 0
 HIGHEST_DN = 30_000
-"""A higher DN, offset included, is no measurement. A detector saturates near a reflectance of 1 / cos(sun zenith), by
-the saturation radiances of the products' own specification: 3 at 70 degrees, and 28,002 is the highest DN of 1,085
-EuroSAT chips. What lies far above is a sum that went below 0 in unsigned numbers (64,536 is 0 - 1000), or ESA's own
-mark for saturation."""
+"""Highest DN, offset included, that counts as a measurement. A detector saturates near a reflectance of 1 / cos(sun
+zenith), which is 3 at 70 degrees, by the saturation radiances in the product specification; the highest DN of 1,085
+EuroSAT chips is 28,002. A DN far above is an unsigned integer that fell below 0 (64,536 is 0 - 1000), or ESA's mark for
+saturation."""
 SATURATED_DN = 65_535
 """ESA's mark for a saturated pixel (`SPECIAL_VALUE_INDEX` in a product's metadata)."""
 MIN_VALID_DN = 1
-"""Valid pixels never fall to 0 when the offset is removed: 0 is kept for "no data"."""
+"""Lowest DN of a valid pixel after the offset is removed; 0 is reserved for "no data"."""
 
 _FLAGS = ("earthsearch:boa_offset_applied", "sentinel:boa_offset_applied")
 _TOLERANCE = 1e-9
@@ -67,17 +69,17 @@ def offset_dn(
     item_id: str | None = None,
     doubtful: bool = False,
 ) -> int:
-    """What to add to a valid DN to make it proportional to reflectance: -1000 or 0.
+    """Return the offset to add to a valid DN, so that it is proportional to reflectance: -1000 or 0.
 
     Args:
-        baseline: the item's, from `baseline_of`.
-        properties: the item's; its flag wins.
-        declared: what its bands declare, from `declared_offset`.
-        item_id: for messages.
-        doubtful: true where the archive is one whose flag is often wrong when it says false.
+        baseline: the item's processing baseline, from `baseline_of`.
+        properties: the item's properties; a flag that is true decides before everything else.
+        declared: the offset in DN that the bands declare, from `declared_offset`.
+        item_id: STAC item id, for messages.
+        doubtful: whether the files are in an archive where the flag "false" is often wrong.
 
     Raises:
-        BadItem: what the item says contradicts itself, is known to be unreliable, or does not tell.
+        BadItem: the item's values contradict each other, are known to be unreliable, or do not give the offset.
     """
     key, flag = next(((key, properties[key]) for key in _FLAGS if properties.get(key) is not None), ("", None))
     if flag is True:
@@ -105,7 +107,7 @@ def offset_dn(
     if declared is None or declared == expected:
         return expected
     if expected and flag is not False:
-        return 0  # declared, and no flag against it: a catalogue whose own pixels are harmonised
+        return 0  # declared, and no flag contradicts it: a catalog that has harmonised its own pixels
     raise BadItem(
         f"its bands declare an offset of {declared} DN, which contradicts "
         + (f"its {key} (false)" if expected else f"its processing baseline {baseline.text} (no offset before 04.00)"),
@@ -115,14 +117,14 @@ def offset_dn(
 
 
 def declared_offset(assets: Mapping[str, Any], item_id: str) -> int | None:
-    """The offset in DN that a scene's bands declare, or None where they declare none.
+    """Return the offset in DN that a scene's bands declare, or None where they declare no offset.
 
     Args:
-        assets: band name -> asset, of the twelve bands.
-        item_id: for messages.
+        assets: band name -> asset, for the twelve bands.
+        item_id: STAC item id, for messages.
 
     Raises:
-        BadItem: some bands declare one and others do not, they differ, or it is none of this sensor's.
+        BadItem: only some bands declare an offset, the offsets differ, or Sentinel-2 does not use this offset.
     """
     found = {band: _declared(asset, item_id, band) for band, asset in assets.items()}
     first = next(iter(found.values()), None)
@@ -140,7 +142,7 @@ def declared_offset(assets: Mapping[str, Any], item_id: str) -> int | None:
 def _declared(asset: Mapping[str, Any], item_id: str, band: str) -> int | None:
     scale, offset = _scale_and_offset(asset)
     if offset is None or (scale == 1 and offset == 0):
-        return None  # 1 and 0 are what tools write for a file whose header holds no scale: rio-stac does
+        return None  # tools such as rio-stac write 1 and 0 for a file whose header has no scale
     numbers = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in (scale, offset))
     if numbers and abs(scale - SCALE) < _TOLERANCE:
         for value in (OFFSET_DN, 0):
@@ -155,8 +157,11 @@ def _declared(asset: Mapping[str, Any], item_id: str, band: str) -> int | None:
 
 
 def _scale_and_offset(asset: Mapping[str, Any]) -> tuple[Any, Any]:
-    """As declared by the first of: STAC 1.1's `bands` (raster extension 2, `raster:` in front), the asset itself (the
-    same, for all its bands), STAC 1.0's `raster:bands`. A scale that is not given is this sensor's."""
+    """Return the declared (scale, offset), or (None, None) where no offset is declared.
+
+    The first of these that has an offset is used: STAC 1.1's `bands` (raster extension 2, with the prefix `raster:`),
+    the asset itself (the same fields, valid for all its bands), STAC 1.0's `raster:bands`. A missing scale is `SCALE`.
+    """
     for key, prefix in (("bands", "raster:"), ("", "raster:"), ("raster:bands", "")):
         band = asset if not key else asset.get(key)
         band = band[0] if isinstance(band, list) and band else band
@@ -167,7 +172,7 @@ def _scale_and_offset(asset: Mapping[str, Any]) -> tuple[Any, Any]:
 
 
 def remove_offset(dn: np.ndarray, offset: int) -> np.ndarray:
-    """DN with the offset added where there is data, at least 1 there; 0 stays 0.
+    """Return the DN with `offset` added. Pixels with data are at least 1 afterwards; 0 (no data) stays 0.
 
     Args:
         dn: uint16 array of any shape.
@@ -175,5 +180,5 @@ def remove_offset(dn: np.ndarray, offset: int) -> np.ndarray:
     """
     if offset == 0:
         return dn
-    lowered = np.maximum(dn, MIN_VALID_DN - offset) + np.uint16(65536 + offset)  # modulo 2**16: a plain subtraction
+    lowered = np.maximum(dn, MIN_VALID_DN - offset) + np.uint16(65536 + offset)  # uint16 wraps around: this subtracts
     return np.where(dn == NODATA_DN, np.uint16(0), lowered)

@@ -1,4 +1,4 @@
-"""L2A's scene classification (SCL): what its codes mean and which of them hide the ground.
+"""The scene classification (SCL) of L2A products: the meaning of its codes, and which codes hide the ground.
 
 Source: Sentinel-2 Products Specification Document, Level-2A scene classification values.
 """
@@ -26,59 +26,60 @@ SCL_NAMES: dict[int, str] = {
 }
 
 NO_DATA = 0
-"""The swath does not reach there. Codes that the table does not have are read as this one."""
+"""Code of pixels outside the swath. Codes that are missing in `SCL_NAMES` count as this one."""
 
 MASKED: tuple[int, ...] = (1, 3, 8, 9, 10)
-"""Codes under which a pixel is called No Data: saturated, cloud shadow, clouds, cirrus."""
+"""Codes whose pixels become No Data in the map: saturated, cloud shadow, clouds, cirrus."""
 
 CLOUD: tuple[int, ...] = (8, 9, 10)
 
 SPREADING: tuple[int, ...] = (3, *CLOUD)
-"""Codes whose edges are soft: haze lies around a cloud, half-light around its shadow."""
+"""Codes whose mask is dilated, because their edges are soft: haze around a cloud, partial shade around its shadow."""
 
 MASK_DILATION = 100
-"""Metres by which cloud and shadow are grown, by default. Measured on the demo scene with clouds whose haze falls off
-by a factor of e every 60 m: of the pixels within 200 m that are still mapped, 54 % are right without it, 74 % with
+"""Default dilation of cloud and shadow masks, in metres. Measured on the demo scene, whose haze falls off by a factor
+of e every 60 m: of the pixels within 200 m of a cloud that are still mapped, 54 % are right without dilation, 74 % with
 60 m, 81 % with 100 m, 83 % with 140 m."""
 MOST_DILATION = 2000
-"""Metres; more would hide a scene for a few clouds."""
+"""Largest dilation, in metres. With more, a few clouds would mask a whole scene."""
 
 DARK: tuple[int, ...] = (2, 3, 6, 11)
-"""Codes under which a band may hold 0 amid data: dark ground, shadow, water, and snow (in B11 and B12)."""
+"""Codes of pixels that can have DN 0 although they have data: dark ground, shadow, water, and snow (in B11 and B12)."""
 
 _LOOKUP = {codes: np.isin(np.arange(256), codes) for codes in (MASKED, SPREADING, DARK)}
 _LOOKUP_NO_DATA = ~np.isin(np.arange(256), [code for code in SCL_NAMES if code != NO_DATA])
 
 
 def is_hidden(scl: np.ndarray) -> np.ndarray:
-    """True where SCL hides the ground; same shape as `scl` (uint8)."""
+    """Return bool, same shape as `scl` (uint8): true where the code is one of `MASKED`."""
     return _LOOKUP[MASKED].take(scl)
 
 
 def is_spreading(scl: np.ndarray) -> np.ndarray:
-    """True where SCL says cloud or cloud shadow; same shape as `scl` (uint8)."""
+    """Return bool, same shape as `scl` (uint8): true where SCL says cloud or cloud shadow."""
     return _LOOKUP[SPREADING].take(scl)
 
 
 def is_dark(scl: np.ndarray) -> np.ndarray:
-    """True where SCL says ground that may be black in a band; same shape as `scl` (uint8)."""
+    """Return bool, same shape as `scl` (uint8): true where a band can have DN 0 although it has data."""
     return _LOOKUP[DARK].take(scl)
 
 
 def is_no_data(scl: np.ndarray) -> np.ndarray:
-    """True where SCL says that there is no data, or nothing that it can say; same shape as `scl` (uint8)."""
+    """Return bool, same shape as `scl` (uint8): true where SCL says "no data" or has an unknown code."""
     return _LOOKUP_NO_DATA.take(scl)
 
 
 def check_dilation(metres: int, *, masked: bool) -> None:
-    """Refuse a dilation that cannot be applied as it is given.
+    """Check that a mask dilation can be applied.
 
     Args:
-        metres: by which cloud and shadow are to be grown.
-        masked: whether they hide anything.
+        metres: dilation of cloud and shadow, in metres.
+        masked: whether clouds are masked at all.
 
     Raises:
-        LandCoverError: it is below 0, above `MOST_DILATION` or no multiple of a pixel, or there is nothing to grow.
+        LandCoverError: it is below 0, above `MOST_DILATION`, not a multiple of the SCL pixel size (20 m), or clouds are
+            not masked.
     """
     if not 0 <= metres <= MOST_DILATION or metres % SCL_GSD:
         raise LandCoverError(

@@ -1,5 +1,4 @@
-"""How the shipped weights were made: from labelled chips to a model and its contract. Run `lc-assets train
---help`.
+"""Make the shipped weights: from labelled chips to a model and its contract. See `lc-assets train --help`.
 
-Needs PyTorch (`pip install .[train]`) for fitting; everything else of the project does without.
+Fitting needs PyTorch (`pip install .[train]`); the rest of the project does not.
 """

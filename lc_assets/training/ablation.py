@@ -1,4 +1,5 @@
-"""What each ingredient of the recipe brings: short fits, one ingredient more each time; one strictly spatial."""
+"""Measure the effect of each ingredient of the recipe: short fits, each with one more ingredient, and one with a
+spatial hold-out."""
 
 from __future__ import annotations
 
@@ -26,14 +27,17 @@ STEPS = 1000
 def ablation(
     plain: Splits, splits: Splits, scaling: Scaling, recipe: Recipe, teachers: Sequence[nn.Module], folder: Path
 ) -> list[dict[str, Any]]:
-    """Fit and judge each variant, one ingredient more each time; kept in `folder` as it goes.
+    """Fit and evaluate each variant, each with one more ingredient. Finished variants are saved in `folder`.
 
     Args:
-        plain, splits: with the RGB chips as they are, and completed.
-        scaling: of the network's input.
-        recipe: of the shipped network.
-        teachers: of the shipped network.
-        folder: for what is kept between calls.
+        plain, splits: the chips, with the RGB chips as they are and with their other bands completed.
+        scaling: scaling of the network's input.
+        recipe: recipe of the shipped network.
+        teachers: teachers of the shipped network.
+        folder: folder for the files that are kept between calls.
+
+    Returns:
+        One dict per variant and set of chips: ingredients, steps, judged_on, chips, accuracy, l2a_agreement.
     """
     kept = folder / "ablation.part.json"
     done = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else []

@@ -1,7 +1,7 @@
-"""Make one chip look like many: turned, hazier or clearer, with bands missing, with parts hidden.
+"""Augment chips: rotate and flip them, vary haze and gain, drop bands, hide parts.
 
-The radiometric jitter is wide enough to span top of atmosphere (L1C, what EuroSAT is) and bottom of atmosphere (L2A,
-what the Planetary Computer serves): the atmosphere adds light mostly in the blue, and takes it mostly in the water
+The radiometric jitter is wide enough to cover both top of atmosphere (L1C, as in EuroSAT) and bottom of atmosphere
+(L2A, as on the Planetary Computer). The atmosphere adds light mostly in the blue, and absorbs light mostly in the water
 vapour band.
 """
 
@@ -12,18 +12,18 @@ import numpy as np
 from lc_assets.sentinel2.band_table import BAND_NAMES, TRUE_COLOUR
 
 HAZE_DN = np.array([950, 800, 500, 330, 280, 200, 180, 170, 150, 120, 60, 40], np.float32)
-"""Path radiance of a clear to hazy atmosphere per band (DN), falling with wavelength; differences of the mean spectra
-of the L1C and L2A chips in the blue bands are of this size."""
+"""Path radiance of a clear to hazy atmosphere per band (DN), decreasing with wavelength. The mean spectra of the L1C
+and L2A chips differ by about this much in the blue bands."""
 GAIN_SIGMA = np.array([0.12, 0.10, 0.10, 0.10, 0.10, 0.10, 0.10, 0.10, 0.10, 0.35, 0.12, 0.12], np.float32)
-"""Spread of the log gain per band; wide in B09, where water vapour takes half of the light in L1C and L2A gives it
-back."""
+"""Standard deviation of the log gain per band. It is large in B09, where water vapour absorbs half of the light in L1C,
+which L2A corrects."""
 
 _WIDEST = 1.1
-"""Largest amount of variation that is drawn."""
+"""Largest factor of the variation that is drawn."""
 _COMMON_GAIN_SIGMA = 0.12
-"""Spread of the log gain that all bands of a chip share."""
+"""Standard deviation of the log gain that all bands of a chip share."""
 _HAZE = (-0.95, 0.45)
-"""Range of the haze that all bands of a chip share, as shares of `HAZE_DN`."""
+"""Range of the haze that all bands of a chip share, as a fraction of `HAZE_DN`."""
 
 _RGB = np.isin(BAND_NAMES, TRUE_COLOUR)
 
@@ -39,20 +39,20 @@ def augment(
     bands_dropped: float = 0.1,
     hidden: float = 0.05,
 ) -> np.ndarray:
-    """Random variants of chips as network input.
+    """Return random variants of chips as network input.
 
     Args:
-        dn: (N, 12, 64, 64) uint16.
-        present: (N, 12) bool, bands that each chip has.
+        dn: (N, 12, 64, 64) uint16 DN.
+        present: (N, 12) bool, the bands that each chip has.
         mean, std: (12,) scaling of the contract.
-        rng: source of chance.
-        jitter: how far gains and haze vary, as a share of this module's ranges. Half of the chips vary by less than
-            half of that: most scenes are no extremes.
+        rng: random number generator.
+        jitter: amount by which gain and haze vary, as a fraction of this module's ranges. Half of the chips vary by
+            less than half of it, because most scenes are not extreme.
         bands_dropped: share of chips that lose bands.
         hidden: share of chips that lose a part of their area.
 
     Returns:
-        (N, 12, 64, 64) float32, 0 where a band is absent or a pixel hidden.
+        (N, 12, 64, 64) float32, 0 where a band is absent or a pixel is hidden.
     """
     n, bands = present.shape
     amount = jitter * rng.uniform(0, np.where(rng.random((n, 1)) < 0.5, 0.4, _WIDEST))
@@ -70,8 +70,8 @@ def augment(
 
 
 def highest_seen(dn: np.ndarray) -> np.ndarray:
-    """The highest DN that a network is trained on where chips hold no higher ones than these: with the widest gain, to
-    three standard deviations, and the thickest haze.
+    """Return the highest DN that a network is trained on: that of the chips, with the largest gain (three standard
+    deviations) and the thickest haze.
 
     Args:
         dn: (12,) highest DN of the chips.
@@ -85,7 +85,8 @@ def highest_seen(dn: np.ndarray) -> np.ndarray:
 
 
 def _kept_bands(n: int, rng: np.random.Generator, share: float) -> np.ndarray:
-    """Channel dropout: of the chips concerned, most lose a few bands, a quarter all but the visible ones."""
+    """Return (n, 12) bool, the bands to keep. Of the selected share of chips, most lose some bands, and a quarter lose
+    all but the visible ones."""
     kept = rng.random((n, len(BAND_NAMES))) > rng.uniform(0.05, 0.5, (n, 1))
     kept[rng.random(n) < 0.25] = _RGB
     kept[~kept.any(axis=1)] = True
@@ -94,7 +95,8 @@ def _kept_bands(n: int, rng: np.random.Generator, share: float) -> np.ndarray:
 
 
 def _hidden(x: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray:
-    """Some chips lose a half plane or a box, as at swath edges and under clouds; never more than about half."""
+    """Hide a half plane or a box of some chips, in place, as at swath edges and under clouds; at most about half of a
+    chip."""
     size = x.shape[-1]
     for i in np.flatnonzero(rng.random(len(x)) < share):
         if rng.random() < 0.5:
@@ -109,7 +111,7 @@ def _hidden(x: np.ndarray, rng: np.random.Generator, share: float) -> np.ndarray
 
 
 def _turned(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One of the eight symmetries of the square, per chip."""
+    """Apply a random one of the eight symmetries of the square to each chip."""
     kind = rng.integers(0, 8, len(x))
     out = np.empty_like(x)
     for k in range(8):

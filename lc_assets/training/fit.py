@@ -1,10 +1,11 @@
-"""Fit a network: joint batches of multispectral, weakly labelled and RGB chips; one cosine cycle; averaged weights;
-resumable.
+"""Fit a network: joint batches of multispectral, weakly labelled and RGB chips, one cosine cycle, averaged weights. A
+fit can be resumed.
 
-The shipped network learns from labels and from larger teachers that were fitted the same way: it is shown a teacher's
-probabilities for the very chips, as augmented, that it sees itself (Hinton et al. 2015, arXiv:1503.02531; the same view
-for both: Beyer et al. 2022, arXiv:2106.05237). The teachers take turns, a step each: the gradient is linear in what is
-told, so that over the steps it is that of their mean. Chips without a credible label count through the teachers only.
+The shipped network learns from labels and from larger teachers that were fitted in the same way. It learns the
+teacher's probabilities for the same augmented chips that it gets itself (Hinton et al. 2015, arXiv:1503.02531; the same
+view for both: Beyer et al. 2022, arXiv:2106.05237). Each step uses one teacher in turn: the gradient is linear in the
+teacher's probabilities, so over the steps it is that of their mean. Chips without a credible label contribute through
+the teachers only.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Recipe:
-    """The figures of a fit; they go into the model's contract as hyperparameters.
+    """Hyperparameters of a fit. They are written to the model's contract.
 
     Attributes:
-        batch_multispectral, batch_weak, batch_rgb: chips of each source in a step.
-        jitter, bands_dropped, hidden: how hard chips are varied; see `lc_assets.training.augment.augment`.
-        distilled: share of the loss that is agreement with the teachers, where there are some.
-        softening: temperature of both sides of that agreement.
-        average: share of the averaged weights that a step keeps.
+        batch_multispectral, batch_weak, batch_rgb: number of chips of each source per step.
+        jitter, bands_dropped, hidden: strength of the augmentation; see `lc_assets.training.augment.augment`.
+        distilled: share of the distillation loss (agreement with the teachers) in the loss, where there are teachers.
+        softening: temperature of both distributions in the distillation loss.
+        average: share of the averaged weights that is kept at each step.
     """
 
     steps: int = 9000
@@ -60,7 +61,7 @@ class Recipe:
 
 
 TEACHER_RECIPE = Recipe(steps=4000, bands_dropped=0.1, weight_decay=0.05, label_smoothing=0.02)
-"""The teacher's figures."""
+"""Hyperparameters of the teachers."""
 
 
 def fit(
@@ -74,17 +75,17 @@ def fit(
     report_every: int = 250,
     stop_at: int | None = None,
 ) -> nn.Module:
-    """Fit a network; goes on where `checkpoint` left off, if it is of the same recipe.
+    """Fit a network. If `checkpoint` has the same recipe, network and number of teachers, the fit continues from it.
 
     Args:
-        splits: what is learnt from.
-        scaling: of the network's input.
-        recipe: the figures.
-        checkpoint: file to save to and to go on from.
-        network: makes the network to be fitted.
-        teachers: fitted networks to learn from, besides the labels.
+        splits: the training chips.
+        scaling: scaling of the network's input.
+        recipe: the hyperparameters.
+        checkpoint: file to save the state to and to resume from.
+        network: function that makes the network to fit.
+        teachers: fitted networks to learn from, in addition to the labels.
         report_every: steps between checkpoints.
-        stop_at: step to stop at early.
+        stop_at: step at which to stop early.
 
     Returns:
         The network with averaged weights, in evaluation mode.
@@ -98,13 +99,13 @@ def fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
     of = {**asdict(recipe), "network": str(model), "teachers": len(teachers)}
     start = _resume(checkpoint, of, model, average, optimiser, schedule)
-    # bfloat16 halves the time where the CPU or the GPU has it; weights and averages stay in float32.
+    # bfloat16 halves the time where the CPU or the GPU supports it; weights and averages stay in float32.
     cast = torch.autocast(device.type, torch.bfloat16)
     began, losses = time.perf_counter(), []
     for step in range(start, min(recipe.steps, stop_at or recipe.steps)):
-        # A generator per step: a resumed fit draws what an unbroken one would have drawn.
+        # One generator per step: a resumed fit draws the same numbers as an uninterrupted one.
         x, y = _batch(splits, scaling, recipe, np.random.default_rng((recipe.seed, step)))
-        torch.manual_seed(recipe.seed + step)  # and drops out what it would have dropped
+        torch.manual_seed(recipe.seed + step)  # the same for dropout
         model.train()
         x = x.to(device, memory_format=torch.channels_last)
         with cast:
@@ -120,28 +121,30 @@ def fit(
         losses.append(loss.item())
         if (step + 1) % report_every == 0 or step + 1 == recipe.steps:
             seconds = (time.perf_counter() - began) / (step + 1 - start)
-            # Only the loss: whoever watches validation figures while fitting ends up choosing by them.
+            # Only the loss is logged: validation figures seen during the fit would influence the choice of a model.
             log.info("step %d loss %.3f %.2f s/step", step + 1, np.mean(losses[-report_every:]), seconds)
             _save(checkpoint, of, step + 1, model, average, optimiser, schedule)
     return average.cpu()
 
 
 def _loss(logits: torch.Tensor, labels: torch.Tensor, taught: torch.Tensor | None, recipe: Recipe) -> torch.Tensor:
-    """Cross entropy with the labels and, if there is a teacher, with what it says."""
+    """Return the cross entropy with the labels and, if there is a teacher, the distillation loss with its logits
+    `taught`."""
     loss = functional.cross_entropy(
         logits, labels, ignore_index=UNLABELLED, label_smoothing=0 if taught is not None else recipe.label_smoothing
     )
     if taught is None:
         return loss
     t = recipe.softening
-    told = functional.softmax(taught.float() / t, dim=1)
-    # Times t squared: gradients of softened probabilities shrink by that much (Hinton et al., section 2).
-    agreement = functional.kl_div(functional.log_softmax(logits / t, dim=1), told, reduction="batchmean") * t * t
+    target = functional.softmax(taught.float() / t, dim=1)
+    # Multiplied by t squared, because the gradients of softened probabilities are smaller by that factor (Hinton et
+    # al., section 2).
+    agreement = functional.kl_div(functional.log_softmax(logits / t, dim=1), target, reduction="batchmean") * t * t
     return (1 - recipe.distilled) * loss + recipe.distilled * agreement
 
 
 def predict(model: nn.Module, chips: Chips, scaling: Scaling, batch: int = 256) -> np.ndarray:
-    """(N, 10) logits of chips as they are."""
+    """Return the (N, 10) logits of chips, without augmentation."""
     model.eval()
     device = next(model.parameters()).device
     out = []

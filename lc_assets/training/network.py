@@ -1,9 +1,10 @@
-"""The networks, each described once: as a PyTorch module to be fitted, and as a Keras model to be shipped.
+"""The networks: each is described by one plan, from which a PyTorch module is fitted and a Keras model is shipped.
 
-Unpadded convolutions with a total stride of 8, global average pooling, one dense layer. So a window's features are the
-mean over its part of a feature map that all windows of a scene share, which is what lets a scene be evaluated densely
-and exactly. Between the strides stand inverted residuals (Sandler et al. 2018, arXiv:1801.04381): for the same
-multiply-adds they learn more than plain 3 x 3 convolutions, for they spend them on many features of few neighbours.
+They have unpadded convolutions with a total stride of 8, global average pooling and one dense layer. So the features of
+a window are the mean over its part of a feature map that all windows of a scene share, and a scene can be evaluated
+densely and exactly. Between the strided convolutions are inverted residuals (Sandler et al. 2018, arXiv:1801.04381).
+For the same number of multiply-adds they learn more than plain 3 x 3 convolutions, because they compute many features
+from few neighbours.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 
 class Conv(NamedTuple):
-    """One convolution: kernel side, stride, filters. Unpadded; batch normalisation while fitting, ReLU."""
+    """One unpadded convolution with batch normalisation (while fitting) and ReLU: side of the kernel, stride,
+    filters."""
 
     kernel: int
     stride: int
@@ -29,7 +31,8 @@ class Conv(NamedTuple):
 
 
 class Residual(NamedTuple):
-    """1 x 1 convolution to `width` features, 3 x 3 depthwise, 1 x 1 back; added to the input less its 1 px border."""
+    """Inverted residual: 1 x 1 convolution to `width` features, 3 x 3 depthwise, 1 x 1 back. The result is added to the
+    input without its border of 1 px."""
 
     width: int
 
@@ -55,12 +58,14 @@ TEACHER_PLAN: Plan = (
     Residual(480),
     Conv(1, 1, 512),
 )
-"""About three times the shipped network's work. It is never shipped."""
+"""Plan of the teachers, which need about three times the multiply-adds of the shipped network. They are not shipped."""
 
 
 def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAMES)) -> float:
-    """Multiply-adds of the layers before pooling, per input pixel, when a scene is evaluated densely: those of an
-    output pixel / (stride so far)**2."""
+    """Return the multiply-adds per input pixel of the layers before pooling, when a scene is evaluated densely.
+
+    For each layer they are those of one output pixel, divided by the square of the stride up to this layer.
+    """
     total, stride, channels = 0.0, 1, bands
     for layer in plan:
         if isinstance(layer, Conv):
@@ -73,7 +78,7 @@ def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAM
 
 
 def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1) -> torch.nn.Module:
-    """The network to be fitted: (N, 12, 64, 64) float32 -> (N, 10) logits."""
+    """Return the network to fit: (N, 12, 64, 64) float32 -> (N, 10) logits."""
     from torch import nn
 
     layers: list[nn.Module] = []
@@ -90,7 +95,7 @@ def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1) -> torch.nn.Mo
 
 
 def teacher_module() -> torch.nn.Module:
-    """A larger network that the shipped one learns from: (N, 12, 64, 64) float32 -> (N, 10) logits."""
+    """Return the larger network from which the shipped one learns: (N, 12, 64, 64) float32 -> (N, 10) logits."""
     return torch_module(TEACHER_PLAN, dropout=0.2)
 
 
@@ -115,14 +120,14 @@ def _residual(channels: int, width: int) -> torch.nn.Module:
 
 
 def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPED_PLAN) -> Any:
-    """The fitted network as a Keras model: (N, 64, 64, 12) -> (N, 10) probabilities.
+    """Return the fitted network as a Keras model: (N, 64, 64, 12) -> (N, 10) probabilities.
 
     Batch normalisation is folded into the convolutions, the calibration temperature into the dense layer.
 
     Args:
-        module: from `torch_module`, fitted.
-        temperature: what logits are divided by; see `lc_assets.training.calibrate`.
-        plan: of the module.
+        module: a fitted module from `torch_module`.
+        temperature: divisor of the logits; see `lc_assets.training.calibrate`.
+        plan: plan of the module.
     """
     import keras
     from keras import layers
@@ -159,8 +164,11 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
 
 
 def _folded(convolution: Any, norm: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel (k, k, in, out), or (k, k, in, 1) where depthwise, and bias of a convolution and the batch normalisation
-    after it."""
+    """Fold batch normalisation into the convolution before it.
+
+    Returns:
+        Kernel (k, k, in, out), or (k, k, in, 1) for a depthwise convolution, and bias.
+    """
     scale = _numpy(norm.weight) / np.sqrt(_numpy(norm.running_var) + norm.eps)
     kernel = (_numpy(convolution.weight) * scale[:, None, None, None]).transpose(2, 3, 1, 0)
     if convolution.groups > 1:

@@ -1,5 +1,5 @@
-"""From labelled chips to a model and its contract: complete the RGB chips, fit teachers, fit
-the shipped network, calibrate, judge, export."""
+"""Make a model and its contract from labelled chips: complete the RGB chips, fit the teachers and the shipped network,
+calibrate, evaluate, export."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from lc_assets.training.scaling import Scaling
 log = logging.getLogger(__name__)
 
 TEACHERS = 2
-"""Teachers of the shipped network; a step of theirs costs two to three of its own."""
+"""Number of teachers of the shipped network. One of their steps takes as long as two to three of its own."""
 
 LIMITATIONS: tuple[str, ...] = (
     "It has learnt from Europe. Other climates, soils, roofs and crops are extrapolation, and validation chips of a "
@@ -41,7 +41,7 @@ LIMITATIONS: tuple[str, ...] = (
 )
 
 HOLD_OUT_STEPS = 4000
-"""Of the twin that is fitted without the eastern quarter; it has less to learn from."""
+"""Steps of the twin that is fitted without the eastern quarter of the chips; it has fewer chips to learn from."""
 
 SOURCES: tuple[dict[str, str], ...] = (
     {
@@ -71,16 +71,17 @@ def train(
     hold_out: bool = False,
     ablate: bool = False,
 ) -> Path:
-    """Make a model; goes on where an earlier call of the same recipe stopped.
+    """Make a model. An earlier call with the same recipe is resumed where it stopped.
 
     Args:
         data: folder of chips, see `lc_assets.training.data.splits.read_splits`.
         out: folder for `model.keras`, `model.json`, the card, and the checkpoints (`*.pt`).
-        name, version: for the contract.
-        steps, teacher_steps: of a fit; the recipe's own numbers by default.
-        teachers: how many teachers the shipped network learns from; they differ by their seed.
-        hold_out: also fit a twin without teachers and without the eastern quarter of the chips, for the card.
-        ablate: also measure what each ingredient brings.
+        name, version: name and version in the contract.
+        steps, teacher_steps: steps of the fits; by default those of the recipes.
+        teachers: number of teachers; they differ by their seed.
+        hold_out: whether to fit a twin too, without teachers and without the eastern quarter of the chips, for the
+            card.
+        ablate: whether to measure the effect of each ingredient too.
 
     Returns:
         Path of the MLM item.
@@ -89,11 +90,11 @@ def train(
         LandCoverError: PyTorch is not installed, the chips cannot be read, or the model cannot be written.
     """
     check_name(name, version)
-    # The network is only written down through Keras, which needs a backend that can hold weights: any will do.
+    # Keras is used only to write the network to a file; any backend that can hold weights is enough.
     os.environ.setdefault("KERAS_BACKEND", "torch")
     try:
-        from lc_assets.training.completion import STEPS as COMPLETION_STEPS
-        from lc_assets.training.completion import complete
+        from lc_assets.training.band_completion import STEPS as COMPLETION_STEPS
+        from lc_assets.training.band_completion import complete
         from lc_assets.training.fit import TEACHER_RECIPE, Recipe, fit
     except ImportError:
         raise LandCoverError(
@@ -152,8 +153,8 @@ def train(
 
 
 def _fit_hold_out(plain: Splits, recipe: Any, out: Path, *, name: str, version: str) -> None:
-    """The twin that has seen nothing from the east: scaling, completion, fit and temperature from western chips."""
-    from lc_assets.training.completion import complete
+    """Make the twin without eastern chips: its scaling, band completion, fit and temperature use western chips only."""
+    from lc_assets.training.band_completion import complete
     from lc_assets.training.fit import fit
 
     western, _ = spatial(plain)
@@ -188,7 +189,8 @@ def _export(
     hyperparameters: dict[str, Any],
     teachers: Sequence[Any] = (),
 ) -> Path:
-    """Calibrate and judge a fitted network, write it down as a Keras model with its contract; the contract's path."""
+    """Calibrate and evaluate a fitted network, write it as a Keras model with its contract, and return the contract's
+    path."""
     import keras
 
     from lc_assets.training.fit import predict
@@ -235,7 +237,7 @@ def _export(
 
 
 def _halves(chips: Chips) -> tuple[Chips, Chips]:
-    """Every second chip to fit the temperature, the others to judge its calibration."""
+    """Return every second chip, to fit the temperature, and the others, to evaluate the calibration."""
     even = np.arange(len(chips)) % 2 == 0
     return chips.where(even), chips.where(~even)
 

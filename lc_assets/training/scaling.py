@@ -1,4 +1,4 @@
-"""How the network's input is scaled; written into the contract."""
+"""The scaling of the network's input, which is written to the contract."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from lc_assets.training.data.chips import Chips
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean and standard deviation of the multispectral training chips per band, and their highest value, in DN."""
+    """Mean, standard deviation and highest value per band of the multispectral training chips, in DN; (12,) float32
+    each."""
 
     mean: np.ndarray
     std: np.ndarray
@@ -20,7 +21,7 @@ class Scaling:
 
     @classmethod
     def of(cls, chips: Chips) -> Scaling:
-        """Over all pixels of all chips."""
+        """Return the scaling computed over all pixels of all chips."""
         values = chips.dn.astype(np.float64)
         return cls(
             values.mean(axis=(0, 2, 3)).round(2).astype(np.float32),
@@ -29,7 +30,12 @@ class Scaling:
         )
 
     def apply(self, dn: np.ndarray, bands: Sequence[int] | slice = slice(None)) -> np.ndarray:
-        """(N, bands, height, width) DN -> float32 network input; `bands` picks some of all that are given."""
+        """Return float32 network input of shape (N, bands, height, width).
+
+        Args:
+            dn: (N, 12, height, width) DN.
+            bands: positions of the bands to return, all by default.
+        """
         mean, std = self.mean[bands][:, None, None], self.std[bands][:, None, None]
         out: np.ndarray = (dn[:, bands].astype(np.float32) - mean) / std
         return out

@@ -105,8 +105,8 @@ def assert_in_float32(found: Engine) -> None:
     dn, usable = synthetic_block(found.contract.band_indices, 2, 64)
     chip = normalize_input(found.contract, dn.transpose(1, 2, 0), usable)[None, :64, :64]
     assert (found.probabilities(chip) == float32().probabilities(chip)).all()
-    positions, right = (e.evaluator(8).positions(dn.copy(), usable, 0) for e in (found, float32()))
-    assert (positions == right).all()
+    features, right = (e.evaluator(8).features(dn.copy(), usable, 0) for e in (found, float32()))
+    assert (features == right).all()
 
 
 @pytest.mark.parametrize("way", ["dense", "chips"])

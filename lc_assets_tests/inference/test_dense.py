@@ -36,17 +36,17 @@ def chip_by_chip(engine: Engine) -> Engine:
 def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
     """(rows, columns, classes): what an engine says of every window of a scene, edges continued by reflection."""
     evaluator = engine.evaluator(stride)
-    layout = Classification(stack, engine, stride).layout
-    rows, columns = ((n - 1) * stride + 64 for n in (layout.rows, layout.columns))
+    grid = Classification(stack, engine, stride).window_grid
+    rows, columns = ((n - 1) * stride + 64 for n in (grid.rows, grid.columns))
     with stack.reader() as reader:
         dn = reader.dn(stack.grid.window, engine.contract.band_indices)
         usable = reader.valid(stack.grid.window)
     beyond = ((0, rows - stack.grid.height), (0, columns - stack.grid.width))
-    positions = evaluator.positions(
+    features = evaluator.features(
         np.pad(dn, ((0, 0), *beyond), "symmetric"), np.pad(usable, beyond, "symmetric"), stack.offset
     )
-    means = window_means(positions, evaluator.side, evaluator.hop)
-    assert means.shape[:2] == (layout.rows, layout.columns)
+    means = window_means(features, evaluator.window_features, evaluator.window_hop)
+    assert means.shape[:2] == (grid.rows, grid.columns)
     return evaluator.probabilities(means.reshape(-1, means.shape[-1])).reshape(*means.shape[:2], -1)
 
 

@@ -11,8 +11,8 @@ from lc_assets.sentinel2.bands.strip_reader import reflected
 @pytest.mark.parametrize("size", [(1, 1), (63, 64), (64, 65), (90, 246), (600, 600), (10980, 10980)])
 @pytest.mark.parametrize("stride", [8, 16, 32, 64])
 def test_the_windows_cover_every_pixel_and_no_more_than_needed(size: tuple[int, int], stride: int) -> None:
-    layout = WindowGrid(*size, 64, stride)
-    for count, length in ((layout.rows, size[0]), (layout.columns, size[1])):
+    grid = WindowGrid(*size, 64, stride)
+    for count, length in ((grid.rows, size[0]), (grid.columns, size[1])):
         covered = (count - 1) * stride + 64
         assert covered >= length
         assert count == 1 or covered - stride < length

@@ -241,22 +241,22 @@ def test_a_baseline_without_its_leading_zero_is_understood() -> None:
 
 def test_what_an_item_promises_of_its_files_is_kept() -> None:
     for stac in ("1.0.0", "1.1.0"):
-        promised = parsed(earth_search_item(COLLECTION_1, flag=None, stac=stac)).declared
-        assert set(promised) == {*BAND_NAMES, "SCL"}
-        red = promised["B04"]
+        declared = parsed(earth_search_item(COLLECTION_1, flag=None, stac=stac)).declared
+        assert set(declared) == {*BAND_NAMES, "SCL"}
+        red = declared["B04"]
         assert red == DeclaredAsset(
             32633, (10980, 10980), (10.0, 0.0, 300000.0, 0.0, -10.0, 5900040.0), 1003, "1220" + "03" * 32
         )
         assert red.sha256 == "03" * 32
         assert red.md5 is None
-        assert promised["B01"].shape == (1830, 1830)
+        assert declared["B01"].shape == (1830, 1830)
 
 
-def test_a_real_item_promises_crs_shape_and_transform_and_no_checksum(shared: Path) -> None:
+def test_a_real_item_declares_crs_shape_and_transform_and_no_checksum(shared: Path) -> None:
     for path in sorted(shared.glob("pc_items/items/*.json")):
-        for promise in parse_scene(read_document(path), base=path).declared.values():
-            assert promise.epsg is not None and promise.shape is not None and promise.transform is not None
-            assert promise.size is None and promise.checksum is None
+        for declared in parse_scene(read_document(path), base=path).declared.values():
+            assert declared.epsg is not None and declared.shape is not None and declared.transform is not None
+            assert declared.size is None and declared.checksum is None
 
 
 @pytest.mark.parametrize(
@@ -272,11 +272,11 @@ def test_a_real_item_promises_crs_shape_and_transform_and_no_checksum(shared: Pa
         ({"file:size": 12.0}, {"size": 12}),
     ],
 )
-def test_a_promise_that_says_nothing_comparable_is_none(declared: dict[str, Any], kept: dict[str, Any]) -> None:
+def test_a_declaration_that_cannot_be_compared_counts_as_none(declared: dict[str, Any], kept: dict[str, Any]) -> None:
     document = earth_search_item(COLLECTION_1, flag=None)
     document["assets"]["red"] |= declared
-    promise = parsed(document).declared["B04"]
-    assert {name: getattr(promise, name) for name in kept} == kept
+    found = parsed(document).declared["B04"]
+    assert {name: getattr(found, name) for name in kept} == kept
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ np.save({str(tmp_path / "map.npy")!r}, np.concatenate([block.classes for block i
 
 def test_rgb_chips_are_completed_from_their_twins_alone(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="fitting needs the train extra")
-    from lc_assets.training.completion import complete
+    from lc_assets.training.band_completion import complete
     from lc_assets.training.scaling import Scaling
 
     chips = coloured_chips(60)

@@ -106,12 +106,12 @@ def class_raster(
             if warning:
                 context.log.warning(warning)
                 notify(warning)
-        layout = classification.layout
+        grid = classification.window_grid
         context.log.info(
             "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
-            layout.rows * layout.columns,
-            layout.chip,
-            layout.stride,
+            grid.rows * grid.columns,
+            grid.chip,
+            grid.stride,
             classification.evaluator.name,
             f" ({classification.evaluator.why})" if classification.evaluator.why else "",
             classification.engine.backend,

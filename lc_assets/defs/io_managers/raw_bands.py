@@ -13,7 +13,7 @@ from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager
 from lc_assets.defs.metadata import raw_bands_metadata
-from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, alone, fetch_scene
+from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, exclusive_fetch, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import SceneLayout
@@ -42,7 +42,7 @@ class RawBandsIOManager(SceneIOManager):
         retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
         # Local files are linked at once. A download or an upload takes long: only one process at a time does it.
         remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
-        with alone(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
+        with exclusive_fetch(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
             try:
                 present = self.read(scene)
             except LandCoverError as error:  # missing or damaged: then all files are downloaded

@@ -1,1 +1,1 @@
-"""Fully convolutional networks, evaluated once for all windows that overlap."""
+"""Dense evaluation of fully convolutional networks: one pass over a block serves all overlapping windows."""

@@ -1,7 +1,7 @@
-"""How a backend runs the two halves of a dense model: the trunk over a block, the head over windows.
+"""Run the two halves of a dense model on a backend: the backbone over a block, the head over windows.
 
-OpenVINO gets graphs of its own, channels first and compiled for one block shape; any other backend gets the model's own
-Keras layers, called on a larger input.
+For OpenVINO the layers are rebuilt as channels-first graphs, each compiled for one block shape. Any other backend calls
+the model's own Keras layers on a larger input.
 """
 
 from __future__ import annotations
@@ -24,20 +24,27 @@ HEAD_BATCH = 4096
 
 
 Predict = Callable[[np.ndarray], np.ndarray]
+"""A function from a batch of N chips, or of N window means, to (N, classes) probabilities."""
 
 
 class DensePasses(Protocol):
-    """A backend's two halves of a model."""
+    """The two halves of a model, ready to run on one backend."""
 
-    def trunk(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """As `Evaluator.positions`; may overwrite `dn`."""
+    def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return the features of a block, as `Evaluator.features`. May overwrite `dn`."""
 
     def head(self, means: np.ndarray) -> np.ndarray:
-        """(HEAD_BATCH, outputs) -> (HEAD_BATCH, classes)."""
+        """Return (HEAD_BATCH, classes) probabilities for (HEAD_BATCH, outputs) window means."""
 
 
 def batched(run: Predict, values: np.ndarray, size: int) -> np.ndarray:
-    """Run (N, ...) in calls of exactly `size` each, the last one filled up with zeros; (N, classes) float32."""
+    """Call `run` on parts of exactly `size` rows and return (N, classes) float32.
+
+    Args:
+        run: the function to call.
+        values: (N, ...) input.
+        size: rows per call; the last part is filled up with zeros.
+    """
     parts = []
     for start in range(0, len(values), size):
         part = values[start : start + size]
@@ -51,39 +58,39 @@ def batched(run: Predict, values: np.ndarray, size: int) -> np.ndarray:
 
 @dataclass
 class OpenVinoPasses:
-    """Channels-first graphs, compiled once per block shape and process."""
+    """Run a model on OpenVINO: channels-first graphs, compiled once per block shape and process."""
 
     contract: ModelContract
     form: FullyConvSplit
     precision: str
-    _trunks: dict[tuple[int, int], Run] = field(default_factory=dict)
+    _backbones: dict[tuple[int, int], Run] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         from lc_assets.inference.dense import openvino
 
-        # Its inputs are means of thousands of products: what the head computes is nothing beside the trunk.
+        # The head always runs in float32: its work is negligible beside that of the backbone.
         self._head = compiled(openvino.head(self.form, HEAD_BATCH), "float32")
 
-    def trunk(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """As `Evaluator.positions`; `dn` is overwritten."""
+    def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return the features of a block, as `Evaluator.features`. Overwrites `dn`."""
         given = [self._centred(dn, offset)[None], usable[None, None].view(np.uint8)]
         return self._compiled(dn.shape[1:])(given)[0].transpose(1, 2, 0)
 
     def _centred(self, dn: np.ndarray, offset: int) -> np.ndarray:
-        """int16 DN without offset, less each band's mean in whole DN.
+        """Return int16 DN without the offset and minus each band's mean in whole DN. Overwrites `dn`.
 
-        bfloat16 has 8 bits: what would be left of a DN of 2500 are steps of 16, of its distance from the mean, finer
-        ones. OpenVINO rounds what enters the graph, so the mean is taken off before, in integers.
+        bfloat16 has 8 significant bits: a DN of 2500 is rounded to steps of 16, its difference from the mean to finer
+        steps. OpenVINO rounds the input of the graph, so the mean is subtracted before, in integers.
         """
         low = np.uint16(MIN_VALID_DN - offset)
         for layer, mean, highest in zip(dn, whole_means(self.contract), highest_dn(self.contract), strict=True):
             np.clip(layer, low, np.uint16(int(highest) - offset), out=layer)
-            layer -= np.uint16(mean - offset)  # modulo 2**16, which as int16 is the difference
+            layer -= np.uint16(mean - offset)  # uint16 wraps around; read as int16 it is the difference
         return dn.view(np.int16)
 
     def head(self, means: np.ndarray) -> np.ndarray:
-        """As `DensePasses.head`."""
+        """Return the probabilities of windows, as `DensePasses.head`."""
         return self._head([means])
 
     def _compiled(self, shape: tuple[int, ...]) -> Run:
@@ -91,31 +98,32 @@ class OpenVinoPasses:
 
         rows, columns = shape
         with self._lock:
-            if (rows, columns) not in self._trunks:
-                graph = openvino.trunk(self.form, self.contract, rows, columns)
-                self._trunks[rows, columns] = compiled(graph, self.precision)
-            return self._trunks[rows, columns]
+            if (rows, columns) not in self._backbones:
+                graph = openvino.backbone(self.form, self.contract, rows, columns)
+                self._backbones[rows, columns] = compiled(graph, self.precision)
+            return self._backbones[rows, columns]
 
 
 @dataclass
 class KerasPasses:
-    """The same layers, called on a larger input by Keras' own backend (torch, jax, tensorflow; a GPU if it has one)."""
+    """Run a model's own layers on a larger input with Keras' backend (torch, jax, tensorflow; on a GPU if it has
+    one)."""
 
     contract: ModelContract
     form: FullyConvSplit
-    _trunks: dict[tuple[int, int], Any] = field(default_factory=dict)
+    _backbones: dict[tuple[int, int], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def trunk(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """As `Evaluator.positions`."""
+    def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return the features of a block, as `Evaluator.features`."""
         pixels = normalize_input(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
-        # One call at a time: Keras promises nothing to threads, and a GPU has one queue.
+        # One call at a time: Keras does not guarantee thread safety, and a GPU has one queue.
         with self._lock:
             out = self._model(pixels.shape).predict_on_batch(pixels[None])
         return np.asarray(out, np.float32)[0]
 
     def head(self, means: np.ndarray) -> np.ndarray:
-        """As `DensePasses.head`."""
+        """Return the probabilities of windows, as `DensePasses.head`."""
         from keras import ops
 
         with self._lock:
@@ -130,12 +138,12 @@ class KerasPasses:
         import keras
 
         rows, columns, bands = shape
-        if (rows, columns) not in self._trunks:
+        if (rows, columns) not in self._backbones:
             given = keras.Input((rows, columns, bands), batch_size=1)
             known = {self.form.source: given}
             for step in self.form.steps:
                 taken = [known[name] for name in step.takes]
                 known[step.gives] = step.layer(taken[0] if len(taken) == 1 else taken)
             projected = keras.ops.matmul(known[self.form.features], self.form.kernel)
-            self._trunks[rows, columns] = keras.Model(given, projected)
-        return self._trunks[rows, columns]
+            self._backbones[rows, columns] = keras.Model(given, projected)
+        return self._backbones[rows, columns]

@@ -1,8 +1,9 @@
-"""Two ways from pixels to the probabilities of windows: densely, or chip by chip. Both look the same from outside.
+"""Two ways to compute the probabilities of windows, with one interface: densely, or chip by chip.
 
-An evaluator turns a block of pixels into a block of *positions*, `step` pixels apart, and a window is `side` x `side`
-positions, `hop` positions from the next one. Chip by chip a position is a window. Densely it is a place on the feature
-map, and a window's value is the mean over its places (`lc_assets.inference.dense.form` explains it).
+An evaluator turns a block of pixels into a map of features, one every `feature_stride` pixels. A window has
+`window_features` x `window_features` features, and the next window starts `window_hop` features further. Chip by chip,
+one feature is one window. Densely, a feature is one position of the network's feature map, and the value of a window is
+the mean over its features (see `lc_assets.inference.dense.form`).
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.sentinel2.radiometry import remove_offset
 
 BATCH = 64
-"""Chips per call. Every call has this many (the last one is filled up), so the graph is compiled once and each chip's
-result does not depend on how many there are."""
+"""Chips per call. Every call has exactly this many (the last one is filled up), so the graph is compiled once and the
+result for a chip does not depend on the number of chips."""
 MIN_VALID_SHARE = 0.5
 """A window with a smaller share of usable pixels does not vote."""
 
 
 class Evaluator(Protocol):
-    """See the module."""
+    """Computes the probabilities of windows; see the module's docstring."""
 
     @property
     def name(self) -> str:
@@ -34,125 +35,126 @@ class Evaluator(Protocol):
 
     @property
     def why(self) -> str:
-        """Why it is not dense; empty when it is."""
+        """Reason why the model is evaluated chip by chip; empty when it is evaluated densely."""
 
     @property
-    def step(self) -> int:
-        """Pixels from one position to the next."""
+    def feature_stride(self) -> int:
+        """Pixels from one feature to the next."""
 
     @property
-    def extent(self) -> int:
-        """Pixels that a position may look at."""
+    def receptive_field(self) -> int:
+        """Side of the square of pixels that one feature depends on."""
 
     @property
-    def side(self) -> int:
-        """Positions along a window."""
+    def window_features(self) -> int:
+        """Features along a window's side."""
 
     @property
-    def hop(self) -> int:
-        """Positions from one window to the next."""
+    def window_hop(self) -> int:
+        """Features from one window to the next."""
 
     @property
     def outputs(self) -> int:
-        """Numbers per position."""
+        """Numbers per feature."""
 
-    def positions(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """Evaluate a block.
+    def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Compute the features of a block.
 
         Args:
             dn: (bands, rows, columns) uint16 DN, bands in the contract's order, offset included; may be overwritten.
             usable: (rows, columns) bool.
-            offset: what is added to DN to remove the baseline's offset.
+            offset: number to add to DN, which removes the baseline's offset.
 
         Returns:
-            ((rows - extent) // step + 1, (columns - extent) // step + 1, outputs) float32.
+            (feature rows, feature columns, outputs) float32. There are (n - receptive_field) // feature_stride + 1
+            features along a side of n pixels.
         """
 
     def probabilities(self, means: np.ndarray) -> np.ndarray:
-        """(N, outputs) means over the windows' positions -> (N, classes) float32."""
+        """Return (N, classes) float32 probabilities for (N, outputs) means over the features of each window."""
 
 
 @dataclass(frozen=True)
 class ChipEvaluator:
-    """Every window is cut out and evaluated on its own. Windows without a vote are left out."""
+    """Cuts out every window and evaluates it by itself. Windows without a vote are skipped; their features are 0."""
 
     contract: ModelContract
     predict: Predict
-    step: int
+    feature_stride: int
     why: str
     name: str = "chips"
-    side: int = 1
-    hop: int = 1
+    window_features: int = 1
+    window_hop: int = 1
 
     @property
-    def extent(self) -> int:
-        """A whole chip."""
+    def receptive_field(self) -> int:
+        """The chip size in pixels."""
         return self.contract.chip_size
 
     @property
     def outputs(self) -> int:
-        """One per class."""
+        """The number of classes."""
         return len(self.contract.class_names)
 
-    def positions(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """See `Evaluator`."""
+    def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return one feature per window: its class probabilities. See `Evaluator.features`."""
         chip = self.contract.chip_size
         pixels = normalize_input(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
 
         def windows(values: np.ndarray) -> np.ndarray:
             return np.lib.stride_tricks.sliding_window_view(values, (chip, chip), axis=(0, 1))[
-                :: self.step, :: self.step
+                :: self.feature_stride, :: self.feature_stride
             ]
 
         voting = windows(usable).mean(axis=(2, 3)) >= MIN_VALID_SHARE
         views = windows(pixels)
         out = np.zeros((*voting.shape, self.outputs), np.float32)
-        places = np.argwhere(voting)
-        for start in range(0, len(places), BATCH):
-            row, column = places[start : start + BATCH].T
+        corners = np.argwhere(voting)
+        for start in range(0, len(corners), BATCH):
+            row, column = corners[start : start + BATCH].T
             out[row, column] = batched(self.predict, views[row, column].transpose(0, 2, 3, 1), BATCH)
         return out
 
     def probabilities(self, means: np.ndarray) -> np.ndarray:
-        """What was computed are probabilities already."""
+        """Return `means` unchanged: the features are probabilities already."""
         return means
 
 
 @dataclass(frozen=True)
 class DenseEvaluator:
-    """The convolutions run once over each block; see `lc_assets.inference.dense.form`."""
+    """Runs the convolutions once over each block; see `lc_assets.inference.dense.form`."""
 
     contract: ModelContract
     form: FullyConvSplit
     passes: DensePasses
-    hop: int
+    window_hop: int
     name: str = "dense"
     why: str = ""
 
     @property
-    def step(self) -> int:
-        """Pixels from one place of the feature map to the next."""
+    def feature_stride(self) -> int:
+        """Pixels from one position of the feature map to the next."""
         return self.form.stride
 
     @property
-    def side(self) -> int:
-        """Side of one chip's feature map."""
-        return self.form.positions
+    def window_features(self) -> int:
+        """Side of the feature map of one chip."""
+        return self.form.map_side
 
     @property
-    def extent(self) -> int:
-        """What is left of a chip when its last positions but one are taken away."""
-        return self.contract.chip_size - self.form.stride * (self.form.positions - 1)
+    def receptive_field(self) -> int:
+        """Side of the square of pixels that one position of the feature map depends on."""
+        return self.contract.chip_size - self.form.stride * (self.form.map_side - 1)
 
     @property
     def outputs(self) -> int:
-        """Those of the first dense layer."""
+        """Number of outputs of the first dense layer."""
         return len(self.form.bias)
 
-    def positions(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """See `Evaluator`."""
-        return self.passes.trunk(dn, usable, offset)
+    def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return the features of a block. See `Evaluator.features`."""
+        return self.passes.backbone(dn, usable, offset)
 
     def probabilities(self, means: np.ndarray) -> np.ndarray:
-        """Run the head in batches of one size."""
+        """Return the head's output, computed in batches of `HEAD_BATCH`."""
         return batched(self.passes.head, means, HEAD_BATCH)

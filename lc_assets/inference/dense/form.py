@@ -1,23 +1,24 @@
-"""Dense evaluation: one pass of the convolutions over a scene instead of one pass per window.
+"""Split a Keras model for dense evaluation: one pass of the convolutions over a scene instead of one pass per window.
 
-The maths, once. Let a chip classifier be `head(mean(trunk(chip)))`: convolutions without padding, the mean over all
+The mathematics. Let a chip classifier be `head(mean(backbone(chip)))`: convolutions without padding, the mean over all
 positions of their output (global average pooling), dense layers.
 
 1. *One feature map serves all windows.* Unpadded layers compute each output from a fixed neighbourhood of their input,
-   the same everywhere. With T the product of the strides, shifting the input by T pixels shifts the output by one
-   position. So the features of a window whose corner lies at pixel (T i, T j) are positions i .. i + n - 1 by
-   j .. j + n - 1 of the scene's feature map, n being the side of the map of one chip. (Sermanet et al. 2014, OverFeat,
-   arXiv:1312.6229, section 3.5; Long et al. 2015, arXiv:1411.4038.)
+   in the same way everywhere. With T the product of the strides, shifting the input by T pixels shifts the output by
+   one position. So the features of a window whose corner is at pixel (T i, T j) are positions i .. i + n - 1 by j .. j
+   + n - 1 of the scene's feature map, where n is the side of the feature map of one chip. (Sermanet et al. 2014,
+   OverFeat, arXiv:1312.6229, section 3.5; Long et al. 2015, arXiv:1411.4038.)
 2. *Means of windows are box means of the map.* A window's pooled features are the mean over its n x n positions.
-3. *The first dense layer moves before the mean.* mean(f) K + b = mean(f K) + b, so the map is projected by the kernel K
-   where it is made, and only that many numbers per position (ten, where the head is one layer) leave the network.
+3. *The kernel of the first dense layer is applied before the mean.* mean(f) K + b = mean(f K) + b. So the map is
+   projected by the kernel K where it is computed, and the network returns only that many numbers per position (ten,
+   where the head is one layer).
 
-A window's result is then that of its chip but for the order of sums. Where windows start is the same too: `layout`
-continues the scene by reflection at its lower and right edge, so that every window stays on the lattice of T.
+The result for a window equals that for its chip, except for the order of summation. The windows start at the same
+pixels too: `lc_assets.inference.windows.grid` extends the scene by reflection at its lower and right edge, so that
+every window starts at a multiple of the stride.
 
-`split_fully_convolutional` finds out whether a Keras model has this shape by looking at its layers; no weight is copied
-or stored a second time. `UNPADDED` and `POINTWISE` list the layers that it knows. Any other model is evaluated chip by
-chip.
+`split_fully_convolutional` looks at a model's layers to find out whether it has this form. No weight is stored a second
+time. `UNPADDED` and `POINTWISE` list the layers that it knows. Any other model is evaluated chip by chip.
 """
 
 from __future__ import annotations
@@ -29,26 +30,27 @@ from typing import Any
 import numpy as np
 
 POINTWISE = frozenset({"Activation", "ReLU", "LeakyReLU", "BatchNormalization", "Rescaling"})
-"""Layers that treat every position alike and on its own."""
+"""Layers that treat every position in the same way and independently of its neighbours."""
 IDENTITIES = frozenset({"Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "ActivityRegularization"})
-"""Layers that do nothing but in training."""
+"""Layers that have an effect in training only."""
 MERGES = frozenset({"Add", "Concatenate"})
 UNPADDED = frozenset({"Conv2D", "DepthwiseConv2D", "MaxPooling2D", "AveragePooling2D"})
-"""Layers that look at a neighbourhood: unpadded, or else only one pixel large."""
+"""Layers that use a neighbourhood. They must be unpadded, or have a kernel of one pixel."""
 _POOLING = "GlobalAveragePooling2D"
 
 
 MOST_BYTES_PER_PIXEL = 16
-"""A feature map that takes more than this per pixel of the scene is not kept: it would be larger than the scene."""
+"""Largest size of a feature map per pixel of the scene. A larger map would take more memory than the scene."""
 
 
 class NotFullyConvolutional(Exception):
-    """Why a model must be evaluated chip by chip, in words."""
+    """The model cannot be evaluated densely; the message says why."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One layer's place in a model: the names of what it takes and of what it gives (its own name)."""
+    """One layer of a model, with the names of its inputs (`takes`) and of its output (`gives`, the layer's own
+    name)."""
 
     layer: Any
     takes: tuple[str, ...]
@@ -62,36 +64,36 @@ class Step:
 
 @dataclass(frozen=True)
 class FullyConvSplit:
-    """A chip classifier taken apart.
+    """A chip classifier, split into backbone and head.
 
     Attributes:
         steps: the layers before pooling, in order.
-        source, features: what the first of them takes and the last one gives.
-        stride: pixels per position (T).
-        positions: side of one chip's feature map (n).
-        kernel: (features, outputs) of the first dense layer; it moves into the trunk.
-        bias: (outputs,) of the same, added after the mean.
-        head: the layers after that kernel, beginning with its own activation.
+        source, features: names of the first layer's input and of the last layer's output.
+        stride: pixels from one position of the feature map to the next (T).
+        map_side: side of the feature map of one chip, in positions (n).
+        kernel: (features, outputs) kernel of the first dense layer; applied in the backbone.
+        bias: (outputs,) bias of the same layer, added after the mean.
+        head: the layers after that kernel; the first one is the dense layer's own activation.
     """
 
     steps: tuple[Step, ...]
     source: str
     features: str
     stride: int
-    positions: int
+    map_side: int
     kernel: np.ndarray
     bias: np.ndarray
     head: tuple[Any, ...]
 
 
 def split_fully_convolutional(model: Any) -> FullyConvSplit:
-    """Take a Keras model apart.
+    """Split a Keras model into backbone and head.
 
     Args:
-        model: (N, chip, chip, bands) -> (N, classes).
+        model: maps (N, chip, chip, bands) to (N, classes).
 
     Raises:
-        NotDense: it is of another shape; the message names the layer.
+        NotFullyConvolutional: the model does not have the form described above; the message names the layer.
     """
     steps = _steps(model)
     pools = [number for number, step in enumerate(steps) if step.kind == _POOLING]
@@ -117,18 +119,21 @@ def split_fully_convolutional(model: Any) -> FullyConvSplit:
     return FullyConvSplit(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
 
 
-def window_means(positions: np.ndarray, side: int, hop: int) -> np.ndarray:
-    """Box means of a feature map: what global average pooling gives for each window.
+def window_means(features: np.ndarray, window_features: int, window_hop: int) -> np.ndarray:
+    """Return the box means of a feature map: the result of global average pooling for each window.
 
     Args:
-        positions: (rows, columns, outputs) float32.
-        side: positions along a window's side (n).
-        hop: positions from one window to the next.
+        features: (rows, columns, outputs) float32.
+        window_features: features along a window's side (n).
+        window_hop: features from one window to the next.
 
     Returns:
-        ((rows - side) // hop + 1, (columns - side) // hop + 1, outputs), added up in one order whatever the cut.
+        (window rows, window columns, outputs) float32. There are (m - window_features) // window_hop + 1 windows along
+        a side of m features. The order of summation is fixed, so the result does not depend on how the scene is cut
+        into blocks.
     """
-    return _boxes(_boxes(positions, side, hop, 0), side, hop, 1) / np.float32(side**2)
+    down = _boxes(features, window_features, window_hop, 0)
+    return _boxes(down, window_features, window_hop, 1) / np.float32(window_features**2)
 
 
 def _boxes(values: np.ndarray, side: int, hop: int, axis: int) -> np.ndarray:
@@ -142,7 +147,7 @@ def _boxes(values: np.ndarray, side: int, hop: int, axis: int) -> np.ndarray:
 
 
 def _steps(model: Any) -> tuple[Step, ...]:
-    """The layers of a model in order, from its own description (`get_config`); nested models are taken apart too."""
+    """Return the layers of a model in order, read from its `get_config`. Nested models are flattened."""
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise NotFullyConvolutional(
             f"it, or a model inside it, has {len(model.inputs)} inputs and {len(model.outputs)} outputs"
@@ -180,7 +185,7 @@ def _steps(model: Any) -> tuple[Step, ...]:
 
 
 def _ends(described: Any) -> list[str]:
-    """Names of the layers that a model's outputs come from."""
+    """Return the names of the layers that compute a model's outputs."""
     if isinstance(described, list) and len(described) == 3 and isinstance(described[0], str):
         return [described[0]]
     return [name for part in described for name in _ends(part)]
@@ -201,7 +206,7 @@ def _unfolded(layer: Any, takes: tuple[str, ...], name: str) -> list[Step]:
 
 
 def _histories(argument: Any) -> list[str]:
-    """Names of the layers whose outputs a described call takes."""
+    """Return the names of the layers whose outputs are the inputs of a call, as `get_config` describes it."""
     if isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
         name, _, output = argument["config"]["keras_history"]
         return [name] if output == 0 else [f"output {output} of {name}"]
@@ -211,10 +216,14 @@ def _histories(argument: Any) -> list[str]:
 
 
 def _stride(step: Step, incoming: list[int]) -> int:
-    """Pixels per position after a layer.
+    """Return the pixels from one position to the next after a layer.
+
+    Args:
+        step: the layer.
+        incoming: the same for each of its inputs.
 
     Raises:
-        NotDense: the layer does not do the same everywhere.
+        NotFullyConvolutional: the layer does not treat all positions in the same way.
     """
     layer, kind = step.layer, step.kind
     _check_channels_last(layer)
@@ -251,7 +260,7 @@ def _check_channels_last(layer: Any) -> None:
 
 
 def _head(steps: tuple[Step, ...]) -> list[Any]:
-    """The layers after pooling, a chain that begins with a dense one."""
+    """Return the layers after pooling. They must be a chain that starts with a dense layer."""
     chain = []
     for before, step in pairwise(steps):
         if step.takes != (before.gives,):

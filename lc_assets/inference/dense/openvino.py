@@ -1,9 +1,9 @@
-"""A model's trunk as a channels-first OpenVINO graph of static shape, from DN to projected positions.
+"""Build channels-first OpenVINO graphs of static shape for a model's backbone (DN to projected features) and its head.
 
-Keras models are channels-last; exported as they are, OpenVINO moves the channels around every convolution and takes
-about twice the time. Here the layers are written down again, channels first, with the weights that the Keras layers
-hold. The input stays 16 bits wide until it is inside the graph: scaling and "no data is the mean" are its first
-operations.
+Keras models are channels-last. If such a model is exported unchanged, OpenVINO transposes the channels around every
+convolution and takes about twice the time. So the layers are rebuilt here channels-first, with the weights of the Keras
+layers. The input of the graph is 16 bits wide: the first operations in the graph scale it and set pixels without data
+to the mean.
 """
 
 from __future__ import annotations
@@ -14,19 +14,21 @@ from typing import Any
 import numpy as np
 from openvino import Model, Node, Type
 from openvino import opset13 as ov
-from openvino.opset1 import max_pool  # later ones have a second output, the places of the largest
+from openvino.opset1 import max_pool  # later opsets have a second output: the positions of the maxima
 
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.form import IDENTITIES, FullyConvSplit, NotFullyConvolutional
 from lc_assets.inference.dense.scaling import whole_means
 
 
-def trunk(form: FullyConvSplit, contract: ModelContract, rows: int, columns: int) -> Model:
-    """The graph (1, bands, rows, columns) int16 DN less `whole_means`, (1, 1, rows, columns) uint8 usable ->
-    (1, outputs, positions down, positions across) float32.
+def backbone(form: FullyConvSplit, contract: ModelContract, rows: int, columns: int) -> Model:
+    """Return the graph of the backbone for a block of `rows` x `columns` pixels.
+
+    Its inputs are (1, bands, rows, columns) int16, the DN minus `whole_means`, and (1, 1, rows, columns) uint8, 1 where
+    a pixel is usable. Its output is (1, outputs, feature rows, feature columns) float32.
 
     Raises:
-        NotDense: a layer is not known here.
+        NotFullyConvolutional: a layer is not supported by this module.
     """
     centred = ov.parameter([1, len(contract.bands), rows, columns], Type.i16, name="centred")
     usable = ov.parameter([1, 1, rows, columns], Type.u8, name="usable")
@@ -37,14 +39,17 @@ def trunk(form: FullyConvSplit, contract: ModelContract, rows: int, columns: int
     for step in form.steps:
         taken = [known[name] for name in step.takes]
         known[step.gives] = taken[0] if step.kind in IDENTITIES else _layer(step.kind)(step.layer, taken)
-    return Model([_convolved(known[form.features], form.kernel[None, None])], [centred, usable], "trunk")
+    return Model([_convolved(known[form.features], form.kernel[None, None])], [centred, usable], "backbone")
 
 
 def head(form: FullyConvSplit, batch: int) -> Model:
-    """The graph (batch, outputs of the first dense layer, bias not yet added) -> (batch, classes), float32.
+    """Return the graph of the head for `batch` windows.
+
+    Its input is (batch, outputs) float32, the means of the first dense layer's outputs without the bias. Its output is
+    (batch, classes) float32.
 
     Raises:
-        NotDense: a layer is not known here.
+        NotFullyConvolutional: a layer is not supported by this module.
     """
     means = ov.parameter([batch, len(form.bias)], Type.f32, name="means")
     activation, *layers = form.head
@@ -91,7 +96,7 @@ def _depthwise(layer: Any, taken: list[Node]) -> Node:
 
 
 def _normalised(layer: Any, taken: list[Node]) -> Node:
-    """Batch normalisation with what was learnt: one factor and one shift per channel."""
+    """Batch normalisation with the learnt statistics: one factor and one shift per channel."""
     variance, mean = np.asarray(layer.moving_variance), np.asarray(layer.moving_mean)
     factor = 1 / np.sqrt(variance + layer.epsilon)
     factor = factor * np.asarray(layer.gamma) if layer.scale else factor
@@ -146,7 +151,8 @@ _ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
     "silu": ov.swish,
     "softmax": lambda x: ov.softmax(x, 1),
 }
-"""By the function's name in Keras. Axis 1 is the channels in the trunk and the outputs in the head."""
+"""Keras' name of an activation -> OpenVINO operation. Axis 1 has the channels in the backbone and the outputs in the
+head."""
 
 
 def _activated(x: Node, activation: Any) -> Node:

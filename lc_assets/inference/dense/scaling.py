@@ -1,4 +1,4 @@
-"""From DN to what a network reads."""
+"""Scale DN to the input of a network."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numpy as np
 from lc_assets.inference.contract import ModelContract
 
 BRIGHTEST_DN = 32_767
-"""Brighter pixels count as this bright: three times what a white surface reflects, and what int16 holds."""
+"""Higher DN are clipped to this: three times the reflectance of a white surface, and the largest int16."""
 
 
 def normalize_input(contract: ModelContract, pixels: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Network input: (DN - mean) / std, DN up to `highest_dn`, and 0 where there is no valid data.
+    """Return the network input: (DN - mean) / std, with DN clipped to `highest_dn`, and 0 where a pixel is not valid.
 
     Args:
-        contract: the model's.
+        contract: the model's contract.
         pixels: (..., bands) DN, offset removed, bands in the contract's order.
         valid: (...) bool.
 
@@ -29,11 +29,11 @@ def normalize_input(contract: ModelContract, pixels: np.ndarray, valid: np.ndarr
 
 
 def highest_dn(contract: ModelContract) -> np.ndarray:
-    """(bands,) uint16: the highest DN that the network gets to see, offset removed."""
+    """Return (bands,) uint16: the DN to which higher ones are clipped, offset removed."""
     highest = contract.highest or (BRIGHTEST_DN,) * len(contract.bands)
     return np.minimum(np.rint(highest), BRIGHTEST_DN).astype(np.uint16)
 
 
 def whole_means(contract: ModelContract) -> np.ndarray:
-    """The bands' means to the nearest DN, int64."""
+    """Return (bands,) int64: each band's mean, rounded to whole DN."""
     return np.rint(np.asarray(contract.mean)).astype(np.int64)

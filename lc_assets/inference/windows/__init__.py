@@ -1,1 +1,1 @@
-"""A window slides over a stack: where windows lie, how they are evaluated strip by strip, how they vote."""
+"""Classify a stack with sliding windows: where they are, how they are evaluated strip by strip, and how they vote."""

@@ -1,13 +1,13 @@
-"""Slide a window over a stack and turn what the model says of the windows into pixels, strip by strip.
+"""Slide a window over a stack and turn the model's predictions for the windows into pixels, strip by strip.
 
-For each window the model gives ten probabilities. A window votes when at least half of its pixels are usable. A pixel's
-probabilities are the mean over the voting windows that contain it; its class is the most probable one, its confidence
-that mean probability in percent. A pixel is No Data where a native band has no data, where the scene classification
-hides the ground (if asked for), and where no window that contains it has a vote.
+The model gives ten probabilities for each window. A window votes when at least half of its pixels are usable. The
+probabilities of a pixel are the mean over the voting windows that contain it. Its class is the most probable one, and
+its confidence is that mean probability in percent. A pixel is No Data where a native band has no data, where the scene
+classification hides the ground (if masking is on), and where no voting window contains it.
 
-The stages overlap: while one strip is decoded, the blocks of the one before are interpolated and evaluated, the windows
-of the one before that become pixels, and those above are written. Memory is bounded by a few strips; in float32 the
-result does not depend on their height, on the blocks' size or on the number of threads, to the bit.
+The stages overlap. While one strip is decoded, the blocks of the previous strip are interpolated and evaluated, the
+windows of the strip before that become pixels, and the pixels above are written. Memory is bounded by a few strips. In
+float32 the result is the same to the bit for every strip height, block size and number of threads.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from lc_assets.inference.engine import Engine
 from lc_assets.inference.openvino_runtime import streams
 from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.inference.windows.pipeline import StageTimer, prefetch
-from lc_assets.inference.windows.strips import Block, StripPlan, plan_strips, position_columns
+from lc_assets.inference.windows.strips import Block, StripPlan, feature_columns, plan_strips
 from lc_assets.inference.windows.voting import VoteAccumulator, cell_windows, pooled
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.sentinel2.bands.stack import Stack
@@ -41,12 +41,12 @@ from lc_assets.sentinel2.scl import MASK_DILATION
 
 @dataclass
 class MapStatistics:
-    """What a classification adds up to, filled while its blocks stream by.
+    """Counts of a classification, updated while its blocks are computed.
 
     Attributes:
-        pixels: count per class code, No Data last.
-        no_source_data, hidden, impossible, no_vote: why pixels are No Data; they add up to `pixels[10]`.
-        windows, voting: windows evaluated, and those with a vote.
+        pixels: number of pixels per class code, No Data last.
+        no_source_data, hidden, impossible, no_vote: number of No Data pixels per reason; they add up to `pixels[10]`.
+        windows, voting: number of windows evaluated, and of those that vote.
         confidence: histogram of the confidence in percent (101 bins).
         stages: seconds of work per stage.
     """
@@ -63,23 +63,23 @@ class MapStatistics:
 
     @property
     def total(self) -> int:
-        """All pixels seen."""
+        """Number of pixels counted so far."""
         return int(self.pixels.sum())
 
     @property
     def mean_confidence(self) -> float | None:
-        """Of the pixels that have a class, in percent; None where none has."""
+        """Mean confidence of the pixels that have a class, in percent; None where no pixel has a class."""
         known = int(self.confidence.sum())
         return float((self.confidence * np.arange(101)).sum() / known) if known else None
 
     def share(self, code: int) -> float:
-        """Share of a code among all pixels, 0..1."""
+        """Return the share of a class code among all pixels, 0..1."""
         return float(self.pixels[code] / self.total) if self.total else 0.0
 
 
 @dataclass(frozen=True)
 class MapBlock:
-    """A finished strip: its window, class codes and confidence (both (rows, columns) uint8)."""
+    """Finished rows of the map: their window, class codes and confidence (both (rows, columns) uint8)."""
 
     window: Window
     classes: np.ndarray
@@ -88,17 +88,19 @@ class MapBlock:
 
 @dataclass
 class Classification:
-    """A stack, an engine and how to slide: the class map, not yet computed. Iterating `blocks` computes it.
+    """A class map that is not yet computed: a stack, an engine and the settings. Iterating over `blocks` computes it.
 
     Attributes:
         stack: the scene.
         engine: the model.
-        stride: step between windows in pixels, a divisor of the chip size.
-        mask_hidden: call a pixel No Data where SCL says that clouds and the like hide it.
-        strip_pixels: rows decoded at a time, 0: as suits the scene's width; changes memory, never the result.
-        mask_dilation: metres by which cloud and shadow are grown before they hide pixels.
-        threads: blocks evaluated at a time, 0: as the machine has cores; changes speed, never the result.
-        statistics: filled while `blocks` runs.
+        stride: pixels from one window to the next, a divisor of the chip size.
+        mask_hidden: whether a pixel is No Data where SCL has one of the codes `MASKED` (clouds, shadows, ...).
+        strip_pixels: rows decoded at a time, 0 for a number that suits the scene's width. It changes the memory used,
+            never the result.
+        mask_dilation: dilation of cloud and shadow masks, in metres.
+        threads: blocks evaluated at a time, 0 for a number that suits the machine's cores. It changes the speed, never
+            the result.
+        statistics: updated while `blocks` runs.
     """
 
     stack: Stack
@@ -114,19 +116,19 @@ class Classification:
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @property
-    def layout(self) -> WindowGrid:
-        """Where the windows lie."""
+    def window_grid(self) -> WindowGrid:
+        """The grid of windows over the scene."""
         grid = self.stack.grid
         return WindowGrid(grid.height, grid.width, self.engine.contract.chip_size, self.stride)
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """How windows are evaluated."""
+        """The evaluator for this stride."""
         return self.engine.evaluator(self.stride)
 
     @property
     def tags(self) -> dict[str, str]:
-        """How the map was made, as dataset tags."""
+        """Dataset tags that describe how the map is made."""
         contract = self.engine.contract
         return {
             "ITEM_ID": self.stack.item,
@@ -147,13 +149,13 @@ class Classification:
         """Compute the map from top to bottom.
 
         Raises:
-            BadModel: the stack does not fit the model's contract, or the model gives no probabilities.
+            BadModel: the stack does not fit the model's contract, or the model's output is not probabilities.
             BadBand: a native file cannot be decoded.
         """
         self.engine.check_stack(self.stack)
         self.statistics = MapStatistics()
-        layout, workers = self.layout, self.threads or streams()
-        plans = plan_strips(layout, self.evaluator, self.strip_pixels)
+        grid, workers = self.window_grid, self.threads or streams()
+        plans = plan_strips(grid, self.evaluator, self.strip_pixels)
         assembly = _Assembly(self)
         with (
             StripReader(
@@ -169,7 +171,7 @@ class Classification:
             waiting: deque[tuple[StripPlan, Strip, list[Future[np.ndarray]]]] = deque()
             try:
                 for plan, strip in strips:
-                    waiting.append((plan, strip, [pool.submit(self._positions, strip, b) for b in plan.blocks]))
+                    waiting.append((plan, strip, [pool.submit(self._features, strip, b) for b in plan.blocks]))
                     if len(waiting) > 1:
                         yield from assembly.finished(*waiting.popleft())
                 while waiting:
@@ -181,8 +183,8 @@ class Classification:
         with self.statistics.stages.timed("decode"):
             return reader.read(plan.top, plan.bottom)
 
-    def _positions(self, strip: Strip, block: Block) -> np.ndarray:
-        """(block rows, block columns, outputs) float32."""
+    def _features(self, strip: Strip, block: Block) -> np.ndarray:
+        """Return the features of a block: (block rows, block columns, outputs) float32."""
         stages, contract = self.statistics.stages, self.engine.contract
         with stages.timed("interpolate"):
             seen = np.zeros(block.shape, bool)
@@ -196,18 +198,18 @@ class Classification:
             if not seen.any():
                 return self._blank(block)
         with stages.timed("evaluate"):
-            return self.evaluator.positions(dn, seen, self.stack.offset)[: block.rows, : block.columns]
+            return self.evaluator.features(dn, seen, self.stack.offset)[: block.rows, : block.columns]
 
     def _blank(self, block: Block) -> np.ndarray:
-        """What the model makes of nothing: windows that reach into a block without data need it. Computed once."""
+        """Return the features of a block without data. Windows that overlap it need them. Computed once per shape."""
         with self._blanks_lock:
             if block.shape not in self._blanks:
                 nothing = np.zeros((len(self.engine.contract.bands), *block.shape), np.uint16)
-                self._blanks[block.shape] = self.evaluator.positions(nothing, np.zeros(block.shape, bool), 0)
+                self._blanks[block.shape] = self.evaluator.features(nothing, np.zeros(block.shape, bool), 0)
             return self._blanks[block.shape][: block.rows, : block.columns]
 
     def _scratch(self, shape: tuple[int, ...]) -> np.ndarray:
-        """An array of uint16 for this thread to work in, again and again: fresh memory costs more than filling it."""
+        """Return a uint16 array that this thread reuses: allocating new memory costs more than filling it."""
         found = getattr(self._local, "scratch", None)
         if found is None or found.shape != shape:
             found = self._local.scratch = np.empty(shape, np.uint16)
@@ -215,39 +217,39 @@ class Classification:
 
 
 class _Assembly:
-    """Puts blocks of positions together to windows, windows to cells, cells to pixels; in order, on one thread."""
+    """Combines blocks of features into windows, windows into cells, and cells into pixels; in order, on one thread."""
 
     def __init__(self, classification: Classification) -> None:
-        self._layout, self._evaluator = classification.layout, classification.evaluator
+        self._grid, self._evaluator = classification.window_grid, classification.evaluator
         self._checked, self._statistics = classification.engine.checked, classification.statistics
-        self._cells = VoteAccumulator(self._layout)
-        shape = (0, position_columns(self._layout, self._evaluator), self._evaluator.outputs)
-        self._places = np.zeros(shape, np.float32)  # rows of positions that coming windows need
-        self._first = 0  # the first of them
+        self._cells = VoteAccumulator(self._grid)
+        shape = (0, feature_columns(self._grid, self._evaluator), self._evaluator.outputs)
+        self._features = np.zeros(shape, np.float32)  # rows of features that later windows need
+        self._first = 0  # number of the first of these rows
 
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
-        """The pixels that a strip completes, once its blocks are there."""
-        start, stop = plan.positions
-        places = np.empty((stop - start, *self._places.shape[1:]), np.float32)
+        """Yield the pixels that a strip completes. Waits for its blocks."""
+        start, stop = plan.features
+        features = np.empty((stop - start, *self._features.shape[1:]), np.float32)
         for block, future in zip(plan.blocks, blocks, strict=True):
             row, column = block.row - start, block.column
-            places[row : row + block.rows, column : column + block.columns] = future.result()
+            features[row : row + block.rows, column : column + block.columns] = future.result()
         with self._statistics.stages.timed("average"):
-            self._places = np.concatenate([self._places, places])
+            self._features = np.concatenate([self._features, features])
             first, last = plan.windows
             if last > first:
                 self._cells.add(*self._windows(strip, first, last))
-                yield from self._pixels(strip, *self._cells.finished(last, final=last == self._layout.rows))
+                yield from self._pixels(strip, *self._cells.finished(last, final=last == self._grid.rows))
 
     def _windows(self, strip: Strip, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Probabilities (rows, columns, classes) and votes (rows, columns) of window rows `first..last-1`."""
+        """Return probabilities (rows, columns, classes) and votes (rows, columns) of window rows `first..last-1`."""
         evaluator = self._evaluator
-        skip = first * evaluator.hop - self._first
-        means = window_means(self._places[skip:], evaluator.side, evaluator.hop)
-        # Where windows stand apart, the next one may begin below the rows that are here yet.
-        gone = min(last * evaluator.hop - self._first, len(self._places))
-        self._places = self._places[gone:]
-        self._first += gone
+        skip = first * evaluator.window_hop - self._first
+        means = window_means(self._features[skip:], evaluator.window_features, evaluator.window_hop)
+        # Where windows do not overlap, the next one may start below the rows computed so far.
+        passed = min(last * evaluator.window_hop - self._first, len(self._features))
+        self._features = self._features[passed:]
+        self._first += passed
         votes = self._votes(strip, first, last)
         self._statistics.windows += votes.size
         self._statistics.voting += int(votes.sum())
@@ -257,30 +259,30 @@ class _Assembly:
         return found, votes
 
     def _votes(self, strip: Strip, first: int, last: int) -> np.ndarray:
-        layout = self._layout
-        rows = (last - first - 1) * layout.stride + layout.chip
-        usable = strip.usable(first * layout.stride, 0, rows, layout.cell_columns * layout.stride)
-        counts = pooled(usable, layout.stride)
-        windows = cell_windows(counts, layout.reach)
-        votes: np.ndarray = windows >= MIN_VALID_SHARE * layout.chip**2
+        grid = self._grid
+        rows = (last - first - 1) * grid.stride + grid.chip
+        usable = strip.usable(first * grid.stride, 0, rows, grid.cell_columns * grid.stride)
+        counts = pooled(usable, grid.stride)
+        windows = cell_windows(counts, grid.windows_per_side)
+        votes: np.ndarray = windows >= MIN_VALID_SHARE * grid.chip**2
         return votes
 
     def _pixels(self, strip: Strip, row: int, sums: np.ndarray, votes: np.ndarray) -> Iterator[MapBlock]:
-        """The strip of pixels of finished cell rows; none when all of them lie in the reflection."""
-        layout = self._layout
-        top = row * layout.stride
-        height = min(sums.shape[0] * layout.stride, layout.height - top)
+        """Yield the pixels of finished cell rows; nothing where all of them are in the reflected part of the scene."""
+        grid = self._grid
+        top = row * grid.stride
+        height = min(sums.shape[0] * grid.stride, grid.height - top)
         if height <= 0:
             return
-        window = Window(0, top, layout.width, height)
+        window = Window(0, top, grid.width, height)
         best = sums.argmax(axis=2)
         with np.errstate(invalid="ignore"):
             probability = np.take_along_axis(sums, best[..., None], axis=2)[..., 0] / votes
         silent = votes == 0
         percent = np.rint(np.where(silent, 0, probability) * 100).astype(np.uint8)
         codes = np.where(silent, NO_DATA.code, best).astype(np.uint8)
-        classes = _spread(codes, layout.stride, window)
-        confidence = _spread(np.where(silent, CONFIDENCE_NODATA, percent).astype(np.uint8), layout.stride, window)
+        classes = _spread(codes, grid.stride, window)
+        confidence = _spread(np.where(silent, CONFIDENCE_NODATA, percent).astype(np.uint8), grid.stride, window)
         state = strip.state[top - strip.first : top - strip.first + height]
         self._count(state, codes, percent, silent)
         unusable = state != USABLE
@@ -290,8 +292,8 @@ class _Assembly:
         yield MapBlock(window, classes, confidence)
 
     def _count(self, state: np.ndarray, codes: np.ndarray, percent: np.ndarray, silent: np.ndarray) -> None:
-        """Add a strip to the statistics, cell by cell: all usable pixels of a cell are alike."""
-        stats, stride = self._statistics, self._layout.stride
+        """Add a strip to the statistics, cell by cell: all usable pixels of a cell have the same class."""
+        stats, stride = self._statistics, self._grid.stride
         height, width = state.shape
         padded = np.zeros((codes.shape[0] * stride, codes.shape[1] * stride), bool)
         padded[:height, :width] = state == USABLE
@@ -307,6 +309,6 @@ class _Assembly:
 
 
 def _spread(cells: np.ndarray, stride: int, window: Window) -> np.ndarray:
-    """Cells -> pixels, cut to the window."""
+    """Repeat each cell to `stride` x `stride` pixels and cut the result to the window's size."""
     across = cells.repeat(stride, axis=1)[:, : int(window.width)]
     return across.repeat(stride, axis=0)[: int(window.height)]

@@ -1,10 +1,10 @@
-"""Where the windows of a scene lie, and how their votes become pixels.
+"""The grid of windows over a scene, and the cells on which their votes are added up.
 
-Windows of `chip` pixels start at multiples of `stride`, counted from the scene's top-left corner. Where the last one
-reaches over the right or lower edge, the scene is continued by reflection (the row beyond the edge repeats the one
-before it), rather than the window being pulled in: then every window stays on the stride's lattice, which is what lets
-one evaluation of the convolutions serve all windows. `stride` divides `chip`, so the scene falls into square cells of
-`stride` pixels, and every pixel of a cell lies in the same windows: votes are averaged per cell, never per pixel.
+Windows of `chip` pixels start at multiples of `stride`, counted from the scene's top-left corner. Where the last window
+extends beyond the right or lower edge, the scene is extended by reflection (the row beyond the edge repeats the row
+before it). The window is not moved inwards, so every window starts at a multiple of the stride, and one evaluation of
+the convolutions serves all windows. `stride` divides `chip`, so the scene divides into square cells of `stride` pixels,
+and all pixels of a cell are in the same windows. Votes are averaged per cell, never per pixel.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lc_assets.core.errors import BadModel
 
 
 def check_stride(stride: int, chip: int) -> None:
-    """Refuse a stride that does not divide the chip size (both in pixels).
+    """Check that a stride divides the chip size (both in pixels).
 
     Raises:
         BadModel: it does not.
@@ -32,12 +32,12 @@ def check_stride(stride: int, chip: int) -> None:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """The lattice of windows over a scene.
+    """The grid of windows over a scene.
 
     Attributes:
         height, width: the scene, in pixels.
         chip: window side, in pixels.
-        stride: step between windows, in pixels; divides `chip`.
+        stride: pixels from one window to the next; divides `chip`.
 
     Raises:
         BadModel: the stride does not divide the chip size.
@@ -52,48 +52,48 @@ class WindowGrid:
         check_stride(self.stride, self.chip)
 
     @property
-    def reach(self) -> int:
-        """Cells along one side of a window."""
+    def windows_per_side(self) -> int:
+        """Number of windows that start along one window's side; also the number of cells along it."""
         return self.chip // self.stride
 
     @property
     def rows(self) -> int:
-        """Rows of windows: as many as it takes to cover the scene's height."""
+        """Rows of windows: the smallest number that covers the scene's height."""
         return _steps(self.height, self.chip, self.stride)
 
     @property
     def columns(self) -> int:
-        """Columns of windows."""
+        """Columns of windows: the smallest number that covers the scene's width."""
         return _steps(self.width, self.chip, self.stride)
 
     @property
     def cell_rows(self) -> int:
-        """Rows of cells that the windows cover: at least the scene's height."""
-        return self.rows + self.reach - 1
+        """Rows of cells that the windows cover; their total height is at least the scene's height."""
+        return self.rows + self.windows_per_side - 1
 
     @property
     def cell_columns(self) -> int:
-        """Columns of cells that the windows cover."""
-        return self.columns + self.reach - 1
+        """Columns of cells that the windows cover; their total width is at least the scene's width."""
+        return self.columns + self.windows_per_side - 1
 
 
 def _steps(length: int, chip: int, stride: int) -> int:
     return -(-max(length - chip, 0) // stride) + 1
 
 
-def cell_sums(values: np.ndarray, reach: int) -> np.ndarray:
-    """Sum over the windows that cover each cell, along the second axis.
+def cell_sums(values: np.ndarray, windows_per_side: int) -> np.ndarray:
+    """Add up the windows that cover each cell, along the second axis.
 
     Args:
         values: (rows, windows, ...) one value per window.
-        reach: cells along a window's side.
+        windows_per_side: cells along a window's side.
 
     Returns:
-        (rows, windows + reach - 1, ...): entry j is the sum of windows j - reach + 1 .. j, as far as they exist, always
-        added in the same order, so that it does not depend on how the scene was cut.
+        (rows, windows + windows_per_side - 1, ...). Entry j is the sum of the windows j - windows_per_side + 1 .. j
+        that exist. They are always added in the same order, so the sum does not depend on how the scene was cut.
     """
     rows, windows, *rest = values.shape
-    total = np.zeros((rows, windows + reach - 1, *rest), values.dtype)
-    for shift in range(reach):
+    total = np.zeros((rows, windows + windows_per_side - 1, *rest), values.dtype)
+    for shift in range(windows_per_side):
         total[:, shift : shift + windows] += values
     return total

@@ -1,4 +1,4 @@
-"""Two small tools of the pipeline: fetch the next item while this one is worked on, and add up seconds per stage."""
+"""Two tools of the pipeline: compute the next item while the current one is used, and add up the seconds per stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class StageTimer:
-    """Seconds of work per stage, added up over threads: together they can be more than the time that passed."""
+    """Seconds of work per stage, added up over all threads. Their sum can be larger than the elapsed time."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -21,7 +21,7 @@ class StageTimer:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Add the time inside to a stage."""
+        """Add the time spent inside the context to a stage."""
         started = time.perf_counter()
         try:
             yield
@@ -29,20 +29,20 @@ class StageTimer:
             self.add(stage, time.perf_counter() - started)
 
     def add(self, stage: str, seconds: float) -> None:
-        """Add seconds measured elsewhere."""
+        """Add seconds that were measured elsewhere to a stage."""
         with self._lock:
             self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Stage -> seconds, in the order in which stages first ended."""
+        """Stage -> seconds, in the order in which the stages ended for the first time."""
         with self._lock:
             return dict(self._seconds)
 
 
 @contextmanager
 def prefetch(items: Iterator[T]) -> Iterator[Iterator[T]]:
-    """Iterate over `items`, made one ahead on a thread of their own."""
+    """Yield an iterator over `items` that computes one item ahead, on its own thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         end = object()
 

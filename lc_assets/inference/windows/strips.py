@@ -1,6 +1,6 @@
-"""Cut a scene into strips, and strips into blocks of one shape: which positions, which windows, which pixels they need.
+"""Cut a scene into strips, and strips into blocks of one shape, with the features, windows and pixels of each.
 
-Nothing here changes the map: positions lie on a lattice of their own, and each is computed from its own pixels.
+The cuts do not change the map: each feature has a fixed place and is computed from its own pixels only.
 """
 
 from __future__ import annotations
@@ -13,22 +13,23 @@ from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
 STRIP_PIXELS = 512
-"""Rows decoded at a time for scenes up to `STRIP_WIDTH`: one row of the files' own blocks."""
+"""Rows decoded at a time for scenes up to `STRIP_WIDTH`: the height of one row of blocks in the files."""
 STRIP_WIDTH = 11_264
-"""Wider scenes get lower strips, so that memory does not grow with them: a full tile is 10980 px wide."""
+"""Scenes wider than this get strips with fewer rows, so that memory does not grow. A full tile is 10980 px wide."""
 BLOCK_PIXELS = (544, 1056)
-"""Largest block evaluated at once, in pixels: 64 x 128 positions of the shipped model. Smaller ones fit the cache
-better and overlap more."""
+"""Largest block evaluated at once, in pixels: 64 x 128 features of the shipped model. Smaller blocks fit the cache
+better, but overlap more."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Positions `row ..`, `column ..` of the scene, and the pixels that they need.
+    """A rectangle of features of the scene, and the pixels that they depend on.
 
     Attributes:
-        row, column, rows, columns: positions.
-        top, left, height, width: pixels; they may reach beyond the scene's edge.
-        shape: pixels of a whole block; this one is filled up to it, so that all blocks have one shape.
+        row, column, rows, columns: first row and column of features, and their number.
+        top, left, height, width: the pixels; they may extend beyond the scene's edge.
+        shape: height and width of a full block in pixels. A smaller block is padded to it, so all blocks have one
+            shape.
     """
 
     row: int
@@ -44,48 +45,48 @@ class Block:
 
 @dataclass(frozen=True)
 class StripPlan:
-    """What is computed from one strip.
+    """The results that one strip completes, and the rows that they need.
 
     Attributes:
-        positions: first and last-plus-one row of positions that this strip completes.
-        windows: the same for rows of windows.
-        top, bottom: rows of the scene that are needed for both.
-        blocks: the positions, cut into blocks.
+        features: rows of features that this strip completes, as (start, stop).
+        windows: rows of windows that it completes, as (start, stop).
+        top, bottom: rows of the scene that both need, as start and stop.
+        blocks: the features, cut into blocks.
     """
 
-    positions: tuple[int, int]
+    features: tuple[int, int]
     windows: tuple[int, int]
     top: int
     bottom: int
     blocks: tuple[Block, ...]
 
 
-def position_columns(layout: WindowGrid, lattice: Evaluator) -> int:
-    """Columns of positions over the whole scene."""
-    return (layout.columns - 1) * lattice.hop + lattice.side
+def feature_columns(grid: WindowGrid, evaluator: Evaluator) -> int:
+    """Return the number of feature columns of the whole scene."""
+    return (grid.columns - 1) * evaluator.window_hop + evaluator.window_features
 
 
-def plan_strips(layout: WindowGrid, lattice: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
+def plan_strips(grid: WindowGrid, evaluator: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
     """Cut a scene into strips, from top to bottom.
 
     Args:
-        layout: where the windows lie.
-        lattice: where the positions lie.
-        strip_pixels: rows decoded at a time; 0: as suits the width.
+        grid: the windows.
+        evaluator: gives the size and spacing of the features.
+        strip_pixels: rows decoded at a time; 0 for a number that suits the width.
     """
-    height = strip_pixels or max(STRIP_PIXELS // -(-layout.width // STRIP_WIDTH), lattice.step)
-    last = (layout.rows - 1) * lattice.hop + lattice.side
+    height = strip_pixels or max(STRIP_PIXELS // -(-grid.width // STRIP_WIDTH), evaluator.feature_stride)
+    last = (grid.rows - 1) * evaluator.window_hop + evaluator.window_features
     cuts: list[tuple[int, int]] = [(0, 0)]
-    for bottom in range(height, layout.height, height):
-        position = max((bottom - lattice.extent) // lattice.step + 1, 0)
-        if cuts[-1][0] < position < last:
-            cuts.append((position, max((position - lattice.side) // lattice.hop + 1, 0)))
-    cuts.append((last, layout.rows))
+    for bottom in range(height, grid.height, height):
+        feature = max((bottom - evaluator.receptive_field) // evaluator.feature_stride + 1, 0)
+        if cuts[-1][0] < feature < last:
+            cuts.append((feature, max((feature - evaluator.window_features) // evaluator.window_hop + 1, 0)))
+    cuts.append((last, grid.rows))
     tallest = max(after[0] - before[0] for before, after in pairwise(cuts))
-    rows = _even(tallest, _most(BLOCK_PIXELS[0], lattice))
-    columns = _even(position_columns(layout, lattice), _most(BLOCK_PIXELS[1], lattice))
-    strips = [_strip(layout, lattice, before, after, (rows, columns)) for before, after in pairwise(cuts)]
-    # Reflection may look further up than the strip above does: rows are decoded once, from top to bottom.
+    rows = _even(tallest, _most(BLOCK_PIXELS[0], evaluator))
+    columns = _even(feature_columns(grid, evaluator), _most(BLOCK_PIXELS[1], evaluator))
+    strips = [_strip(grid, evaluator, before, after, (rows, columns)) for before, after in pairwise(cuts)]
+    # Reflection may need rows above those of the previous strip, and rows are decoded only once, from top to bottom.
     for number in range(len(strips) - 1, 0, -1):
         above, below = strips[number - 1], strips[number]
         strips[number - 1] = replace(above, top=min(above.top, below.top))
@@ -93,34 +94,34 @@ def plan_strips(layout: WindowGrid, lattice: Evaluator, strip_pixels: int = 0) -
 
 
 def _strip(
-    layout: WindowGrid, lattice: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
+    grid: WindowGrid, evaluator: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
 ) -> StripPlan:
-    top = min(start[0] * lattice.step, start[1] * layout.stride)
-    needed = reflected(top, (stop[0] - 1) * lattice.step + lattice.extent, layout.height)
-    columns = position_columns(layout, lattice)
+    top = min(start[0] * evaluator.feature_stride, start[1] * grid.stride)
+    needed = reflected(top, (stop[0] - 1) * evaluator.feature_stride + evaluator.receptive_field, grid.height)
+    columns = feature_columns(grid, evaluator)
     blocks = tuple(
-        _block(row, column, min(shape[0], stop[0] - row), min(shape[1], columns - column), lattice, shape)
+        _block(row, column, min(shape[0], stop[0] - row), min(shape[1], columns - column), evaluator, shape)
         for row in range(start[0], stop[0], shape[0])
         for column in range(0, columns, shape[1])
     )
     return StripPlan((start[0], stop[0]), (start[1], stop[1]), int(needed.min()), int(needed.max()) + 1, blocks)
 
 
-def _block(row: int, column: int, rows: int, columns: int, lattice: Evaluator, shape: tuple[int, int]) -> Block:
-    def pixels(positions: int) -> int:
-        return (positions - 1) * lattice.step + lattice.extent
+def _block(row: int, column: int, rows: int, columns: int, evaluator: Evaluator, shape: tuple[int, int]) -> Block:
+    def pixels(features: int) -> int:
+        return (features - 1) * evaluator.feature_stride + evaluator.receptive_field
 
-    top, left = row * lattice.step, column * lattice.step
+    top, left = row * evaluator.feature_stride, column * evaluator.feature_stride
     return Block(
         row, column, rows, columns, top, left, pixels(rows), pixels(columns), (pixels(shape[0]), pixels(shape[1]))
     )
 
 
-def _most(pixels: int, lattice: Evaluator) -> int:
-    """Positions that fit into so many pixels, at least one."""
-    return max((pixels - lattice.extent) // lattice.step + 1, 1)
+def _most(pixels: int, evaluator: Evaluator) -> int:
+    """Return the number of features that fit into `pixels`, at least one."""
+    return max((pixels - evaluator.receptive_field) // evaluator.feature_stride + 1, 1)
 
 
 def _even(total: int, most: int) -> int:
-    """The size of equal parts of `total`, none above `most`."""
+    """Return the size of the parts when `total` is cut into as few nearly equal parts of at most `most` as possible."""
     return -(-total // -(-total // most))

@@ -1,1 +1,1 @@
-"""From an item's files to twelve bands on one 10 m grid, and which of its pixels show the ground."""
+"""Fetch a scene's band files, stack them on one 10 m grid, and find the pixels that show the ground."""

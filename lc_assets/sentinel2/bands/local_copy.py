@@ -1,4 +1,4 @@
-"""Fetch one file, byte for byte: from a disk (linked, where that can be done) or over HTTP."""
+"""Fetch one file unchanged: from a local disk (as a hard link where possible) or over HTTP."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What arrived.
+    """A fetched file.
 
     Attributes:
-        size: bytes.
-        sha256: hex.
-        seconds: that it took.
-        etag: version that an HTTP server gave the file.
-        received: bytes that came over the network for it; 0 for a local file and one that was here already.
-        requests: HTTP requests for it.
-        origin: `linked`, `copied`, `downloaded`, `resumed` or `kept` (the server says that what is here is still the
-            newest).
+        size: size in bytes.
+        sha256: SHA-256 in hex.
+        seconds: duration of the fetch.
+        etag: ETag of the file, where it comes from an HTTP server.
+        received: bytes received over the network; 0 for a local file, and for a file that was already present.
+        requests: number of HTTP requests.
+        origin: `linked`, `copied`, `downloaded`, `resumed` or `kept` (by the server's answer, the present file is the
+            newest version).
     """
 
     size: int
@@ -42,10 +42,10 @@ class FetchResult:
 
 
 def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResult:
-    """Bring a file to `target`, which does not exist yet.
+    """Link or copy a local file to `target`, which must not exist yet.
 
-    A file on the same disk is linked, not copied: a full tile is 1.4 GB. Whoever changes it in place later changes
-    `target` too, which `lc_assets.sentinel2.bands.raw_bands.RawBands.open` notices.
+    A file on the same disk is linked, not copied: a full tile has 1.4 GB. A later change of the source in place also
+    changes `target`; `lc_assets.sentinel2.bands.raw_bands.RawBands.open` detects this.
 
     Raises:
         BadBand: the source is missing, empty, or cannot be read.
@@ -54,7 +54,7 @@ def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResul
     digest = hashlib.sha256()
     size = 0
     linked = _linked(Path(href), target)
-    # A link is read too, for its checksum; by the name that its owner knows.
+    # A linked file is read too, for its checksum, under the source's name, which the messages then give.
     with nullcontext() if linked else target.open("wb") as copy:
         for piece in _read(Path(href), item, asset):
             if copy:
@@ -68,7 +68,7 @@ def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResul
 
 
 def fetch_remote(transfer: Download, have: CachedFile | None) -> FetchResult:
-    """Run a transfer; see `Download.run`."""
+    """Run a download and return its result; see `Download.run`."""
     started = time.perf_counter()
     got = transfer.run(have)
     seconds = time.perf_counter() - started
@@ -76,7 +76,7 @@ def fetch_remote(transfer: Download, have: CachedFile | None) -> FetchResult:
 
 
 def _linked(source: Path, target: Path) -> bool:
-    """Give a plain file a second name; false where that cannot be done (another disk, no permission, no such file)."""
+    """Hard-link a regular file to `target`. False where this is not possible (other disk, no permission, no file)."""
     try:
         source = source.resolve(strict=True)
         if not source.is_file():

@@ -1,4 +1,4 @@
-"""The raw bands of a scene in the store: fetched byte for byte, checked, and described by a manifest."""
+"""The raw bands of a scene in the store: the unchanged source files, checked and described by a manifest."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from lc_assets.store.paths import StorePath, list_files
 MANIFEST = "manifest.json"
 ITEM = "item.json"
 _OTHERS_SECONDS = 3600
-"""Longest wait for another process that fetches the same scene."""
+"""Longest wait, in seconds, for another process that fetches the same scene."""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class RawBands:
     """A complete folder of raw bands.
 
     Attributes:
-        scene: the item, as stored beside the bands.
-        folder: where they lie.
-        files: band name (and `SCL`) -> file name, size in bytes, SHA-256, unsigned href of the source, time of its last
-            change (ns), and the version (ETag) that an HTTP server gave it.
+        scene: the scene of the item that is stored with the bands.
+        folder: the folder with the files.
+        files: band name (and `SCL`) -> entry of the manifest: file name, size in bytes, SHA-256, unsigned href of the
+            source, modification time (ns), and the ETag, where an HTTP server gave one.
     """
 
     scene: Scene
@@ -57,10 +57,10 @@ class RawBands:
 
     @classmethod
     def open(cls, folder: StorePath, item: str) -> RawBands:
-        """Read a folder's manifest and hold it against the files.
+        """Read a folder's manifest and compare it with the files.
 
         Raises:
-            StoreError: the folder is not complete.
+            StoreError: the folder is not complete, cannot be read, or a file was changed.
         """
         remedy = "materialise raw_bands of this item"
         try:
@@ -91,7 +91,7 @@ class RawBands:
                     asset=name,
                     remedy=remedy,
                 )
-            # A file that has been touched, or copied elsewhere, is as good as before if its content is.
+            # Another modification time is accepted if the content is still the same.
             if (
                 _is_touched(status, there[MANIFEST], files[name].get("modified"))
                 and sha256_of(path) != files[name]["sha256"]
@@ -106,24 +106,27 @@ class RawBands:
 
     @property
     def paths(self) -> dict[str, StorePath]:
-        """Band name -> its file."""
+        """Band name -> path of its file."""
         return {name: self.folder / entry["file"] for name, entry in self.files.items()}
 
     def copy_of(self, name: str, href: str) -> CachedFile | None:
-        """The copy of what lies at `href`, with the version that its server called it, where both are known."""
+        """Return the present copy of the file at `href` with its ETag, or None where there is no copy or no ETag."""
         entry = self.files.get(name)
         if not entry or entry["href"] != href or not entry.get("etag"):
             return None
         return CachedFile(self.folder / entry["file"], entry["etag"], entry["size"], entry["sha256"])
 
     def checked(self) -> dict[str, BandFile]:
-        """The bands as checked files; see `lc_assets.sentinel2.bands.verify.check_band_files`."""
+        """Check the band files and return them; see `lc_assets.sentinel2.bands.verify.check_band_files`."""
         return check_band_files(self.paths, self.scene.id)
 
 
 def _is_touched(status: Status | None, manifest: Status, noted: int | None) -> bool:
-    """Whether a file may have been changed since it was fetched: on a disk its time is another than the noted one; of
-    an object, which is put before the manifest, the time is later than the manifest's."""
+    """True when a file may have been changed since it was fetched.
+
+    On a disk, its modification time differs from the recorded one. In an object store, where files are written before
+    the manifest, its time is later than that of the manifest.
+    """
     if status is None or noted is None:
         return False
     return status.st_mtime_ns > manifest.st_mtime_ns if status.is_object else status.st_mtime_ns != noted
@@ -139,19 +142,22 @@ def fetch_scene(
 ) -> dict[str, FetchResult]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
-    To be called inside `alone`. What comes over the network lands in `incoming` first, where it stays when the scene
-    fails: the next attempt, in this process or another, goes on from there. Then it is moved.
+    Call it inside `exclusive_fetch`. Remote files are downloaded to `incoming` first and moved at the end. If the scene
+    fails they stay there, and the next attempt, in this process or another, resumes the download.
 
     Args:
-        scene: what to fetch.
+        scene: the scene to fetch.
         stage: the empty folder, on the same disk as `incoming`.
-        incoming: folder for what is under way.
-        present: the complete folder that this scene has already: a file that the server still calls the newest version
-            is linked instead of fetched.
-        retry_policy: bounds of the network work.
+        incoming: folder for unfinished downloads.
+        present: the complete folder that this scene has already. A file that is still the newest version, by the
+            server's answer, is linked instead of downloaded.
+        retry_policy: limits of the requests.
+
+    Returns:
+        Band name (and `SCL`) -> fetched file.
 
     Raises:
-        BadBand: a band is missing, broken, does not fit the others, or is not what the item promises.
+        BadBand: a band is missing, broken, does not fit the others, or differs from what the item declares.
     """
     names = sorted(scene.hrefs)
     remote = [name for name in names if is_remote(scene.hrefs[name])]
@@ -186,22 +192,22 @@ def fetch_scene(
 def _download(
     scene: Scene, names: list[str], incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> dict[str, FetchResult]:
-    """All remote files at once, each on a thread of its own: they wait for the network, not for the processor."""
+    """Download all files at the same time, each on its own thread: they wait for the network, not for the CPU."""
     stop = Event()
     delays: SimpleQueue[RetryNotice] = SimpleQueue()
     arrived = [0] * len(names)
-    promises = [scene.declared.get(name) or DeclaredAsset() for name in names]
-    sizes = [promise.size for promise in promises]
+    declared = [scene.declared.get(name) or DeclaredAsset() for name in names]
+    sizes = [asset.size for asset in declared]
     progress = ByteProgress(sum(size or 0 for size in sizes) if all(sizes) else None)
 
     def one(number: int) -> FetchResult:
-        name, promise = names[number], promises[number]
+        name, asset = names[number], declared[number]
 
         def count(size: int) -> None:
             arrived[number] += size
 
         def check(path: Path, verified: bool) -> None:
-            verify_download(name, path, scene.id, promise, decode=not verified)
+            verify_download(name, path, scene.id, asset, decode=not verified)
 
         transfer = Download(
             scene.hrefs[name],
@@ -210,10 +216,10 @@ def _download(
             name,
             retry_policy=retry_policy,
             stop=stop,
-            size=promise.size,
-            sha256=promise.sha256,
-            md5=promise.md5,
-            most=_most_bytes(promise),
+            size=asset.size,
+            sha256=asset.sha256,
+            md5=asset.md5,
+            most=_most_bytes(asset),
             check=check,
             on_bytes=count,
             tell=delays.put,
@@ -229,14 +235,14 @@ def _download(
     return dict(zip(names, results, strict=True))
 
 
-def _most_bytes(promise: DeclaredAsset) -> int:
-    """What a file of the promised shape cannot have more of: its pixels, uncompressed, and room for overviews and
+def _most_bytes(declared: DeclaredAsset) -> int:
+    """Return an upper limit for the bytes of a file of the declared shape: its pixels, uncompressed, plus overviews and
     tables."""
-    return min(LARGEST, 4 * math.prod(promise.shape) + (64 << 20)) if promise.shape else LARGEST
+    return min(LARGEST, 4 * math.prod(declared.shape) + (64 << 20)) if declared.shape else LARGEST
 
 
 @contextmanager
-def alone(
+def exclusive_fetch(
     incoming: Path,
     item: str,
     shared: ObjectPath | None = None,
@@ -244,20 +250,21 @@ def alone(
     wait: float = _OTHERS_SECONDS,
     lease_seconds: float = LEASE_SECONDS,
 ) -> Iterator[Callable[[], None]]:
-    """Let one process at a time fetch a scene, to the end; a second one waits for it, and then finds it all there.
+    """Let only one process at a time fetch a scene. A second process waits until the first one has finished.
 
     Args:
-        incoming: the local folder of what is being fetched.
+        incoming: the local folder for unfinished downloads.
         item: STAC item id, for messages.
-        shared: the lease that machines share, where the store is an object store: a lock on a disk binds one machine.
-        wait: seconds to wait for another one, at most.
-        lease_seconds: after so long without renewal the lease is free.
+        shared: the lease that all machines share, where the store is an object store. A lock on a disk works on one
+            machine only.
+        wait: longest wait for another process, in seconds.
+        lease_seconds: the lease expires after this many seconds without renewal.
 
     Yields:
-        What is to be called before each file is put: it raises StoreError where the lease has been lost meanwhile.
+        A function to call before each file is written. It raises StoreError if the lease has been lost.
 
     Raises:
-        StoreError: the other one takes too long, or the store cannot be written.
+        StoreError: the other process takes too long, or the store cannot be written.
     """
     try:
         incoming.parent.mkdir(parents=True, exist_ok=True)
@@ -296,7 +303,7 @@ def alone(
 
 
 def _nothing() -> None:
-    """On a disk a lock cannot be lost."""
+    """Do nothing: a lock on a disk cannot be lost."""
 
 
 def _write_json(path: Path, content: Any) -> None:

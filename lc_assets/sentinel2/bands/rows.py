@@ -1,4 +1,4 @@
-"""The rows of one raster, decoded once from top to bottom, and which of its pixels hold no reflectance."""
+"""Read the rows of one raster, each decoded once from top to bottom, and flag the pixels without reflectance."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ from rasterio.windows import Window
 from lc_assets.sentinel2.radiometry import HIGHEST_DN, NODATA_DN
 
 VALUE, EMPTY, ABSENT, IMPOSSIBLE_DN = 0, 1, 2, 3
-"""What a band's own pixel holds: a value; DN 0; what its file declares as no data; a DN that no sensor gives."""
+"""Flags of a band's native pixel: a value; DN 0; the nodata value that its file declares; a DN above `HIGHEST_DN`."""
 
 Reading = Callable[[rasterio.DatasetReader, Window, np.ndarray], object]
-"""Fill an array with a window of a dataset."""
+"""A function that fills an array with a window of a dataset."""
 
 
 @dataclass
 class Part:
-    """Rows of one raster, at its own resolution.
+    """Rows of one raster, at its native resolution.
 
     Attributes:
-        factor: 10 m pixels along a pixel's side.
-        first: the first row.
+        factor: number of 10 m pixels along a pixel's side.
+        first: number of the first row.
         rows: (rows, columns) DN or codes; 0 where `flags` is not `VALUE`.
-        flags: the same shape, uint8, `VALUE`, `EMPTY`, ...; None where all hold a value, or nobody asked.
+        flags: uint8 of the same shape, `VALUE`, `EMPTY`, ...; None where all pixels have a value, or flags were not
+            requested.
     """
 
     factor: int
@@ -35,26 +36,27 @@ class Part:
     flags: np.ndarray | None = None
 
     def cut(self, values: np.ndarray, top: int, bottom: int) -> np.ndarray:
-        """Of `rows` or `flags` those that hold 10 m rows `top .. bottom - 1`."""
+        """Return the part of `values` (`rows` or `flags`) that contains the 10 m rows `top .. bottom - 1`."""
         return values[top // self.factor - self.first : -(-bottom // self.factor) - self.first]
 
     def columns(self, left: int, right: int) -> Part:
-        """The same of 10 m columns `left .. right - 1` only, not copied; without flags where all hold a value."""
+        """Return the part with the 10 m columns `left .. right - 1`, as a view; without flags where all have a
+        value."""
         across = slice(left // self.factor, -(-right // self.factor))
         flags = self.flags[:, across] if self.flags is not None else None
         return Part(self.factor, self.first, self.rows[:, across], flags if flags is not None and flags.any() else None)
 
 
 class Rows:
-    """Reads the rows of a raster in order; what the next call needs again is kept.
+    """Reads the rows of a raster in order. Rows that the next call needs again are kept.
 
     Args:
-        dataset: first band is read.
-        factor: 10 m pixels along a pixel's side.
-        band: its name, for messages.
-        reading: how its pixels are read.
-        flagged: tell pixels without reflectance apart (for bands).
-        step: pixels of the dataset along one that is given; they are alike.
+        dataset: the raster.
+        factor: number of 10 m pixels along the side of a returned pixel.
+        reading: function that reads a window.
+        band: name of the band, for messages.
+        flagged: whether to flag pixels without reflectance (for bands).
+        step: number of pixels of the dataset along the side of a returned pixel; they have the same value.
     """
 
     def __init__(
@@ -69,20 +71,22 @@ class Rows:
     ) -> None:
         self.band, self.factor = band, factor
         self.margin = 0
-        """Rows more above and below that each call gives."""
+        """Number of additional rows above and below that each call returns."""
         self._dataset, self._reading, self._step = dataset, reading, step
         self._height, self._width = dataset.height // step, dataset.width // step
-        # 0 says nothing by itself: a dark pixel may hold it (`lc_assets.sentinel2.bands.validity`).
+        # 0 alone does not mean "no data": dark pixels can have it (see `lc_assets.sentinel2.bands.validity`).
         self._absent = int(dataset.nodata) if flagged and dataset.nodata else None
         self._flagged = flagged
         kind = np.uint8 if reading is read_mask else dataset.dtypes[0]
         self._kept = Part(factor, 0, np.empty((0, self._width), kind))
 
     def span(self, top: int, bottom: int) -> Part:
-        """Rows that hold 10 m rows `top .. bottom - 1`, and the margin. Neither may lie above the last call's.
+        """Return the rows that contain the 10 m rows `top .. bottom - 1`, plus the margin.
+
+        Neither `top` nor `bottom` may be smaller than in the previous call.
 
         Raises:
-            RasterioIOError: they cannot be decoded.
+            RasterioIOError: the rows cannot be decoded.
         """
         width, step, kept = self._width, self._step, self._kept
         first = max(top // self.factor - self.margin, 0)
@@ -102,8 +106,9 @@ class Rows:
         return self._kept
 
     def _flags(self, dn: np.ndarray) -> np.ndarray | None:
-        """Of rows just read; these are set to 0 where they hold no reflectance."""
-        # A look at the extremes is cheap; most rows hold values only.
+        """Return the flags of rows just read, or None where all have a value. Sets pixels without reflectance in `dn`
+        to 0."""
+        # Minimum and maximum are fast to compute, and most rows have values only.
         if dn.min() > NODATA_DN and dn.max() <= HIGHEST_DN and self._absent is None:
             return None
         flags = np.where(dn == NODATA_DN, np.uint8(EMPTY), np.uint8(VALUE))
@@ -115,7 +120,7 @@ class Rows:
 
 
 def read_band(band: int) -> Reading:
-    """How to read a band."""
+    """Return a function that reads a band by its 1-based number."""
     return lambda dataset, window, out: dataset.read(band, window=window, out=out)
 
 

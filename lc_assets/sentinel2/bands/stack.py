@@ -1,11 +1,11 @@
-"""The stack: twelve bands on B02's 10 m grid, virtual or written, and how to read it window by window.
+"""The stack: twelve bands on B02's 10 m grid, virtual or written, and a reader for its windows.
 
-A stack is any raster with the twelve bands in the table's order, described by its own tags: band descriptions, scale
-and offset (reflectance = DN * scale + offset), dataset tags for item, level, baseline and kernel, and a dataset mask
-that is valid where all twelve *native* pixels have data. Beside it may lie the scene classification on the same grid.
+A stack is a raster with the twelve bands in the table's order. It has band descriptions, scale and offset (reflectance
+= DN * scale + offset), dataset tags for item, level, baseline and kernel, and a dataset mask that is valid where all
+twelve *native* pixels have data. The scene classification may be stored with it, on the same grid.
 
-`vrt_documents` gives the virtual form (a few kB, resampled when read); the written form
-(`lc_assets.sentinel2.bands.stack_cog`) is that one's pixels, materialised.
+`vrt_documents` makes the virtual form (a few kB, resampled when it is read). The written form
+(`lc_assets.sentinel2.bands.stack_cog`) stores the pixels of the virtual form in a file.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, gdal_path
 
 KERNELS: tuple[str, ...] = ("nearest", "bilinear", "cubic", "cubicspline")
-"""Resampling kernels by GDAL's name. All are centre-aligned: the grids share the tile's corner. Nearest and bilinear
-read the same, to the bit, in whatever windows; with the cubic ones a few pixels in a million differ by one DN, where
-GDAL's sums end on a half."""
+"""Resampling kernels by GDAL's name. All are centre-aligned, and the grids share the tile's corner. Nearest and
+bilinear give the same result to the bit for any division into windows. With the cubic kernels a few pixels in a million
+differ by one DN, where GDAL's sum ends on a half."""
 
 
 @dataclass(frozen=True)
 class StackRecipe:
-    """All that defines a stack: the checked native files and how to bring them onto one grid.
+    """The definition of a stack: the checked native files, and how they are resampled to one grid.
 
     Attributes:
         item: STAC item id.
-        bands: band name -> checked native file; `SCL` may be among them.
-        product_level, baseline, offset: of the scene (`lc_assets.sentinel2.item.scene.Scene`).
+        bands: band name -> checked native file; may include `SCL`.
+        product_level, baseline, offset: those of the scene (`lc_assets.sentinel2.item.scene.Scene`).
         kernel: resampling kernel, one of `KERNELS`.
     """
 
@@ -52,12 +52,12 @@ class StackRecipe:
 
     @property
     def grid(self) -> Grid:
-        """The stack's grid: B02's."""
+        """The grid of the stack, which is that of B02."""
         return self.bands[REFERENCE_BAND].grid
 
     @property
     def tags(self) -> dict[str, str]:
-        """What the stack says of itself, as dataset tags."""
+        """Dataset tags that describe the stack."""
         return {
             "ITEM_ID": self.item,
             "PRODUCT_LEVEL": self.product_level,
@@ -70,14 +70,14 @@ class StackRecipe:
 
 @dataclass(frozen=True)
 class Stack:
-    """A stack on disk, to be read window by window.
+    """A stack in the store.
 
     Attributes:
         item: STAC item id.
         path: the twelve-band raster (VRT or COG).
         scl_path: the scene classification on the same grid, or None.
-        grid: its grid, 10 m.
-        product_level, baseline, offset, kernel: as in the recipe; read from the raster's own tags.
+        grid: the grid of the stack, 10 m.
+        product_level, baseline, offset, kernel: as in `StackRecipe`; read from the raster's tags.
     """
 
     item: str
@@ -91,10 +91,10 @@ class Stack:
 
     @classmethod
     def open(cls, path: StorePath, scl_path: StorePath | None, item: str) -> Stack:
-        """Read a stack's own description.
+        """Read a stack's tags.
 
         Raises:
-            StoreError: it is not there or no stack.
+            StoreError: the stack or its scene classification is missing, or the raster is not a stack of this item.
         """
         try:
             with rasterio.open(gdal_path(path)) as dataset:
@@ -132,7 +132,7 @@ class Stack:
             ) from None
 
     def reader(self) -> StackReader:
-        """Open the stack for reading; use as a context manager."""
+        """Return a reader of the stack. Use it as a context manager."""
         return StackReader(self)
 
 
@@ -153,10 +153,14 @@ class StackReader:
             self._scl.close()
 
     def dn(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
-        """(bands, rows, columns) uint16 DN as stored, offset included; `bands` are 0-based positions, all by default.
+        """Return (bands, rows, columns) uint16 DN as stored, offset included.
+
+        Args:
+            window: the pixels to read.
+            bands: 0-based positions of the bands, all by default.
 
         Raises:
-            BadBand: a native file cannot be decoded there.
+            BadBand: a native file cannot be decoded.
         """
         indexes = [b + 1 for b in bands] if bands is not None else list(self._dataset.indexes)
         try:
@@ -165,18 +169,19 @@ class StackReader:
             raise undecodable(error, self.stack) from None
 
     def offset_free(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
-        """As `dn`, with the baseline's offset removed: proportional to reflectance, at least 1 where there is data."""
+        """Return DN as `dn`, with the baseline's offset removed: proportional to reflectance, at least 1 where there is
+        data."""
         return remove_offset(self.dn(window, bands), self.stack.offset)
 
     def valid(self, window: Window) -> np.ndarray:
-        """(rows, columns) bool: true where all twelve native bands have data."""
+        """Return (rows, columns) bool: true where all twelve native bands have data."""
         try:
             return self._dataset.read_masks(1, window=window) > 0
         except RasterioIOError as error:
             raise undecodable(error, self.stack) from None
 
     def scl(self, window: Window) -> np.ndarray | None:
-        """(rows, columns) uint8 scene classification, nearest neighbour; None when the item has none."""
+        """Return the (rows, columns) uint8 scene classification, nearest neighbour; None when the item has none."""
         try:
             return self._scl.read(1, window=window) if self._scl else None
         except RasterioIOError as error:
@@ -184,12 +189,13 @@ class StackReader:
 
 
 def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -> BadBand:
-    """What to say when GDAL fails to decode a stack: which native file it was, if it is known or GDAL's words tell."""
+    """Return the error for a stack that GDAL cannot decode. It names the native file, if `band` or GDAL's message gives
+    it."""
     text = f"{error} {error.__cause__ or ''}"
     names = [*BAND_NAMES, SCL]
     band = band or next((name for name in names if f"{name}.tif" in text), None)
     if isinstance(stack.path, ObjectPath):
-        # GDAL tells of a request that failed for good and of a damaged block in the same words.
+        # GDAL's message for a request that finally failed is the same as for a damaged block.
         return BadBand(
             "a block of the raster cannot be read: the object store did not give it, or the file is damaged",
             item=stack.item,
@@ -210,21 +216,21 @@ SCL_VRT = "scl.vrt"
 
 
 def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
-    """The stack, and the scene classification on its grid, as GDAL virtual rasters.
+    """Return the stack, and the scene classification on its grid, as GDAL virtual rasters (VRT).
 
-    Interpolation must not mix "no data" into valid pixels, and the band files of the Planetary Computer declare no
-    nodata value; so every band is first wrapped at its native size in a document that declares 0 as nodata (or what the
-    file itself declares), and interpolated from there. Validity itself is never interpolated: the dataset mask is the
-    minimum of the twelve native bands by nearest neighbour, non-zero where all of them have data. It is for tools that
-    read the raster; which pixels are classified is decided by `lc_assets.sentinel2.bands.validity`, which knows dark
-    pixels too.
+    Interpolation must not mix "no data" into valid pixels, but the band files of the Planetary Computer declare no
+    nodata value. So every band is first wrapped at its native size in a VRT that declares 0 as nodata (or the value
+    that the file declares), and interpolated from there. Validity is never interpolated: the dataset mask is the
+    minimum of the twelve native bands by nearest neighbour, which is non-zero where all of them have data. The mask is
+    for tools that read the raster. Which pixels are classified is decided by `lc_assets.sentinel2.bands.validity`,
+    which also recognises dark pixels.
 
     Args:
-        recipe: what to stack.
-        href: band name -> path of the native file, absolute or relative to the folder in which the documents will lie.
+        recipe: the definition of the stack.
+        href: band name -> path of the native file, absolute or relative to the folder of the VRTs.
 
     Returns:
-        file name -> XML: `native_<band>.vrt` for each band, `stack.vrt`, and `scl.vrt` where there is a scene
+        File name -> XML: `native_<band>.vrt` for each band, `stack.vrt`, and `scl.vrt` where there is a scene
         classification.
     """
     grid = recipe.grid
@@ -263,7 +269,7 @@ def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
 
 
 def native_vrt(name: str) -> str:
-    """Name of the document that wraps a band at its native size, beside `stack.vrt`."""
+    """Return the file name of the VRT that wraps a band at its native size, in the folder of `stack.vrt`."""
     return f"native_{name}.vrt"
 
 
@@ -278,10 +284,10 @@ def _header(grid: Grid) -> str:
 def _source(
     href: str, native: Grid, target: Grid, kernel: str | None = None, *, nodata: int = NODATA_DN, masked: bool = False
 ) -> str:
-    # A source that names a kernel imposes it on all that read through it: the native wrappers must not name any.
+    # A kernel in a source applies to everything that reads through it, so the native wrappers must not have one.
     attribute = f' resampling="{kernel}"' if kernel else ""
     relative = int(not href.startswith("/"))
-    # Pixels that such a source leaves out keep the band's own nodata value, 0 where it has none.
+    # Pixels that such a source leaves out have the nodata value of the band, or 0 where it has none.
     left_out = f"<NODATA>{nodata}</NODATA>" if nodata else "<UseMaskBand>true</UseMaskBand>" if masked else ""
     kind = "ComplexSource" if left_out else "SimpleSource"
     return (

@@ -1,4 +1,4 @@
-"""The written form of a stack: one COG of twelve bands, with the pixels that the virtual form gives when it is read."""
+"""Write a stack as one COG of twelve bands, with the pixels of its virtual form."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ _ALL = tuple(range(len(BAND_NAMES)))
 
 
 def write_stack_cog(path: Path, recipe: StackRecipe, virtual: Stack) -> None:
-    """Write a virtual stack's pixels and mask as a twelve-band COG with the same tags, scale, offset and descriptions.
+    """Write the pixels and mask of a virtual stack as a twelve-band COG with the same tags, scale, offset and
+    descriptions.
 
-    A pixel without source data is 0 in all bands and masked; one where a band holds a DN that no sensor gives is
-    `SATURATED_DN` in all; a dark pixel is DN 1. So what can be told of the native bands can be told of the file.
+    A pixel without source data is 0 in all bands and masked. A pixel where a band has a DN above `HIGHEST_DN` is
+    `SATURATED_DN` in all bands. A dark pixel has DN 1. So a reader of the file can distinguish the same kinds of pixels
+    as a reader of the native bands.
 
     Args:
-        path: target; written in place, so give a name in a staging folder.
-        recipe: what is stacked.
-        virtual: the stack's virtual form.
+        path: target file. It is written in place, so give a path in a staging folder.
+        recipe: the definition of the stack.
+        virtual: the virtual form of the stack.
 
     Raises:
         BadBand: a native file cannot be decoded.
@@ -56,5 +58,5 @@ def write_stack_cog(path: Path, recipe: StackRecipe, virtual: Stack) -> None:
 
 
 def write_band_cog(path: Path, source: Path) -> None:
-    """Copy a one-band virtual raster of codes (the scene classification) into a COG; overview levels by mode."""
+    """Copy a one-band virtual raster of codes (the scene classification) to a COG. Its overviews are made by mode."""
     rasterio.shutil.copy(str(source), str(path), **cog_options("MODE", 512))

@@ -1,10 +1,11 @@
-"""Read a stack from top to bottom in strips, every block of every file decoded once, and cut blocks out of the strips.
+"""Read a stack in strips from top to bottom, decoding every block of every file once, and cut blocks out of the strips.
 
-A virtual stack that interpolates bilinearly is not read through GDAL's resampling but from its native bands, which are
-interpolated block by block where they are needed (`lc_assets.raster.upsample`: the same pixels); with another kernel,
-strip by strip, by GDAL. A written stack is read at 10 m as it is. Which pixels show the ground is read off the native
-bands (`lc_assets.sentinel2.bands.validity`); what the network sees where they do not is the nearest pixel that does
-(`lc_assets.raster.fill`). Files are decoded side by side by a few threads; GDAL releases Python's lock meanwhile.
+For a virtual stack with the bilinear kernel, GDAL's resampling is not used: the native bands are read and interpolated
+block by block where they are needed (`lc_assets.raster.upsample` gives the same pixels). With other kernels GDAL
+interpolates strip by strip. A written stack is read at 10 m as it is. The native bands determine which pixels show the
+ground (`lc_assets.sentinel2.bands.validity`). A pixel that does not is replaced by the nearest one that does
+(`lc_assets.raster.fill`). A few threads decode the files in parallel; GDAL releases Python's global lock while it
+decodes.
 """
 
 from __future__ import annotations
@@ -28,20 +29,19 @@ from lc_assets.sentinel2.radiometry import NODATA_DN
 from lc_assets.store.paths import StorePath, gdal_path
 
 _MARGIN = 1
-"""Coarse pixels beyond a block that interpolation looks at."""
+"""Number of coarse pixels beyond a block that interpolation uses."""
 _GDAL_NAMES = {"cubicspline": "cubic_spline"}
-"""Kernels that rasterio spells differently."""
+"""GDAL's name of a kernel -> rasterio's name, where they differ."""
 _CELLS = 85 * CELL
-"""Rows decoded at a time where the whole scene is looked through for zeros."""
+"""Rows decoded at a time when the whole scene is searched for zeros."""
 
 
 def reflected(start: int, stop: int, length: int) -> np.ndarray:
-    """Positions inside `0..length-1` that stand for `start..stop-1` when the axis is continued by reflection at its
-    end.
+    """Return the positions in `0..length-1` that replace `start..stop-1` when an axis is extended by reflection.
 
-    The edge itself is repeated (`... n-2 n-1 n-1 n-2 ...`), as often as it takes: a scene of one pixel works too.
-    Before 0 the axis goes on in the same way. Bilinear upsampling commutes with this: a reflected coarse band is the
-    reflected fine one.
+    The edge itself is repeated (`... n-2 n-1 n-1 n-2 ...`), and the reflection is repeated as often as necessary, so a
+    scene of one pixel works too. The axis is extended in the same way before 0. Bilinear upsampling commutes with the
+    reflection: upsampling a reflected coarse band gives the reflected fine band.
     """
     position = np.arange(start, stop) % (2 * length)
     return np.where(position < length, position, 2 * length - 1 - position)
@@ -52,11 +52,11 @@ class Strip:
     """Decoded rows of a stack, all columns.
 
     Attributes:
-        shape: height and width of the whole scene, 10 m pixels.
-        bands: the twelve bands at their own resolution, with the rows that blocks of this strip need.
-        first: first row of `state`.
+        shape: height and width of the whole scene, in 10 m pixels.
+        bands: the twelve bands at their native resolution, with the rows that the blocks of this strip need.
+        first: number of the first row of `state`.
         state: (rows, width) uint8, see `lc_assets.sentinel2.bands.validity`.
-        reach: how far away a pixel may lie that stands for a hidden one, in pixels.
+        reach: largest distance between a pixel that is not usable and the one that replaces it, in pixels.
     """
 
     shape: tuple[int, int]
@@ -66,20 +66,22 @@ class Strip:
     reach: int
 
     def usable(self, top: int, left: int, rows: int, columns: int) -> np.ndarray:
-        """(rows, columns) bool of a block; beyond the scene's edges it is reflected."""
+        """Return (rows, columns) bool: true where a pixel of the block is usable. Outside the scene it is reflected."""
         height, width = self.shape
         return _cut(self.state, top, left, rows, columns, height, width, self.first) == USABLE
 
     def read_dn(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> None:
-        """Fill (bands, rows, columns) uint16 with the DN of a block at 10 m, offset included; reflected as `usable`."""
+        """Fill `out`, (bands, rows, columns) uint16, with the DN of a block at 10 m, offset included; reflected as
+        `usable`."""
         for layer, band in zip(out, bands, strict=True):
             layer[...] = _block(self.bands[band], top, left, layer.shape[0], layer.shape[1], self.shape)
 
     def read_filled(self, out: np.ndarray, top: int, left: int, bands: tuple[int, ...]) -> np.ndarray:
-        """As `read_dn`, but a pixel that is not usable shows the nearest one that is.
+        """Fill `out` as `read_dn`, but replace a pixel that is not usable by the nearest usable one.
 
         Returns:
-            (rows, columns) bool: false where there is none within reach; what `out` holds there means nothing.
+            (rows, columns) bool: false where no usable pixel is within `reach`. The values of `out` are undefined
+            there.
         """
         _, rows, columns = out.shape
         seen = self.usable(top, left, rows, columns)
@@ -94,7 +96,7 @@ class Strip:
         hidden, source = nearest_visible(wide, reach, inner)
         row, column = (at - reach for at in np.divmod(hidden, wide.shape[1]))
         seen[row, column] = True
-        # No more is interpolated than what the block and its sources need.
+        # Interpolate only what the block and the replacing pixels need.
         from_row, from_column = (at - reach for at in np.divmod(source, wide.shape[1]))
         above, before = (min(int(at.min(initial=0)), 0) for at in (from_row, from_column))
         down, across = (max(int(at.max(initial=0)) + 1, n) for at, n in ((from_row, rows), (from_column, columns)))
@@ -109,11 +111,11 @@ class StripReader:
     """Reads strips in order, from top to bottom. Use as a context manager.
 
     Args:
-        stack: what to read.
-        mask_hidden: call pixels hidden where the scene classification, where there is one, says so.
-        threads: files decoded at a time.
-        dilation: metres by which cloud and shadow are grown.
-        reach: see `Strip`; rows beyond each strip are read accordingly.
+        stack: the stack to read.
+        mask_hidden: whether pixels with a code of `MASKED` in the scene classification, if there is one, are hidden.
+        threads: number of files decoded at a time.
+        dilation: dilation of cloud and shadow masks, in metres.
+        reach: see `Strip`; so many more rows are read above and below each strip.
     """
 
     def __init__(self, stack: Stack, *, mask_hidden: bool, threads: int, dilation: int = 0, reach: int = 0) -> None:
@@ -121,7 +123,7 @@ class StripReader:
         self._mask_hidden, self._threads, self._reach = mask_hidden, threads, reach
         self._ending: np.ndarray | None = None
         self._known = (0, np.empty((0, stack.grid.width), np.uint8))
-        """The end of the rows whose state is known, and the state of those that the last call gave."""
+        """The end of the rows whose state is known, and the state of the rows of the last call."""
         self._close = ExitStack()
         try:
             virtual = stack.path.name == STACK_VRT
@@ -137,7 +139,7 @@ class StripReader:
         except RasterioIOError as error:
             self._close.close()
             raise undecodable(error, stack) from None
-        # Entered last, so left first: no file may be closed while a thread still reads it.
+        # Entered last, so closed first: no file may be closed while a thread still reads it.
         self._pool = self._close.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="decode"))
 
     def __enter__(self) -> StripReader:
@@ -147,18 +149,18 @@ class StripReader:
         self._close.close()
 
     def read(self, top: int, bottom: int) -> Strip:
-        """The next strip: rows top .. bottom - 1, neither of them above the last one's.
+        """Return the next strip: rows `top .. bottom - 1`. Neither may be smaller than in the previous call.
 
         Raises:
-            BadBand: a native file cannot be decoded there.
+            BadBand: a native file cannot be decoded.
         """
-        # What interpolation looks at beside what it gives: a coarse pixel, two for the cubic kernels.
+        # Interpolation needs one more coarse pixel around its result, two for the cubic kernels.
         beyond = self._reach + (2 * CELL if self._kernel else CELL)
         low = max((top - beyond) // CELL * CELL, 0)
         high = min(-(-(bottom + beyond) // CELL) * CELL, self.stack.grid.height)
         sources = self._sources(low, high)
         known, state = self._known
-        if high > known:  # rows above it are as the last call found them
+        if high > known:  # the state of the rows above is known from the last call
             added = replace(sources, top=max(known, low))
             found = settled_state(added, self._ending_cells, mask_hidden=self._mask_hidden, dilation=self._dilation)
             state = np.concatenate([state[len(state) - max(known - low, 0) :], found])
@@ -176,9 +178,9 @@ class StripReader:
         return Sources(top, bottom, 0, self.stack.grid.width, bands, scl, parts[-1] if self._mask else None)
 
     def _ending_cells(self) -> np.ndarray:
-        """Of the whole scene, looked through once."""
+        """Return the cells of the whole scene where a band's footprint ends; see `ending_cells`. Computed once."""
         if self._ending is None and self.stack.offset:
-            # 0 is no value there: ESA keeps it for "no data", and the offset keeps dark ground above it.
+            # With an offset, 0 always means "no data": ESA reserves it, and the offset keeps dark ground above 0.
             self._ending = np.ones([-(-n // CELL) for n in self.stack.grid.shape], bool)
         if self._ending is None:
             with StripReader(self.stack, mask_hidden=False, threads=self._threads) as other:
@@ -201,19 +203,20 @@ class StripReader:
         return [self._rows(self.stack.path, read_band(number), flagged=True) for number in numbers]
 
     def _classification(self, path: StorePath) -> Rows:
-        """At its own 20 m: a stack has it repeated to 10 m."""
+        """Read the scene classification at its native 20 m. In a stack its pixels are repeated to 10 m."""
         dataset = self._close.enter_context(rasterio.open(gdal_path(path)))
         given = self.stack.grid.width // dataset.width
         return Rows(dataset, SCL_GSD // PIXEL_SIZE, read_band(1), step=SCL_GSD // PIXEL_SIZE // given)
 
     def _rows(self, path: StorePath, reading: Reading, *, band: str | None = None, flagged: bool = False) -> Rows:
-        # A handle of its own for each: handles must not be shared between threads.
+        # Each band gets its own handle, because handles must not be shared between threads.
         dataset = self._close.enter_context(rasterio.open(gdal_path(path)))
         return Rows(dataset, self.stack.grid.width // dataset.width, reading, band=band, flagged=flagged)
 
 
 def _interpolated(part: Part, kernel: str) -> Part:
-    """The same at 10 m, by GDAL's kernel; of settled rows, so that it is spared what holds no reflectance."""
+    """Return the rows at 10 m, interpolated by GDAL. Dark pixels must be set first, so that all other zeros are
+    nodata."""
     if part.factor == 1:
         return part
     rows, columns = part.rows.shape
@@ -232,7 +235,7 @@ def _block(part: Part, top: int, left: int, rows: int, columns: int, shape: tupl
     factor = part.factor
     if factor == 1:
         return _cut(part.rows, top, left, rows, columns, height, width, part.first)
-    # The coarse pixels that hold the block, and one more on each side.
+    # The coarse pixels that contain the block, and one more on each side.
     above, before = top // factor - _MARGIN, left // factor - _MARGIN
     down = -(-(top + rows) // factor) + _MARGIN - above
     across = -(-(left + columns) // factor) + _MARGIN - before
@@ -245,15 +248,15 @@ def _block(part: Part, top: int, left: int, rows: int, columns: int, shape: tupl
 def _cut(
     values: np.ndarray, top: int, left: int, rows: int, columns: int, height: int, width: int, first: int
 ) -> np.ndarray:
-    """A block of a raster of `height` x `width`, of which `values` holds the rows from `first` on; reflected beyond its
-    edges."""
+    """Return a block of a raster of `height` x `width` pixels, reflected beyond its edges. `values` has the rows from
+    `first` on."""
     if top >= 0 and top + rows <= height:
         values = values[top - first : top - first + rows]
     else:
         values = values[reflected(top, top + rows, height) - first]
     if left >= 0 and left + columns <= width:
         return values[:, left : left + columns]
-    # What lies inside is copied as a whole: the scene's width may be cut with a few pixels of overhang.
+    # The part inside the scene is copied as one slice: often only a few columns are outside.
     low, high = max(left, 0), min(left + columns, width)
     before, after = reflected(left, low, width), reflected(max(high, low), left + columns, width)
     return np.concatenate([values[:, before], values[:, low:high], values[:, after]], axis=1)

@@ -1,17 +1,18 @@
-"""Which pixels show the ground: what the bands hold, what the scene classification (SCL) says, and where a band ends.
+"""Find the pixels that show the ground, from the bands, the scene classification (SCL) and the footprint of each band.
 
-A pixel has no source data where all twelve bands hold 0, where SCL says so, where a band's file declares it, and where
-a band's own footprint ends. DN 0 alone says nothing: before baseline 04.00 dark water was clipped to it, and archives
-that have taken the offset off clip there too. So a 0 amid data is read like this, the first that fits:
+A pixel has no source data where all twelve bands are 0, where SCL says so, where a band's file declares nodata, and
+where a band's own footprint ends. DN 0 in one band is ambiguous: before baseline 04.00 dark water was clipped to 0, and
+archives that have removed the offset clip to 0 too. So a 0 in a pixel where other bands have data is interpreted by the
+first of these rules that applies:
 
-1. its own pixel reaches beyond the data of all bands: it straddles the swath's edge, and the band ends there;
-2. SCL calls all of it water, shadow, dark or snow: a dark pixel;
-3. it is connected with the scene's border or with ground without data, over cells of 60 m that hold such zeros: the
-   band's footprint ends before the others'; else it is a dark pixel.
+1. Its native pixel extends beyond the data of all bands. It crosses the edge of the swath, and the band ends there.
+2. SCL calls all of it water, shadow, dark or snow. It is a dark pixel.
+3. It is connected with the scene's border, or with ground without data, through cells of 60 m with such zeros. The
+   footprint of the band ends before that of the others. If it is not connected, it is a dark pixel.
 
-From baseline 04.00 on, where the offset keeps dark ground from 0, a 0 that neither of the first two tells is never a
-dark pixel. A dark pixel counts as DN 1. Only the third needs the whole scene; it is looked at when a first such pixel
-is met.
+Since baseline 04.00 the offset keeps dark ground above 0, so a 0 to which neither of the first two rules applies is
+never a dark pixel. A dark pixel counts as DN 1. Only the third rule needs the whole scene, which is read when the first
+such pixel is found.
 """
 
 from __future__ import annotations
@@ -28,29 +29,29 @@ from lc_assets.sentinel2.radiometry import MIN_VALID_DN
 from lc_assets.sentinel2.scl import is_dark, is_hidden, is_no_data, is_spreading
 
 NO_SOURCE, HIDDEN, USABLE, IMPOSSIBLE = 0, 1, 2, 3
-"""What a pixel is: there is no source data; SCL hides the ground; it can be classified; a band holds a DN that no
-sensor gives."""
+"""State of a pixel: no source data; ground hidden by SCL; can be classified; DN above `HIGHEST_DN` in a band."""
 
 CELL = 6
-"""10 m pixels along a cell's side: a pixel of the coarsest bands."""
+"""Number of 10 m pixels along a cell's side. A cell is one pixel of the coarsest bands."""
 
 _COLUMNS = 180 * CELL
-"""Columns looked at in one go."""
+"""Number of columns processed at a time."""
 _SPECK = 5
-"""Pixels of SCL along a side: what no such square fits into is a speck (a roof, a water's edge), and has no halo."""
+"""Side of a square in SCL pixels. An area of cloud or shadow into which it does not fit is a speck (a roof, a water's
+edge) and is not dilated."""
 _EVERYWHERE = np.ones((3, 3), bool)
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What is known of 10 m rows `top .. bottom - 1` and columns `left .. right - 1`; all are multiples of `CELL`, or
-    the scene's end.
+    """The source data of 10 m rows `top .. bottom - 1` and columns `left .. right - 1`. All four are multiples of
+    `CELL`, or the scene's end.
 
     Attributes:
-        top, bottom, left, right: rows and columns, 10 m.
-        bands: the bands at their own resolution, flagged; dark pixels in them are set to DN 1.
+        top, bottom, left, right: rows and columns at 10 m.
+        bands: the bands at their native resolution, with flags. `settle` sets dark pixels in them to DN 1.
         scl: the scene classification, or None.
-        mask: (rows, columns), 0 where no band has data; for a stack that carries one, else None.
+        mask: the mask of a written stack, 0 where there is no data; None for a virtual stack.
     """
 
     top: int
@@ -63,21 +64,21 @@ class Sources:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows and columns, 10 m."""
+        """Number of rows and columns at 10 m."""
         return self.bottom - self.top, self.right - self.left
 
     def columns(self, left: int, right: int) -> Sources:
-        """What is known of some of the columns; nothing is copied."""
+        """Return the sources of some of the columns, as views."""
         bands = tuple(part.columns(left, right) for part in self.bands)
         scl, mask = (part and part.columns(left, right) for part in (self.scl, self.mask))
         return Sources(self.top, self.bottom, left, right, bands, scl, mask)
 
     @property
     def outside(self) -> np.ndarray | None:
-        """(rows, columns) bool: SCL says no data, or no band has any. None where that is nowhere."""
+        """(rows, columns) bool: true where SCL says no data, or no band has data. None where it is false everywhere."""
         found: np.ndarray | None = None
         if all(part.flags is not None for part in self.bands):
-            # Coarse bands first: mostly there is nothing to find, and they tell soonest.
+            # Coarse bands first: usually nothing is found, and they show this fastest.
             for factor in sorted({part.factor for part in self.bands}, reverse=True):
                 flags = [self._flags(part) for part in self.bands if part.factor == factor]
                 none = np.logical_and.reduce([(each == EMPTY) | (each == ABSENT) for each in flags])
@@ -86,17 +87,20 @@ class Sources:
                     break
                 spread = self._spread(none, factor)
                 found = spread if found is None else found & spread
-        for part, says in ((self.scl, is_no_data), (self.mask, np.logical_not)):
+        for part, holds in ((self.scl, is_no_data), (self.mask, np.logical_not)):
             if part is not None:
-                said = says(part.cut(part.rows, self.top, self.bottom))
-                if said.any():
-                    spread = self._spread(said, part.factor)
+                found_here = holds(part.cut(part.rows, self.top, self.bottom))
+                if found_here.any():
+                    spread = self._spread(found_here, part.factor)
                     found = spread if found is None else found | spread
         return found if found is not None and found.any() else None
 
     def zeros(self, outside: np.ndarray | None) -> Iterator[tuple[Part, np.ndarray, np.ndarray]]:
-        """Each band that holds zeros: (band, those at the edge of `outside`, those that only their connection tells),
-        both bool at the band's resolution. All other zeros are dark pixels."""
+        """Yield (band, edge, undecided) for each band with zeros.
+
+        `edge` are the zeros to which rule 1 of the module applies, `undecided` those that only rule 3 decides; both are
+        bool at the band's resolution. All other zeros are dark pixels.
+        """
         dark, reached = None, {1: outside}
         for part in self.bands:
             if part.flags is None:
@@ -112,17 +116,18 @@ class Sources:
                 open_ &= ~straddling
             if self.scl is not None and open_.any():
                 if dark is None:
-                    said = is_dark(self.scl.cut(self.scl.rows, self.top, self.bottom))
-                    dark = self._spread(said, self.scl.factor)
+                    found_here = is_dark(self.scl.cut(self.scl.rows, self.top, self.bottom))
+                    dark = self._spread(found_here, self.scl.factor)
                 open_ &= _any(~dark, part.factor)
             yield part, straddling, open_
 
     def settle(self, outside: np.ndarray | None, ending: Callable[[], np.ndarray]) -> None:
-        """Set dark pixels in `bands` to DN 1; what is still 0 afterwards holds no reflectance.
+        """Set dark pixels in `bands` to DN 1. Pixels that are still 0 afterwards have no reflectance.
 
         Args:
-            outside: from `outside`.
-            ending: gives (cell rows, cell columns) bool of the whole scene, from `ending_cells`; asked if needed.
+            outside: the value of the property `outside`.
+            ending: returns (cell rows, cell columns) bool of the whole scene, from `ending_cells`. Called only if
+                needed.
         """
         for part, straddling, open_ in self.zeros(outside):
             if open_.any():
@@ -134,18 +139,19 @@ class Sources:
             np.copyto(flags, VALUE, where=dark)
             np.copyto(part.cut(part.rows, self.top, self.bottom), MIN_VALID_DN, where=dark)
 
-    def tell(self, state: np.ndarray, outside: np.ndarray | None, hidden: np.ndarray | None) -> None:
-        """Fill `state`, (rows, columns) uint8, with `USABLE` and the like, of bands that are settled.
+    def fill_state(self, state: np.ndarray, outside: np.ndarray | None, hidden: np.ndarray | None) -> None:
+        """Fill `state` with the state of each pixel. Call `settle` first.
 
         Args:
-            state: to be filled.
-            outside: from `outside`.
-            hidden: (rows, columns) bool, where SCL hides the ground, at its resolution; None where nowhere.
+            state: (rows, columns) uint8 to fill with `USABLE`, `HIDDEN`, ...
+            outside: the value of the property `outside`.
+            hidden: (rows, columns) bool at SCL's resolution, true where SCL hides the ground; None where it hides
+                nothing.
         """
         state[...] = USABLE
         if self.scl is not None and hidden is not None and hidden.any():
             np.copyto(state, HIDDEN, where=self._spread(hidden, self.scl.factor))
-        # Bands of one resolution together: what is spread to 10 m costs most.
+        # Combine the bands of one resolution first: spreading to 10 m costs most.
         empty, impossible = self._flagged(EMPTY, ABSENT), self._flagged(IMPOSSIBLE_DN)
         for code, found in ((IMPOSSIBLE, impossible), (NO_SOURCE, empty)):
             for factor, odd in found.items():
@@ -154,7 +160,8 @@ class Sources:
             np.copyto(state, NO_SOURCE, where=outside)
 
     def _flagged(self, *flags: int) -> dict[int, np.ndarray]:
-        """Factor -> where a band of that factor has one of these flags; without those that have none."""
+        """Return factor -> bool, true where a band of that factor has one of these flags. Factors without any are
+        missing."""
         found: dict[int, np.ndarray] = {}
         for part in self.bands:
             for flag in flags if part.flags is not None else ():
@@ -175,31 +182,31 @@ class Sources:
 def settled_state(
     sources: Sources, ending: Callable[[], np.ndarray], *, mask_hidden: bool, dilation: int
 ) -> np.ndarray:
-    """(rows, columns) uint8, `USABLE` and the like; the bands are settled.
+    """Set dark pixels in the bands to DN 1 and return the state of each pixel, (rows, columns) uint8.
 
     Args:
-        sources: of whole rows.
+        sources: the sources of whole rows.
         ending: see `Sources.settle`.
-        mask_hidden: whether pixels count as hidden that SCL calls so.
-        dilation: pixels of SCL by which cloud and shadow are grown.
+        mask_hidden: whether pixels with a code of `MASKED` in SCL are hidden.
+        dilation: dilation of cloud and shadow, in pixels of SCL.
     """
     state: np.ndarray = np.empty(sources.shape, np.uint8)
     scl = sources.scl if mask_hidden else None
     hidden = _hidden(scl, sources.top, sources.bottom, dilation) if scl else None
-    # Some columns at a time: where no band has a flag there is little to do, and what there is fits into the cache.
+    # Some columns at a time: parts without flags need little work, and the others fit into the cache.
     for left in range(0, sources.right, _COLUMNS):
         right = min(left + _COLUMNS, sources.right)
         part = sources.columns(left, right)
         outside = part.outside
         part.settle(outside, ending)
         hidden_here = hidden[:, left // scl.factor : -(-right // scl.factor)] if scl and hidden is not None else None
-        part.tell(state[:, left:right], outside, hidden_here)
+        part.fill_state(state[:, left:right], outside, hidden_here)
     return state
 
 
 def cells_of(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
-    """(cell rows, cell columns) bool each: cells with ground outside of all data, and with zeros that only their
-    connection tells."""
+    """Return two (cell rows, cell columns) bool arrays: cells with ground outside all data, and cells with zeros that
+    only rule 3 of the module decides."""
     outside = sources.outside
     rows, columns = sources.shape
     shape = (-(-rows // CELL), -(-columns // CELL))
@@ -211,10 +218,14 @@ def cells_of(sources: Sources) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ending_cells(beyond: np.ndarray, zeros: np.ndarray) -> np.ndarray:
-    """Cells where a band's footprint ends: zeros connected (by sides or corners) with the border or with `beyond`.
+    """Return the cells where a band's footprint ends: zeros connected (by sides or corners) with the border or
+    `beyond`.
 
     Args:
         beyond, zeros: (cell rows, cell columns) bool of a whole scene, from `cells_of`.
+
+    Returns:
+        (cell rows, cell columns) bool.
     """
     start = ndimage.binary_dilation(beyond, _EVERYWHERE)
     start[[0, -1]] = start[:, [0, -1]] = True
@@ -225,12 +236,12 @@ def ending_cells(beyond: np.ndarray, zeros: np.ndarray) -> np.ndarray:
 
 
 def rows_around(dilation: int) -> int:
-    """Rows of SCL beyond a strip that tell what is hidden in it, for a dilation in pixels of SCL."""
+    """Return the number of SCL rows above and below a strip that its mask depends on, for a dilation in SCL pixels."""
     return dilation + _SPECK if dilation else 0
 
 
 def _hidden(scl: Part, top: int, bottom: int, dilation: int) -> np.ndarray:
-    """(rows, columns) bool at SCL's resolution: hidden, or within `dilation` pixels of cloud and shadow."""
+    """Return (rows, columns) bool at SCL's resolution: hidden, or within `dilation` pixels of cloud and shadow."""
     margin = rows_around(dilation)
     low = max(top // scl.factor - margin, scl.first)
     codes = scl.rows[low - scl.first : -(-bottom // scl.factor) + margin - scl.first]
@@ -242,7 +253,7 @@ def _hidden(scl: Part, top: int, bottom: int, dilation: int) -> np.ndarray:
 
 
 def _opened(values: np.ndarray, side: int) -> np.ndarray:
-    """What squares of `side` pixels, an odd number, fit into; an array's border is no end of anything."""
+    """Return the morphological opening by a square of `side` pixels (odd). Areas continue beyond the array's border."""
     margin = side // 2
     fits = np.pad(values, margin, constant_values=True)
     for axis in (0, 1):
@@ -254,7 +265,7 @@ def _opened(values: np.ndarray, side: int) -> np.ndarray:
 
 
 def _moved_over(values: np.ndarray, side: int, axis: int, join: np.ufunc) -> np.ndarray:
-    """Each `side` neighbours along an axis, joined; `side - 1` shorter there."""
+    """Combine each run of `side` neighbours along an axis by `join`. The result is `side - 1` shorter along it."""
     length = values.shape[axis] - side + 1
     parts = [
         values[start : start + length] if axis == 0 else values[:, start : start + length] for start in range(side)
@@ -266,10 +277,10 @@ def _moved_over(values: np.ndarray, side: int, axis: int, join: np.ufunc) -> np.
 
 
 def _grown(values: np.ndarray, radius: int) -> np.ndarray:
-    """True within `radius` pixels of a true one. Shifts of whole arrays cost a tenth of a distance transform."""
+    """Return the dilation by a disc of `radius` pixels. Shifting whole arrays costs a tenth of a distance transform."""
     rows = values.shape[0]
     across, found, reach = values.copy(), values.copy(), 0
-    for down in range(radius, -1, -1):  # the disc's rows, the narrowest first
+    for down in range(radius, -1, -1):  # rows of the disc, the narrowest first
         while (reach + 1) ** 2 + down**2 <= radius**2:
             reach += 1
             across[:, reach:] |= values[:, :-reach]
@@ -281,11 +292,12 @@ def _grown(values: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _any(values: np.ndarray, factor: int) -> np.ndarray:
-    """True where one of `factor` x `factor` pixels is; the last ones may be fewer."""
+    """Return bool per block of `factor` x `factor` pixels: true where one of them is true. Blocks at the end may be
+    smaller."""
     rows, columns = (-n % factor for n in values.shape)
     if rows or columns:
         values = np.pad(values, [(0, rows), (0, columns)])
-    # Strided slices cost a tenth of numpy's reduction over short axes.
+    # Strided slices cost a tenth of NumPy's reduction over short axes.
     for axis in (0, 1) if factor > 1 else ():
         parts = [values[start::factor] if axis == 0 else values[:, start::factor] for start in range(factor)]
         values = parts[0].copy()

@@ -1,5 +1,4 @@
-"""Is a band file what the item says? Checked from its header and block table; what has come from afar is unpacked
-too."""
+"""Check that a band file is what the item declares, from its header and block table. Downloads are also decoded."""
 
 from __future__ import annotations
 
@@ -24,11 +23,11 @@ from lc_assets.sentinel2.item.declared import MAX_SIDE, DeclaredAsset
 from lc_assets.store.paths import StorePath, gdal_path
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
-"""What a band may come as. A VRT would name files elsewhere: the copy in the store would not stand by itself."""
+"""Accepted formats. A VRT refers to other files, so its copy in the store would be incomplete."""
 
 
 _LARGEST_BLOCK = 512 << 20
-"""Bytes of one unpacked block: a whole 10 m band of a tile in one strip has 241 MB."""
+"""Largest size of a decoded block, in bytes. A whole 10 m band of a tile in one strip has 241 MB."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class BandFile:
     """One checked band file.
 
     Attributes:
-        name: band, or `SCL`.
+        name: band name, or `SCL`.
         path: the file.
-        grid: its grid.
+        grid: the grid of the file.
         gsd: native pixel size in metres.
-        nodata: the DN that it declares as no data, 0 where it declares none.
-        masked: whether it carries a mask of its own.
+        nodata: the nodata value that the file declares; 0 where it declares none.
+        masked: whether the file has its own mask.
     """
 
     name: str
@@ -53,15 +52,18 @@ class BandFile:
 
 
 def check_band_files(paths: Mapping[str, StorePath], item: str) -> dict[str, BandFile]:
-    """Open every band (and SCL, if there) and hold it against the grid of B02.
+    """Open every band (and SCL, if present) and compare its grid with that of B02.
 
     Args:
-        paths: band name -> local file.
+        paths: band name -> file.
         item: STAC item id, for messages.
 
+    Returns:
+        Band name -> checked file.
+
     Raises:
-        BadBand: a file is no raster, is truncated, has another dtype or band count, or is not congruent with B02's
-        grid.
+        BadBand: a file is not a raster, is truncated, has the wrong dtype or band count, or a grid that does not fit
+            B02's.
     """
     gsds = {band.name: band.gsd for band in BANDS}
     reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND], PIXEL_SIZE, "uint16", item)
@@ -81,16 +83,16 @@ def check_band_files(paths: Mapping[str, StorePath], item: str) -> dict[str, Ban
     return checked
 
 
-def verify_download(name: str, path: Path, item: str, promise: DeclaredAsset | None, *, decode: bool) -> None:
-    """One file that has just arrived: is it the raster that the item promises?
+def verify_download(name: str, path: Path, item: str, declared: DeclaredAsset | None, *, decode: bool) -> None:
+    """Check that a downloaded file is the raster that the item declares.
 
     Args:
-        name: band, or `SCL`.
+        name: band name, or `SCL`.
         path: the file.
         item: STAC item id, for messages.
-        promise: what the item says of the file's CRS, shape and transform, where it does.
-        decode: read all pixels too, which is what finds a flipped byte in a compressed block. Needless where the
-            file's checksum is known to be right.
+        declared: CRS, shape and transform of the file as the item declares them, or None.
+        decode: whether to decode all pixels too, which finds changed bytes in compressed blocks. Not needed where the
+            checksum of the file has been verified.
 
     Raises:
         BadBand: it is not.
@@ -98,32 +100,32 @@ def verify_download(name: str, path: Path, item: str, promise: DeclaredAsset | N
     gsd, dtype = (SCL_GSD, "uint8") if name == SCL else ({b.name: b.gsd for b in BANDS}[name], "uint16")
     band = _check_file(name, path, gsd, dtype, item)
     grid, remedy = band.grid, "use the item's original file"
-    for what, promised, found in (
-        ("CRS", promise and promise.epsg and f"EPSG:{promise.epsg}", grid.crs),
-        ("shape", promise and promise.shape, grid.shape),
-        ("transform", promise and promise.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
+    for what, expected, found in (
+        ("CRS", declared and declared.epsg and f"EPSG:{declared.epsg}", grid.crs),
+        ("shape", declared and declared.shape, grid.shape),
+        ("transform", declared and declared.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
     ):
-        if promised is not None and promised != found:
-            raise BadBand(f"its {what} is {found}, the item promises {promised}", item=item, asset=name, remedy=remedy)
+        if expected is not None and expected != found:
+            raise BadBand(f"its {what} is {found}, the item promises {expected}", item=item, asset=name, remedy=remedy)
     if decode:
         _decode(path, item, name)
 
 
 def _decode(path: Path, item: str, name: str) -> None:
-    """Read every block once.
+    """Decode every block once.
 
-    GDAL takes what a damaged DEFLATE stream gives: of 300 flipped bits in a band's blocks it noticed 3, for libtiff
-    stops when the block is full, before the Adler-32 behind it (RFC 1950). So these streams are unpacked by zlib,
-    which looks at it. Other compressions are decoded by GDAL, and have no checksum.
+    GDAL accepts damaged DEFLATE streams: of 300 flipped bits in a band's blocks it noticed 3, because libtiff stops
+    when the block is full, before the Adler-32 checksum at the end (RFC 1950). So zlib decompresses these streams,
+    which verifies the checksum. Other compressions have no checksum and are decoded by GDAL.
     """
     try:
-        # One thread: with more, GDAL's JPEG 2000 reader prints that a tile cannot be decoded, and reads on.
+        # One thread: with more, GDAL's JPEG 2000 reader only prints that a tile cannot be decoded, and continues.
         with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(path, driver=_driver(path)) as dataset:
             if dataset.driver == "GTiff" and dataset.compression == Compression.deflate:
                 most = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
                 with path.open("rb") as file:
                     for offset, size in _blocks(dataset):
-                        if size > 2 * most + 1024:  # longer than any deflated block: a table that lies
+                        if size > 2 * most + 1024:  # longer than any deflated block: the table is wrong
                             raise zlib.error("a block's length is absurd")
                         file.seek(offset)
                         stream = zlib.decompressobj()
@@ -144,8 +146,9 @@ def _decode(path: Path, item: str, name: str) -> None:
 
 
 def _driver(path: StorePath) -> str:
-    """The driver to open a file with, by how it begins. GDAL left to itself asks all of its drivers, and some of
-    these ask servers that the file names.
+    """Return the GDAL driver for a file, chosen by its first bytes.
+
+    Without a named driver GDAL tries all of its drivers, and some of them contact servers that the file names.
 
     Raises:
         RasterioIOError: the file cannot be read.
@@ -206,18 +209,18 @@ def _check_file(name: str, path: StorePath, gsd: int, dtype: str, item: str) -> 
 
 
 def _declared_nodata(dataset: DatasetReader) -> int:
-    """A declared no-data value that its pixels can hold, else 0."""
+    """Return the declared nodata value if the dtype can hold it, else 0."""
     value, highest = dataset.nodata, np.iinfo(dataset.dtypes[0]).max
     return int(value) if value is not None and 0 < value <= highest and value == int(value) else 0
 
 
 def _end_of_last_block(dataset: DatasetReader) -> int:
-    """Byte position where the furthest block of a TIFF ends; 0 for formats that do not tell."""
+    """Return the byte position where the last block of a TIFF ends; 0 for formats without block positions."""
     return max((offset + size for offset, size in _blocks(dataset)), default=0)
 
 
 def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
-    """(byte position, bytes) of each block that a TIFF's first band has; none for formats that do not tell."""
+    """Yield (byte position, size in bytes) of each block of a TIFF's first band; nothing for other formats."""
     height, width = dataset.block_shapes[0]
     for row in range(-(-dataset.height // height)):
         for column in range(-(-dataset.width // width)):

@@ -1,1 +1,1 @@
-"""What an item's document says: its bands, baseline, footprint, and who provides it."""
+"""Read and check a STAC item: its bands, processing baseline, footprint, and the conventions of its provider."""

@@ -1,20 +1,20 @@
-"""Which processing baseline an item is of, and whether that can be relied on.
+"""Read the processing baseline of an item, and decide whether it can be relied on.
 
-A baseline is written `NN.NN` in properties (`05.11`) and `_N0511_` in a product's name. Published so far: 00.01 (early
-Level-2A archives) and 02.00 to 05.12. Not every number written there is one of ESA's baselines: Sen2Cor run by anybody
-writes 99.NN (senbox-org/sen2like#23), and the Copernicus Data Space holds products made by CloudFerro that say 99.99
-and `_N9999_` (documentation.dataspace.copernicus.eu, "Sentinel-2 L2A Baselines"). Such a number says nothing of the
-offset: Sen2Cor removes it or keeps it by its version and by the Level-1C product that it was given.
+A baseline is written `NN.NN` in properties (`05.11`) and `_N0511_` in a product's name. ESA has published 00.01 (early
+Level-2A archives) and 02.00 to 05.12. Not every number there is one of ESA's baselines: Sen2Cor writes 99.NN when a
+user runs it (senbox-org/sen2like#23), and the Copernicus Data Space has products made by CloudFerro with 99.99 and
+`_N9999_` (documentation.dataspace.copernicus.eu, "Sentinel-2 L2A Baselines"). Such a number does not show whether the
+pixels carry the offset: Sen2Cor removes or keeps it depending on its version and on the Level-1C input product.
 
-Who is believed, the first that says something:
+The first of these that is given is used:
 
-1. `s2:processing_baseline`, or `sentinel:processing_baseline` of older Earth Search items.
-2. The product's name in `s2:product_uri` or as the item's id.
-3. `processing:version`, written `NN.NN`: the baseline in the Copernicus Data Space's catalogue. Any other text there is
-   the version of a processor (Sen2Cor's `2.11`), and so is every text where 1 says something.
+1. `s2:processing_baseline`, or `sentinel:processing_baseline` in older Earth Search items.
+2. The product's name, in `s2:product_uri` or as the item's id.
+3. `processing:version`, written `NN.NN`: the baseline in the catalog of the Copernicus Data Space. Any other text there
+   is the version of a processor (Sen2Cor's `2.11`). Where 1 is given, this field is ignored.
 
-The ids of datatake, datastrip and tile end in a baseline too. They are not believed by themselves, as a product can
-keep the ids of the product that it was made from, but they must not contradict the others.
+The ids of datatake, datastrip and tile also end with a baseline. They are not used by themselves, because a product can
+keep the ids of the product that it was made from. But they must not contradict the others.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 BASELINE_WITH_OFFSET = (4, 0)
-"""The first baseline whose products carry the offset; source as in `lc_assets.sentinel2.radiometry`."""
+"""The first baseline whose products carry the offset. Source: see `lc_assets.sentinel2.radiometry`."""
 
 LAST_MAJOR = 19
-"""Baselines 00.01 to 19.99 are taken for ESA's. ESA went from 02 to 05 in the ten years to 2025, so 06 and later have
-room. 20 and above are a year (2024) or Sen2Cor's 99; 00.00 is what an empty field becomes."""
+"""Baselines 00.01 to 19.99 count as ESA's. ESA went from 02 to 05 in the ten years to 2025, so this leaves room for 06
+and later. 20 and above are a year (2024) or Sen2Cor's 99; 00.00 comes from an empty field."""
 
 UNKNOWN = "unknown"
-"""What stands for a baseline that is not known, in tags, metadata and reports."""
+"""Text for an unknown baseline in tags, metadata and reports."""
 
 _STATED = ("s2:processing_baseline", "sentinel:processing_baseline")
 _STRIPS = ("s2:datatake_id", "s2:datastrip_id", "s2:granule_id", "s2:tile_id")
@@ -42,18 +42,18 @@ _PADDED = re.compile(r"(\d{2})\.(\d{2})")
 _IN_NAME = re.compile(r"_N(\d{2})\.?(\d{2})(?=_|\.SAFE|$)")
 _PRODUCT = re.compile(r"S2[A-Z]_MSIL(?:1C|2A)_.*")
 _LONGEST = 200
-"""Characters of a name that are looked at; ESA's names have less than 100."""
+"""Number of characters of a name that are searched; ESA's names have less than 100."""
 
 Number = tuple[int, int]
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """What an item says of its processing baseline.
+    """The processing baseline of an item.
 
     Attributes:
-        number: major and minor, (5, 11) for 05.11; None where it is not known.
-        doubt: why it is not known, as the beginning of a message; "" where it is.
+        number: major and minor number, (5, 11) for 05.11; None where it is not known.
+        doubt: reason why it is not known, as the beginning of a message; "" where it is known.
         is_contradicted: True when the item names more than one baseline.
     """
 
@@ -68,17 +68,17 @@ class Baseline:
 
     @property
     def is_certain(self) -> bool:
-        """True when it is known and nothing in the item says another one."""
+        """True when it is known and the item names no other baseline."""
         return self.number is not None and not self.is_contradicted
 
     @property
     def has_offset(self) -> bool | None:
-        """Whether ESA's products of this baseline carry the offset; None where the baseline is not known."""
+        """True when ESA's products of this baseline carry the offset; None where the baseline is not known."""
         return None if self.number is None else self.number >= BASELINE_WITH_OFFSET
 
 
 class _Claim(NamedTuple):
-    """A baseline, and what of the item says it."""
+    """A baseline, and the field of the item that names it."""
 
     number: Number
     source: str
@@ -89,11 +89,11 @@ class _Claim(NamedTuple):
 
 
 def baseline_of(document: Mapping[str, Any]) -> Baseline:
-    """The processing baseline of a STAC item; nothing is raised.
+    """Return the processing baseline of a STAC item. Never raises.
 
-    It is not known where nothing names one; where one of the numbers is none of ESA's baselines, unless the item states
-    one that is; and where one baseline that is named has the offset and another has not. Of several that agree on the
-    offset, the first is taken.
+    The baseline is unknown in three cases: the item names none; it names a number that is not one of ESA's baselines
+    and has no property with a valid one; or it names one baseline with the offset and another one without. Of several
+    baselines that agree on the offset, the first is returned.
     """
     found = document.get("properties")
     properties: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
@@ -105,7 +105,7 @@ def baseline_of(document: Mapping[str, Any]) -> Baseline:
     claims = believed + list(_stripped(properties))
     first = claims[0]
     contradicted = any(claim.number != first.number for claim in claims)
-    # The refusal below asks for a stated baseline, and the name cannot be changed with it: the statement counts.
+    # Users are asked to add the property, and they cannot change the name along with it: a valid property wins.
     odd = None if stated and first.is_published else next((claim for claim in claims if not claim.is_published), None)
     if odd:
         text = f"its {odd.source} names the processing baseline {_text(odd.number)}, which is none of ESA's"
@@ -145,12 +145,15 @@ def _stripped(properties: Mapping[str, Any]) -> Iterator[_Claim]:
 
 
 def _number(value: Any) -> Number | None:
-    """Major and minor of a stated baseline. A JSON number has lost its zeros: 5.1 is 05.10, as 05.01 would be 5.01. The
-    text `5.1` may be either, and says nothing."""
+    """Return major and minor number of a stated baseline, or None where it cannot be read.
+
+    A JSON number has lost its zeros: 5.1 is 05.10, because 05.01 would be 5.01. The text `5.1` can mean either and
+    counts as unknown.
+    """
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
-        hundredths = round(value * 100) if 0 <= value < 100 else -1  # neither NaN nor infinity is
+        hundredths = round(value * 100) if 0 <= value < 100 else -1  # NaN and infinity fail this test too
         return divmod(hundredths, 100) if hundredths >= 0 and abs(value * 100 - hundredths) < 1e-6 else None
     match = _TEXT.fullmatch(value.strip()) if isinstance(value, str) else None
     if not match:

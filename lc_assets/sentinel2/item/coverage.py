@@ -1,13 +1,13 @@
-"""Whether one item covers the ground of another of the same tile.
+"""Decide whether one item covers the ground of another item of the same tile.
 
-An item says two things of it, and neither is enough by itself. The footprint (`geometry`) says where the data are, but
-it may be the whole tile's square for a half that is mostly empty. The nodata share says how much of the tile is empty,
-but not where. So a footprint counts where its area is that of the item's data, and elsewhere the shares decide what
-they can. Where it cannot be told the answer is no: a scene that is classified twice costs time, one that is left out is
-a missing map.
+An item gives two values for this, and neither is enough by itself. The footprint (`geometry`) shows where the data are,
+but it can be the square of the whole tile for a half that is mostly empty. The nodata share shows how much of the tile
+is empty, but not where. So a footprint is used where its area agrees with the area of the item's data; otherwise the
+two shares are compared. Where this cannot be decided the answer is no: to classify a scene twice costs time, but to
+leave one out means a missing map.
 
-What the real items say (47 of the Planetary Computer, baselines 02.12 to 05.11): the footprint's area differs from the
-area with data by 0.40 percent of a tile at most, in 45 of 47 by 0.18.
+In 47 real items of the Planetary Computer (baselines 02.12 to 05.11), the area of the footprint differs from the area
+with data by at most 0.40 percent of a tile, in 45 of the 47 by at most 0.18 percent.
 """
 
 from __future__ import annotations
@@ -28,32 +28,36 @@ TILE_M = 109_800.0
 """Side of a tile in metres: 10980 pixels of 10 m. Source: Sentinel-2 Products Specification Document, v14.9."""
 
 MOST_LEFT_OUT = 0.02
-"""Share of an item's ground that another may leave out and still cover it. The worst of the real footprints differs
-from its data by 1.6 percent of its ground, so the footprints of two versions may differ by as much."""
+"""Largest share of an item's ground that another item may leave out and still cover it. The worst of the real
+footprints differs from its data by 1.6 percent of its ground, so the footprints of two versions may differ by as
+much."""
 
 SAME_AREA = 0.01
-"""How far a footprint's area and its item's data may differ, as a share of a tile: more than twice what is found."""
+"""Largest difference between a footprint's area and the area with data, as a share of a tile: more than twice the
+largest difference found in real items."""
 
 SAME_SHARE = 0.001
-"""How far the nodata shares of two versions may differ, as a share of a tile. Two halves of any sizes agree so well in
-about one of 500 cases."""
+"""Largest difference between the nodata shares of two versions, as a share of a tile. The shares of two halves of
+random sizes agree this well in about one of 500 cases."""
 
 _PIXELS = 512
-"""Side of the grid on which footprints are compared: about 215 m a pixel for a whole tile."""
+"""Side in pixels of the grid on which footprints are compared: about 215 m per pixel for a whole tile."""
 
 _WIDEST = 1.5
-"""Sides of a tile that two footprints of one tile may span together; what spans more is no footprint of it."""
+"""Largest extent of two footprints of one tile together, in tile sides. With a larger extent one of them belongs to
+another tile."""
 
 _FARTHEST = 20.0
-"""Degrees of longitude from the zone's middle within which a tile lies, near the poles too; PROJ fails far outside."""
+"""Largest distance of a tile from the central meridian of its zone, in degrees of longitude, near the poles too. PROJ
+fails far outside."""
 
 
 class _Ground(NamedTuple):
-    """What an item says of where its data are.
+    """The ground of an item, as its footprint and its nodata share describe it.
 
     Attributes:
-        rings: polygons with holes, in metres of the tile's UTM zone; empty where there is no usable geometry.
-        data: share of the tile with data, 0 to 1; None where the item does not say.
+        rings: polygons with holes, in metres of the tile's UTM zone; empty where the item has no usable geometry.
+        data: share of the tile with data, 0 to 1; None where the item does not give it.
     """
 
     rings: list[list[list[tuple[float, float]]]]
@@ -64,8 +68,8 @@ def covers(a: Mapping[str, Any], b: Mapping[str, Any], tile: str) -> bool:
     """True when item `a` certainly has data on at least 98 percent of the ground on which item `b` has data.
 
     Args:
-        a, b: STAC items of one tile, as a catalogue gave them: whatever is wrong in them counts as not said.
-        tile: that tile, `33UUB`.
+        a, b: STAC items of one tile, as a catalog returned them. Invalid values count as missing.
+        tile: the tile, e.g. `33UUB`.
     """
     first, second = _ground(a, tile), _ground(b, tile)
     drawn = _drawn(first, second)
@@ -79,21 +83,31 @@ def covers(a: Mapping[str, Any], b: Mapping[str, Any], tile: str) -> bool:
 
 
 def _by_share(a: float | None, b: float | None) -> bool:
-    """What two shares of data can tell: `a` has data nearly everywhere, or both have the same share. So have two halves
-    of equal size, but these add up to the tile."""
+    """Decide from the shares of data alone: true where `a` has data nearly everywhere, or both have the same share.
+
+    Two halves of equal size also have the same share, but their shares add up to the whole tile; then the result is
+    false.
+    """
     if a is None or b is None:
         return False
     return 1 - a <= MOST_LEFT_OUT * b or (abs(a - b) <= SAME_SHARE and abs(a + b - 1) > SAME_AREA)
 
 
 def _is_true(area: float, data: float | None) -> bool:
-    """Whether a footprint of that area (share of a tile) is that of the data. Without a nodata share, one that is
-    smaller than the tile is taken for it, and the whole square is not."""
+    """True when a footprint's area (share of a tile) agrees with the share of data.
+
+    Without a nodata share, a footprint that is smaller than the tile counts as right, and the whole square does not.
+    """
     return area <= 1 - SAME_AREA if data is None else abs(area - data) <= SAME_AREA
 
 
 def _drawn(a: _Ground, b: _Ground) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """Both footprints on one grid, and a pixel's share of the tile; None where one is not there, empty or misplaced."""
+    """Rasterize both footprints on one grid.
+
+    Returns:
+        Two (512, 512) bool masks and the share of the tile that one pixel covers; None where a footprint is missing,
+        empty or outside the tile.
+    """
     if not a.rings or not b.rings:
         return None
     points = np.array([point for ground in (a, b) for polygon in ground.rings for ring in polygon for point in ring])
@@ -124,7 +138,8 @@ def _ground(document: Mapping[str, Any], tile: str) -> _Ground:
 
 
 def _rings(geometry: Any, tile: str) -> list[list[list[tuple[float, float]]]]:
-    """A geometry's polygons in the tile's UTM zone, in which the parts on both sides of the antimeridian adjoin."""
+    """Return a geometry's polygons in the tile's UTM zone, where parts on both sides of the antimeridian are
+    adjacent."""
     match = re.fullmatch(r"(\d{1,2})([C-X])[A-Z]{2}", tile)
     if not match or not 1 <= int(match[1]) <= 60 or not isinstance(geometry, dict) or not is_polygon(geometry):
         return []

@@ -1,7 +1,7 @@
-"""What an item promises about a band's file, to be held against what arrives.
+"""Read what an item declares about a band's file, so that the downloaded file can be compared with it.
 
-Fields of STAC's projection extension (v1 `proj:epsg`, v2 `proj:code`) and file extension (v2 `file:size`,
-`file:checksum`, a multihash). Nothing need be promised; what is promised must make sense.
+The fields are those of STAC's projection extension (v1 `proj:epsg`, v2 `proj:code`) and file extension (v2 `file:size`,
+`file:checksum`, a multihash). All of them are optional, but a field that is given must be valid.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from lc_assets.core.errors import BadItem
 
 MAX_SIDE = 110_000
-"""Pixels a side: ten tiles, a mosaic wider than a UTM zone. A file that says more is not fetched to see."""
+"""Largest width and height in pixels: ten tiles, a mosaic wider than a UTM zone. A larger file is not fetched."""
 
 _REMEDY = "mend the item, or fetch it again from its catalog"
 _HEX = re.compile(r"[0-9a-fA-F]+")
@@ -23,14 +23,14 @@ _HEX = re.compile(r"[0-9a-fA-F]+")
 
 @dataclass(frozen=True)
 class DeclaredAsset:
-    """What an item says of one band's file; None where it does not say.
+    """The values that an item declares for one band's file; None where it declares none.
 
     Attributes:
         epsg: code of its CRS.
         shape: (rows, columns).
-        transform: the six numbers of its affine transform: pixel width, 0, left, 0, -pixel height, top.
+        transform: six numbers of its affine transform: pixel width, 0, left, 0, -pixel height, top.
         size: bytes.
-        checksum: multihash, lower-case hex: `1220` and a SHA-256, `d50110` and an MD5.
+        checksum: multihash in lower-case hex: `1220` plus a SHA-256, or `d50110` plus an MD5.
     """
 
     epsg: int | None = None
@@ -41,12 +41,12 @@ class DeclaredAsset:
 
     @property
     def sha256(self) -> str | None:
-        """The file's SHA-256 in hex, where the checksum is one."""
+        """The file's SHA-256 in hex, or None where the checksum is of another kind."""
         return self._digest("1220")
 
     @property
     def md5(self) -> str | None:
-        """The file's MD5 in hex, where the checksum is one."""
+        """The file's MD5 in hex, or None where the checksum is of another kind."""
         return self._digest("d50110")
 
     def _digest(self, prefix: str) -> str | None:
@@ -54,11 +54,13 @@ class DeclaredAsset:
         return found.removeprefix(prefix) if found.startswith(prefix) else None
 
 
-def promise_of(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item: str, band: str) -> DeclaredAsset:
-    """Read what a band's asset declares; the CRS may be declared by the item as a whole, the asset's own word wins.
+def declared_asset(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item: str, band: str) -> DeclaredAsset:
+    """Return what a band's asset declares about its file.
+
+    The item's properties may declare the CRS for all assets; the asset's own value has precedence.
 
     Raises:
-        BadItem: something declared is malformed, or no band can be of that size.
+        BadItem: a field is malformed, or the size is too large for a band.
     """
 
     def bad(key: str, value: Any, problem: str) -> BadItem:
@@ -83,8 +85,11 @@ def promise_of(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item:
 
 
 def _epsg(fields: Mapping[str, Any], bad: Any) -> int | None:
-    """The EPSG code in an asset or in the properties. A code of another authority is none: there is nothing to
-    compare it with. The two spellings must agree."""
+    """Return the EPSG code in an asset or in the properties, or None.
+
+    A code of another authority counts as none, because it cannot be compared with the file. The two fields `proj:epsg`
+    and `proj:code` must agree.
+    """
     number = fields.get("proj:epsg")
     found = _whole_numbers([number])
     if number is not None and (found is None or not 1024 <= found[0] <= 999_999):
@@ -105,7 +110,7 @@ def _epsg(fields: Mapping[str, Any], bad: Any) -> int | None:
 def _transform(value: Any, bad: Any) -> tuple[float, float, float, float, float, float] | None:
     if value is None:
         return None
-    # Nine numbers are the same transform with its last row written out.
+    # Nine numbers are the same transform, with the last row 0 0 1 added.
     numbers = isinstance(value, list) and len(value) in (6, 9) and all(_is_number(n) for n in value)
     if not numbers or (len(value) == 9 and [float(n) for n in value[6:]] != [0.0, 0.0, 1.0]):
         raise bad("proj:transform", value, "is no affine transform of 6 or 9 numbers")
@@ -114,15 +119,17 @@ def _transform(value: Any, bad: Any) -> tuple[float, float, float, float, float,
 
 
 def _checksum(value: Any, bad: Any) -> str | None:
-    """A multihash; None for a bare digest, which does not say of what kind it is: the file is checked in other ways,
-    and a clumsy catalogue's scenes remain usable."""
+    """Return a multihash in lower-case hex, or None for a bare digest, which does not name its algorithm.
+
+    A bare digest is not an error: the file is then checked in other ways, and the scenes of such a catalog stay usable.
+    """
     if value is None:
         return None
     if not isinstance(value, str) or not _HEX.fullmatch(value) or len(value) % 2 or len(value) > 300:
         raise bad("file:checksum", value, "is no multihash in hexadecimal")
     content = bytes.fromhex(value)
     position = 0
-    for _ in range(2):  # kind and length, each seven bits a byte, the last byte below 0x80
+    for _ in range(2):  # algorithm and length, as varints: seven bits per byte, the last byte below 0x80
         start = position
         while position < len(content) and content[position] >= 0x80:
             position += 1
@@ -132,7 +139,7 @@ def _checksum(value: Any, bad: Any) -> str | None:
 
 
 def _whole_numbers(values: Any) -> list[int] | None:
-    """The values as integers, or None where one is not whole."""
+    """Return the values as integers, or None where one of them is not a whole number."""
     if not isinstance(values, list) or not all(_is_number(v) and v == int(v) for v in values):
         return None
     return [int(v) for v in values]

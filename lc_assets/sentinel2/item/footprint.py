@@ -1,5 +1,4 @@
-"""Where and when a scene was taken, as its item says it: checked before anything is read, for the map's item repeats
-it."""
+"""Check the datetime, bbox and geometry of an item before its bands are read: the item of the map repeats them."""
 
 from __future__ import annotations
 
@@ -18,7 +17,8 @@ def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
     """Check an item's datetime, bbox and geometry.
 
     Raises:
-        BadItem: one is no RFC 3339 time with zone, no box of finite degrees, or no (multi)polygon of finite degrees.
+        BadItem: the datetime is not an RFC 3339 time with zone, the bbox is not a box of finite degrees, or the
+        geometry is not a (multi)polygon of finite degrees.
     """
     when = document["properties"]["datetime"]
     try:
@@ -34,7 +34,7 @@ def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
     if not numbers or not (-90 <= box[1] <= box[len(box) // 2 + 1] <= 90) or max(map(abs, (box[0], box[-2]))) > 180:
         raise BadItem(f"its bbox {str(box)[:80]} is no box in degrees", item=item_id, remedy=_REMEDY)
     if len(box) == 4 and box[0] > box[2] and box[0] - box[2] < 180:
-        # West beyond east is a box across the antimeridian; a tile is never half the world wide.
+        # West > east means a box across the antimeridian, but a tile is never half as wide as the Earth.
         raise BadItem(f"its bbox {box} has west and east swapped", item=item_id, remedy=_REMEDY)
     shape = document["geometry"]
     if not is_polygon(shape):
@@ -44,13 +44,13 @@ def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
 
 
 def is_polygon(shape: dict[str, Any]) -> bool:
-    """True for a GeoJSON polygon or multipolygon of finite degrees, its rings closed."""
+    """True for a GeoJSON polygon or multipolygon with finite degrees and closed rings."""
     depth = {"Polygon": 2, "MultiPolygon": 3}.get(str(shape.get("type")))
     return depth is not None and _is_nested(shape.get("coordinates"), depth)
 
 
 def _is_number(value: Any) -> bool:
-    """An int too large for a float is none: no degree is."""
+    """True for a finite number. An int that is too large for a float counts as no number."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:
@@ -58,7 +58,8 @@ def _is_number(value: Any) -> bool:
 
 
 def _is_nested(value: Any, depth: int) -> bool:
-    """Lists of lists ... of positions; rings have four positions or more, the first again at the end."""
+    """True for lists nested `depth` deep whose innermost lists are rings: at least four positions, the first one
+    repeated at the end."""
     if not isinstance(value, list) or not value:
         return False
     if depth > 1:

@@ -1,7 +1,7 @@
-"""An item's hrefs: made absolute, and held against what a hostile item could write there.
+"""Make an item's hrefs absolute, and refuse those that a hostile item could use for an attack.
 
-Bands are checked hard, for they are read. Everything else an item links to is never opened; there, only names of files
-of this machine are refused where the item comes from elsewhere.
+Hrefs of bands are checked strictly, because bands are read. Other assets and links are never opened; for them, an item
+from another machine may only not name local files.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from lc_assets.remote.ssrf import check_url_allowed
 _REMEDY = "fetch the item again from its catalog"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _FOR_GDAL = re.compile(r"\s*(/+vsi|<|(?!file:)[A-Za-z][A-Za-z0-9_+.-]+:(?!//))", re.IGNORECASE)
-"""What GDAL takes for more than a file: its virtual file systems, XML in place of a name, a driver's prefix
-(`GTIFF_DIR:1:...`, `WMS:...`). One letter and a colon is a Windows drive."""
+"""Names that GDAL does not treat as a plain file: its virtual file systems, XML in place of a name, the prefix of a
+driver (`GTIFF_DIR:1:...`, `WMS:...`). One letter and a colon are a Windows drive and do not match."""
 _DESCRIPTIONS = (".vrt", ".xml")
-"""Files that are no pixels but tell GDAL where to look for some."""
+"""Suffixes of files without pixels that refer GDAL to other files."""
 _HEAD = 256
 
 
 def unsigned(href: str) -> str:
-    """`href` without query, fragment and user if it is a URL, and without a SAS signature in any case."""
+    """Return `href` without a SAS signature and, if it is a URL, without query, fragment and user."""
     return without_query(href)
 
 
 def local_path(href: str) -> Path:
-    """The path that a local href or a file:// URL names.
+    """Return the path of a local href or a file:// URL.
 
     Raises:
         BadReference: it cannot be a path.
@@ -46,16 +46,16 @@ def local_path(href: str) -> Path:
 
 
 def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | Path | None, item_id: str) -> None:
-    """Make every asset's and link's href absolute, in place, and check those of the bands.
+    """Make the hrefs of all assets and links absolute, in place, and check those of the bands.
 
     Args:
         document: the item; its hrefs may still be signed.
         bands: band name -> asset key.
-        base: where the item was read from.
-        item_id: for messages.
+        base: path or URL that the item was read from.
+        item_id: STAC item id, for messages.
 
     Raises:
-        BadItem: an href is missing, cannot be used, or must not be.
+        BadItem: an href is missing, cannot be used, or is not allowed.
     """
     links = document.get("links") or []
     if not isinstance(links, list):
@@ -83,12 +83,12 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
 
 
 def absolute(href: str, base: str | Path | None) -> str:
-    """`href` resolved against the place of the document that it stands in; a URL, or a path.
+    """Return `href` as a URL or a path, resolved against the location `base` of its document.
 
     Raises:
-        BadReference: it is no usable one, or names a file of this machine in a document from elsewhere.
+        BadReference: it cannot be used, or it names a local file although the document comes from another machine.
     """
-    if _CONTROL.search(href):  # before anything is parsed: urlsplit drops line breaks and tabs in silence
+    if _CONTROL.search(href):  # before parsing: urlsplit silently removes line breaks and tabs
         raise BadReference(f"{href[:200]!r} holds control characters", remedy="check its spelling")
     from_elsewhere = base is not None and is_remote(str(base))
     if from_elsewhere and re.match(r"\s*(file:|[A-Za-z]:[\\/]|/+vsi)", href, re.IGNORECASE):
@@ -96,7 +96,7 @@ def absolute(href: str, base: str | Path | None) -> str:
             f"{href[:200]!r} is a file of this machine, and the item comes from elsewhere", remedy="use another item"
         )
     if "://" in href and not href.lower().startswith("file:"):
-        is_remote(href)  # is it a URL at all?
+        is_remote(href)  # raises if it is not a valid URL
         return href
     if from_elsewhere:
         return urljoin(str(base), href)
@@ -105,10 +105,12 @@ def absolute(href: str, base: str | Path | None) -> str:
 
 
 def is_description(path: Path) -> bool:
-    """True when a file is XML: a VRT, or another of the descriptions that GDAL would follow to other files and hosts.
-    Read without GDAL; for a file that is not there, false."""
+    """True when a file is XML: a VRT, or another description from which GDAL would open other files and hosts.
+
+    The file is read without GDAL. A missing file gives false.
+    """
     try:
-        if not path.is_file():  # a pipe would make us wait
+        if not path.is_file():  # opening a pipe would block
             return False
         with path.open("rb") as file:
             return is_markup(file.read(_HEAD))
@@ -117,17 +119,17 @@ def is_description(path: Path) -> bool:
 
 
 def is_markup(head: bytes) -> bool:
-    """True when a file that begins like this is XML, in whatever encoding."""
+    """True when the first bytes of a file show that it is XML, in any encoding."""
     return head.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe \t\r\n").startswith(b"<")
 
 
 def why_not_a_raster(href: str, resolved: str, base: str | Path | None) -> str | None:
-    """Why the href of a raster that is to be read is refused, or None.
+    """Return the reason why the href of a raster is refused, or None where it is allowed.
 
     Args:
-        href: as the item writes it.
-        resolved: the same, absolute.
-        base: where the item was read from; None for a local item, or where a person has named the raster himself.
+        href: the href as the item gives it.
+        resolved: the same href, absolute.
+        base: path or URL that the item was read from; None for a local item, or where the user has named the raster.
     """
     if _FOR_GDAL.match(href) or _FOR_GDAL.match(resolved):
         return "it is an instruction to GDAL, not a file"

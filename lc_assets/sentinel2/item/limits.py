@@ -1,7 +1,7 @@
-"""How large an item may be: checked before anything in it is looked at, let alone fetched.
+"""Limits on the size of an item, checked before its content is used or anything is fetched.
 
-Each limit is far above what catalogues write (a Planetary Computer item has 24 assets, some 900 values and nothing
-longer than 300 characters) and far below what would fill memory, a page of the UI, or the interpreter's stack.
+Each limit is far above what catalogs write (an item of the Planetary Computer has 24 assets, about 900 values and no
+text longer than 300 characters), and far below what would fill memory, a page of the UI, or the interpreter's stack.
 """
 
 from __future__ import annotations
@@ -12,28 +12,29 @@ from typing import Any
 from lc_assets.core.errors import BadItem
 
 MAX_ASSETS = 1_000
-"""Earth Search lists 36."""
+"""Largest number of assets. Items of Earth Search have 36."""
 MAX_DEPTH = 64
-"""Levels of nesting: a multipolygon is 7 deep; Python's own recursion ends near 1,000."""
+"""Largest number of nesting levels. A multipolygon has 7; Python's recursion limit is near 1,000."""
 MAX_TEXT = 250_000
-"""Characters of one text: a long description, or a thumbnail as a data URL; no text in an item is megabytes long."""
+"""Largest number of characters of one text: enough for a long description or a thumbnail as a data URL."""
 MAX_KEY = 200
-"""Characters of one key: it comes back in messages."""
+"""Largest number of characters of one key, because messages repeat keys."""
 MAX_VALUES = 250_000
-"""Values in all: 1,000 assets of 200 values and a geometry."""
+"""Largest number of values in total: enough for 1,000 assets of 200 values and a geometry."""
 MAX_POINTS = 10_000
-"""Positions of a geometry: a tile's footprint has 5 to 100; the map's item repeats it."""
+"""Largest number of positions of a geometry, which the item of the map repeats. A tile's footprint has 5 to 100."""
 MAX_INTEGER = 1 << 64
-"""JSON's own whole numbers end at 2**53; Python's do not, and one of 400 digits breaks arithmetic with floats."""
+"""Upper limit of whole numbers. JSON's are exact up to 2**53, Python's have no limit, and one of 400 digits breaks
+arithmetic with floats."""
 
 _REMEDY = "use the item as its catalog gives it"
 
 
 def check_size(document: dict[str, Any], item_id: str) -> None:
-    """Hold a parsed item against the limits.
+    """Check a parsed item against the limits.
 
     Raises:
-        BadItem: it is larger than one of them, or holds a number that JSON cannot hold.
+        BadItem: it exceeds a limit, or has a number that JSON does not allow.
     """
     assets = document.get("assets")
     if isinstance(assets, dict) and len(assets) > MAX_ASSETS:
@@ -41,7 +42,7 @@ def check_size(document: dict[str, Any], item_id: str) -> None:
     geometry = document.get("geometry")
     count = 0
     stack: list[tuple[Any, int]] = [(document, 1)]
-    while stack:  # no recursion: the depth is what is being checked
+    while stack:  # no recursion, because the depth is not yet checked
         value, depth = stack.pop()
         count += 1
         if count > MAX_VALUES:
@@ -69,7 +70,7 @@ def check_size(document: dict[str, Any], item_id: str) -> None:
 
 
 def _points(coordinates: Any) -> int:
-    """How many positions (lists that begin with a number) are in nested lists."""
+    """Return the number of positions in nested lists. A position is a list whose first entry is not a list."""
     points = 0
     stack = [coordinates]
     while stack:

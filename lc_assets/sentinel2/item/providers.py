@@ -1,12 +1,13 @@
-"""The catalogues whose conventions are known, as a table: another one is another entry of `CATALOGS`, and no code.
+"""A table of the catalogs whose conventions are known. To support another catalog, add an entry to `CATALOGS`; no code
+is needed.
 
-What differs between catalogues is how they name a scene's bands and its tile. How pixels are to be read is decided
-item by item (`lc_assets.sentinel2.radiometry`), for that differs within a catalogue too.
+Catalogs differ in how they name a scene's bands and its tile. How pixels are read is decided for each item
+(`lc_assets.sentinel2.radiometry`), because it differs within a catalog too.
 
-Earth Search: its asset keys, `grid:code` and `s2:nodata_pixel_percentage` are those of stactools-sentinel2, whose
-examples (stactools-packages/sentinel2, `examples/sentinel2-l2a-example`) are such items. Beside each COG an item of
-`sentinel-2-l2a` lists the JPEG 2000 file that it was made from, as `blue-jp2` and so on, in a requester-pays bucket:
-keys are matched whole, so these are never taken.
+The asset keys of Earth Search, its `grid:code` and its `s2:nodata_pixel_percentage` are those of stactools-sentinel2
+(for examples see stactools-packages/sentinel2, `examples/sentinel2-l2a-example`). Besides each COG, an item of
+`sentinel-2-l2a` lists the JPEG 2000 file that the COG was made from, as `blue-jp2` and so on, in a requester-pays
+bucket. Asset keys must match exactly, so these files are never used.
 """
 
 from __future__ import annotations
@@ -22,18 +23,18 @@ from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 
 @dataclass(frozen=True)
 class Provider:
-    """One catalogue's conventions.
+    """The conventions of one catalog.
 
     Attributes:
-        name: for settings and reports.
-        title: for people.
-        hosts: host names of its API; a name below one of them counts too.
+        name: short name, for settings and reports.
+        title: full name, for users.
+        hosts: host names of its API, including their subdomains.
         assets: asset key -> band name, `SCL` included.
-        tile_property, tile_format: the property that holds a scene's tile, and how a tile is written in it: `{tile}`
-            is the tile with two digits (`07HFE`), `{bare}` without the leading zero (`7HFE`).
-        cloud_property, nodata_property: percentages.
-        unreliable_offset_archives: parts of a band's href. What is stored there may have had its offset removed
-            although the item says that it has not (see `lc_assets.sentinel2.radiometry`).
+        tile_property, tile_format: the property with a scene's tile, and how the tile is written there: `{tile}` is the
+            tile with two digits (`07HFE`), `{bare}` the tile without the leading zero (`7HFE`).
+        cloud_property, nodata_property: properties with the percentages of cloud and of nodata.
+        unreliable_offset_archives: parts of a band's href. The offset of files stored there may have been removed
+            although the item says that it was not (see `lc_assets.sentinel2.radiometry`).
     """
 
     name: str
@@ -47,12 +48,12 @@ class Provider:
     unreliable_offset_archives: tuple[str, ...] = ()
 
     def tile_value(self, tile: str) -> str:
-        """What `tile_property` holds for a tile such as `33UUB`, `07HFE` or `T33UUB`."""
+        """Return the value of `tile_property` for a tile such as `33UUB`, `07HFE` or `T33UUB`."""
         bare = tile.upper().removeprefix("T").lstrip("0")
         return self.tile_format.format(tile=bare.zfill(5), bare=bare)
 
     def keys(self, assets: Mapping[str, Any]) -> dict[str, str]:
-        """Band name -> key of the asset that holds it, of the bands that are listed; the first key of a band wins."""
+        """Return band name -> asset key for the bands that an item lists. The first key of a band has precedence."""
         found: dict[str, str] = {}
         for key in assets:
             band = self.assets.get(key)
@@ -92,31 +93,31 @@ EARTH_SEARCH = Provider(
         }
     ),
     tile_property="grid:code",
-    # The zone is a number there: stactools' example of tile 07HFE says MGRS-7HFE.
+    # The zone has no leading zero: stactools' example of tile 07HFE has MGRS-7HFE.
     tile_format="MGRS-{bare}",
     unreliable_offset_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
 CATALOGS: tuple[Provider, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH)
-"""All that are known; the first stands for those that are not."""
+"""All known catalogs. The first one is used for unknown catalogs."""
 
 
 def catalog_for_api(url: str, catalogs: tuple[Provider, ...] = CATALOGS) -> Provider:
-    """The conventions of the catalogue behind an API's address; an unknown host is taken to follow the Planetary
-    Computer's."""
+    """Return the conventions of the catalog at an API's address. An unknown host gets those of the Planetary
+    Computer."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         host = ""
-    for kind in catalogs:
-        if any(host == known or host.endswith(f".{known}") for known in kind.hosts):
-            return kind
+    for provider in catalogs:
+        if any(host == known or host.endswith(f".{known}") for known in provider.hosts):
+            return provider
     return catalogs[0]
 
 
 def catalog_of(document: Mapping[str, Any], catalogs: tuple[Provider, ...] = CATALOGS) -> Provider:
-    """The conventions that an item follows, by the asset keys that it lists: the kind that finds most of the twelve
-    bands, of equals the earlier."""
+    """Return the conventions that an item follows: those under which its asset keys give most of the twelve bands. Of
+    equal ones, the first is returned."""
     assets = document.get("assets")
     keys = assets if isinstance(assets, Mapping) else {}
-    return max(catalogs, key=lambda kind: len(kind.keys(keys).keys() & set(BAND_NAMES)))
+    return max(catalogs, key=lambda provider: len(provider.keys(keys).keys() & set(BAND_NAMES)))

@@ -1,7 +1,7 @@
-"""A STAC item as a Sentinel-2 scene: what is checked before anything is read, and where its bands are.
+"""Turn a STAC item into a Sentinel-2 scene: check it before any band is read, and find its bands.
 
-How catalogues name their bands stands in `lc_assets.sentinel2.item.providers`, what an href may be in
-`lc_assets.sentinel2.item.hrefs`, how large an item may be in `lc_assets.sentinel2.item.limits`.
+The names of bands per catalog are in `lc_assets.sentinel2.item.providers`, the rules for hrefs in
+`lc_assets.sentinel2.item.hrefs`, the limits on an item's size in `lc_assets.sentinel2.item.limits`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from lc_assets.core.errors import BadItem, BadReference, without_query
 from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.declared import DeclaredAsset, promise_of
+from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import check_place_and_time
 from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
@@ -28,22 +28,21 @@ from lc_assets.store.ids import checked_id
 from lc_assets.store.paths import StorePath
 
 _LISTED = 40
-"""How many asset keys a message names."""
+"""Largest number of asset keys in a message."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A Sentinel-2 item that has all it needs.
+    """A checked Sentinel-2 item.
 
     Attributes:
         id: STAC item id; also the partition key and the folder name.
-        document: the item, hrefs absolute and unsigned; JSON-compatible, not to be changed.
-        hrefs: band name (and `SCL`, if there) -> unsigned URL or absolute path.
+        document: the item with absolute, unsigned hrefs; JSON-compatible, must not be changed.
+        hrefs: band name (and `SCL`, if listed) -> unsigned URL or absolute path.
         product_level: `L1C` or `L2A`.
-        baseline: processing baseline, `NN.NN`; `unknown` where the item names none that can be relied on and declares
-            its offset.
-        offset: what to add to a valid DN before scaling, -1000 or 0.
-        declared: band name (and `SCL`, if there) -> what the item declares about its file.
+        baseline: processing baseline, `NN.NN`; `unknown` where the item names no reliable one but declares its offset.
+        offset: number to add to a valid DN before scaling, -1000 or 0.
+        declared: band name (and `SCL`, if listed) -> what the item declares about its file.
     """
 
     id: str
@@ -66,16 +65,16 @@ class Scene:
 
 
 def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
-    """Check a STAC item and make its hrefs absolute and unsigned.
+    """Check a STAC item and return it as a scene, with absolute and unsigned hrefs.
 
     Args:
         document: parsed JSON.
-        base: where the item was read from (path or URL); relative hrefs are resolved against it.
+        base: path or URL that the item was read from; relative hrefs are resolved against it.
 
     Raises:
-        BadReference: the id is unusable.
-        BadItem: no STAC item, no Sentinel-2 L1C or L2A item, no datetime or geometry, a band is missing or must not be
-        read, it is too large, contradicts itself, or does not tell whether its DN carry the offset.
+        BadReference: the id cannot be used.
+        BadItem: it is not a STAC item of Sentinel-2 L1C or L2A, has no datetime or geometry, lacks a band or has one
+            that must not be read, is too large, contradicts itself, or does not show whether its DN carry the offset.
     """
     if not isinstance(document, dict) or document.get("type") != "Feature" or "stac_version" not in document:
         what = document.get("type", "object without a type") if isinstance(document, dict) else type(document).__name__
@@ -97,8 +96,8 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
     check_place_and_time(document, item_id)
     level = _product_level(document, item_id)
     document = _copied(document)
-    catalog = catalog_of(document)
-    keys = _band_keys(catalog, document["assets"], item_id)
+    provider = catalog_of(document)
+    keys = _band_keys(provider, document["assets"], item_id)
     resolve_hrefs(document, keys, base, item_id)
     document = _scrubbed(document)
     assets, properties = document["assets"], document["properties"]
@@ -110,9 +109,9 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         properties,
         declared_offset({band: assets[keys[band]] for band in BAND_NAMES}, item_id),
         item_id=item_id,
-        doubtful=any(part in hrefs[band] for part in catalog.unreliable_offset_archives for band in BAND_NAMES),
+        doubtful=any(part in hrefs[band] for part in provider.unreliable_offset_archives for band in BAND_NAMES),
     )
-    declared = {band: promise_of(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
+    declared = {band: declared_asset(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
     return Scene(item_id, document, hrefs, level, baseline.text, offset, declared)
 
 
@@ -120,8 +119,8 @@ def read_document(path: StorePath) -> Any:
     """Parse a JSON file.
 
     Raises:
-        BadReference: there is no such file, or it cannot be read.
-        BadItem: it is no JSON.
+        BadReference: the file is missing or cannot be read.
+        BadItem: the file is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
@@ -158,14 +157,14 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
 
 
 def _copied(value: Any) -> Any:
-    """A copy of a document, which may be changed."""
+    """Return a deep copy of a document."""
     if isinstance(value, dict):
         return {key: _copied(entry) for key, entry in value.items()}
     return [_copied(entry) for entry in value] if isinstance(value, list) else value
 
 
 def _scrubbed(value: Any) -> Any:
-    """A copy of a document with every text in it free of tokens."""
+    """Return a copy of a document with the tokens removed from all texts."""
     if isinstance(value, dict):
         return {key: _scrubbed(entry) for key, entry in value.items()}
     if isinstance(value, list):
@@ -177,9 +176,13 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON number")
 
 
-def _band_keys(kind: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:
-    """Band name (and `SCL`, if there) -> asset key."""
-    found = kind.keys(assets)
+def _band_keys(provider: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+    """Return band name (and `SCL`, if listed) -> asset key.
+
+    Raises:
+        BadItem: a band is missing.
+    """
+    found = provider.keys(assets)
     missing = [band for band in BAND_NAMES if band not in found]
     if missing:
         listed = ", ".join(sorted(assets)[:_LISTED]) + (", ..." if len(assets) > _LISTED else "")

@@ -1,1 +1,1 @@
-"""From what a user names or asks for to items: references, catalogs, queries, the register."""
+"""Find items: references that a user names, STAC catalogs, search queries, and the items registered in the store."""

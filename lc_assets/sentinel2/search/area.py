@@ -1,4 +1,4 @@
-"""Where to look, as people write it: a box, or a GeoJSON file."""
+"""Parse the area of a search as a user gives it: a box, or a GeoJSON file."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from lc_assets.sentinel2.item.footprint import is_polygon
 
 
 def box_of(text: str) -> tuple[float, float, float, float]:
-    """`W,S,E,N` in degrees.
+    """Parse a box `W,S,E,N` and return (west, south, east, north) in degrees.
 
     Raises:
-        BadReference: it is not four numbers.
+        BadReference: the text is not four numbers.
     """
     try:
         west, south, east, north = (float(part) for part in text.replace(",", " ").split())
@@ -25,14 +25,14 @@ def box_of(text: str) -> tuple[float, float, float, float]:
 
 
 def geometry_of(text: str, name: str) -> dict[str, Any]:
-    """The one (multi)polygon of a GeoJSON text: a geometry, a feature, or a collection of one feature.
+    """Return the (multi)polygon of a GeoJSON text: a geometry, a feature, or a collection of one feature.
 
     Args:
         text: the content of the file.
-        name: the file's, for messages.
+        name: the name of the file, for messages.
 
     Raises:
-        BadReference: it is none, or several.
+        BadReference: the text has no polygon, or several features.
     """
     remedy = "give a GeoJSON file of one polygon or multipolygon in degrees"
     try:

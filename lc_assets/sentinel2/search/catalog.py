@@ -1,4 +1,4 @@
-"""Where bare ids are looked up and scenes are searched: a STAC API and one of its collections."""
+"""Look up ids and search for scenes in one collection of a STAC API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,13 @@ from lc_assets.store.ids import checked_id
 
 @dataclass(frozen=True)
 class StacCatalogClient:
-    """Where bare ids are looked up and scenes are searched: a STAC API and one of its collections."""
+    """Looks up ids and searches for scenes in one collection of a STAC API.
+
+    Attributes:
+        url: address of the API.
+        collection: id of the collection.
+        retry_policy: limits of the requests.
+    """
 
     url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
@@ -27,48 +33,48 @@ class StacCatalogClient:
 
     @classmethod
     def of(cls, settings: Settings) -> StacCatalogClient:
-        """The one that the settings name."""
+        """Return the client for the API and the collection in the settings."""
         return cls(settings.stac_url, settings.collection, settings.retry_policy)
 
     def item_url(self, item_id: str) -> str:
-        """The item's own address."""
+        """Return the URL of an item."""
         return f"{self.url.rstrip('/')}/collections/{quote(self.collection)}/items/{quote(item_id)}"
 
     def scene(self, item_id: str) -> Scene:
-        """Look an id up.
+        """Look up an id and return its scene.
 
         Raises:
-            BadReference: there is no such item, or the API does not answer.
-            BadItem: what it answers is no usable item.
+            BadReference: the item does not exist, or the API does not answer.
+            BadItem: the item cannot be used.
         """
         return scene_at(self.item_url(checked_id(item_id)), self.retry_policy, item_id)
 
     def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
-        """The items of the collection that a query asks for, page by page, none twice.
+        """Yield the items that match a query, page by page, without duplicates.
 
-        The query's limits on tile, cloud and nodata are held against each item here too: some servers ignore what they
-        do not know.
+        The query's limits on tile, date, cloud and nodata are checked for each item here too, because some servers
+        ignore filters that they do not know.
 
         Raises:
             BadReference: see `lc_assets.remote.stac_api.StacApi.search`.
         """
-        api, kind = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4)), catalog_for_api(self.url)
+        api, provider = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4)), catalog_for_api(self.url)
         seen: set[str] = set()
         for part in query.parts():
-            for page in api.search(self.collection, part.parameters(kind), partial(part.wants, kind=kind)):
+            for page in api.search(self.collection, part.parameters(provider), partial(part.wants, provider=provider)):
                 fresh = [item for item in page if item["id"] not in seen]
                 seen |= {item["id"] for item in fresh}
                 yield fresh
 
     def parse(self, document: dict[str, Any]) -> Scene:
-        """An item that a search has found, as a scene.
+        """Return an item from a search as a scene.
 
         Raises:
-            BadReference, BadItem: it cannot be used.
+            BadReference, BadItem: the item cannot be used.
         """
         return parse_scene(document, base=self.item_url(checked_id(document.get("id"))))
 
 
 def scene_at(url: str, retry_policy: RetryPolicy, item_id: str | None = None) -> Scene:
-    """The item at a URL of whatever server; see `lc_assets.remote.stac_api.StacApi.document`."""
+    """Return the scene at the URL of an item, on any server; see `lc_assets.remote.stac_api.StacApi.document`."""
     return parse_scene(StacApi(url, retry_policy).document(url, item_id), base=unsigned(url))

@@ -1,4 +1,4 @@
-"""What to look for in a collection: place, time, and how much cloud and emptiness is bearable."""
+"""A search query: place, time, and limits on cloud and nodata."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ _GEOMETRIES = ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon"
 
 @dataclass(frozen=True)
 class Query:
-    """A search.
+    """A search query.
 
     Attributes:
         bbox: west, south, east, north in degrees; west > east crosses the antimeridian.
         geometry: GeoJSON geometry.
         tiles: MGRS tiles, e.g. `33UUB`.
-        datetime: of the acquisition: `2024-06`, `2024-06-01/2024-06-30`, `2024-06-01/..`; a year, month or day is
-            meant to its end. Without a zone it is UTC.
-        max_cloud, max_nodata: percent. Items that give no figure are kept here, but servers leave them out (pgstac
-            does).
+        datetime: date or interval of the acquisition: `2024-06`, `2024-06-01/2024-06-30`, `2024-06-01/..`. A year,
+            month or day includes its end. A time without a zone is UTC.
+        max_cloud, max_nodata: limits in percent. Items without a value are kept here, but servers may leave them out
+            (pgstac does).
     """
 
     bbox: tuple[float, float, float, float] | None = None
@@ -43,10 +43,10 @@ class Query:
     max_nodata: float | None = None
 
     def __post_init__(self) -> None:
-        """Check what can be checked without asking.
+        """Check the values; no request is sent.
 
         Raises:
-            BadReference: a value is malformed; or nothing limits the search to a place.
+            BadReference: a value is malformed, or the query has no bbox, geometry or tile.
         """
         if not (self.bbox or self.geometry or self.tiles):
             raise BadReference(
@@ -76,20 +76,21 @@ class Query:
                 raise BadReference(f"the limit on {name} is {percent}", remedy="give percent, 0 to 100")
 
     def parts(self) -> list[Query]:
-        """The same search as searches of one tile each: stac-fastapi refuses `in`, which the query extension knows."""
+        """Split the query into queries of one tile each: stac-fastapi refuses the operator `in` of the query
+        extension."""
         return [replace(self, tiles=(tile,)) for tile in dict.fromkeys(self.tiles)] or [self]
 
-    def parameters(self, kind: Provider) -> dict[str, Any]:
-        """As pystac-client's `ItemSearch` takes them."""
+    def parameters(self, provider: Provider) -> dict[str, Any]:
+        """Return the query as arguments of pystac-client's `ItemSearch`."""
         query: dict[str, Any] = {}
         if self.tiles:
-            values = list(dict.fromkeys(kind.tile_value(tile) for tile in self.tiles))
-            query[kind.tile_property] = {"in": values} if len(values) > 1 else {"eq": values[0]}
+            values = list(dict.fromkeys(provider.tile_value(tile) for tile in self.tiles))
+            query[provider.tile_property] = {"in": values} if len(values) > 1 else {"eq": values[0]}
         if self.max_cloud is not None:
-            query[kind.cloud_property] = {"lte": self.max_cloud}
+            query[provider.cloud_property] = {"lte": self.max_cloud}
         if self.max_nodata is not None:
-            query[kind.nodata_property] = {"lte": self.max_nodata}
-        # pgstac takes a box with west > east for the one from east to west: the whole Earth but what was meant.
+            query[provider.nodata_property] = {"lte": self.max_nodata}
+        # pgstac reads a box with west > east as the box from east to west: the whole Earth except the requested area.
         crosses = self.bbox is not None and self.bbox[0] > self.bbox[2]
         return {
             "bbox": list(self.bbox) if self.bbox and not crosses else None,
@@ -98,17 +99,17 @@ class Query:
             "query": query or None,
         }
 
-    def wants(self, item: dict[str, Any], kind: Provider) -> bool:
-        """Whether an item keeps the limits on tile, cloud and nodata."""
+    def wants(self, item: dict[str, Any], provider: Provider) -> bool:
+        """True when an item is within the limits on tile, date, cloud and nodata."""
         properties = item.get("properties")
         if not isinstance(properties, dict):
-            return True  # told as a fault of the item when it is to be used
-        tile = properties.get(kind.tile_property)
-        if self.tiles and isinstance(tile, str) and tile not in {kind.tile_value(wanted) for wanted in self.tiles}:
+            return True  # reported as an error of the item when the item is used
+        tile = properties.get(provider.tile_property)
+        if self.tiles and isinstance(tile, str) and tile not in {provider.tile_value(wanted) for wanted in self.tiles}:
             return False
         if self.datetime is not None and not _within(_interval(self.datetime), properties.get("datetime")):
             return False
-        limits = ((kind.cloud_property, self.max_cloud), (kind.nodata_property, self.max_nodata))
+        limits = ((provider.cloud_property, self.max_cloud), (provider.nodata_property, self.max_nodata))
         return not any(
             limit is not None and isinstance(value := properties.get(name), int | float) and value > limit
             for name, limit in limits
@@ -130,7 +131,7 @@ def _check_geometry(geometry: dict[str, Any]) -> None:
 
 
 def _within(interval: str, moment: Any) -> bool:
-    """Whether an item's datetime lies in a written interval; one that is none is told when the item is used."""
+    """True when an item's datetime is in an interval, or invalid: that is reported when the item is used."""
     span = _span(moment) if isinstance(moment, str) else None
     if span is None:
         return True
@@ -140,19 +141,19 @@ def _within(interval: str, moment: Any) -> bool:
 
 
 def _two_boxes(west: float, south: float, east: float, north: float) -> dict[str, Any]:
-    """A box across the antimeridian, as the two boxes beside it."""
+    """Return a box across the antimeridian as a multipolygon of the boxes on its two sides."""
     parts = [(left, right) for left, right in ((west, 180.0), (-180.0, east)) if left < right]
     rings = [[[w, south], [e, south], [e, north], [w, north], [w, south]] for w, e in parts]
     return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
 
 
 def _interval(text: str) -> str:
-    """A time or an interval as RFC 3339 has it, both ends written out.
+    """Return a time or an interval in RFC 3339, with both ends of the interval written out.
 
-    (pystac-client would do the same, but its days end at 23:59:59, and acquisitions are told to the millisecond.)
+    pystac-client can do the same, but its days end at 23:59:59, and acquisition times have milliseconds.
 
     Raises:
-        BadReference: it is none.
+        BadReference: the text is not a date or an interval.
     """
     remedy = "give one like 2024, 2024-06, 2024-06-21, 2024-06-01/2024-06-30, 2024-06-01/.. or 2024-06-21T10:36:29Z"
     parts = text.split("/") if isinstance(text, str) else []
@@ -170,7 +171,7 @@ def _interval(text: str) -> str:
 
 
 def _span(text: str) -> tuple[datetime, datetime] | None:
-    """First and last moment of a year, month, day or moment; None if it is none of these."""
+    """Return the first and the last moment of a year, month, day or moment; None if the text is not one of these."""
     match = _MOMENT.fullmatch(text)
     if not match:
         return None
@@ -188,7 +189,7 @@ def _span(text: str) -> tuple[datetime, datetime] | None:
         if match["month"]:
             return first, datetime(year + month // 12, month % 12 + 1, 1, tzinfo=timezone.utc) - _LAST
         return first, datetime(year + 1, 1, 1, tzinfo=timezone.utc) - _LAST
-    except (ValueError, OverflowError):  # a thirteenth month, a 31st of June, the year 0
+    except (ValueError, OverflowError):  # month 13, 31 June, year 0
         return None
 
 

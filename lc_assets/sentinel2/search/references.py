@@ -1,4 +1,5 @@
-"""What a user names a scene by: an item's URL, a bare id, a path to an item's JSON, a folder with a `catalog.json`."""
+"""Resolve a user's reference to scenes: an item's URL, an id, the path of an item's JSON, a folder with a
+`catalog.json`."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _STAC_FILES = ("catalog.json", "collection.json")
 
 @dataclass(frozen=True)
 class Resolved:
-    """What became of one item of a reference: a scene, or the error that says why not."""
+    """The result for one item of a reference: a scene, or the error that explains why there is none."""
 
     reference: str
     scene: Scene | None = None
@@ -30,12 +31,12 @@ def resolve(
     lookup: Callable[[str], Scene],
     retry_policy: RetryPolicy = DEFAULT_POLICY,
 ) -> Iterator[Resolved]:
-    """All items that a reference names. One that cannot be used becomes an error beside the others, never an exception.
+    """Yield a result for each item that a reference names. An item that cannot be used yields an error; none is raised.
 
     Args:
-        reference: an item's URL, a path to its JSON, a folder with a `catalog.json` (or that file), or a bare id.
-        lookup: finds the scene of a bare id, e.g. `Catalog.scene`.
-        retry_policy: bounds of a request.
+        reference: an item's URL, the path of its JSON, a folder with a `catalog.json` (or that file), or an id.
+        lookup: returns the scene of an id, e.g. `StacCatalogClient.scene`.
+        retry_policy: limits of the requests.
     """
     shown = without_query(reference)
     try:
@@ -54,7 +55,7 @@ def resolve(
 
 
 def _from_catalog(path: Path, above: frozenset[Path], retry_policy: RetryPolicy) -> Iterator[Resolved]:
-    """Items of a static catalog and of the catalogs below it, in the order of its links."""
+    """Yield the items of a static catalog and of the catalogs below it, in the order of its links."""
     path = path.resolve()
     document = read_document(path)
     links = document.get("links") if isinstance(document, dict) else None
@@ -80,7 +81,7 @@ def _from_catalog(path: Path, above: frozenset[Path], retry_policy: RetryPolicy)
 
 
 def _linked_item(href: str, catalog: Path, retry_policy: RetryPolicy) -> Resolved:
-    """An item link of a static catalog: an item and nothing else, so that no catalog can lead in circles."""
+    """Return the item behind an item link. Only an item is read there, so that catalogs cannot form a loop."""
     try:
         if is_remote(href):
             return Resolved(without_query(href), scene_at(href, retry_policy))

@@ -1,4 +1,4 @@
-"""Registered items: what the partition keys stand for. Plain files in the store, one an item, put whole."""
+"""Registered items, whose ids are the partition keys. Each is one JSON file in the store, written atomically."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from lc_assets.store.layout import Store
 
 @dataclass(frozen=True)
 class RegisteredItems:
-    """Items by id: those registered in the store first, then the configured catalog."""
+    """Finds items by id: first among those registered in the store, then in the configured catalog."""
 
     store: Store
     catalog: StacCatalogClient
 
     def register(self, scene: Scene) -> None:
-        """Keep the item (hrefs absolute and unsigned) under its id; an earlier one of this id is replaced.
+        """Write the item (with absolute, unsigned hrefs) to the store. An earlier item with this id is replaced.
 
         Raises:
             StoreError: the store cannot be written.
@@ -28,10 +28,10 @@ class RegisteredItems:
         put(self.store.registered(scene.id), content.encode(), item=scene.id, asset="registration")
 
     def scene(self, item_id: str) -> Scene:
-        """The item behind an id; one that only the catalog knows is registered on the way.
+        """Return the scene of an id. An item that is found in the catalog only is registered.
 
         Raises:
-            BadReference, BadItem: it is unknown, or unusable.
+            BadReference, BadItem: the id is unknown, or its item cannot be used.
         """
         scene = self.find(item_id)
         if not self.store.registered(item_id).exists():
@@ -39,10 +39,10 @@ class RegisteredItems:
         return scene
 
     def find(self, item_id: str) -> Scene:
-        """The item behind an id, without registering it.
+        """Return the scene of an id without registering its item.
 
         Raises:
-            BadReference, BadItem: it is unknown, or unusable.
+            BadReference, BadItem: the id is unknown, or its item cannot be used.
         """
         path = self.store.registered(item_id)
         return parse_scene(read_document(path)) if path.exists() else self.catalog.scene(item_id)

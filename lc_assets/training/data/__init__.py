@@ -1,1 +1,1 @@
-"""Labelled chips: what they are, where they are read from, how they are split."""
+"""Labelled chips: their type, their files, and their split into training and validation."""

@@ -1,4 +1,4 @@
-"""Labelled chips as one value: DN without radiometric offset, labels, names, which bands there are."""
+"""The type for labelled chips: DN without radiometric offset, labels, names, available bands."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ class Chips:
     Attributes:
         dn: (N, 12, 64, 64) uint16.
         labels: (N,) int64 class codes.
-        names: EuroSAT names (`Forest_12`), which the RGB and the multispectral twin share; empty strings where unknown.
-        bands: (12,) bool, the bands that this source has.
-        votes: (N,) how many of ten predictions agreed, for weak labels; 10 for true ones.
-        longitudes: (N,) degrees east of the chips' centres; NaN where unknown.
+        names: (N,) EuroSAT names (`Forest_12`), equal for the RGB and the multispectral twin; empty where unknown.
+        bands: (12,) bool, the bands that the chips have.
+        votes: (N,) number of ten predictions that agree with the label, for weak labels; 10 for true labels.
+        longitudes: (N,) longitude of the chips' centres in degrees east; NaN where unknown.
     """
 
     dn: np.ndarray
@@ -35,14 +35,14 @@ class Chips:
         return len(self.labels)
 
     def where(self, keep: np.ndarray) -> Chips:
-        """The chips at which `keep` (N,) is true."""
+        """Return the chips where `keep` (N,) bool is true."""
         return Chips(
             self.dn[keep], self.labels[keep], self.names[keep], self.bands, self.votes[keep], self.longitudes[keep]
         )
 
 
 def joined(*parts: Chips) -> Chips:
-    """Chips of sources with the same bands, one after the other."""
+    """Concatenate chips that have the same bands."""
     first = parts[0]
     return Chips(
         np.concatenate([part.dn for part in parts]),
@@ -55,7 +55,7 @@ def joined(*parts: Chips) -> Chips:
 
 
 def no_chips() -> Chips:
-    """None at all: what a source that is not there gives."""
+    """Return zero chips, for a source that does not exist."""
     nothing, side = np.zeros(0, int), (len(BAND_NAMES), CHIP, CHIP)
     return Chips(
         np.zeros((0, *side), np.uint16),

@@ -1,13 +1,13 @@
-"""What the labelled chips look like, in numbers, for the demo scene:
+"""Compute the statistics of the labelled chips from which the demo scene is made:
 `python -m lc_assets.training.data.demo_statistics --data ../shared/data/eurosat`.
 
-Writes `class_statistics.json`, the only thing that the scene generator knows of the real world. Per class: the spectra
-of its materials (clusters of what its chips are made of: crops in their states, roofs, asphalt, gardens), how often
-each occurs, how pixels scatter within one (principal components of the spectra, radial power spectrum in space).
-Statistics only, never pixels.
+It writes `class_statistics.json`, the only real data that the scene generator uses. For each class it has the spectra
+of its materials (clusters of its chips' spectra: crops at their stages, roofs, asphalt, gardens), the share of each
+material, and the variation within a material (principal components of the spectra, radial power spectrum in space). The
+file has statistics only, no pixels.
 
-The chips are L1C; the figures are brought to the surface (L2A) by the relation between the distributions of the
-credible classes of the L1C and the L2A chips.
+The chips are L1C. Their values are converted to surface reflectance (L2A) by comparing the distributions of the
+credible classes in the L1C and the L2A chips.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from lc_assets.training.data.eurosat import read_packed
 REGION = (-6.0, 43.0, 22.0, 56.0)
 """West, south, east, north (degrees): temperate Europe, so that one scene does not mix Provence with Lapland."""
 CLEAR_DN = 1000
-"""Chips whose darkest pixels (5 %) are brighter than this in B02 are hazy, and left out. L1C DN; a clear sky alone
-gives 700-900."""
+"""Chips whose 5 % quantile in B02 is higher than this (L1C DN) are hazy and left out. Under a clear sky the atmosphere
+alone gives 700-900."""
 
 MATERIALS = {"AnnualCrop": 12, "Residential": 16, "Industrial": 16, "Highway": 8, "River": 8, "PermanentCrop": 8}
-"""Clusters per class; 6 where not named."""
+"""Number of clusters per class; 6 for the others."""
 BLOCK = 8
-"""Side (px) of the blocks that hold one material each in fields, woods and lakes."""
+"""Side (px) of the blocks that are assumed to have one material each, in fields, woods and lakes."""
 ROUGH = ("Forest", "HerbaceousVegetation")
-"""Classes that are rough by nature: measured in all blocks. In the others the calmer half is taken, for the rest holds
-borders."""
+"""Classes with natural texture, which are measured in all blocks. Of the others only the half of the blocks with less
+variation is used, because the rest has borders."""
 BUILT = ("Residential", "Industrial", "Highway", "River")
-"""Classes whose materials are smaller than a block: clustered by pixel."""
+"""Classes whose materials are smaller than a block; they are clustered by pixel."""
 COMPONENTS = 4
 RADIAL_BINS = 16
 
 PAIRED = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
-"""Classes whose weak L2A labels are credible, at `PAIRED_VOTES` of ten."""
+"""Classes whose weak L2A labels are credible with at least `PAIRED_VOTES` of ten votes."""
 PAIRED_VOTES = 8
 LEVELS = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def class_statistics(chips: Chips, l2a: Chips) -> dict[str, Any]:
-    """All figures, in L2A DN without offset, by class name.
+    """Return class name -> statistics, in L2A DN without offset.
 
     Args:
         chips: labelled L1C chips of one region under clear skies.
@@ -64,11 +64,11 @@ def class_statistics(chips: Chips, l2a: Chips) -> dict[str, Any]:
 
 
 def _to_surface(chips: Chips, l2a: Chips) -> np.ndarray:
-    """(N, 12, 64, 64) float32: the L1C chips as L2A would have them.
+    """Return the L1C chips converted to L2A, (N, 12, 64, 64) float32.
 
-    Band by band, surface = gain * (top of atmosphere - path radiance), fitted to the quantiles of the paired classes;
-    path radiance is never negative. B09 loses half of its light to water vapour at L1C, so it is derived from B8A as
-    L2A relates them.
+    For each band, surface = gain * (top of atmosphere - path radiance) is fitted to the quantiles of the paired
+    classes; path radiance is never negative. In L1C, water vapour absorbs half of the light in B09, so B09 is computed
+    from B8A by their relation in L2A.
     """
     sure = l2a.where(l2a.votes >= PAIRED_VOTES)
     codes = [CLASS_NAMES.index(name) for name in PAIRED]
@@ -87,7 +87,7 @@ def _to_surface(chips: Chips, l2a: Chips) -> np.ndarray:
 
 
 def _one_class(dn: np.ndarray, name: str) -> dict[str, Any]:
-    """Materials and texture of one class's chips (N, 12, 64, 64)."""
+    """Return the materials and the texture of the chips (N, 12, 64, 64) of one class."""
     n, bands, side, _ = dn.shape
     blocks = dn.reshape(n, bands, side // BLOCK, BLOCK, side // BLOCK, BLOCK)
     means = blocks.mean(axis=(3, 5))
@@ -117,7 +117,8 @@ def _one_class(dn: np.ndarray, name: str) -> dict[str, Any]:
 
 
 def _clusters(samples: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Centres (count, 12) of (N, 12) spectra and their shares; logarithms, so that dark materials tell apart too."""
+    """Return the cluster means (count, 12) of (N, 12) spectra, and their shares. Logarithms separate dark materials
+    too."""
     logs = np.log(np.maximum(samples, 50))
     centres, place = kmeans2(logs, count, seed=7, minit="++", iter=30)
     share = np.bincount(place, minlength=count) / len(logs)
@@ -127,8 +128,8 @@ def _clusters(samples: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _radial_power(fields: np.ndarray) -> list[float]:
-    """Mean power of (N, 64, 64) fields by spatial frequency, in equal bins from 0 to 0.5 cycles a pixel; the largest is
-    1."""
+    """Return the mean power of (N, 64, 64) fields in equal bins of spatial frequency from 0 to 0.5 cycles per pixel,
+    scaled to a maximum of 1."""
     window = np.hanning(fields.shape[1])[:, None] * np.hanning(fields.shape[2])
     power = (np.abs(np.fft.fft2(fields * window)) ** 2).mean(axis=0)
     frequency = np.hypot(np.fft.fftfreq(power.shape[0])[:, None], np.fft.fftfreq(power.shape[1]))
@@ -138,7 +139,7 @@ def _radial_power(fields: np.ndarray) -> list[float]:
 
 
 def _typical(chips: Chips, places: np.ndarray) -> np.ndarray:
-    """(N,) bool: chips of the region, under a clear sky."""
+    """Return (N,) bool: true for chips in `REGION` under a clear sky."""
     west, south, east, north = REGION
     lon, lat = places.T
     dark = np.quantile(chips.dn[:, BAND_INDEX["B02"]], 0.05, axis=(1, 2))
@@ -146,7 +147,7 @@ def _typical(chips: Chips, places: np.ndarray) -> np.ndarray:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Compute and write."""
+    """Compute the statistics and write them to `class_statistics.json`."""
     parser = argparse.ArgumentParser(prog="python -m lc_assets.training.data.demo_statistics", description=__doc__)
     parser.add_argument(
         "--data", type=Path, required=True, help="folder with eurosat_ms.tif, l2a_weak.tif and their CSVs"

@@ -1,9 +1,8 @@
-"""Read labelled chips: the packed multispectral ones, the RGB ones, the weakly labelled L2A ones, EuroSAT's own
-GeoTIFFs.
+"""Read labelled chips: packed multispectral chips, RGB chips, weakly labelled L2A chips, EuroSAT's own GeoTIFFs.
 
-All come out as DN without radiometric offset, bands in the band table's order, channels first: (N, 12, 64, 64) uint16.
-A band that a source does not have is 0 everywhere in the chip and absent in its `bands` mask. What cannot be read is
-told with the file's name.
+All functions return DN without radiometric offset, bands in the band table's order, channels first: (N, 12, 64, 64)
+uint16. A band that a source does not have is 0 in all pixels and false in the `bands` mask. Errors give the name of the
+file.
 """
 
 from __future__ import annotations
@@ -31,12 +30,11 @@ EUROSAT_ORDER: tuple[str, ...] = (
     *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08"),
     *("B09", "B10", "B11", "B12", "B8A"),
 )
-"""Band order inside EuroSAT's own 13-band GeoTIFFs: B8A comes LAST, not after B08. A widely used recipe gets this
-wrong."""
+"""Band order in EuroSAT's own 13-band GeoTIFFs: B8A is LAST, not after B08. A widely used recipe gets this wrong."""
 
 RGB_DN_PER_LEVEL = 2750 / 254
-"""EuroSAT's RGB chips are `8bit = 1 + DN * 254 / 2750`, clipped above DN 2750 (measured against the multispectral
-twins, residual 2.4 levels); the inverse is `DN = (8bit - 1) * 10.827`."""
+"""DN per 8-bit level of EuroSAT's RGB chips. They are `8bit = 1 + DN * 254 / 2750`, clipped above DN 2750 (measured by
+comparison with the multispectral twins, residual 2.4 levels); the inverse is `DN = (8bit - 1) * 10.827`."""
 
 
 _BROKEN = (
@@ -47,11 +45,11 @@ _BROKEN = (
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Whatever a broken file makes its reader raise, as one error that names the file."""
+def _raise_as_land_cover_error(path: Path) -> Iterator[None]:
+    """Raise any error that a broken file causes in its reader as a LandCoverError that names the file."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # packed chips lie nowhere
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)  # packed chips have no georeference
             yield
     except _BROKEN as error:
         why = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0] if str(error) else "?"
@@ -62,31 +60,32 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
-    """A packed GeoTIFF (chip n is rows 64n..64n+63) and its CSV (`class_name`, and `name`, `official_split`, `lon`,
-    `votes_of_10` where there are some).
+    """Read a packed GeoTIFF (chip n is rows 64n..64n+63) and its CSV.
+
+    The CSV has the column `class_name`, and optionally `name`, `official_split`, `lon` and `votes_of_10`.
 
     Returns:
         The chips, and the official split of each (`train`, `val`, or empty where the CSV has none).
 
     Raises:
-        LandCoverError: a file is missing or broken, they do not fit each other, or the bands are not the twelve of the
+        LandCoverError: a file is missing or broken, the two do not fit each other, or the bands are not those of the
             band table in order.
     """
     path, table = folder / f"{name}.tif", folder / f"{name}.csv"
     if not path.exists():
         raise LandCoverError(f"{path} is missing", remedy="name the folder of chips (--data, or LC_ASSETS_CHIPS)")
-    with _told(table):
+    with _raise_as_land_cover_error(table):
         with table.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
         labels = np.array([_code(row["class_name"]) for row in rows])
         votes = np.array([int(row.get("votes_of_10") or 10) for row in rows])
         longitudes = np.array([float(row.get("lon") or "nan") for row in rows])
-    with _told(path), rasterio.open(path) as dataset:
+    with _raise_as_land_cover_error(path), rasterio.open(path) as dataset:
         if dataset.descriptions != BAND_NAMES:
             raise LandCoverError(
                 f"the bands of {path} are {dataset.descriptions}", remedy="pack them in the table's order"
             )
-        # Before anything is read: a small file may say that it is huge.
+        # Checked before the pixels are read: a small file can declare a huge size.
         if dataset.shape != (CHIP * len(rows), CHIP) or set(dataset.dtypes) != {"uint16"}:
             raise LandCoverError(
                 f"{path} is {dataset.width} x {dataset.height} px of {dataset.dtypes[0]}, {len(rows)} chips of "
@@ -101,23 +100,23 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
 
 
 def read_rgb(archive: Path, without: Iterable[str] = ()) -> Chips:
-    """EuroSAT's RGB chips, brought back to DN of B04, B03 and B02.
+    """Read EuroSAT's RGB chips, converted back to DN of B04, B03 and B02.
 
     Args:
         archive: zip with `<official split>/<Class>/<name>.jpg`.
-        without: names to leave out: the twins of chips that something is evaluated on.
+        without: names to leave out: the twins of chips that are used for evaluation.
 
     Raises:
-        LandCoverError: the archive or a picture in it is broken, of an unknown class or another size.
+        LandCoverError: the archive or a picture in it is broken, or a picture has an unknown class or another size.
     """
     left_out = set(without)
     images, labels, names = [], [], []
-    with _told(archive), zipfile.ZipFile(archive) as files:
+    with _raise_as_land_cover_error(archive), zipfile.ZipFile(archive) as files:
         for entry in sorted(files.namelist()):
             path = Path(entry)
             if path.suffix != ".jpg" or path.stem in left_out:
                 continue
-            with _told(archive / entry), Image.open(io.BytesIO(files.read(entry))) as image:
+            with _raise_as_land_cover_error(archive / entry), Image.open(io.BytesIO(files.read(entry))) as image:
                 labels.append(_code(path.parent.name))
                 if image.size != (CHIP, CHIP):
                     raise ValueError(f"{image.width} x {image.height} px, not {CHIP} x {CHIP}")
@@ -133,17 +132,18 @@ def read_rgb(archive: Path, without: Iterable[str] = ()) -> Chips:
 
 
 def rgb_to_dn(levels: np.ndarray) -> np.ndarray:
-    """8-bit levels of a EuroSAT RGB chip as DN (uint16, at least 1)."""
+    """Convert 8-bit levels of a EuroSAT RGB chip to DN (uint16, at least 1)."""
     return np.maximum(np.rint((levels.astype(np.float32) - 1) * RGB_DN_PER_LEVEL), 1).astype(np.uint16)
 
 
 def read_eurosat_folder(folder: Path) -> Chips:
-    """EuroSAT's own multispectral folder: `<Class>/<name>.tif`, 13 bands with B8A last; B10 is dropped, B8A moved to
-    its place.
+    """Read EuroSAT's own multispectral folder: `<Class>/<name>.tif` with 13 bands, B8A last.
+
+    B10 is dropped and B8A moved to its place in the band table.
 
     Raises:
-        LandCoverError: no chips are there, one is broken or of another size, or has neither 13 bands nor
-            descriptions that name the twelve.
+        LandCoverError: there are no chips, or a chip is broken, has another size, or has neither 13 bands nor band
+            descriptions that name the twelve bands.
     """
     paths = sorted(path for name in CLASS_NAMES for path in (folder / name).glob("*.tif"))
     if not paths:
@@ -152,7 +152,7 @@ def read_eurosat_folder(folder: Path) -> Chips:
         )
     chips, longitudes = [], []
     for path in paths:
-        with _told(path), rasterio.open(path) as dataset:
+        with _raise_as_land_cover_error(path), rasterio.open(path) as dataset:
             if dataset.shape != (CHIP, CHIP) or set(dataset.dtypes) != {"uint16"}:
                 raise LandCoverError(
                     f"{path} is {dataset.width} x {dataset.height} px of {dataset.dtypes[0]}, a chip is {CHIP} x "
@@ -174,8 +174,12 @@ def _code(name: str) -> int:
 
 
 def band_positions(count: int, descriptions: tuple[str | None, ...], path: Path) -> list[int]:
-    """1-based positions of the table's bands in a chip file: by its descriptions if it has them, else by EuroSAT's
-    order."""
+    """Return the 1-based positions of the table's bands in a chip file: by its band descriptions if it has them, else
+    in EuroSAT's order.
+
+    Raises:
+        LandCoverError: it has neither descriptions of the twelve bands nor 13 bands.
+    """
     if set(BAND_NAMES) <= set(descriptions):
         return [descriptions.index(name) + 1 for name in BAND_NAMES]
     if count == len(EUROSAT_ORDER):

@@ -1,4 +1,4 @@
-"""Who is trained on and who is judged by. No chip of an evaluation is ever in training, its RGB twin included."""
+"""Split the chips into training and validation. No chip used for evaluation, nor its RGB twin, is used for training."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from lc_assets.training.data.chips import Chips, joined, no_chips
 from lc_assets.training.data.eurosat import read_eurosat_folder, read_packed, read_rgb
 
 CREDIBLE = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
-"""Classes whose weak L2A labels are worth learning from, where enough predictions agree."""
+"""Classes whose weak L2A labels are used for training, where enough predictions agree."""
 CREDIBLE_VOTES = 8
 
 UNLABELLED = -100
-"""Label of a chip that is learnt from without one: only what the teacher says of it counts."""
+"""Label of a training chip without a label: it contributes only through the teachers' predictions."""
 
 
 @dataclass(frozen=True)
 class Splits:
-    """Training: multispectral, RGB and weakly labelled L2A chips. Validation: EuroSAT's official list, and other L2A
-    chips."""
+    """The split chips.
+
+    Attributes:
+        multispectral, rgb, weak: for training: multispectral, RGB and weakly labelled L2A chips.
+        validation: the chips of EuroSAT's official validation list.
+        weak_validation: weakly labelled L2A chips that are not used for training.
+    """
 
     multispectral: Chips
     rgb: Chips
@@ -33,18 +38,21 @@ class Splits:
 
 
 VALIDATION_LIST = "eurosat-val.txt"
-"""Official list of EuroSAT's validation chips, one name a line, as it is published beside the chips."""
+"""EuroSAT's official list of validation chips, one name per line, as it is published with the chips."""
 
 
 def read_splits(folder: Path) -> Splits:
-    """Read and split the data in `folder`.
+    """Read and split the chips in `folder`.
 
-    It holds either our packed chips (`eurosat_ms.tif` with its CSV) or EuroSAT's own multispectral folder
-    (`<Class>/<name>.tif`); and, if they are there, `eurosat_rgb.zip` and `l2a_weak.tif` with its CSV.
+    The folder has either packed chips (`eurosat_ms.tif` with its CSV) or EuroSAT's own multispectral folder
+    (`<Class>/<name>.tif`). Optionally it also has `eurosat_rgb.zip`, and `l2a_weak.tif` with its CSV.
 
-    RGB chips of both official lists are learnt from, but for the twins of the validation chips. The L2A chips are
-    halved by their number: even ones may be learnt from (by label where class and votes are credible), odd ones are
-    only reported on.
+    RGB chips of both official lists are used for training, except the twins of the validation chips. The L2A chips are
+    split by their number: even ones are used for training (with their label where class and votes are credible), odd
+    ones for evaluation only.
+
+    Raises:
+        LandCoverError: the chips cannot be read.
     """
     chips, judged, l2a, even = _read(folder)
     validation = chips.where(judged)
@@ -56,13 +64,14 @@ def read_splits(folder: Path) -> Splits:
 
 
 def read_judges(folder: Path) -> tuple[Chips, Chips]:
-    """The validation chips and the held-out L2A chips of `read_splits`, without reading what is only learnt from."""
+    """Return the validation chips and the held-out L2A chips of `read_splits`, without reading the RGB chips."""
     chips, judged, l2a, even = _read(folder)
     return chips.where(judged), l2a.where(~even)
 
 
 def _read(folder: Path) -> tuple[Chips, np.ndarray, Chips, np.ndarray]:
-    """Multispectral chips and which of them judge; L2A chips and which of them may be learnt from."""
+    """Return the multispectral chips, a mask of those for validation, the L2A chips, and a mask of those for
+    training."""
     if (folder / "eurosat_ms.tif").exists() or not any((folder / name).is_dir() for name in CLASS_NAMES):
         chips, official = read_packed(folder, "eurosat_ms")
         judged = official == "val"
@@ -74,7 +83,8 @@ def _read(folder: Path) -> tuple[Chips, np.ndarray, Chips, np.ndarray]:
 
 
 def _validation(names: np.ndarray, official: Path) -> np.ndarray:
-    """Which chips are for validation: those of the official list, else every fifth by a checksum of the name."""
+    """Return (N,) bool: true for validation chips. Without the official list, about every fifth chip, by a checksum of
+    its name."""
     if official.exists():
         listed = {Path(line.strip()).stem for line in official.read_text(encoding="utf-8").splitlines()}
         return np.isin(names, sorted(listed))
@@ -82,14 +92,14 @@ def _validation(names: np.ndarray, official: Path) -> np.ndarray:
 
 
 EAST = 0.75
-"""Quantile of longitude beyond which chips are held out in the spatial split."""
+"""Quantile of longitude. In the spatial split, chips further east are held out."""
 
 
 def spatial(splits: Splits) -> tuple[Splits, Chips]:
-    """The splits without the eastern quarter of all multispectral chips (nor their RGB twins), and that quarter.
+    """Return the splits without the eastern quarter of all multispectral chips and their RGB twins, and that quarter.
 
-    EuroSAT's official lists are drawn at random, so that a validation chip may lie beside a training chip; a hold-out
-    by longitude shows what a model does in countries that it has not seen. RGB chips whose place is unknown stay.
+    EuroSAT's official lists are random, so a validation chip can be next to a training chip. A hold-out by longitude
+    shows how a model performs in countries that it has not seen. RGB chips with an unknown location are kept.
     """
     everything = joined(splits.multispectral, splits.validation)
     held = everything.where(_eastern(everything))
@@ -99,14 +109,14 @@ def spatial(splits: Splits) -> tuple[Splits, Chips]:
 
 
 def read_eastern(folder: Path) -> Chips:
-    """The chips that `spatial` holds out, without reading what is only learnt from."""
+    """Return the chips that `spatial` holds out, without reading the RGB chips."""
     chips, judged, _, _ = _read(folder)
     everything = joined(chips.where(~judged), chips.where(judged))
     return everything.where(_eastern(everything))
 
 
 def _eastern(chips: Chips) -> np.ndarray:
-    """Which chips lie in the eastern quarter; none where no place is known."""
+    """Return (N,) bool: true for chips in the eastern quarter; all false where no location is known."""
     if not np.isfinite(chips.longitudes).any():
         return np.zeros(len(chips), bool)
     eastern: np.ndarray = chips.longitudes >= np.nanquantile(chips.longitudes, EAST)

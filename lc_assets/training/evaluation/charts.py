@@ -1,5 +1,7 @@
-"""Charts of a judgement, as PNG bytes: the confusion matrix, the calibration curve. Drawn with Pillow, so that Dagster
-shows them with the default install."""
+"""Charts of an evaluation as PNG bytes: confusion matrix and calibration curve.
+
+They are drawn with Pillow, so that Dagster can show them with the default install.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,16 @@ _SIDE = 360
 
 
 def confusion_chart(judged: ClassificationMetrics) -> bytes:
-    """Confusion matrix: labels down, predictions across; chips in the cells, shaded by their share of the row."""
+    """Return the confusion matrix as PNG: rows are labels, columns are predictions. Each cell has the number of chips,
+    shaded by its share of the row."""
     cells = [[str(count) if count else "" for count in row] for row in judged.confusion.tolist()]
     titles = [c.title for c in CLASSES]
     return matrix_chart(judged.confusion, cells, titles, "label (rows), prediction (columns)")
 
 
 def calibration_chart(judged: ClassificationMetrics) -> bytes:
-    """Accuracy over confidence: one bar a bin, dark where more chips are; the diagonal is a model that knows what it
-    knows."""
+    """Return the calibration curve as PNG: accuracy over confidence, one bar per bin, darker for more chips. A
+    perfectly calibrated model is on the diagonal."""
     font = ImageFont.load_default(12)
     left, top = 52, 16
     page = Image.new("RGB", (left + _SIDE + 20, top + _SIDE + 52), BACKGROUND)

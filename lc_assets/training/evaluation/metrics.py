@@ -1,4 +1,4 @@
-"""How good a model is, in figures, on chips that it was not fitted to."""
+"""Metrics of a model on chips that were not used to fit it."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from lc_assets.training.data.chips import Chips
 from lc_assets.training.data.splits import CREDIBLE_VOTES
 
 NOT_CREDIBLE = ("SeaLake", "HerbaceousVegetation", "PermanentCrop")
-"""Consensus classes that agreement on L2A chips is not counted over: their weak labels are poor, or (SeaLake) counted
-by themselves."""
+"""Classes that are left out of the agreement on L2A chips, because their weak labels are poor or (SeaLake) counted
+separately."""
 BINS = 15
-"""Equal bins of confidence in a calibration curve."""
+"""Number of equal bins of confidence in a calibration curve."""
 
 
 @dataclass(frozen=True)
 class ClassificationMetrics:
-    """Predictions held against labels.
+    """The comparison of predictions with labels.
 
     Attributes:
-        confusion: (classes, classes) chips by label (row) and prediction (column).
-        bins: (BINS, 3) per bin of confidence: chips, their mean confidence, their accuracy.
+        confusion: (classes, classes) number of chips by label (row) and prediction (column).
+        bins: (BINS, 3) number of chips, mean confidence and accuracy per bin of confidence.
     """
 
     confusion: np.ndarray
@@ -32,7 +32,7 @@ class ClassificationMetrics:
 
     @classmethod
     def of(cls, probabilities: np.ndarray, labels: np.ndarray) -> ClassificationMetrics:
-        """Judge (N, classes) probabilities by (N,) labels."""
+        """Compare (N, classes) probabilities with (N,) labels."""
         guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         size = len(CLASS_NAMES)
         confusion = np.bincount(labels * size + guess, minlength=size * size).reshape(size, size)
@@ -46,17 +46,17 @@ class ClassificationMetrics:
 
     @property
     def chips(self) -> int:
-        """Chips judged."""
+        """Number of chips."""
         return int(self.confusion.sum())
 
     @property
     def accuracy(self) -> float:
-        """Share predicted as labelled, 0..1."""
+        """Share of chips whose prediction is the label, 0..1."""
         return float(np.trace(self.confusion) / max(self.chips, 1))
 
     @property
     def accuracy_interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy (Wilson 1927), for these are few chips."""
+        """95 % interval of the accuracy by Wilson (1927), which is valid for few chips too."""
         n, p, z = max(self.chips, 1), self.accuracy, 1.96
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)
         half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
@@ -64,23 +64,23 @@ class ClassificationMetrics:
 
     @property
     def recall(self) -> np.ndarray:
-        """Per class, the share of its chips that was found; NaN where there are none."""
+        """Per class, the share of its chips that were predicted as this class; NaN where it has no chips."""
         return _share(np.diag(self.confusion), self.confusion.sum(axis=1))
 
     @property
     def precision(self) -> np.ndarray:
-        """Per class, the share of its predictions that was right; NaN where there are none."""
+        """Per class, the share of its predictions that are right; NaN where it was never predicted."""
         return _share(np.diag(self.confusion), self.confusion.sum(axis=0))
 
     @property
     def f1(self) -> np.ndarray:
-        """Per class, the harmonic mean of precision and recall."""
+        """Per class, the harmonic mean of precision and recall; NaN where it has no chips and was never predicted."""
         return _share(2 * np.diag(self.confusion), self.confusion.sum(axis=0) + self.confusion.sum(axis=1))
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error: mean gap between confidence and accuracy over the bins, weighted by their size
-        (Guo et al. 2017, arXiv:1706.04599)."""
+        """Expected calibration error: mean difference of confidence and accuracy over the bins, weighted by their
+        number of chips (Guo et al. 2017, arXiv:1706.04599)."""
         count, confidence, right = self.bins.T
         return float((count * np.abs(right - confidence)).sum() / max(count.sum(), 1))
 
@@ -90,7 +90,7 @@ def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
 
 
 def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
-    """Accuracy, calibration and recall per class on chips with true labels, for a contract."""
+    """Return accuracy, calibration error and recall per class on chips with true labels, for a model's contract."""
     judged = ClassificationMetrics.of(probabilities, chips.labels)
     return {
         "chips": judged.chips,
@@ -105,18 +105,19 @@ def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
 
 
 def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = CREDIBLE_VOTES) -> dict[str, Any]:
-    """Agreement with weakly labelled L2A chips on which at least `votes` of ten predictions agreed."""
+    """Return the agreement with weak labels of L2A chips on which at least `votes` of ten predictions agree."""
     return agreement(judge_weak_labels(probabilities, chips, votes))
 
 
 def judge_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int) -> ClassificationMetrics:
-    """Predictions held against the weak labels that at least `votes` of ten predictions agreed on."""
+    """Compare predictions with the weak labels on which at least `votes` of ten predictions agree."""
     sure = chips.votes >= votes
     return ClassificationMetrics.of(probabilities[sure], chips.labels[sure])
 
 
 def agreement(judged: ClassificationMetrics) -> dict[str, Any]:
-    """What weak labels can say: agreement over the credible classes, recall of SeaLake; both 0..1."""
+    """Return the agreement over the credible classes and the recall of SeaLake, both 0..1, with their numbers of
+    chips."""
     counted = ~np.isin(CLASS_NAMES, NOT_CREDIBLE)
     sea = CLASS_NAMES.index("SeaLake")
     chips, right = judged.confusion.sum(axis=1), np.diag(judged.confusion)

@@ -1,9 +1,9 @@
-"""Give RGB chips the nine bands that they lack, as colour and context foretell them.
+"""Predict the nine missing bands of RGB chips from their colour and context.
 
-EuroSAT's RGB chips are many, its multispectral ones (here) few. A small U-net (Ronneberger et al. 2015,
-arXiv:1505.04597) learns from the training chips that come as both what the other nine bands look like, and completes
-the rest, so that the network that is fitted sees twelve bands everywhere. It is not told the class: what it adds is
-what the picture itself says, and no chip of an evaluation is among those it learns from.
+There are many RGB chips of EuroSAT, but here only few multispectral ones. A small U-net (Ronneberger et al. 2015,
+arXiv:1505.04597) learns the other nine bands from the training chips that exist in both forms, and predicts them for
+all RGB chips. So the classifier is fitted to twelve bands everywhere. The U-net does not get the class: it adds only
+information that is in the picture. It does not learn from any chip that is used for evaluation.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ STEPS = 1500
 BATCH = 32
 LEARNING_RATE = 4e-3
 MIN_TWINS = 50
-"""Fewer chips than these that come as both say too little about the other bands."""
+"""Lowest number of chips in both forms (twins) from which the other bands can be learnt."""
 
 _SEEN = [BAND_INDEX[name] for name in TRUE_COLOUR]
 _UNSEEN = [n for n in range(len(BAND_NAMES)) if n not in _SEEN]
 
 
 def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, seed: int, steps: int = STEPS) -> Chips:
-    """RGB chips with all twelve bands.
+    """Add the nine missing bands to RGB chips.
 
     Args:
-        rgb: chips of three bands; those that share a name with a multispectral chip are what is learnt from.
-        multispectral: chips of training.
-        scaling: of the network's input.
-        kept: file in which the fitted network is kept, and found again.
-        seed: of the fit.
-        steps: of the fit.
+        rgb: chips of three bands. The network learns from those that share their name with a multispectral chip.
+        multispectral: multispectral training chips.
+        scaling: scaling of the network's input.
+        kept: file of the fitted network. If it fits the other arguments it is loaded instead of fitting again.
+        seed: seed of the fit.
+        steps: steps of the fit.
 
     Returns:
-        The same chips, the other bands filled in; untouched where there are too few twins to learn from.
+        The same chips with twelve bands; unchanged where there are fewer than `MIN_TWINS` twins.
     """
     place = {name: n for n, name in enumerate(rgb.names)}
     twins = [(place[name], n) for n, name in enumerate(multispectral.names) if name in place]
@@ -71,13 +71,13 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
         for start in range(0, len(dn), 128):
             x = torch.from_numpy(scaling.apply(dn[start : start + 128], _SEEN))
-            told = network(x.to(device, memory_format=torch.channels_last)).float().cpu().numpy() * std + mean
-            dn[start : start + 128, _UNSEEN] = np.clip(np.rint(told), 1, 65535)
+            predicted = network(x.to(device, memory_format=torch.channels_last)).float().cpu().numpy() * std + mean
+            dn[start : start + 128, _UNSEEN] = np.clip(np.rint(predicted), 1, 65535)
     return replace(rgb, dn=dn, bands=np.ones(len(BAND_NAMES), bool))
 
 
 def _fit(network: nn.Module, pairs: torch.Tensor, device: torch.device, seed: int, steps: int) -> None:
-    """Fit to (N, 12, 64, 64) pairs: the visible bands first, then the others."""
+    """Fit the network to (N, 12, 64, 64) scaled chips: the visible bands first, then the others."""
     torch.manual_seed(seed)
     for module in network.modules():
         if hasattr(module, "reset_parameters"):
@@ -93,8 +93,8 @@ def _fit(network: nn.Module, pairs: torch.Tensor, device: torch.device, seed: in
             turned = turned.flip(3)
         seen, unseen = turned[:, : len(_SEEN)], turned[:, len(_SEEN) :]
         with torch.autocast(device.type, torch.bfloat16):
-            told = network(seen.to(device, memory_format=torch.channels_last))
-        loss = functional.smooth_l1_loss(told.float(), unseen.to(device))
+            predicted = network(seen.to(device, memory_format=torch.channels_last))
+        loss = functional.smooth_l1_loss(predicted.float(), unseen.to(device))
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
@@ -104,7 +104,7 @@ def _fit(network: nn.Module, pairs: torch.Tensor, device: torch.device, seed: in
 
 
 class _Completion(nn.Module):
-    """(N, 3, 64, 64) scaled visible bands -> (N, 9, 64, 64) scaled others, at four scales."""
+    """U-net with four scales: (N, 3, 64, 64) scaled visible bands -> (N, 9, 64, 64) scaled other bands."""
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
@@ -122,7 +122,7 @@ class _Completion(nn.Module):
         self.last = nn.Conv2d(width + len(_SEEN), len(_UNSEEN), 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """See the class."""
+        """Return the (N, 9, 64, 64) scaled other bands."""
         fine = self.at_full(x)
         half = self.at_half(fine)
         quarter = self.at_quarter(half)
