@@ -110,10 +110,10 @@ def _gallery(store: Store) -> Path:
         StoreError: the page cannot be written.
     """
     from lc_assets.products.pages.gallery import PAGE, beside, embedded, gallery_page
-    from lc_assets.products.pages.gallery_items import read_gallery, told
+    from lc_assets.products.pages.gallery_items import format_gallery, read_gallery
 
     gallery = read_gallery(store)
-    for line in told(gallery):
+    for line in format_gallery(gallery):
         click.secho(line, fg="yellow", err=True)
     if not gallery.shown:
         raise LandCoverError(

@@ -1,1 +1,1 @@
-"""Pages to look at: self-contained HTML files that open from a file share, without a network. Never imports Dagster."""
+"""Self-contained HTML pages, which open without a network: the report of a scene, and the gallery of a store."""

@@ -1,7 +1,7 @@
-"""Longitude and latitude anywhere in a picture, without a projection library in the page: a few known points, and
-bilinear interpolation between them.
+"""Control points for longitude and latitude in a picture. The page interpolates between them bilinearly, so it needs no
+projection library.
 
-What is interpolated are unit vectors, not angles, so that neither the antimeridian nor a pole needs a rule of its own.
+The page interpolates unit vectors, not angles, so the antimeridian and the poles need no special case.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from lc_assets.raster.grid import Grid
 
 _CELLS = (1, 2, 4, 8, 16, 32, 64)
 _TOLERANCE = 0.2
-"""Of a pixel of the class raster: how far an interpolated position may be off."""
+"""Largest allowed error of an interpolated position, in pixels of the class raster."""
 _EARTH_RADIUS = 6_371_000.0
-"""Metres; mean radius (IUGG). It only turns a small angle into a distance."""
+"""Mean radius in metres (IUGG); it converts small angles to distances."""
 
 
 @dataclass(frozen=True)
 class ControlPoints:
-    """Known positions at the corners of `cells` x `cells` equal parts of a picture.
+    """Positions at the corners of a regular grid of `cells` x `cells` parts of a picture.
 
     Attributes:
-        cells: along an axis.
+        cells: number of parts along an axis.
         vectors: (cells + 1, cells + 1, 3) unit vectors (cos lat cos lon, cos lat sin lon, sin lat), rows from the top;
             WGS 84.
-        error: largest distance in metres between an interpolated and a true position, measured where it is largest: in
-            the middle of parts and of their edges.
+        error: largest distance in metres between an interpolated and a true position, measured in the middle of parts
+            and of their edges, where it is largest.
     """
 
     cells: int
@@ -40,19 +40,19 @@ class ControlPoints:
 
 
 def control_points(grid: Grid, pixel_size: float) -> ControlPoints | None:
-    """The fewest points that tell positions in a picture to a fifth of a pixel (or the finest that are tried).
+    """The fewest control points with an error of at most a fifth of a pixel, or else the densest grid.
 
     Args:
-        grid: of the picture.
-        pixel_size: of the class raster, in metres.
+        grid: grid of the picture.
+        pixel_size: pixel size of the class raster, in metres.
 
     Returns:
-        None where the grid's CRS is none, or does not reach that far.
+        The points, or None if the CRS is invalid or the grid is outside of its domain.
     """
     for cells in _CELLS:
         try:
             known = _vectors(grid, 2 * cells)
-        except (CRSError, CPLE_BaseError):  # none, none that PROJ knows a way from, or beyond its domain
+        except (CRSError, CPLE_BaseError):  # invalid, without a transformation, or outside of its domain
             return None
         if not np.isfinite(known).all():
             return None
@@ -72,7 +72,7 @@ def _vectors(grid: Grid, cells: int) -> np.ndarray:
 
 
 def _largest_error(known: np.ndarray) -> float:
-    """How far the mean of a part's corners, or of an edge's ends, lies from the true middle; `known` has both."""
+    """Largest distance of an interpolated middle, of a part or an edge, from the true one; `known` has both."""
     corners = known[::2, ::2]
     edges, sides = (corners[:, :-1] + corners[:, 1:]) / 2, (corners[:-1] + corners[1:]) / 2
     middles = (edges[:-1] + edges[1:]) / 2

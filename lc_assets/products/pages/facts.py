@@ -1,50 +1,45 @@
-"""What a report says in words and figures: the scene, the map, the model, the work. Plain text, not yet HTML.
+"""The texts and numbers of a report: the scene, the map and the model. Plain text, which the templates escape.
 
-Items and models are written by strangers: every text of theirs is cut to a length and freed of control characters here,
-every link is http(s) and unsigned or is none. What makes the rest inert is the escaping in
-`lc_assets.products.pages.scene_report`.
+Items and models come from third parties. Their texts are cut to a length and lose control characters here; a link is
+kept only if it is http(s), and without its query.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 from pystac.utils import str_to_datetime
 
-from lc_assets.core.errors import LandCoverError, printable
-from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
-from lc_assets.products.pages.layers import Layers
+from lc_assets.products.pages.formats import day, percent, percentage, text
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.hrefs import unsigned
 from lc_assets.sentinel2.item.providers import catalog_of
 
-_LONGEST = 300
 MOST_ROWS = 40
+"""Lines of one kind that the page shows of a model, at most."""
 _LONGEST_HREF = 2000
-"""A foreign model may say much; the page has room for so many lines of a kind."""
-_NARROW = "\u202f"
-"""A space before a sign, at which no line breaks."""
 
 Rows = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class ReportFacts:
-    """What the rasters do not say.
+    """The contents of a report that are not in the rasters.
 
     Attributes:
         seconds: asset name -> seconds that it took.
         software: name -> version.
-        created: now, ISO 8601, UTC.
+        created: time of the report, ISO 8601, UTC.
         contract: the model that made the map.
         model_document: its MLM item.
     """
@@ -58,53 +53,40 @@ class ReportFacts:
 
 @dataclass(frozen=True)
 class Link:
-    """A text, and where it leads: an http(s) URL without query, or nowhere."""
+    """A text and its address: an http(s) URL without query, or None; `rights` are a licence and an attribution."""
 
     text: str
     href: str | None
-
-
-def text(value: Any) -> str:
-    """Any JSON value as one short line."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        try:
-            return f"{value:.12g}" if math.isfinite(value) else "not a number"
-        except OverflowError:  # an integer beyond all measure
-            return "not a number"
-    words = value if isinstance(value, str) else json.dumps(value, default=str)
-    words = printable(" ".join(words[: 4 * _LONGEST].split()))
-    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
-
-
-def percent(share: float) -> str:
-    """A share (0..1) in percent; what is there is never called 0.0."""
-    return f"< 0.1{_NARROW}%" if 0 < share < 0.0005 else f"{100 * share:.1f}{_NARROW}%"
+    rights: str = ""
 
 
 def day_of(raw: RawBands) -> str:
-    """Day of acquisition, readable: `21 June 2024`."""
+    """Day of acquisition: `21 June 2024`."""
     time = _time(raw.scene.properties["datetime"])
-    return f"{time.day} {time:%B %Y}" if time else text(raw.scene.properties["datetime"])
+    return day(time) if time else text(raw.scene.properties["datetime"])
 
 
 def year_of(raw: RawBands) -> str:
-    """Year of acquisition, for the notice that Copernicus asks for."""
+    """Year of acquisition, for the notice that Copernicus requires."""
     time = _time(raw.scene.properties["datetime"])
     return f"{time:%Y}" if time else ""
 
 
-def place_of_scene(raw: RawBands) -> str:
-    """The tile, or the item's id where it names none."""
+def place_of(raw: RawBands) -> str:
+    """The MGRS tile, or the item's id where the item has no tile."""
     tile = acquisition_of(raw.scene.document).tile
     return f"Tile {tile}" if tile else text(raw.scene.id)
 
 
 def moment(value: Any) -> str:
-    """A time of an item, readable: `21 June 2024, 10:36:29 UTC`."""
+    """A time of an item: `21 June 2024, 10:36:29 UTC`."""
     time = _time(value)
-    return f"{time.day} {time:%B %Y, %H:%M:%S} UTC" if time else text(value)
+    return f"{day(time)}, {time:%H:%M:%S} UTC" if time else text(value)
+
+
+def _present(rows: Sequence[tuple[str, Any]]) -> Rows:
+    """The rows that have a value, as text."""
+    return [(name, text(value)) for name, value in rows if value is not None]
 
 
 def _time(value: Any) -> datetime | None:
@@ -129,17 +111,17 @@ def scene_rows(raw: RawBands) -> Rows:
         ("Offset taken off", f"{-raw.scene.offset} DN" if raw.scene.offset else "none"),
         ("Item", raw.scene.id),
     ]
-    return [(name, text(value)) for name, value in rows if value is not None]
+    return _present(rows)
 
 
 def _percent_of_item(value: Any) -> str | None:
     if value is None:
         return None
-    return f"{value:.1f}{_NARROW}%" if isinstance(value, int | float) and math.isfinite(value) else text(value)
+    return percentage(value) if isinstance(value, int | float) and math.isfinite(value) else text(value)
 
 
 def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
-    """The map: where it lies, what made it, how."""
+    """The map: its grid, its model and the settings of its run."""
     grid, tags = classes.grid, classes.tags
     rows = [
         ("Model", f"{contract.name} {contract.version}"),
@@ -152,37 +134,33 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         ("Precision", tags.get("PRECISION")),
         ("Evaluation", tags.get("EVALUATION")),
     ]
-    return [(name, text(value)) for name, value in rows if value is not None]
+    return _present(rows)
+
+
+def lede(classes: ClassMap) -> str:
+    """The area, how much of it has a class, and the three most frequent classes."""
+    present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -classes.pixels[c.code])
+    most = [f"{c.title.lower()} {percent(classes.share(c.code))}" for c in present[:3] if classes.pixels[c.code]]
+    area = classes.grid.pixel_area * classes.grid.width * classes.grid.height / 100
+    words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
+    listed = f", most of it {', '.join(most)}" if most else ""
+    return f"{words}, {percent(1 - classes.share(NO_DATA.code))} of it classified{listed}."
 
 
 def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
-    """Why pixels have no class, and how many."""
+    """The reasons why pixels have no class, and the number of pixels of each; reasons without a pixel are left out."""
     reasons = (
         ("no data in the source", "NO_SOURCE_DATA"),
         ("hidden: cloud, shadow or saturation", "HIDDEN"),
         ("a DN that no sensor gives", "IMPOSSIBLE_DN"),
         ("too little valid ground around", "NO_VOTE"),
     )
-    return [(name, int(classes.tags[tag])) for name, tag in reasons if classes.tags.get(tag, "").isdigit()]
-
-
-def shown_pixel(layers: Layers, resolution: float) -> str:
-    """What one pixel of the pictures is, and what was given up to keep the page small."""
-    factor, size = layers.factor, layers.grid.resolution
-    if factor == 1:
-        words = f"A pixel shown is a pixel of the class raster, {resolution:g} m wide."
-    else:
-        words = (
-            f"A pixel shown is {size:g} m wide and stands for {factor} x {factor} pixels of the class raster: "
-            "their most frequent class, and the mean of their confidence and colour."
-        )
-    if layers.degradations:
-        words += f" To keep the page small, {', '.join(layers.degradations)}."
-    return words
+    counts = [(name, classes.tags.get(tag, "")) for name, tag in reasons]
+    return [(name, int(pixels)) for name, pixels in counts if pixels.isdigit() and int(pixels)]
 
 
 def links_of(raw: RawBands) -> list[Link]:
-    """The source item and its licence."""
+    """Links to the source item and to its licence, four at most."""
     links = raw.scene.document.get("links") or []
     titles = {"self": "Source item", "license": "Licence of the source"}
     found = [link_to(titles[link["rel"]], link.get("href")) for link in links if _is_one_of(link, titles)]
@@ -194,7 +172,7 @@ def _is_one_of(link: Any, rels: Mapping[str, str]) -> bool:
 
 
 def link_to(words: Any, href: Any) -> Link:
-    """A link that leads nowhere unless `href` is an http(s) URL; it loses query, fragment and user."""
+    """A link; `href` loses its query, fragment and user, and is None unless it is an http(s) URL."""
     try:
         bare = unsigned(href) if isinstance(href, str) else ""
         return Link(text(words), bare if is_remote(bare) and len(bare) <= _LONGEST_HREF else None)
@@ -203,7 +181,7 @@ def link_to(words: Any, href: Any) -> Link:
 
 
 def model_rows(contract: ModelContract, document: Mapping[str, Any]) -> Rows:
-    """The model, as its card says."""
+    """The model, from its contract and its MLM item."""
     properties = document.get("properties") or {}
     framework = " ".join(filter(None, (contract.framework, contract.framework_version)))
     rows = [
@@ -219,30 +197,30 @@ def model_rows(contract: ModelContract, document: Mapping[str, Any]) -> Rows:
         ("Parameters", f"{contract.total_parameters:,}" if contract.total_parameters else None),
         ("Framework", framework),
     ]
-    return [(name, text(value)) for name, value in rows if value is not None]
+    return _present(rows)
 
 
 def metric_rows(contract: ModelContract) -> Rows:
-    """The model's measured figures: a row for each set of chips and, where it has figures per class, one for them."""
+    """The model's metrics: a row for each set of chips, and one more for its metrics per class, if it has any."""
     titles = {c.name: c.title for c in CLASSES}
     rows: list[tuple[str, str]] = []
     for name, entry in contract.metrics.items():
-        told = entry if isinstance(entry, Mapping) else {"accuracy": entry}
-        plain = [(key, value) for key, value in told.items() if not isinstance(value, Mapping)]
+        found = entry if isinstance(entry, Mapping) else {"accuracy": entry}
+        plain = [(key, value) for key, value in found.items() if not isinstance(value, Mapping)]
         rows.append((_spaced(name), ", ".join(_figure(key, value) for key, value in plain)))
         rows += [
             (
                 f"{_spaced(name)}, {_spaced(key)}",
                 ", ".join(_figure(titles.get(part, part), value) for part, value in inner.items()),
             )
-            for key, inner in told.items()
+            for key, inner in found.items()
             if isinstance(inner, Mapping)
         ]
     return [(text(name), text(value)) for name, value in rows[:MOST_ROWS] if value]
 
 
 def _figure(name: Any, value: Any) -> str:
-    """`chips 261`, `accuracy 97.3 %`: shares lie between 0 and 1, counts are whole numbers."""
+    """`chips 261` or `accuracy 97.3 %`: a float between 0 and 1 is a share, unless it is an error."""
     if isinstance(value, float) and 0 <= value <= 1:
         return f"{_spaced(name)} {percent(value)}" if "error" not in str(name) else f"{_spaced(name)} {value:.3f}"
     return f"{_spaced(name)} {text(value)}"
@@ -252,6 +230,23 @@ def _spaced(name: Any) -> str:
     return str(name).replace("_", " ")
 
 
-def classified_share(classes: ClassMap) -> float:
-    """Share of the map that has a class, 0..1."""
-    return 1 - classes.share(NO_DATA.code)
+def training_data(contract: ModelContract) -> list[Link]:
+    """The data sets that a model was trained on."""
+    return [
+        replace(
+            link_to(source.get("title", ""), source.get("href")),
+            rights="; ".join(text(source[key]) for key in ("license", "attribution") if source.get(key)),
+        )
+        for source in contract.training_data[:MOST_ROWS]
+    ]
+
+
+def seconds_rows(seconds: Mapping[str, float]) -> Rows:
+    """Seconds per asset and, of more than one, their sum."""
+    total = {"together": sum(seconds.values())} if len(seconds) > 1 else {}
+    return [(text(name), f"{spent:,.1f} s") for name, spent in [*seconds.items(), *total.items()]]
+
+
+def software_rows(software: Mapping[str, str]) -> Rows:
+    """Versions by name."""
+    return [(text(name), text(version)) for name, version in software.items()]

@@ -1,6 +1,6 @@
-"""The scenes of a store, as the page of all scenes shows them: read from their STAC Items.
+"""The scenes of a gallery, read from the STAC items of a store.
 
-Those are anybody's: what is no usable Item is named, and does not keep the others from being shown.
+An invalid item does not stop the others: it is listed in `Gallery.faulty` with its reason.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from lc_assets.core.errors import StoreError, printable
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.collection.rows import SUFFIX, read_rows
 from lc_assets.products.collection.sanitize import CLASS_KEYS
+from lc_assets.products.pages.formats import day
 from lc_assets.products.pages.locator_map import Ring, outlines
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.ids import is_id
@@ -23,22 +24,22 @@ from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.paths import list_files
 
 _READERS = 16
-_BEGINNING = datetime(1, 1, 1, tzinfo=timezone.utc)
+_EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)
 class SceneCard:
-    """A scene with a map.
+    """A scene that has a map.
 
     Attributes:
-        scene: its id.
+        scene: id.
         tile: MGRS tile, or None.
-        moment: of the acquisition, UTC.
-        shares: class code -> share of the map (0..1), No Data too; empty where it is not known.
-        cloud: percent of the source, or None.
-        confidence: percent, the mean, or None.
-        rings: the footprint.
-        thumbnail, report: whether they lie in its folder.
+        moment: acquisition time, UTC.
+        shares: class code -> share of the map (0 to 1), including No Data; empty if not known.
+        cloud: cloud cover of the source in percent, or None.
+        confidence: mean confidence in percent, or None.
+        rings: outlines of the footprint.
+        thumbnail, report: whether the file is in the scene's folder.
     """
 
     scene: str
@@ -53,23 +54,23 @@ class SceneCard:
 
     @property
     def title(self) -> str:
-        """Tile, or id, and day."""
+        """The tile (or the id) and the day: `32ULC, 21 June 2024`."""
         return f"{self.tile or self.scene}, {self.day}"
 
     @property
     def day(self) -> str:
-        """Readable: `21 June 2024`."""
-        return f"{self.moment.day} {self.moment:%B %Y}"
+        """Day of the acquisition: `21 June 2024`."""
+        return day(self.moment)
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """What a store has.
+    """The scenes of a store.
 
     Attributes:
         shown: scenes with a map, the newest first.
-        waiting: ids of scenes that have none yet.
-        faulty: id -> why it cannot be shown.
+        waiting: ids of scenes without a map.
+        faulty: id -> the reason why the scene cannot be shown.
     """
 
     shown: tuple[SceneCard, ...] = ()
@@ -78,7 +79,7 @@ class Gallery:
 
 
 def scene_ids(store: Store) -> list[str]:
-    """Ids of all scenes that have a folder in the store.
+    """Ids of all scenes with a folder in the store.
 
     Raises:
         StoreError: the store cannot be read.
@@ -98,7 +99,7 @@ def _unreadable(error: OSError, store: Store) -> StoreError:
 
 
 def read_gallery(store: Store) -> Gallery:
-    """Read the scenes of a store, several at once.
+    """Read the scenes of a store, in parallel.
 
     Raises:
         StoreError: the store cannot be read.
@@ -117,14 +118,14 @@ def read_gallery(store: Store) -> Gallery:
     for row in found.rows:
         scene = row["id"].removesuffix(SUFFIX)
         try:
-            shown.append(_shown(store.scene(scene), row, names[scene]))
+            shown.append(_card(store.scene(scene), row, names[scene]))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             faulty[scene] = f"{type(error).__name__}: {error}"[:200]
-    shown.sort(key=lambda one: (_BEGINNING - one.moment, one.scene))
+    shown.sort(key=lambda card: (_EARLIEST - card.moment, card.scene))
     return Gallery(tuple(shown), tuple(found.gone), faulty)
 
 
-def _shown(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCard:
+def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCard:
     properties = row["properties"]
     moment = str_to_datetime(properties["datetime"])
     areas = properties.get("lc:hectares") or {}
@@ -135,8 +136,8 @@ def _shown(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCa
         tile=acquisition_of({"id": folder.item, "properties": properties}).tile,
         moment=moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc),
         shares={codes[name]: area / total for name, area in areas.items() if area} if total else {},
-        cloud=_percent(properties.get("eo:cloud_cover")),
-        confidence=_percent(_mean_confidence(row["assets"])),
+        cloud=_valid_percentage(properties.get("eo:cloud_cover")),
+        confidence=_valid_percentage(_mean_confidence(row["assets"])),
         rings=outlines(row["geometry"]),
         thumbnail=folder.thumbnail.name in names,
         report=folder.report.name in names,
@@ -144,18 +145,18 @@ def _shown(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCa
 
 
 def _mean_confidence(assets: dict[str, Any]) -> Any:
-    """As STAC has it: the mean in the statistics of the confidence's one band."""
+    """The mean in the band statistics of the asset `confidence`, or None."""
     try:
         return assets["confidence"]["bands"][0]["statistics"]["mean"]
     except (KeyError, IndexError, TypeError):
         return None
 
 
-def _percent(value: Any) -> float | None:
+def _valid_percentage(value: Any) -> float | None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return float(value) if is_number and 0 <= value <= 100 else None
 
 
-def told(gallery: Gallery) -> list[str]:
-    """What to say of the scenes that cannot be shown, a line each."""
+def format_gallery(gallery: Gallery) -> list[str]:
+    """One line for each scene that cannot be shown."""
     return [printable(f"{scene} cannot be shown ({why})") for scene, why in sorted(gallery.faulty.items())]

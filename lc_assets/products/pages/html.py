@@ -1,4 +1,8 @@
-"""What the pages have in common: their templates, and the policy that forbids them everything that is not their own."""
+"""The Jinja2 environment of the pages. Every value is escaped, and a missing value is an error.
+
+The pages request nothing from a network: style, script and pictures are part of the file, and `base.html.j2` writes a
+Content-Security-Policy that forbids everything else.
+"""
 
 from __future__ import annotations
 
@@ -6,31 +10,50 @@ import base64
 import hashlib
 from functools import cache
 from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.products.pages.formats import hectares, percent, quantity, text
 
 
 @cache
-def template(name: str) -> str:
-    """The text of a template."""
-    return (files(__package__) / "templates" / name).read_text(encoding="utf-8")
+def environment() -> Environment:
+    """The environment of the templates in `templates/`.
 
-
-def policy(style: str, script: str, images: str = "data:") -> str:
-    """A Content-Security-Policy that names the page's one style and one script by their digests.
-
-    Args:
-        style, script: the contents of the elements.
-        images: where pictures may come from.
+    Filters: those of `formats`, and `sha256` for the policy. `source(name)` is a style sheet or a script.
     """
-    return (
-        f"default-src 'none'; img-src {images}; style-src '{_digest(style)}'; script-src '{_digest(script)}'; "
-        "base-uri 'none'; form-action 'none'"
+    made = Environment(
+        loader=PackageLoader(__package__),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        auto_reload=False,
     )
+    made.filters.update(text=text, percent=percent, hectares=hectares, quantity=quantity, sha256=_sha256)
+    made.globals.update(source=_source, ALL_CLASSES=ALL_CLASSES, NO_DATA=NO_DATA)
+    made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
+    return made
+
+
+def render(template: str, **values: Any) -> Markup:
+    """A template with its values filled in."""
+    return Markup(environment().get_template(template).render(values))
 
 
 def data_url(kind: str, content: bytes) -> str:
-    """An image as a URL of its own."""
+    """A `data:` URL of an image."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _digest(content: str) -> str:
+def _source(name: str) -> Markup:
+    """The text of a style sheet or script in `templates/`, unescaped."""
+    return Markup((files(__package__) / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _sha256(content: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()}"

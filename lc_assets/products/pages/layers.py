@@ -1,9 +1,9 @@
-"""The pictures of a report: true colour, classes and confidence, all on one grid, and small enough together.
+"""The pictures of a report: true colour, classes and confidence, on one grid and with a limit on their total size.
 
-The grid is the class raster's own where that is small enough, else the overview's, else one that is coarser still. A
-cell's class is its most frequent one; its colour and its confidence are means of exactly the pixels that it covers. A
-coarse grid reaches beyond the raster's right and lower edge, and reading to a shape (or from an overview level whose
-size was rounded) would stretch the picture by half a cell there.
+The grid is that of the class raster if it is small enough, else that of the overview, else a coarser one. The class of
+a cell is its most frequent one; colour and confidence are the means of exactly the pixels in the cell. A coarse grid
+extends beyond the right and lower edge of the raster. A decimated read, or an overview level whose size was rounded,
+would stretch the picture by up to half a cell.
 """
 
 from __future__ import annotations
@@ -32,37 +32,37 @@ COLORMAP: tuple[tuple[int, int, int], ...] = (
     *((0, 34, 78), (12, 52, 112), (53, 69, 108), (79, 87, 108), (102, 105, 112), (125, 124, 120)),
     *((148, 142, 119), (173, 162, 114), (200, 184, 102), (229, 207, 82), (254, 232, 56)),
 )
-"""Colours of confidence at 0, 10, ... 100 %: cividis, which looks the same with and without red-green blindness.
+"""Colours of confidence at 0, 10, ... 100 %: cividis, which is safe for red-green colour blindness.
 Source: Nunez, Anderton and Renslow (2018), doi:10.1371/journal.pone.0199239, as sampled from matplotlib's table."""
 
 CONFIDENCE_EMPTY = 101
-"""Palette index of no data in the confidence picture."""
+"""Palette index of no data in the picture of confidence."""
 
 _PICTURES_BYTES = 2_050_000
-"""Room for the three pictures: base64 makes a third more of it, and a page is to stay under 3 MB with all its text."""
+"""Size of the three pictures together, at most: base64 adds a third, and the whole page stays below 3 MB."""
 _STEPS = (1, 2, 5, 10)
-"""What confidence may be rounded to, in percent."""
+"""Steps to which confidence can be rounded, in percent."""
 _QUALITIES = (85, 70, 55, 40)
 """JPEG qualities of the true-colour picture, in Pillow's numbers."""
 _EMPTY = (128, 132, 136)
-"""Where the bands hold no data, in the true-colour picture: neither water's black nor a cloud's white."""
+"""Colour of no data in the true-colour picture: unlike water, which is dark, and cloud, which is white."""
 _STRIP_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Three pictures of one grid.
+    """Three pictures on one grid.
 
     Attributes:
-        grid: of the pictures.
+        grid: grid of the pictures.
         factor: pixels of the class raster per shown pixel, along an axis.
-        classes: PNG of palette indices, which are class codes.
-        confidence: PNG of palette indices, which are percent; `CONFIDENCE_EMPTY` is no data, in its class's colour.
+        classes: PNG; its palette indices are class codes.
+        confidence: PNG; its palette indices are percent, and `CONFIDENCE_EMPTY` is no data.
         true_colour: JPEG.
-        confidence_step: what confidence is rounded to, in percent.
+        confidence_step: step to which confidence is rounded, in percent.
         quality: JPEG quality of the true colour.
-        coarsened: how many times coarser the pictures are than they would be if they needed less room; 1 is not at all.
-        histogram: (101,) shown pixels per percent of confidence, before it was rounded.
+        coarsened: factor by which the grid is coarser because of the limit on size; 1 if it is not.
+        histogram: (101,) shown pixels per percent of confidence, before rounding.
     """
 
     grid: Grid
@@ -77,7 +77,7 @@ class Layers:
 
     @property
     def degradations(self) -> list[str]:
-        """What was given up to keep the pictures small, in words."""
+        """What was reduced because of the limit on size, in words."""
         return [
             *([f"the true colour is compressed to quality {self.quality}"] if self.quality < _QUALITIES[0] else []),
             *([f"confidence is rounded to {self.confidence_step} %"] if self.confidence_step > 1 else []),
@@ -91,7 +91,7 @@ class Layers:
 
 
 def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, room: int = _PICTURES_BYTES) -> Layers:
-    """The pictures of a scene, together at most `room` bytes: first their quality is lowered, then their resolution.
+    """The pictures of a scene, together at most `room` bytes: first the quality is reduced, then the resolution.
 
     Raises:
         StoreError: a raster cannot be read, or the overview is not the class raster's.
@@ -104,7 +104,7 @@ def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, room: 
 
 
 def _codes(classes: ClassMap, overview: Overview) -> tuple[np.ndarray, int]:
-    """Class codes to show, and how many pixels of the class raster one of them is wide."""
+    """Class codes to show, and the number of pixels of the class raster per shown pixel, along an axis."""
     if max(classes.grid.shape) <= MAX_SIDE:
         return _read(classes.path, classes.item), 1
     factor = round(overview.grid.resolution / classes.grid.resolution)
@@ -136,12 +136,12 @@ def _unreadable(path: StorePath, item: str) -> StoreError:
 
 
 def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor: int, room: int) -> Layers | None:
-    """The pictures, or None where they do not fit at the lowest quality either."""
+    """The pictures, or None if they do not fit even at the lowest quality."""
     picture = _indexed(codes, [c.rgb for c in ALL_CLASSES])
     room -= len(picture)
     percent = cell_means(classes.confidence, factor, CONFIDENCE_NODATA, classes.item)
     known = percent != CONFIDENCE_NODATA
-    # Confidence gets half of what is left, so that colour is not ground to powder by a noisy one.
+    # Confidence gets at most half of the rest, so that noise in it does not ruin the true colour.
     for step in _STEPS:
         rounded = np.where(known, np.minimum((percent + step // 2) // step * step, 100), CONFIDENCE_EMPTY)
         confidence = _indexed(rounded.astype(np.uint8), [*ramp_colours(), NO_DATA.rgb])
@@ -163,7 +163,7 @@ def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor:
 
 
 def ramp_colours() -> list[tuple[int, ...]]:
-    """The colour of every percent of confidence, 0 to 100."""
+    """The colours of confidence, 0 to 100 percent."""
     stops = np.linspace(0, 100, len(COLORMAP))
     channels = [
         np.interp(np.arange(101), stops, channel).round().astype(int) for channel in zip(*COLORMAP, strict=True)
@@ -172,7 +172,7 @@ def ramp_colours() -> list[tuple[int, ...]]:
 
 
 def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
-    """PNG of palette indices."""
+    """A PNG with a palette."""
     image = Image.fromarray(indices)
     image.putpalette(bytes(value for colour in palette for value in colour))
     return encoded(image, "PNG")
@@ -181,20 +181,20 @@ def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
 def cell_means(path: StorePath, factor: int, nodata: int, item: str) -> np.ndarray:
     """The mean of the valid pixels of each `factor` x `factor` cell of a one-band raster.
 
-    Read from the coarsest overview level of which whole pixels make up a cell; levels whose size had to be rounded are
-    passed over, for their pixels lie askew. Memory is bounded by a strip.
+    The raster is read strip by strip, from the coarsest overview level whose pixels divide a cell. Levels whose size
+    was rounded are not used, because their pixels are not aligned with the cells.
 
     Args:
         path: raster of unsigned integers.
         factor: cell width in pixels; cells at the right and lower edge may be incomplete.
-        nodata: the value that means none; what a cell without a valid pixel becomes.
-        item: for messages.
+        nodata: value of no data, and of a cell without a valid pixel.
+        item: id of the scene, for messages.
 
     Returns:
-        (ceil(rows / factor), ceil(columns / factor)), in the raster's type, rounded to whole numbers.
+        (ceil(rows / factor), ceil(columns / factor)) means, in the type of the raster, rounded to integers.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: the raster cannot be read.
     """
     name = gdal_path(path)
     try:
@@ -222,7 +222,7 @@ def _means(block: np.ndarray, n: int, nodata: int) -> np.ndarray:
 
 
 def _cell_sums(pixels: np.ndarray, n: int) -> np.ndarray:
-    """(rows / n, columns / n) uint32. Whole rows are added up first: they lie in memory one after the other."""
+    """Sums of n x n cells: (rows / n, columns / n) uint32. Rows are added first because they are contiguous."""
     bands = np.zeros((pixels.shape[0] // n, pixels.shape[1]), np.uint32)
     for row in range(n):
         bands += pixels[row::n]

@@ -1,8 +1,8 @@
-"""A small map of where scenes are: land, sea, graticule, scale and footprints, as one inline SVG.
+"""A small map of the scenes, as inline SVG: land, sea, graticule, scale bar and footprints.
 
-Equirectangular about the middle latitude of what is shown. Land comes from the mask of the package global-land-mask
-(NOAA's GLOBE, 1/120 degree), of which only the rows of the extent are kept: as the package itself loads it, it takes
-933 MB.
+The projection is equirectangular about the middle latitude of the map. Land comes from the mask of the package
+global-land-mask (NOAA GLOBE, 1/120 degree). The package itself loads the whole mask, 933 MB; here it is read as a
+stream, and only the rows of the map are kept.
 """
 
 from __future__ import annotations
@@ -13,53 +13,53 @@ import math
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markupsafe import Markup
 from PIL import Image
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.products.pages.html import data_url
+from lc_assets.products.pages.html import data_url, render
 from lc_assets.raster.render import encoded, scale_bar
 
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
 
 WIDTH = 1000
-"""Of the drawing, in its own units; a page shows it at any size."""
+"""Width of the drawing, in its own units; a page shows it at any size."""
 _PIXELS = 800
-"""Of the land behind it, across."""
+"""Width of the picture of the land."""
 _SAMPLES = 2
-"""Of the mask per pixel of the land, along an axis."""
+"""Samples of the mask per pixel of the picture, along an axis."""
 _ROWS, _COLUMNS = 21600, 43200
 _PER_DEGREE = 120
 _LAND = (134, 128, 104)
 _OPAQUE = 150
-"""Of 255: the page's own colour of the sea shines through, so that one picture serves light and dark."""
+"""Opacity of land, of 255: the page's colour of the sea is visible through it, in the light and in the dark theme."""
 _LEAST_DEGREES = 14.0
-"""A single tile is shown with so much of what is around it, in degrees of latitude."""
+"""Height or width of a map, at least, in degrees of latitude."""
 _MARGIN = 0.2
 _WIDEST = 180.0
-"""Degrees of longitude; scenes further apart are shown on the whole world."""
+"""Degrees of longitude; scenes further apart are shown on a map of the world."""
 _WORLD = (-180.0, -60.0, 180.0, 84.0)
-"""Without the Antarctic, unless scenes are there."""
+"""West, south, east, north; without Antarctica, unless there are scenes."""
 _SHAPES = (1.5, 2.5)
-"""Least and greatest width of the map, in heights."""
+"""Smallest and largest ratio of width to height."""
 _STEPS = (0.5, 1, 2, 5, 10, 15, 30, 45, 60)
 _LINES = 5
 _DOT = 9.0
 """A footprint smaller than this, in units of the drawing, is a dot."""
 _TALL, _HALF_THE_EARTH = 18.0, 60.0
-"""Degrees of latitude from which the scale is of one latitude only, and from which there is none."""
+"""Heights in degrees above which the scale bar names its latitude, and above which there is no scale bar."""
 _METRES_PER_DEGREE = 6_371_000.0 * math.pi / 180
-"""Of latitude; mean radius of the Earth (IUGG)."""
+"""Metres per degree of latitude; mean radius of the Earth (IUGG)."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """What the map shows, in degrees; east is beyond 180 where it reaches over the antimeridian."""
+    """The extent of the map, in degrees; east is greater than 180 where it crosses the antimeridian."""
 
     west: float
     south: float
@@ -67,17 +67,17 @@ class Extent:
     north: float
 
     @property
-    def squeeze(self) -> float:
-        """Length of a degree of longitude in degrees of latitude, at the middle."""
-        return _squeeze((self.south + self.north) / 2)
+    def aspect(self) -> float:
+        """Length of a degree of longitude, in degrees of latitude, at the middle latitude."""
+        return _aspect((self.south + self.north) / 2)
 
     @property
     def height(self) -> float:
-        """Of the drawing, which is WIDTH wide."""
-        return WIDTH * (self.north - self.south) / ((self.east - self.west) * self.squeeze)
+        """Height of the drawing, whose width is WIDTH."""
+        return WIDTH * (self.north - self.south) / ((self.east - self.west) * self.aspect)
 
     def at(self, position: Position) -> Position:
-        """Where a position is drawn."""
+        """A position (longitude, latitude) in the drawing (x, y)."""
         across = (position[0] - self.west) / (self.east - self.west)
         return WIDTH * across, self.height * (self.north - position[1]) / (self.north - self.south)
 
@@ -87,10 +87,10 @@ class MapMarker:
     """One or more scenes at one place.
 
     Attributes:
-        key: by which the page's script finds its cards.
-        href: where it leads.
-        label: what is read out.
-        rings: its outlines, each in one piece (longitudes may be beyond 180).
+        key: key by which the page's script finds the cards.
+        href: address of the link.
+        label: text of the link, for screen readers.
+        rings: outlines; none jumps at the antimeridian, so longitudes may be greater than 180.
     """
 
     key: str
@@ -100,10 +100,10 @@ class MapMarker:
 
 
 def outlines(geometry: dict[str, Any]) -> tuple[Ring, ...]:
-    """The outer rings of a GeoJSON polygon or multipolygon, each unrolled: none jumps at the antimeridian.
+    """The outer rings of a GeoJSON polygon or multipolygon, unwrapped: none jumps at the antimeridian.
 
     Raises:
-        ValueError, TypeError, KeyError, IndexError: it is no such geometry.
+        ValueError, TypeError, KeyError, IndexError: the geometry is neither, or is invalid.
     """
     polygons = geometry["coordinates"]
     if geometry["type"] == "Polygon":
@@ -127,30 +127,30 @@ def outlines(geometry: dict[str, Any]) -> tuple[Ring, ...]:
 
 
 def extent_of(rings: Sequence[Ring]) -> Extent:
-    """The part of the Earth that shows all rings with what is around them; the whole where they are far apart."""
+    """The extent of all rings with a margin; the world where they are far apart or where there is no ring."""
     if not rings:
         return Extent(*_WORLD)
     south, north = (pick(y for ring in rings for _, y in ring) for pick in (min, max))
     west, east = _span(rings)
     if east - west > _WIDEST:
         return Extent(_WORLD[0], max(-90.0, min(_WORLD[1], south - 1)), _WORLD[2], min(90.0, max(_WORLD[3], north + 1)))
-    squeeze = _squeeze((south + north) / 2)
-    wide, high = (east - west) * squeeze, north - south
+    aspect = _aspect((south + north) / 2)
+    wide, high = (east - west) * aspect, north - south
     margin = max(_MARGIN * max(wide, high), (_LEAST_DEGREES - max(wide, high)) / 2)
     wide, high = wide + 2 * margin, high + 2 * margin
     wide, high = max(wide, _SHAPES[0] * high), max(high, wide / _SHAPES[1])
     high = min(high, 180.0)
     middle = min(max((south + north) / 2, high / 2 - 90), 90 - high / 2)
-    half = min(wide / _squeeze(middle) / 2, 180.0)
+    half = min(wide / _aspect(middle) / 2, 180.0)
     return Extent((west + east) / 2 - half, middle - high / 2, (west + east) / 2 + half, middle + high / 2)
 
 
-def _squeeze(latitude: float) -> float:
+def _aspect(latitude: float) -> float:
     return max(math.cos(math.radians(latitude)), 0.1)
 
 
 def _span(rings: Sequence[Ring]) -> tuple[float, float]:
-    """West and east of all rings: the other way round the Earth is the widest gap between them."""
+    """West and east of all rings: the complement is the widest gap between them, around the Earth."""
     spans = []
     for ring in rings:
         low = min(x for x, _ in ring)
@@ -168,39 +168,37 @@ def _span(rings: Sequence[Ring]) -> tuple[float, float]:
     return best, max(end if start >= best else end + 360 for start, end in spans)
 
 
-def locator_svg(spots: Iterable[MapMarker], extent: Extent) -> str:
-    """The map, to be put into a page; sizes of type and strokes are the page's, in pixels.
+def locator_svg(markers: Iterable[MapMarker], extent: Extent) -> Markup:
+    """The map as inline SVG (`templates/locator.html.j2`); the page's style sheet gives the sizes of text and strokes.
 
     Raises:
-        LandCoverError: the land mask is not installed as it should be.
+        LandCoverError: the land mask is not installed correctly.
     """
-    drawn = "".join(_spot(spot, extent) for spot in spots)
-    lines, labels = _graticule(extent)
-    land = land_png(extent)
-    box = f'viewBox="0 0 {WIDTH} {extent.height:.1f}" preserveAspectRatio="none" width="100%" height="100%"'
-    return (
-        f'<svg class="locator" role="group" aria-label="Map of the scenes"><svg {box}>'
-        f'<image href="{data_url("png", land)}" width="{WIDTH}" height="{extent.height:.1f}" '
-        f'preserveAspectRatio="none"/><path class="graticule" d="{lines}"/>{drawn}</svg>{labels}{_scale(extent)}</svg>'
+    return render(
+        "locator.html.j2",
+        width=WIDTH,
+        height=f"{extent.height:.1f}",
+        land=data_url("png", land_png(extent)),
+        meridians=_grid_lines(extent, 0),
+        parallels=_grid_lines(extent, 1),
+        markers=[_drawn(marker, extent) for marker in markers],
+        scale=_scale(extent),
     )
 
 
-def _spot(spot: MapMarker, extent: Extent) -> str:
-    """The link with its outline, drawn again a turn to the east or west where it shows there, too."""
-    whole = [ring for ring in spot.rings for ring in _turned(ring, extent)]
-    points = [[extent.at(position) for position in ring] for ring in whole]
-    sizes = [max(max(p[n] for p in ring) - min(p[n] for p in ring) for n in (0, 1)) for ring in points]
+def _drawn(marker: MapMarker, extent: Extent) -> dict[str, str]:
+    """A marker and the SVG path of its outlines; very small outlines are dots."""
+    rings = [[extent.at(position) for position in ring] for whole in marker.rings for ring in _turned(whole, extent)]
+    sizes = [max(max(p[n] for p in ring) - min(p[n] for p in ring) for n in (0, 1)) for ring in rings]
     if max(sizes, default=0.0) < _DOT:
-        kind, path = "dot", "".join(f"M{_middle(ring)}h0" for ring in points)
+        kind, path = "dot", "".join(f"M{_middle(ring)}h0" for ring in rings)
     else:
-        kind, path = "area", "".join(f"M{' '.join(f'{x:.1f},{y:.1f}' for x, y in ring)}Z" for ring in points)
-    return (
-        f'<a class="spot {kind}" href="{escape(spot.href)}" data-spot="{escape(spot.key)}" '
-        f'aria-label="{escape(spot.label)}"><path d="{path}"/></a>'
-    )
+        kind, path = "area", "".join(f"M{' '.join(f'{x:.1f},{y:.1f}' for x, y in ring)}Z" for ring in rings)
+    return {"kind": kind, "path": path, "key": marker.key, "href": marker.href, "label": marker.label}
 
 
 def _turned(ring: Ring, extent: Extent) -> Iterable[Ring]:
+    """A ring at all longitudes, a full turn apart, at which it is inside the extent."""
     for turn in (-720, -360, 0, 360, 720):
         xs = [x + turn for x, _ in ring]
         if min(xs) < extent.east and max(xs) > extent.west:
@@ -212,51 +210,48 @@ def _middle(ring: Sequence[Position]) -> str:
     return f"{x:.1f},{y:.1f}"
 
 
-def _graticule(extent: Extent) -> tuple[str, str]:
-    """Lines as a path, and their labels in shares of the drawing, so that type keeps its size."""
-    lines, labels = [], []
-    for axis, low, high in ((0, extent.west, extent.east), (1, extent.south, extent.north)):
-        step = next((s for s in _STEPS if (high - low) / s <= _LINES), _STEPS[-1])
-        for value in (n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)):
-            x, y = extent.at((value, extent.north) if axis == 0 else (extent.west, value))
-            lines.append(f"M{x:.1f},0V{extent.height:.1f}" if axis == 0 else f"M0,{y:.1f}H{WIDTH}")
-            share = x / WIDTH if axis == 0 else y / extent.height
-            if 0.08 < share < 0.92:
-                where = f'x="{100 * share:.2f}%" y="100%" dy="-6"' if axis == 0 else f'x="6" y="{100 * share:.2f}%"'
-                labels.append(
-                    f'<text class="{"meridian" if axis == 0 else "parallel"}" {where}>{_name(value, axis)}</text>'
-                )
-    return "".join(lines), "".join(labels)
+def _grid_lines(extent: Extent, axis: int) -> list[dict[str, Any]]:
+    """Meridians (axis 0) or parallels (1): position in the drawing, the same in percent, and label.
+
+    Lines near an edge have no label, so that labels do not overlap there.
+    """
+    low, high = ((extent.west, extent.east), (extent.south, extent.north))[axis]
+    length = (WIDTH, extent.height)[axis]
+    step = next((s for s in _STEPS if (high - low) / s <= _LINES), _STEPS[-1])
+    lines = []
+    for value in (n * step for n in range(math.ceil(low / step), math.floor(high / step) + 1)):
+        at = extent.at((value, extent.north) if axis == 0 else (extent.west, value))[axis]
+        labelled = 0.08 < at / length < 0.92
+        lines.append({"at": at, "percent": 100 * at / length, "label": _degrees(value, axis) if labelled else None})
+    return lines
 
 
-def _name(value: float, axis: int) -> str:
+def _degrees(value: float, axis: int) -> str:
     turned = (value + 180) % 360 - 180 if axis == 0 else value
     side = "" if turned == 0 or turned == -180 else ("EN" if turned > 0 else "WS")[axis]
     return f"{abs(turned):g}°{' ' + side if side else ''}"
 
 
-def _scale(extent: Extent) -> str:
-    """A bar of a round length; it holds at the middle latitude, which the words say where it matters. Of half the Earth
-    none would hold."""
+def _scale(extent: Extent) -> dict[str, Any] | None:
+    """The scale bar at the middle latitude: its length in percent of the map's width, and its label.
+
+    The label of a tall map names the latitude. The map of more than 60 degrees has no scale bar.
+    """
     if extent.north - extent.south > _HALF_THE_EARTH:
-        return ""
+        return None
     metres = _METRES_PER_DEGREE * (extent.north - extent.south) / extent.height
     length, label = scale_bar(metres, WIDTH // 4)
     middle = (extent.south + extent.north) / 2
     if extent.north - extent.south > _TALL:
         label += f" at {abs(middle):.0f}° {'N' if middle >= 0 else 'S'}"
-    right, left = 97.0, 97.0 - 100 * length / WIDTH
-    return (
-        f'<line class="scale" x1="{left:.2f}%" x2="{right:.2f}%" y1="16" y2="16"/>'
-        f'<text class="scale" x="{right:.2f}%" y="32">{label}</text>'
-    )
+    return {"percent": 100 * length / WIDTH, "label": label}
 
 
 def land_png(extent: Extent) -> bytes:
-    """An indexed PNG of the extent: land in one colour, the shore softened, the sea transparent.
+    """An indexed PNG of the extent: land in one colour, an antialiased coast, and a transparent sea.
 
     Raises:
-        LandCoverError: the mask is not there, or another than this was written for.
+        LandCoverError: the mask is missing, or has another shape or type.
     """
     height = max(1, round(_PIXELS * extent.height / WIDTH))
     rows = _indices(extent.north, extent.south, -_PER_DEGREE, 90.0, height * _SAMPLES)
@@ -277,7 +272,7 @@ def _indices(start: float, end: float, per_degree: int, origin: float, count: in
 
 
 def _land(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Land at rows (ascending) and columns of the mask, which runs from the north and from 180 degrees west."""
+    """Land at rows (ascending) and columns of the mask; its first pixel is at 90 degrees north, 180 degrees west."""
     try:
         with zipfile.ZipFile(_mask_file()) as archive, archive.open("mask.npy") as stream:
             np.lib.format.read_magic(stream)
@@ -301,7 +296,7 @@ def _land(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def _mask_file() -> Path:
-    """Found without importing the package, which would load it all."""
+    """The file of the mask. It is found without an import of the package, which would load the whole mask."""
     spec = importlib.util.find_spec("global_land_mask")
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("it is not installed")

@@ -1,4 +1,4 @@
-// The page of all scenes: filter, order, and what the map and the cards have to do with each other.
+// The gallery: filter, order, and highlighting of a scene on the map and among the cards.
 (() => {
 "use strict";
 const el = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ function show() {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
   const fit = cards.filter((card) => words.every((word) => card.text.includes(word)));
   fit.sort(by[order.value] || ((a, b) => share(b) - share(a) || a.n - b.n));
-  list.replaceChildren(...fit.map((card) => card.node)); // thousands at once: hiding each takes browsers far longer
+  list.replaceChildren(...fit.map((card) => card.node)); // with thousands of cards this is much faster than hiding each
   const seen = new Set(fit.map((card) => card.spot));
   for (const [key, spot] of spots) spot.classList.toggle("out", !seen.has(key));
   count(fit.length);
@@ -39,7 +39,7 @@ function light(key) {
 const keyOf = (event) => event.target.closest?.("[data-spot]")?.dataset.spot;
 for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, (event) => light(keyOf(event)));
 
-// A spot of several scenes shows them; one of a single scene is a plain link to it.
+// A marker of several scenes filters the cards; a marker of one scene is a plain link to it.
 document.addEventListener("click", (event) => {
   const spot = event.target.closest?.(".spot");
   const found = spot && at.get(spot.dataset.spot);
@@ -53,6 +53,6 @@ document.addEventListener("click", (event) => {
 let soon;
 filter.addEventListener("input", () => { clearTimeout(soon); soon = setTimeout(show, 120); });
 order.addEventListener("change", show);
-if (filter.value || order.value !== "newest") show(); // as the browser has kept it from an earlier visit
+if (filter.value || order.value !== "newest") show(); // the browser may restore the values of an earlier visit
 else count(cards.length);
 })();

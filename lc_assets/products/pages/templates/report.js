@@ -1,4 +1,4 @@
-// The report's map: swipe, zoom, what lies under the pointer, classes to light up. Needs nothing but the page itself.
+// The map of the report: swipe, zoom, values under the pointer, highlighting of classes. It needs nothing but the page.
 (() => {
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -21,7 +21,7 @@ theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { nameTheme(); light(); });
 nameTheme();
 
-// ---- the two pictures, and the swipe between them
+// ---- two pictures, and the swipe between them
 const shown = { left: 0, right: 1 };
 for (const side of ["left", "right"]) {
   pictures.forEach((picture, n) => choices[side].add(new Option(picture.dataset.title, String(n))));
@@ -43,7 +43,7 @@ function place() {
   }
   part();
 }
-const KNOB = 44; // as wide as in the style: the knob's middle stays half of it away from either edge
+const KNOB = 44; // width of the knob, as in report.css: its middle stays half of this away from the edges
 function part() {
   const share = Number(swipe.value) / 100, room = stage.clientWidth;
   const at = share <= 0 ? 0 : share >= 1 ? room : KNOB / 2 + share * (room - KNOB);
@@ -55,7 +55,7 @@ function part() {
   swipe.setAttribute("aria-valuetext", `${Math.round(swipe.value)} % ${left}, ${100 - Math.round(swipe.value)} % ${right}`);
 }
 swipe.addEventListener("input", part);
-let grip = 0; // where the line was taken, off its middle
+let grip = 0; // distance of the pointer from the middle of the line, when a drag starts
 divider.addEventListener("pointerdown", (event) => {
   divider.setPointerCapture(event.pointerId);
   grip = event.clientX - divider.getBoundingClientRect().left - divider.clientWidth / 2;
@@ -69,7 +69,7 @@ divider.addEventListener("pointermove", (event) => {
   part();
 });
 
-// ---- zoom and pan: `scale` is CSS pixels per shown pixel, (left, top) where the map's corner is in the stage
+// ---- zoom and pan: `scale` is CSS pixels per shown pixel; (left, top) is the position of the map's corner in the stage
 const view = { scale: 1, left: 0, top: 0 };
 const NEAREST = 40;
 const fit = () => Math.min(stage.clientWidth / width, stage.clientHeight / height);
@@ -105,7 +105,7 @@ function measure() {
   el("scale").firstElementChild.textContent = length >= 1000 ? `${length / 1000} km` : `${length} m`;
   el("scale").lastElementChild.style.width = `${length / metres}px`;
 }
-// Printed, the map is as wide as its column again: the bar goes by the style's own share.
+// In print the map is as wide as its column, so the scale bar has the width of the style sheet.
 addEventListener("beforeprint", () => { el("scale").lastElementChild.style.width = ""; el("scale").firstElementChild.textContent = data.scale; });
 addEventListener("afterprint", () => show());
 el("nearer").addEventListener("click", () => zoom(1.6));
@@ -113,7 +113,7 @@ el("farther").addEventListener("click", () => zoom(1 / 1.6));
 el("whole").addEventListener("click", whole);
 stage.addEventListener("dblclick", (event) => zoom(2, ...inStage(event)));
 stage.addEventListener("wheel", (event) => {
-  if (!event.ctrlKey && !event.metaKey) return; // a plain wheel scrolls the page
+  if (!event.ctrlKey && !event.metaKey) return; // the wheel alone scrolls the page
   event.preventDefault();
   zoom(Math.exp(-event.deltaY / 200), ...inStage(event));
 }, { passive: false });
@@ -149,13 +149,13 @@ stage.addEventListener("pointermove", (event) => {
   if (touching.size < 2) point(...now);
 });
 for (const kind of ["pointerup", "pointercancel"]) stage.addEventListener(kind, (event) => { touching.delete(event.pointerId); stage.classList.remove("drags"); });
-stage.addEventListener("dragstart", (event) => event.preventDefault()); // a picture is not dragged out of the page
-// What a finger has read stays when it is lifted.
+stage.addEventListener("dragstart", (event) => event.preventDefault()); // prevents dragging the picture out of the page
+// On a touch screen the values stay when the finger is lifted.
 stage.addEventListener("pointerleave", (event) => { if (!crossed && event.pointerType !== "touch") tell(null); });
 
-// ---- codes and confidence: read from the pictures' own bytes, for what a canvas gives back may be altered
+// ---- codes and confidence: decoded from the bytes of the PNGs, because a browser may alter what a canvas returns
 let codes = null, percents = null;
-function guess(filter, left, up, corner) { // PNG specification, 9.2: what a filtered byte is the difference to
+function guess(filter, left, up, corner) { // PNG specification, 9.2: the predicted value of a filtered byte
   if (filter === 1) return left;
   if (filter === 2) return up;
   if (filter === 3) return (left + up) >> 1;
@@ -191,9 +191,9 @@ Promise.all([indices(pictures[1]), indices(pictures[2])]).then(
   () => { el("at-class").textContent = "This browser is too old to read the map's values."; root.dataset.ready = "no"; },
 );
 
-// ---- what lies where
+// ---- values and coordinates at a position
 const number = (value, digits = 0) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-function degrees(column, row) { // columns and rows of the pictures, with fractions
+function degrees(column, row) { // column and row in the pictures, as floats
   if (!data.control) return null;
   const { cells, vectors } = data.control;
   const part = (share) => { const n = Math.min(cells - 1, Math.max(0, Math.floor(share * cells))); return [n, share * cells - n]; };
@@ -227,7 +227,7 @@ function point(x, y) {
   tell(at((x - view.left) / view.scale, (y - view.top) / view.scale));
 }
 
-// ---- a crosshair for the keyboard; it is told once it rests
+// ---- a crosshair for the keyboard; its values are announced when it stops
 let crossed = null, resting = 0;
 function mark() {
   cross.hidden = !crossed;
@@ -240,7 +240,7 @@ function move(right, down) {
   const middle = () => ({ column: Math.floor((stage.clientWidth / 2 - view.left) / view.scale), row: Math.floor((stage.clientHeight / 2 - view.top) / view.scale) });
   const from = crossed ? { column: Math.floor(crossed.column) + right, row: Math.floor(crossed.row) + down } : middle();
   const within = (value, most) => Math.min(Math.max(value, 0), most - 1);
-  // The middle of a pixel; at the rim, of the part of it that lies in the raster.
+  // The middle of a pixel; at the edge, the middle of the part inside the raster.
   const inside = (n, most) => (n + Math.min(n + 1, most / data.factor)) / 2;
   crossed = { column: inside(within(from.column, last.column), data.columns), row: inside(within(from.row, last.row), data.rows) };
   for (const [side, along, room] of [["left", "column", stage.clientWidth], ["top", "row", stage.clientHeight]]) {
@@ -275,12 +275,12 @@ stage.addEventListener("keydown", (event) => {
 });
 const middleOfView = () => (crossed ? [view.left + crossed.column * view.scale, view.top + crossed.row * view.scale] : []);
 
-// ---- classes to light up: all else goes under a veil
+// ---- highlighting of a class: a veil covers all others
 const entries = [...document.querySelectorAll(".entry")];
 let kept = null, passing = null, drawn = null;
 function light() {
   const code = passing ?? kept;
-  const shade = isDark() ? 0xdc7c7670 : 0xd8f3f8fa; // as ABGR: the light page's paper; on the dark one a grey, for classes are dark, too
+  const shade = isDark() ? 0xdc7c7670 : 0xd8f3f8fa; // as ABGR: the background of the light theme; a grey in the dark theme, where some classes are dark too
   veil.hidden = code === null || !codes;
   if (veil.hidden || drawn === `${code} ${shade}`) return;
   drawn = `${code} ${shade}`;
