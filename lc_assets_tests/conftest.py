@@ -164,7 +164,7 @@ def on_disk(databases: Path) -> OnDisk:
 def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
     """`lc-assets` in the test's own folder, where no catalogue answers and none is waited for."""
     shutil.copytree(databases, tmp_path / "home")
-    monkeypatch.setattr("lc_assets.core.settings.Patience", partial(RetryPolicy, backoff=QUICK.backoff))
+    monkeypatch.setattr("lc_assets.core.settings.RetryPolicy", partial(RetryPolicy, backoff=QUICK.backoff))
     return Shell(tmp_path)
 
 
