@@ -228,7 +228,7 @@ def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
 ) -> None:
     for path, _ in walk_files(classified.settings.store):
         (bucket / str(path.relative_to(classified.settings.store))).write_bytes(path.read_bytes())
-    away = Desk(replace(classified.settings, store=bucket), classified.instance)
+    away = Desk(replace(classified.settings, store=str(bucket)), classified.instance)
     folder = away.folder(DEMO)
     before = contents(bucket)
     folder.incoming.mkdir(parents=True)
