@@ -1,4 +1,4 @@
-"""new_sentinel2_items against the real STAC API: what it finds, and that it runs that once."""
+"""new_sentinel2_items against the real STAC API: which items it finds, and that it runs each once."""
 
 from __future__ import annotations
 

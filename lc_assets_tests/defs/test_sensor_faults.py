@@ -1,4 +1,4 @@
-"""new_sentinel2_items on a bad day: the API is away, the daemon dies, the watch is wrong."""
+"""new_sentinel2_items when the API fails, the daemon dies or the watch file is wrong."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The class map: the mean of all windows that contain a pixel."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,4 +1,4 @@
-"""A STAC API for tests: pgstac behind faults, or a server that answers as it is told."""
+"""A STAC API for tests: pgstac behind faults, or a server with chosen answers."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""The stack: twelve bands on one 10 m grid, virtual or written."""
+
 from __future__ import annotations
 
 from pathlib import Path

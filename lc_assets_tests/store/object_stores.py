@@ -1,4 +1,4 @@
-"""What tests of object stores share."""
+"""Objects that tests of object stores share."""
 
 from __future__ import annotations
 
