@@ -1,4 +1,4 @@
-"""The rooms of `lc_assets`: who may import whom, where Dagster may be imported, how long a file may be."""
+"""The rooms of `lc_assets`: who may import whom, where Dagster may be imported; and how long files and tests may be."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 import lc_assets
 
 PACKAGE = Path(lc_assets.__file__).parent
+TESTS = Path(__file__).parent
 FLOORS = (
     {"core"},
     {"store", "remote", "raster"},
@@ -89,6 +90,26 @@ def test_dagster_is_imported_in_four_rooms_only() -> None:
     assert elsewhere == []
 
 
+def too_long(folder: Path) -> dict[str, int]:
+    """File below a folder -> its lines, of those that have more than `LONGEST`."""
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py")}
+    return {path.relative_to(folder).as_posix(): lines for path, lines in lengths.items() if lines > LONGEST}
+
+
 def test_no_file_is_too_long_to_read() -> None:
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES.values()}
-    assert {str(path.relative_to(PACKAGE)): n for path, n in lengths.items() if n > LONGEST} == {}
+    assert too_long(PACKAGE) == {}
+
+
+def test_no_test_file_is_too_long_to_read() -> None:
+    assert too_long(TESTS) == {}
+
+
+def test_no_test_file_imports_from_another() -> None:
+    """What several of them need is in a module of its own, or a fixture of a `conftest.py`."""
+    found = [
+        f"{path.relative_to(TESTS)} imports {name}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for name in imports(path)
+        if name.startswith("lc_assets_tests.") and ".test_" in name
+    ]
+    assert found == []

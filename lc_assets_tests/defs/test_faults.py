@@ -160,7 +160,7 @@ def limited_file_size(size: int) -> Iterator[None]:
 def test_a_disk_that_fills_up_under_gdal_is_told_and_leaves_no_map(demo_item: Path, tmp_path: Path, limit: int) -> None:
     from lc_assets.inference.class_map import write_class_map
     from lc_assets.inference.windows.classify import Classification
-    from lc_assets_tests.sentinel2.test_stack import stack_of
+    from lc_assets_tests.sentinel2.stacks import stack_of
 
     stack = stack_of(demo_item, tmp_path / "store")
     classification = Classification(stack, open_model(), 64)

@@ -1,3 +1,5 @@
+"""The class map: the mean of all windows that contain a pixel."""
+
 from __future__ import annotations
 
 import hashlib
@@ -6,55 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.core.landcover import NO_DATA
 from lc_assets.core.settings import SHIPPED
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
-from lc_assets.inference.dense.scaling import normalize_input
-from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.operations.runs import RunResult
-from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.band_table import BANDS
-from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, read
-from lc_assets_tests.sentinel2.test_stack import stack_of
-
-
-def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
-    blocks = list(classification.blocks())
-    return np.concatenate([b.classes for b in blocks]), np.concatenate([b.confidence for b in blocks])
-
-
-def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The definition, written out: every window by itself, probabilities averaged pixel by pixel. Pixels without data
-    show their nearest neighbours (which are those, test_fill.py says)."""
-    engine = engine or open_model(SHIPPED, "float32")
-    height, width = stack.grid.shape
-    rows = -(-max(height - 64, 0) // stride) * stride + 64
-    columns = -(-max(width - 64, 0) // stride) * stride + 64
-    with stack.reader() as reader:
-        dn, valid = reader.offset_free(stack.grid.window).transpose(1, 2, 0), reader.valid(stack.grid.window)
-    dn = np.pad(dn, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
-    valid = np.pad(valid, ((0, rows - height), (0, columns - width)), "symmetric")
-    hidden, source = nearest(valid, 64, (slice(None), slice(None)))
-    dn.reshape(-1, dn.shape[2])[hidden] = dn.reshape(-1, dn.shape[2])[source]
-    seen = valid.copy()
-    seen.ravel()[hidden] = True
-    total, votes = np.zeros((rows, columns, len(CLASSES))), np.zeros((rows, columns, 1))
-    for y in range(0, rows - 63, stride):
-        for x in range(0, columns - 63, stride):
-            window = (slice(y, y + 64), slice(x, x + 64))
-            if valid[window].mean() >= 0.5:
-                chip = normalize_input(engine.contract, dn[window], seen[window])
-                total[window] += engine.probabilities(chip[None])[0]
-                votes[window] += 1
-    with np.errstate(invalid="ignore"):
-        mean = (total / votes)[:height, :width]
-    silent = (votes[:height, :width, 0] == 0) | ~valid[:height, :width]
-    classes = np.where(silent, NO_DATA.code, np.nan_to_num(mean).argmax(axis=2))
-    return classes, np.where(silent, np.nan, mean.max(axis=2))
+from lc_assets_tests.inference.maps import by_hand, whole_map
+from lc_assets_tests.sentinel2.stacks import stack_of
 
 
 @pytest.mark.parametrize("size", [(90, 132), (60, 54)])

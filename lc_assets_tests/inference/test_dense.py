@@ -23,8 +23,8 @@ from lc_assets.inference.windows.classify import Classification
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import Desk, copy_scene, edit_bands, own_model, read
-from lc_assets_tests.inference.test_classification import by_hand, whole_map
-from lc_assets_tests.sentinel2.test_stack import stack_of
+from lc_assets_tests.inference.maps import by_hand, whole_map
+from lc_assets_tests.sentinel2.stacks import stack_of
 
 BANDS = ("B02", "B03", "B04", "B08")
 

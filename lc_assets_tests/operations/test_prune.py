@@ -1,80 +1,38 @@
-"""prune removes what nobody needs, says so first, and touches nothing that is in use or rested on."""
+"""prune removes intermediates and left-overs, and nothing that is in use."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 from filelock import FileLock
 
-from lc_assets.cli import prune
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations import cleanup
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.cleanup import RetentionPolicy, plan_store, remove
 from lc_assets.operations.keys import SCENES
-from lc_assets.operations.run_retention import old_runs
-from lc_assets.operations.status import SceneStatus, scene_statuses
+from lc_assets.operations.status import SceneStatus
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import StorePath, parse_path, walk_files
-from lc_assets_tests.conftest import Desk, OnDisk
-from lc_assets_tests.rig.cluster.services import postgresql
+from lc_assets.store.paths import parse_path, walk_files
+from lc_assets_tests.conftest import Desk
+from lc_assets_tests.operations.pruned_stores import age, contents, names, queue, stands
 from lc_assets_tests.rig.command import invoke
 from lc_assets_tests.rig.object_stores import s3_store
-from lc_assets_tests.rig.programs import Missing
 
 DEAD = 4_194_304
 """No process has this id: Linux counts to one less."""
-LATER = datetime.now(timezone.utc) + timedelta(days=1)
-
-
-@pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    """`lc-assets prune` on a desk's own instance: what it says."""
-
-    def run(desk: Desk, keep: RetentionPolicy | None = None, days: int | None = None, *, yes: bool) -> str:
-        monkeypatch.setattr(prune, "open_instance", lambda settings: nullcontext(desk.instance))
-        capsys.readouterr()
-        prune.run_prune(desk.settings, keep, days, yes=yes, lease_seconds=1)
-        return capsys.readouterr().out
-
-    return run
-
-
-@pytest.fixture
-def done(classified: Desk) -> Desk:
-    """A desk with a scene that is finished."""
-    return classified
-
-
-def names(folder: StorePath) -> set[str]:
-    return {path.name for path in folder.iterdir()} if folder.exists() else set()
-
-
-def contents(folder: StorePath) -> dict[str, int]:
-    return {str(path): size for path, size in walk_files(folder) if not str(path).endswith(".lock")}
-
-
-def stands(desk: Desk, item: str = DEMO) -> SceneStatus:
-    return scene_statuses(desk.instance, build_definitions(desk.settings), [item])[item]
 
 
 def test_without_yes_nothing_is_removed_and_without_a_policy_no_intermediate(
@@ -182,12 +140,6 @@ def test_what_is_not_finished_keeps_its_intermediates(
     assert contents(done.settings.store) == before
 
 
-def queue(desk: Desk, item: str = DEMO) -> dg.DagsterRun:
-    job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
-    tags = {"dagster/partition": item}
-    return desk.instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
-
-
 def test_a_scene_with_a_run_or_in_a_backfill_is_left_alone(done: Desk, told: Callable[..., str]) -> None:
     before = contents(done.settings.store)
     run = queue(done)
@@ -249,12 +201,6 @@ def test_left_overs_of_the_dead_go_and_those_of_the_living_stay(done: Desk, told
         living.wait()
 
 
-def age(folder: StorePath) -> None:
-    """It and what is in it have not changed for two days."""
-    for path in (*folder.iterdir(), folder):
-        os.utime(str(path), (time.time() - 2 * 86400,) * 2)
-
-
 def test_what_a_failed_fetch_has_fetched_stays_for_the_next_attempt_for_a_day(
     desk: Desk, demo_item: Path, told: Callable[..., str]
 ) -> None:
@@ -266,102 +212,6 @@ def test_what_a_failed_fetch_has_fetched_stays_for_the_next_attempt_for_a_day(
     age(incoming)
     told(desk, yes=True)
     assert not incoming.exists()
-
-
-@contextmanager
-def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
-    pytest.importorskip("dagster_postgres")
-    folder.chmod(0o755)
-    try:
-        server, environment = postgresql(folder)
-    except Missing as missing:
-        pytest.skip(str(missing))
-    server.start()
-    try:
-        login = {key: environment[f"PG{name}"] for key, name in (("username", "USER"), ("password", "PASSWORD"))}
-        where = {"hostname": "127.0.0.1", "port": int(environment["PGPORT"]), "db_name": "postgres"}
-        storage = {"postgres": {"postgres_db": {"scheme": "postgresql+psycopg2", **login, **where}}}
-        (folder / "home").mkdir()
-        (folder / "home" / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
-        with dg.DagsterInstance.from_config(str(folder / "home")) as instance:
-            yield instance
-    finally:
-        server.stop()
-
-
-@pytest.fixture(
-    params=[
-        "in_memory",
-        pytest.param("on_sqlite", marks=pytest.mark.slow),
-        pytest.param("on_postgresql", marks=pytest.mark.slow),
-    ]
-)
-def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk) -> Iterator[Desk]:
-    """A desk whose records are in a database."""
-    # Not below pytest's own folder, which only root may enter.
-    folder = Path("/tmp") / f"lc-prune-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir()
-    try:
-        opened = {
-            "in_memory": lambda _: dg.DagsterInstance.ephemeral(),
-            "on_sqlite": on_disk,
-            "on_postgresql": on_postgresql,
-        }
-        with opened[request.param](folder) as instance:
-            yield Desk(desk.settings, instance)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def test_deleting_any_old_run_would_lose_a_map(kept: Desk, demo_item: Path) -> None:
-    """Why `prune` does not do what it seems to be asked for: this is what Dagster does."""
-    kept.classify(demo_item, stride=64)
-    [run] = kept.instance.get_runs()
-    kept.instance.delete_run(run.run_id)
-    assert stands(kept) == SceneStatus.MISSING
-
-
-def test_runs_on_which_something_rests_stay_and_the_others_go(
-    kept: Desk, demo_item: Path, tmp_path: Path, told: Callable[..., str]
-) -> None:
-    kept.classify(demo_item, stride=64)
-    superseded = kept.instance.get_runs()[0].run_id
-    assert kept.run(DEMO, stride=7).error  # raw bands and the stack are of this run, the map is not
-    failed = kept.instance.get_runs()[0].run_id
-    assert stands(kept) == SceneStatus.FAILED
-    assert old_runs(kept.instance, LATER).runs == []
-    assert kept.run(DEMO, stride=64).error is None
-    cancelled = queue(kept)
-    kept.instance.report_run_canceled(cancelled)
-    queued = queue(kept)
-
-    old = old_runs(kept.instance, LATER)
-    assert set(old.runs) == {superseded, failed, cancelled.run_id}
-    assert (old.referenced_by, old.last) == (1, 0)
-    assert old_runs(kept.instance, datetime.now(timezone.utc) - timedelta(days=1)).runs == []
-    said = told(kept, days=0, yes=False)
-    assert "run records older than 0 days: 3" in said
-    assert "1 stay because they made the newest materialisation of a scene's asset" in said
-    assert "3 run records" in told(kept, days=0, yes=True)
-    assert len(kept.instance.get_runs()) == 2
-    assert not kept.instance.all_logs(superseded)
-    assert stands(kept) == SceneStatus.WAITING
-    kept.instance.report_run_canceled(queued)
-    assert stands(kept) == SceneStatus.DONE
-    assert told(kept, days=0, yes=True).splitlines()[-1] == "nothing to remove"
-
-
-def test_a_failed_scene_stays_failed_and_the_sensor_does_not_run_it_anew(
-    kept: Desk, demo_item: Path, told: Callable[..., str]
-) -> None:
-    kept.add(demo_item)
-    for _ in range(2):
-        assert kept.run(DEMO, stride=7).error
-    said = told(kept, days=0, yes=True)
-    assert "1 run records" in said
-    assert "1 stay" in said
-    assert stands(kept) == SceneStatus.FAILED
-    assert _never_run(kept.instance, [DEMO], {DEMO}) == []
 
 
 @pytest.fixture

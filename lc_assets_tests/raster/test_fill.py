@@ -19,8 +19,8 @@ from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import copy_scene, edit_bands, read
-from lc_assets_tests.inference.test_classification import whole_map
-from lc_assets_tests.sentinel2.test_stack import stack_of
+from lc_assets_tests.inference.maps import whole_map
+from lc_assets_tests.sentinel2.stacks import stack_of
 
 Mask = Callable[[tuple[int, int], np.random.Generator], np.ndarray]
 CLOUD = 9

@@ -1,3 +1,5 @@
+"""The stack: twelve bands on one 10 m grid, virtual or written."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -13,35 +15,9 @@ from lc_assets.core.errors import BadBand
 from lc_assets.defs.io_managers import CogStackIOManager, VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.sentinel2.band_table import BAND_NAMES
-from lc_assets.sentinel2.bands.raw_bands import fetch_scene
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
-from lc_assets.sentinel2.bands.verify import check_band_files
-from lc_assets.sentinel2.item.scene import parse_scene, read_document
-from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import copy_scene, edit_bands, edit_item
-
-
-def recipe_for(item: Path, store: Path) -> tuple[StackRecipe, Store]:
-    scene = parse_scene(read_document(item), base=item)
-    folder = Store(store).scene(scene.id).raw_bands
-    folder.mkdir(parents=True)
-    fetch_scene(scene, folder, folder.with_name("incoming"))
-    paths = {path.stem: path for path in folder.glob("*.tif")}
-    bands = check_band_files(paths, scene.id)
-    return StackRecipe(scene.id, bands, scene.product_level, scene.baseline, scene.offset), Store(store)
-
-
-def stack_of(item: Path, store: Path, manager: type = VirtualStackIOManager) -> Stack:
-    recipe, kept = recipe_for(item, store)
-    io = manager(store=StoreResource(root=str(store)))
-    io.write(kept.scene(recipe.item), recipe)
-    stack: Stack = io.read(kept.scene(recipe.item))
-    return stack
-
-
-def pixels(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
-    with stack.reader() as reader:
-        return reader.dn(stack.grid.window), reader.valid(stack.grid.window)
+from lc_assets_tests.sentinel2.stacks import pixels, recipe_for, stack_of
 
 
 def expected_bilinear(native: np.ndarray, factor: int) -> np.ndarray:

@@ -31,7 +31,7 @@ from lc_assets.sentinel2.bands.validity import HIDDEN, NO_SOURCE, USABLE
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.scl import is_hidden
 from lc_assets_tests.conftest import Desk, copy_scene, read
-from lc_assets_tests.sentinel2.test_stack import pixels, stack_of
+from lc_assets_tests.sentinel2.stacks import pixels, stack_of
 
 ALL = tuple(range(12))
 

@@ -37,8 +37,8 @@ from lc_assets.training.data.eurosat import (
 from lc_assets.training.data.splits import Splits, spatial
 from lc_assets.training.evaluation.metrics import ClassificationMetrics
 from lc_assets.training.network import multiply_adds_per_pixel
-from lc_assets_tests.inference.test_classification import whole_map
-from lc_assets_tests.sentinel2.test_stack import stack_of
+from lc_assets_tests.inference.maps import whole_map
+from lc_assets_tests.sentinel2.stacks import stack_of
 
 
 @pytest.mark.slow

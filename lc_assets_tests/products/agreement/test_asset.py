@@ -1,16 +1,11 @@
-"""Agreement with a reference: the asset, its files and checks, the command, the demo's end."""
+"""The asset `reference_agreement`: its figures, files and checks."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
-import re
-import shutil
-from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +14,8 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from click.testing import Result
 from PIL import Image
 
-from lc_assets.cli.agreement import compare_with_truth
-from lc_assets.cli.classify import register_all
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.defs.build import build_common_definitions, build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
@@ -32,13 +24,10 @@ from lc_assets.products.agreement.references import Reference, Tile
 from lc_assets.products.agreement.scene import compare_scene
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.grid import Grid
-from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.store import atomic
 from lc_assets_tests.conftest import Desk, read
-from lc_assets_tests.rig.command import Shell, environment_restored
+from lc_assets_tests.products.agreement.crosswalk_files import without_roads
 from lc_assets_tests.rig.references import EUROSAT, GRID, agreed, raster
-
-# The asset
 
 
 def test_the_demos_truth_gives_the_figure_that_counting_gives(classified: Desk, demo_item: Path) -> None:
@@ -108,14 +97,6 @@ def test_the_same_seed_writes_the_same_bytes(classified: Desk) -> None:
     first, again, other = written(1), written(1), written(2)
     assert first == again
     assert {name for name in first if first[name] != other[name]} == {"agreement.json", "sample.csv"}
-
-
-def without_roads(folder: Path) -> Path:
-    """WorldCover's crosswalk, but the map's Highway is not scored either."""
-    path = folder / "without-roads.csv"
-    table = (FOLDER / "esa-worldcover.csv").read_text(encoding="utf-8")
-    path.write_text(table.replace("map,3,Highway,built-up", "map,3,Highway,-"), encoding="utf-8")
-    return path
 
 
 def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_out(
@@ -245,84 +226,6 @@ def test_a_reference_may_be_given_as_a_value(classified: Desk, demo_item: Path) 
     assert agreement.document["reference"]["rasters"] == [{"href": str(demo_item.parent / "truth.tif")}]
 
 
-# The command line
-
-
-@pytest.fixture
-def compare(shell: Shell, classified: Desk) -> Callable[..., Result]:
-    """`lc-assets agreement`, on a home of its own and the classified demo scene."""
-    assert classified.settings.store == shell.store
-    return partial(shell, "agreement")
-
-
-def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
-    compare: Callable[..., Result], classified: Desk, tmp_path: Path
-) -> None:
-    with rasterio.open(classified.folder(DEMO_ITEM_ID).classified) as dataset:
-        codes, grid = np.where(dataset.read(1) == 8, 80, 40).astype(np.uint8), Grid.of(dataset)
-    codes[:30] = 90
-    raster(tmp_path / "own.tif", codes, grid.crs, grid.transform)
-    crosswalk = ("--crosswalk", str(without_roads(tmp_path)), "--samples", "400")
-    done = compare(DEMO_ITEM_ID, "--reference", "truth", "--reference", tmp_path / "own.tif", *crosswalk[2:], code=1)
-    assert "there is no crosswalk for the reference 'own'" in done.output
-    done = compare(DEMO_ITEM_ID, "--reference", tmp_path / "own.tif", *crosswalk)
-    assert re.search(
-        r"agrees on \d+\.\d % of [\d,]+ px; a sample of 400 says \d+\.\d % \(\d+\.\d to \d+\.\d\)", done.output
-    )
-    counted, estimated = done.output.split("estimated by the sample")
-    assert re.search(r"cropland +100\.0 +\d+\.\d +[\d,]+\n", counted)
-    assert re.search(r"tree cover +n/a +n/a +0\n", counted)
-    assert re.search(r"cropland +100\.0 \(no interval\) +\d+\.\d \(\d+\.\d to \d+\.\d\) +[\d,]+ \(", estimated)
-    for value, low, high in re.findall(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", estimated):
-        assert float(low) <= float(value) <= float(high)
-    assert re.search(r"not scored: reference Herbaceous wetland, [\d,]+ px: Plants in water", done.output)
-    assert "not scored: map Highway" in done.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        ((), "at least one ITEM"),
-        ((DEMO_ITEM_ID, "--reference", "nonsense"), "there is no reference 'nonsense' -> name one of esa-worldcover"),
-        ((DEMO_ITEM_ID, "--samples", "3"), "Invalid value for '--samples'"),
-        (("S2_NOBODY_KNOWS",), "cannot be reached"),
-    ],
-)
-def test_what_cannot_be_compared_is_told_in_a_line(
-    arguments: tuple[str, ...], told: str, compare: Callable[..., Result]
-) -> None:
-    done = compare(*arguments, code=None)
-    assert done.exit_code in (1, 2)
-    assert told in done.output
-
-
-def test_a_mistake_of_the_command_line_leaves_no_failed_run(compare: Callable[..., Result], tmp_path: Path) -> None:
-    (tmp_path / "faulty.csv").write_text("side,code\nmap,0\n")
-    for wrong in (("--reference", "nonsense"), ("--crosswalk", str(tmp_path / "faulty.csv"))):
-        compare(DEMO_ITEM_ID, *wrong, code=1)
-    with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
-        assert instance.get_runs() == []
-
-
-def test_a_token_in_a_references_url_is_not_kept_with_a_run(compare: Callable[..., Result], tmp_path: Path) -> None:
-    secret = ("--reference", "https://a.example/b.tif?sig=SECRET", "--crosswalk", "https://h/c?sig=SECRET")
-    done = compare(DEMO_ITEM_ID, *secret, code=1)
-    assert "SECRET" not in done.output.replace("crosswalk https://h/c?sig=SECRET", "")
-    files = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-    assert files and not [path for path in files if b"SECRET" in path.read_bytes()]
-
-
-def test_control_characters_of_a_legend_do_not_reach_the_terminal(
-    compare: Callable[..., Result], demo_item: Path, tmp_path: Path
-) -> None:
-    shutil.copyfile(demo_item.parent / "truth.tif", tmp_path / "mine.tif")
-    legend = (FOLDER / "eurosat.csv").read_text().replace("reference,1,Forest,Forest", "reference,1,\x1b[31mForest,-")
-    legend = legend.replace("map,1,Forest,Forest", "map,1,Forest,-")
-    (tmp_path / "legend.csv").write_text(legend)
-    done = compare(DEMO_ITEM_ID, "--reference", "mine.tif", "--crosswalk", "legend.csv")
-    assert "Forest" in done.output and "\x1b" not in done.output
-
-
 def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_files(
     classified: Desk, demo_item: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,34 +244,3 @@ def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_
         agreed(classified, references=["truth"], seed=5)
     assert (folder / "sample.csv").read_bytes() != before
     assert not (folder / "agreement.json").exists()
-
-
-def test_the_references_and_the_crosswalk_may_be_settings(
-    compare: Callable[..., Result], demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copyfile(demo_item.parent / "truth.tif", tmp_path / "mine.tif")
-    monkeypatch.setenv("LC_ASSETS_REFERENCE", f"truth, {tmp_path / 'mine.tif'}")
-    monkeypatch.setenv("LC_ASSETS_CROSSWALK", str(FOLDER / "eurosat.csv"))
-    done = compare(DEMO_ITEM_ID)
-    first, second = re.findall(r"agrees on (.*)", done.output)
-    assert first == second
-
-
-def test_the_demo_ends_with_how_much_is_right(
-    classified: Desk, demo_item: Path, shell: Shell, capsys: pytest.CaptureFixture[str]
-) -> None:
-    scene = parse_scene(read_document(demo_item), base=demo_item)
-    with environment_restored():
-        os.environ["DAGSTER_HOME"] = str(shell.home)
-        register_all(classified.settings, [scene])
-        assert compare_with_truth(classified.settings, scene) == []
-    told = capsys.readouterr().out
-    found, truth = read(classified.folder(DEMO_ITEM_ID).classified), read(demo_item.parent / "truth.tif")
-    both = (found != NO_DATA.code) & (truth != NO_DATA.code)
-    right = 100 * (found == truth)[both].mean()
-    assert f"{right:.1f} % of the pixels are classified right (against truth.tif)" in told
-    for c in CLASSES:
-        mine = both & (truth == c.code)
-        if mine.any():
-            line = f"{c.title:<24}{100 * (found == truth)[mine].mean():6.1f} % of {mine.sum():>9,} px found"
-            assert line in told

@@ -1,0 +1,105 @@
+"""new_sentinel2_items when the API fails, the daemon dies or the watch file is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lc_assets.operations.search_cursor import SearchCursor
+from lc_assets.remote import stac_api
+from lc_assets_tests.defs.watcher import Watcher, item, watch
+from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.service import PlanetaryComputer
+from lc_assets_tests.rig.wire import Answer
+
+SEARCH = r"/api/stac/v1/search"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault(SEARCH, "status", times=-1, status=503),
+        Fault(SEARCH, "refuse", times=-1),
+        Fault(SEARCH, "garbage", times=-1),
+        Fault(SEARCH, "html", times=-1),
+    ],
+    ids=lambda fault: fault.kind,
+)
+def test_an_unreachable_api_is_a_skipped_tick_with_its_reason(
+    pc: PlanetaryComputer, watcher: Watcher, fault: Fault
+) -> None:
+    pc.api.load(items=[item("20240830")])
+    watcher.cursor = before = SearchCursor.read(None, "anything").written()
+    pc.relay.inject(replace(fault))
+    result = watcher.tick()
+    assert "planetarycomputer.microsoft.com/api/stac/v1/search" in str(result.skip_message)
+    assert not result.run_requests
+    assert watcher.cursor == before
+    assert watcher.keys == set()
+    pc.relay.clear()
+    watcher.tick()
+    assert len(watcher.launched) == 1
+
+
+def test_a_page_that_fails_is_no_end_of_the_world(
+    pc: PlanetaryComputer, watcher: Watcher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Page two of three does not come: the tick is skipped, and the next one finds all."""
+    monkeypatch.setattr(stac_api, "PAGE", 2)
+    watch(tmp_path, recent_days=10)
+    pc.api.load(items=[item(f"202408{day}") for day in range(27, 32)])
+    served = 0
+
+    def second_page_fails(request: Any) -> Any:
+        nonlocal served
+        served += 1
+        return Answer(503) if served > 1 else pc.api.backend
+
+    pc.relay.add_host("planetarycomputer.microsoft.com", second_page_fails)
+    result = watcher.tick()
+    assert result.skip_message
+    assert not result.run_requests
+    assert watcher.keys == set()
+    pc.renew()
+    watcher.tick()
+    assert len(watcher.launched) == 5
+
+
+def test_a_daemon_that_dies_between_registering_and_launching_loses_nothing(
+    pc: PlanetaryComputer, watcher: Watcher
+) -> None:
+    pc.api.load(items=[item("20240830"), item("20240829")])
+    watcher.tick(dies=True)
+    assert len(watcher.keys) == 2
+    assert watcher.launched == []
+    watcher.tick()
+    assert len(watcher.launched) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "there is no"),
+        ("tiles: [33UUB", "cannot be read"),
+        ("max_clouds: 3", "max_clouds: Extra inputs"),
+        ("tiles: [99ZZZ]", "is no MGRS tile"),
+        ("max_cloud: 3", "has no place"),
+        ("geometry: nowhere.geojson", "nowhere.geojson cannot be read"),
+        ("tiles: [33UUB]\nfrom: 2024-06-31", "cannot be read"),
+        ("tiles: [33UUB]\nto: 9999-12-31", "cannot be read"),
+        ("[" * 3000, "cannot be read"),
+        ("reprocessed: maybe", "reprocessed: Input should be 'replace', 'keep' or 'first'"),
+    ],
+)
+def test_a_watch_that_is_wrong_is_a_skipped_tick_that_says_so(
+    watcher: Watcher, tmp_path: Path, content: str | None, told: str
+) -> None:
+    (tmp_path / "watch.yaml").unlink()
+    if content is not None:
+        (tmp_path / "watch.yaml").write_text(content)
+    reason = str(watcher.tick().skip_message)
+    assert told in reason
+    assert "\n" not in reason

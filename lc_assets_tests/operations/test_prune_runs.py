@@ -1,0 +1,122 @@
+"""prune removes old run records, and none that a map is based on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from lc_assets.defs.sensors import _never_run
+from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
+from lc_assets.operations.run_retention import old_runs
+from lc_assets.operations.status import SceneStatus
+from lc_assets_tests.conftest import Desk, OnDisk
+from lc_assets_tests.operations.pruned_stores import queue, stands
+from lc_assets_tests.rig.cluster.services import postgresql
+from lc_assets_tests.rig.programs import Missing
+
+LATER = datetime.now(timezone.utc) + timedelta(days=1)
+
+
+@contextmanager
+def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
+    pytest.importorskip("dagster_postgres")
+    folder.chmod(0o755)
+    try:
+        server, environment = postgresql(folder)
+    except Missing as missing:
+        pytest.skip(str(missing))
+    server.start()
+    try:
+        login = {key: environment[f"PG{name}"] for key, name in (("username", "USER"), ("password", "PASSWORD"))}
+        where = {"hostname": "127.0.0.1", "port": int(environment["PGPORT"]), "db_name": "postgres"}
+        storage = {"postgres": {"postgres_db": {"scheme": "postgresql+psycopg2", **login, **where}}}
+        (folder / "home").mkdir()
+        (folder / "home" / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
+        with dg.DagsterInstance.from_config(str(folder / "home")) as instance:
+            yield instance
+    finally:
+        server.stop()
+
+
+@pytest.fixture(
+    params=[
+        "in_memory",
+        pytest.param("on_sqlite", marks=pytest.mark.slow),
+        pytest.param("on_postgresql", marks=pytest.mark.slow),
+    ]
+)
+def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk) -> Iterator[Desk]:
+    """A desk whose records are in a database."""
+    # Not below pytest's own folder, which only root may enter.
+    folder = Path("/tmp") / f"lc-prune-{os.getpid()}-{time.monotonic_ns()}"
+    folder.mkdir()
+    try:
+        opened = {
+            "in_memory": lambda _: dg.DagsterInstance.ephemeral(),
+            "on_sqlite": on_disk,
+            "on_postgresql": on_postgresql,
+        }
+        with opened[request.param](folder) as instance:
+            yield Desk(desk.settings, instance)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_deleting_any_old_run_would_lose_a_map(kept: Desk, demo_item: Path) -> None:
+    """Why `prune` does not do what it seems to be asked for: this is what Dagster does."""
+    kept.classify(demo_item, stride=64)
+    [run] = kept.instance.get_runs()
+    kept.instance.delete_run(run.run_id)
+    assert stands(kept) == SceneStatus.MISSING
+
+
+def test_runs_on_which_something_rests_stay_and_the_others_go(
+    kept: Desk, demo_item: Path, tmp_path: Path, told: Callable[..., str]
+) -> None:
+    kept.classify(demo_item, stride=64)
+    superseded = kept.instance.get_runs()[0].run_id
+    assert kept.run(DEMO, stride=7).error  # raw bands and the stack are of this run, the map is not
+    failed = kept.instance.get_runs()[0].run_id
+    assert stands(kept) == SceneStatus.FAILED
+    assert old_runs(kept.instance, LATER).runs == []
+    assert kept.run(DEMO, stride=64).error is None
+    cancelled = queue(kept)
+    kept.instance.report_run_canceled(cancelled)
+    queued = queue(kept)
+
+    old = old_runs(kept.instance, LATER)
+    assert set(old.runs) == {superseded, failed, cancelled.run_id}
+    assert (old.referenced_by, old.last) == (1, 0)
+    assert old_runs(kept.instance, datetime.now(timezone.utc) - timedelta(days=1)).runs == []
+    said = told(kept, days=0, yes=False)
+    assert "run records older than 0 days: 3" in said
+    assert "1 stay because they made the newest materialisation of a scene's asset" in said
+    assert "3 run records" in told(kept, days=0, yes=True)
+    assert len(kept.instance.get_runs()) == 2
+    assert not kept.instance.all_logs(superseded)
+    assert stands(kept) == SceneStatus.WAITING
+    kept.instance.report_run_canceled(queued)
+    assert stands(kept) == SceneStatus.DONE
+    assert told(kept, days=0, yes=True).splitlines()[-1] == "nothing to remove"
+
+
+def test_a_failed_scene_stays_failed_and_the_sensor_does_not_run_it_anew(
+    kept: Desk, demo_item: Path, told: Callable[..., str]
+) -> None:
+    kept.add(demo_item)
+    for _ in range(2):
+        assert kept.run(DEMO, stride=7).error
+    said = told(kept, days=0, yes=True)
+    assert "1 run records" in said
+    assert "1 stay" in said
+    assert stands(kept) == SceneStatus.FAILED
+    assert _never_run(kept.instance, [DEMO], {DEMO}) == []

@@ -1,0 +1,79 @@
+"""The asset `collection`, its checks, its place in the graph and its schedule."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from lc_assets.core.settings import Settings
+from lc_assets.defs.build import build_common_definitions, build_definitions
+from lc_assets.defs.collection_changes import POOL, ensure_pool, news_since
+from lc_assets.defs.resources import StoreResource
+from lc_assets.defs.schedules import UPDATE_COLLECTION, collection_every_quarter
+from lc_assets.operations.keys import CATALOG
+from lc_assets.products.collection.update import update
+from lc_assets.store.layout import Store
+from lc_assets_tests.conftest import OnDisk
+from lc_assets_tests.products.collection.store_items import Document, add, catalogued, needs_extra
+
+
+@needs_extra
+def test_the_asset_reports_and_checks_what_it_did(whole: Store) -> None:
+    settings = Settings(store=whole.root)
+    job = build_common_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = job.execute_in_process(instance=instance)
+        [event] = result.get_asset_materialization_events()
+        checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+        again = job.execute_in_process(
+            instance=instance, run_config={"ops": {"collection": {"config": {"rebuild": True}}}}
+        )
+    shown = {key: value.value for key, value in event.materialization.metadata.items()}
+    assert (shown["items"], shown["added"], shown["changed"], shown["removed"]) == (1, 1, 0, 0)
+    assert {"bytes", "seconds", "bbox", "interval"} <= set(shown)
+    assert checks == {"stac_valid": True, "counts_agree": True}
+    assert again.success
+
+
+def test_the_collection_is_apart_from_the_scenes_and_written_by_one_run_at_a_time(
+    on_disk: OnDisk, tmp_path: Path
+) -> None:
+    scenes, common = build_definitions(), build_common_definitions()
+    key = dg.AssetKey("collection")
+    assert key not in scenes.resolve_asset_graph().get_all_asset_keys()
+    node = common.resolve_asset_graph().get(key)
+    assert node.partitions_def is None
+    assert node.parent_keys == {CATALOG}
+    assert node.pools == {POOL}
+    with on_disk(tmp_path / "home") as instance:
+        ensure_pool(instance)
+        assert instance.event_log_storage.get_concurrency_info(POOL).slot_count == 1
+        instance.event_log_storage.set_concurrency_slots(POOL, 2)
+        ensure_pool(instance)
+        assert instance.event_log_storage.get_concurrency_info(POOL).slot_count == 2, "somebody's own limit stays"
+
+
+@needs_extra
+def test_the_schedule_runs_only_where_something_is_new(
+    store: Store, template: Document, on_disk: OnDisk, tmp_path: Path
+) -> None:
+    def tick(instance: dg.DagsterInstance) -> Any:
+        resources = {"store": StoreResource(root=str(store.root))}
+        with dg.build_schedule_context(instance=instance, resources=resources) as context:
+            return collection_every_quarter(context)
+
+    with on_disk(tmp_path / "home") as instance:
+        assert isinstance(tick(instance), dg.SkipReason), "no map at all"
+        catalogued(instance, add(store, template, 0))
+        assert isinstance(tick(instance), dg.RunRequest)
+        update(store, partial(news_since, instance))
+        update(store, partial(news_since, instance))
+        assert isinstance(tick(instance), dg.SkipReason)
+        catalogued(instance, add(store, template, 1))
+        assert isinstance(tick(instance), dg.RunRequest)
+        job = build_common_definitions(Settings(store=store.root)).resolve_job_def(UPDATE_COLLECTION)
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+        assert "under way" in str(tick(instance).skip_message)

@@ -1,0 +1,66 @@
+"""The report's pictures: their quality and size, and the means of their cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from rasterio.enums import Resampling
+
+from lc_assets.products.pages.layers import build_layers, cell_means
+from lc_assets.raster.cog import CONFIDENCE_NODATA, confidence_cog
+from lc_assets.raster.grid import Grid
+from lc_assets.store.layout import SceneLayout
+from lc_assets_tests.products.pages.report_page import opened
+
+
+@pytest.mark.parametrize("room", [20_000, 12_000, 6_000])
+def test_quality_is_given_up_before_resolution(scene: SceneLayout, room: int) -> None:
+    parts = opened(scene)
+    best, small = build_layers(*parts), build_layers(*parts, room=room)
+    assert best.degradations == []
+    assert sum(best.sizes.values()) > room > sum(small.sizes.values())
+    assert small.quality < best.quality
+    assert (small.coarsened > 1) == (room < 10_000)
+    assert small.factor == small.coarsened
+
+
+@pytest.mark.parametrize("levels", [[], [2, 4, 8]])
+def test_cells_are_means_of_exactly_their_pixels_also_where_the_grid_overhangs(
+    tmp_path: Path, levels: list[int]
+) -> None:
+    """724 is 4 x 181 and no multiple of 8, as 10980 is: of its levels, that of 8 lies askew."""
+    draw = np.random.default_rng(5)
+    pixels = draw.integers(1, 5000, (724, 732), "uint16")
+    # Levels have been averaged before, so a cell's mean is exact in them only where it is wholly empty or wholly full.
+    cells = np.repeat(np.repeat(draw.random((91, 92)), 8, axis=0), 8, axis=1)[:724, :732]
+    pixels[(cells if levels else draw.random((724, 732))) < 0.2] = 0
+    pixels[-4:, -4:] = 0
+    path = tmp_path / "band.tif"
+    profile = {"driver": "GTiff", "count": 1, "dtype": "uint16", "nodata": 0, "crs": "EPSG:32633"}
+    with rasterio.open(path, "w", **profile, height=724, width=732, transform=Affine(10, 0, 0, 0, -10, 0)) as dataset:
+        dataset.write(pixels, 1)
+        dataset.build_overviews(levels, Resampling.average)
+    means = cell_means(path, 8, 0, "item")
+    padded = np.pad(pixels, ((0, 4), (0, 4))).reshape(91, 8, 92, 8).astype(float)
+    counts = (padded > 0).sum(axis=(1, 3))
+    expected = np.divide(padded.sum(axis=(1, 3)), counts, out=np.zeros(counts.shape), where=counts > 0)
+    assert np.abs(means - expected).max() <= (1.5 if levels else 0.5)
+    assert ((means == 0) == (counts == 0)).all()
+
+
+def test_a_bright_pixel_stays_in_its_cell_to_the_last_row(tmp_path: Path) -> None:
+    size = 10980 // 4
+    pixels = np.full((size, size), 50, np.uint8)
+    pixels[-1, -1] = pixels[size // 2, size - 2] = 100
+    path = tmp_path / "confidence.tif"
+    with confidence_cog(path, Grid("EPSG:32633", Affine(10, 0, 0, 0, -10, 0), size, size), {}) as dataset:
+        dataset.write(pixels, 1)
+    means = cell_means(path, 2, CONFIDENCE_NODATA, "item")
+    assert [tuple(map(int, place)) for place in np.argwhere(means > 55)] == [
+        (size // 4, (size - 2) // 2),
+        (size // 2, size // 2),
+    ]

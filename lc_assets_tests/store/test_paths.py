@@ -1,0 +1,50 @@
+"""Files of an object store: compare and swap, listing, removal."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import StorePath, compare_and_swap, etag, list_files, remove_tree, walk_files
+from lc_assets_tests.rig.gate import Gate
+
+pytestmark = pytest.mark.xdist_group("object stores")
+
+
+def _count(place: StorePath) -> None:
+    while True:
+        seen = etag(place)
+        value = int(place.read_bytes()) if seen else 0
+        if compare_and_swap(place, str(value + 1).encode(), seen):
+            return
+
+
+@pytest.mark.parametrize("where", ["disk", "store"])
+def test_of_writers_that_replace_what_they_have_read_none_is_lost(
+    remote: tuple[ObjectPath, Gate], tmp_path: Path, where: str
+) -> None:
+    place = tmp_path / "count" if where == "disk" else remote[0] / "count"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(_count, [place] * 24))
+    assert place.read_bytes() == b"24"
+    assert not compare_and_swap(place, b"0", None) and not compare_and_swap(place, b"0", "other")
+
+
+def test_a_tree_is_listed_and_removed(remote: tuple[ObjectPath, Gate]) -> None:
+    root = remote[0] / "tree"
+    for name in ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden"):
+        (root / name).write_bytes(name.encode())
+    (remote[0] / "tree2").write_bytes(b"a neighbour")
+    assert {path.name for path in root.iterdir()} == {"a.txt", "b", ".hidden"}
+    assert set(list_files(root)) == {"a.txt", ".hidden"}
+    assert sum(size for _, size in walk_files(root)) == sum(map(len, ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden")))
+    with (root / "b" / "c.txt").open() as file:
+        file.seek(2)
+        assert file.read() == b"c.txt"
+    remove_tree(root)
+    assert not root.is_dir() and (remote[0] / "tree2").exists()
+    with pytest.raises(FileNotFoundError):
+        (root / "a.txt").read_bytes()

@@ -1,0 +1,55 @@
+"""Credentials of object stores, and the scratch folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lc_assets.core.errors import StoreError
+from lc_assets.store.object_store import gdal_settings
+from lc_assets.store.paths import gdal_path, parse_path
+from lc_assets.store.scratch import scratch_dir
+
+pytestmark = pytest.mark.xdist_group("object stores")
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name", "value"),
+    [
+        ("s3", "AWS_ACCESS_KEY_ID", "rig\nX"),
+        ("s3", "AWS_ENDPOINT_URL", "127.0.0.1:9"),
+        ("s3", "AWS_ENDPOINT_URL", "http://[::1"),
+        ("az", "AZURE_STORAGE_SAS_TOKEN", "?sv=1&sig=secret"),
+    ],
+)
+def test_variables_that_cannot_be_right_are_told_and_not_shown(
+    scheme: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
+    monkeypatch.setenv(name, value)
+    place = parse_path(f"{scheme}://somewhere/maps")
+    with pytest.raises(StoreError, match=name) as told:
+        gdal_path(place)
+    assert value not in str(told.value) and "secret" not in str(told.value)
+
+
+def test_credentials_go_by_gdal_s_names_too() -> None:
+    assert gdal_settings("s3", {"AWS_ENDPOINT_URL": "https://minio.example:9000", "AWS_DEFAULT_REGION": "eu"}) == {
+        "AWS_S3_ENDPOINT": "minio.example:9000",
+        "AWS_HTTPS": "YES",
+        "AWS_VIRTUAL_HOSTING": "FALSE",
+        "AWS_REGION": "eu",
+    }
+    assert gdal_settings("s3", {}) == {}
+    key = {"AZURE_STORAGE_ACCOUNT_NAME": "maps", "AZURE_STORAGE_KEY": "k"}
+    assert gdal_settings("az", key) == {"AZURE_STORAGE_ACCOUNT": "maps", "AZURE_STORAGE_ACCESS_KEY": "k"}
+    assert gdal_settings("gs", {}) == {}
+
+
+def test_work_for_a_disk_is_done_beside_it_and_for_an_object_store_in_the_scratch_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path))
+    assert scratch_dir(tmp_path / "store" / "x") == tmp_path / "store" / "x"
+    assert scratch_dir(parse_path("gs://bucket/maps") / "x") == tmp_path / "gs" / "bucket" / "maps" / "x"
