@@ -17,7 +17,7 @@ from lc_assets.operations.identity import CODE_TAG, MODEL_TAG, code_identity, en
 
 _HOLDER = """
 import sys, time
-from lc_assets.core.cpu import inference_slot
+from lc_assets.inference.slots import inference_slot
 with inference_slot() as slot:
     print(slot, flush=True)
     time.sleep(60)
