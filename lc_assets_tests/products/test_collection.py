@@ -546,7 +546,7 @@ def test_prune_finds_the_work_folder_of_a_writer_that_died(
     assert not work.exists()
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
-    monkeypatch.setattr(updating.os, "getpid", lambda: dead.pid)
+    monkeypatch.setattr(os, "getpid", lambda: dead.pid)
     with monkeypatch.context() as patch, updating.scratch(store) as work:
         patch.undo()
         assert list(cleanup._stages(store)) == [work]
