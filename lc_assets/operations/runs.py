@@ -33,7 +33,7 @@ class RunResult:
         error: message of the failure; None after a success.
         seconds: wall time of the run.
         metadata: asset name -> metadata of its materialisation, as plain values.
-        interrupted: whether the run was interrupted (Ctrl+C, SIGTERM).
+        interrupted: whether the run was interrupted, for example by Ctrl+C.
         warnings: messages of the failed checks that did not stop the run.
     """
 

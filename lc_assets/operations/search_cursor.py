@@ -15,7 +15,7 @@ FIRST_DAYS = 8.0
 MOST_DAYS = 128.0
 LEAST_DAYS = 1 / 24
 FEW, MANY = 200, 1000
-"""Items in a window: with less than FEW the next window is longer, with more than MANY it is shorter."""
+"""Items in a window: with fewer than FEW the next window is longer, with more than MANY it is shorter."""
 
 
 @dataclass(frozen=True)

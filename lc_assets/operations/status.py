@@ -1,6 +1,6 @@
 """The status of each scene: done, missing, failed, stale or waiting. `search`, `backfill` and `stale` print it.
 
-Dagster stores the code version with each materialisation. `lc_assets.definitions` makes the model's fingerprint a part
+Dagster stores the code version with each materialisation. `lc_assets.defs.build` makes the model's fingerprint a part
 of class_raster's code version, so a map of another model is stale. The UI shows the same status per partition. This
 module reads the ids of records, and only for the requested scenes. Dagster's own function (`get_status_by_partition`)
 reads all partition keys several times, and starts again whenever a key is added.
