@@ -27,9 +27,8 @@ COVERS: dict[str, tuple[str, ...]] = {
     "rig": ("lc_assets_tests/rig", "lc_assets_tests/rig/test_rig.py"),
     "drill": ("lc_assets_tests/rig", *_NETWORK, *_RUNS, "constraints.txt"),
     "training": (
-        *("lc_assets/training", "lc_assets/inference"),
-        *("lc_assets/core/landcover.py"),
-        *("lc_assets_tests/training/test_training.py", "constraints.txt"),
+        *("lc_assets/training", "lc_assets/inference", "lc_assets/core/landcover.py"),
+        *("lc_assets_tests/training", "constraints.txt"),
     ),
 }
 """Rehearsal -> the files and folders that it covers."""
