@@ -8,7 +8,7 @@ from lc_assets.core.errors import BadReference
 
 SCHEMES = ("s3", "az", "gs")
 """URL schemes of object stores."""
-_REMOTE = ("http", "https")
+REMOTE_SCHEMES = ("http", "https")
 
 
 def is_url(text: str) -> bool:
@@ -23,6 +23,6 @@ def is_remote(href: str) -> bool:
         BadReference: the text begins like a URL but cannot be parsed as one.
     """
     try:
-        return urlsplit(href).scheme in _REMOTE
+        return urlsplit(href).scheme in REMOTE_SCHEMES
     except ValueError:
         raise BadReference(f"{href[:200]!r} is no URL", remedy="check its spelling") from None

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lc_assets.raster.render import BACKGROUND, FOREGROUND, encoded
 
-_FAINT = (214, 214, 220)
+FAINT = (214, 214, 220)
 # These two colours also differ for colour vision without red or green cones.
 _RIGHT, _WRONG = np.array((24, 64, 140)), np.array((190, 84, 20))
 _CELL = 46
@@ -39,19 +39,19 @@ def matrix_chart(
     for i, title in enumerate(titles):
         y = top + i * cell
         draw.text((left - 10, y + cell / 2), title, fill=FOREGROUND, font=font, anchor="rm")
-        _upright(page, title, (left + i * cell + cell // 2, top - 8), font)
+        upright_text(page, title, (left + i * cell + cell // 2, top - 8), font)
         for j in range(len(titles)):
             x, share = left + j * cell, float(shares[i, j])
             tone = (_RIGHT if i == j else _WRONG) * share**0.5 + np.array(BACKGROUND) * (1 - share**0.5)
             fill = (int(tone[0]), int(tone[1]), int(tone[2]))
-            draw.rectangle((x, y, x + cell, y + cell), fill=fill, outline=_FAINT)
+            draw.rectangle((x, y, x + cell, y + cell), fill=fill, outline=FAINT)
             if cells[i][j]:
                 ink = BACKGROUND if share > 0.4 else FOREGROUND
                 draw.text((x + cell / 2, y + cell / 2), cells[i][j], fill=ink, font=inner, anchor="mm")
     return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
-def _upright(
+def upright_text(
     page: Image.Image, text: str, foot: tuple[int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> None:
     """Draw a text from bottom to top; `foot` is the (x, y) of the centre of its lower end in pixels."""

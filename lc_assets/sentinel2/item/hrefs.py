@@ -13,7 +13,7 @@ from urllib.parse import urljoin, urlsplit
 from urllib.request import url2pathname
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
-from lc_assets.core.urls import _REMOTE, is_remote
+from lc_assets.core.urls import REMOTE_SCHEMES, is_remote
 from lc_assets.remote.ssrf import check_url_allowed
 
 _REMEDY = "fetch the item again from its catalog"
@@ -138,7 +138,7 @@ def why_not_a_raster(href: str, resolved: str, base: str | Path | None) -> str |
         return (
             "s3:// is of a kind that is not read here: catalogs write it for buckets that want credentials and payment"
         )
-    if scheme and scheme not in _REMOTE:
+    if scheme and scheme not in REMOTE_SCHEMES:
         return f"{scheme}:// is of a kind that is not read here"
     if urlsplit(resolved).path.rstrip("/ ").lower().endswith(_DESCRIPTIONS):
         return "it names a description of other files (VRT), not a raster"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from PIL import Image, ImageDraw, ImageFont
 
 from lc_assets.core.landcover import CLASSES
-from lc_assets.raster.charts import _FAINT, _upright, matrix_chart
+from lc_assets.raster.charts import FAINT, matrix_chart, upright_text
 from lc_assets.raster.render import BACKGROUND, FOREGROUND, encoded
 from lc_assets.training.evaluation.metrics import BINS, ClassificationMetrics
 
@@ -38,7 +38,7 @@ def calibration_chart(judged: ClassificationMetrics) -> bytes:
             draw.rectangle((x0 + 1, top + _SIDE * (1 - accuracy), x1 - 1, top + _SIDE), fill=(tone, tone, 220))
             draw.text(((x0 + x1) / 2, top + _SIDE - 8), f"{chips:.0f}", fill=FOREGROUND, font=font, anchor="mm")
     draw.line((left, top + _SIDE, left + _SIDE, top), fill=FOREGROUND, width=1)
-    draw.rectangle((left, top, left + _SIDE, top + _SIDE), outline=_FAINT)
+    draw.rectangle((left, top, left + _SIDE, top + _SIDE), outline=FAINT)
     for tick in range(0, 101, 25):
         at = _SIDE * tick / 100
         draw.text((left + at, top + _SIDE + 12), f"{tick}", fill=FOREGROUND, font=font, anchor="mm")
@@ -50,5 +50,5 @@ def calibration_chart(judged: ClassificationMetrics) -> bytes:
         font=font,
         anchor="mm",
     )
-    _upright(page, "right, %", (14, top + _SIDE // 2 + 26), font)
+    upright_text(page, "right, %", (14, top + _SIDE // 2 + 26), font)
     return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
