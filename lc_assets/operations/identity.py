@@ -26,21 +26,29 @@ _AGAIN = "then run it again (`lc-assets backfill`)"
 
 @functools.cache
 def code_identity() -> str:
-    """Return the version of the package and a digest of its Python files, such as `0.3.0-1f0e5c7a9b2d`.
+    """Return the version of the package and a digest of its files, such as `0.3.0-1f0e5c7a9b2d`.
 
     The files are read once per process. Call it early: it must describe the code that was imported, not files that
     changed on the disk later.
     """
-    home = Path(lc_assets.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(home.rglob("*.py"), key=lambda path: path.relative_to(home).as_posix()):
-        content = path.read_bytes()
-        digest.update(f"{path.relative_to(home).as_posix()} {len(content)}\n".encode() + content)
     try:
         release = version("lc-assets")
     except PackageNotFoundError:  # the package is on the path, but not installed
         release = "unversioned"
-    return f"{release}-{digest.hexdigest()[:12]}"
+    return f"{release}-{package_digest(Path(lc_assets.__file__).parent)[:12]}"
+
+
+def package_digest(home: Path) -> str:
+    """Return the SHA-256 (hex) over names and contents of a package's files: code, templates, tables.
+
+    Left out are compiled files and the weights of models, which have a fingerprint of their own.
+    """
+    names = (path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file())
+    digest = hashlib.sha256()
+    for name in sorted(n for n in names if "__pycache__" not in n and not n.startswith("inference/models/")):
+        content = (home / name).read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
 
 
 def ensure_same_code_and_model(tags: Mapping[str, str], fingerprint: str | None, item: str, asset: str) -> None:
