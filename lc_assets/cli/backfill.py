@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -171,8 +170,6 @@ def launch(
     waiting = sum(status is SceneStatus.WAITING for status in statuses.values())
     if items:
         contract, _ = read_contract(settings.model)
-        # The processes of the runs read the store from the environment.
-        os.environ["LC_ASSETS_STORE"] = str(settings.store)
         counts = Counter(statuses[item].value for item in items)
         title = f"{len(items)} scenes: {', '.join(f'{n} {name}' for name, n in counts.items())}"
         backfill_id = launch_backfill(

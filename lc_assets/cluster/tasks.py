@@ -22,6 +22,7 @@ from lc_assets.cluster.retries import is_transient, mark_for_retry
 from lc_assets.cluster.run_lock import hold_run_lock
 from lc_assets.core.errors import LandCoverError
 from lc_assets.operations.identity import MODEL_TAG, ensure_same_code_and_model
+from lc_assets.operations.keys import PARTITION_TAG
 
 TASK = "lc_assets.run"
 WORKER_TAG = "lc_assets/worker"
@@ -30,7 +31,6 @@ WORKER_TAG = "lc_assets/worker"
 TAKEN_TAG = "lc_assets/taken"
 """Run tag: time at which that worker started the run, in seconds since 1970. Before, the run was waiting."""
 
-_PARTITION_TAG = "dagster/partition"
 _log = logging.getLogger(__name__)
 
 
@@ -72,7 +72,7 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 return
             try:
                 ensure_same_code_and_model(
-                    run.tags, own_pins().get(MODEL_TAG), run.tags.get(_PARTITION_TAG, run_id), "every asset"
+                    run.tags, own_pins().get(MODEL_TAG), run.tags.get(PARTITION_TAG, run_id), "every asset"
                 )
             except LandCoverError as refusal:
                 handed_back = _refuse(instance, run, worker, refusal)

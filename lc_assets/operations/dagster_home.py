@@ -61,9 +61,11 @@ def _create_databases(home: Path) -> None:
         return
     from dagster import DagsterInstance
 
+    from lc_assets.operations.keys import SCENES
+
     with DagsterInstance.get() as instance:
         # Dagster creates each of its three databases at the first use.
         instance.get_runs_count()
-        instance.get_dynamic_partitions("scenes")
+        instance.get_dynamic_partitions(SCENES)
         instance.all_instigator_state()
     marker.touch()

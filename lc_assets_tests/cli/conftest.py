@@ -21,7 +21,7 @@ from lc_assets_tests.rig.command import invoke
 
 @pytest.fixture
 def view(monkeypatch: pytest.MonkeyPatch) -> View:
-    """`lc-assets view`; what it opens stands in `view.opened`."""
+    """`lc-assets view`; `view.opened` lists what it opens."""
     opened: list[str] = []
 
     def start(url: str) -> bool:

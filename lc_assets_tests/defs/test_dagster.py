@@ -13,9 +13,11 @@ import pytest
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.settings import Settings
+from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.operations import keys
 from lc_assets.operations.runs import RunResult
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.inline_svg import MOST
@@ -37,6 +39,10 @@ def test_the_six_assets_form_the_missions_chain(tmp_path: Path) -> None:
         assert node.group_name in ("source", "land_cover")
         assert node.kinds
         assert node.code_version
+
+
+def test_the_keys_by_which_operations_know_a_scenes_assets_are_those_of_its_assets() -> None:
+    assert tuple(asset.key for asset in SCENE_ASSETS) == keys.SCENE_ASSETS
 
 
 def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, RunResult]) -> None:

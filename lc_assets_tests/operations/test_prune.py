@@ -81,7 +81,7 @@ def test_keep_stack_removes_the_raw_bands_of_a_written_one_but_not_the_item(
     assert names(folder.raw_bands) == {"item.json"}
     assert "stack.tif" in names(folder.resampled_stack)
     assert stands(desk) == SceneStatus.DONE
-    # The map can be made anew from the stack that was kept.
+    # The map can be made again from the stack that was kept.
     assert desk.materialize("class_raster", stride=64).success
 
 
