@@ -83,7 +83,12 @@ def _backfilled(cluster: Cluster, items: dict[str, Path]) -> tuple[float, float]
     started = time.time()
     cluster.command("backfill", *items)
     with cluster.instance() as instance:
-        until(lambda: _ended(instance, len(items)), 1200, "the backfill has ended", [cluster.daemon, *cluster.workers])
+        until(
+            lambda: _ended(instance, len(items)),
+            "the backfill has ended",
+            [cluster.daemon, *cluster.workers],
+            seconds=1200,
+        )
         runs = instance.get_run_records(dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS]))
         assert len(runs) == len(items), "a run has failed"
         first, last = min(record.start_time or 0 for record in runs), max(record.end_time or 0 for record in runs)
@@ -103,7 +108,7 @@ def _one_by_one(cluster: Cluster, items: dict[str, Path]) -> dict[str, list[floa
     with cluster.instance() as instance:
         for item in items:
             run_id = cluster.queue(item)
-            until(partial(_is_finished, instance, run_id), 300, "the run ends", [cluster.daemon])
+            until(partial(_is_finished, instance, run_id), "the run ends", [cluster.daemon])
             record = instance.get_run_record_by_id(run_id)
             assert record and record.dagster_run.is_success
             created, started, ended = record.create_timestamp.timestamp(), record.start_time, record.end_time

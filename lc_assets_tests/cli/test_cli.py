@@ -13,6 +13,7 @@ import pytest
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.conftest import copy_scene, edit_item
 from lc_assets_tests.rig.command import Shell
+from lc_assets_tests.rig.programs import WAIT_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -137,10 +138,10 @@ def test_a_job_backfill_from_the_checkout_classifies_all_its_partitions(
         daemon = subprocess.Popen([BIN / "dagster-daemon", "run"], cwd=CHECKOUT, env=env, stdout=log, stderr=log)
     try:
         wanted = [tmp_path / "store" / "scenes" / item / "catalog.json" for item in ids]
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + WAIT_SECONDS
         while time.monotonic() < deadline and not all(path.exists() for path in wanted):
             time.sleep(0.5)
         assert all(path.exists() for path in wanted), (tmp_path / "daemon.log").read_text()[-3000:]
     finally:
         daemon.terminate()
-        daemon.wait(timeout=30)
+        daemon.wait(timeout=WAIT_SECONDS)

@@ -27,6 +27,7 @@ from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.store.atomic import atomic_output
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model, read
 from lc_assets_tests.rig.command import Shell
+from lc_assets_tests.rig.programs import WAIT_SECONDS
 
 
 def files_below(folder: Path) -> list[str]:
@@ -190,7 +191,7 @@ def test_a_run_killed_anywhere_is_simply_run_again(
 ) -> None:
     arguments = [*COMMAND, "classify", str(demo_item), "--stride", stride]
     process = subprocess.Popen(arguments, cwd=tmp_path, env=shell.child_environment(), stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT_SECONDS
     scenes = tmp_path / "store" / "scenes"
     while time.monotonic() < deadline and process.poll() is None:
         with suppress(FileNotFoundError):  # folders come and go while they are listed
@@ -218,7 +219,7 @@ def test_two_processes_may_classify_the_same_item_at_once(demo_item: Path, shell
         for _ in range(2)
     ]
     for process in both:
-        output, _ = process.communicate(timeout=120)
+        output, _ = process.communicate(timeout=WAIT_SECONDS)
         assert process.returncode == 0, output.decode()
     folder = next((tmp_path / "store" / "scenes").iterdir())
     item = json.loads(next(folder.glob("*_classified.json")).read_text())

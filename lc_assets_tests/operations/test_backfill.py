@@ -22,6 +22,7 @@ from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.programs import WAIT_SECONDS
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 
@@ -56,12 +57,12 @@ def daemon(folder: Path) -> Iterator[None]:
             yield
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=WAIT_SECONDS)
 
 
-def worked_off(instance: dg.DagsterInstance, folder: Path, seconds: float = 150) -> dg.DagsterInstance:
+def worked_off(instance: dg.DagsterInstance, folder: Path) -> dg.DagsterInstance:
     """Wait until every backfill has ended."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + WAIT_SECONDS
     while any(backfill.status == BulkActionStatus.REQUESTED for backfill in instance.get_backfills()):
         assert time.monotonic() < end, (folder / "daemon.log").read_text()[-3000:]
         time.sleep(0.5)
@@ -178,11 +179,11 @@ def test_the_sensor_runs_what_is_new_under_a_real_daemon(
     shell("stale")  # sets DAGSTER_HOME up
     switch = [sys.executable, "-m", "dagster", "sensor", "start", "new_sentinel2_items", "-m", "lc_assets.definitions"]
     environment = {**os.environ, "DAGSTER_HOME": str(tmp_path / "home"), "LC_ASSETS_STORE": str(tmp_path / "store")}
-    subprocess.run(switch, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=120)
+    subprocess.run(switch, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=WAIT_SECONDS)
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:
         for ticks in (1, 2):
             with daemon(tmp_path):
-                end = time.monotonic() + 150
+                end = time.monotonic() + WAIT_SECONDS
                 while (
                     not (runs := instance.get_runs())
                     or not all(run.is_finished for run in runs)

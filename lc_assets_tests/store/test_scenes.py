@@ -23,6 +23,7 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import gdal_path, list_files, walk_files
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.gate import Gate
+from lc_assets_tests.rig.programs import WAIT_SECONDS
 from lc_assets_tests.rig.references import agreed
 from lc_assets_tests.rig.scenes import pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
@@ -163,7 +164,7 @@ def test_the_command_line_takes_a_url_as_the_store(
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "lc_assets.cli.main", *arguments]
         return subprocess.run(
-            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+            command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=WAIT_SECONDS, check=False
         )
 
     done = run("classify", str(demo_item), "--store", str(remote[0]))

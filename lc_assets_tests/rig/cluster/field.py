@@ -39,7 +39,7 @@ class Field:
 
     def until_held(self, asset: str, *items: str) -> None:
         marks = [self._held / f"{asset}-{item}" for item in items]
-        until(lambda: all(mark.exists() for mark in marks), 60, f"a run waits in {asset}", self.programs)
+        until(lambda: all(mark.exists() for mark in marks), f"a run waits in {asset}", self.programs)
         for mark in marks:
             mark.unlink()  # a killed one cannot
 
@@ -58,14 +58,14 @@ class Field:
         name = self.runs(item)[-1].tags[WORKER_TAG].split("@")[0]
         return next(worker for worker in self.cluster.workers if worker.name == name)
 
-    def until_done(self, *items: str, seconds: float = 60) -> None:
+    def until_done(self, *items: str) -> None:
         """Until the last run of each scene has succeeded, and nothing else is under way; then look closely."""
 
         def done() -> bool:
             return all(self.statuses(item)[-1:] == [SUCCESS] for item in items)
 
         try:
-            until(done, seconds, "all scenes are done", self.programs)
+            until(done, "all scenes are done", self.programs)
         except AssertionError as error:
             told = {item: [(run.status.value, self.events(run)[-6:]) for run in self.runs(item)] for item in items}
             raise AssertionError(f"{error}\n{json.dumps(told, indent=1)}") from None

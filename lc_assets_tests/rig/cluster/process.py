@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lc_assets_tests.rig.programs import as_user
+from lc_assets_tests.rig.programs import WAIT_SECONDS, as_user
 
 _DIE_WITH_PARENT = 1
 
@@ -52,7 +52,7 @@ class Process:
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0
 
-    def start(self, *, wait: float = 60) -> Process:
+    def start(self, *, wait: float = WAIT_SECONDS) -> Process:
         """Start it, and wait until it is ready.
 
         Raises:
@@ -73,7 +73,7 @@ class Process:
             )
         return self.ready(wait) if wait else self
 
-    def ready(self, wait: float = 60) -> Process:
+    def ready(self, wait: float = WAIT_SECONDS) -> Process:
         """Wait until it does its work.
 
         Raises:
@@ -122,7 +122,7 @@ class Process:
         assert self._process
         self._process.send_signal(number)
 
-    def wait(self, seconds: float) -> int:
+    def wait(self, seconds: float = WAIT_SECONDS) -> int:
         """Until it ends by itself: its exit status.
 
         Raises:

@@ -18,7 +18,7 @@ from dagster_graphql import DagsterGraphQLClient
 from lc_assets.operations.keys import CLASSIFY
 from lc_assets_tests.rig.cluster.process import Process
 from lc_assets_tests.rig.cluster.services import missing, postgresql, redis
-from lc_assets_tests.rig.programs import Missing, free_port
+from lc_assets_tests.rig.programs import WAIT_SECONDS, Missing, free_port
 
 ROOT = Path(__file__).parents[3]
 DEPLOY = ROOT / "deploy"
@@ -179,7 +179,9 @@ def _listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def until(true: Callable[[], Any], seconds: float, what: str, programs: Iterable[Process] = ()) -> Any:
+def until(
+    true: Callable[[], Any], what: str, programs: Iterable[Process] = (), *, seconds: float = WAIT_SECONDS
+) -> Any:
     """Wait for something to become true, and return it.
 
     Raises:
