@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES, TRUE_COLOUR
 from lc_assets.training.data.chips import Chips
+from lc_assets.training.device import mixed_precision, placed
 from lc_assets.training.scaling import Scaling
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,7 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
         log.warning("only %d chips come as both RGB and multispectral: RGB chips are not completed", len(twins))
         return rgb
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network = _Completion().to(device, memory_format=torch.channels_last)
+    network = placed(_Completion(), device)
     fingerprint = {"seed": seed, "steps": steps, "twins": len(twins)}
     saved = torch.load(kept, weights_only=True) if kept.exists() else {}
     if saved.get("of") == fingerprint:
@@ -68,7 +70,7 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
     network.eval()
     mean, std = scaling.mean[_UNSEEN][:, None, None], scaling.std[_UNSEEN][:, None, None]
     dn = rgb.dn.copy()
-    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16):
+    with torch.inference_mode(), mixed_precision(device):
         for start in range(0, len(dn), 128):
             x = torch.from_numpy(scaling.apply(dn[start : start + 128], _SEEN))
             predicted = network(x.to(device, memory_format=torch.channels_last)).float().cpu().numpy() * std + mean
@@ -80,8 +82,9 @@ def _fit(network: nn.Module, pairs: torch.Tensor, device: torch.device, seed: in
     """Fit the network to (N, 12, 64, 64) scaled chips: the visible bands first, then the others."""
     torch.manual_seed(seed)
     for module in network.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
+        reset: Any = getattr(module, "reset_parameters", None)
+        if reset:
+            reset()
     optimiser = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, steps, pct_start=0.1)
     rng = np.random.default_rng(seed)
@@ -92,7 +95,7 @@ def _fit(network: nn.Module, pairs: torch.Tensor, device: torch.device, seed: in
         if rng.random() < 0.5:
             turned = turned.flip(3)
         seen, unseen = turned[:, : len(_SEEN)], turned[:, len(_SEEN) :]
-        with torch.autocast(device.type, torch.bfloat16):
+        with mixed_precision(device):
             predicted = network(seen.to(device, memory_format=torch.channels_last))
         loss = functional.smooth_l1_loss(predicted.float(), unseen.to(device))
         optimiser.zero_grad(set_to_none=True)

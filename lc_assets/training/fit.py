@@ -26,6 +26,7 @@ from torch.nn import functional
 from lc_assets.training.augment import augment
 from lc_assets.training.data.chips import Chips
 from lc_assets.training.data.splits import UNLABELLED, Splits
+from lc_assets.training.device import mixed_precision, placed
 from lc_assets.training.network import torch_module
 from lc_assets.training.scaling import Scaling
 
@@ -92,15 +93,14 @@ def fit(
     """
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = network().to(device, memory_format=torch.channels_last)
-    teachers = [teacher.to(device, memory_format=torch.channels_last).eval() for teacher in teachers]
+    model = placed(network(), device)
+    teachers = [placed(teacher, device).eval() for teacher in teachers]
     average = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
     of = {**asdict(recipe), "network": str(model), "teachers": len(teachers)}
     start = _resume(checkpoint, of, model, average, optimiser, schedule)
-    # bfloat16 halves the time where the CPU or the GPU supports it; weights and averages stay in float32.
-    cast = torch.autocast(device.type, torch.bfloat16)
+    cast = mixed_precision(device)
     began, losses = time.perf_counter(), []
     for step in range(start, min(recipe.steps, stop_at or recipe.steps)):
         # One generator per step: a resumed fit draws the same numbers as an uninterrupted one.

@@ -132,7 +132,7 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
     import keras
     from keras import layers
 
-    fitted = list(module.children())
+    fitted: list[Any] = list(module.children())
     weights: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def convolved(x: Any, pair: tuple[Any, Any], name: str, activation: str | None = "relu", stride: int = 1) -> Any:

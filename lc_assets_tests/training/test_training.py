@@ -208,6 +208,17 @@ np.save({str(tmp_path / "map.npy")!r}, np.concatenate([block.classes for block i
     assert (np.load(tmp_path / "map.npy") == expected).mean() > 0.9999
 
 
+@pytest.mark.parametrize("has", [True, False])
+def test_a_fit_uses_bfloat16_only_on_a_cpu_that_has_it(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch", reason="training needs PyTorch")
+    from lc_assets.training import device
+
+    monkeypatch.setattr(device, "has_bfloat16", lambda: has)
+    values = torch.ones(2, 2)
+    with device.mixed_precision(torch.device("cpu")):
+        assert (values @ values).dtype == (torch.bfloat16 if has else torch.float32)
+
+
 def test_rgb_chips_are_completed_from_their_twins_alone(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="fitting needs the train extra")
     from lc_assets.training.band_completion import complete

@@ -1,0 +1,24 @@
+"""Run a network on a device: where its weights are, and in which precision it computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from lc_assets.inference.openvino_runtime import has_bfloat16
+
+
+def placed(module: Any, device: torch.device) -> torch.nn.Module:
+    """Move a network to a device, with its channels last, which convolutions read fastest."""
+    moved: torch.nn.Module = module.to(device, memory_format=torch.channels_last)
+    return moved
+
+
+def mixed_precision(device: torch.device) -> torch.autocast:
+    """Return a context in which a network computes in bfloat16; its weights stay in float32.
+
+    bfloat16 halves the time on GPUs and on CPUs that have it. Other CPUs emulate it and need eight times as long
+    (measured on AVX2), so there the context changes nothing.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or has_bfloat16())
