@@ -257,7 +257,7 @@ def test_a_run_that_is_cancelled_ends_in_order_and_stays_so(field: Field) -> Non
     until(lambda: field.statuses(item) == [dg.DagsterRunStatus.CANCELED], "it is cancelled", field.programs)
     field.let_go()
     field.cluster.queue(item)
-    until(lambda: field.statuses(item) == [dg.DagsterRunStatus.CANCELED, SUCCESS], "it is run anew", field.programs)
+    until(lambda: field.statuses(item) == [dg.DagsterRunStatus.CANCELED, SUCCESS], "it is run again", field.programs)
     field.check_files(item)
 
 
