@@ -40,6 +40,8 @@ from lc_assets.training.network import multiply_adds_per_pixel
 from lc_assets_tests.inference.maps import whole_map
 from lc_assets_tests.sentinel2.stacks import stack_of
 
+NO_PYTORCH = "needs PyTorch, which the train extra brings"
+
 
 @pytest.mark.slow
 def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path) -> None:
@@ -133,7 +135,7 @@ def test_the_shipped_contract_is_valid_stac_and_fits_its_file() -> None:
 
 
 def test_a_fit_can_be_resumed_and_gives_what_an_unbroken_one_gives(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="fitting needs the train extra")
+    pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.fit import Recipe, fit, predict
     from lc_assets.training.scaling import Scaling
 
@@ -158,7 +160,7 @@ def coloured_chips(count: int) -> Chips:
 
 
 def test_the_keras_model_says_what_the_fitted_network_says(tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch", reason="fitting needs the train extra")
+    torch = pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.network import keras_model, torch_module
 
     torch.manual_seed(0)
@@ -186,7 +188,7 @@ def test_the_keras_model_says_what_the_fitted_network_says(tmp_path: Path) -> No
 
 
 def test_another_keras_backend_goes_the_same_way_and_gives_the_same_map(demo_item: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="needs another Keras backend, as the train extra brings it")
+    pytest.importorskip("torch", reason=NO_PYTORCH)
     stack = stack_of(demo_item, tmp_path)
     # A process of its own: Keras takes its backend when it is first imported.
     program = f"""
@@ -210,7 +212,7 @@ np.save({str(tmp_path / "map.npy")!r}, np.concatenate([block.classes for block i
 
 @pytest.mark.parametrize("has", [True, False])
 def test_a_fit_uses_bfloat16_only_on_a_cpu_that_has_it(has: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch = pytest.importorskip("torch", reason="training needs PyTorch")
+    torch = pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training import device
 
     monkeypatch.setattr(device, "has_bfloat16", lambda: has)
@@ -220,7 +222,7 @@ def test_a_fit_uses_bfloat16_only_on_a_cpu_that_has_it(has: bool, monkeypatch: p
 
 
 def test_rgb_chips_are_completed_from_their_twins_alone(tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="fitting needs the train extra")
+    pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.band_completion import complete
     from lc_assets.training.scaling import Scaling
 
