@@ -7,5 +7,6 @@ import sys
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 from lc_assets.inference.predict import classify_chips  # noqa: E402
+from lc_assets.inference.stack_classes import StackClasses, classify_stack  # noqa: E402
 
-__all__ = ["classify_chips"]
+__all__ = ["StackClasses", "classify_chips", "classify_stack"]

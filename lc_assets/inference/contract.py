@@ -59,6 +59,7 @@ class ModelContract:
         sha256: SHA-256 of the `.keras` file, lower-case hex.
         highest: per band, the highest DN that the network was trained on, offset removed. Higher DN are clipped to it.
             Empty where it is not known.
+        positions: whether the model was trained so that each position of its feature map answers for itself.
         hyperparameters, metrics, training_data, limitations, framework: for users and the MLM item; not used in
             inference.
     """
@@ -74,6 +75,7 @@ class ModelContract:
     class_names: tuple[str, ...]
     sha256: str
     highest: tuple[float, ...] = ()
+    positions: bool = False
     framework: str = "keras"
     framework_version: str = ""
     total_parameters: int = 0
@@ -166,5 +168,9 @@ class ModelContract:
         """12 hex digits that change with everything that changes a prediction: weights, bands, scaling, chip size,
         kernel, classes."""
         values: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
-        values += [self.class_names, *([self.highest] if self.highest else [])]
+        values += [
+            self.class_names,
+            *([self.highest] if self.highest else []),
+            *(["positions"] if self.positions else []),
+        ]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]

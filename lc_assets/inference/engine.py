@@ -22,7 +22,7 @@ from lc_assets.inference.chip_programs import export, first_line, keras_program,
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
 from lc_assets.inference.dense.check import CHECKED_WINDOWS, check_dense
-from lc_assets.inference.dense.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator
+from lc_assets.inference.dense.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator, PositionEvaluator
 from lc_assets.inference.dense.form import FullyConvSplit, NotFullyConvolutional, split_fully_convolutional
 from lc_assets.inference.keras_file import DEFAULT_BACKEND, load_keras_model
 from lc_assets.inference.openvino_runtime import cpu_name, has_bfloat16, version
@@ -89,6 +89,27 @@ class Engine:
             why = f"windows every {stride} px do not fall on the model's places, which are {self.form.stride} px apart"
             return ChipEvaluator(self.contract, self.predict, stride, why)
         return DenseEvaluator(self.contract, self.form, self.passes, stride // self.form.stride)
+
+    @property
+    def has_positions(self) -> bool:
+        """Whether every position of the feature map answers for itself: the contract says so, and the model is fully
+        convolutional with a single dense layer."""
+        alone = self.form is not None and not any(type(layer).__name__ == "Dense" for layer in self.form.head)
+        return self.contract.positions and self.passes is not None and alone
+
+    def position_evaluator(self) -> PositionEvaluator:
+        """Return the evaluator of single positions.
+
+        Raises:
+            BadModel: the model does not have positions.
+        """
+        if not self.has_positions or self.form is None or self.passes is None:
+            raise BadModel(
+                "it does not answer for single positions",
+                asset=f"model {self.contract.name}",
+                remedy=f"set the window to {self.contract.chip_size}",
+            )
+        return PositionEvaluator(self.contract, self.form, self.passes, 1)
 
     def probabilities(self, chips: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 probabilities for (N, chip, chip, bands) network input, evaluated chip by

@@ -2,8 +2,8 @@
 
 Values for which MLM has no field have the prefix `lc:`: `lc:product_levels` (levels that the model was made for),
 `lc:resampling` (kernel that resampled its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`,
-`lc:limitations`. Training data is also linked (`derived_from`, as MLM's best practices recommend), with licence and
-attribution.
+`lc:limitations`, `lc:positions` (each position of the feature map answers for itself). Training data is also linked
+(`derived_from`, as MLM's best practices recommend), with licence and attribution.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ def contract_to_item(
         "lc:version": contract.version,
         "lc:product_levels": list(contract.product_levels),
         "lc:resampling": contract.resampling,
+        **({"lc:positions": True} if contract.positions else {}),
         "lc:metrics": contract.metrics,
         "lc:training_data": list(contract.training_data),
         **({"lc:limitations": list(contract.limitations)} if contract.limitations else {}),
@@ -161,6 +162,7 @@ def contract_from_item(item: Any) -> ModelContract:
         resampling=_get(properties, "lc:resampling", str),
         class_names=_class_names(_get(outputs[0], "classification:classes", list)),
         sha256=_sha256(_model_asset(item)),
+        positions=_flag(properties, "lc:positions"),
         framework=next((ours for ours, theirs in _FRAMEWORKS.items() if theirs == framework), framework),
         framework_version=_optional(properties, "mlm:framework_version", str, ""),
         total_parameters=_optional(properties, "mlm:total_parameters", int, 0),
@@ -243,6 +245,13 @@ def _all(values: list[Any], kind: type, key: str) -> tuple[Any, ...]:
     if wrong is not None:
         raise _bad(f"{key} holds a {type(wrong).__name__} ({wrong!r}), not only {kind.__name__}")
     return tuple(values)
+
+
+def _flag(container: dict[str, Any], key: str) -> bool:
+    value = container.get(key, False)
+    if not isinstance(value, bool):
+        raise _bad(f"{key} is a {type(value).__name__}, not true or false")
+    return value
 
 
 def _optional(container: dict[str, Any], key: str, kind: type, default: Any) -> Any:

@@ -12,6 +12,7 @@ from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
+from lc_assets.inference.windows.grid import DEFAULT_STRIDE
 from lc_assets.operations.identity import ensure_same_code_and_model
 from lc_assets.raster.cog import cog_problems
 from lc_assets.sentinel2.band_table import SCL_GSD
@@ -20,7 +21,6 @@ from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
 from lc_assets.store.paths import gdal_path
 
-DEFAULT_STRIDE = 8
 MOSTLY_EMPTY = 0.9
 
 

@@ -158,3 +158,15 @@ class DenseEvaluator:
     def probabilities(self, means: np.ndarray) -> np.ndarray:
         """Return the head's output, computed in batches of `HEAD_BATCH`."""
         return batched(self.passes.head, means, HEAD_BATCH)
+
+
+@dataclass(frozen=True)
+class PositionEvaluator(DenseEvaluator):
+    """Every position of the feature map is a window of its own: the head sees its features, without a mean."""
+
+    name: str = "positions"
+
+    @property
+    def window_features(self) -> int:
+        """One."""
+        return 1

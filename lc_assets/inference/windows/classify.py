@@ -14,76 +14,43 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
-from rasterio.windows import Window
 
 from lc_assets.core.cpu import cpu_count
-from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
-from lc_assets.inference.dense.evaluators import MIN_VALID_SHARE, Evaluator
-from lc_assets.inference.dense.form import window_means
+from lc_assets.inference.dense.evaluators import Evaluator
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.openvino_runtime import streams
+from lc_assets.inference.positions.assembly import PositionAssembly
+from lc_assets.inference.positions.grid import PositionGrid
+from lc_assets.inference.windows.assembly import WindowAssembly
 from lc_assets.inference.windows.grid import WindowGrid
-from lc_assets.inference.windows.pipeline import StageTimer, prefetch
-from lc_assets.inference.windows.strips import Block, StripPlan, feature_columns, plan_strips
-from lc_assets.inference.windows.voting import VoteAccumulator, cell_windows, pooled
-from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.inference.windows.pipeline import prefetch
+from lc_assets.inference.windows.statistics import MapBlock, MapStatistics
+from lc_assets.inference.windows.strips import Block, StripPlan, plan_strips
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.bands.strip_reader import Strip, StripReader
-from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
 from lc_assets.sentinel2.scl import MASK_DILATION
 
 
-@dataclass
-class MapStatistics:
-    """Counts of a classification, updated while its blocks are computed.
+class Assembly(Protocol):
+    """Turns the features of strips into pixels, in order, on one thread."""
 
-    Attributes:
-        pixels: number of pixels per class code, No Data last.
-        no_source_data, hidden, impossible, no_vote: number of No Data pixels per reason; they add up to `pixels[10]`.
-        windows, voting: number of windows evaluated, and of those that vote.
-        confidence: histogram of the confidence in percent (101 bins).
-        stages: seconds of work per stage.
-    """
-
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(len(ALL_CLASSES), np.int64))
-    no_source_data: int = 0
-    hidden: int = 0
-    impossible: int = 0
-    no_vote: int = 0
-    windows: int = 0
-    voting: int = 0
-    confidence: np.ndarray = field(default_factory=lambda: np.zeros(101, np.int64))
-    stages: StageTimer = field(default_factory=StageTimer)
-
-    @property
-    def total(self) -> int:
-        """Number of pixels counted so far."""
-        return int(self.pixels.sum())
-
-    @property
-    def mean_confidence(self) -> float | None:
-        """Mean confidence of the pixels that have a class, in percent; None where no pixel has a class."""
-        known = int(self.confidence.sum())
-        return float((self.confidence * np.arange(101)).sum() / known) if known else None
-
-    def share(self, code: int) -> float:
-        """Return the share of a class code among all pixels, 0..1."""
-        return float(self.pixels[code] / self.total) if self.total else 0.0
+    def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
+        """Yield the pixels that a strip completes. Waits for its blocks."""
 
 
-@dataclass(frozen=True)
-class MapBlock:
-    """Finished rows of the map: their window, class codes and confidence (both (rows, columns) uint8)."""
+class StripSource(Protocol):
+    """Gives strips from top to bottom."""
 
-    window: Window
-    classes: np.ndarray
-    confidence: np.ndarray
+    def read(self, top: int, bottom: int) -> Strip:
+        """Return the next strip, see `StripReader.read`."""
 
 
 @dataclass
@@ -100,6 +67,9 @@ class Classification:
         mask_dilation: dilation of cloud and shadow masks, in metres.
         threads: blocks evaluated at a time, 0 for a number that suits the machine's cores. It changes the speed, never
             the result.
+        positions: whether every position of the feature map answers for itself (`stride` is not used then); false for
+            windows.
+        source: opens the source of the strips for a reach; None for the stack's files.
         statistics: updated while `blocks` runs.
     """
 
@@ -110,21 +80,25 @@ class Classification:
     strip_pixels: int = 0
     mask_dilation: int = MASK_DILATION
     threads: int = 0
+    positions: bool = False
+    source: Callable[[int], AbstractContextManager[StripSource]] | None = None
     statistics: MapStatistics = field(default_factory=MapStatistics)
     _blanks: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     _blanks_lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     @property
-    def window_grid(self) -> WindowGrid:
-        """The grid of windows over the scene."""
+    def window_grid(self) -> WindowGrid | PositionGrid:
+        """The grid of windows, or of positions, over the scene."""
         grid = self.stack.grid
+        if self.positions:
+            return PositionGrid(grid.height, grid.width, self.evaluator.receptive_field, self.evaluator.feature_stride)
         return WindowGrid(grid.height, grid.width, self.engine.contract.chip_size, self.stride)
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """The evaluator for this stride."""
-        return self.engine.evaluator(self.stride)
+        """The evaluator for this stride, or for positions."""
+        return self.engine.position_evaluator() if self.positions else self.engine.evaluator(self.stride)
 
     @property
     def tags(self) -> dict[str, str]:
@@ -138,7 +112,8 @@ class Classification:
             "MODEL": f"{contract.name} {contract.version}",
             "MODEL_SHA256": contract.sha256,
             "MODEL_FINGERPRINT": contract.fingerprint,
-            "STRIDE": str(self.stride),
+            "STRIDE": str(self.window_grid.stride),
+            "WINDOW": "0" if self.positions else str(contract.chip_size),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
             "SCL_DILATION": str(self.mask_dilation) if self.mask_hidden and self.stack.scl_path else "0",
             "PRECISION": self.engine.precision,
@@ -156,15 +131,9 @@ class Classification:
         self.statistics = MapStatistics()
         grid, workers = self.window_grid, self.threads or streams()
         plans = plan_strips(grid, self.evaluator, self.strip_pixels)
-        assembly = _Assembly(self)
+        assembly = self._assembly(grid)
         with (
-            StripReader(
-                self.stack,
-                mask_hidden=self.mask_hidden,
-                threads=self.threads or cpu_count(),
-                dilation=self.mask_dilation,
-                reach=self.engine.contract.chip_size,
-            ) as reader,
+            self._reader() as reader,
             ThreadPoolExecutor(workers, thread_name_prefix="evaluate") as pool,
             prefetch((plan, self._decoded(reader, plan)) for plan in plans) as strips,
         ):
@@ -179,7 +148,25 @@ class Classification:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _decoded(self, reader: StripReader, plan: StripPlan) -> Strip:
+    def _assembly(self, grid: WindowGrid | PositionGrid) -> Assembly:
+        parts = (self.evaluator, self.engine.checked, self.statistics)
+        if isinstance(grid, PositionGrid):
+            return PositionAssembly(grid, *parts)
+        return WindowAssembly(grid, *parts)
+
+    def _reader(self) -> AbstractContextManager[StripSource]:
+        reach = self.engine.contract.chip_size
+        if self.source:
+            return self.source(reach)
+        return StripReader(
+            self.stack,
+            mask_hidden=self.mask_hidden,
+            threads=self.threads or cpu_count(),
+            dilation=self.mask_dilation,
+            reach=reach,
+        )
+
+    def _decoded(self, reader: StripSource, plan: StripPlan) -> Strip:
         with self.statistics.stages.timed("decode"):
             return reader.read(plan.top, plan.bottom)
 
@@ -214,101 +201,3 @@ class Classification:
         if found is None or found.shape != shape:
             found = self._local.scratch = np.empty(shape, np.uint16)
         return found
-
-
-class _Assembly:
-    """Combines blocks of features into windows, windows into cells, and cells into pixels; in order, on one thread."""
-
-    def __init__(self, classification: Classification) -> None:
-        self._grid, self._evaluator = classification.window_grid, classification.evaluator
-        self._checked, self._statistics = classification.engine.checked, classification.statistics
-        self._cells = VoteAccumulator(self._grid)
-        shape = (0, feature_columns(self._grid, self._evaluator), self._evaluator.outputs)
-        self._features = np.zeros(shape, np.float32)  # rows of features that later windows need
-        self._first = 0  # number of the first of these rows
-
-    def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
-        """Yield the pixels that a strip completes. Waits for its blocks."""
-        start, stop = plan.features
-        features = np.empty((stop - start, *self._features.shape[1:]), np.float32)
-        for block, future in zip(plan.blocks, blocks, strict=True):
-            row, column = block.row - start, block.column
-            features[row : row + block.rows, column : column + block.columns] = future.result()
-        with self._statistics.stages.timed("average"):
-            self._features = np.concatenate([self._features, features])
-            first, last = plan.windows
-            if last > first:
-                self._cells.add(*self._windows(strip, first, last))
-                yield from self._pixels(strip, *self._cells.finished(last, final=last == self._grid.rows))
-
-    def _windows(self, strip: Strip, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return probabilities (rows, columns, classes) and votes (rows, columns) of window rows `first..last-1`."""
-        evaluator = self._evaluator
-        skip = first * evaluator.window_hop - self._first
-        means = window_means(self._features[skip:], evaluator.window_features, evaluator.window_hop)
-        # Where windows do not overlap, the next one may start below the rows computed so far.
-        passed = min(last * evaluator.window_hop - self._first, len(self._features))
-        self._features = self._features[passed:]
-        self._first += passed
-        votes = self._votes(strip, first, last)
-        self._statistics.windows += votes.size
-        self._statistics.voting += int(votes.sum())
-        found = np.zeros((*votes.shape, len(CLASSES)), np.float32)
-        if votes.any():
-            found[votes] = self._checked(evaluator.probabilities(means[votes]))
-        return found, votes
-
-    def _votes(self, strip: Strip, first: int, last: int) -> np.ndarray:
-        grid = self._grid
-        rows = (last - first - 1) * grid.stride + grid.chip
-        usable = strip.usable(first * grid.stride, 0, rows, grid.cell_columns * grid.stride)
-        counts = pooled(usable, grid.stride)
-        windows = cell_windows(counts, grid.windows_per_side)
-        votes: np.ndarray = windows >= MIN_VALID_SHARE * grid.chip**2
-        return votes
-
-    def _pixels(self, strip: Strip, row: int, sums: np.ndarray, votes: np.ndarray) -> Iterator[MapBlock]:
-        """Yield the pixels of finished cell rows; nothing where all of them are in the reflected part of the scene."""
-        grid = self._grid
-        top = row * grid.stride
-        height = min(sums.shape[0] * grid.stride, grid.height - top)
-        if height <= 0:
-            return
-        window = Window(0, top, grid.width, height)
-        best = sums.argmax(axis=2)
-        with np.errstate(invalid="ignore"):
-            probability = np.take_along_axis(sums, best[..., None], axis=2)[..., 0] / votes
-        silent = votes == 0
-        percent = np.rint(np.where(silent, 0, probability) * 100).astype(np.uint8)
-        codes = np.where(silent, NO_DATA.code, best).astype(np.uint8)
-        classes = _spread(codes, grid.stride, window)
-        confidence = _spread(np.where(silent, CONFIDENCE_NODATA, percent).astype(np.uint8), grid.stride, window)
-        state = strip.state[top - strip.first : top - strip.first + height]
-        self._count(state, codes, percent, silent)
-        unusable = state != USABLE
-        if unusable.any():
-            classes[unusable] = NO_DATA.code
-            confidence[unusable] = CONFIDENCE_NODATA
-        yield MapBlock(window, classes, confidence)
-
-    def _count(self, state: np.ndarray, codes: np.ndarray, percent: np.ndarray, silent: np.ndarray) -> None:
-        """Add a strip to the statistics, cell by cell: all usable pixels of a cell have the same class."""
-        stats, stride = self._statistics, self._grid.stride
-        height, width = state.shape
-        padded = np.zeros((codes.shape[0] * stride, codes.shape[1] * stride), bool)
-        padded[:height, :width] = state == USABLE
-        usable = pooled(padded, stride)
-        stats.no_source_data += int(np.count_nonzero(state == NO_SOURCE))
-        stats.hidden += int(np.count_nonzero(state == HIDDEN))
-        stats.impossible += int(np.count_nonzero(state == IMPOSSIBLE))
-        stats.no_vote += int(usable[silent].sum())
-        known = np.where(silent, 0, usable)
-        stats.pixels += np.bincount(codes.ravel(), known.ravel(), len(ALL_CLASSES)).astype(np.int64)
-        stats.pixels[NO_DATA.code] += height * width - int(known.sum())
-        stats.confidence += np.bincount(percent.ravel(), known.ravel(), 101).astype(np.int64)
-
-
-def _spread(cells: np.ndarray, stride: int, window: Window) -> np.ndarray:
-    """Repeat each cell to `stride` x `stride` pixels and cut the result to the window's size."""
-    across = cells.repeat(stride, axis=1)[:, : int(window.width)]
-    return across.repeat(stride, axis=0)[: int(window.height)]

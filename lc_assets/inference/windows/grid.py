@@ -15,6 +15,9 @@ import numpy as np
 
 from lc_assets.core.errors import BadModel
 
+DEFAULT_STRIDE = 8
+"""Pixels from one window to the next, where nothing else is set."""
+
 
 def check_stride(stride: int, chip: int) -> None:
     """Check that a stride divides the chip size (both in pixels).
@@ -50,6 +53,11 @@ class WindowGrid:
 
     def __post_init__(self) -> None:
         check_stride(self.stride, self.chip)
+
+    @property
+    def margin(self) -> int:
+        """Pixels by which the first window starts above and left of the scene's corner: none."""
+        return 0
 
     @property
     def windows_per_side(self) -> int:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Protocol
 
 from lc_assets.inference.dense.evaluators import Evaluator
-from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
 STRIP_PIXELS = 512
@@ -19,6 +19,34 @@ STRIP_WIDTH = 11_264
 BLOCK_PIXELS = (544, 1056)
 """Largest block evaluated at once, in pixels: 64 x 128 features of the shipped model. Smaller blocks fit the cache
 better, but overlap more."""
+
+
+class StripGrid(Protocol):
+    """What the cuts need to know of a grid of windows or positions over a scene."""
+
+    @property
+    def height(self) -> int:
+        """Height of the scene, in pixels."""
+
+    @property
+    def width(self) -> int:
+        """Width of the scene, in pixels."""
+
+    @property
+    def stride(self) -> int:
+        """Pixels from one window to the next."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of windows."""
+
+    @property
+    def columns(self) -> int:
+        """Columns of windows."""
+
+    @property
+    def margin(self) -> int:
+        """Pixels by which the first window starts above and left of the scene's corner."""
 
 
 @dataclass(frozen=True)
@@ -61,12 +89,12 @@ class StripPlan:
     blocks: tuple[Block, ...]
 
 
-def feature_columns(grid: WindowGrid, evaluator: Evaluator) -> int:
+def feature_columns(grid: StripGrid, evaluator: Evaluator) -> int:
     """Return the number of feature columns of the whole scene."""
     return (grid.columns - 1) * evaluator.window_hop + evaluator.window_features
 
 
-def plan_strips(grid: WindowGrid, evaluator: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
+def plan_strips(grid: StripGrid, evaluator: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
     """Cut a scene into strips, from top to bottom.
 
     Args:
@@ -78,7 +106,7 @@ def plan_strips(grid: WindowGrid, evaluator: Evaluator, strip_pixels: int = 0) -
     last = (grid.rows - 1) * evaluator.window_hop + evaluator.window_features
     cuts: list[tuple[int, int]] = [(0, 0)]
     for bottom in range(height, grid.height, height):
-        feature = max((bottom - evaluator.receptive_field) // evaluator.feature_stride + 1, 0)
+        feature = max((bottom + grid.margin - evaluator.receptive_field) // evaluator.feature_stride + 1, 0)
         if cuts[-1][0] < feature < last:
             cuts.append((feature, max((feature - evaluator.window_features) // evaluator.window_hop + 1, 0)))
     cuts.append((last, grid.rows))
@@ -94,24 +122,29 @@ def plan_strips(grid: WindowGrid, evaluator: Evaluator, strip_pixels: int = 0) -
 
 
 def _strip(
-    grid: WindowGrid, evaluator: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
+    grid: StripGrid, evaluator: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
 ) -> StripPlan:
-    top = min(start[0] * evaluator.feature_stride, start[1] * grid.stride)
-    needed = reflected(top, (stop[0] - 1) * evaluator.feature_stride + evaluator.receptive_field, grid.height)
+    top = min(start[0] * evaluator.feature_stride, start[1] * grid.stride) - grid.margin
+    bottom = (stop[0] - 1) * evaluator.feature_stride + evaluator.receptive_field - grid.margin
+    needed = reflected(top, bottom, grid.height)
     columns = feature_columns(grid, evaluator)
     blocks = tuple(
-        _block(row, column, min(shape[0], stop[0] - row), min(shape[1], columns - column), evaluator, shape)
+        _block(
+            row, column, min(shape[0], stop[0] - row), min(shape[1], columns - column), evaluator, shape, grid.margin
+        )
         for row in range(start[0], stop[0], shape[0])
         for column in range(0, columns, shape[1])
     )
     return StripPlan((start[0], stop[0]), (start[1], stop[1]), int(needed.min()), int(needed.max()) + 1, blocks)
 
 
-def _block(row: int, column: int, rows: int, columns: int, evaluator: Evaluator, shape: tuple[int, int]) -> Block:
+def _block(
+    row: int, column: int, rows: int, columns: int, evaluator: Evaluator, shape: tuple[int, int], margin: int
+) -> Block:
     def pixels(features: int) -> int:
         return (features - 1) * evaluator.feature_stride + evaluator.receptive_field
 
-    top, left = row * evaluator.feature_stride, column * evaluator.feature_stride
+    top, left = row * evaluator.feature_stride - margin, column * evaluator.feature_stride - margin
     return Block(
         row, column, rows, columns, top, left, pixels(rows), pixels(columns), (pixels(shape[0]), pixels(shape[1]))
     )

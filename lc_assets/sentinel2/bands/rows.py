@@ -99,24 +99,29 @@ class Rows:
             rows[: len(kept_rows)] = kept_rows
             added = rows[len(kept_rows) :]
             self._reading(self._dataset, Window(0, have * step, width * step, (stop - have) * step), added)
-            odd = self._flags(added) if self._flagged else None
+            odd = flag_pixels(added, self._absent) if self._flagged else None
             if odd is not None or flags is not None:
                 flags = np.concatenate([_or_none(flags, kept_rows), _or_none(odd, added)])
         self._kept = Part(self.factor, first, rows, flags if flags is not None and flags.any() else None)
         return self._kept
 
-    def _flags(self, dn: np.ndarray) -> np.ndarray | None:
-        """Return the flags of rows just read, or None where all have a value. Sets pixels without reflectance in `dn`
-        to 0."""
-        # Minimum and maximum are fast to compute, and most rows have values only.
-        if dn.min() > NODATA_DN and dn.max() <= HIGHEST_DN and self._absent is None:
-            return None
-        flags = np.where(dn == NODATA_DN, np.uint8(EMPTY), np.uint8(VALUE))
-        np.copyto(flags, IMPOSSIBLE_DN, where=dn > HIGHEST_DN)
-        if self._absent is not None:
-            np.copyto(flags, ABSENT, where=dn == self._absent)
-        np.copyto(dn, NODATA_DN, where=flags != VALUE)
-        return flags
+
+def flag_pixels(dn: np.ndarray, absent: int | None = None) -> np.ndarray | None:
+    """Return the flags of a band's pixels, or None where all have a value. Sets pixels without reflectance to 0.
+
+    Args:
+        dn: uint16 DN.
+        absent: the nodata value that the file declares, other than 0; None where it declares no such value.
+    """
+    # Minimum and maximum are fast to compute, and most rows have values only.
+    if dn.min() > NODATA_DN and dn.max() <= HIGHEST_DN and absent is None:
+        return None
+    flags = np.where(dn == NODATA_DN, np.uint8(EMPTY), np.uint8(VALUE))
+    np.copyto(flags, IMPOSSIBLE_DN, where=dn > HIGHEST_DN)
+    if absent is not None:
+        np.copyto(flags, ABSENT, where=dn == absent)
+    np.copyto(dn, NODATA_DN, where=flags != VALUE)
+    return flags
 
 
 def read_band(band: int) -> Reading:

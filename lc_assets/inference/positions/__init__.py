@@ -1,0 +1,1 @@
+"""Classify a stack by the positions of the feature map: each answers for its own cell, and pixels interpolate."""

@@ -1,0 +1,125 @@
+"""Turn blocks of features into cells with probabilities, and cells into pixels, strip by strip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+
+import numpy as np
+from PIL import Image
+from rasterio.windows import Window
+
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.inference.dense.evaluators import Evaluator
+from lc_assets.inference.positions.grid import PositionGrid
+from lc_assets.inference.positions.interpolate import interpolate
+from lc_assets.inference.windows.statistics import MapBlock, MapStatistics
+from lc_assets.inference.windows.strips import StripPlan
+from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.sentinel2.bands.strip_reader import Strip
+from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
+
+MIN_USABLE_SHARE = 0.25
+"""A position with a smaller share of usable pixels in its view has no answer. At the straight edge of clouds half of
+the view is usable, at a corner of visible ground a quarter."""
+
+
+class PositionAssembly:
+    """Combines blocks of features into cells, and cells into pixels; in order, on one thread."""
+
+    def __init__(
+        self,
+        grid: PositionGrid,
+        evaluator: Evaluator,
+        checked: Callable[[np.ndarray], np.ndarray],
+        statistics: MapStatistics,
+    ) -> None:
+        self._grid, self._evaluator = grid, evaluator
+        self._checked, self._statistics = checked, statistics
+        # The rows of cells that the next pixels need, from the last one on that is finished.
+        self._found = np.zeros((len(CLASSES), 0, grid.columns), np.float32)
+        self._answers = np.zeros((0, grid.columns), bool)
+        self._next = -1  # row of quads to return next; row -1 is above the centres of the first cells
+
+    def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
+        """Yield the pixels that a strip completes. Waits for its blocks."""
+        start, stop = plan.features
+        features = np.empty((stop - start, self._grid.columns, self._evaluator.outputs), np.float32)
+        for block, future in zip(plan.blocks, blocks, strict=True):
+            row, column = block.row - start, block.column
+            features[row : row + block.rows, column : column + block.columns] = future.result()
+        with self._statistics.stages.timed("average"):
+            if stop > start:
+                self._add(strip, features, start, stop)
+                yield from self._pixels(strip, stop)
+
+    def _add(self, strip: Strip, features: np.ndarray, start: int, stop: int) -> None:
+        answers = self._answered(strip, start, stop)
+        self._statistics.windows += answers.size
+        self._statistics.voting += int(answers.sum())
+        found = np.zeros((*answers.shape, len(CLASSES)), np.float32)
+        if answers.any():
+            found[answers] = self._checked(self._evaluator.probabilities(features[answers]))
+        rows, known = [found.transpose(2, 0, 1)], [answers]
+        if start == 0:  # the first row is repeated above the scene
+            rows, known = [rows[0][:, :1], *rows], [answers[:1], *known]
+        if stop == self._grid.rows:
+            rows, known = [*rows, rows[-1][:, -1:]], [*known, answers[-1:]]
+        self._found = np.concatenate([self._found, *rows], axis=1)
+        self._answers = np.concatenate([self._answers, *known])
+
+    def _answered(self, strip: Strip, start: int, stop: int) -> np.ndarray:
+        """Return (rows, columns) bool: true for positions with enough usable pixels in their view."""
+        grid = self._grid
+        rows, columns = ((n - 1) * grid.stride + grid.chip for n in (stop - start, grid.columns))
+        usable = strip.usable(start * grid.stride - grid.margin, -grid.margin, rows, columns)
+        if usable.all():
+            return np.ones((stop - start, grid.columns), bool)
+        down = _views(usable.astype(np.uint8), grid.chip, grid.stride)
+        counts = _views(down.T, grid.chip, grid.stride).T
+        enough: np.ndarray = counts >= MIN_USABLE_SHARE * grid.chip**2
+        return enough
+
+    def _pixels(self, strip: Strip, stop: int) -> Iterator[MapBlock]:
+        grid, stride = self._grid, self._grid.stride
+        rows = self._answers.shape[0] - 1
+        if rows < 1:
+            return
+        beside = ((0, 0), (1, 1))
+        classes, confidence = interpolate(
+            np.pad(self._found, ((0, 0), *beside), "edge"), np.pad(self._answers, beside, "edge"), stride
+        )
+        top = self._next * stride + stride // 2
+        self._next += rows
+        self._found, self._answers = self._found[:, -1:].copy(), self._answers[-1:].copy()
+        low, high = max(top, 0), min(top + rows * stride, grid.height)
+        if high <= low:
+            return
+        skip = stride - stride // 2
+        area = (slice(low - top, high - top), slice(skip, skip + grid.width))
+        classes, confidence = np.ascontiguousarray(classes[area]), np.ascontiguousarray(confidence[area])
+        state = strip.state[low - strip.first : high - strip.first]
+        self._count_unusable(state, classes)
+        unusable = state != USABLE
+        if unusable.any():
+            classes[unusable] = NO_DATA.code
+            confidence[unusable] = CONFIDENCE_NODATA
+        stats = self._statistics
+        stats.pixels += np.array(Image.fromarray(classes).histogram()[: len(ALL_CLASSES)], np.int64)
+        stats.confidence += np.array(Image.fromarray(confidence).histogram()[:101], np.int64)
+        yield MapBlock(Window(0, low, grid.width, high - low), classes, confidence)
+
+    def _count_unusable(self, state: np.ndarray, classes: np.ndarray) -> None:
+        stats = self._statistics
+        stats.no_source_data += int(np.count_nonzero(state == NO_SOURCE))
+        stats.hidden += int(np.count_nonzero(state == HIDDEN))
+        stats.impossible += int(np.count_nonzero(state == IMPOSSIBLE))
+        stats.no_vote += int(np.count_nonzero((state == USABLE) & (classes == NO_DATA.code)))
+
+
+def _views(values: np.ndarray, side: int, stride: int) -> np.ndarray:
+    """Return the sums over `side` rows that start every `stride` rows, int32."""
+    sums = np.cumsum(values, axis=0, dtype=np.int32)
+    sums = np.concatenate([np.zeros((1, sums.shape[1]), np.int32), sums])
+    found: np.ndarray = sums[side::stride] - sums[:-side:stride]
+    return found

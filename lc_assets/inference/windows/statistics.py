@@ -1,0 +1,58 @@
+"""What a classification yields: finished rows of the map, and counts of its pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from rasterio.windows import Window
+
+from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.inference.windows.pipeline import StageTimer
+
+
+@dataclass
+class MapStatistics:
+    """Counts of a classification, updated while its blocks are computed.
+
+    Attributes:
+        pixels: number of pixels per class code, No Data last.
+        no_source_data, hidden, impossible, no_vote: number of No Data pixels per reason; they add up to `pixels[10]`.
+        windows, voting: number of windows evaluated, and of those that vote.
+        confidence: histogram of the confidence in percent (101 bins).
+        stages: seconds of work per stage.
+    """
+
+    pixels: np.ndarray = field(default_factory=lambda: np.zeros(len(ALL_CLASSES), np.int64))
+    no_source_data: int = 0
+    hidden: int = 0
+    impossible: int = 0
+    no_vote: int = 0
+    windows: int = 0
+    voting: int = 0
+    confidence: np.ndarray = field(default_factory=lambda: np.zeros(101, np.int64))
+    stages: StageTimer = field(default_factory=StageTimer)
+
+    @property
+    def total(self) -> int:
+        """Number of pixels counted so far."""
+        return int(self.pixels.sum())
+
+    @property
+    def mean_confidence(self) -> float | None:
+        """Mean confidence of the pixels that have a class, in percent; None where no pixel has a class."""
+        known = int(self.confidence.sum())
+        return float((self.confidence * np.arange(101)).sum() / known) if known else None
+
+    def share(self, code: int) -> float:
+        """Return the share of a class code among all pixels, 0..1."""
+        return float(self.pixels[code] / self.total) if self.total else 0.0
+
+
+@dataclass(frozen=True)
+class MapBlock:
+    """Finished rows of the map: their window, class codes and confidence (both (rows, columns) uint8)."""
+
+    window: Window
+    classes: np.ndarray
+    confidence: np.ndarray

@@ -1,0 +1,162 @@
+"""A map by positions: every position answers for its own cell, and pixels interpolate between cells."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lc_assets.core.errors import BadModel
+from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.inference import classify_stack
+from lc_assets.inference.dense.scaling import normalize_input
+from lc_assets.inference.engine import Engine
+from lc_assets.inference.loading import open_model
+from lc_assets.inference.positions.interpolate import interpolate, weights
+from lc_assets.inference.windows import strips
+from lc_assets.inference.windows.classify import Classification
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.radiometry import remove_offset
+from lc_assets_tests.conftest import copy_scene, edit_bands, own_model
+from lc_assets_tests.inference.maps import whole_map
+from lc_assets_tests.sentinel2.stacks import pixels, stack_of
+
+STRIDE, VIEW = 4, 16
+
+
+def network(side: int = 64) -> Any:
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(7)
+    return keras.Sequential(
+        [
+            keras.Input((side, side, len(BAND_NAMES))),
+            layers.Conv2D(12, 4, 2, activation="relu"),
+            layers.Conv2D(12, 3, 2, activation="relu"),
+            layers.Conv2D(16, 2, dilation_rate=2, activation="relu"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=3)),
+        ]
+    )
+
+
+def engine_of(folder: Path) -> Engine:
+    return open_model(own_model(folder / "model", BAND_NAMES, 10, network(), positions=True), "float32")
+
+
+def by_positions(stack: Any, engine: Engine, **options: Any) -> Classification:
+    return Classification(stack, engine, 8, positions=True, **options)
+
+
+def test_the_answer_of_a_position_is_that_of_its_view_alone(demo_item: Path, tmp_path: Path) -> None:
+    engine, stack = engine_of(tmp_path), stack_of(demo_item, tmp_path / "store")
+    evaluator = engine.position_evaluator()
+    assert (evaluator.feature_stride, evaluator.receptive_field) == (STRIDE, VIEW)
+    alone = network(VIEW)
+    dn, usable = pixels(stack)
+    seen = normalize_input(engine.contract, remove_offset(dn, stack.offset).transpose(1, 2, 0), usable)
+    features = evaluator.features(dn.copy(), usable, stack.offset)
+    rng = np.random.default_rng(0)
+    for row, column in zip(rng.integers(0, features.shape[0], 40), rng.integers(0, features.shape[1], 40), strict=True):
+        view = seen[row * STRIDE : row * STRIDE + VIEW, column * STRIDE : column * STRIDE + VIEW]
+        expected = np.asarray(alone.predict_on_batch(view[None]))[0]
+        assert np.abs(evaluator.probabilities(features[row, column][None])[0] - expected).max() < 1e-4
+
+
+def test_a_map_does_not_depend_on_strips_blocks_or_threads(
+    demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, stack = engine_of(tmp_path), stack_of(demo_item, tmp_path / "store")
+    first = whole_map(by_positions(stack, engine))
+    assert len(np.unique(first[0])) > 3
+    for blocks, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 97), ((48, 120), 3, 17), ((544, 1056), 2, 999)):
+        monkeypatch.setattr(strips, "BLOCK_PIXELS", blocks)
+        again = whole_map(by_positions(stack, engine, threads=threads, strip_pixels=strip))
+        assert (again[0] == first[0]).all()
+        assert (again[1] == first[1]).all()
+
+
+@pytest.mark.parametrize("stride", [3, 4, 8])
+def test_a_pixel_has_the_largest_interpolated_probability_of_the_cells_with_an_answer(stride: int) -> None:
+    rng = np.random.default_rng(1)
+    cells = rng.dirichlet(np.full(10, 0.3), (9, 11)).astype(np.float32).transpose(2, 0, 1)
+    cells[:, :4, :4] = cells[:, :1, :1]
+    answers = rng.random((9, 11)) > 0.3
+    answers[5:8, 5:8] = False
+    cells[:, ~answers] = 0
+    classes, percent = interpolate(cells, answers, stride)
+    wy, wx = np.divmod(np.arange(8 * stride), stride), np.divmod(np.arange(10 * stride), stride)
+    share = np.array(weights(stride), np.float64)
+    for y, (row, down) in enumerate(zip(*wy, strict=True)):
+        for x, (column, across) in enumerate(zip(*wx, strict=True)):
+            four = np.outer([1 - share[down], share[down]], [1 - share[across], share[across]])
+            four = four * answers[row : row + 2, column : column + 2]
+            if not four.sum():
+                assert (classes[y, x], percent[y, x]) == (NO_DATA.code, 255)
+                continue
+            mean = (cells[:, row : row + 2, column : column + 2] * four).sum(axis=(1, 2)) / four.sum()
+            assert mean[classes[y, x]] >= mean.max() - 1e-6
+            assert abs(percent[y, x] - 100 * mean.max()) < 0.501
+
+
+def test_pixels_without_an_answer_nearby_are_counted(demo_item: Path, tmp_path: Path) -> None:
+    def specks(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+        factor = round(profile["transform"].a) // 10
+        keep = np.zeros_like(dn)
+        keep[60 // factor : 66 // factor, 60 // factor : 66 // factor] = 1500
+        keep[120 // factor :, 120 // factor :] = np.maximum(dn[120 // factor :, 120 // factor :], 1200)
+        return keep
+
+    item = copy_scene(demo_item, tmp_path)
+    edit_bands(item, specks)
+    made = by_positions(stack_of(item, tmp_path / "store"), engine_of(tmp_path), mask_hidden=False)
+    classes, confidence = whole_map(made)
+    assert made.statistics.no_vote == 36
+    assert (classes[60:66, 60:66] == NO_DATA.code).all()
+    assert ((confidence == 255) == (classes == NO_DATA.code)).all()
+    assert made.statistics.pixels.tolist() == np.bincount(classes.ravel(), minlength=11).tolist()
+    assert made.statistics.confidence.sum() == (confidence != 255).sum()
+    assert made.statistics.no_source_data + 36 == made.statistics.pixels[NO_DATA.code]
+
+
+def test_a_stack_in_memory_gets_the_classes_of_the_pipeline(demo_item: Path, tmp_path: Path) -> None:
+    stack = stack_of(demo_item, tmp_path / "store")
+    with stack.reader() as reader:
+        dn = reader.offset_free(stack.grid.window).transpose(1, 2, 0)
+        dn = np.where(reader.valid(stack.grid.window)[..., None], dn, 0).astype(np.uint16)
+    model = own_model(tmp_path / "model", BAND_NAMES, 10, network(), positions=True)
+    found = classify_stack(dn, stack.product_level, model)
+    classes, confidence = whole_map(by_positions(stack, open_model(model, "float32"), mask_hidden=False))
+    assert (found.classes == classes).all()
+    assert (found.confidence == confidence).all()
+    shipped = classify_stack(dn, stack.product_level)
+    engine = open_model(precision="float32")
+    assert (shipped.classes == whole_map(Classification(stack, engine, 8, mask_hidden=False))[0]).all()
+
+
+def test_a_stack_that_does_not_fit_is_refused() -> None:
+    good = np.full((70, 80, 12), 1000, np.uint16)
+    assert (classify_stack(np.zeros_like(good), "L2A").classes == NO_DATA.code).all()
+    assert (classify_stack(good, "L2A").classes < len(CLASSES)).all()
+    for stack, level, why in (
+        (good[..., :11], "L2A", "shape"),
+        (good[:60], "L2A", "at least 64"),
+        (good.astype(np.float32), "L2A", "uint16 is needed"),
+        (good, "L3", "the scene is L3"),
+    ):
+        with pytest.raises(BadModel, match=why):
+            classify_stack(stack, level)
+
+
+def test_only_a_contract_that_says_so_has_positions_and_its_fingerprint_differs(tmp_path: Path) -> None:
+    engine = engine_of(tmp_path)
+    assert engine.has_positions
+    plain = dataclasses.replace(engine, contract=dataclasses.replace(engine.contract, positions=False))
+    assert not plain.has_positions
+    assert plain.contract.fingerprint != engine.contract.fingerprint
+    with pytest.raises(BadModel, match="single positions"):
+        plain.position_evaluator()
