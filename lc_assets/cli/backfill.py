@@ -48,6 +48,7 @@ def backfill(
     scene_refs: tuple[str, ...],
     listed: Iterable[str] | None,
     store: str | None,
+    window: int | None,
     stride: int | None,
     mask_clouds: bool | None,
     mask_dilation: int | None,
@@ -71,7 +72,7 @@ def backfill(
         scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
     elif query:
         scenes, failures = parse_items(settings, find_items(settings, query))
-    config = run_config(settings, stride, mask_clouds, mask_dilation)
+    config = run_config(settings, window, stride, mask_clouds, mask_dilation)
     _backfill_scenes(settings, scenes, config, everything=everything, dry_run=dry_run)
     exit_if_failed(failures, len(failures) + len(scenes or ()))
 

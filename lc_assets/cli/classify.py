@@ -50,6 +50,7 @@ def classify(
     scene_refs: tuple[str, ...],
     listed: Iterable[str] | None,
     store: str | None,
+    window: int | None,
     stride: int | None,
     mask_clouds: bool | None,
     mask_dilation: int | None,
@@ -60,7 +61,7 @@ def classify(
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
     settings = settings_with(store)
-    config = run_config(settings, stride, mask_clouds, mask_dilation)
+    config = run_config(settings, window, stride, mask_clouds, mask_dilation)
     scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
     total = len(scenes) + len(failures)
     failures += classify_all(settings, scenes, config, verbose=verbose)

@@ -143,6 +143,8 @@ def check(file: Path | None) -> None:
     if problems:
         sys.exit(BAD_INPUT)
     way = f"evaluated chip by chip, for {engine.why_chips}" if engine.why_chips else "evaluated densely"
+    if contract.positions:
+        way += f", with positions every {engine.position_evaluator().feature_stride} px"
     click.echo(
         f"{contract.name} {contract.version}: fits its contract, runs on {engine.backend} in {engine.precision}, "
         f"{way}, valid STAC"

@@ -33,7 +33,16 @@ from_option = click.option(
 )
 
 _CLASS_RASTER = (
-    click.option("--stride", type=int, help="Step between 64 px windows in pixels; divides 64.  [default: 8]"),
+    click.option(
+        "--window",
+        type=int,
+        help="0 for a map of positions, 64 for one of windows.  [default: LC_ASSETS_WINDOW, else what the model has]",
+    ),
+    click.option(
+        "--stride",
+        type=int,
+        help="Step between 64 px windows in pixels; divides 64. Positions do not use it.  [default: 8]",
+    ),
     click.option(
         "--mask-clouds/--no-mask-clouds",
         default=None,
@@ -49,33 +58,36 @@ _CLASS_RASTER = (
 
 
 def class_raster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the asset `class_raster`: `stride`, `mask_clouds` and `mask_dilation`."""
+    """Add the options of the asset `class_raster`: `window`, `stride`, `mask_clouds` and `mask_dilation`."""
     for option in reversed(_CLASS_RASTER):
         command = option(command)
     return command
 
 
 def run_config(
-    settings: Settings, stride: int | None, mask_clouds: bool | None, mask_dilation: int | None
+    settings: Settings, window: int | None, stride: int | None, mask_clouds: bool | None, mask_dilation: int | None
 ) -> dict[str, Any]:
     """The `ops` part of a Dagster run config, from the options of `class_raster`; empty if no option is set.
 
     The values are checked here because otherwise each scene's run would fail.
 
     Raises:
-        BadModel: the stride does not suit the configured model.
+        BadModel: the window or the stride does not suit the configured model.
         LandCoverError: the dilation is out of range.
     """
-    if stride is not None:
+    asked = settings.window if window is None else window
+    if stride is not None or asked is not None:
         from lc_assets.inference.loading import read_contract
         from lc_assets.inference.windows.grid import check_stride
 
-        check_stride(stride, read_contract(settings.model)[0].chip_size)
+        contract, _ = read_contract(settings.model)
+        if contract.resolve_window(asked) and stride is not None:
+            check_stride(stride, contract.chip_size)
     if mask_dilation is not None:
         from lc_assets.sentinel2.scl import check_dilation
 
         check_dilation(mask_dilation, masked=mask_clouds is not False)
-    options = {"stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
+    options = {"window": window, "stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
     config = {name: value for name, value in options.items() if value is not None}
     return {"class_raster": {"config": config}} if config else {}
 

@@ -4,6 +4,7 @@ LC_ASSETS_STORE            the store: a folder, or the URL of an object store   
 LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
 LC_ASSETS_CHIPS            labelled chips that `model_evaluation` uses                     ../shared/data/eurosat
 LC_ASSETS_PRECISION        number format in the network: `auto`, `float32` or `bfloat16`   auto
+LC_ASSETS_WINDOW           side of the windows that vote, in pixels; 0: positions          what the model has
 LC_ASSETS_STACK            form of the band stack: `virtual` (VRT) or `cog`                virtual
 LC_ASSETS_STAC_URL         STAC API in which item ids are looked up                        the Planetary Computer
 LC_ASSETS_COLLECTION       collection of that API                                          sentinel-2-l2a
@@ -51,6 +52,8 @@ class Settings:
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     stack: str = "virtual"
     precision: str = "auto"
+    window: int | None = None
+    """None means what the model has (`lc_assets.inference.contract.ModelContract.resolve_window`)."""
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
     retry_policy: RetryPolicy = DEFAULT_POLICY
@@ -87,6 +90,7 @@ class Settings:
             model=model / "model.json" if model.is_dir() else model,
             chips=_path("LC_ASSETS_CHIPS", default.chips),
             precision=os.environ.get("LC_ASSETS_PRECISION") or default.precision,
+            window=_whole_number("LC_ASSETS_WINDOW"),
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
             stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
             collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
@@ -111,6 +115,13 @@ def _path(name: str, default: Path) -> Path:
         return Path(os.environ.get(name) or default).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or a loop of symbolic links
         raise LandCoverError(f"{name} is no path ({error})", remedy="mend it, or unset it") from None
+
+
+def _whole_number(name: str) -> int | None:
+    value = os.environ.get(name, "").strip()
+    if value and not (value.isascii() and value.isdigit()):
+        raise LandCoverError(f"{name} is {value!r}", remedy="set it to a whole number, or unset it")
+    return int(value) if value else None
 
 
 def _seconds(name: str, default: float) -> float:

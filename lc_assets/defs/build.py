@@ -62,7 +62,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         resources={
             "store": store,
             "items": _items(settings, store),
-            "model": ModelResource(item=str(settings.model), precision=settings.precision),
+            "model": ModelResource(item=str(settings.model), precision=settings.precision, window=settings.window),
             "watch": WatchResource(file=str(settings.watch)),
             "raw_bands_io": RawBandsIOManager(store=store, timeout=retry_policy.read, backoff=retry_policy.backoff),
             "stack_io": stack_io(store=store),
@@ -123,12 +123,16 @@ def _items(settings: Settings, store: StoreResource) -> ItemsResource:
 
 
 def _class_raster_version(settings: Settings) -> str:
-    """Code version of class_raster: the version of the code and the fingerprint of the model (weights and contract).
+    """Code version of class_raster: the version of the code, the fingerprint of the model (weights and contract), and
+    the window where it is not what the model has.
 
-    So Dagster marks the maps of another model as stale.
+    So Dagster marks the maps of another model or window as stale.
     """
     code = class_raster.code_versions_by_key[class_raster.key]
     try:
-        return f"{code}-{read_contract(settings.model)[0].fingerprint}"
+        contract, _ = read_contract(settings.model)
+        window = contract.resolve_window(settings.window)
     except BadModel:
         return f"{code}-no-model"  # a run that uses the model fails with the full message
+    usual = window == contract.resolve_window(None)
+    return f"{code}-{contract.fingerprint}" + ("" if usual else f"-window{window}")

@@ -72,6 +72,10 @@ class ModelResource(ConfigurableResource):
     item: str = Field(description="Path of the model's MLM item (.json); the .keras file lies where it says.")
     precision: str = Field(default="auto", description=f"Arithmetic of the network: {', '.join(PRECISIONS)}.")
 
+    window: int | None = Field(
+        default=None, description="Window of the maps, where a run's config names none; see class_raster."
+    )
+
     def setup_for_execution(self, context: InitResourceContext) -> None:
         """Load the model in a thread while the run makes the assets before it: the import of Keras takes 1 to 2 s."""
         # Not a daemon thread: the interpreter hangs or crashes if it exits while the libraries of Keras are imported.

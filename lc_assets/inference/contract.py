@@ -163,6 +163,27 @@ class ModelContract:
         """0-based positions of the model's bands in the stack's band axis."""
         return tuple(BAND_INDEX[b] for b in self.bands)
 
+    def resolve_window(self, window: int | None) -> int:
+        """Return the side of the windows that a map is made of, in pixels; 0 for a map of positions.
+
+        Args:
+            window: 0, the chip size, or None for what the model has: positions, else windows.
+
+        Raises:
+            BadModel: the model does not have such windows, or no positions.
+        """
+        choices = (0, self.chip_size) if self.positions else (self.chip_size,)
+        if window is None:
+            return choices[0]
+        if window not in choices:
+            why = "it has no positions" if window == 0 else f"its windows have {self.chip_size} px"
+            raise BadModel(
+                f"a window of {window} px was asked for, {why}",
+                asset=f"model {self.name}",
+                remedy=f"set window (LC_ASSETS_WINDOW, --window) to {' or '.join(map(str, choices))}, or leave it out",
+            )
+        return window
+
     @property
     def fingerprint(self) -> str:
         """12 hex digits that change with everything that changes a prediction: weights, bands, scaling, chip size,

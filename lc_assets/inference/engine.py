@@ -90,24 +90,20 @@ class Engine:
             return ChipEvaluator(self.contract, self.predict, stride, why)
         return DenseEvaluator(self.contract, self.form, self.passes, stride // self.form.stride)
 
-    @property
-    def has_positions(self) -> bool:
-        """Whether every position of the feature map answers for itself: the contract says so, and the model is fully
-        convolutional with a single dense layer."""
-        alone = self.form is not None and not any(type(layer).__name__ == "Dense" for layer in self.form.head)
-        return self.contract.positions and self.passes is not None and alone
-
     def position_evaluator(self) -> PositionEvaluator:
         """Return the evaluator of single positions.
 
         Raises:
-            BadModel: the model does not have positions.
+            BadModel: the model is not fully convolutional with a single dense layer.
         """
-        if not self.has_positions or self.form is None or self.passes is None:
+        why = self.why_chips
+        if self.form and any(type(layer).__name__ == "Dense" for layer in self.form.head):
+            why = "it has several dense layers"
+        if why or self.form is None or self.passes is None:
             raise BadModel(
-                "it does not answer for single positions",
+                f"its positions cannot be evaluated: {why}",
                 asset=f"model {self.contract.name}",
-                remedy=f"set the window to {self.contract.chip_size}",
+                remedy=f"set LC_ASSETS_WINDOW={self.contract.chip_size}, or remove lc:positions from its MLM item",
             )
         return PositionEvaluator(self.contract, self.form, self.passes, 1)
 

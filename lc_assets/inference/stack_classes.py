@@ -107,7 +107,6 @@ def classify_stack(stack: np.ndarray, product_level: str, model: Path | Engine |
         scene,
         engine,
         DEFAULT_STRIDE if contract.chip_size % DEFAULT_STRIDE == 0 else contract.chip_size,
-        positions=engine.has_positions,
         source=lambda reach: ArrayStrips(stack, reach),
     )
     blocks = list(classification.blocks())

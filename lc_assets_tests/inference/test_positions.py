@@ -18,45 +18,24 @@ from lc_assets.inference.loading import open_model
 from lc_assets.inference.positions.interpolate import interpolate, weights
 from lc_assets.inference.windows import strips
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.radiometry import remove_offset
 from lc_assets_tests.conftest import copy_scene, edit_bands, own_model
 from lc_assets_tests.inference.maps import whole_map
+from lc_assets_tests.inference.networks import position_model, position_network
 from lc_assets_tests.sentinel2.stacks import pixels, stack_of
 
 STRIDE, VIEW = 4, 16
 
 
-def network(side: int = 64) -> Any:
-    import keras
-    from keras import layers
-
-    keras.utils.set_random_seed(7)
-    return keras.Sequential(
-        [
-            keras.Input((side, side, len(BAND_NAMES))),
-            layers.Conv2D(12, 4, 2, activation="relu"),
-            layers.Conv2D(12, 3, 2, activation="relu"),
-            layers.Conv2D(16, 2, dilation_rate=2, activation="relu"),
-            layers.GlobalAveragePooling2D(),
-            layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=3)),
-        ]
-    )
-
-
 def engine_of(folder: Path) -> Engine:
-    return open_model(own_model(folder / "model", BAND_NAMES, 10, network(), positions=True), "float32")
-
-
-def by_positions(stack: Any, engine: Engine, **options: Any) -> Classification:
-    return Classification(stack, engine, 8, positions=True, **options)
+    return open_model(position_model(folder / "model"), "float32")
 
 
 def test_the_answer_of_a_position_is_that_of_its_view_alone(demo_item: Path, tmp_path: Path) -> None:
     engine, stack = engine_of(tmp_path), stack_of(demo_item, tmp_path / "store")
     evaluator = engine.position_evaluator()
     assert (evaluator.feature_stride, evaluator.receptive_field) == (STRIDE, VIEW)
-    alone = network(VIEW)
+    alone = position_network(VIEW)
     dn, usable = pixels(stack)
     seen = normalize_input(engine.contract, remove_offset(dn, stack.offset).transpose(1, 2, 0), usable)
     features = evaluator.features(dn.copy(), usable, stack.offset)
@@ -71,11 +50,11 @@ def test_a_map_does_not_depend_on_strips_blocks_or_threads(
     demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, stack = engine_of(tmp_path), stack_of(demo_item, tmp_path / "store")
-    first = whole_map(by_positions(stack, engine))
+    first = whole_map(Classification(stack, engine, 8))
     assert len(np.unique(first[0])) > 3
     for blocks, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 97), ((48, 120), 3, 17), ((544, 1056), 2, 999)):
         monkeypatch.setattr(strips, "BLOCK_PIXELS", blocks)
-        again = whole_map(by_positions(stack, engine, threads=threads, strip_pixels=strip))
+        again = whole_map(Classification(stack, engine, 8, threads=threads, strip_pixels=strip))
         assert (again[0] == first[0]).all()
         assert (again[1] == first[1]).all()
 
@@ -113,7 +92,7 @@ def test_pixels_without_an_answer_nearby_are_counted(demo_item: Path, tmp_path: 
 
     item = copy_scene(demo_item, tmp_path)
     edit_bands(item, specks)
-    made = by_positions(stack_of(item, tmp_path / "store"), engine_of(tmp_path), mask_hidden=False)
+    made = Classification(stack_of(item, tmp_path / "store"), engine_of(tmp_path), 8, mask_hidden=False)
     classes, confidence = whole_map(made)
     assert made.statistics.no_vote == 36
     assert (classes[60:66, 60:66] == NO_DATA.code).all()
@@ -128,9 +107,9 @@ def test_a_stack_in_memory_gets_the_classes_of_the_pipeline(demo_item: Path, tmp
     with stack.reader() as reader:
         dn = reader.offset_free(stack.grid.window).transpose(1, 2, 0)
         dn = np.where(reader.valid(stack.grid.window)[..., None], dn, 0).astype(np.uint16)
-    model = own_model(tmp_path / "model", BAND_NAMES, 10, network(), positions=True)
+    model = position_model(tmp_path / "model")
     found = classify_stack(dn, stack.product_level, model)
-    classes, confidence = whole_map(by_positions(stack, open_model(model, "float32"), mask_hidden=False))
+    classes, confidence = whole_map(Classification(stack, open_model(model, "float32"), 8, mask_hidden=False))
     assert (found.classes == classes).all()
     assert (found.confidence == confidence).all()
     shipped = classify_stack(dn, stack.product_level)
@@ -154,9 +133,21 @@ def test_a_stack_that_does_not_fit_is_refused() -> None:
 
 def test_only_a_contract_that_says_so_has_positions_and_its_fingerprint_differs(tmp_path: Path) -> None:
     engine = engine_of(tmp_path)
-    assert engine.has_positions
+    plain = dataclasses.replace(engine.contract, positions=False)
+    assert plain.fingerprint != engine.contract.fingerprint
+    assert [engine.contract.resolve_window(window) for window in (None, 0, 64)] == [0, 0, 64]
+    assert [plain.resolve_window(window) for window in (None, 64)] == [64, 64]
+    for contract, window, why in ((plain, 0, "no positions"), (plain, 32, "64 px"), (engine.contract, 8, "0 or 64")):
+        with pytest.raises(BadModel, match=why):
+            contract.resolve_window(window)
+    padded = open_model(own_model(tmp_path / "padded", ("B02",), 10, positions=True), "float32")
+    with pytest.raises(BadModel, match="positions cannot be evaluated"):
+        padded.position_evaluator()
+
+
+def test_a_map_of_windows_is_the_same_with_and_without_positions(demo_item: Path, tmp_path: Path) -> None:
+    engine, stack = engine_of(tmp_path), stack_of(demo_item, tmp_path / "store")
     plain = dataclasses.replace(engine, contract=dataclasses.replace(engine.contract, positions=False))
-    assert not plain.has_positions
-    assert plain.contract.fingerprint != engine.contract.fingerprint
-    with pytest.raises(BadModel, match="single positions"):
-        plain.position_evaluator()
+    windows, same = Classification(stack, engine, 8, window=64), Classification(stack, plain, 8)
+    assert (whole_map(windows)[0] == whole_map(same)[0]).all()
+    assert "WINDOW" not in windows.tags

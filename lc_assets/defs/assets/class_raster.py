@@ -25,13 +25,20 @@ MOSTLY_EMPTY = 0.9
 
 
 class ClassRasterConfig(dg.Config):
-    """Window step, cloud mask, and rows per strip."""
+    """Windows and their step, cloud mask, and rows per strip."""
 
+    window: int | None = Field(
+        default=None,
+        description="0: positions, where the model has them: each answers for what it sees around it, and pixels "
+        "interpolate between positions. 64: windows of a whole chip vote for the pixels in them. Unset: "
+        "LC_ASSETS_WINDOW, else what the model has.",
+    )
     stride: int = Field(
         default=DEFAULT_STRIDE,
         description="Step between 64 px windows, in pixels; divides 64. 8: every pixel has 64 votes, detail of 80 m; "
         "64: one label per 640 m block. Multiples of the model's own step (8 px for the shipped one) are evaluated "
-        "densely and cost about the same; smaller steps are evaluated window by window and cost much more.",
+        "densely and cost about the same; smaller steps are evaluated window by window and cost much more. Positions "
+        "have a fixed step and do not use it.",
     )
     mask_clouds: bool = Field(
         default=True,
@@ -80,12 +87,13 @@ def class_raster(
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
     """The land-cover map: a COG with ten classes and No Data at 10 m, and a COG with the confidence in percent.
 
-    A 64 px window slides over the stack. Each pixel gets the mean of the probabilities of all windows that contain it,
-    and takes the most probable class. A pixel is No Data (10) if a native band has no data or an impossible DN there,
-    if SCL marks the ground as hidden, or if no window that contains it has at least half of its pixels valid.
+    The model answers for positions (each pixel interpolates between the four around it) or, if it has none or if
+    `window` is 64, for 64 px windows (each pixel gets the mean of all that contain it). A pixel takes the class with
+    the largest probability. It is No Data (10) if a native band has no data or an impossible DN there, if SCL marks the
+    ground as hidden, or if too little ground is visible around it.
 
-    Trust the map where the confidence is high. Objects narrower than a window (roads, single houses) become wider or
-    disappear. `reference_agreement` compares the map with a reference map. The config has `stride`, `mask_clouds` and
+    Trust the map where the confidence is high. Narrow objects (roads, single houses) become wider or disappear.
+    `reference_agreement` compares the map with a reference map. The config has `window`, `stride`, `mask_clouds` and
     `mask_dilation`.
     """
     with raise_as_dagster_failure():
@@ -96,6 +104,7 @@ def class_raster(
             config.mask_clouds,
             config.strip_pixels,
             mask_dilation=config.mask_dilation,
+            window=model.window if config.window is None else config.window,
         )
         classification.engine.check_stack(resampled_stack)
         # The process that executes a run may have other code or settings than the process that queued it.
@@ -108,8 +117,9 @@ def class_raster(
                 notify(warning)
         grid = classification.window_grid
         context.log.info(
-            "%d windows of %d px, stride %d, evaluated by way of %s%s, %s in %s",
+            "%d %s of %d px, one every %d px, evaluated by way of %s%s, %s in %s",
             grid.rows * grid.columns,
+            "positions" if classification.positions else "windows",
             grid.chip,
             grid.stride,
             classification.evaluator.name,

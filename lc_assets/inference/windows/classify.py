@@ -1,9 +1,12 @@
-"""Slide a window over a stack and turn the model's predictions for the windows into pixels, strip by strip.
+"""Evaluate a model over a stack and turn its predictions into pixels, strip by strip.
 
-The model gives ten probabilities for each window. A window votes when at least half of its pixels are usable. The
-probabilities of a pixel are the mean over the voting windows that contain it. Its class is the most probable one, and
-its confidence is that mean probability in percent. A pixel is No Data where a native band has no data, where the scene
-classification hides the ground (if masking is on), and where no voting window contains it.
+The predictions are those of positions (`lc_assets.inference.positions`) or of windows. Either way, a pixel's class is
+the one with the largest probability, and its confidence is that probability in percent. A pixel is No Data where a
+native band has no data, where the scene classification hides the ground (if masking is on), and where no prediction
+covers it.
+
+Windows: the model gives ten probabilities for each window. A window votes when at least half of its pixels are usable.
+The probabilities of a pixel are the mean over the voting windows that contain it.
 
 The stages overlap. While one strip is decoded, the blocks of the previous strip are interpolated and evaluated, the
 windows of the strip before that become pixels, and the pixels above are written. Memory is bounded by a few strips. In
@@ -60,15 +63,15 @@ class Classification:
     Attributes:
         stack: the scene.
         engine: the model.
-        stride: pixels from one window to the next, a divisor of the chip size.
+        stride: pixels from one window to the next, a divisor of the chip size. A map of positions does not use it.
         mask_hidden: whether a pixel is No Data where SCL has one of the codes `MASKED` (clouds, shadows, ...).
         strip_pixels: rows decoded at a time, 0 for a number that suits the scene's width. It changes the memory used,
             never the result.
         mask_dilation: dilation of cloud and shadow masks, in metres.
         threads: blocks evaluated at a time, 0 for a number that suits the machine's cores. It changes the speed, never
             the result.
-        positions: whether every position of the feature map answers for itself (`stride` is not used then); false for
-            windows.
+        window: 0 for positions, the chip size for windows, None for what the model has
+            (`ModelContract.resolve_window`).
         source: opens the source of the strips for a reach; None for the stack's files.
         statistics: updated while `blocks` runs.
     """
@@ -80,12 +83,21 @@ class Classification:
     strip_pixels: int = 0
     mask_dilation: int = MASK_DILATION
     threads: int = 0
-    positions: bool = False
+    window: int | None = None
     source: Callable[[int], AbstractContextManager[StripSource]] | None = None
     statistics: MapStatistics = field(default_factory=MapStatistics)
     _blanks: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
     _blanks_lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
     _local: threading.local = field(default_factory=threading.local, repr=False, compare=False)
+
+    @property
+    def positions(self) -> bool:
+        """Whether this is a map of positions; false for windows.
+
+        Raises:
+            BadModel: the model does not have such windows, or no positions.
+        """
+        return self.engine.contract.resolve_window(self.window) == 0
 
     @property
     def window_grid(self) -> WindowGrid | PositionGrid:
@@ -113,7 +125,7 @@ class Classification:
             "MODEL_SHA256": contract.sha256,
             "MODEL_FINGERPRINT": contract.fingerprint,
             "STRIDE": str(self.window_grid.stride),
-            "WINDOW": "0" if self.positions else str(contract.chip_size),
+            **({"WINDOW": "0"} if self.positions else {}),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
             "SCL_DILATION": str(self.mask_dilation) if self.mask_hidden and self.stack.scl_path else "0",
             "PRECISION": self.engine.precision,

@@ -69,7 +69,7 @@ class ClassifiedScene:
         model_href: path of the model's MLM item, relative to the Item.
         created: current time, ISO 8601, UTC.
         mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
-        parameters: how the map was made, as text (stride, resampling, masks, precision).
+        parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         software: name -> version.
     """
 
@@ -167,10 +167,12 @@ def _hectares(scene: ClassifiedScene) -> dict[str, float]:
 
 def _lineage(scene: ClassifiedScene) -> str:
     parameters = ", ".join(f"{key} {value}" for key, value in scene.parameters.items())
+    way = f"in a sliding {scene.contract.chip_size} px window ({parameters}), window probabilities averaged per pixel"
+    if scene.parameters.get("window") == "0":
+        way = f"at positions {scene.parameters['stride']} px apart ({parameters}), probabilities interpolated per pixel"
     return (
         f"Twelve bands of {scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
-        f"{scene.contract.version} in a sliding {scene.contract.chip_size} px window ({parameters}), window "
-        "probabilities averaged per pixel; overview by mode."
+        f"{scene.contract.version} {way}; overview by mode."
     )
 
 

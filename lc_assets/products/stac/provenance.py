@@ -28,6 +28,7 @@ from lc_assets.store.paths import StorePath
 
 _SOFTWARE = ("dagster", "keras", "openvino", "torch", "numpy", "rasterio", "rio-cogeo", "pystac")
 _PARAMETERS = {
+    "window": "WINDOW",
     "stride": "STRIDE",
     "resampling": "RESAMPLING",
     "scl_mask": "SCL_MASK",
@@ -60,7 +61,11 @@ def describe_scene(
     """
     contract, weights = model_behind(classes, Path(model_item), asset="catalog")
     folder = store.scene(classes.item)
-    tags = {**classes.tags, "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}"}
+    tags = {
+        "WINDOW": str(contract.chip_size),
+        **classes.tags,
+        "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}",
+    }
     return ClassifiedScene(
         source=raw.scene.document,
         source_href=f"./{folder.raw_bands.name}/{ITEM}",
