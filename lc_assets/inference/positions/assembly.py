@@ -36,10 +36,11 @@ class PositionAssembly:
     ) -> None:
         self._grid, self._evaluator = grid, evaluator
         self._checked, self._statistics = checked, statistics
-        # The rows of cells that the next pixels need, from the last one on that is finished.
-        self._found = np.zeros((len(CLASSES), 0, grid.columns), np.float32)
-        self._answers = np.zeros((0, grid.columns), bool)
-        self._next = -1  # row of quads to return next; row -1 is above the centres of the first cells
+        # The rows of cells that the next pixels need, from the last one on that is finished. The cells at the left and
+        # right edge are there twice, so that all pixels are between two cells.
+        self._found = np.zeros((len(CLASSES), 0, grid.columns + 2), np.float32)
+        self._answers = np.zeros((0, grid.columns + 2), bool)
+        self._next = -1  # row of cells below whose centres the next pixels are; -1 is above the first row
 
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
         """Yield the pixels that a strip completes. Waits for its blocks."""
@@ -57,16 +58,22 @@ class PositionAssembly:
         answers = self._answered(strip, start, stop)
         self._statistics.windows += answers.size
         self._statistics.voting += int(answers.sum())
-        found = np.zeros((*answers.shape, len(CLASSES)), np.float32)
+        # The first and the last row are repeated beyond the scene, as the columns at the edges.
+        beyond = ((int(start == 0), int(stop == self._grid.rows)), (1, 1))
+        rows = np.pad(self._probabilities(features, answers).transpose(2, 0, 1), ((0, 0), *beyond), "edge")
+        self._found = np.concatenate([self._found, rows], axis=1)
+        self._answers = np.concatenate([self._answers, np.pad(answers, beyond, "edge")])
+
+    def _probabilities(self, features: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return (rows, columns, classes) float32, 0 where a position has no answer."""
+        shape = (*answers.shape, len(CLASSES))
+        if answers.all():  # the usual case, without copies
+            flat = features.reshape(-1, features.shape[2])
+            return self._checked(self._evaluator.probabilities(flat)).reshape(shape)
+        found = np.zeros(shape, np.float32)
         if answers.any():
             found[answers] = self._checked(self._evaluator.probabilities(features[answers]))
-        rows, known = [found.transpose(2, 0, 1)], [answers]
-        if start == 0:  # the first row is repeated above the scene
-            rows, known = [rows[0][:, :1], *rows], [answers[:1], *known]
-        if stop == self._grid.rows:
-            rows, known = [*rows, rows[-1][:, -1:]], [*known, answers[-1:]]
-        self._found = np.concatenate([self._found, *rows], axis=1)
-        self._answers = np.concatenate([self._answers, *known])
+        return found
 
     def _answered(self, strip: Strip, start: int, stop: int) -> np.ndarray:
         """Return (rows, columns) bool: true for positions with enough usable pixels in their view."""
@@ -85,10 +92,7 @@ class PositionAssembly:
         rows = self._answers.shape[0] - 1
         if rows < 1:
             return
-        beside = ((0, 0), (1, 1))
-        classes, confidence = interpolate(
-            np.pad(self._found, ((0, 0), *beside), "edge"), np.pad(self._answers, beside, "edge"), stride
-        )
+        classes, confidence = interpolate(self._found, self._answers, stride)
         top = self._next * stride + stride // 2
         self._next += rows
         self._found, self._answers = self._found[:, -1:].copy(), self._answers[-1:].copy()

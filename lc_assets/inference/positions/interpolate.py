@@ -1,9 +1,9 @@
 """Interpolate the probabilities of cells to pixels, and take the most probable class of each pixel.
 
-A *quad* is the square between the centres of four neighbouring cells: `stride` x `stride` pixels. A pixel's
-probabilities are the bilinear interpolation of the four cells, among those that have an answer. Where all four have the
-same best class, every mean of them has it too, so only its own probability is interpolated. All sums are elementwise
-and in a fixed order, so the result does not depend on how the scene is cut.
+The square between the centres of four neighbouring cells has `stride` x `stride` pixels. The probabilities of a pixel
+are the bilinear interpolation of the four cells, among those that have an answer: first along a row of cells, then down
+from one row to the next. Each pixel depends on its four cells only, and the order of its sums is fixed, so the result
+does not depend on how the scene is cut.
 """
 
 from __future__ import annotations
@@ -13,9 +13,6 @@ import numpy as np
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 
-_QUADS = 16_384
-"""Mixed quads interpolated at a time: their arrays fit into the cache."""
-
 
 def weights(stride: int) -> list[np.float32]:
     """Return the weight of the second cell for each pixel between the centres of two cells."""
@@ -23,7 +20,7 @@ def weights(stride: int) -> list[np.float32]:
 
 
 def interpolate(probabilities: np.ndarray, answers: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return classes and confidence of the pixels between cells.
+    """Return classes and confidence of the pixels between the centres of cells.
 
     Args:
         probabilities: (classes, rows + 1, columns + 1) float32, 0 where a cell has no answer.
@@ -31,63 +28,51 @@ def interpolate(probabilities: np.ndarray, answers: np.ndarray, stride: int) -> 
         stride: side of a cell in pixels.
 
     Returns:
-        Two (rows * stride, columns * stride) uint8 arrays.
+        Two (rows * stride, columns * stride) uint8 arrays: class codes, 10 where none of the four cells has an answer,
+        and the largest probability in percent, 255 there.
     """
-    rows, columns = (n - 1 for n in answers.shape)
-    classes = np.empty((rows, stride, columns, stride), np.uint8)
-    percent = np.empty_like(classes)
-    best = probabilities.argmax(axis=0).astype(np.uint8)
-    same = answers[:-1, :-1] & answers[:-1, 1:] & answers[1:, :-1] & answers[1:, 1:]
-    first = best[:-1, :-1]
-    same &= (first == best[:-1, 1:]) & (first == best[1:, :-1]) & (first == best[1:, 1:])
-    classes[...] = first[:, None, :, None]
-    highest = probabilities.max(axis=0)
-    corners = (highest[:-1, :-1], highest[:-1, 1:], highest[1:, :-1], highest[1:, 1:])
-    for row, down in enumerate(weights(stride)):
-        left, right = _mixed(corners[0], corners[2], down), _mixed(corners[1], corners[3], down)
-        for column, across in enumerate(weights(stride)):
-            percent[:, row, :, column] = _percent(_mixed(left, right, across))
-    _interpolate_mixed(probabilities, answers, ~same, classes, percent)
-    shape = (rows * stride, columns * stride)
-    return classes.reshape(shape), percent.reshape(shape)
+    count, rows, columns = probabilities.shape[0], *(n - 1 for n in answers.shape)
+    classes, percent = np.empty((2, rows * stride, columns * stride), np.uint8)
+    values = np.empty((count, columns * stride), np.float32)
+    highest = np.empty(columns * stride, np.float32)
+    # The class is found as the largest of its rank, so the first of equally probable classes wins.
+    wins, rank = np.empty(values.shape, np.uint8), np.arange(count, 0, -1, dtype=np.uint8)[:, None]
+    above = _across(probabilities[:, 0], stride)
+    for row in range(rows):
+        below = _across(probabilities[:, row + 1], stride)
+        step = below - above
+        known = _known(answers[row : row + 2], stride)
+        for number, weight in enumerate(weights(stride), row * stride):
+            np.multiply(step, weight, out=values)
+            np.add(values, above, out=values)
+            np.maximum.reduce(values, axis=0, out=highest)
+            np.equal(values, highest, out=wins.view(bool))
+            np.multiply(wins, rank, out=wins)
+            np.maximum.reduce(wins, axis=0, out=classes[number])
+            np.subtract(count, classes[number], out=classes[number])
+            if known is not None:
+                share = known[0] + (known[1] - known[0]) * weight
+                np.divide(highest, share, out=highest, where=share > 0)
+            np.multiply(highest, np.float32(100), out=highest)
+            np.add(highest, np.float32(0.5), out=highest)
+            np.copyto(percent[number], highest, casting="unsafe")  # cut to whole numbers
+            if known is not None:
+                classes[number][share == 0] = NO_DATA.code
+                percent[number][share == 0] = CONFIDENCE_NODATA
+        above = below
+    return classes, percent
 
 
-def _interpolate_mixed(
-    probabilities: np.ndarray, answers: np.ndarray, mixed: np.ndarray, classes: np.ndarray, percent: np.ndarray
-) -> None:
-    """Fill the pixels of the quads that are `mixed`, in which more than one class may win."""
-    stride = classes.shape[1]
-    every_row, every_column = np.nonzero(mixed)
-    for start in range(0, len(every_row), _QUADS):
-        row, column = every_row[start : start + _QUADS], every_column[start : start + _QUADS]
-        at = ((row, column), (row, column + 1), (row + 1, column), (row + 1, column + 1))
-        values = [probabilities[:, r, c] for r, c in at]
-        known = [answers[r, c].astype(np.float32) for r, c in at]
-        whole = all(part.all() for part in known)
-        for down, y in enumerate(weights(stride)):
-            left, right = _mixed(values[0], values[2], y), _mixed(values[1], values[3], y)
-            left_known, right_known = _mixed(known[0], known[2], y), _mixed(known[1], known[3], y)
-            for across, x in enumerate(weights(stride)):
-                found = _mixed(left, right, x)
-                highest = found.max(axis=0)
-                codes = np.zeros(len(row), np.uint8)
-                for code in range(len(found) - 1, -1, -1):
-                    codes[found[code] == highest] = code
-                share = _mixed(left_known, right_known, x)
-                silent = None if whole else share == 0
-                sure = _percent(highest / (share if silent is None else np.where(silent, np.float32(1), share)))
-                if silent is not None:
-                    codes[silent], sure[silent] = NO_DATA.code, CONFIDENCE_NODATA
-                classes[row, down, column, across] = codes
-                percent[row, down, column, across] = sure
+def _known(answers: np.ndarray, stride: int) -> np.ndarray | None:
+    """Return (2, columns * stride) float32: for two rows of cells, the weight of those with an answer; None where all
+    have one."""
+    return None if answers.all() else _across(answers.astype(np.float32), stride)
 
 
-def _mixed(one: np.ndarray, other: np.ndarray, weight: np.float32) -> np.ndarray:
-    out: np.ndarray = one * (np.float32(1) - weight)
-    out += other * weight
-    return out
-
-
-def _percent(probability: np.ndarray) -> np.ndarray:
-    out: np.ndarray = np.minimum(np.rint(probability * np.float32(100)), 100).astype(np.uint8)
-    return out
+def _across(cells: np.ndarray, stride: int) -> np.ndarray:
+    """Interpolate rows of cells: (rows, columns + 1) -> (rows, columns * stride) float32, contiguous."""
+    left, step = cells[:, :-1], cells[:, 1:] - cells[:, :-1]
+    out = np.empty((*left.shape, stride), np.float32)
+    for pixel, weight in enumerate(weights(stride)):
+        np.add(step * weight, left, out=out[..., pixel])
+    return out.reshape(left.shape[0], -1)
