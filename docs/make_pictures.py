@@ -47,7 +47,7 @@ def stride_panels(coarse: SceneLayout, fine: SceneLayout) -> Image.Image:
     """Two maps of one scene, made at different strides, beside each other."""
     panels = []
     for folder in (coarse, fine):
-        classes = ClassMap.open(folder.classified, folder.confidence, folder.item)
+        classes = ClassMap.open(folder)
         panels.append(
             (
                 f"stride {classes.tags['STRIDE']}",
@@ -80,7 +80,7 @@ def _beside(panels: list[tuple[str, Image.Image]]) -> Image.Image:
 
 def scene_map(folder: SceneLayout) -> bytes:
     """PNG of a scene's map with legend."""
-    classes = ClassMap.open(folder.classified, folder.confidence, folder.item)
+    classes = ClassMap.open(folder)
     codes, pixel_size = read_codes_for_display(gdal_path(folder.classified), 600)
     return map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
 

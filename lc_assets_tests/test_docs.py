@@ -7,6 +7,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from lc_assets.products.agreement.crosswalk import shipped as shipped_crosswalk
 from lc_assets.products.stac.catalog import CATALOG
 from lc_assets.products.stac.collection import Summary, collection_document
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item
+from lc_assets_tests.inference.networks import position_model
 
 ROOT = Path(__file__).parents[1]
 DOCS = sorted((ROOT / "docs").glob("*.md"))
@@ -153,7 +155,8 @@ def test_stac_fields_names_all_that_is_written_and_nothing_else(desk: Desk, demo
         **{"s2:datatake_id": "GS2B_20240621T103629_038084_N05.11"},
     )
     edit_item(item, lambda d: d["links"].append({"rel": "license", "href": "https://example.com/licence"}))
-    folder = desk.classify(item, stride=64)
+    desk.settings = replace(desk.settings, model=position_model(tmp_path / "model"))
+    folder = desk.classify(item)
     written = json.loads((folder.folder / f"{folder.item}_classified.json").read_text())
     catalog = json.loads((folder.folder / CATALOG).read_text())
     assets = list(written["assets"].values())

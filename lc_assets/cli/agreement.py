@@ -116,7 +116,7 @@ def _check(settings: Settings, scene: Scene, config: dict[str, Any]) -> None:
     from lc_assets.store.layout import Store
 
     layout = Store.at(settings.store).scene(scene.id)
-    ClassMap.open(layout.classified, layout.confidence, scene.id)
+    ClassMap.open(layout)
     reference_maps = config.get("references") or settings.references
     check_names(reference_maps)
     for reference_map in reference_maps:

@@ -219,7 +219,7 @@ def class_raster_metadata(classes: ClassMap, computed: Classification, seconds: 
             ]
         ),
         "path": dg.MetadataValue.path(str(classes.path)),
-        "bytes": classes.path.stat().st_size + classes.confidence.stat().st_size,
+        "bytes": sum(path.stat().st_size for path in classes.rasters),
     }
 
 

@@ -13,20 +13,22 @@ from rasterio.errors import RasterioIOError
 from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.raster.cog import class_cog, confidence_cog
+from lc_assets.raster.cog import class_cog, confidence_cog, probability_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.writer import RasterWriter, side_by_side
+from lc_assets.store.layout import SceneLayout
 from lc_assets.store.paths import StorePath, gdal_path
 
 
 @dataclass(frozen=True)
 class ClassMap:
-    """A class map and its confidence raster.
+    """A class map, its confidence raster and, for a map of positions, the probabilities.
 
     Attributes:
         item: STAC item id.
         path, confidence: the two rasters.
-        grid: the grid of both, 10 m.
+        probabilities: the class probabilities at the model's step; None for a map of windows.
+        grid: the grid of the class map and the confidence, 10 m.
         pixels: number of pixels per class code, No Data last.
         tags: dataset tags: how the map was made (`Classification.tags`), and how many pixels are No Data for which
             reason.
@@ -35,39 +37,47 @@ class ClassMap:
     item: str
     path: StorePath
     confidence: StorePath
+    probabilities: StorePath | None
     grid: Grid
     pixels: np.ndarray
     tags: dict[str, str]
 
     @classmethod
-    def open(cls, path: StorePath, confidence: StorePath, item: str) -> ClassMap:
-        """Read a class map's tags.
-
-        Args:
-            path, confidence: the two rasters.
-            item: STAC item id that both must have.
+    def open(cls, scene: SceneLayout) -> ClassMap:
+        """Read the tags of a scene's class map.
 
         Raises:
-            StoreError: one of them is missing, or belongs to another item.
+            StoreError: a raster is missing, or belongs to another item.
         """
+        item, path = scene.item, scene.classified
         try:
             with rasterio.open(gdal_path(path)) as dataset:
-                tags = dataset.tags()
-                with rasterio.open(gdal_path(confidence)) as beside:
+                tags, grid = dataset.tags(), Grid.of(dataset)
+            expected = {scene.confidence: grid}
+            probabilities = scene.probabilities if tags.get("WINDOW") == "0" else None
+            if probabilities:
+                expected[probabilities] = grid.coarsened(int(tags["STRIDE"]))
+            for other, its_grid in expected.items():
+                with rasterio.open(gdal_path(other)) as beside:
                     complete = tags.get("ITEM_ID") == beside.tags().get("ITEM_ID") == item
-                if not complete or beside.shape != dataset.shape:
+                if not complete or beside.shape != its_grid.shape:
                     raise StoreError(
-                        f"{path} and {confidence.name} are no class map of this item",
+                        f"{path} and {other.name} are no class map of this item",
                         item=item,
                         asset="class_raster",
                         remedy=_REMEDY,
                     )
-                pixels = np.array([int(tags[f"PIXELS_{c.code}"]) for c in ALL_CLASSES])
-                return cls(item, path, confidence, Grid.of(dataset), pixels, tags)
+            pixels = np.array([int(tags[f"PIXELS_{c.code}"]) for c in ALL_CLASSES])
+            return cls(item, path, scene.confidence, probabilities, grid, pixels, tags)
         except (RasterioIOError, KeyError):
             raise StoreError(
                 "its class map is not in the store", item=item, asset="class_raster", remedy=_REMEDY
             ) from None
+
+    @property
+    def rasters(self) -> list[StorePath]:
+        """All rasters of the map."""
+        return [self.path, self.confidence, *([self.probabilities] if self.probabilities else [])]
 
     def share(self, code: int) -> float:
         """Return the share of a class code among all pixels, 0..1."""
@@ -81,17 +91,15 @@ Progress = Callable[[int, int], None]
 """A function that is called after each block with the number of finished rows and of all rows."""
 
 
-def write_class_map(
-    classification: Classification, path: Path, confidence: Path, progress: Progress | None = None
-) -> None:
-    """Compute a classification and write the class map and the confidence raster block by block, in one pass.
+def write_class_map(classification: Classification, folder: Path, progress: Progress | None = None) -> None:
+    """Compute a classification and write its rasters block by block, in one pass.
 
-    Each raster is written by its own thread. Earlier blocks are written while the next ones are computed, and both
+    Each raster is written by its own thread. Earlier blocks are written while the next ones are computed, and all
     files are converted to COGs at the same time.
 
     Args:
         classification: the map to compute.
-        path, confidence: target files in a staging folder.
+        folder: staging folder for the rasters, which have their names of `SceneLayout`.
         progress: see `Progress`.
 
     Raises:
@@ -99,6 +107,10 @@ def write_class_map(
         StoreError: a file does not read back as it was computed (GDAL reports a full disk late, or never).
     """
     grid, tags = classification.stack.grid, classification.tags
+    scene = SceneLayout(classification.stack.item, folder)
+    path, confidence, probabilities = (
+        folder / p.name for p in (scene.classified, scene.confidence, scene.probabilities)
+    )
 
     def counted() -> dict[str, str]:
         statistics = classification.statistics
@@ -111,18 +123,24 @@ def write_class_map(
             "NO_VOTE": str(statistics.no_vote),
         }
 
-    with side_by_side(
+    writers = [
         RasterWriter(path, class_cog(path, grid, tags), counted),
         RasterWriter(confidence, confidence_cog(confidence, grid, tags), dict),
-    ) as (classes, percent):
+    ]
+    if classification.positions:
+        cells = grid.coarsened(classification.window_grid.stride)
+        writers.append(RasterWriter(probabilities, probability_cog(probabilities, cells, tags), dict))
+    with side_by_side(*writers) as (classes, percent, *per_class):
         for block in classification.blocks():
             classes.put(block.window, block.classes)
             percent.put(block.window, block.confidence)
+            if block.probabilities:
+                per_class[0].put(block.probabilities.window, block.probabilities.values)
             if progress:
                 progress(int(block.window.row_off + block.window.height), grid.height)
-    for stage, seconds in (("write", classes.seconds + percent.seconds), ("cog", classes.final + percent.final)):
-        classification.statistics.stages.add(stage, seconds)
-    wrong = [writer.path.name for writer in (classes, percent) if not writer.is_verified]
+    classification.statistics.stages.add("write", sum(writer.seconds for writer in writers))
+    classification.statistics.stages.add("cog", sum(writer.final for writer in writers))
+    wrong = [writer.path.name for writer in writers if not writer.is_verified]
     if wrong:
         raise StoreError(
             f"{' and '.join(wrong)} does not read back as it was computed",

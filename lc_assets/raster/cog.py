@@ -1,4 +1,4 @@
-"""Write Cloud Optimized GeoTIFFs block by block: the class map, its confidence, the overview.
+"""Write Cloud Optimized GeoTIFFs block by block: class map, confidence, probabilities, overview.
 
 GDAL's COG driver cannot write block by block. So blocks are written to a plain tiled GeoTIFF next to the target, which
 GDAL then copies into the COG's layout. Memory use depends on the size of a strip, not on that of the raster. Class
@@ -21,11 +21,14 @@ from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.core.cpu import cpu_count
-from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, colormap
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import with_levels
 
 CONFIDENCE_NODATA = 255
+PROBABILITY_NODATA = 255
+PROBABILITY_SCALE = 0.004
+"""Probability per step of the stored numbers: 250 is a probability of 1."""
 STRIP_ROWS = 512
 
 _WORK_SUFFIX = ".work"
@@ -93,17 +96,37 @@ def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Dat
         yield dataset
 
 
+@contextmanager
+def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
+    """Yield a dataset with a band per class for probabilities (uint8, see `PROBABILITY_SCALE`; 255 = no data).
+
+    It becomes a COG at the end of the context. Overview levels are computed by averaging.
+    """
+    with blockwise(path, grid, "uint8", PROBABILITY_NODATA, tags, overviews="AVERAGE", count=len(CLASSES)) as dataset:
+        dataset.descriptions = [c.name for c in CLASSES]
+        dataset.scales = [PROBABILITY_SCALE] * len(CLASSES)
+        yield dataset
+
+
 def cog_problems(path: str | Path) -> list[str]:
     """Return rio-cogeo's errors and warnings for a file; the list is empty for a valid COG."""
     valid, errors, warnings = cog_validate(str(path), quiet=True)
     return [] if valid and not warnings else [*errors, *warnings]
 
 
-def read_blocks(path: str | Path, rows: int = STRIP_ROWS) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield (window, values of the first band) in full-width strips of `rows` rows, from top to bottom."""
+def read_blocks(
+    path: str | Path, rows: int = STRIP_ROWS, bands: int | list[int] = 1
+) -> Iterator[tuple[Window, np.ndarray]]:
+    """Yield (window, values) in full-width strips of `rows` rows, from top to bottom.
+
+    Args:
+        path: the raster.
+        rows: rows of a strip.
+        bands: number of a band: the values are (rows, columns); or a list of them: (bands, rows, columns).
+    """
     with rasterio.open(path) as dataset:
         for window in Grid.of(dataset).strips(rows):
-            yield window, dataset.read(1, window=window)
+            yield window, dataset.read(bands, window=window)
 
 
 @contextmanager
@@ -127,7 +150,7 @@ def blockwise(
         tags: dataset tags.
         overviews: resampling method of the overview levels, `MODE` or `AVERAGE`.
         blocksize: tile width of the COG in pixels.
-        options: creation options of the plain GeoTIFF; `predictor` (1 or 2) is for the COG.
+        options: creation options of the plain GeoTIFF, such as `count`; `predictor` (1 or 2) is for the COG.
 
     Yields:
         The open plain GeoTIFF.

@@ -46,7 +46,7 @@ class RasterWriter:
         self._done: Future[None] = Future()
 
     def put(self, window: Window, values: np.ndarray) -> None:
-        """Queue a strip for writing.
+        """Queue a strip for writing: (rows, columns), or (bands, rows, columns).
 
         Raises:
             RasterioError: an earlier strip could not be written.
@@ -78,23 +78,32 @@ class RasterWriter:
         return self._done.result()
 
     def _write(self) -> None:
-        written_crc = 0
+        written: list[int] = []  # CRC of each band
         with self._opened as dataset:
             while (message := self._queue.get()) is not None:
                 if isinstance(message, BaseException):
                     raise _Aborted
                 started = time.perf_counter()
                 window, values = message
-                dataset.write(values, 1, window=window)
-                written_crc = zlib.crc32(np.ascontiguousarray(values).data, written_crc)
+                bands = values.reshape(-1, *values.shape[-2:])
+                dataset.write(bands, window=window)
+                written = _crcs(bands, written)
                 self.seconds += time.perf_counter() - started
             dataset.update_tags(**self._tags())
             started = time.perf_counter()
-        file_crc = 0
-        for _, block in read_blocks(self.path):
-            file_crc = zlib.crc32(np.ascontiguousarray(block).data, file_crc)
-        self.is_verified = file_crc == written_crc
+        found: list[int] = []
+        for _, block in read_blocks(self.path, bands=[n + 1 for n in range(len(written))]):
+            found = _crcs(block, found)
+        self.is_verified = found == written
         self.final = time.perf_counter() - started
+
+
+def _crcs(bands: np.ndarray, before: list[int]) -> list[int]:
+    """Return the CRC of each band, continued from the CRC of the strips before."""
+    return [
+        zlib.crc32(np.ascontiguousarray(band).data, crc)
+        for band, crc in zip(bands, before or [0] * len(bands), strict=True)
+    ]
 
 
 class _Aborted(Exception):

@@ -6,6 +6,7 @@
         resampled_stack/              stack.vrt (or stack.tif), scl.vrt, native_<band>.vrt
         <ID>_classified.tif           class map
         <ID>_confidence.tif           confidence of the class map
+        <ID>_probabilities.tif        class probabilities at the model's step, of a map of positions
         overview_<ID>_classified.tif  lower-resolution class map
         <ID>_thumbnail.png            picture of the class map with a legend
         report.html                   page of the scene
@@ -75,6 +76,11 @@ class SceneLayout:
     def confidence(self) -> StorePath:
         """Confidence of the class map, a GeoTIFF."""
         return self.folder / f"{self.item}_confidence.tif"
+
+    @property
+    def probabilities(self) -> StorePath:
+        """Class probabilities, a GeoTIFF. Only a map of positions has them."""
+        return self.folder / f"{self.item}_probabilities.tif"
 
     @property
     def overview(self) -> StorePath:

@@ -34,6 +34,7 @@ def test_a_changed_window_makes_the_maps_stale_where_it_changes_them(
     desk.settings = dataclasses.replace(desk.settings, window=64)
     folder = desk.classify(demo_item, stride=64)
     assert "WINDOW" not in read_tags(folder.classified)
+    assert not folder.probabilities.exists()
     parameters = json.loads((folder.folder / f"{folder.item}_classified.json").read_text())["properties"][
         "lc:parameters"
     ]

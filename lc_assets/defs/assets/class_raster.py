@@ -1,4 +1,4 @@
-"""class_raster: the land-cover map at 10 m, and the confidence of the model."""
+"""class_raster: the land-cover map at 10 m, the confidence of the model, and its probabilities."""
 
 from collections.abc import Iterator
 
@@ -64,7 +64,7 @@ class ClassRasterConfig(dg.Config):
     kinds={"keras", "cog"},
     code_version="3",
     check_specs=[
-        dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="Both rasters are valid COGs."),
+        dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="All rasters are valid COGs."),
         dg.AssetCheckSpec(
             "only_known_classes", asset="class_raster", blocking=True, description="Every pixel is one of 0 to 10."
         ),
@@ -86,6 +86,8 @@ def class_raster(
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
     """The land-cover map: a COG with ten classes and No Data at 10 m, and a COG with the confidence in percent.
+
+    A map of positions has a third COG: the probability of each class, at the step of the positions.
 
     The model answers for positions (each pixel interpolates between the four around it) or, if it has none or if
     `window` is 64, for 64 px windows (each pixel gets the mean of all that contain it). A pixel takes the class with
@@ -129,12 +131,12 @@ def class_raster(
         )
     yield dg.Output(classification)
     scene = store.store().scene(context.partition_key)
-    classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
-    problems = [*cog_problems(gdal_path(classes.path)), *cog_problems(gdal_path(classes.confidence))]
+    classes = ClassMap.open(scene)
+    problems = [problem for path in classes.rasters for problem in cog_problems(gdal_path(path))]
     yield dg.AssetCheckResult(
         check_name="cog_valid",
         passed=not problems,
-        description="; ".join(problems) or "both rasters are valid COGs",
+        description="; ".join(problems) or "all rasters are valid COGs",
         metadata={"item": scene.item, "problems": len(problems)},
     )
     # The counts come from the written file. A pixel with an unknown code would be missing in them.

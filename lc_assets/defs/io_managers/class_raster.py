@@ -1,4 +1,4 @@
-"""IO manager of class_raster: class map and confidence, computed block by block while they are written."""
+"""IO manager of class_raster: class map, confidence and probabilities, computed while they are written."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ class ClassRasterIOManager(SceneIOManager):
     """Computes and writes a `Classification`. Reads a `ClassMap`."""
 
     def write(self, scene: SceneLayout, value: Classification) -> dict[str, Any]:
-        """Wait for one of the machine's inference slots, then compute, write and verify both rasters."""
+        """Wait for one of the machine's inference slots, then compute, write and verify the rasters."""
         with inference_slot(lambda: notify("waiting for one of this machine's inference slots")):
             started = time.perf_counter()
             with atomic_output(scene.folder, item=scene.item, asset="class_raster") as stage:
                 progress = RowProgress(value.stack.grid.width)
-                write_class_map(value, stage / scene.classified.name, stage / scene.confidence.name, progress.update)
+                write_class_map(value, stage, progress.update)
+            if not value.positions:  # an earlier map may have been one of positions
+                scene.probabilities.unlink(missing_ok=True)
         return class_raster_metadata(self.read(scene), value, time.perf_counter() - started)
 
     def read(self, scene: SceneLayout) -> ClassMap:
@@ -33,4 +35,4 @@ class ClassRasterIOManager(SceneIOManager):
         Raises:
             StoreError: the map is not in the store.
         """
-        return ClassMap.open(scene.classified, scene.confidence, scene.item)
+        return ClassMap.open(scene)

@@ -13,9 +13,10 @@ from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.dense.evaluators import Evaluator
 from lc_assets.inference.positions.grid import PositionGrid
 from lc_assets.inference.positions.interpolate import interpolate
-from lc_assets.inference.windows.statistics import MapBlock, MapStatistics
+from lc_assets.inference.windows.statistics import MapBlock, MapStatistics, ProbabilityBlock
 from lc_assets.inference.windows.strips import StripPlan
-from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.inference.windows.voting import pooled
+from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.sentinel2.bands.strip_reader import Strip
 from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
 
@@ -93,6 +94,7 @@ class PositionAssembly:
         if rows < 1:
             return
         classes, confidence = interpolate(self._found, self._answers, stride)
+        probabilities = self._stored(strip, rows)
         top = self._next * stride + stride // 2
         self._next += rows
         self._found, self._answers = self._found[:, -1:].copy(), self._answers[-1:].copy()
@@ -111,7 +113,23 @@ class PositionAssembly:
         stats = self._statistics
         stats.pixels += np.array(Image.fromarray(classes).histogram()[: len(ALL_CLASSES)], np.int64)
         stats.confidence += np.array(Image.fromarray(confidence).histogram()[:101], np.int64)
-        yield MapBlock(Window(0, low, grid.width, high - low), classes, confidence)
+        yield MapBlock(Window(0, low, grid.width, high - low), classes, confidence, probabilities)
+
+    def _stored(self, strip: Strip, rows: int) -> ProbabilityBlock | None:
+        """Return the first `rows` rows of cells as they are stored: no data without an answer or a usable pixel."""
+        grid, stride = self._grid, self._grid.stride
+        beyond = int(self._next < 0)  # the repeated first row is not stored
+        first, last = self._next + beyond, self._next + rows
+        if first == last:
+            return None
+        values = self._found[:, beyond:rows, 1:-1] * np.float32(1 / PROBABILITY_SCALE)
+        np.rint(values, out=values)
+        stored = values.astype(np.uint8)
+        usable = np.zeros(((last - first) * stride, grid.columns * stride), bool)
+        state = strip.state[first * stride - strip.first : min(last * stride, grid.height) - strip.first]
+        usable[: len(state), : grid.width] = state == USABLE
+        stored[:, ~(self._answers[beyond:rows, 1:-1] & (pooled(usable, stride) > 0))] = PROBABILITY_NODATA
+        return ProbabilityBlock(Window(0, first, grid.columns, last - first), stored)
 
     def _count_unusable(self, state: np.ndarray, classes: np.ndarray) -> None:
         stats = self._statistics

@@ -50,9 +50,25 @@ class MapStatistics:
 
 
 @dataclass(frozen=True)
+class ProbabilityBlock:
+    """Finished rows of cells: their window, in cells, and (classes, rows, columns) uint8 probabilities, as in
+    `lc_assets.raster.cog.probability_cog`."""
+
+    window: Window
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
 class MapBlock:
-    """Finished rows of the map: their window, class codes and confidence (both (rows, columns) uint8)."""
+    """Finished rows of the map.
+
+    Attributes:
+        window: the rows, in pixels.
+        classes, confidence: (rows, columns) uint8 class codes and percent.
+        probabilities: rows of cells that are finished with them; None where there are none, as in a map of windows.
+    """
 
     window: Window
     classes: np.ndarray
     confidence: np.ndarray
+    probabilities: ProbabilityBlock | None = None

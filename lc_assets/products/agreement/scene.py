@@ -85,7 +85,7 @@ def compare_scene(
         LandCoverError: the map is missing; the reference cannot be read (transient if the network failed) or does not
             cover the scene; the store cannot be written.
     """
-    classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
+    classes = ClassMap.open(scene)
     target = agreement_folder(scene, reference.name)
     try:
         with (

@@ -7,6 +7,7 @@ from typing import Any
 
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.core.stac import CLASSIFICATION, COG, STAC_VERSION, class_objects
+from lc_assets.products.stac.item import probability_bands
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 
 COLLECTION_ID = "sentinel-2-land-cover"
@@ -113,7 +114,7 @@ def _range(low: float, high: float) -> dict[str, float]:
 
 
 def _item_assets() -> dict[str, Any]:
-    """The assets of every item, as `lc_assets.products.stac.item` writes them."""
+    """The assets of the items, as `lc_assets.products.stac.item` writes them. A map of windows has no probabilities."""
     codes = {
         "name": "land_cover",
         "data_type": "uint8",
@@ -125,9 +126,15 @@ def _item_assets() -> dict[str, Any]:
         "classified": {"type": COG, "title": "Land-cover classes", "roles": ["data"], "bands": [codes]},
         "confidence": {
             "type": COG,
-            "title": "Mean probability of the winning class, in percent",
+            "title": "Probability of the winning class, in percent",
             "roles": ["data", "confidence"],
             "bands": [percent],
+        },
+        "probabilities": {
+            "type": COG,
+            "title": "Probability of each class",
+            "roles": ["data"],
+            "bands": probability_bands(),
         },
         "overview": {
             "type": COG,

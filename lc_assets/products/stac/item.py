@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pystac
 
-from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.core.stac import (
     CLASSIFICATION,
     COG,
@@ -26,7 +26,7 @@ from lc_assets.core.stac import (
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
@@ -68,6 +68,7 @@ class ClassifiedScene:
         contract: contract of the model.
         model_href: path of the model's MLM item, relative to the Item.
         created: current time, ISO 8601, UTC.
+        probabilities: the class probabilities, of a map of positions.
         mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         software: name -> version.
@@ -86,6 +87,7 @@ class ClassifiedScene:
     contract: ModelContract
     model_href: str
     created: str
+    probabilities: ProductFile | None = None
     mean_confidence: float | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
@@ -214,10 +216,11 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
             "bands": [{**codes, "statistics": valid, "raster:histogram": histogram}],
         },
         "confidence": {
-            **_file(scene.confidence, COG, "Mean probability of the winning class, in percent", ["data", "confidence"]),
+            **_file(scene.confidence, COG, "Probability of the winning class, in percent", ["data", "confidence"]),
             **resolution,
             "bands": [percent],
         },
+        **({"probabilities": _probabilities(scene, scene.probabilities)} if scene.probabilities else {}),
         "overview": {
             **_file(scene.overview, COG, "Land-cover classes at lower resolution, by mode", ["overview"]),
             **_projection(scene.overview_grid),
@@ -227,6 +230,22 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
         "thumbnail": _file(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
         "report": _file(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
     }
+
+
+def _probabilities(scene: ClassifiedScene, product: ProductFile) -> dict[str, Any]:
+    grid = scene.grid.coarsened(int(scene.parameters["stride"]))
+    return {
+        **_file(product, COG, "Probability of each class", ["data"]),
+        **_projection(grid),
+        "raster:spatial_resolution": grid.resolution,
+        "bands": probability_bands(),
+    }
+
+
+def probability_bands() -> list[dict[str, Any]]:
+    """Return the bands of the class probabilities, one per class."""
+    stored = {"data_type": "uint8", "nodata": PROBABILITY_NODATA, "raster:scale": PROBABILITY_SCALE}
+    return [{"name": c.name, "description": f"Probability of {c.title}", **stored} for c in CLASSES]
 
 
 def _file(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:

@@ -71,6 +71,7 @@ def describe_scene(
         source_href=f"./{folder.raw_bands.name}/{ITEM}",
         classified=_product(classes.path, classes.item),
         confidence=_product(classes.confidence, classes.item),
+        probabilities=_product(classes.probabilities, classes.item) if classes.probabilities else None,
         overview=_product(overview.path, classes.item),
         thumbnail=_product(overview.thumbnail, classes.item),
         report=_product(report, classes.item),

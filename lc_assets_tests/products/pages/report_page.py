@@ -25,7 +25,7 @@ def opened(folder: SceneLayout) -> tuple[RawBands, ClassMap, Overview]:
     item = folder.item
     return (
         RawBands.open(folder.raw_bands, item),
-        ClassMap.open(folder.classified, folder.confidence, item),
+        ClassMap.open(folder),
         Overview.open(folder.overview, folder.thumbnail, item),
     )
 

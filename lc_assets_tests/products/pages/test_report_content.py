@@ -65,7 +65,7 @@ def test_it_says_what_the_scene_the_model_and_the_work_were(
     made: tuple[Report, Path], scene: SceneLayout, facts: ReportFacts
 ) -> None:
     page = made[0].html.decode()
-    classes = ClassMap.open(scene.classified, scene.confidence, scene.item)
+    classes = ClassMap.open(scene)
     assert "<h1>Tile 32ULC, 21 June 2024</h1>" in page
     for text in ("05.11", "Sentinel-2B", "L2A", "1000 DN", facts.contract.sha256, facts.contract.limitations[0][:40]):
         assert text in page
