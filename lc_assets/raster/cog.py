@@ -100,9 +100,11 @@ def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Dat
 def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
     """Yield a dataset with a band per class for probabilities (uint8, see `PROBABILITY_SCALE`; 255 = no data).
 
-    It becomes a COG at the end of the context. Overview levels are computed by averaging.
+    It becomes a COG at the end of the context. Overview levels repeat every second cell, and compression is light: a
+    full tile takes 2 s of CPU, not 7 s as with averages and the default level, and the file is hardly larger.
     """
-    with blockwise(path, grid, "uint8", PROBABILITY_NODATA, tags, overviews="AVERAGE", count=len(CLASSES)) as dataset:
+    bands = {"count": len(CLASSES), "interleave": "pixel", "level": 1}
+    with blockwise(path, grid, "uint8", PROBABILITY_NODATA, tags, overviews="NEAREST", **bands) as dataset:
         dataset.descriptions = [c.name for c in CLASSES]
         dataset.scales = [PROBABILITY_SCALE] * len(CLASSES)
         yield dataset
@@ -148,16 +150,17 @@ def blockwise(
         grid: grid of the raster.
         dtype, nodata: data type and nodata value of the bands.
         tags: dataset tags.
-        overviews: resampling method of the overview levels, `MODE` or `AVERAGE`.
+        overviews: resampling method of the overview levels, `MODE`, `AVERAGE` or `NEAREST`.
         blocksize: tile width of the COG in pixels.
-        options: creation options of the plain GeoTIFF, such as `count`; `predictor` (1 or 2) is for the COG.
+        options: creation options of the plain GeoTIFF, such as `count`; `predictor` (1 or 2) and `level` (of
+            compression, 1 to 9) are for the COG.
 
     Yields:
         The open plain GeoTIFF.
     """
     work = path.with_name(path.name + _WORK_SUFFIX)
     temporary = [work]
-    predictor = options.pop("predictor", 1)
+    predictor, level = options.pop("predictor", 1), options.pop("level", 6)
     profile = {
         "driver": "GTiff",
         "crs": grid.crs,
@@ -184,24 +187,25 @@ def blockwise(
         if overviews == "MODE":
             source, level_files = with_levels(work, blocksize, profile)
             temporary += level_files
-        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor))
+        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor, level))
     finally:
         for file in temporary:
             file.unlink(missing_ok=True)
 
 
-def cog_options(overviews: str, blocksize: int, predictor: int = 1) -> dict[str, Any]:
+def cog_options(overviews: str, blocksize: int, predictor: int = 1, level: int = 6) -> dict[str, Any]:
     """Return the creation options of GDAL's COG driver.
 
     Args:
-        overviews: resampling method of the overview levels, `MODE` or `AVERAGE`.
+        overviews: resampling method of the overview levels, `MODE`, `AVERAGE` or `NEAREST`.
         blocksize: tile width in pixels.
         predictor: 2 for horizontal differencing, 1 for none.
+        level: level of compression, 1 to 9.
     """
     return {
         "driver": "COG",
         "compress": "deflate",
-        "level": 6,
+        "level": level,
         "predictor": "YES" if predictor == 2 else "NO",
         "blocksize": blocksize,
         "overview_resampling": overviews,
