@@ -1,1 +1,1 @@
-"""Classify a stack by the positions of the feature map: each answers for its own cell, and pixels interpolate."""
+"""Classify a stack by positions: each answers for the cell around it, and pixels interpolate between cells."""
