@@ -1,4 +1,4 @@
-"""Inference: the model's contract, the engine that runs the model, and the positions or windows that make a class map."""
+"""Inference: the model's contract, the engine that runs the model, and positions and windows that make a class map."""
 
 import sys
 

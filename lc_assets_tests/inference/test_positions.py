@@ -18,32 +18,87 @@ from lc_assets.inference.loading import open_model
 from lc_assets.inference.positions.interpolate import interpolate, weights
 from lc_assets.inference.windows import strips
 from lc_assets.inference.windows.classify import Classification
+from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES
 from lc_assets.sentinel2.radiometry import remove_offset
-from lc_assets_tests.conftest import copy_scene, edit_bands, own_model
+from lc_assets_tests.conftest import copy_scene, cropped, edit_bands, own_model
 from lc_assets_tests.inference.maps import whole_map
-from lc_assets_tests.inference.networks import position_model, position_network
+from lc_assets_tests.inference.networks import mean_head, mean_network, position_model, position_network
 from lc_assets_tests.sentinel2.stacks import pixels, stack_of
 
-STRIDE, VIEW = 4, 16
+STRIDE = 4
 
 
 def engine_of(folder: Path) -> Engine:
     return open_model(position_model(folder / "model"), "float32")
 
 
-def test_the_answer_of_a_position_is_that_of_its_view_alone(demo_item: Path, tmp_path: Path) -> None:
-    engine, stack = engine_of(tmp_path), stack_of(demo_item, tmp_path / "store")
+@pytest.mark.parametrize("view", [16, 48])
+def test_the_answer_of_a_position_is_that_of_its_view_alone(demo_item: Path, tmp_path: Path, view: int) -> None:
+    stack, model = stack_of(demo_item, tmp_path / "store"), position_model(tmp_path / "m", position_network(view=view))
+    engine = open_model(model, "float32")
     evaluator = engine.position_evaluator()
-    assert (evaluator.feature_stride, evaluator.receptive_field) == (STRIDE, VIEW)
-    alone = position_network(VIEW)
+    assert (evaluator.feature_stride, evaluator.receptive_field) == (STRIDE, view)
+    alone = position_network(view, view)
     dn, usable = pixels(stack)
     seen = normalize_input(engine.contract, remove_offset(dn, stack.offset).transpose(1, 2, 0), usable)
     features = evaluator.features(dn.copy(), usable, stack.offset)
     rng = np.random.default_rng(0)
     for row, column in zip(rng.integers(0, features.shape[0], 40), rng.integers(0, features.shape[1], 40), strict=True):
-        view = seen[row * STRIDE : row * STRIDE + VIEW, column * STRIDE : column * STRIDE + VIEW]
-        expected = np.asarray(alone.predict_on_batch(view[None]))[0]
+        square = seen[row * STRIDE : row * STRIDE + view, column * STRIDE : column * STRIDE + view]
+        expected = np.asarray(alone.predict_on_batch(square[None]))[0]
         assert np.abs(evaluator.probabilities(features[row, column][None])[0] - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("view", [16, 48])
+@pytest.mark.parametrize("crop", [None, (102, 90)])
+def test_a_map_by_hand(demo_item: Path, tmp_path: Path, view: int, crop: tuple[int, int] | None) -> None:
+    """The definition, written out, for a model that answers by the mean of its view: each view is centred on a cell,
+    the scene is reflected on all four sides, and pixels interpolate between the centres of the cells."""
+    item = cropped(demo_item, tmp_path / "cropped", *crop) if crop else demo_item
+    item = copy_scene(item, tmp_path / "bright")
+    edit_bands(item, _bright, (*BAND_NAMES, "SCL"))
+    stack = stack_of(item, tmp_path / "store")
+    engine = open_model(position_model(tmp_path / "model", mean_network(view)), "float32")
+    classes, confidence = whole_map(Classification(stack, engine, 8, mask_hidden=False))
+    dn, usable = pixels(stack)
+    known = normalize_input(engine.contract, remove_offset(dn, stack.offset).transpose(1, 2, 0), usable)[
+        ..., BAND_INDEX["B02"]
+    ]
+    height, width = known.shape
+    rows, columns = -(-height // STRIDE), -(-width // STRIDE)
+    margin = (view - STRIDE) // 2
+    wide = np.pad(
+        known, [(margin, rows * STRIDE - height + margin), (margin, columns * STRIDE - width + margin)], "symmetric"
+    )
+    views = np.lib.stride_tricks.sliding_window_view(wide, (view, view))[::STRIDE, ::STRIDE].mean(axis=(2, 3))
+    assert views.shape == (rows, columns)
+    kernel, bias = mean_head()
+    logits = views[..., None] * kernel[BAND_INDEX["B02"]] + bias
+    cells = np.exp(logits - logits.max(axis=2, keepdims=True))
+    cells /= cells.sum(axis=2, keepdims=True)
+    # np.interp continues the outermost values beyond the outermost centres.
+    down = np.apply_along_axis(
+        lambda v: np.interp(np.arange(height) + 0.5, STRIDE * (np.arange(rows) + 0.5), v), 0, cells
+    )
+    mean = np.apply_along_axis(
+        lambda v: np.interp(np.arange(width) + 0.5, STRIDE * (np.arange(columns) + 0.5), v), 1, down
+    )
+    assert len(np.unique(classes)) > 5
+    assert classes.max() < NO_DATA.code
+    won = np.take_along_axis(mean, classes[..., None].astype(int), axis=2)[..., 0]
+    assert (won >= mean.max(axis=2) - 1e-4).all()
+    assert (abs(confidence - 100 * won) <= 0.51).all()
+
+
+def _bright(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
+    """B02: a slope and squares that differ in rows and columns, so that a shifted map is another map. All bands have
+    data everywhere."""
+    if name != "B02":
+        return np.full_like(dn, 4) if name == "SCL" else np.maximum(dn, 1200)
+    (rows, columns), (height, width) = np.indices(dn.shape), dn.shape
+    return (1100 + 1300 * rows / height + 700 * columns / width + 600 * ((rows // 9 + columns // 7) % 2)).astype(
+        dn.dtype
+    )
 
 
 def test_a_map_does_not_depend_on_strips_blocks_or_threads(
