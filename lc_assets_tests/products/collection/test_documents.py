@@ -12,6 +12,7 @@ import pytest
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.collection.update import folder_of, update
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID, INDEX_FILE, PARQUET
+from lc_assets.products.stac.item import probability_bands
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.store.layout import Store
 from lc_assets_tests.products.collection.store_items import (
@@ -83,6 +84,18 @@ def test_the_collection_sums_up_what_it_holds(store: Store, template: Document) 
     assert [c["value"] for c in document["summaries"]["classification:classes"]] == [c.code for c in ALL_CLASSES]
     asset = document["assets"]["items"]
     assert (asset["href"], asset["type"], asset["roles"]) == (f"./{INDEX_FILE}", PARQUET, ["collection-mirror"])
+
+
+@needs_extra
+def test_maps_of_positions_and_of_windows_share_an_index(store: Store, template: Document, tmp_path: Path) -> None:
+    add(store, template, 0)
+    asset = {**template["assets"]["confidence"], "title": "Probability of each class", "bands": probability_bands()}
+    other = {**template, "assets": {**template["assets"], "probabilities": asset}}
+    add(store, other, 1)
+    update(store, everything)
+    found = rows(store, tmp_path / "work")
+    assert [validate_offline(item) for item in found] == [[], []]
+    assert sorted("probabilities" in item["assets"] for item in found) == [False, True]
 
 
 @needs_extra
