@@ -123,9 +123,11 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
             "NO_VOTE": str(statistics.no_vote),
         }
 
+    # Between positions every pixel has its own confidence: strong compression takes longer and hardly saves space.
+    level = 1 if classification.positions else 6
     writers = [
         RasterWriter(path, class_cog(path, grid, tags), counted),
-        RasterWriter(confidence, confidence_cog(confidence, grid, tags), dict),
+        RasterWriter(confidence, confidence_cog(confidence, grid, tags, level), dict),
     ]
     if classification.positions:
         cells = grid.coarsened(classification.window_grid.stride)

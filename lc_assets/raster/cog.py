@@ -86,12 +86,13 @@ def code_cog(
 
 
 @contextmanager
-def confidence_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
+def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6) -> Iterator[DatasetWriter]:
     """Yield a dataset for the probability of the predicted class in percent (uint8, 255 = no data).
 
-    It becomes a COG at the end of the context. Overview levels are computed by averaging.
+    It becomes a COG at the end of the context. Overview levels are computed by averaging. `level` is that of
+    compression, 1 to 9.
     """
-    with blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE") as dataset:
+    with blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE", level=level) as dataset:
         dataset.set_band_description(1, "confidence in percent")
         yield dataset
 
