@@ -26,7 +26,9 @@ def test_the_map_is_the_mean_of_all_windows_that_contain_a_pixel(
     demo_item: Path, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     stack = stack_of(cropped(demo_item, tmp_path, *size), tmp_path / "store")
-    classes, confidence = whole_map(Classification(stack, open_model(SHIPPED, "float32"), 16, mask_hidden=False))
+    classes, confidence = whole_map(
+        Classification(stack, open_model(SHIPPED, "float32"), 16, mask_hidden=False, window=64)
+    )
     expected, probability = by_hand(stack, 16)
     assert classes.shape == size
     assert (classes == expected).all()
@@ -42,7 +44,7 @@ def test_the_map_does_not_depend_on_how_the_scene_is_cut_into_strips(
 ) -> None:
     stack = stack_of(demo_item, tmp_path)
     maps = [
-        whole_map(Classification(stack, open_model(SHIPPED, "float32"), stride, strip_pixels=rows))
+        whole_map(Classification(stack, open_model(SHIPPED, "float32"), stride, strip_pixels=rows, window=64))
         for rows in (64, 100, 320, 10_000)
     ]
     for classes, confidence in maps[1:]:
@@ -51,7 +53,7 @@ def test_the_map_does_not_depend_on_how_the_scene_is_cut_into_strips(
 
 
 def test_every_valid_pixel_of_a_full_scene_is_predicted(real_item: Path, tmp_path: Path) -> None:
-    classes, _ = whole_map(Classification(stack_of(real_item, tmp_path), open_model(SHIPPED, "float32"), 64))
+    classes, _ = whole_map(Classification(stack_of(real_item, tmp_path), open_model(SHIPPED, "float32"), 64, window=64))
     assert classes.shape == (600, 600)  # 600 is no multiple of 64
     assert (classes < NO_DATA.code).all()
 
@@ -67,7 +69,7 @@ def test_a_window_with_less_than_half_of_its_pixels_valid_has_no_vote(demo_item:
 
     edit_bands(item, corner_only)
     classification = Classification(
-        stack_of(item, tmp_path / "store"), open_model(SHIPPED, "float32"), 32, mask_hidden=False
+        stack_of(item, tmp_path / "store"), open_model(SHIPPED, "float32"), 32, mask_hidden=False, window=64
     )
     classes, _ = whole_map(classification)
     assert (classes == NO_DATA.code).all()  # 36 x 36 of 64 x 64 is 32 %

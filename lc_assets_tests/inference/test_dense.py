@@ -36,7 +36,7 @@ def chip_by_chip(engine: Engine) -> Engine:
 def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
     """(rows, columns, classes): what an engine says of every window of a scene, edges continued by reflection."""
     evaluator = engine.evaluator(stride)
-    grid = Classification(stack, engine, stride).window_grid
+    grid = Classification(stack, engine, stride, window=64).window_grid
     rows, columns = ((n - 1) * stride + 64 for n in (grid.rows, grid.columns))
     with stack.reader() as reader:
         dn = reader.dn(stack.grid.window, engine.contract.band_indices)
@@ -62,8 +62,8 @@ def test_every_window_of_the_real_scene_is_what_its_chip_is(real_item: Path, tmp
 
 def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_either_way(demo_item: Path, tmp_path: Path) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
-    dense = whole_map(Classification(stack, engine, 8))
-    chips = whole_map(Classification(stack, chip_by_chip(engine), 8))
+    dense = whole_map(Classification(stack, engine, 8, window=64))
+    chips = whole_map(Classification(stack, chip_by_chip(engine), 8, window=64))
     assert (dense[0] == chips[0]).mean() > 0.9999  # where two classes are equally likely, rounding decides
     assert ((dense[0] == NO_DATA.code) == (chips[0] == NO_DATA.code)).all()
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
@@ -72,8 +72,8 @@ def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_either_way(demo_ite
 @pytest.mark.parametrize(("stride", "strip"), [(64, 48), (64, 100), (64, 0), (32, 72), (16, 200)])
 def test_windows_that_stand_apart_survive_any_strip(demo_item: Path, tmp_path: Path, stride: int, strip: int) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
-    dense = whole_map(Classification(stack, engine, stride, strip_pixels=strip))
-    chips = whole_map(Classification(stack, chip_by_chip(engine), stride))
+    dense = whole_map(Classification(stack, engine, stride, strip_pixels=strip, window=64))
+    chips = whole_map(Classification(stack, chip_by_chip(engine), stride, window=64))
     assert (dense[0] == chips[0]).mean() > 0.9999
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
 
@@ -90,8 +90,8 @@ def test_windows_that_reach_into_an_empty_block_are_what_their_chips_are(
     stack = stack_of(item, tmp_path / "store")
     engine = open_model(own_model(tmp_path / "m", BAND_NAMES, 10, networks(len(BAND_NAMES))["plain"]), "float32")
     monkeypatch.setattr(strips, "BLOCK_PIXELS", (24, 60))
-    dense = whole_map(Classification(stack, engine, 8, strip_pixels=40))
-    chips = whole_map(Classification(stack, chip_by_chip(engine), 8))
+    dense = whole_map(Classification(stack, engine, 8, strip_pixels=40, window=64))
+    chips = whole_map(Classification(stack, chip_by_chip(engine), 8, window=64))
     assert (dense[0] == chips[0]).mean() > 0.9999
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
 
@@ -235,17 +235,17 @@ def test_a_stride_between_the_models_places_falls_back_to_chips(demo_item: Path,
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
     assert engine.evaluator(4).name == "chips"
     assert "8 px apart" in engine.evaluator(4).why
-    assert (whole_map(Classification(stack, engine, 32))[0] < 11).all()
+    assert (whole_map(Classification(stack, engine, 32, window=64))[0] < 11).all()
 
 
 def test_the_map_does_not_depend_on_blocks_or_threads(
     demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
-    first = whole_map(Classification(stack, engine, 8))
+    first = whole_map(Classification(stack, engine, 8, window=64))
     for pixels, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 96), ((48, 120), 3, 512)):
         monkeypatch.setattr(strips, "BLOCK_PIXELS", pixels)
-        again = whole_map(Classification(stack, engine, 8, threads=threads, strip_pixels=strip))
+        again = whole_map(Classification(stack, engine, 8, threads=threads, strip_pixels=strip, window=64))
         assert (again[0] == first[0]).all()
         assert (again[1] == first[1]).all()
 
@@ -254,7 +254,8 @@ def test_the_map_does_not_depend_on_blocks_or_threads(
 def test_bfloat16_leaves_the_classes_of_the_real_scene_as_they_are(real_item: Path, tmp_path: Path) -> None:
     stack = stack_of(real_item, tmp_path)
     exact, fast = (
-        whole_map(Classification(stack, open_model(SHIPPED, precision), 8))[0] for precision in ("float32", "bfloat16")
+        whole_map(Classification(stack, open_model(SHIPPED, precision), 8, window=64))[0]
+        for precision in ("float32", "bfloat16")
     )
     assert 0.995 <= (exact == fast).mean() < 1  # equal maps would mean that the setting does nothing
 

@@ -37,7 +37,7 @@ def test_the_network_sees_no_dn_above_the_highest_that_it_was_trained_on(tmp_pat
     (tmp_path / "model" / "model.json").write_text(json.dumps(document))
     engine = open_model(tmp_path / "model" / "model.json", "float32")
     maps = [
-        whole_map(Classification(stack_of(path, path.parent / "store"), engine, 16))
+        whole_map(Classification(stack_of(path, path.parent / "store"), engine, 16, window=64))
         for path in (
             spoilt(demo_item, tmp_path / str(dn), (BAND_NAMES, INSIDE, dn), (("SCL",), INSIDE, VEGETATION))
             for dn in (5000, 29_000)

@@ -11,7 +11,7 @@ import rasterio
 from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.status import stale_items
-from lc_assets_tests.conftest import Desk
+from lc_assets_tests.conftest import Desk, own_model
 from lc_assets_tests.inference.networks import position_model
 from lc_assets_tests.rig.command import Shell
 
@@ -43,11 +43,15 @@ def test_a_changed_window_makes_the_maps_stale_where_it_changes_them(
     assert read_tags(desk.classify(demo_item, window=0).classified)["WINDOW"] == "0"
 
 
-def test_windows_and_positions_are_named_where_a_model_has_none(demo_item: Path, shell: Shell, desk: Desk) -> None:
+def test_windows_and_positions_are_named_where_a_model_has_none(
+    demo_item: Path, shell: Shell, desk: Desk, tmp_path: Path
+) -> None:
+    model = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     for arguments, environment in ((("--window", 0), {}), ((), {"LC_ASSETS_WINDOW": "0"})):
-        done = shell("classify", demo_item, *arguments, code=1, **environment)
+        done = shell("classify", demo_item, *arguments, code=1, LC_ASSETS_MODEL=str(model), **environment)
         assert "it has no positions" in done.stderr
         assert "set window (LC_ASSETS_WINDOW, --window) to 64, or leave it out" in done.stderr
     assert "set it to a whole number" in shell("classify", demo_item, code=1, LC_ASSETS_WINDOW="all").stderr
+    desk.settings = dataclasses.replace(desk.settings, model=model)
     desk.add(demo_item)
     assert "it has no positions" in str(desk.run(DEMO_ITEM_ID, window=0).error)
