@@ -44,7 +44,7 @@ test-rig: $(VENV)/.installed-dev rig
 	$(VERIFIED) rig
 
 test-train: $(VENV)/.installed-train
-	$(PYTEST) lc_assets_tests/training/test_training.py $(PYTEST_ARGS)
+	$(PYTEST) lc_assets_tests/training $(PYTEST_ARGS)
 	$(VERIFIED) training
 
 drill: $(VENV)/.installed-dev rig

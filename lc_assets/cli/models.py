@@ -17,31 +17,23 @@ from lc_assets.core.errors import LandCoverError, printable
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the model and its checkpoints.")
 @click.option("--name", default="eurosat12-gap", show_default=True, help="Name in the contract.")
 @click.option("--version", default="1", show_default=True, help="Version in the contract.")
-@click.option("--steps", type=click.IntRange(min=2), help="Steps of the fit.  [default: the recipe's]")
-@click.option(
-    "--teachers",
-    type=click.IntRange(min=0),
-    default=2,
-    show_default=True,
-    help="Larger networks to learn from; 0 trains without them.",
-)
-@click.option("--teacher-steps", type=click.IntRange(min=2), help="Steps of a teacher's fit.  [default: the recipe's]")
+@click.option("--steps", type=click.IntRange(min=2), help="Steps of each fit.  [default: the recipe's]")
 @click.option("--holdout", is_flag=True, help="Also fit a second model without the eastern quarter, for the card.")
-@click.option("--ablation", is_flag=True, help="Also measure the effect of each part of the recipe (seven short fits).")
 @user_errors
-def train(data: Path, out: Path, holdout: bool, ablation: bool, **options: Any) -> None:
+def train(data: Path, out: Path, holdout: bool, **options: Any) -> None:
     """Train a model from labelled chips: model.keras, its contract model.json, its card.
 
     DATA holds eurosat_ms.tif with its CSV (chips packed below each other) or EuroSAT's own <Class>/<name>.tif, and
-    optionally eurosat_rgb.zip and l2a_weak.tif with its CSV. A training that was stopped continues. Needs the train
-    extra.
+    optionally eurosat_rgb.zip, l2a_weak.tif and l2a_more.tif with their CSV. With Dynamic World's classes of the chips
+    (eurosat_ms_dw.tif, l2a_weak_dw.tif) the model answers every 40 m. A training that was stopped continues. Needs the
+    train extra.
     """
     import logging
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     from lc_assets.training.recipe import train as train_model
 
-    document = train_model(data, out, hold_out=holdout, ablate=ablation, **options)
+    document = train_model(data, out, hold_out=holdout, **options)
     click.echo(f"done. To use it: export LC_ASSETS_MODEL={document.resolve()}")
 
 

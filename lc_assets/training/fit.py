@@ -1,19 +1,12 @@
-"""Fit a network: joint batches of multispectral, weakly labelled and RGB chips, one cosine cycle, averaged weights. A
-fit can be resumed.
-
-The shipped network learns from labels and from larger teachers that were fitted in the same way. It learns the
-teacher's probabilities for the same augmented chips that it gets itself (Hinton et al. 2015, arXiv:1503.02531; the same
-view for both: Beyer et al. 2022, arXiv:2106.05237). Each step uses one teacher in turn: the gradient is linear in the
-teacher's probabilities, so over the steps it is that of their mean. Chips without a credible label contribute through
-the teachers only.
-"""
+"""Fit a network to mosaics and whole tiles: one cosine cycle, averaged weights. A fit can be resumed."""
 
 from __future__ import annotations
 
 import copy
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +16,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lc_assets.training.augment import augment
-from lc_assets.training.data.chips import Chips
-from lc_assets.training.data.splits import UNLABELLED, Splits
+from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.training.data.chips import UNLABELLED, Chips
 from lc_assets.training.device import mixed_precision, placed
-from lc_assets.training.network import torch_module
+from lc_assets.training.mosaics import Batch, Mosaics
+from lc_assets.training.position_labels import ALLOWED, POOLED
 from lc_assets.training.scaling import Scaling
 
 log = logging.getLogger(__name__)
@@ -38,53 +31,46 @@ class Recipe:
     """Hyperparameters of a fit. They are written to the model's contract.
 
     Attributes:
-        batch_multispectral, batch_weak, batch_rgb: number of chips of each source per step.
-        jitter, bands_dropped, hidden: strength of the augmentation; see `lc_assets.training.augment.augment`.
-        distilled: share of the distillation loss (agreement with the teachers) in the loss, where there are teachers.
-        softening: temperature of both distributions in the distillation loss.
+        batch_mosaics, batch_tiles: number of mosaics and of whole tiles per step.
+        tile_loss, pooled_loss: weight of the loss of whole tiles, and of the most likely positions of Highway and
+            River; that of all positions is 1.
         average: share of the averaged weights that is kept at each step.
     """
 
-    steps: int = 9000
-    batch_multispectral: int = 48
-    batch_weak: int = 24
-    batch_rgb: int = 80
-    jitter: float = 1.0
-    bands_dropped: float = 0.05
-    hidden: float = 0.05
-    distilled: float = 0.8
-    softening: float = 2.0
-    learning_rate: float = 3e-3
+    steps: int = 10_000
+    batch_mosaics: int = 14
+    batch_tiles: int = 32
+    tile_loss: float = 0.6
+    pooled_loss: float = 0.1
+    learning_rate: float = 4e-3
     weight_decay: float = 0.02
-    label_smoothing: float = 0.05
+    label_smoothing: float = 0.03
     average: float = 0.998
-    seed: int = 20261123
+    seed: int = 20261129
 
 
-TEACHER_RECIPE = Recipe(steps=4000, bands_dropped=0.1, weight_decay=0.05, label_smoothing=0.02)
-"""Hyperparameters of the teachers."""
+Loss = Callable[[torch.Tensor, Batch, torch.Tensor | None], torch.Tensor]
+"""Loss of the logits (N, outputs, rows, columns) of a batch; with the labels of the tiles (N,) for whole tiles."""
 
 
 def fit(
-    splits: Splits,
-    scaling: Scaling,
+    source: Mosaics,
     recipe: Recipe,
     checkpoint: Path,
+    loss: Loss,
+    network: Callable[[], nn.Module],
     *,
-    network: Callable[[], nn.Module] = torch_module,
-    teachers: Sequence[nn.Module] = (),
     report_every: int = 250,
     stop_at: int | None = None,
 ) -> nn.Module:
-    """Fit a network. If `checkpoint` has the same recipe, network and number of teachers, the fit continues from it.
+    """Fit a network. If `checkpoint` has the same recipe and network, the fit continues from it.
 
     Args:
-        splits: the training chips.
-        scaling: scaling of the network's input.
+        source: the mosaics and tiles to learn from.
         recipe: the hyperparameters.
         checkpoint: file to save the state to and to resume from.
+        loss: what is to become small.
         network: function that makes the network to fit.
-        teachers: fitted networks to learn from, in addition to the labels.
         report_every: steps between checkpoints.
         stop_at: step at which to stop early.
 
@@ -94,94 +80,127 @@ def fit(
     torch.manual_seed(recipe.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = placed(network(), device)
-    teachers = [placed(teacher, device).eval() for teacher in teachers]
     average = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.15)
-    of = {**asdict(recipe), "network": str(model), "teachers": len(teachers)}
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, recipe.steps, pct_start=0.1)
+    of = {**asdict(recipe), "network": str(model)}
     start = _resume(checkpoint, of, model, average, optimiser, schedule)
     cast = mixed_precision(device)
     began, losses = time.perf_counter(), []
-    for step in range(start, min(recipe.steps, stop_at or recipe.steps)):
-        # One generator per step: a resumed fit draws the same numbers as an uninterrupted one.
-        x, y = _batch(splits, scaling, recipe, np.random.default_rng((recipe.seed, step)))
-        torch.manual_seed(recipe.seed + step)  # the same for dropout
+    steps = range(start, min(recipe.steps, stop_at or recipe.steps))
+    for step, (mosaics, tiles, labels) in zip(steps, _batches(source, recipe, steps), strict=True):
+        torch.manual_seed(recipe.seed + step)  # a resumed fit drops the same features as an uninterrupted one
         model.train()
-        x = x.to(device, memory_format=torch.channels_last)
-        with cast:
-            logits = model(x)
-            with torch.no_grad():
-                taught = teachers[step % len(teachers)](x) if teachers else None
-            loss = _loss(logits.float(), y.to(device), taught, recipe)
+        parts = []
+        for batch, known in ((mosaics, None), (tiles, labels)):
+            x = batch.x.to(device, memory_format=torch.channels_last)
+            with cast:
+                logits = model(x)
+            parts.append(loss(logits.float(), _moved(batch, device), None if known is None else known.to(device)))
+        total = sum(parts[1:], parts[0])
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        total.backward()
         optimiser.step()
         schedule.step()
         _follow(average, model, min(recipe.average, (step + 1) / (step + 10)))
-        losses.append(loss.item())
+        losses.append([part.item() for part in parts])
         if (step + 1) % report_every == 0 or step + 1 == recipe.steps:
             seconds = (time.perf_counter() - began) / (step + 1 - start)
             # Only the loss is logged: validation figures seen during the fit would influence the choice of a model.
-            log.info("step %d loss %.3f %.2f s/step", step + 1, np.mean(losses[-report_every:]), seconds)
+            shown = np.mean(losses[-report_every:], axis=0).round(3)
+            log.info("step %d loss of mosaics and tiles %s %.2f s/step", step + 1, shown, seconds)
             _save(checkpoint, of, step + 1, model, average, optimiser, schedule)
     return average.cpu()
 
 
-def _loss(logits: torch.Tensor, labels: torch.Tensor, taught: torch.Tensor | None, recipe: Recipe) -> torch.Tensor:
-    """Return the cross entropy with the labels and, if there is a teacher, the distillation loss with its logits
-    `taught`."""
-    loss = functional.cross_entropy(
-        logits, labels, ignore_index=UNLABELLED, label_smoothing=0 if taught is not None else recipe.label_smoothing
-    )
-    if taught is None:
-        return loss
-    t = recipe.softening
-    target = functional.softmax(taught.float() / t, dim=1)
-    # Multiplied by t squared, because the gradients of softened probabilities are smaller by that factor (Hinton et
-    # al., section 2).
-    agreement = functional.kl_div(functional.log_softmax(logits / t, dim=1), target, reduction="batchmean") * t * t
-    return (1 - recipe.distilled) * loss + recipe.distilled * agreement
+def class_loss(recipe: Recipe) -> Loss:
+    """Return the loss of the ten classes: of positions by the classes that are allowed, of the most likely tenth of
+    the positions of Highway and River parts, and of the mean logits of whole tiles by their label."""
+    allowed = torch.from_numpy(ALLOWED)
+    pooled = torch.tensor([CLASS_NAMES.index(name) for name in POOLED])
+
+    def loss(logits: torch.Tensor, batch: Batch, labels: torch.Tensor | None) -> torch.Tensor:
+        likely = functional.log_softmax(logits, dim=1).movedim(1, -1)
+        rows = torch.where(batch.labels == UNLABELLED, len(CLASS_NAMES), batch.labels)
+        counted = batch.weights.sum(-1) > 0
+        chosen, weights = likely[counted], batch.weights[counted]
+        sets = torch.bmm(allowed.to(logits.device)[rows[counted]], chosen.exp()[:, :, None])[..., 0]
+        total = -(weights * sets.clamp_min(1e-7).log()).sum() / max(1, len(chosen))
+        total = total + recipe.pooled_loss * _pooled(likely, batch, pooled.to(logits.device))
+        if labels is not None:
+            whole = functional.cross_entropy(
+                logits.mean(dim=(2, 3)), labels, ignore_index=UNLABELLED, label_smoothing=recipe.label_smoothing
+            )
+            total = total + recipe.tile_loss * whole
+        return total
+
+    return loss
+
+
+def cover_loss(logits: torch.Tensor, batch: Batch, labels: torch.Tensor | None) -> torch.Tensor:
+    """Return the cross entropy of (N, 9, rows, columns) logits with the classes of the reference model."""
+    del labels
+    counted = batch.weights.sum(-1) > 0
+    likely = functional.log_softmax(logits, dim=1).movedim(1, -1)[counted]
+    return -(batch.weights[counted] * likely).sum() / max(1, len(likely))
 
 
 def predict(model: nn.Module, chips: Chips, scaling: Scaling, batch: int = 256) -> np.ndarray:
-    """Return the (N, 10) logits of chips, without augmentation."""
-    model.eval()
-    device = next(model.parameters()).device
+    """Return the (N, 10) logits of whole chips of twelve bands."""
     out = []
     with torch.inference_mode():
         for start in range(0, len(chips), batch):
-            x = scaling.apply(chips.dn[start : start + batch])
-            x[:, ~chips.bands] = 0
-            out.append(model(torch.from_numpy(x).to(device)).float().cpu().numpy())
+            x = torch.from_numpy(scaling.apply(chips.dn[start : start + batch]))
+            out.append(model(x).mean(dim=(2, 3)).numpy())
     return np.concatenate(out)
 
 
-def _batch(
-    splits: Splits, scaling: Scaling, recipe: Recipe, rng: np.random.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    parts, labels, present = [], [], []
-    for chips, size in (
-        (splits.multispectral, recipe.batch_multispectral),
-        (splits.weak, recipe.batch_weak),
-        (splits.rgb, recipe.batch_rgb),
-    ):
-        if not size or not len(chips):
-            continue
-        chosen = rng.integers(0, len(chips), size)
-        parts.append(chips.dn[chosen])
-        labels.append(chips.labels[chosen])
-        present.append(np.broadcast_to(chips.bands, (size, len(chips.bands))))
-    x = augment(
-        np.concatenate(parts),
-        np.concatenate(present),
-        scaling.mean,
-        scaling.std,
-        rng,
-        jitter=recipe.jitter,
-        bands_dropped=recipe.bands_dropped,
-        hidden=recipe.hidden,
-    )
-    return torch.from_numpy(x), torch.from_numpy(np.concatenate(labels))
+def predict_positions(model: nn.Module, source: Mosaics, mosaics: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits and allowed classes, (N, 10) each, at the positions of mosaics where one class of the reference
+    model is certain."""
+    logits, right = [], []
+    with torch.inference_mode():
+        for number in range(-(-mosaics // 8)):
+            batch = source.mosaics(8, np.random.default_rng((seed, number)))
+            certain = batch.weights.amax(-1) >= 0.8
+            labels = torch.where(batch.labels == UNLABELLED, len(CLASS_NAMES), batch.labels)[certain]
+            logits.append(model(batch.x).movedim(1, -1)[certain].numpy())
+            right.append(ALLOWED[labels.numpy(), batch.weights[certain].argmax(-1).numpy()] > 0)
+    return np.concatenate(logits), np.concatenate(right)
+
+
+def _pooled(likely: torch.Tensor, batch: Batch, classes: torch.Tensor) -> torch.Tensor:
+    """Return the mean loss of the most likely tenth of the positions, over the parts of the classes."""
+    losses = []
+    for code in classes:
+        of_class = batch.labels == code
+        for part in batch.parts[of_class].unique():
+            own = likely[..., code][(batch.parts == part) & of_class]
+            if len(own) >= 20:
+                losses.append(-own.topk(max(2, len(own) // 10)).values.mean())
+    return torch.stack(losses).mean() if losses else likely.new_zeros(())
+
+
+def _batches(source: Mosaics, recipe: Recipe, steps: range) -> Iterator[tuple[Batch, Batch, torch.Tensor]]:
+    """Yield the batches of the steps; the next one is drawn while the network learns from one."""
+
+    def drawn(step: int) -> tuple[Batch, Batch, torch.Tensor]:
+        # One generator per step: a resumed fit draws the same numbers as an uninterrupted one.
+        rng = np.random.default_rng((recipe.seed, step))
+        tiles, labels = source.tiles(recipe.batch_tiles, rng)
+        return source.mosaics(recipe.batch_mosaics, rng), tiles, labels
+
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(drawn, steps.start) if len(steps) else None
+        for step in steps:
+            assert coming is not None
+            now = coming.result()
+            coming = thread.submit(drawn, step + 1)
+            yield now
+
+
+def _moved(batch: Batch, device: torch.device) -> Batch:
+    return Batch(batch.x, batch.labels.to(device), batch.weights.to(device), batch.parts.to(device))
 
 
 def _follow(average: nn.Module, model: nn.Module, keep: float) -> None:

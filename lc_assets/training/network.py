@@ -1,10 +1,11 @@
-"""The networks: each is described by one plan, from which a PyTorch module is fitted and a Keras model is shipped.
+"""The network: one plan, from which a PyTorch module is fitted and a Keras model is shipped.
 
-They have unpadded convolutions with a total stride of 8, global average pooling and one dense layer. So the features of
-a window are the mean over its part of a feature map that all windows of a scene share, and a scene can be evaluated
-densely and exactly. Between the strided convolutions are inverted residuals (Sandler et al. 2018, arXiv:1801.04381).
-For the same number of multiply-adds they learn more than plain 3 x 3 convolutions, because they compute many features
-from few neighbours.
+It has unpadded convolutions with a total stride of 4, global average pooling and one dense layer. So the dense layer
+gives an answer at each position of the feature map, a chip's answer is that of its mean features, and a scene can be
+evaluated densely and exactly. Dilated convolutions (Yu and Koltun 2016, arXiv:1511.07122) widen the view of a position
+to 48 px without more stride. After the strided convolutions are inverted residuals (Sandler et al. 2018,
+arXiv:1801.04381). For the same number of multiply-adds they learn more than plain 3 x 3 convolutions, because they
+compute many features from few neighbours.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ class Conv(NamedTuple):
 
 class Residual(NamedTuple):
     """Inverted residual: 1 x 1 convolution to `width` features, 3 x 3 depthwise, 1 x 1 back. The result is added to the
-    input without its border of 1 px."""
+    input without its border of `dilation` px."""
 
     width: int
+    dilation: int = 1
 
 
 Plan = tuple[Conv | Residual, ...]
@@ -44,21 +46,16 @@ SHIPPED_PLAN: Plan = (
     Conv(4, 2, 24),
     Conv(3, 2, 48),
     Residual(160),
-    Conv(3, 2, 96),
-    Residual(288),
-    Conv(1, 1, 320),
+    Residual(160, 2),
+    Residual(160, 2),
+    Conv(1, 1, 192),
 )
-TEACHER_PLAN: Plan = (
-    Conv(4, 2, 40),
-    Conv(3, 2, 80),
-    Residual(240),
-    Residual(240),
-    Conv(3, 2, 160),
-    Residual(480),
-    Residual(480),
-    Conv(1, 1, 512),
-)
-"""Plan of the teachers, which need about three times the multiply-adds of the shipped network. They are not shipped."""
+POSITION_STRIDE = 4
+"""Stride of the shipped plan: pixels from one position to the next."""
+VIEW = 48
+"""Side of the area that a position of the shipped plan sees, px."""
+MARGIN = (VIEW - POSITION_STRIDE) // 2
+"""Pixels from the border of a chip to the cell of its first position."""
 
 
 def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAMES)) -> float:
@@ -77,8 +74,11 @@ def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAM
     return total
 
 
-def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1) -> torch.nn.Module:
-    """Return the network to fit: (N, 12, 64, 64) float32 -> (N, 10) logits."""
+def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
+    """Return the network to fit: (N, 12, height, width) float32 -> (N, outputs, rows, columns) logits of positions.
+
+    The logits of a chip are the mean of those of its positions: pooling and the dense layer can change places.
+    """
     from torch import nn
 
     layers: list[nn.Module] = []
@@ -89,29 +89,23 @@ def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1) -> torch.nn.Mo
             layers.append(nn.Sequential(convolution, nn.BatchNorm2d(layer.filters), nn.ReLU(inplace=True)))
             channels = layer.filters
         else:
-            layers.append(_residual(channels, layer.width))
-    pooled = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout), nn.Linear(channels, len(CLASS_NAMES)))
-    return nn.Sequential(*layers, *pooled)
+            layers.append(_residual(channels, layer.width, layer.dilation))
+    return nn.Sequential(*layers, nn.Dropout2d(dropout), nn.Conv2d(channels, outputs, 1))
 
 
-def teacher_module() -> torch.nn.Module:
-    """Return the larger network from which the shipped one learns: (N, 12, 64, 64) float32 -> (N, 10) logits."""
-    return torch_module(TEACHER_PLAN, dropout=0.2)
-
-
-def _residual(channels: int, width: int) -> torch.nn.Module:
+def _residual(channels: int, width: int, dilation: int) -> torch.nn.Module:
     from torch import nn
 
     class InvertedResidual(nn.Sequential):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            out: torch.Tensor = x[:, :, 1:-1, 1:-1] + super().forward(x)
+            out: torch.Tensor = x[:, :, dilation:-dilation, dilation:-dilation] + super().forward(x)
             return out
 
     return InvertedResidual(
         nn.Conv2d(channels, width, 1, bias=False),
         nn.BatchNorm2d(width),
         nn.ReLU(inplace=True),
-        nn.Conv2d(width, width, 3, groups=width, bias=False),
+        nn.Conv2d(width, width, 3, groups=width, dilation=dilation, bias=False),
         nn.BatchNorm2d(width),
         nn.ReLU(inplace=True),
         nn.Conv2d(width, channels, 1, bias=False),
@@ -120,7 +114,7 @@ def _residual(channels: int, width: int) -> torch.nn.Module:
 
 
 def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPED_PLAN) -> Any:
-    """Return the fitted network as a Keras model: (N, 64, 64, 12) -> (N, 10) probabilities.
+    """Return the fitted network as a Keras model of chips: (N, 64, 64, 12) -> (N, 10) probabilities.
 
     Batch normalisation is folded into the convolutions, the calibration temperature into the dense layer.
 
@@ -140,7 +134,8 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
         weights[name] = _folded(convolution, norm)
         side = convolution.kernel_size[0]
         if convolution.groups > 1:
-            return layers.DepthwiseConv2D(side, stride, activation=activation, name=name)(x)
+            apart = convolution.dilation[0]
+            return layers.DepthwiseConv2D(side, stride, dilation_rate=apart, activation=activation, name=name)(x)
         return layers.Conv2D(convolution.out_channels, side, stride, activation=activation, name=name)(x)
 
     x = chip = keras.Input((CHIP, CHIP, len(BAND_NAMES)), name="chip")
@@ -148,14 +143,14 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
         if isinstance(layer, Conv):
             x = convolved(x, (block[0], block[1]), f"conv{number}", stride=layer.stride)
             continue
-        inner = layers.Cropping2D(1, name=f"inner{number}")(x)
+        inner = layers.Cropping2D(layer.dilation, name=f"inner{number}")(x)
         x = convolved(x, (block[0], block[1]), f"widen{number}")
         x = convolved(x, (block[3], block[4]), f"look{number}")
         x = convolved(x, (block[6], block[7]), f"narrow{number}", activation=None)
         x = layers.Add(name=f"add{number}")([inner, x])
     x = layers.GlobalAveragePooling2D(name="mean")(x)
-    linear = fitted[-1]
-    weights["head"] = (_numpy(linear.weight).T / temperature, _numpy(linear.bias) / temperature)
+    head = fitted[-1]
+    weights["head"] = (_numpy(head.weight)[:, :, 0, 0].T / temperature, _numpy(head.bias) / temperature)
     x = layers.Dense(len(CLASS_NAMES), activation="softmax", name="head")(x)
     model = keras.Model(chip, x, name="eurosat12_gap")
     for name, pair in weights.items():

@@ -265,7 +265,7 @@ def test_the_card_has_every_figure_that_is_asked_for(shared: Path, tmp_path: Pat
     copy = shutil.copytree(SHIPPED.parent, tmp_path / "model")
     card = write_card(copy / "model.json", shared / "eurosat").read_text()
     assert card == (SHIPPED.parent / "README.md").read_text()
-    for heading in ("official validation list", "spatial hold-out", "weakly labelled", "ingredient", "cannot do"):
+    for heading in ("official validation list", "spatial hold-out", "weakly labelled", "cannot do"):
         assert heading in card
 
 

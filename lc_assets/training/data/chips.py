@@ -1,4 +1,4 @@
-"""The type for labelled chips: DN without radiometric offset, labels, names, available bands."""
+"""The type for labelled chips: DN without radiometric offset, labels, names, available bands, cover."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ import numpy as np
 from lc_assets.sentinel2.band_table import BAND_NAMES
 
 CHIP = 64
+UNLABELLED = -100
+"""Label of a training chip without a label: only its cover is learnt."""
+COVER_NAMES: tuple[str, ...] = (
+    "water",
+    "trees",
+    "grass",
+    "flooded vegetation",
+    "crops",
+    "shrub and scrub",
+    "built",
+    "bare",
+    "snow and ice",
+)
+"""Classes of Dynamic World (Brown et al. 2022, https://doi.org/10.1038/s41597-022-01307-4), in its order."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +36,7 @@ class Chips:
         bands: (12,) bool, the bands that the chips have.
         votes: (N,) number of ten predictions that agree with the label, for weak labels; 10 for true labels.
         longitudes: (N,) longitude of the chips' centres in degrees east; NaN where unknown.
+        cover: (N, 64, 64, 9) uint8, probability of each class of `COVER_NAMES` times 255; 0 where unknown.
     """
 
     dn: np.ndarray
@@ -30,6 +45,7 @@ class Chips:
     bands: np.ndarray
     votes: np.ndarray
     longitudes: np.ndarray
+    cover: np.ndarray
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -37,7 +53,13 @@ class Chips:
     def where(self, keep: np.ndarray) -> Chips:
         """Return the chips where `keep` (N,) bool is true."""
         return Chips(
-            self.dn[keep], self.labels[keep], self.names[keep], self.bands, self.votes[keep], self.longitudes[keep]
+            self.dn[keep],
+            self.labels[keep],
+            self.names[keep],
+            self.bands,
+            self.votes[keep],
+            self.longitudes[keep],
+            self.cover[keep],
         )
 
 
@@ -51,6 +73,7 @@ def joined(*parts: Chips) -> Chips:
         first.bands,
         np.concatenate([part.votes for part in parts]),
         np.concatenate([part.longitudes for part in parts]),
+        np.concatenate([part.cover for part in parts]),
     )
 
 
@@ -64,4 +87,10 @@ def no_chips() -> Chips:
         np.ones(len(BAND_NAMES), bool),
         nothing,
         np.zeros(0),
+        no_cover(0),
     )
+
+
+def no_cover(count: int) -> np.ndarray:
+    """Return the cover of chips of which it is unknown: (count, 64, 64, 9) uint8 zeros."""
+    return np.zeros((count, CHIP, CHIP, len(COVER_NAMES)), np.uint8)

@@ -24,7 +24,8 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioIOError
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES, TRUE_COLOUR
-from lc_assets.training.data.chips import CHIP, Chips
+from lc_assets.training.data.chips import CHIP, Chips, no_cover
+from lc_assets.training.data.cover import read_cover
 
 EUROSAT_ORDER: tuple[str, ...] = (
     *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08"),
@@ -95,7 +96,8 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
         packed = dataset.read()
     dn = packed.reshape(len(BAND_NAMES), len(rows), CHIP, CHIP).transpose(1, 0, 2, 3)
     names = np.array([row.get("name", "") for row in rows])
-    chips = Chips(np.ascontiguousarray(dn), labels, names, np.ones(len(BAND_NAMES), bool), votes, longitudes)
+    bands, cover = np.ones(len(BAND_NAMES), bool), read_cover(folder, name, len(rows))
+    chips = Chips(np.ascontiguousarray(dn), labels, names, bands, votes, longitudes, cover)
     return chips, np.array([row.get("official_split", "") for row in rows])
 
 
@@ -128,7 +130,8 @@ def read_rgb(archive: Path, without: Iterable[str] = ()) -> Chips:
         dn[:, BAND_INDEX[band]] = rgb_to_dn(levels[..., channel])
     bands = np.isin(BAND_NAMES, TRUE_COLOUR)
     count = len(labels)
-    return Chips(dn, np.array(labels), np.array(names), bands, np.full(count, 10), np.full(count, np.nan))
+    votes, longitudes = np.full(count, 10), np.full(count, np.nan)
+    return Chips(dn, np.array(labels), np.array(names), bands, votes, longitudes, no_cover(count))
 
 
 def rgb_to_dn(levels: np.ndarray) -> np.ndarray:
@@ -164,7 +167,7 @@ def read_eurosat_folder(folder: Path) -> Chips:
     names = np.array([path.stem for path in paths])
     labels = np.array([_code(path.parent.name) for path in paths])
     bands, votes = np.ones(len(BAND_NAMES), bool), np.full(len(paths), 10)
-    return Chips(np.stack(chips), labels, names, bands, votes, np.array(longitudes))
+    return Chips(np.stack(chips), labels, names, bands, votes, np.array(longitudes), no_cover(len(paths)))
 
 
 def _code(name: str) -> int:

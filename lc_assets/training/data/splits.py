@@ -9,15 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.training.data.chips import Chips, joined, no_chips
+from lc_assets.training.data.chips import UNLABELLED, Chips, joined, no_chips
 from lc_assets.training.data.eurosat import read_eurosat_folder, read_packed, read_rgb
 
 CREDIBLE = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
 """Classes whose weak L2A labels are used for training, where enough predictions agree."""
 CREDIBLE_VOTES = 8
-
-UNLABELLED = -100
-"""Label of a training chip without a label: it contributes only through the teachers' predictions."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +42,12 @@ def read_splits(folder: Path) -> Splits:
     """Read and split the chips in `folder`.
 
     The folder has either packed chips (`eurosat_ms.tif` with its CSV) or EuroSAT's own multispectral folder
-    (`<Class>/<name>.tif`). Optionally it also has `eurosat_rgb.zip`, and `l2a_weak.tif` with its CSV.
+    (`<Class>/<name>.tif`). Optionally it also has `eurosat_rgb.zip`, `l2a_weak.tif` and
+    `l2a_more.tif` with their CSV, and `*_dw.tif`, the cover of each packed file.
 
     RGB chips of both official lists are used for training, except the twins of the validation chips. The L2A chips are
-    split by their number: even ones are used for training (with their label where class and votes are credible), odd
-    ones for evaluation only.
+    of `l2a_weak` are split by their number: even ones are used for training (with their label where class and votes are
+    credible), odd ones for evaluation only. All of `l2a_more` are used for training.
 
     Raises:
         LandCoverError: the chips cannot be read.
@@ -58,8 +56,12 @@ def read_splits(folder: Path) -> Splits:
     validation = chips.where(judged)
     archive = folder / "eurosat_rgb.zip"
     rgb = read_rgb(archive, without=validation.names) if archive.exists() else no_chips()
-    credible = np.isin(l2a.labels, [CLASS_NAMES.index(name) for name in CREDIBLE]) & (l2a.votes >= CREDIBLE_VOTES)
-    weak = replace(l2a, labels=np.where(credible, l2a.labels, UNLABELLED)).where(even)
+    learnt = l2a.where(even)
+    if (folder / "l2a_more.tif").exists():
+        learnt = joined(learnt, read_packed(folder, "l2a_more")[0])
+    credible = np.isin(learnt.labels, [CLASS_NAMES.index(name) for name in CREDIBLE])
+    credible &= learnt.votes >= CREDIBLE_VOTES
+    weak = replace(learnt, labels=np.where(credible, learnt.labels, UNLABELLED))
     return Splits(chips.where(~judged), rgb, weak, validation, l2a.where(~even))
 
 

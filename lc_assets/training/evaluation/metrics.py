@@ -104,6 +104,25 @@ def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
     }
 
 
+def on_allowed(probabilities: np.ndarray, right: np.ndarray) -> dict[str, Any]:
+    """Return the share of positions whose class is one of the right ones, and the calibration error.
+
+    Args:
+        probabilities: (N, classes).
+        right: (N, classes) bool.
+    """
+    guess = probabilities.argmax(axis=1)
+    rows = np.arange(len(guess))
+    # A position counts as one of the class that it was called, or of another one where that is wrong.
+    labels = np.where(right[rows, guess], guess, (guess + 1) % len(CLASS_NAMES))
+    judged = ClassificationMetrics.of(probabilities, labels)
+    return {
+        "positions": judged.chips,
+        "right": round(judged.accuracy, 4),
+        "expected_calibration_error": round(judged.calibration_error, 4),
+    }
+
+
 def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = CREDIBLE_VOTES) -> dict[str, Any]:
     """Return the agreement with weak labels of L2A chips on which at least `votes` of ten predictions agree."""
     return agreement(judge_weak_labels(probabilities, chips, votes))

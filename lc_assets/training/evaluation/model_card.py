@@ -6,7 +6,6 @@ of `evaluate` too.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,6 @@ from lc_assets.training.data.splits import CREDIBLE_VOTES, read_eastern, read_ju
 from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
 from lc_assets.training.evaluation.metrics import NOT_CREDIBLE, ClassificationMetrics, agreement, judge_weak_labels
 
-ABLATION = "ablation.json"
-"""File beside the model with the results of `lc-assets train --ablation`."""
 HOLD_OUT = Path("holdout", "model.json")
 """File beside the model: its twin, which `lc-assets train --holdout` fits without the eastern quarter of the chips."""
 VOTES = (6, 7, 8, 9, 10)
@@ -144,9 +141,8 @@ def write_card(model: Path, data: Path) -> Path:
         raise StoreError(f"{card} cannot be written ({error.strerror})", remedy="mend the model's folder") from None
     if not own:
         raise StoreError(f"{card} is no card of lc-assets", remedy="move it away, for the card is written there")
-    ablation = _ablation(card.with_name(ABLATION))
     judged = evaluate(model, data)
-    files = {card: _text(judged, ablation).encode()}
+    files = {card: _text(judged).encode()}
     if judged.labelled:
         files[card.with_name("confusion.png")] = confusion_chart(judged.labelled)
         files[card.with_name("calibration.png")] = calibration_chart(judged.labelled)
@@ -155,7 +151,7 @@ def write_card(model: Path, data: Path) -> Path:
     return card
 
 
-def _text(judged: Evaluation, ablation: list[str]) -> str:
+def _text(judged: Evaluation) -> str:
     contract = judged.contract
     parts = [f"# {contract.name} {contract.version}", f"{contract.description} {_GENERATED}".strip()]
     work = contract.hyperparameters.get("multiply_adds_per_pixel")
@@ -174,7 +170,6 @@ def _text(judged: Evaluation, ablation: list[str]) -> str:
         parts += _eastern(judged.eastern)
     if judged.weak:
         parts += _weak(judged.weak)
-    parts += ablation
     parts += ["## What it cannot do", *_limits(contract)]
     if contract.training_data:
         parts += ["## Training data"]
@@ -237,7 +232,7 @@ def _eastern(judged: ClassificationMetrics) -> list[str]:
     return [
         "## On a spatial hold-out (L1C, by longitude)",
         f"The official list is drawn at random, so its chips may lie beside training chips. So a twin of the model "
-        f"({HOLD_OUT.parent}/) was fitted, without a teacher, to nothing from the eastern quarter of the multispectral "
+        f"({HOLD_OUT.parent}/) was fitted to nothing from the eastern quarter of the multispectral "
         "chips of both lists, nor to their RGB twins (the place of the other RGB chips is not known, so some of those "
         f"may still be eastern). On that quarter it is right on **{100 * judged.accuracy:.1f} %** of {judged.chips} "
         f"chips (95 % interval {100 * low:.1f} to {100 * high:.1f}), expected calibration error "
@@ -270,29 +265,6 @@ def _weak(judged: dict[int, ClassificationMetrics]) -> list[str]:
 def _recall(judged: ClassificationMetrics, code: int) -> str:
     chips = int(judged.confusion[code].sum())
     return f"{_percent(judged.recall[code])} ({chips})" if chips else ""
-
-
-def _ablation(measured: Path) -> list[str]:
-    """Return the section on the results of `lc-assets train --ablation`; empty where there are none."""
-    if not measured.exists():
-        return []
-    try:
-        experiments = json.loads(measured.read_text(encoding="utf-8"))
-        rows = [
-            (e["ingredients"], e["judged_on"], e["chips"], _percent(e["accuracy"]), _percent(e.get("l2a_agreement")))
-            for e in experiments
-        ]
-        steps = f"{experiments[0]['steps']:,}"
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StoreError(
-            f"{measured} is not what lc-assets train writes ({error})", remedy="remove it, or train again"
-        ) from None
-    return [
-        "## What each ingredient brings",
-        f"Short fits ({steps} steps each, one seed), so their figures are below the shipped "
-        "model's and a chip or two of difference means nothing; what matters are the steps between the lines.",
-        _table(("ingredients", "judged on", "chips", "accuracy", "L2A agreement, 8+ votes"), rows),
-    ]
 
 
 def _class_table(judged: ClassificationMetrics) -> str:

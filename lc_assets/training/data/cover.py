@@ -1,0 +1,120 @@
+"""Read what a reference model (Dynamic World) says of each pixel of chips and scenes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.training.data.chips import CHIP, COVER_NAMES, UNLABELLED, no_cover
+from lc_assets.training.data.tiles import Tiles, joined_tiles, no_tiles
+
+LEARNABLE = ("bigearthnet", "ssl4eo", "sen12mscr", "ships")
+"""Beginnings of the names of scenes whose licence (CDLA-Permissive, CC-BY, MIT) lets a model learn from them."""
+LEARNT_SHARE = 0.6
+"""Share of the width of a scene that is learnt from, from the left. The rest is for calibration."""
+_LEARNT_STACKED = 3
+"""Of four chips that are stacked in one file, this many are learnt from."""
+_STACKED = 128
+"""Side of the chips that are stacked in one file, px."""
+_MIN_AGREEMENT, _MIN_PROBABILITY = 0.5, 90 / 255
+_STEP = (50, 32)
+"""Rows and columns from one tile of a scene to the next, px."""
+
+
+def read_cover(folder: Path, name: str, count: int) -> np.ndarray:
+    """Read `{name}_dw.tif`: ten bands of bytes, tile n in rows 64 n to 64 n + 63.
+
+    The first nine bands are the probabilities of `COVER_NAMES` times 255, the tenth is the share of repeated
+    predictions that agree, times 255.
+
+    Returns:
+        (count, 64, 64, 9) uint8; 0 where less than half of the predictions agree, or where there is no such file.
+
+    Raises:
+        LandCoverError: the file cannot be read, or does not fit the chips.
+    """
+    path = folder / f"{name}_dw.tif"
+    if not path.exists():
+        return no_cover(count)
+    values = _read(path)
+    if values.shape != (CHIP * count, CHIP, len(COVER_NAMES) + 1):
+        raise LandCoverError(
+            f"{path} is {values.shape[1]} x {values.shape[0]} px with {values.shape[2]} bands, {count} chips need "
+            f"{CHIP} x {CHIP * count} px with {len(COVER_NAMES) + 1}",
+            remedy="put the rasters together that belong together",
+        )
+    values = values.reshape(count, CHIP, CHIP, -1)
+    known = values[..., -1:] >= 255 * _MIN_AGREEMENT
+    cover: np.ndarray = np.where(known, values[..., :-1], 0).astype(np.uint8)
+    return cover
+
+
+def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
+    """Read tiles of the scenes in a folder that may be learnt from, without labels.
+
+    A scene is `{name}_L1C.tif` or `{name}_L2A.tif`, twelve bands in the order of the band table, with
+    `{...}_dw.tif`: class of the reference model, its probability times 255, share of predictions that agree times 255.
+
+    Args:
+        folder: the folder.
+        learnt: whether to return the part to learn from, or the rest.
+
+    Raises:
+        LandCoverError: a raster cannot be read.
+    """
+    parts = [no_tiles()]
+    for path in sorted(folder.glob("*_L??.tif")):
+        if not path.stem.startswith(LEARNABLE):
+            continue
+        dn, (classes, probability, agreement) = (
+            _read(path),
+            np.moveaxis(_read(path.with_name(f"{path.stem}_dw.tif")), -1, 0),
+        )
+        if dn.shape != (*classes.shape, len(BAND_NAMES)):
+            raise LandCoverError(
+                f"{path} and its _dw.tif differ in size", remedy="put the rasters together that belong together"
+            )
+        cover = np.zeros((*classes.shape, len(COVER_NAMES)), np.uint8)
+        known = (agreement == 255) & (probability >= 255 * _MIN_PROBABILITY) & (classes < len(COVER_NAMES))
+        # Half at least: the class is certain by the test above.
+        cover[known, classes[known]] = np.maximum(probability[known], 128)
+        height, width = classes.shape
+        corners = _corners(height, width, learnt)
+        cut = [(slice(row, row + CHIP), slice(column, column + CHIP)) for row, column in corners]
+        l2a = np.full(len(cut), path.stem.endswith("L2A"))
+        if cut:
+            parts.append(
+                Tiles(
+                    np.stack([dn[c] for c in cut]),
+                    np.full(len(cut), UNLABELLED),
+                    np.stack([cover[c] for c in cut]),
+                    l2a,
+                )
+            )
+    return joined_tiles(*parts)
+
+
+def _corners(height: int, width: int, learnt: bool) -> list[tuple[int, int]]:
+    """Return the first row and column of each tile."""
+    if height >= 4 * width:
+        rows = (row for row in range(0, height - CHIP + 1, CHIP) if (row // _STACKED % 4 != 0) == learnt)
+        return [(row, column) for row in rows for column in range(0, width - CHIP + 1, CHIP)]
+    edge = max(CHIP, int(width * LEARNT_SHARE))
+    first, stop = (0, edge) if learnt else (edge, width)
+    return [
+        (row, column)
+        for row in range(0, height - CHIP + 1, _STEP[0])
+        for column in range(first, stop - CHIP + 1, _STEP[1])
+    ]
+
+
+def _read(path: Path) -> np.ndarray:
+    try:
+        with rasterio.open(path) as dataset:
+            return np.moveaxis(dataset.read(), 0, -1)
+    except (rasterio.errors.RasterioError, OSError) as error:
+        raise LandCoverError(f"{path} cannot be read ({error})", remedy="name a folder with whole files") from None
