@@ -149,12 +149,20 @@ def check(file: Path | None) -> None:
 @model.command()
 @_file_argument
 @click.option("--data", type=click.Path(path_type=Path), required=True, help="Folder of labelled chips, as for train.")
+@click.option(
+    "--scenes",
+    type=click.Path(path_type=Path),
+    help="Folder of scenes with references, to judge maps by.  [default: LC_ASSETS_SCENES, if it is set]",
+)
 @user_errors
-def card(file: Path | None, data: Path) -> None:
-    """Evaluate a model on the held-out chips, and write its card (README.md and charts) beside it."""
+def card(file: Path | None, data: Path, scenes: Path | None) -> None:
+    """Evaluate a model on the held-out chips, and write its card (README.md and charts) beside it.
+
+    With scenes, the card also says how good the model's maps are.
+    """
     from lc_assets.training.evaluation.model_card import write_card
 
-    written = write_card(_model_item(file), data)
+    written = write_card(_model_item(file), data, scenes or settings_with(None).scenes)
     for line in written.read_text(encoding="utf-8").splitlines():
         if "**" in line:  # the sentences with the main figures
             click.echo(line.replace("**", ""))

@@ -3,6 +3,7 @@
 LC_ASSETS_STORE            the store: a folder, or the URL of an object store              ./store
 LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
 LC_ASSETS_CHIPS            labelled chips that `model_evaluation` uses                     ../shared/data/eurosat
+LC_ASSETS_SCENES           scenes with references, to judge maps by                        none
 LC_ASSETS_PRECISION        number format in the network: `auto`, `float32` or `bfloat16`   auto
 LC_ASSETS_WINDOW           side of the windows that vote, in pixels; 0: positions          what the model has
 LC_ASSETS_STACK            form of the band stack: `virtual` (VRT) or `cog`                virtual
@@ -50,6 +51,8 @@ class Settings:
     """A folder, or the URL of an object store with an optional prefix."""
     model: Path = SHIPPED
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
+    scenes: Path | None = None
+    """Folder of scenes with references, see `lc_assets.training.evaluation.scenes`. None: no maps are judged."""
     stack: str = "virtual"
     precision: str = "auto"
     window: int | None = None
@@ -89,6 +92,7 @@ class Settings:
             store=_store(default.store),
             model=model / "model.json" if model.is_dir() else model,
             chips=_path("LC_ASSETS_CHIPS", default.chips),
+            scenes=_path("LC_ASSETS_SCENES", Path()) if os.environ.get("LC_ASSETS_SCENES") else default.scenes,
             precision=os.environ.get("LC_ASSETS_PRECISION") or default.precision,
             window=_whole_number("LC_ASSETS_WINDOW"),
             stack=os.environ.get("LC_ASSETS_STACK") or default.stack,

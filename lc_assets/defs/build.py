@@ -27,6 +27,7 @@ from lc_assets.defs.resources import (
     ItemsResource,
     ModelResource,
     ReferenceResource,
+    ScenesResource,
     StoreResource,
     WatchResource,
 )
@@ -97,6 +98,7 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
             "store": store,
             "model": ModelResource(item=str(settings.model)),
             "chips": ChipsResource(folder=str(settings.chips)),
+            "scenes": ScenesResource(folder=str(settings.scenes or "")),
             "reference": ReferenceResource(
                 items=_items(settings, store),
                 names=list(settings.references),

@@ -108,6 +108,17 @@ class ChipsResource(ConfigurableResource):
     folder: str = Field(description="Folder of eurosat_ms.tif (or EuroSAT's own classes), l2a_weak.tif and their CSVs.")
 
 
+class ScenesResource(ConfigurableResource):
+    """A folder of scenes with references. `lc_assets.training.evaluation.scenes` describes its files."""
+
+    folder: str = Field(default="", description="Folder of {name}_{level}.tif with their references; empty: no maps.")
+
+    @property
+    def path(self) -> Path | None:
+        """Path of the folder; None if there is none."""
+        return Path(self.folder) if self.folder else None
+
+
 class ReferenceResource(ConfigurableResource):
     """Finds the reference maps that a class map is compared with."""
 

@@ -7,9 +7,12 @@ import dagster as dg
 
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import picture, table
-from lc_assets.defs.resources import ChipsResource, ModelResource
+from lc_assets.defs.resources import ChipsResource, ModelResource, ScenesResource
 from lc_assets.training.data.splits import CREDIBLE_VOTES
 from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
+from lc_assets.training.evaluation.map_charts import maps_chart
+from lc_assets.training.evaluation.map_evaluation import MapEvaluation
+from lc_assets.training.evaluation.map_section import kind_rows, scene_rows, season_rows
 from lc_assets.training.evaluation.metrics import agreement
 from lc_assets.training.evaluation.model_card import class_rows, evaluate
 
@@ -30,15 +33,15 @@ USABLE = 0.9
         )
     ],
 )
-def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.MaterializeResult:
-    """The accuracy of the configured model on chips that were held out from its training.
+def model_evaluation(model: ModelResource, chips: ChipsResource, scenes: ScenesResource) -> dg.MaterializeResult:
+    """The accuracy of the configured model on chips that were held out from its training, and of its maps.
 
     Three sets: EuroSAT's official validation list (L1C); weakly labelled L2A chips by number of votes; and the eastern
     quarter, if the model has a twin that was trained without the east. Needs the folder of chips that LC_ASSETS_CHIPS
-    names.
+    names. Maps are judged if LC_ASSETS_SCENES names a folder of scenes with references.
     """
     with raise_as_dagster_failure():
-        judged = evaluate(Path(model.item), Path(chips.folder))
+        judged = evaluate(Path(model.item), Path(chips.folder), scenes.path)
     contract = judged.contract
     metadata: dict[str, Any] = {"model": f"{contract.name} {contract.version}", "model_sha256": contract.sha256}
     figures = []
@@ -66,6 +69,8 @@ def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.Materiali
         if votes == CREDIBLE_VOTES:
             figures += [found["agreement"]] if "agreement" in found else []
             metadata["l2a_classes"] = table(class_rows(part))
+    if judged.maps:
+        metadata |= _maps_metadata(judged.maps)
     return dg.MaterializeResult(
         metadata=metadata,
         data_version=dg.DataVersion(contract.sha256),
@@ -78,3 +83,21 @@ def model_evaluation(model: ModelResource, chips: ChipsResource) -> dg.Materiali
             )
         ],
     )
+
+
+def _maps_metadata(maps: MapEvaluation) -> dict[str, Any]:
+    """Return a picture of the maps, the mean recall of the groups for each scene, and tables."""
+    metadata: dict[str, Any] = {}
+    if maps.pictures:
+        metadata["maps"] = picture(maps_chart(maps), "png", "scenes, maps and references")
+    for prefix, parts in (("map_mean_recall", maps.references), ("map_mean_recall_agreement", maps.agreements)):
+        for part in parts:
+            if part.metrics.mean_recall is not None:
+                metadata[f"{prefix}_{part.scene}_{part.level}"] = part.metrics.mean_recall
+    tables = {
+        "map_references": scene_rows(maps.references, "right"),
+        "map_agreement_with_dynamic_world": scene_rows(maps.agreements, "agreement"),
+        "map_water_kinds": kind_rows(maps),
+        "map_seasons": season_rows(maps),
+    }
+    return metadata | {name: table(rows) for name, rows in tables.items() if rows}

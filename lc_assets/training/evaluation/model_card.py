@@ -21,6 +21,10 @@ from lc_assets.store.atomic import put
 from lc_assets.training.data.chips import CHIP, Chips
 from lc_assets.training.data.splits import CREDIBLE_VOTES, read_eastern, read_judges
 from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
+from lc_assets.training.evaluation.map_charts import maps_chart
+from lc_assets.training.evaluation.map_evaluation import MapEvaluation, evaluate_maps
+from lc_assets.training.evaluation.map_section import PICTURE, map_section
+from lc_assets.training.evaluation.markdown import percent, table
 from lc_assets.training.evaluation.metrics import NOT_CREDIBLE, ClassificationMetrics, agreement, judge_weak_labels
 
 HOLD_OUT = Path("holdout", "model.json")
@@ -42,6 +46,7 @@ class Evaluation:
             where the model has no such twin.
         weak: metrics on weakly labelled L2A chips, by smallest number of votes; empty where the model was not made for
             L2A.
+        maps: metrics of maps; None without a folder of scenes.
     """
 
     contract: ModelContract
@@ -49,18 +54,20 @@ class Evaluation:
     thirds: dict[str, ClassificationMetrics]
     eastern: ClassificationMetrics | None
     weak: dict[int, ClassificationMetrics]
+    maps: MapEvaluation | None = None
 
 
-def evaluate(model: Path, data: Path) -> Evaluation:
-    """Evaluate a model on the chips in a folder that are not used for training.
+def evaluate(model: Path, data: Path, scenes: Path | None = None) -> Evaluation:
+    """Evaluate a model on the chips in a folder that are not used for training, and its maps of scenes.
 
     Args:
         model: path of the model's MLM item.
         data: folder of chips, see `lc_assets.training.data.splits.read_splits`.
+        scenes: folder of scenes with references, see `lc_assets.training.evaluation.scenes`; None makes no maps.
 
     Raises:
-        BadModel: the model cannot be loaded, has another chip size, or no chips fit its product levels.
-        LandCoverError: the chips cannot be read.
+        BadModel: the model cannot be loaded, has another chip size, or no chips or no scenes fit its product levels.
+        LandCoverError: the chips or the scenes cannot be read.
     """
     contract, _ = read_contract(model)
     if contract.chip_size != CHIP:
@@ -69,6 +76,7 @@ def evaluate(model: Path, data: Path) -> Evaluation:
             asset=f"model {contract.name}",
             remedy="judge it by classify_chips on chips of your own",
         )
+    maps = evaluate_maps(model, scenes) if scenes else None
     validation, l2a = read_judges(data)
     labelled, thirds, eastern, weak = None, {}, None, {}
     if "L1C" in contract.product_levels and len(validation):
@@ -97,7 +105,7 @@ def evaluate(model: Path, data: Path) -> Evaluation:
             asset=f"model {contract.name}",
             remedy="name a folder that holds some out",
         )
-    return Evaluation(contract, labelled, thirds, eastern, weak)
+    return Evaluation(contract, labelled, thirds, eastern, weak, maps)
 
 
 def _classified(chips: Chips, model: Path, level: str) -> np.ndarray:
@@ -127,8 +135,8 @@ def _rounded(share: float) -> float | None:
     return round(100 * float(share), 1) if np.isfinite(share) else None
 
 
-def write_card(model: Path, data: Path) -> Path:
-    """Evaluate a model, write its card (`README.md` and two charts) beside it, and return the card's path.
+def write_card(model: Path, data: Path, scenes: Path | None = None) -> Path:
+    """Evaluate a model, write its card (`README.md` and its pictures) beside it, and return the card's path.
 
     Raises:
         BadModel, LandCoverError: see `evaluate`.
@@ -141,11 +149,13 @@ def write_card(model: Path, data: Path) -> Path:
         raise StoreError(f"{card} cannot be written ({error.strerror})", remedy="mend the model's folder") from None
     if not own:
         raise StoreError(f"{card} is no card of lc-assets", remedy="move it away, for the card is written there")
-    judged = evaluate(model, data)
+    judged = evaluate(model, data, scenes)
     files = {card: _text(judged).encode()}
     if judged.labelled:
         files[card.with_name("confusion.png")] = confusion_chart(judged.labelled)
         files[card.with_name("calibration.png")] = calibration_chart(judged.labelled)
+    if judged.maps and judged.maps.pictures:
+        files[card.with_name(PICTURE)] = maps_chart(judged.maps)
     for path, content in files.items():
         put(path, content, item=judged.contract.name, asset="card")
     return card
@@ -163,13 +173,15 @@ def _text(judged: Evaluation) -> str:
         *([("multiply-adds per pixel", f"{work:,.0f}")] if isinstance(work, (int, float)) else []),
         ("SHA-256", f"`{contract.sha256}`"),
     ]
-    parts.append(_table(("what", "is"), facts))
+    parts.append(table(("what", "is"), facts))
     if judged.labelled:
         parts += _labelled(judged)
     if judged.eastern:
         parts += _eastern(judged.eastern)
     if judged.weak:
         parts += _weak(judged.weak)
+    if judged.maps:
+        parts += map_section(judged.maps)
     parts += ["## What it cannot do", *_limits(contract)]
     if contract.training_data:
         parts += ["## Training data"]
@@ -222,8 +234,8 @@ def _labelled(evaluation: Evaluation) -> list[str]:
         "![Calibration curve](calibration.png)",
     ]
     if thirds:
-        rows = [(name, part.chips, _percent(part.accuracy)) for name, part in thirds.items()]
-        parts += ["The same chips by longitude:", _table(("part", "chips", "accuracy"), rows)]
+        rows = [(name, part.chips, percent(part.accuracy)) for name, part in thirds.items()]
+        parts += ["The same chips by longitude:", table(("part", "chips", "accuracy"), rows)]
     return parts
 
 
@@ -246,7 +258,7 @@ def _weak(judged: dict[int, ClassificationMetrics]) -> list[str]:
     for votes, part in judged.items():
         v = agreement(part)
         totals.append(
-            (votes, v["chips"], _percent(v.get("agreement")), v["sea_lake_chips"], _percent(v.get("sea_lake_recall")))
+            (votes, v["chips"], percent(v.get("agreement")), v["sea_lake_chips"], percent(v.get("sea_lake_recall")))
         )
     recalls = [(c.name, *(_recall(part, c.code) for part in judged.values())) for c in CLASSES]
     return [
@@ -254,9 +266,9 @@ def _weak(judged: dict[int, ClassificationMetrics]) -> list[str]:
         "The odd-numbered chips, which `lc-assets train` never learns from. Their label is the majority of ten "
         f"independent predictions, no ground truth; {', '.join(NOT_CREDIBLE)} are left out of the agreement, for their "
         "labels are poor or counted apart.",
-        _table(("votes of 10, at least", "chips", "agreement", "SeaLake chips", "SeaLake recall"), totals),
+        table(("votes of 10, at least", "chips", "agreement", "SeaLake chips", "SeaLake recall"), totals),
         "Recall (chips in brackets) by votes of ten, at least:",
-        _table(("class", *map(str, judged)), recalls),
+        table(("class", *map(str, judged)), recalls),
         f"All classes at {CREDIBLE_VOTES} votes or more:",
         _class_table(judged[CREDIBLE_VOTES]),
     ]
@@ -264,18 +276,9 @@ def _weak(judged: dict[int, ClassificationMetrics]) -> list[str]:
 
 def _recall(judged: ClassificationMetrics, code: int) -> str:
     chips = int(judged.confusion[code].sum())
-    return f"{_percent(judged.recall[code])} ({chips})" if chips else ""
+    return f"{percent(judged.recall[code])} ({chips})" if chips else ""
 
 
 def _class_table(judged: ClassificationMetrics) -> str:
     rows = [tuple(row.values()) for row in class_rows(judged)]
-    return _table(("class", "chips", "precision %", "recall %", "F1 %"), rows)
-
-
-def _table(head: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |" for line in lines)
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"
+    return table(("class", "chips", "precision %", "recall %", "F1 %"), rows)

@@ -1,0 +1,19 @@
+"""Tables and percentages of a card, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+
+def table(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
+    """Return a table; a cell that is None stays empty."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |" for line in lines)
+
+
+def percent(share: float | None) -> str:
+    """Return a share (0..1) in percent with one decimal; empty where there is none."""
+    return "" if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"

@@ -1,0 +1,211 @@
+"""Read scenes with references of land cover, to judge maps by.
+
+A folder has these GeoTIFFs at 10 m; `LEVEL` is L1C or L2A:
+
+- `{name}_{LEVEL}.tif`: the scene. Twelve bands in the band table's order, uint16 DN without radiometric offset. Names
+  like `{place}_{yyyymmdd}` are dates of one place. A file that is at least four times as high as wide has square
+  scenes below each other.
+- `{name}_ref.tif`: a reference, in the first band. Codes of `GROUPS`, 255 for unknown. If the description of the band
+  begins with `water kind`, the codes are those of River and SeaLake in the class table.
+- `{name}_{LEVEL}_dw.tif`: Dynamic World's class, its probability times 255, and the share of its repeated predictions
+  that agree times 255.
+
+A scene may have both references, one or none.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from lc_assets.core.errors import LandCoverError
+from lc_assets.inference.stack_classes import MIN_SIDE
+from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.training.data.chips import COVER_NAMES
+from lc_assets.training.data.cover import LEARNABLE
+from lc_assets.training.evaluation.map_metrics import GROUPS, UNKNOWN
+
+_STACKED_RATIO = 4
+_SURE_PROBABILITY, _SURE_AGREEMENT = 90, 255
+"""Dynamic World's class counts from this probability and this agreement on, both times 255."""
+_WATER_KIND = "water kind"
+_NAME = re.compile(r"(?P<name>.+)_(?P<level>L1C|L2A)")
+_DATED = re.compile(r"(?P<place>.+)_(?P<date>\d{8})")
+_GROUP_OF_COVER = {
+    "water": "water",
+    "trees": "trees",
+    "grass": "grass or shrub",
+    "crops": "crops",
+    "shrub and scrub": "grass or shrub",
+    "built": "built",
+}
+"""Group of the reference model's classes. Flooded vegetation, bare ground and snow have none."""
+
+
+@dataclass(frozen=True)
+class SceneFile:
+    """The file of a scene, whose header is checked.
+
+    Attributes:
+        path: the file.
+        name: name of the scene, without level.
+        level: L1C or L2A.
+        shape: rows and columns.
+    """
+
+    path: Path
+    name: str
+    level: str
+    shape: tuple[int, int]
+
+    @property
+    def stacked(self) -> bool:
+        """Whether the file has square scenes below each other."""
+        return self.shape[0] >= _STACKED_RATIO * self.shape[1]
+
+    @property
+    def place(self) -> str | None:
+        """The place, if the name has a date."""
+        dated = _DATED.fullmatch(self.name)
+        return dated["place"] if dated else None
+
+    @property
+    def learnt_part(self) -> str:
+        """The part that `lc-assets train` learns from, in words; empty if it never does."""
+        if not self.path.stem.startswith(LEARNABLE):
+            return ""
+        return "learnt from three of four of its scenes" if self.stacked else "learnt from its left part"
+
+
+@dataclass(frozen=True)
+class ReferenceScene:
+    """A scene with its references. All arrays have the same rows and columns.
+
+    Attributes:
+        file: the scene's file.
+        stack: (rows, columns, 12) uint16 DN.
+        groups: group codes of the independent reference, if there is one.
+        kinds: class codes of the reference of water kinds, if there is one.
+        cover: group codes of Dynamic World, if they are there.
+        sure: where `cover` is certain enough to be counted.
+    """
+
+    file: SceneFile
+    stack: np.ndarray
+    groups: np.ndarray | None
+    kinds: np.ndarray | None
+    cover: np.ndarray | None
+    sure: np.ndarray | None
+
+    def parts(self) -> list[np.ndarray]:
+        """Return the stacks to classify, from top to bottom: the scene, or the square scenes of a file of several."""
+        if not self.file.stacked:
+            return [self.stack]
+        side = self.file.shape[1]
+        return [self.stack[top : top + side] for top in range(0, len(self.stack), side)]
+
+
+def find_scenes(folder: Path) -> list[SceneFile]:
+    """Return the scenes of a folder by name.
+
+    Raises:
+        LandCoverError: the folder has no scene, or a scene has other bands, another data type or too few pixels.
+    """
+    found = [(path, match) for path in sorted(folder.glob("*.tif")) if (match := _NAME.fullmatch(path.stem))]
+    if not found:
+        raise LandCoverError(
+            f"{folder} has no {{name}}_L1C.tif or {{name}}_L2A.tif",
+            remedy="name the folder of scenes (--scenes, or LC_ASSETS_SCENES)",
+        )
+    return [_checked(path, match["name"], match["level"]) for path, match in found]
+
+
+def _checked(path: Path, name: str, level: str) -> SceneFile:
+    with _opened(path) as dataset:
+        if dataset.count != len(BAND_NAMES) or dataset.descriptions not in (BAND_NAMES, (None,) * len(BAND_NAMES)):
+            raise LandCoverError(
+                f"the bands of {path} are {dataset.descriptions}", remedy=f"give the bands {' '.join(BAND_NAMES)}"
+            )
+        if set(dataset.dtypes) != {"uint16"}:
+            raise LandCoverError(
+                f"{path} is of {dataset.dtypes[0]}, not of uint16",
+                remedy="give DN (reflectance * 10000), offset removed",
+            )
+        file = SceneFile(path, name, level, dataset.shape)
+    height, width = file.shape
+    if min(height, width) < MIN_SIDE or (file.stacked and height % width):
+        raise LandCoverError(
+            f"{path} is {width} x {height} px, it is to have at least {MIN_SIDE} px a side"
+            + (f", and {width} px for each of its square scenes" if file.stacked else ""),
+            remedy="give a larger part of the scene, or leave it out",
+        )
+    return file
+
+
+def read_scene(file: SceneFile) -> ReferenceScene:
+    """Read a scene and its references.
+
+    Raises:
+        LandCoverError: a file cannot be read, or a reference has another shape, other bands or unknown codes.
+    """
+    with _opened(file.path) as dataset:
+        stack = np.ascontiguousarray(np.moveaxis(dataset.read(), 0, -1))
+    groups = kinds = cover = sure = None
+    path = file.path.with_name(f"{file.name}_ref.tif")
+    if path.exists():
+        with _opened(path) as dataset:
+            _check_reference(path, dataset, file, bands=1)
+            values, described = dataset.read(1), dataset.descriptions[0] or ""
+        if described.startswith(_WATER_KIND):
+            kinds = values
+        else:
+            unknown = np.setdiff1d(values, (*range(len(GROUPS)), UNKNOWN))
+            if unknown.size:
+                raise LandCoverError(
+                    f"{path} has the code {unknown[0]}",
+                    remedy=f"give codes 0 to {len(GROUPS) - 1} ({', '.join(GROUPS)}), and {UNKNOWN} for unknown",
+                )
+            groups = values.astype(np.uint8)
+    path = file.path.with_name(f"{file.path.stem}_dw.tif")
+    if path.exists():
+        with _opened(path) as dataset:
+            _check_reference(path, dataset, file, bands=3)
+            classes, probability, agreement = dataset.read((1, 2, 3))
+        lookup = np.full(256, UNKNOWN, np.uint8)
+        for name, group in _GROUP_OF_COVER.items():
+            lookup[COVER_NAMES.index(name)] = GROUPS.index(group)
+        cover = lookup[classes]
+        sure = (probability >= _SURE_PROBABILITY) & (agreement >= _SURE_AGREEMENT)
+    return ReferenceScene(file, stack, groups, kinds, cover, sure)
+
+
+def _check_reference(path: Path, dataset: rasterio.DatasetReader, file: SceneFile, bands: int) -> None:
+    if dataset.shape != file.shape or dataset.count < bands or dataset.dtypes[0] != "uint8":
+        height, width = file.shape
+        raise LandCoverError(
+            f"{path} is {dataset.width} x {dataset.height} px with {dataset.count} bands of {dataset.dtypes[0]}, "
+            f"{file.path.name} needs {width} x {height} px with {bands} of uint8",
+            remedy="put the rasters together that belong together",
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """Open a raster; an error of its reader becomes a LandCoverError that names the file."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+            with rasterio.open(path) as dataset:
+                yield dataset
+    except (RasterioError, OSError) as error:
+        raise LandCoverError(
+            f"{path} cannot be read ({error})", remedy="put the original file back, or name another folder of scenes"
+        ) from None
