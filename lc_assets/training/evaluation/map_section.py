@@ -47,16 +47,12 @@ def map_section(maps: MapEvaluation) -> list[str]:
             _group_table(maps.agreements),
         ]
     if maps.kinds:
-        rows = [(k.scene, k.level, k.kind, k.pixels, percent(k.river), percent(k.sea_lake)) for k in maps.kinds]
-        head = ("scene", "level", "water in the reference", "pixels", "called River", "called SeaLake")
-        parts += ["What the map calls water:", table(head, rows)]
+        parts += ["What the map calls water:", _kinds_table(maps)]
     if maps.seasons:
-        rows = [(s.place, s.level, s.dates, percent(s.agreement), s.note) for s in maps.seasons]
-        head = ("place", "level", "dates", "pixels in the group of most dates", "note")
         parts += [
             "From date to date, the share of pixels that are in the group of most dates (at least one over the number "
             "of dates):",
-            table(head, rows),
+            _seasons_table(maps),
         ]
     return parts
 
@@ -105,6 +101,18 @@ def _group_table(parts: tuple[SceneMetrics, ...]) -> str:
         for part in parts
     ]
     return table(("scene", "level", *JUDGED), rows)
+
+
+def _kinds_table(maps: MapEvaluation) -> str:
+    head = ("scene", "level", "water in the reference", "pixels", "called River", "called SeaLake")
+    return table(
+        head, [(k.scene, k.level, k.kind, k.pixels, percent(k.river), percent(k.sea_lake)) for k in maps.kinds]
+    )
+
+
+def _seasons_table(maps: MapEvaluation) -> str:
+    head = ("place", "level", "dates", "pixels in the group of most dates", "note")
+    return table(head, [(s.place, s.level, s.dates, percent(s.agreement), s.note) for s in maps.seasons])
 
 
 def scene_rows(parts: tuple[SceneMetrics, ...], right: str) -> list[dict[str, Any]]:
