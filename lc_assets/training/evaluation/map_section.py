@@ -99,6 +99,7 @@ def _group_table(parts: tuple[SceneMetrics, ...]) -> str:
             ),
         )
         for part in parts
+        if part.metrics.recall
     ]
     return table(("scene", "level", *JUDGED), rows)
 
