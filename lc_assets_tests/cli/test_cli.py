@@ -12,6 +12,7 @@ import pytest
 
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.conftest import copy_scene, edit_item
+from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.rig.programs import WAIT_SECONDS
 
@@ -143,5 +144,4 @@ def test_a_job_backfill_from_the_checkout_classifies_all_its_partitions(
             time.sleep(0.5)
         assert all(path.exists() for path in wanted), (tmp_path / "daemon.log").read_text()[-3000:]
     finally:
-        daemon.terminate()
-        daemon.wait(timeout=WAIT_SECONDS)
+        end_daemon(daemon)

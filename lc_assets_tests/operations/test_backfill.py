@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets_tests.conftest import Desk
+from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.programs import WAIT_SECONDS
@@ -56,8 +56,7 @@ def daemon(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(timeout=WAIT_SECONDS)
+            end_daemon(process)
 
 
 def worked_off(instance: dg.DagsterInstance, folder: Path) -> dg.DagsterInstance:
