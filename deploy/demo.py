@@ -80,7 +80,7 @@ def _worked_off(cluster: Cluster, instance: dg.DagsterInstance, items: set[str])
         return {run.tags.get(_PARTITION) for run in runs} == items and all(run.is_finished for run in runs)
 
     programs = [cluster.daemon, *cluster.workers]
-    until(ended, 120 + _SECONDS_A_SCENE * len(items), "the backfill is worked off", programs)
+    until(ended, "the backfill is worked off", programs, seconds=120 + _SECONDS_A_SCENE * len(items))
     records = sorted(instance.get_run_records(), key=lambda record: record.start_time or 0)
     rows = [_row(record) for record in records]
     print(f"\n{'scene':62}{'worker':14}{'queue s':>8}{'start s':>8}{'work s':>8}  result")
