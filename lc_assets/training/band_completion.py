@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES, TRUE_COLOUR
 from lc_assets.training.data.chips import Chips
-from lc_assets.training.device import mixed_precision, placed
+from lc_assets.training.device import best_device, mixed_precision, placed
 from lc_assets.training.scaling import Scaling
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
     if len(twins) < MIN_TWINS:
         log.warning("only %d chips come as both RGB and multispectral: RGB chips are not completed", len(twins))
         return rgb
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     network = placed(_Completion(), device)
     fingerprint = {"seed": seed, "steps": steps, "twins": len(twins)}
     saved = torch.load(kept, weights_only=True) if kept.exists() else {}

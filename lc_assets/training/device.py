@@ -9,6 +9,11 @@ import torch
 from lc_assets.inference.openvino_runtime import has_bfloat16
 
 
+def best_device() -> torch.device:
+    """Return the GPU if there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def placed(module: Any, device: torch.device) -> torch.nn.Module:
     """Move a network to a device, with its channels last, which convolutions read fastest."""
     moved: torch.nn.Module = module.to(device, memory_format=torch.channels_last)

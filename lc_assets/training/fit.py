@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.training.data.chips import UNLABELLED, Chips
-from lc_assets.training.device import mixed_precision, placed
+from lc_assets.training.device import best_device, mixed_precision, placed
 from lc_assets.training.mosaics import Batch, Mosaics
 from lc_assets.training.position_labels import ALLOWED, POOLED
 from lc_assets.training.scaling import Scaling
@@ -78,7 +78,7 @@ def fit(
         The network with averaged weights, in evaluation mode.
     """
     torch.manual_seed(recipe.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = best_device()
     model = placed(network(), device)
     average = copy.deepcopy(model).eval()
     optimiser = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)

@@ -28,7 +28,7 @@ def interpolate(probabilities: np.ndarray, answers: np.ndarray, stride: int) -> 
         stride: side of a cell in pixels.
 
     Returns:
-        Two (rows * stride, columns * stride) uint8 arrays: class codes, 10 where none of the four cells has an answer,
+        Two (rows * stride, columns * stride) uint8 arrays: class codes, 10 where all four cells are without an answer,
         and the largest probability in percent, 255 there.
     """
     count, rows, columns = probabilities.shape[0], *(n - 1 for n in answers.shape)

@@ -127,7 +127,7 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         ("Model", f"{contract.name} {contract.version}"),
         ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
         ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
-        _step(tags, contract.chip_size),
+        _step(classes, contract.chip_size),
         ("Clouds masked by SCL", tags.get("SCL_MASK")),
         ("Clouds grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
         ("Resampling", tags.get("RESAMPLING")),
@@ -137,8 +137,9 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
     return _present(rows)
 
 
-def _step(tags: dict[str, str], chip: int) -> tuple[str, str | None]:
-    if tags.get("WINDOW") == "0":
+def _step(classes: ClassMap, chip: int) -> tuple[str, str | None]:
+    tags = classes.tags
+    if classes.probabilities:
         return "Positions", f"every {tags['STRIDE']} pixels"
     return "Window", f"{chip} pixels, every {tags['STRIDE']}" if "STRIDE" in tags else None
 

@@ -5,22 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import rasterio
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import CHIP, COVER_NAMES, UNLABELLED, no_cover
+from lc_assets.training.data.rasters import opened_raster
 from lc_assets.training.data.tiles import Tiles, joined_tiles, no_tiles
 
 LEARNABLE = ("bigearthnet", "ssl4eo", "sen12mscr", "ships")
 """Beginnings of the names of scenes whose licence (CDLA-Permissive, CC-BY, MIT) lets a model learn from them."""
 LEARNT_SHARE = 0.6
 """Share of the width of a scene that is learnt from, from the left. The rest is for calibration."""
-_LEARNT_STACKED = 3
-"""Of four chips that are stacked in one file, this many are learnt from."""
 _STACKED = 128
 """Side of the chips that are stacked in one file, px."""
-_MIN_AGREEMENT, _MIN_PROBABILITY = 0.5, 90 / 255
+_MIN_AGREEMENT = 0.5
+"""Share of predictions of a chip's pixel that must agree."""
 _STEP = (50, 32)
 """Rows and columns from one tile of a scene to the next, px."""
 
@@ -70,16 +69,14 @@ def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
     for path in sorted(folder.glob("*_L??.tif")):
         if not path.stem.startswith(LEARNABLE):
             continue
-        dn, (classes, probability, agreement) = (
-            _read(path),
-            np.moveaxis(_read(path.with_name(f"{path.stem}_dw.tif")), -1, 0),
-        )
+        dn = _read(path)
+        classes, probability, agreement = np.moveaxis(_read(path.with_name(f"{path.stem}_dw.tif")), -1, 0)
         if dn.shape != (*classes.shape, len(BAND_NAMES)):
             raise LandCoverError(
                 f"{path} and its _dw.tif differ in size", remedy="put the rasters together that belong together"
             )
         cover = np.zeros((*classes.shape, len(COVER_NAMES)), np.uint8)
-        known = (agreement == 255) & (probability >= 255 * _MIN_PROBABILITY) & (classes < len(COVER_NAMES))
+        known = is_certain(probability, agreement) & (classes < len(COVER_NAMES))
         # Half at least: the class is certain by the test above.
         cover[known, classes[known]] = np.maximum(probability[known], 128)
         height, width = classes.shape
@@ -100,7 +97,7 @@ def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
 
 def _corners(height: int, width: int, learnt: bool) -> list[tuple[int, int]]:
     """Return the first row and column of each tile."""
-    if height >= 4 * width:
+    if is_stacked(height, width):
         rows = (row for row in range(0, height - CHIP + 1, CHIP) if (row // _STACKED % 4 != 0) == learnt)
         return [(row, column) for row in rows for column in range(0, width - CHIP + 1, CHIP)]
     edge = max(CHIP, int(width * LEARNT_SHARE))
@@ -112,9 +109,19 @@ def _corners(height: int, width: int, learnt: bool) -> list[tuple[int, int]]:
     ]
 
 
+def is_stacked(height: int, width: int) -> bool:
+    """Return whether a raster has square scenes below each other: it is at least four times as high as wide."""
+    return height >= 4 * width
+
+
+def is_certain(probability: np.ndarray, agreement: np.ndarray) -> np.ndarray:
+    """Return where the reference model's class of a scene counts: its probability is at least 0.35, and all its
+    predictions agree. Both arguments are times 255."""
+    certain: np.ndarray = (probability >= 90) & (agreement == 255)
+    return certain
+
+
 def _read(path: Path) -> np.ndarray:
-    try:
-        with rasterio.open(path) as dataset:
-            return np.moveaxis(dataset.read(), 0, -1)
-    except (rasterio.errors.RasterioError, OSError) as error:
-        raise LandCoverError(f"{path} cannot be read ({error})", remedy="name a folder with whole files") from None
+    """Return all bands, (rows, columns, bands)."""
+    with opened_raster(path) as dataset:
+        return np.moveaxis(dataset.read(), 0, -1)

@@ -33,10 +33,6 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def where(self, keep: np.ndarray) -> Tiles:
-        """Return the tiles that `keep`, (N,) bool or (M,) positions, selects."""
-        return Tiles(*(getattr(self, field.name)[keep] for field in fields(self)))
-
     @cached_property
     def with_water(self) -> np.ndarray:
         """Positions of the tiles of which at least a tenth is water."""

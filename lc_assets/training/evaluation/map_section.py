@@ -6,7 +6,7 @@ from typing import Any
 
 from lc_assets.training.evaluation.map_evaluation import TAUGHT_BY, MapEvaluation, SceneMetrics
 from lc_assets.training.evaluation.map_metrics import BORDER, JUDGED, SMALL, SMALL_PIXELS
-from lc_assets.training.evaluation.markdown import percent, table
+from lc_assets.training.evaluation.markdown import percent, rounded_percent, table
 
 PICTURE = "maps.png"
 """File of the picture, beside the card."""
@@ -126,12 +126,12 @@ def scene_rows(parts: tuple[SceneMetrics, ...], right: str) -> list[dict[str, An
     return [
         {
             **{"scene": part.scene, "level": part.level, "pixels": part.metrics.pixels},
-            right: _rounded(part.metrics.right),
-            "mean recall": _rounded(part.metrics.mean_recall),
-            "near borders": _rounded(part.metrics.near_borders),
+            right: rounded_percent(part.metrics.right),
+            "mean recall": rounded_percent(part.metrics.mean_recall),
+            "near borders": rounded_percent(part.metrics.near_borders),
             **{f"small {group} found": _found(part, group) for group in SMALL},
-            **{f"recall of {group}": _rounded(part.metrics.recall.get(group)) for group in JUDGED},
-            **{f"F1 of {group}": _rounded(part.metrics.f1.get(group)) for group in JUDGED},
+            **{f"recall of {group}": rounded_percent(part.metrics.recall.get(group)) for group in JUDGED},
+            **{f"F1 of {group}": rounded_percent(part.metrics.f1.get(group)) for group in JUDGED},
             "note": part.note,
         }
         for part in parts
@@ -143,7 +143,7 @@ def kind_rows(maps: MapEvaluation) -> list[dict[str, Any]]:
     return [
         {
             **{"scene": k.scene, "level": k.level, "water in the reference": k.kind, "pixels": k.pixels},
-            **{"called River": _rounded(k.river), "called SeaLake": _rounded(k.sea_lake)},
+            **{"called River": rounded_percent(k.river), "called SeaLake": rounded_percent(k.sea_lake)},
         }
         for k in maps.kinds
     ]
@@ -154,11 +154,7 @@ def season_rows(maps: MapEvaluation) -> list[dict[str, Any]]:
     return [
         {
             **{"place": s.place, "level": s.level, "dates": s.dates},
-            **{"pixels in the group of most dates": _rounded(s.agreement), "note": s.note},
+            **{"pixels in the group of most dates": rounded_percent(s.agreement), "note": s.note},
         }
         for s in maps.seasons
     ]
-
-
-def _rounded(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 1)

@@ -1,4 +1,4 @@
-"""Tables and percentages of a card, as Markdown."""
+"""Tables and percentages of a card, as Markdown, and of Dagster's tables."""
 
 from __future__ import annotations
 
@@ -17,3 +17,8 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
 def percent(share: float | None) -> str:
     """Return a share (0..1) in percent with one decimal; empty where there is none."""
     return "" if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"
+
+
+def rounded_percent(share: float | None) -> float | None:
+    """Return a share (0..1) in percent with one decimal; None where there is none."""
+    return None if share is None or not np.isfinite(share) else round(100 * float(share), 1)

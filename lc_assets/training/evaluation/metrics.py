@@ -36,13 +36,7 @@ class ClassificationMetrics:
         guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
         size = len(CLASS_NAMES)
         confusion = np.bincount(labels * size + guess, minlength=size * size).reshape(size, size)
-        place = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        bins = np.zeros((BINS, 3))
-        for b in range(BINS):
-            chosen = place == b
-            if chosen.any():
-                bins[b] = chosen.sum(), confidence[chosen].mean(), (guess == labels)[chosen].mean()
-        return cls(confusion, bins)
+        return cls(confusion, calibration_bins(confidence, guess == labels))
 
     @property
     def chips(self) -> int:
@@ -79,10 +73,31 @@ class ClassificationMetrics:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error: mean difference of confidence and accuracy over the bins, weighted by their
-        number of chips (Guo et al. 2017, arXiv:1706.04599)."""
-        count, confidence, right = self.bins.T
-        return float((count * np.abs(right - confidence)).sum() / max(count.sum(), 1))
+        """Expected calibration error of the bins."""
+        return calibration_error(self.bins)
+
+
+def calibration_bins(confidence: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Return (BINS, 3) number, mean confidence and accuracy per bin of confidence.
+
+    Args:
+        confidence: (N,) 0..1.
+        right: (N,) bool.
+    """
+    place = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    bins = np.zeros((BINS, 3))
+    for b in range(BINS):
+        chosen = place == b
+        if chosen.any():
+            bins[b] = chosen.sum(), confidence[chosen].mean(), right[chosen].mean()
+    return bins
+
+
+def calibration_error(bins: np.ndarray) -> float:
+    """Return the expected calibration error: mean difference of confidence and accuracy over the bins, weighted by
+    their numbers (Guo et al. 2017, arXiv:1706.04599)."""
+    count, confidence, right = bins.T
+    return float((count * np.abs(right - confidence)).sum() / max(count.sum(), 1))
 
 
 def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -111,15 +126,12 @@ def on_allowed(probabilities: np.ndarray, right: np.ndarray) -> dict[str, Any]:
         probabilities: (N, classes).
         right: (N, classes) bool.
     """
-    guess = probabilities.argmax(axis=1)
-    rows = np.arange(len(guess))
-    # A position counts as one of the class that it was called, or of another one where that is wrong.
-    labels = np.where(right[rows, guess], guess, (guess + 1) % len(CLASS_NAMES))
-    judged = ClassificationMetrics.of(probabilities, labels)
+    found = right[np.arange(len(right)), probabilities.argmax(axis=1)]
+    error = calibration_error(calibration_bins(probabilities.max(axis=1), found))
     return {
-        "positions": judged.chips,
-        "right": round(judged.accuracy, 4),
-        "expected_calibration_error": round(judged.calibration_error, 4),
+        "positions": len(found),
+        "right": round(float(found.mean()), 4),
+        "expected_calibration_error": round(error, 4),
     }
 
 

@@ -24,7 +24,7 @@ from lc_assets.training.evaluation.charts import calibration_chart, confusion_ch
 from lc_assets.training.evaluation.map_charts import maps_chart
 from lc_assets.training.evaluation.map_evaluation import MapEvaluation, evaluate_maps
 from lc_assets.training.evaluation.map_section import PICTURE, map_section
-from lc_assets.training.evaluation.markdown import percent, table
+from lc_assets.training.evaluation.markdown import percent, rounded_percent, table
 from lc_assets.training.evaluation.metrics import NOT_CREDIBLE, ClassificationMetrics, agreement, judge_weak_labels
 
 HOLD_OUT = Path("holdout", "model.json")
@@ -122,17 +122,12 @@ def class_rows(judged: ClassificationMetrics) -> list[dict[str, Any]]:
             "chips": int(chips),
             # Without chips of the class, recall is undefined, and precision and F1 mean little.
             **{
-                name: _rounded(v) if chips else None
+                name: rounded_percent(v) if chips else None
                 for name, v in (("precision", precision), ("recall", recall), ("f1", f1))
             },
         }
         for c, chips, precision, recall, f1 in figures
     ]
-
-
-def _rounded(share: float) -> float | None:
-    """Return a share in percent with one decimal; None where it is not a number."""
-    return round(100 * float(share), 1) if np.isfinite(share) else None
 
 
 def write_card(model: Path, data: Path, scenes: Path | None = None) -> Path:

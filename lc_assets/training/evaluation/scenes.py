@@ -16,26 +16,20 @@ A scene may have both references, one or none.
 from __future__ import annotations
 
 import re
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.inference.stack_classes import MIN_SIDE
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import COVER_NAMES
-from lc_assets.training.data.cover import LEARNABLE
+from lc_assets.training.data.cover import LEARNABLE, is_certain, is_stacked
+from lc_assets.training.data.rasters import opened_raster
 from lc_assets.training.evaluation.map_metrics import GROUPS, UNKNOWN
 
-_STACKED_RATIO = 4
-_SURE_PROBABILITY, _SURE_AGREEMENT = 90, 255
-"""Dynamic World's class counts from this probability and this agreement on, both times 255."""
 _WATER_KIND = "water kind"
 _NAME = re.compile(r"(?P<name>.+)_(?P<level>L1C|L2A)")
 _DATED = re.compile(r"(?P<place>.+)_(?P<date>\d{8})")
@@ -69,7 +63,7 @@ class SceneFile:
     @property
     def stacked(self) -> bool:
         """Whether the file has square scenes below each other."""
-        return self.shape[0] >= _STACKED_RATIO * self.shape[1]
+        return is_stacked(*self.shape)
 
     @property
     def place(self) -> str | None:
@@ -129,7 +123,7 @@ def find_scenes(folder: Path) -> list[SceneFile]:
 
 
 def _checked(path: Path, name: str, level: str) -> SceneFile:
-    with _opened(path) as dataset:
+    with opened_raster(path) as dataset:
         if dataset.count != len(BAND_NAMES) or dataset.descriptions not in (BAND_NAMES, (None,) * len(BAND_NAMES)):
             raise LandCoverError(
                 f"the bands of {path} are {dataset.descriptions}", remedy=f"give the bands {' '.join(BAND_NAMES)}"
@@ -156,12 +150,12 @@ def read_scene(file: SceneFile) -> ReferenceScene:
     Raises:
         LandCoverError: a file cannot be read, or a reference has another shape, other bands or unknown codes.
     """
-    with _opened(file.path) as dataset:
+    with opened_raster(file.path) as dataset:
         stack = np.ascontiguousarray(np.moveaxis(dataset.read(), 0, -1))
     groups = kinds = cover = sure = None
     path = file.path.with_name(f"{file.name}_ref.tif")
     if path.exists():
-        with _opened(path) as dataset:
+        with opened_raster(path) as dataset:
             _check_reference(path, dataset, file, bands=1)
             values, described = dataset.read(1), dataset.descriptions[0] or ""
         if described.startswith(_WATER_KIND):
@@ -176,14 +170,14 @@ def read_scene(file: SceneFile) -> ReferenceScene:
             groups = values.astype(np.uint8)
     path = file.path.with_name(f"{file.path.stem}_dw.tif")
     if path.exists():
-        with _opened(path) as dataset:
+        with opened_raster(path) as dataset:
             _check_reference(path, dataset, file, bands=3)
             classes, probability, agreement = dataset.read((1, 2, 3))
         lookup = np.full(256, UNKNOWN, np.uint8)
         for name, group in _GROUP_OF_COVER.items():
             lookup[COVER_NAMES.index(name)] = GROUPS.index(group)
         cover = lookup[classes]
-        sure = (probability >= _SURE_PROBABILITY) & (agreement >= _SURE_AGREEMENT)
+        sure = is_certain(probability, agreement)
     return ReferenceScene(file, stack, groups, kinds, cover, sure)
 
 
@@ -195,17 +189,3 @@ def _check_reference(path: Path, dataset: rasterio.DatasetReader, file: SceneFil
             f"{file.path.name} needs {width} x {height} px with {bands} of uint8",
             remedy="put the rasters together that belong together",
         )
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[rasterio.DatasetReader]:
-    """Open a raster; an error of its reader becomes a LandCoverError that names the file."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as dataset:
-                yield dataset
-    except (RasterioError, OSError) as error:
-        raise LandCoverError(
-            f"{path} cannot be read ({error})", remedy="put the original file back, or name another folder of scenes"
-        ) from None
