@@ -22,7 +22,7 @@ from lc_assets.training.mosaics import Mosaics
 from lc_assets.training.network import MARGIN, POSITION_STRIDE, torch_module
 from lc_assets.training.scaling import Scaling
 
-RECIPE = Recipe(steps=1200, batch_tiles=16)
+RECIPE = Recipe(steps=1200, batch_mosaics=14, batch_tiles=16)
 """Hyperparameters of the network that predicts the cover."""
 
 

@@ -37,16 +37,16 @@ class Recipe:
         average: share of the averaged weights that is kept at each step.
     """
 
-    steps: int = 10_000
-    batch_mosaics: int = 14
-    batch_tiles: int = 32
-    tile_loss: float = 0.6
+    steps: int = 11_000
+    batch_mosaics: int = 12
+    batch_tiles: int = 48
+    tile_loss: float = 1.0
     pooled_loss: float = 0.1
     learning_rate: float = 4e-3
     weight_decay: float = 0.02
     label_smoothing: float = 0.03
     average: float = 0.998
-    seed: int = 20261129
+    seed: int = 20261123
 
 
 Loss = Callable[[torch.Tensor, Batch, torch.Tensor | None], torch.Tensor]

@@ -20,7 +20,7 @@ from torch.nn import functional
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.training.data.chips import CHIP, UNLABELLED
-from lc_assets.training.data.tiles import WATER, Tiles
+from lc_assets.training.data.tiles import WATER, WET, Tiles
 from lc_assets.training.layouts import blob, curve, regions
 from lc_assets.training.levels import conversion
 from lc_assets.training.network import MARGIN, POSITION_STRIDE
@@ -105,7 +105,7 @@ class Mosaics:
         drawn = [self._drawn(rng) for _ in range(count)]
         for _ in range(int(rng.integers(0, 4))):
             water = None
-            if rng.random() < 0.4 and self._wet:
+            if rng.random() < 0.5 and self._wet:
                 water = _LAKE if rng.random() < 0.5 else _RIVER
             shape = curve(size, rng) if water == _RIVER else blob(size, rng)
             parts[shape] = len(drawn)
@@ -140,7 +140,7 @@ class Mosaics:
         x /= self._scaling.std
         drawn = torch.from_numpy(x).permute(0, 3, 1, 2)
         if rim:
-            drawn = _blended(drawn, torch.from_numpy(np.stack([c.parts for c in canvases])))
+            drawn = _blended(drawn, np.stack([c.parts for c in canvases]))
         drawn = drawn[:, :, top : top + side, left : left + side].contiguous(memory_format=torch.channels_last)
         self._hide(drawn, weights, rng)
         return drawn, (torch.from_numpy(labels), torch.from_numpy(weights), torch.from_numpy(parts))
@@ -150,9 +150,14 @@ class Mosaics:
     ) -> np.ndarray:
         """Write the DN of a canvas to `out`, and return the cover (rows, columns, 9) uint8 of its inner part."""
         size, parts = len(canvas.parts), len(canvas.drawn)
-        l2a = np.array([self._l2a(drawn) for drawn in canvas.drawn])
-        factor, summand = conversion(l2a, np.full(parts, rng.random() < 0.6), rng)
+        # The water of half of the tiles is that of another tile: its colour says nothing of its kind, its shape does.
+        other = [self._drawn(rng, _LAKE) if self._wet and rng.random() < 0.5 else None for _ in canvas.drawn]
+        pairs = [(drawn, water or drawn) for drawn, water in zip(canvas.drawn, other, strict=True)]
+        l2a = np.array([self._l2a(drawn) for pair in pairs for drawn in pair])
+        factor, summand = conversion(l2a, np.full(2 * parts, rng.random() < 0.6), rng)
         gain, light = self._variation(parts, rng)
+        gain, light = gain.repeat(2, axis=0), light.repeat(2, axis=0)
+        factor, summand = factor * gain, summand * gain + light
         # Numbers of the bands' positions in a tile, mirrored at its borders, from a random start.
         start = rng.integers(0, 2 * CHIP, (parts, 2)) if size > CHIP else rng.integers(0, 2, (parts, 2)) * CHIP
         along = np.arange(size)
@@ -165,22 +170,31 @@ class Mosaics:
             v, u = _mirrored(v + start[part, 0]), _mirrored(u + start[part, 1])
             if rng.random() < 0.5:
                 v, u = u, v
-            number, position, water = drawn
-            tiles = self._sources[number]
-            if water is not None:
-                nearest = tiles.nearest_water[position]
-                v, u = nearest[0, v, u], nearest[1, v, u]
-                position = tiles.with_water[position]
-            dn = tiles.dn[position][v, u].astype(np.float32)
-            dn = dn * (factor[part] * gain[part]) + (summand[part] * gain[part] + light[part])
-            values = np.maximum(dn, 1)
+            dn, seen = self._pixels(drawn, v, u)
+            values = np.maximum(dn * factor[2 * part] + summand[2 * part], 1)
+            of_water = other[part]
+            if of_water is not None and drawn.water is None:
+                wet = seen[..., WATER] >= WET
+                if wet.any():
+                    v, u = np.broadcast_arrays(v, u)
+                    dn, _ = self._pixels(of_water, v[wet], u[wet])
+                    values[wet] = np.maximum(dn * factor[2 * part + 1] + summand[2 * part + 1], 1)
             if parts > 1:
-                out[mask], cover[mask] = values, tiles.cover[position][v, u]
+                out[mask], cover[mask] = values, seen
             else:
-                out[:], cover[:] = values, tiles.cover[position][v, u]
-            if water is not None:
-                cover[mask] = 255 * (np.arange(9) == WATER)
+                out[:], cover[:] = values, seen
         return cover[inner]
+
+    def _pixels(self, drawn: _Drawn, v: np.ndarray, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return DN (..., 12) float32 and cover (..., 9) uint8 of the rows `v` and columns `u` of a tile; of its water
+        that is nearest to each of them where only its water is drawn."""
+        tiles, position = self._sources[drawn.source], drawn.position
+        if drawn.water is None:
+            return tiles.dn[position][v, u].astype(np.float32), tiles.cover[position][v, u]
+        nearest = tiles.nearest_water[position]
+        v, u = nearest[0, v, u], nearest[1, v, u]
+        dn = tiles.dn[tiles.with_water[position]][v, u].astype(np.float32)
+        return dn, np.broadcast_to((255 * (np.arange(9) == WATER)).astype(np.uint8), (*dn.shape[:-1], 9))
 
     def _l2a(self, drawn: _Drawn) -> bool:
         tiles = self._sources[drawn.source]
@@ -240,27 +254,20 @@ def _mirrored(number: np.ndarray) -> np.ndarray:
     return np.minimum(number, 2 * CHIP - 1 - number)
 
 
-def _blended(x: torch.Tensor, parts: torch.Tensor) -> torch.Tensor:
+def _blended(x: torch.Tensor, parts: np.ndarray) -> torch.Tensor:
     """Mix the parts along their borders in the bands of 20 and 60 m, whose pixels cover more than one of 10 m.
 
     Args:
         x: (N, 12, side, side) scaled input.
         parts: (N, side, side) uint8.
     """
-    number = parts[:, None].float()
     out = x.clone()
     for metres in (20, 60):
         bands = [n for n, band in enumerate(BANDS) if band.gsd == metres]
         factor = metres // 10
-        near = 2 * factor + 1
-        border = _highest(number, near) != -_highest(-number, near)
+        near = (1, 2 * factor + 1, 2 * factor + 1)
+        border = ndimage.maximum_filter(parts, near) != ndimage.minimum_filter(parts, near)
         coarse = functional.avg_pool2d(x[:, bands], factor)
         fine = functional.interpolate(coarse, scale_factor=factor, mode="bilinear", align_corners=False)
-        out[:, bands] = torch.where(border, fine, out[:, bands])
+        out[:, bands] = torch.where(torch.from_numpy(border[:, None]), fine, out[:, bands])
     return out
-
-
-def _highest(values: torch.Tensor, side: int) -> torch.Tensor:
-    """Return the highest value within a square of `side` px around each pixel: by rows, then by columns."""
-    by_rows = functional.max_pool2d(values, (1, side), 1, (0, side // 2))
-    return functional.max_pool2d(by_rows, (side, 1), 1, (side // 2, 0))

@@ -46,7 +46,7 @@ LIMITATIONS: tuple[str, ...] = (
 
 HOLD_OUT_STEPS = 4000
 """Steps of the twin that is fitted without the eastern quarter of the chips; it has fewer chips to learn from."""
-SHARES = (0.3, 0.25, 0.33, 0.12)
+SHARES = (0.28, 0.2, 0.42, 0.1)
 """Share of multispectral, L2A and RGB chips and of tiles of scenes in what is drawn."""
 COVER_SHARES = (0.45, 0.35, 0.2)
 """The same without RGB chips, to learn the cover."""

@@ -74,6 +74,17 @@ def test_scenes_are_learnt_from_on_the_left_only(tmp_path: Path) -> None:
     assert (learnt.cover.argmax(-1) == COVER_NAMES.index("crops")).all()
 
 
+def test_a_tile_of_a_scene_that_is_nothing_but_water_is_sea_or_lake(tmp_path: Path) -> None:
+    write(tmp_path / "ships_L2A.tif", np.full((12, 640, 128), 500, np.uint16))
+    for shore, label in ((0, "SeaLake"), (20, None)):
+        classes = np.full((3, 640, 128), 255, np.uint8)
+        classes[0] = COVER_NAMES.index("water")
+        classes[0, :, :shore] = classes[0, :, 64 : 64 + shore] = COVER_NAMES.index("trees")
+        write(tmp_path / "ships_L2A_dw.tif", classes)
+        code = CLASS_NAMES.index(label) if label else UNLABELLED
+        assert (read_scenes(tmp_path, learnt=True).labels == code).all()
+
+
 def write(path: Path, values: np.ndarray) -> None:
     count, height, width = values.shape
     profile = {"driver": "GTiff", "width": width, "height": height, "count": count, "dtype": values.dtype.name}

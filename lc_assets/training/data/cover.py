@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import CHIP, COVER_NAMES, UNLABELLED, no_cover
 from lc_assets.training.data.rasters import opened_raster
-from lc_assets.training.data.tiles import Tiles, joined_tiles, no_tiles
+from lc_assets.training.data.tiles import WATER, Tiles, joined_tiles, no_tiles
 
 LEARNABLE = ("bigearthnet", "ssl4eo", "sen12mscr", "ships")
 """Beginnings of the names of scenes whose licence (CDLA-Permissive, CC-BY, MIT) lets a model learn from them."""
@@ -20,6 +21,9 @@ _STACKED = 128
 """Side of the chips that are stacked in one file, px."""
 _MIN_AGREEMENT = 0.5
 """Share of predictions of a chip's pixel that must agree."""
+_ALL_WATER = 0.97
+"""Share of the pixels of a tile that is nothing but water: a ship, or a pixel that the reference model does not know,
+may be left."""
 _STEP = (50, 32)
 """Rows and columns from one tile of a scene to the next, px."""
 
@@ -53,7 +57,8 @@ def read_cover(folder: Path, name: str, count: int) -> np.ndarray:
 
 
 def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
-    """Read tiles of the scenes in a folder that may be learnt from, without labels.
+    """Read tiles of the scenes in a folder that may be learnt from. A tile of nothing but water is SeaLake, since no
+    bank of a river is in its 640 m; the others have no label.
 
     A scene is `{name}_L1C.tif` or `{name}_L2A.tif`, twelve bands in the order of the band table, with
     `{...}_dw.tif`: class of the reference model, its probability times 255, share of predictions that agree times 255.
@@ -84,14 +89,10 @@ def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
         cut = [(slice(row, row + CHIP), slice(column, column + CHIP)) for row, column in corners]
         l2a = np.full(len(cut), path.stem.endswith("L2A"))
         if cut:
-            parts.append(
-                Tiles(
-                    np.stack([dn[c] for c in cut]),
-                    np.full(len(cut), UNLABELLED),
-                    np.stack([cover[c] for c in cut]),
-                    l2a,
-                )
-            )
+            of_tiles = np.stack([cover[c] for c in cut])
+            wet = (of_tiles[..., WATER] > 0).mean(axis=(1, 2)) >= _ALL_WATER
+            labels = np.where(wet, CLASS_NAMES.index("SeaLake"), UNLABELLED)
+            parts.append(Tiles(np.stack([dn[c] for c in cut]), labels, of_tiles, l2a))
     return joined_tiles(*parts)
 
 

@@ -12,6 +12,8 @@ from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import CHIP, COVER_NAMES, Chips, no_cover
 
 WATER = COVER_NAMES.index("water")
+WET = round(0.65 * 255)
+"""Probability of water, times 255, from which a pixel is drawn as water."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Tiles:
 
 
 def _water(cover: np.ndarray) -> np.ndarray:
-    return cover[..., WATER] >= 0.65 * 255
+    return cover[..., WATER] >= WET
 
 
 def joined_tiles(*parts: Tiles) -> Tiles:
