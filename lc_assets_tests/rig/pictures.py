@@ -1,8 +1,8 @@
 """Make the pictures of README and docs: `python -m lc_assets_tests.rig.pictures docs` (or `make pictures`).
 
 A store of its own, `lc-assets ui` on it, and a browser: the demo scene is materialised from Dagster's UI as
-`test_ui.py` does it, then its report, a page of several synthetic scenes, and what `docs.make_pictures` draws. Of
-the real scene in ../shared, where it is, only maps: its pixels are not ours to publish.
+`test_ui.py` does it, then its report, a page of several synthetic scenes, and what `docs.make_pictures` draws. So
+is the real scene in ../shared, where it is: its pixels are CC BY 4.0, see the README.
 """
 
 from __future__ import annotations
@@ -121,15 +121,15 @@ def _moved(folder: Path, tile: str, seed: int) -> Path:
 
 
 def _of_maps(folder: Path, truth: Path, made: Path) -> None:
-    """The demo's panels; of the real scene its map, and two maps at a coarse and at the usual stride."""
+    """The demo's panels, and those of the real scene."""
     arguments = [str(made), "--truth", str(truth)]
     real = next(_SHARED.glob("scenes/S2*/*.json"), None)
     if real:
-        coarse = folder / "coarse"
-        coarse.mkdir()
+        windows = folder / "windows"
+        windows.mkdir()
         command(folder, "classify", real)
-        command(coarse, "classify", real, "--stride", 64)
-        arguments += ["--coarse", str(coarse / "store")]
+        command(windows, "classify", real, "--window", 64)
+        arguments += ["--windows", str(windows / "store")]
     else:
         print("without ../shared there is no map of a real scene")
     os.environ["LC_ASSETS_STORE"] = str(folder / "store")
