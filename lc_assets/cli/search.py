@@ -13,6 +13,7 @@ from lc_assets.cli.options import exit_if_failed, settings_with, store_option, u
 from lc_assets.cli.query import find_items, parse_items, parse_query, query_options
 from lc_assets.cli.search_done import show_done
 from lc_assets.core.errors import LandCoverError, printable
+from lc_assets.core.json_values import is_percentage
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
@@ -108,8 +109,8 @@ def _row(document: dict[str, Any], status: SceneStatus) -> str:
         click.style(f"{status.value:<8}", fg=_COLOURS.get(status.value)),
         f"{printable(str(properties.get('datetime')))[:19]:<19}",
         f"{acquisition_of(document).tile or '?':<5}",
-        f"{_percent(properties.get(provider.cloud_property))} cloud",
-        f"{_percent(properties.get(provider.nodata_property))} empty",
+        f"{_percentage(properties.get(provider.cloud_property))} cloud",
+        f"{_percentage(properties.get(provider.nodata_property))} empty",
         f"{printable(str(properties.get('s2:processing_baseline', '?')))[:5]:<5}",
         printable(str(document.get("id"))).replace("\n", " ")[:200],
     ]
@@ -126,5 +127,5 @@ def _is_valid_id(item_id: str) -> bool:
     return True
 
 
-def _percent(value: Any) -> str:
-    return f"{value:5.1f} %" if isinstance(value, int | float) and 0 <= value <= 100 else "    ? %"
+def _percentage(value: Any) -> str:
+    return f"{value:5.1f} %" if is_percentage(value) else "    ? %"

@@ -19,6 +19,7 @@ from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lc_assets.core.errors import BadReference, without_query
+from lc_assets.core.json_values import parse_json
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
@@ -73,7 +74,7 @@ class StacApi:
 
         def read(content: bytes) -> Any:
             try:
-                return json.loads(content, parse_constant=_no_constant)
+                return parse_json(content)
             except (ValueError, RecursionError):
                 problem = "answers with something that is no JSON"
                 if item_id:  # the API's URL of an item: probably a proxy's response
@@ -256,7 +257,3 @@ def _error_text(response: Any, seconds: float) -> str:
     except (ConnectionError, TooLarge):
         return ""
     return f": {text[:200]}" if text and not text.startswith("<") else ""
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")

@@ -27,13 +27,13 @@ message.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from lc_assets.core.errors import BadItem
+from lc_assets.core.json_values import is_number
 from lc_assets.sentinel2.item.baseline import Baseline
 
 SCALE = 1e-4
@@ -143,8 +143,7 @@ def _declared(asset: Mapping[str, Any], item_id: str, band: str) -> int | None:
     scale, offset = _scale_and_offset(asset)
     if offset is None or (scale == 1 and offset == 0):
         return None  # tools such as rio-stac write 1 and 0 for a file whose header has no scale
-    numbers = all(isinstance(n, int | float) and not isinstance(n, bool) and math.isfinite(n) for n in (scale, offset))
-    if numbers and abs(scale - SCALE) < _TOLERANCE:
+    if is_number(scale) and is_number(offset) and abs(scale - SCALE) < _TOLERANCE:
         for value in (OFFSET_DN, 0):
             if abs(offset - value * SCALE) < _TOLERANCE:
                 return value

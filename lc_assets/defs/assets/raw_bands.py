@@ -1,9 +1,11 @@
 """raw_bands: copies of the scene's twelve band files and SCL, unchanged."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
+from lc_assets.core.json_values import is_percentage
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource
@@ -47,14 +49,13 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
     yield _below(scene.id, "nodata_share", scene.properties.get("s2:nodata_pixel_percentage"), EMPTY_PERCENT)
 
 
-def _below(item: str, name: str, percent: object, limit: float) -> dg.AssetCheckResult:
-    known = isinstance(percent, int | float) and not isinstance(percent, bool) and 0 <= percent <= 100
+def _below(item: str, name: str, percent: Any, limit: float) -> dg.AssetCheckResult:
+    known = is_percentage(percent)
+    unknown = "not given by the item"
     return dg.AssetCheckResult(
         check_name=name,
-        passed=not known or float(percent) < limit,  # type: ignore[arg-type]
+        passed=not known or percent < limit,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{float(percent):.1f} %, limit {limit:.0f} %" if known else "not given by the item",  # type: ignore[arg-type]
-        metadata={"item": item, "percent": float(percent), "limit": limit}  # type: ignore[arg-type]
-        if known
-        else {"item": item, "percent": "not given by the item"},
+        description=f"{percent:.1f} %, limit {limit:.0f} %" if known else unknown,
+        metadata={"item": item, **({"percent": float(percent), "limit": limit} if known else {"percent": unknown})},
     )

@@ -180,10 +180,6 @@ def _percent(share: float | None) -> float | None:
     return None if share is None else round(100 * float(share), 2)
 
 
-def _shown(share: float | None) -> str:
-    return "n/a" if share is None else f"{100 * share:.1f}"
-
-
 def _span(found: Estimate) -> str:
     """An estimate and its 95 % interval, in percent. An interval of width zero says nothing and is left out."""
     value, interval = _percent(found.value), found.interval

@@ -9,6 +9,7 @@ from typing import Any
 
 from pystac.utils import str_to_datetime
 
+from lc_assets.core.json_values import is_number, is_percentage
 from lc_assets.core.landcover import ALL_CLASSES
 
 CLASS_KEYS = tuple(c.name.replace(" ", "") for c in ALL_CLASSES)
@@ -27,21 +28,13 @@ _MEMBERS = (
 """Top-level fields of an Item. Fields and properties are columns of one table, so their names must differ."""
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _is_percent(value: Any) -> bool:
-    return _is_number(value) and 0 <= value <= 100
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
-    "eo:cloud_cover": _is_percent,
-    "gsd": _is_number,
+    "eo:cloud_cover": is_percentage,
+    "gsd": is_number,
     **dict.fromkeys(("lc:model", "s2:mgrs_tile", "platform", "constellation", "proj:code"), _is_text),
 }
 """Properties that searches and summaries use. A value that fails its check is left out of the row."""

@@ -13,6 +13,7 @@ from typing import Any
 from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import StoreError, printable
+from lc_assets.core.json_values import is_percentage
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.collection.rows import SUFFIX, read_rows
 from lc_assets.products.collection.sanitize import CLASS_KEYS
@@ -153,8 +154,7 @@ def _mean_confidence(assets: dict[str, Any]) -> Any:
 
 
 def _valid_percentage(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 <= value <= 100 else None
+    return float(value) if is_percentage(value) else None
 
 
 def format_gallery(gallery: Gallery) -> list[str]:

@@ -21,6 +21,7 @@ from affine import Affine
 from rasterio.features import rasterize
 from rasterio.warp import transform
 
+from lc_assets.core.json_values import is_percentage
 from lc_assets.sentinel2.item.footprint import is_polygon
 from lc_assets.sentinel2.item.providers import catalog_of
 
@@ -131,9 +132,7 @@ def _drawn(a: _Ground, b: _Ground) -> tuple[np.ndarray, np.ndarray, float] | Non
 def _ground(document: Mapping[str, Any], tile: str) -> _Ground:
     properties = document.get("properties")
     value = properties.get(catalog_of(document).nodata_property) if isinstance(properties, Mapping) else None
-    data = None
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 100:
-        data = 1 - value / 100
+    data = 1 - value / 100 if is_percentage(value) else None
     return _Ground(_rings(document.get("geometry"), tile), data)
 
 

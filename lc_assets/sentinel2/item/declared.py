@@ -6,13 +6,13 @@ The fields are those of STAC's projection extension (v1 `proj:epsg`, v2 `proj:co
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lc_assets.core.errors import BadItem
+from lc_assets.core.json_values import is_number
 
 MAX_SIDE = 110_000
 """Largest width and height in pixels: ten tiles, a mosaic wider than a UTM zone. A larger file is not fetched."""
@@ -111,7 +111,7 @@ def _transform(value: Any, bad: Any) -> tuple[float, float, float, float, float,
     if value is None:
         return None
     # Nine numbers are the same transform, with the last row 0 0 1 added.
-    numbers = isinstance(value, list) and len(value) in (6, 9) and all(_is_number(n) for n in value)
+    numbers = isinstance(value, list) and len(value) in (6, 9) and all(is_number(n) for n in value)
     if not numbers or (len(value) == 9 and [float(n) for n in value[6:]] != [0.0, 0.0, 1.0]):
         raise bad("proj:transform", value, "is no affine transform of 6 or 9 numbers")
     a, b, c, d, e, f = (float(n) for n in value[:6])
@@ -140,10 +140,6 @@ def _checksum(value: Any, bad: Any) -> str | None:
 
 def _whole_numbers(values: Any) -> list[int] | None:
     """Return the values as integers, or None where one of them is not a whole number."""
-    if not isinstance(values, list) or not all(_is_number(v) and v == int(v) for v in values):
+    if not isinstance(values, list) or not all(is_number(v) and v == int(v) for v in values):
         return None
     return [int(v) for v in values]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import datetime
 from typing import Any
 
 from lc_assets.core.errors import BadItem
+from lc_assets.core.json_values import is_number
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 _REMEDY = "fetch the item again from its catalog"
@@ -30,7 +30,7 @@ def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
             f"its datetime {when[:40]!r} is no RFC 3339 time with zone", item=item_id, remedy=_REMEDY
         ) from None
     box = document["bbox"]
-    numbers = len(box) in (4, 6) and all(_is_number(n) for n in box)
+    numbers = len(box) in (4, 6) and all(is_number(n) for n in box)
     if not numbers or not (-90 <= box[1] <= box[len(box) // 2 + 1] <= 90) or max(map(abs, (box[0], box[-2]))) > 180:
         raise BadItem(f"its bbox {str(box)[:80]} is no box in degrees", item=item_id, remedy=_REMEDY)
     if len(box) == 4 and box[0] > box[2] and box[0] - box[2] < 180:
@@ -49,14 +49,6 @@ def is_polygon(shape: dict[str, Any]) -> bool:
     return depth is not None and _is_nested(shape.get("coordinates"), depth)
 
 
-def _is_number(value: Any) -> bool:
-    """True for a finite number. An int that is too large for a float counts as no number."""
-    try:
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
-
-
 def _is_nested(value: Any, depth: int) -> bool:
     """True for lists nested `depth` deep whose innermost lists are rings: at least four positions, the first one
     repeated at the end."""
@@ -71,7 +63,7 @@ def _is_position(value: Any) -> bool:
     return (
         isinstance(value, list)
         and len(value) in (2, 3)
-        and all(_is_number(n) for n in value)
+        and all(is_number(n) for n in value)
         and abs(value[0]) <= 180
         and abs(value[1]) <= 90
     )

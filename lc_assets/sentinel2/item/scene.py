@@ -6,13 +6,14 @@ The names of bands per catalog are in `lc_assets.sentinel2.item.providers`, the 
 
 from __future__ import annotations
 
-import json
 import re
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lc_assets.core.errors import BadItem, BadReference, without_query
+from lc_assets.core.json_values import parse_json
 from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.baseline import baseline_of
@@ -95,7 +96,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         )
     check_place_and_time(document, item_id)
     level = _product_level(document, item_id)
-    document = _copied(document)
+    document = deepcopy(document)
     provider = catalog_of(document)
     keys = _band_keys(provider, document["assets"], item_id)
     resolve_hrefs(document, keys, base, item_id)
@@ -123,15 +124,12 @@ def read_document(path: StorePath) -> Any:
         BadItem: the file is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_no_constant)
+        return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise BadReference(f"there is no file {path}", remedy="check the path") from None
     except OSError as error:
         raise BadReference(f"{path} cannot be read ({error.strerror})", remedy="check the path") from None
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # bad JSON, bad UTF-8, numbers of thousands of digits, NUL in the path
+    except (ValueError, RecursionError) as error:  # bad JSON or UTF-8, a number of thousands of digits, NUL in the path
         raise BadItem(f"{path} is no JSON ({error})", remedy="name a STAC item, or fetch it again") from None
 
 
@@ -156,13 +154,6 @@ def _product_level(document: dict[str, Any], item_id: str) -> str:
     )
 
 
-def _copied(value: Any) -> Any:
-    """Return a deep copy of a document."""
-    if isinstance(value, dict):
-        return {key: _copied(entry) for key, entry in value.items()}
-    return [_copied(entry) for entry in value] if isinstance(value, list) else value
-
-
 def _scrubbed(value: Any) -> Any:
     """Return a copy of a document with the tokens removed from all texts."""
     if isinstance(value, dict):
@@ -170,10 +161,6 @@ def _scrubbed(value: Any) -> Any:
     if isinstance(value, list):
         return [_scrubbed(entry) for entry in value]
     return without_query(value) if isinstance(value, str) else value
-
-
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _band_keys(provider: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:

@@ -1,0 +1,34 @@
+"""JSON from other programs: strict parsing, and what counts as a number."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any, NoReturn, TypeGuard
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON. `NaN` and `Infinity`, which Python accepts, are refused because JSON has no such numbers.
+
+    Raises:
+        ValueError: the text is not JSON or not UTF-8.
+        RecursionError: the text is nested too deeply.
+    """
+    return json.loads(text, parse_constant=_refuse)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return True for a finite number that a float can hold. A bool counts as no number."""
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def is_percentage(value: Any) -> TypeGuard[float]:
+    """Return True for a number from 0 to 100."""
+    return is_number(value) and 0 <= value <= 100
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON number")

@@ -1,0 +1,28 @@
+"""What counts as a number, a percentage and a JSON text."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from lc_assets.core.json_values import is_number, is_percentage, parse_json
+
+
+@pytest.mark.parametrize("value", [0, -1, 2.5, 10**300, 100])
+def test_a_number(value: Any) -> None:
+    assert is_number(value)
+    assert is_percentage(value) == (0 <= value <= 100)
+
+
+@pytest.mark.parametrize("value", [True, None, "1", [1], math.nan, math.inf, 10**400])
+def test_not_a_number(value: Any) -> None:
+    assert not is_number(value)
+    assert not is_percentage(value)
+
+
+@pytest.mark.parametrize("text", ["NaN", '{"a": -Infinity}', "[Infinity]", "", "{", b"\xff"])
+def test_what_is_not_json_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        parse_json(text)
