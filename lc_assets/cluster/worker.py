@@ -50,7 +50,7 @@ def _fit_in(sender: Any, **_: Any) -> None:
     if wrong:
         logging.getLogger(__name__).critical(
             "worker %s on %s does not fit the cluster, which works with %s -> install the same version, set the same "
-            "LC_ASSETS_MODEL (or, if it is the coordinator that is behind, mend and restart that one)",
+            "LC_ASSETS_MODEL (or, if it is the coordinator that is behind, correct and restart that one)",
             sender,
             socket.gethostname(),
             "; ".join(wrong),

@@ -118,7 +118,7 @@ def _path(name: str, default: Path) -> Path:
     try:
         return Path(os.environ.get(name) or default).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or a loop of symbolic links
-        raise LandCoverError(f"{name} is no path ({error})", remedy="mend it, or unset it") from None
+        raise LandCoverError(f"{name} is no path ({error})", remedy="correct it, or unset it") from None
 
 
 def _whole_number(name: str) -> int | None:

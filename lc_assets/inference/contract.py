@@ -93,7 +93,7 @@ class ModelContract:
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
         where = f"model {self.name[:80]}"
-        remedy = "mend the model's MLM item"
+        remedy = "correct the model's MLM item"
         check_name(self.name, self.version)
         if len(set(self.bands)) != len(self.bands) or not self.bands:
             raise BadModel(f"its bands are {', '.join(self.bands) or 'none'}: each once", asset=where, remedy=remedy)

@@ -155,7 +155,7 @@ def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -
         raise BadModel(
             f"the model file {model} cannot be read ({error.strerror})",
             asset=f"model {contract.name}",
-            remedy="put the file back, or mend the href of the model asset in its MLM item",
+            remedy="put the file back, or correct the href of the model asset in its MLM item",
         ) from None
     if digest != contract.sha256:
         raise BadModel(

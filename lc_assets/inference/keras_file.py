@@ -54,6 +54,6 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
                 f"its {what} shape is {found or 'not known'}, the contract promises {expected} "
                 f"({chip} px chips, {bands} bands, {classes} classes)",
                 asset=f"model {contract.name}",
-                remedy="mend the contract or use the model that it describes",
+                remedy="correct the contract or use the model that it describes",
             )
     return model

@@ -40,7 +40,7 @@ def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
         raise BadModel(
             f"{item}: the href of its weights is no path ({error})",
             asset=f"model {contract.name}",
-            remedy="mend the MLM item",
+            remedy="correct the MLM item",
         ) from None
 
 

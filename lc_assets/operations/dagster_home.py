@@ -31,7 +31,7 @@ def ensure_dagster_home(store: Path | str) -> Path:
     try:
         home = Path(chosen or ".dagster").expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or links in a circle
-        raise StoreError(f"DAGSTER_HOME is no path ({error})", remedy="mend it, or unset it") from None
+        raise StoreError(f"DAGSTER_HOME is no path ({error})", remedy="correct it, or unset it") from None
     if (home / "dagster.yaml").exists() and not os.access(home, os.W_OK):
         return home  # set up by an operator, for all users of the machine
     try:

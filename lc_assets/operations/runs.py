@@ -134,9 +134,8 @@ def _why(result: dg.ExecuteInProcessResult) -> str:
             text = (error.message.strip() if error else "") or "unknown error"
             if error and error.cls_name == "ValidationError":  # of pydantic: the run's config has a wrong value
                 _, field_, reason, *_ = [*(line.strip() for line in text.splitlines()), "", ""]
-                return (
-                    f"asset {event.step_key}: its config {field_} is wrong: {reason.split(' [')[0]} -> mend the config"
-                )
+                wrong = f"its config {field_} is wrong: {reason.split(' [')[0]}"
+                return f"asset {event.step_key}: {wrong} -> correct the config"
             if error and error.cls_name == "Failure":
                 return without_query(text.removeprefix("dagster._core.definitions.events.Failure: "))
             return without_query(

@@ -62,7 +62,7 @@ class WatchConfig(BaseModel):
         Raises:
             LandCoverError: the file is missing, cannot be read, or is not valid.
         """
-        remedy = "mend it: docs/sensor-and-backfill.md shows one, `lc_assets/operations/watch.py` lists its fields"
+        remedy = "correct it: docs/sensor-and-backfill.md shows one, `lc_assets/operations/watch.py` lists its fields"
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             watch = cls.model_validate(content if content is not None else {})
@@ -101,7 +101,7 @@ class WatchConfig(BaseModel):
                 geometry = geometry_of(file.read_text(encoding="utf-8"), str(file))
             except (OSError, UnicodeDecodeError) as error:
                 raise LandCoverError(
-                    f"{file} cannot be read ({_line(error)})", remedy=f"mend geometry in {path}"
+                    f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"
                 ) from None
         return Query(
             bbox=self.bbox,

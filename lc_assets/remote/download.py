@@ -199,7 +199,9 @@ class Download:
                 ) from None
             raise RetryableError(str(fault)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise self._bad(f"{self.href} is no usable URL ({type(error).__name__})", "mend the item's href") from None
+            raise self._bad(
+                f"{self.href} is no usable URL ({type(error).__name__})", "correct the item's href"
+            ) from None
         except (requests.RequestException, ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError) as error:
             # (Other OSErrors come from the local disk.) The error's text contains the signed URL, so it is left out.
             raise RetryableError(describe_error(error)) from None
@@ -224,7 +226,7 @@ class Download:
         if status in _GONE:
             raise self._bad(
                 f"the server answered {status} for {self.href}",
-                "the file is gone or was never there: choose another item, or look whether the catalog has mended it",
+                "the file is gone or was never there: choose another item, or fetch this one again from its catalog",
             )
         if status in (401, 403):
             # Probably an expired token. The next request gets a new one, the first time without a wait.

@@ -153,7 +153,9 @@ class StacApi:
             search = ItemSearch(where, collections=[collection], limit=PAGE, **parameters)
             body = json.loads(json.dumps(search.get_parameters(), allow_nan=False))
         except Exception as error:  # pystac-client raises bare Exceptions for wrong parameters
-            raise BadReference(f"the search is malformed: {error}", remedy="mend its dates, box or geometry") from None
+            raise BadReference(
+                f"the search is malformed: {error}", remedy="correct its dates, box or geometry"
+            ) from None
         return Request(where, body, searches=True)
 
     def _read(self, request: Request, parse: Callable[[bytes], T], most: int, item_id: str | None = None) -> T:

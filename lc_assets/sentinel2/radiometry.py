@@ -85,7 +85,9 @@ def offset_dn(
     if flag is True:
         return 0
     if flag is not None and flag is not False:
-        raise BadItem(f"its {key} {str(flag)[:40]!r} is neither true nor false", item=item_id, remedy="mend the item")
+        raise BadItem(
+            f"its {key} {str(flag)[:40]!r} is neither true nor false", item=item_id, remedy="correct the item"
+        )
     if doubtful and baseline.has_offset is not False and (flag is False or baseline.has_offset is None):
         reason = f"its {key} is false, which" if flag is False else f"{baseline.doubt}, and what the bands declare"
         raise BadItem(
@@ -112,7 +114,7 @@ def offset_dn(
         f"its bands declare an offset of {declared} DN, which contradicts "
         + (f"its {key} (false)" if expected else f"its processing baseline {baseline.text} (no offset before 04.00)"),
         item=item_id,
-        remedy="find out which is right, then mend the item",
+        remedy="find out which is right, then correct the item",
     )
 
 
@@ -134,7 +136,7 @@ def declared_offset(assets: Mapping[str, Any], item_id: str) -> int | None:
                 f"its declared offset ({offset} DN) differs from {next(iter(found))}'s ({first} DN)",
                 item=item_id,
                 asset=band,
-                remedy="find out which is right, then mend the item",
+                remedy="find out which is right, then correct the item",
             )
     return first
 
@@ -151,7 +153,7 @@ def _declared(asset: Mapping[str, Any], item_id: str, band: str) -> int | None:
         f"it declares scale {str(scale)[:40]} and offset {str(offset)[:40]}; Sentinel-2 has 0.0001 and -0.1 or 0",
         item=item_id,
         asset=band,
-        remedy="find out how its pixels are to be read, then mend the item",
+        remedy="find out how its pixels are to be read, then correct the item",
     )
 
 

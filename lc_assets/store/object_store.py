@@ -163,7 +163,7 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
     if not wrong and scheme == "az" and str(_azure(environment).get("sas_token", "")).startswith("?"):
         wrong, what = "the SAS token in AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN", "begins with '?'"
     if wrong:
-        raise StoreError(f"{wrong} {what}", remedy="mend it (docs/storage-and-cluster.md)")
+        raise StoreError(f"{wrong} {what}", remedy="correct it (docs/storage-and-cluster.md)")
 
 
 def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -152,7 +152,7 @@ class _Reader:
         try:
             return [cell.strip() for cell in next(csv.reader([line], strict=True))]
         except csv.Error as error:
-            self._bad(number, f"it is no CSV ({error})", "mend its quotes")
+            self._bad(number, f"it is no CSV ({error})", "correct its quotes")
 
     def _take(self, cells: list[str], number: int) -> None:
         if len(cells) != len(_COLUMNS):

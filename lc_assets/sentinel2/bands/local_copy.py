@@ -94,7 +94,7 @@ def _read(path: Path, item: str, asset: str) -> Iterator[bytes]:
                 yield piece
     except FileNotFoundError:
         raise BadBand(
-            f"the file {path} is missing", item=item, asset=asset, remedy="put it back, or mend the item's href"
+            f"the file {path} is missing", item=item, asset=asset, remedy="put it back, or correct the item's href"
         ) from None
     except OSError as error:
         raise BadBand(

@@ -17,7 +17,7 @@ from lc_assets.core.json_values import is_number
 MAX_SIDE = 110_000
 """Largest width and height in pixels: ten tiles, a mosaic wider than a UTM zone. A larger file is not fetched."""
 
-_REMEDY = "mend the item, or fetch it again from its catalog"
+_REMEDY = "correct the item, or fetch it again from its catalog"
 _HEX = re.compile(r"[0-9a-fA-F]+")
 
 

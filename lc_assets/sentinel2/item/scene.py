@@ -187,5 +187,5 @@ def _check_distinct(hrefs: dict[str, str], item_id: str) -> None:
         twin = next(other for other in hrefs if hrefs[other] == href)
         if twin != band:
             raise BadItem(
-                f"it is the same file as {twin}'s: {href}", item=item_id, asset=band, remedy="mend the item's hrefs"
+                f"it is the same file as {twin}'s: {href}", item=item_id, asset=band, remedy="correct the item's hrefs"
             )

@@ -62,7 +62,7 @@ def _from_catalog(path: Path, above: frozenset[Path], retry_policy: RetryPolicy)
     if not isinstance(links, list) or document.get("type") not in ("Catalog", "Collection"):
         raise BadReference(f"{path} is no STAC catalog", remedy="name a folder whose catalog.json is one")
     if path in above:
-        raise BadReference(f"the catalog {path} contains itself", remedy="mend its child links")
+        raise BadReference(f"the catalog {path} contains itself", remedy="correct its child links")
     found = False
     for link in links:
         relation, href = (link.get("rel"), link.get("href")) if isinstance(link, dict) else (None, None)

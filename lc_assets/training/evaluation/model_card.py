@@ -141,7 +141,7 @@ def write_card(model: Path, data: Path, scenes: Path | None = None) -> Path:
     try:
         own = not card.exists() or _GENERATED in card.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise StoreError(f"{card} cannot be written ({error.strerror})", remedy="mend the model's folder") from None
+        raise StoreError(f"{card} cannot be written ({error.strerror})", remedy="correct the model's folder") from None
     if not own:
         raise StoreError(f"{card} is no card of lc-assets", remedy="move it away, for the card is written there")
     judged = evaluate(model, data, scenes)
