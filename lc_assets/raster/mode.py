@@ -7,6 +7,7 @@ compares neighbours. Among equally frequent codes the lowest one wins, in `mode_
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -103,19 +104,29 @@ def mode_nxn(block: np.ndarray, factor: int) -> np.ndarray:
     # Most cells contain a single code, which minimum and maximum detect quickly. Only the other cells are counted.
     lowest, highest = (reduced.reduce(reduced.reduce(cells, axis=1), axis=2) for reduced in (np.minimum, np.maximum))
     mixed = lowest != highest
-    lowest[mixed] = _most_frequent(cells.transpose(0, 2, 1, 3)[mixed])
+    samples = cells.transpose(1, 3, 0, 2)[:, :, mixed].reshape(factor * factor, -1)
+    lowest[mixed] = most_frequent(samples, (c.code for c in ALL_CLASSES), NO_DATA.code)
     return lowest
 
 
 _PADDING = 255
 
 
-def _most_frequent(cells: np.ndarray) -> np.ndarray:
-    """Return the most frequent code of each cell, the lowest among equals: (cells, rows, columns) -> (cells,) uint8."""
-    best = np.full(len(cells), NO_DATA.code, np.uint8)
-    most = np.zeros(len(cells), np.uint32)
-    for code in (c.code for c in ALL_CLASSES):
-        count = (cells == code).sum(axis=(1, 2), dtype=np.uint32)
+def most_frequent(samples: np.ndarray, codes: Iterable[int], none: int) -> np.ndarray:
+    """Return the most frequent code of each place, the lowest among equals.
+
+    Args:
+        samples: (samples, places) uint8.
+        codes: the codes that are counted, in ascending order.
+        none: what a place has where no sample is counted.
+
+    Returns:
+        (places,) uint8.
+    """
+    best = np.full(samples.shape[1], none, np.uint8)
+    most = np.zeros(samples.shape[1], np.uint32)
+    for code in codes:
+        count = (samples == code).sum(axis=0, dtype=np.uint32)
         wins = count > most
         best[wins], most[wins] = code, count[wins]
     return best

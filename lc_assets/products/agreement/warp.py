@@ -39,6 +39,7 @@ from lc_assets.core.errors import BadBand
 from lc_assets.products.agreement.crosswalk import Crosswalk
 from lc_assets.products.agreement.reference_tiles import OpenTile
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.mode import most_frequent
 
 NOT_KNOWN = 255
 """Position that means "no data"."""
@@ -238,18 +239,10 @@ class _Reprojection:
             np.minimum(lowest, sample, out=lowest)
             np.maximum(highest, sample, out=highest)
         mixed = lowest != highest
-        lowest[mixed] = self._most_frequent(np.stack([sample[mixed] for sample in samples]))
+        # No data has no vote.
+        of_mixed = np.stack([sample[mixed] for sample in samples])
+        lowest[mixed] = most_frequent(of_mixed, range(self._classes), NOT_KNOWN)
         return lowest
-
-    def _most_frequent(self, samples: np.ndarray) -> np.ndarray:
-        """(n,) most frequent position of (points, n) samples. Of equal ones the lowest wins. No data has no vote."""
-        best = np.full(samples.shape[1], NOT_KNOWN, np.uint8)
-        most = np.zeros(samples.shape[1], np.int16)
-        for position in range(self._classes):
-            votes = (samples == position).sum(axis=0, dtype=np.int16)
-            wins = votes > most
-            best[wins], most[wins] = position, votes[wins]
-        return best
 
     def _coordinates(
         self, band: Window, source: Window
