@@ -1,8 +1,10 @@
-"""Checksums of a file, which is read in chunks of 4 MiB."""
+"""Checksums of files, which are read in chunks of 4 MiB."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 
@@ -20,6 +22,21 @@ def sha256_of(path: Readable) -> str:
         OSError: the file cannot be read.
     """
     return digests(path, with_md5=False)[0]
+
+
+def sha256_of_files(paths: Iterable[Path]) -> str:
+    """Return one SHA-256 digest of several files: of their names and contents.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return sha256_of_values({path.name: sha256_of(path) for path in paths})
+
+
+def sha256_of_values(values: Mapping[str, str]) -> str:
+    """Return one SHA-256 digest of named values, whatever their order."""
+    lines = (f"{name} {values[name]}\n" for name in sorted(values))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def digests(path: Readable, *, with_md5: bool) -> tuple[str, str, int]:

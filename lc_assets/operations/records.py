@@ -1,5 +1,6 @@
-"""Finds the code version of each scene's newest map, without reading every record each time.
+"""Finds the versions of code and data in Dagster's records.
 
+The code version of each scene's newest map is found without reading every record each time.
 Dagster stores the code version only inside the records, and each record holds a picture: to read a thousand takes
 seconds. A record never changes, so the versions that were read are cached in the instance, in the cursor storage of
 the daemon. SQLite reuses the highest ids after their run is deleted. So the cache stores the id of a record together
@@ -20,12 +21,17 @@ from lc_assets.operations.dagster_private import SqlEventLogStorage, SqlEventLog
 
 CODE_VERSION_TAG = "dagster/code_version"
 """Tag of a materialisation that holds the code version of its asset."""
+DATA_VERSION_TAG = "dagster/data_version"
+"""Tag of a materialisation that holds its data version."""
+INPUT_VERSION_TAG = "dagster/input_data_version/"
+"""With the key of an asset: tag of a materialisation that holds the SHA-256 digest of the data version of that asset
+that it was made of. (Dagster: of the versions of all its partitions that it was made of; here it is one.)"""
 PAGE = 500
 """Number of records in one query."""
 FEW = 2_000
 """Largest number of partitions that a query names; for more, the query asks for all partitions."""
 _NONE = ""
-"""Code version of a map without one."""
+"""Version of a record without one."""
 
 
 def latest_storage_ids(
@@ -69,12 +75,31 @@ def code_versions(
     known = {of: remembered[of][1] for of, maker in makers.items() if of in remembered and remembered[of][0] == maker}
     unread = sorted(record for record in records.values() if record not in known)
     for start in range(0, len(unread), PAGE):
-        known |= _read(instance, asset, unread[start : start + PAGE])
+        known |= _tags(instance, asset, unread[start : start + PAGE], CODE_VERSION_TAG)
     if unread:
         asked = {record: (makers[record], version) for record, version in known.items() if record in makers}
         # After a query for all items the cache is replaced: only the newest records are of use.
         _remember(instance, asset, asked if items is None else remembered | asked)
     return {item: known[record] for item, record in records.items() if record in known}
+
+
+def data_versions(
+    instance: dg.DagsterInstance, asset: dg.AssetKey, records: Collection[int], of: dg.AssetKey | None = None
+) -> dict[int, str]:
+    """Return storage id -> digest of the data version of a materialisation, or of the asset that it was made of.
+
+    Args:
+        instance: whose records are read.
+        asset: key of the asset.
+        records: storage ids of its materialisations.
+        of: key of an asset that it was made of; None for its own data version.
+    """
+    tag = INPUT_VERSION_TAG + of.to_user_string() if of else DATA_VERSION_TAG
+    ordered, found = sorted(records), {}
+    for start in range(0, len(ordered), PAGE):
+        for record, version in _tags(instance, asset, ordered[start : start + PAGE], tag).items():
+            found[record] = version if of else hashlib.sha256(version.encode()).hexdigest()
+    return found
 
 
 def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
@@ -102,12 +127,12 @@ def _mark(maker: str) -> str:
     return hashlib.blake2b(maker.encode(), digest_size=6).hexdigest()
 
 
-def _read(instance: dg.DagsterInstance, asset: dg.AssetKey, records: list[int]) -> dict[int, str]:
+def _tags(instance: dg.DagsterInstance, asset: dg.AssetKey, records: list[int], tag: str) -> dict[int, str]:
     found = instance.fetch_materializations(
         dg.AssetRecordsFilter(asset_key=asset, storage_ids=records), limit=len(records)
     )
     tags = {r.storage_id: r.asset_materialization.tags or {} for r in found.records if r.asset_materialization}
-    return {record: of.get(CODE_VERSION_TAG, _NONE) for record, of in tags.items()}
+    return {record: of.get(tag, _NONE) for record, of in tags.items()}
 
 
 def _key(asset: dg.AssetKey) -> str:

@@ -1,9 +1,11 @@
 """The status of each scene: done, missing, failed, stale or waiting. `search`, `backfill` and `stale` print it.
 
 Dagster stores the code version with each materialisation. `lc_assets.defs.build` makes the model's fingerprint a part
-of class_raster's code version, so a map of another model is stale. The UI shows the same status per partition. This
-module reads the ids of records, and only for the requested scenes. Dagster's own function (`get_status_by_partition`)
-reads all partition keys several times, and starts again whenever a key is added.
+of class_raster's code version, so a map of another model is stale. Dagster also stores the data version, and those of
+the assets that it was made of: what was made of an older version is stale (`lc_assets.defs.io_managers.base`). The UI
+shows the same status per partition. This module reads the ids of records, and only for the requested scenes. Dagster's
+own function (`get_status_by_partition`) reads all partition keys several times, and starts again whenever a key is
+added.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from enum import Enum
 import dagster as dg
 
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
-from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENES
-from lc_assets.operations.records import code_versions, latest_storage_ids
+from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENE_ASSETS, SCENES
+from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids
 
 _CHUNK = 500
 """Number of runs or records in one query."""
@@ -34,7 +36,8 @@ class SceneStatus(Enum):
     FAILED = "failed"
     """The last run failed."""
     STALE = "stale"
-    """The map was made by another model than the configured one, or by older code."""
+    """The map was made by another model than the configured one, or by older code, or an asset was made of an older
+    version of another one."""
     DONE = "done"
 
 
@@ -79,7 +82,8 @@ def scene_statuses(
 
 
 def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> list[str]:
-    """Return the registered items whose newest class map has another code version than class_raster in `definitions`.
+    """Return the registered items whose newest class map has another code version than class_raster in `definitions`,
+    or of which an asset was made of an older version of another one.
 
     The items are in the order of the partitions. Queued and running runs make no difference. Items without a map are
     missing, not stale.
@@ -130,6 +134,21 @@ def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mappin
 def _outdated(
     instance: dg.DagsterInstance, definitions: dg.Definitions, items: Collection[str] | None = None
 ) -> set[str]:
-    """Items whose newest class map has another code version than class_raster in `definitions`."""
-    current = definitions.resolve_asset_graph().get(CLASS_RASTER).code_version
-    return {item for item, version in code_versions(instance, CLASS_RASTER, items).items() if version != current}
+    """Items whose newest class map has another code version than class_raster in `definitions`, or of which an asset
+    was made of an older version of another one."""
+    graph = definitions.resolve_asset_graph()
+    current = graph.get(CLASS_RASTER).code_version
+    found = {item for item, version in code_versions(instance, CLASS_RASTER, items).items() if version != current}
+    newest = {key: latest_storage_ids(instance, key, items) for key in SCENE_ASSETS}
+    for key in SCENE_ASSETS:
+        for source in graph.get(key).parent_keys:
+            # An asset that was made after its source was made of it: only the records of the others are read.
+            later = {
+                item: (newest[key][item], record)
+                for item, record in newest[source].items()
+                if item not in found and record > newest[key].get(item, record)
+            }
+            made_of = data_versions(instance, key, [of for of, _ in later.values()], of=source)
+            there = data_versions(instance, source, [of for _, of in later.values()])
+            found |= {item for item, (of, its) in later.items() if made_of.get(of) != there.get(its)}
+    return found

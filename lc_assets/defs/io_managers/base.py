@@ -1,15 +1,27 @@
-"""Base class of all IO managers: one scene per partition, errors as Dagster failures, measured seconds."""
+"""Base class of all IO managers: one scene per partition, errors as Dagster failures, measured seconds, data versions.
+
+A data version says what was written. Without one, Dagster makes it from the versions of code and inputs, so an asset
+that was made anew with another config, or of another file at the same place, would have its old version, and what was
+made of the old one would not be stale.
+"""
 
 import time
 from abc import abstractmethod
-from typing import Any
+from typing import Any, NamedTuple
 
-from dagster import ConfigurableIOManager, InputContext, OutputContext, ResourceDependency
+from dagster import ConfigurableIOManager, DataVersion, InputContext, OutputContext, ResourceDependency
 
 from lc_assets.core.progress import logging_to
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.resources import StoreResource
 from lc_assets.store.layout import SceneLayout
+
+
+class Written(NamedTuple):
+    """What an IO manager has written: its metadata for Dagster, and its data version, a SHA-256 digest."""
+
+    metadata: dict[str, Any]
+    version: str
 
 
 class SceneIOManager(ConfigurableIOManager):
@@ -23,15 +35,16 @@ class SceneIOManager(ConfigurableIOManager):
         return False
 
     def handle_output(self, context: OutputContext, obj: Any) -> None:
-        """Write the value into the store and add metadata, with the duration in seconds, to the output.
+        """Write the value into the store. The output gets its data version, and metadata with the duration in seconds.
 
         Raises:
             Failure: the value cannot be computed or written.
         """
         started = time.perf_counter()
         with raise_as_dagster_failure(again=self.fetches), logging_to(context.log.info):
-            report = self.write(self.store.store().scene(context.partition_key), obj)
-        context.add_output_metadata({**report, "seconds": round(time.perf_counter() - started, 3)})
+            written = self.write(self.store.store().scene(context.partition_key), obj)
+        context.step_context.set_data_version(context.asset_key, DataVersion(written.version))
+        context.add_output_metadata({**written.metadata, "seconds": round(time.perf_counter() - started, 3)})
 
     def load_input(self, context: InputContext) -> Any:
         """Return the stored value of an earlier asset. Its pixels are not read.
@@ -43,8 +56,8 @@ class SceneIOManager(ConfigurableIOManager):
             return self.read(self.store.store().scene(context.partition_key))
 
     @abstractmethod
-    def write(self, scene: SceneLayout, value: Any) -> dict[str, Any]:
-        """Write the value into the scene's folder and return its metadata for Dagster."""
+    def write(self, scene: SceneLayout, value: Any) -> Written:
+        """Write the value into the scene's folder."""
 
     @abstractmethod
     def read(self, scene: SceneLayout) -> Any:

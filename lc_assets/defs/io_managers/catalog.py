@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pystac
 
+from lc_assets.core.checksum import sha256_of_files
 from lc_assets.core.errors import StoreError
-from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import catalog_metadata
 from lc_assets.products.stac.catalog import CATALOG, catalog_files, read_catalog
 from lc_assets.products.stac.validate import validate_offline
@@ -19,7 +19,7 @@ from lc_assets.store.layout import SceneLayout
 class CatalogIOManager(SceneIOManager):
     """Validates and writes an Item and its Catalog. Reads the Catalog."""
 
-    def write(self, scene: SceneLayout, value: pystac.Item) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: pystac.Item) -> Written:
         """Validate and write the documents.
 
         Raises:
@@ -37,7 +37,8 @@ class CatalogIOManager(SceneIOManager):
         with atomic_output(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
             for name, content in files.items():
                 (stage / name).write_bytes(content)
-        return catalog_metadata(scene, value, files)
+            version = sha256_of_files(stage.iterdir())
+        return Written(catalog_metadata(scene, value, files), version)
 
     def read(self, scene: SceneLayout) -> pystac.Catalog:
         """Return the stored Catalog.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.core.checksum import sha256_of_files
+from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import overview_metadata
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.raster.cog import class_cog
@@ -20,7 +19,7 @@ OVERVIEW_BLOCK = 128
 class OverviewIOManager(SceneIOManager):
     """Writes an `OverviewPlan`. Reads an `Overview`."""
 
-    def write(self, scene: SceneLayout, value: OverviewPlan) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: OverviewPlan) -> Written:
         """Write the overview block by block, and the picture."""
         with atomic_output(scene.folder, item=scene.item, asset="overview") as stage:
             path = stage / scene.overview.name
@@ -30,7 +29,8 @@ class OverviewIOManager(SceneIOManager):
             codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
             picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
             (stage / scene.thumbnail.name).write_bytes(picture)
-        return overview_metadata(self.read(scene), value)
+            version = sha256_of_files(stage.iterdir())
+        return Written(overview_metadata(self.read(scene), value), version)
 
     def read(self, scene: SceneLayout) -> Overview:
         """Return the stored overview.

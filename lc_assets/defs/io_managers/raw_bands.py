@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
-from typing import Any
 
 from pydantic import Field
 
+from lc_assets.core.checksum import sha256_of, sha256_of_values
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
-from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import raw_bands_metadata
-from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, exclusive_fetch, fetch_scene
+from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, RawBands, exclusive_fetch, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import SceneLayout
@@ -31,7 +31,7 @@ class RawBandsIOManager(SceneIOManager):
         """True: the files usually come over the network."""
         return True
 
-    def write(self, scene: SceneLayout, value: Scene) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: Scene) -> Written:
         """Download and check the files. Files that are in the store already and still match are kept.
 
         Raises:
@@ -57,7 +57,8 @@ class RawBandsIOManager(SceneIOManager):
                         (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
         seconds = time.perf_counter() - started
         raw = self.read(scene)
-        return raw_bands_metadata(raw, fetched, seconds)
+        version = sha256_of_values({**raw.checksums, ITEM: sha256_of(raw.folder / ITEM)})
+        return Written(raw_bands_metadata(raw, fetched, seconds), version)
 
     def read(self, scene: SceneLayout) -> RawBands:
         """Return the stored raw bands.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
 
 from lc_assets.core.errors import StoreError
-from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import page_metadata
 from lc_assets.products.pages.scene_report import Page, ReportPlan
 from lc_assets.store.atomic import put
@@ -15,11 +15,11 @@ from lc_assets.store.layout import SceneLayout
 class ReportIOManager(SceneIOManager):
     """Builds and writes the page of a `ReportPlan`. Reads a `Page`."""
 
-    def write(self, scene: SceneLayout, value: ReportPlan) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: ReportPlan) -> Written:
         """Build the page and write it as a whole."""
         page = value.page()
         put(scene.report, page.html, item=scene.item, asset="report")
-        return page_metadata(scene, page)
+        return Written(page_metadata(scene, page), hashlib.sha256(page.html).hexdigest())
 
     def read(self, scene: SceneLayout) -> Page:
         """Return the stored page.

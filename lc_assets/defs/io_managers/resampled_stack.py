@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lc_assets.defs.io_managers.base import SceneIOManager
+from lc_assets.core.checksum import sha256_of_values
+from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import stack_metadata
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT, STACK_COG, STACK_VRT, Stack, StackRecipe, vrt_documents
@@ -31,16 +30,20 @@ class _StackIOManager(SceneIOManager):
         stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
         return Stack.open(folder / stack, folder / scl, scene.item)
 
-    def _written(self, scene: SceneLayout, value: StackRecipe, *, other_form: tuple[str, ...]) -> dict[str, Any]:
+    def _written(self, scene: SceneLayout, value: StackRecipe, *, other_form: tuple[str, ...]) -> Written:
         for name in set(other_form) & list_files(scene.resampled_stack).keys():
             (scene.resampled_stack / name).unlink(missing_ok=True)
-        return stack_metadata(self.read(scene), value)
+        stack = self.read(scene)
+        # Not of the pixels: they follow from the files and the recipe, and the COG has 2 GB.
+        files = RawBands.open(scene.raw_bands, scene.item).checksums
+        recipe = vrt_documents(value, {name: name for name in value.bands})
+        return Written(stack_metadata(stack, value), sha256_of_values({**files, **recipe, "form": stack.path.name}))
 
 
 class VirtualStackIOManager(_StackIOManager):
     """Writes the stack as GDAL virtual rasters (VRT) of a few kB. GDAL resamples the pixels when it reads them."""
 
-    def write(self, scene: SceneLayout, value: StackRecipe) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: StackRecipe) -> Written:
         """Write the VRT documents."""
         with atomic_output(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_VRT) as stage:
             # GDAL resolves `../` on a disk and in S3, but not in Azure. In object stores the VRT holds full names.
@@ -53,7 +56,7 @@ class VirtualStackIOManager(_StackIOManager):
 class CogStackIOManager(_StackIOManager):
     """Writes the stack as a tiled twelve-band COG of about 2 GB per tile. It does not need the raw bands any more."""
 
-    def write(self, scene: SceneLayout, value: StackRecipe) -> dict[str, Any]:
+    def write(self, scene: SceneLayout, value: StackRecipe) -> Written:
         """Write the pixels of the virtual stack as a COG, strip by strip."""
         with atomic_output(scene.resampled_stack, item=scene.item, asset="resampled_stack", last=STACK_COG) as stage:
             documents = vrt_documents(value, _absolute(value))

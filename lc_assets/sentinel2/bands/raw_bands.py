@@ -109,6 +109,11 @@ class RawBands:
         """Band name -> path of its file."""
         return {name: self.folder / entry["file"] for name, entry in self.files.items()}
 
+    @property
+    def checksums(self) -> dict[str, str]:
+        """Band name -> SHA-256 of its file, hex."""
+        return {name: entry["sha256"] for name, entry in self.files.items()}
+
     def copy_of(self, name: str, href: str) -> CachedFile | None:
         """Return the present copy of the file at `href` with its ETag, or None where there is no copy or no ETag."""
         entry = self.files.get(name)
