@@ -27,13 +27,13 @@ def instance(request: pytest.FixtureRequest, on_disk: OnDisk, tmp_path: Path) ->
 def read(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many records were read at each reading."""
     counts: list[int] = []
-    inner = records._read
+    inner = records._tags
 
-    def counted(of: dg.DagsterInstance, asset: dg.AssetKey, records: list[int]) -> dict[int, str]:
+    def counted(of: dg.DagsterInstance, asset: dg.AssetKey, records: list[int], tag: str) -> dict[int, str]:
         counts.append(len(records))
-        return inner(of, asset, records)
+        return inner(of, asset, records, tag)
 
-    monkeypatch.setattr(records, "_read", counted)
+    monkeypatch.setattr(records, "_tags", counted)
     return counts
 
 
