@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 import dagster as dg
 
@@ -23,10 +24,13 @@ from lc_assets.operations.discovery import plan_runs, search_window, without
 from lc_assets.operations.keys import PARTITION_TAG, SCENES
 from lc_assets.operations.records import latest_storage_ids
 from lc_assets.operations.search_cursor import SearchCursor
+from lc_assets.operations.watch import WatchConfig
 from lc_assets.sentinel2.search.registry import RegisteredItems
 
 REPLACES_TAG = "lc_assets/replaces"
 """Run tag: id of the older version of the same acquisition, which this run's item replaces."""
+FAILED_TICKS = 3
+"""Number of ticks in a row that cannot reach the API or the store, after which a tick fails."""
 _CHUNK = 500
 
 
@@ -38,24 +42,37 @@ _CHUNK = 500
 )
 def new_sentinel2_items(
     context: dg.SensorEvaluationContext, watch: WatchResource, items: ItemsResource
-) -> dg.SensorResult | dg.SkipReason:
+) -> dg.SensorResult:
     """Return the run requests of one tick.
 
-    If the watch file, the store or the API cannot be read, the tick is skipped with that reason, and the position stays
-    the same.
+    If the API or the store cannot be reached, the tick is skipped with that reason, and the position stays the same.
+
+    Raises:
+        LandCoverError: the watch file is missing or not valid, or it is the third tick in a row that cannot reach the
+            API or the store. Dagster shows the tick as failed.
     """
+    wanted = watch.watch()
+    before = SearchCursor.read(context.cursor, wanted.digest)
     try:
-        return _tick(context, watch, items)
+        return _tick(context, wanted, watch.path, items, replace(before, failures=0))
     except LandCoverError as error:
-        return dg.SkipReason(str(error))
+        failures = before.failures + 1
+        if failures >= FAILED_TICKS:
+            raise LandCoverError(
+                error.problem,
+                remedy=f"see whether the API and the store can be reached: {FAILED_TICKS} ticks in a row have failed, "
+                "every tick tries again",
+            ) from None
+        reason = f"{error.problem}; the next tick tries again"
+        return dg.SensorResult(skip_reason=reason, cursor=replace(before, failures=failures).written())
 
 
-def _tick(context: dg.SensorEvaluationContext, watching: WatchResource, items: ItemsResource) -> dg.SensorResult:
-    watch = watching.watch()
+def _tick(
+    context: dg.SensorEvaluationContext, watch: WatchConfig, path: Path, items: ItemsResource, before: SearchCursor
+) -> dg.SensorResult:
     catalog = items.quick_catalog(watch.collection)
     registry = RegisteredItems(items.store.store(), catalog)
-    before = SearchCursor.read(context.cursor, watch.digest)
-    seen = search_window(watch, lambda first, last: watch.query(watching.path, first, last), catalog, before, _now())
+    seen = search_window(watch, lambda first, last: watch.query(path, first, last), catalog, before, _now())
     # All partition keys are read only if an item is new: other versions of it may be among them.
     asked = [*seen.documents, *before.replacing]
     known = set(context.instance.get_existing_dynamic_partitions(SCENES, asked)) if asked else set()

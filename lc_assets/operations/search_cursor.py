@@ -27,6 +27,7 @@ class SearchCursor:
         at: start of the next window, in days since 1970 (UTC); None means the start of the watched time.
         days: length of the next window, in days.
         rounds: how often the whole watched time was searched.
+        failures: number of ticks in a row whose search failed.
         replacing: id of the old version -> id of the version that replaces it after its classification.
     """
 
@@ -34,6 +35,7 @@ class SearchCursor:
     at: float | None = None
     days: float = FIRST_DAYS
     rounds: int = 0
+    failures: int = 0
     replacing: dict[str, str] = field(default_factory=dict)
 
     @classmethod

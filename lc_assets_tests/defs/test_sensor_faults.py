@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lc_assets.operations.search_cursor import SearchCursor
+from lc_assets.core.errors import LandCoverError
 from lc_assets.remote import stac_api
 from lc_assets_tests.defs.watcher import Watcher, item, watch
 from lc_assets_tests.rig.faults import Fault
@@ -28,20 +29,26 @@ SEARCH = r"/api/stac/v1/search"
     ],
     ids=lambda fault: fault.kind,
 )
-def test_an_unreachable_api_is_a_skipped_tick_with_its_reason(
+def test_an_unreachable_api_is_a_skipped_tick_with_its_reason_and_the_third_time_a_failed_one(
     pc: PlanetaryComputer, watcher: Watcher, fault: Fault
 ) -> None:
     pc.api.load(items=[item("20240830")])
-    watcher.cursor = before = SearchCursor.read(None, "anything").written()
     pc.relay.inject(replace(fault))
-    result = watcher.tick()
-    assert "planetarycomputer.microsoft.com/api/stac/v1/search" in str(result.skip_message)
-    assert not result.run_requests
-    assert watcher.cursor == before
+    for failures in (1, 2):
+        result = watcher.tick()
+        assert "planetarycomputer.microsoft.com/api/stac/v1/search" in str(result.skip_message)
+        assert str(result.skip_message).endswith("; the next tick tries again")
+        assert not result.run_requests
+        found = json.loads(watcher.cursor or "")
+        assert (found["at"], found["rounds"], found["failures"]) == (None, 0, failures)
+    for _ in range(2):
+        with pytest.raises(LandCoverError, match="3 ticks in a row have failed, every tick tries again"):
+            watcher.tick()
     assert watcher.keys == set()
     pc.relay.clear()
     watcher.tick()
     assert len(watcher.launched) == 1
+    assert json.loads(watcher.cursor or "")["failures"] == 0
 
 
 def test_a_page_that_fails_is_no_end_of_the_world(
@@ -90,16 +97,18 @@ def test_a_daemon_that_dies_between_registering_and_launching_loses_nothing(
         ("geometry: nowhere.geojson", "nowhere.geojson cannot be read"),
         ("tiles: [33UUB]\nfrom: 2024-06-31", "cannot be read"),
         ("tiles: [33UUB]\nto: 9999-12-31", "cannot be read"),
-        ("[" * 3000, "cannot be read"),
+        pytest.param("[" * 3000, "cannot be read", id="nested too deeply"),
         ("reprocessed: maybe", "reprocessed: Input should be 'replace', 'keep' or 'first'"),
     ],
 )
-def test_a_watch_that_is_wrong_is_a_skipped_tick_that_says_so(
+def test_a_watch_that_is_wrong_is_a_failed_tick_that_says_so(
     watcher: Watcher, tmp_path: Path, content: str | None, told: str
 ) -> None:
     (tmp_path / "watch.yaml").unlink()
     if content is not None:
         (tmp_path / "watch.yaml").write_text(content)
-    reason = str(watcher.tick().skip_message)
+    with pytest.raises(LandCoverError) as raised:
+        watcher.tick()
+    reason = str(raised.value)
     assert told in reason
     assert "\n" not in reason
