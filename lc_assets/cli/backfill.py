@@ -58,9 +58,9 @@ def backfill(
 ) -> None:
     """Launch an asset backfill of the REFERENCEs, of what a search finds, or of all registered scenes.
 
-    Only what is new, missing, failed or stale (made by another model, or by older code) is run, so the same command
-    continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs it; the UI
-    shows it under Runs, Backfills.
+    Only what is new, missing, failed or stale (made by another model, by older code, or of something older) is run, so
+    the same command continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs
+    it; the UI shows it under Runs, Backfills.
     """
     query = parse_query(**query_values)
     if query and (scene_refs or listed):
@@ -82,7 +82,8 @@ def backfill(
 @click.option("--backfill", is_flag=True, help="Launch a backfill of them, for the daemon of `lc-assets ui`.")
 @user_errors
 def stale(store: str | None, backfill: bool) -> None:
-    """List the scenes whose map was made by another model than the configured one, or by older code; one id a line.
+    """List the scenes whose map was made by another model than the configured one, or by older code, or of which an
+    asset was made of an older version of another one; one id a line.
 
     `lc-assets stale --backfill` launches a backfill of them all; `lc-assets stale | lc-assets classify --from -`
     classifies them in this process.
@@ -137,7 +138,7 @@ def _list_stale(settings: Settings, *, backfill: bool) -> None:
         definitions = build_definitions(settings)
         items = stale_items(instance, definitions)
         if not items:
-            click.echo("no map is stale", err=True)
+            click.echo("no scene is stale", err=True)
         elif not backfill:
             click.echo("\n".join(items))
         else:
