@@ -133,7 +133,8 @@ def _run(
 ) -> RunResult:
     """Classify one scene; on a terminal, show a progress bar unless `verbose`."""
     from lc_assets.core.progress import progress_callbacks
-    from lc_assets.operations.keys import ASSET_NAMES
+    from lc_assets.operations.keys import ASSET_NAMES, DOWNLOADS_POOL
+    from lc_assets.operations.pools import wait_for_place
     from lc_assets.operations.runs import run_scene
 
     done: list[str] = []
@@ -155,9 +156,11 @@ def _run(
 
     if not has_bar:
         with progress_callbacks(None, None if verbose else show_note):
+            wait_for_place(instance, DOWNLOADS_POOL)
             return run_scene(definitions, instance, item, config, verbose=verbose)
     draw()
     with progress_callbacks(draw, show_note):
+        wait_for_place(instance, DOWNLOADS_POOL)
         result = run_scene(definitions, instance, item, config, on_asset=on_asset)
     click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
     return result

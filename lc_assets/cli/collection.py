@@ -12,6 +12,7 @@ import click
 from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.progress import progress_callbacks
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
@@ -67,12 +68,14 @@ def _update(settings: Settings, *, rebuild: bool) -> None:
     import dagster as dg
 
     from lc_assets.defs.build import build_common_definitions
-    from lc_assets.defs.collection_changes import ensure_pool
     from lc_assets.defs.schedules import UPDATE_COLLECTION
-    from lc_assets.operations.keys import HOST_TAG, PID_TAG
+    from lc_assets.operations.keys import COLLECTION_POOL, HOST_TAG, PID_TAG
+    from lc_assets.operations.pools import ensure_collection_pool, wait_for_place
 
     with open_instance(settings) as instance:
-        ensure_pool(instance)
+        ensure_collection_pool(instance)
+        with progress_callbacks(None, lambda line: click.echo(line, err=True)):
+            wait_for_place(instance, COLLECTION_POOL)
         job = build_common_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
         try:
             result = job.execute_in_process(

@@ -15,19 +15,21 @@ if TYPE_CHECKING:
 
 
 def open_instance(settings: Settings) -> DagsterInstance:
-    """Open the instance of DAGSTER_HOME, and mark its runs of dead processes as failed.
+    """Open the instance of DAGSTER_HOME, mark its runs of dead processes as failed, and free what they have taken.
 
     Sets LC_ASSETS_STORE too, from which child processes and `lc_assets.definitions` read the store.
     """
     from dagster import DagsterInstance
 
     from lc_assets.operations.dagster_home import ensure_dagster_home
+    from lc_assets.operations.pools import free_places_of_ended_runs
     from lc_assets.operations.runs import fail_orphaned_runs
 
     ensure_dagster_home(settings.store)
     os.environ["LC_ASSETS_STORE"] = str(settings.store)
     instance = DagsterInstance.get()
     orphaned = fail_orphaned_runs(instance)
+    free_places_of_ended_runs(instance)
     if orphaned:
         click.echo(f"{orphaned} run(s) of processes that died have been marked as failed", err=True)
     return instance

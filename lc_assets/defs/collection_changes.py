@@ -23,8 +23,6 @@ from dagster import EventLogRecord
 from lc_assets.operations.keys import CATALOG
 from lc_assets.products.collection.update import Changes, Positions
 
-POOL = "collection"
-"""Dagster pool with limit one: only one run at a time writes the collection."""
 _PAGE = 1000
 SETTLED_SECONDS = 600.0
 """Age of a record, in seconds, after which no record with a lower id is expected to appear."""
@@ -68,13 +66,6 @@ def is_any_new(instance: dg.DagsterInstance, positions: Positions | None) -> boo
         return bool(instance.fetch_materializations(CATALOG, limit=1).records)
     cursor, known = before
     return not _is_there(instance, cursor) or any(_at(record) not in known for record in _records(instance, cursor[0]))
-
-
-def ensure_pool(instance: dg.DagsterInstance) -> None:
-    """Set the limit of the collection's pool to one, unless it has a limit already."""
-    storage = instance.event_log_storage
-    if storage.supports_global_concurrency_limits and POOL not in storage.get_concurrency_keys():
-        storage.set_concurrency_slots(POOL, 1)
 
 
 def _noted(positions: Positions | None, own: str) -> tuple[RecordPosition, list[RecordPosition]] | None:

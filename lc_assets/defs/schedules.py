@@ -6,9 +6,10 @@ import dagster as dg
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.assets.collection import collection
-from lc_assets.defs.collection_changes import ensure_pool, is_any_new
+from lc_assets.defs.collection_changes import is_any_new
 from lc_assets.defs.resources import StoreResource
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
+from lc_assets.operations.pools import ensure_collection_pool
 from lc_assets.products.collection.update import read_positions
 
 UPDATE_COLLECTION = "update_collection"
@@ -44,5 +45,5 @@ def collection_every_quarter(
         return dg.SkipReason(f"the collection cannot be read: {error}")
     if not is_any_new(instance, positions):
         return dg.SkipReason("nothing has been catalogued since the last update")
-    ensure_pool(instance)
+    ensure_collection_pool(instance)
     return dg.RunRequest()

@@ -10,6 +10,10 @@ SCENES = "scenes"
 HOST_TAG = "lc_assets/host"
 PID_TAG = "lc_assets/pid"
 PARTITION_TAG = "dagster/partition"
+DOWNLOADS_POOL = "downloads"
+"""Dagster's pool of scenes that are downloaded at the same time. The instance sets its limit; the default is none."""
+COLLECTION_POOL = "collection"
+"""Dagster's pool with limit one: only one run at a time writes the collection."""
 CLASS_RASTER = dg.AssetKey("class_raster")
 CATALOG = dg.AssetKey("catalog")
 SCENE_ASSETS: tuple[dg.AssetKey, ...] = (

@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from lc_assets.defs.collection_changes import POOL, news_since
+from lc_assets.defs.collection_changes import news_since
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import table
 from lc_assets.defs.resources import StoreResource
-from lc_assets.operations.keys import CATALOG
+from lc_assets.operations.keys import CATALOG, COLLECTION_POOL
 from lc_assets.products.collection.update import UpdateSummary, folder_of, update
 from lc_assets.products.collection.verify import check_collection
 from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
@@ -28,7 +28,7 @@ class CollectionConfig(dg.Config):
     group_name="collection",
     kinds={"stac", "parquet"},
     code_version="1",
-    pool=POOL,
+    pool=COLLECTION_POOL,
     check_specs=[
         dg.AssetCheckSpec(
             "stac_valid",

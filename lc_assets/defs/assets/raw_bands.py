@@ -9,11 +9,10 @@ from lc_assets.core.json_values import is_percentage
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource
+from lc_assets.operations.keys import DOWNLOADS_POOL
 
 CLOUDY_PERCENT = 50.0
 EMPTY_PERCENT = 80.0
-DOWNLOADS = "downloads"
-"""Dagster's pool of scenes that are downloaded at the same time. The instance sets its limit; the default is none."""
 
 
 @dg.asset(
@@ -22,7 +21,7 @@ DOWNLOADS = "downloads"
     group_name="source",
     kinds={"cog", "sentinel2"},
     code_version="1",
-    pool=DOWNLOADS,
+    pool=DOWNLOADS_POOL,
     check_specs=[
         dg.AssetCheckSpec(
             "cloud_share", asset="raw_bands", description=f"Less than {CLOUDY_PERCENT:.0f} % cloud cover."

@@ -10,10 +10,11 @@ import dagster as dg
 
 from lc_assets.core.settings import Settings
 from lc_assets.defs.build import build_common_definitions, build_definitions
-from lc_assets.defs.collection_changes import POOL, ensure_pool, news_since
+from lc_assets.defs.collection_changes import news_since
 from lc_assets.defs.resources import StoreResource
 from lc_assets.defs.schedules import UPDATE_COLLECTION, collection_every_quarter
-from lc_assets.operations.keys import CATALOG
+from lc_assets.operations.keys import CATALOG, COLLECTION_POOL
+from lc_assets.operations.pools import ensure_collection_pool
 from lc_assets.products.collection.update import update
 from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import OnDisk
@@ -47,13 +48,15 @@ def test_the_collection_is_apart_from_the_scenes_and_written_by_one_run_at_a_tim
     node = common.resolve_asset_graph().get(key)
     assert node.partitions_def is None
     assert node.parent_keys == {CATALOG}
-    assert node.pools == {POOL}
+    assert node.pools == {COLLECTION_POOL}
     with on_disk(tmp_path / "home") as instance:
-        ensure_pool(instance)
-        assert instance.event_log_storage.get_concurrency_info(POOL).slot_count == 1
-        instance.event_log_storage.set_concurrency_slots(POOL, 2)
-        ensure_pool(instance)
-        assert instance.event_log_storage.get_concurrency_info(POOL).slot_count == 2, "somebody's own limit stays"
+        ensure_collection_pool(instance)
+        assert instance.event_log_storage.get_concurrency_info(COLLECTION_POOL).slot_count == 1
+        instance.event_log_storage.set_concurrency_slots(COLLECTION_POOL, 2)
+        ensure_collection_pool(instance)
+        assert instance.event_log_storage.get_concurrency_info(COLLECTION_POOL).slot_count == 2, (
+            "somebody's own limit stays"
+        )
 
 
 @needs_extra
