@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from sqlalchemy.exc import IntegrityError
 
 from lc_assets.core.errors import without_query
 from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
@@ -48,11 +49,18 @@ class RunResult:
 
 def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
     """Add partition keys and return the new ones, in the given order."""
-    known = set(instance.get_dynamic_partitions(SCENES))
-    new = [item for item in dict.fromkeys(items) if item not in known]
-    if new:
-        instance.add_dynamic_partitions(SCENES, new)
-    return new
+    items = list(dict.fromkeys(items))
+    while True:
+        known = set(instance.get_dynamic_partitions(SCENES))
+        new = [item for item in items if item not in known]
+        try:
+            if new:
+                instance.add_dynamic_partitions(SCENES, new)
+        except IntegrityError:  # another process has added one of them since
+            if not set(instance.get_dynamic_partitions(SCENES)) - known:
+                raise
+            continue
+        return new
 
 
 def run_scene(

@@ -199,9 +199,7 @@ class Download:
                 ) from None
             raise RetryableError(str(fault)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise self._bad(
-                f"{self.href} is no usable URL ({type(error).__name__})", "correct the item's href"
-            ) from None
+            raise self._bad(f"{self.href} is no usable URL ({type(error).__name__})", "correct its href") from None
         except (requests.RequestException, ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError) as error:
             # (Other OSErrors come from the local disk.) The error's text contains the signed URL, so it is left out.
             raise RetryableError(describe_error(error)) from None
