@@ -23,6 +23,7 @@ from lc_assets.cli.options import (
     user_errors,
 )
 from lc_assets.cli.query import find_items, parse_items, parse_query, query_options
+from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -173,7 +174,8 @@ def launch(
     if items:
         contract, _ = read_contract(settings.model)
         counts = Counter(statuses[item].value for item in items)
-        title = f"{len(items)} scenes: {', '.join(f'{n} {name}' for name, n in counts.items())}"
+        were = ", ".join(f"{n} {'failed before' if name == 'failed' else name}" for name, n in counts.items())
+        title = f"{quantity(len(items), 'scene')} to run: {were}"
         backfill_id = launch_backfill(
             instance, build_definitions(settings), items, fingerprint=contract.fingerprint, config=config, title=title
         )
@@ -201,4 +203,4 @@ def count_statuses(statuses: Sequence[SceneStatus]) -> str:
 
     counts = Counter(statuses)
     parts = ", ".join(f"{counts[status]} {status.value}" for status in SceneStatus if counts[status])
-    return f"{len(statuses)} scenes{': ' if parts else ''}{parts}"
+    return f"{quantity(len(statuses), 'scene')}{': ' if parts else ''}{parts}"

@@ -13,6 +13,7 @@ from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.progress import progress_callbacks
+from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
@@ -56,7 +57,7 @@ def _export(settings: Settings, target: Path, base: str | None) -> None:
     from lc_assets.store.layout import Store
 
     written = export_items(Store.at(settings.store), target, base)
-    click.echo(f"{written} items, and {target.with_suffix('.collection.json')}")
+    click.echo(f"{quantity(written, 'item')}, and {target.with_suffix('.collection.json')}")
 
 
 def _update(settings: Settings, *, rebuild: bool) -> None:
@@ -104,8 +105,8 @@ def _show(metadata: dict[str, Any]) -> None:
     """Print how many items changed, in which time, and where the files are."""
     how = "made from the scenes of the store" if metadata["rebuilt"] else "appended"
     click.echo(
-        f"{metadata['items']} items ({metadata['added']} added, {metadata['changed']} changed, {metadata['removed']} "
-        f"removed), {how} in {metadata['seconds']:.1f} s, {metadata['bytes'] / 1e6:.1f} MB"
+        f"{quantity(metadata['items'], 'item')} ({metadata['added']} added, {metadata['changed']} changed, "
+        f"{metadata['removed']} removed), {how} in {metadata['seconds']:.1f} s, {metadata['bytes'] / 1e6:.1f} MB"
     )
     for name in ("collection", "index"):
         click.echo(f"  {metadata[name]}")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lc_assets.core.wording import quantity
+
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
@@ -31,7 +33,7 @@ def open_instance(settings: Settings) -> DagsterInstance:
     orphaned = fail_orphaned_runs(instance)
     free_places_of_ended_runs(instance)
     if orphaned:
-        click.echo(f"{orphaned} run(s) of processes that died have been marked as failed", err=True)
+        click.echo(f"marked as failed: {quantity(orphaned, 'run')} of processes that died", err=True)
     return instance
 
 

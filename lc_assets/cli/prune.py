@@ -10,6 +10,7 @@ import click
 
 from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -144,21 +145,21 @@ def _show(plan: _PrunePlan, keep: RetentionPolicy | None, days: int | None) -> N
     if keep:
         click.echo(f"intermediates (keep {keep.value}): {_amount(files.intermediates)}")
     if files.virtual:
-        scenes = f"{files.virtual} scenes keep their raw bands"
-        click.echo(f"  {scenes}: their stack is a virtual one, which reads from them")
-    click.echo(f"left-overs of dead processes: {_amount(files.left_overs, 'places')}")
+        kept = f"the raw bands of {quantity(files.virtual, 'scene')} are kept"
+        click.echo(f"  {kept}: the stack is a virtual one, which reads from them")
+    click.echo(f"left-overs of dead processes: {_amount(files.left_overs, 'place')}")
     if runs:
         click.echo(f"run records older than {days} days: {len(runs.runs)}")
-        kept = {
+        counts = {
             "because they made the newest materialisation of a scene's asset": runs.referenced_by,
             "as the newest run of their scene": runs.last,
             "because a backfill under way counts them": runs.in_use,
         }
-        for why, count in kept.items():
+        for why, count in counts.items():
             if count:
                 click.echo(f"  {count} stay {why}")
     if plan.busy:
-        click.echo(f"{len(plan.busy)} scenes are in use and left alone")
+        click.echo(f"left alone: {quantity(len(plan.busy), 'scene')} in use")
 
 
 def _remove(
@@ -195,11 +196,11 @@ def _remove(
             runs += 1
     finally:  # after an interrupt, too
         click.echo(
-            f"removed: {_amount(intermediates)}, of intermediates; {_amount(left_overs, 'places')}, of left-overs; "
-            f"{runs} run records"
+            f"removed: {_amount(intermediates)}, of intermediates; {_amount(left_overs, 'place')}, of left-overs; "
+            f"{quantity(runs, 'run record')}"
         )
         if skipped:
-            click.echo(f"{skipped} scenes have come into use meanwhile and were left alone")
+            click.echo(f"left alone: {quantity(skipped, 'scene')} in use since then")
 
 
 def _add(total: Usage, part: Usage) -> None:
@@ -208,8 +209,8 @@ def _add(total: Usage, part: Usage) -> None:
     total.size += part.size
 
 
-def _amount(usage: Usage, where: str = "scenes") -> str:
-    return f"{usage.files} files in {usage.places} {where}, {_bytes(usage.size)}"
+def _amount(usage: Usage, where: str = "scene") -> str:
+    return f"{quantity(usage.files, 'file')} in {quantity(usage.places, where)}, {_bytes(usage.size)}"
 
 
 def _bytes(size: int) -> str:

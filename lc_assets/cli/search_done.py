@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lc_assets.core.errors import StoreError, printable
+from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
@@ -57,7 +58,7 @@ def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
         click.echo(one.scene if ids else map_row(store, one))
     models = Counter(str(one.model or "?") for one in found)
     counts = ", ".join(f"{count} by {printable(model)}" for model, count in models.most_common())
-    click.echo(f"{len(found)} maps{': ' if counts else ''}{counts}", err=True)
+    click.echo(f"{quantity(len(found), 'map')}{': ' if counts else ''}{counts}", err=True)
 
 
 def map_row(store: Store, found: Found) -> str:

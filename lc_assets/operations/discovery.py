@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.wording import quantity
 from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, SearchCursor
 from lc_assets.operations.watch import ReprocessingPolicy, WatchConfig
 from lc_assets.sentinel2.acquisition import acquisition_prefix, is_newer_version, is_older_version
@@ -87,7 +88,7 @@ def search_window(
     if watch.recent_days:
         _gather(catalog, query(recent, end), documents, MANY)
     stretch = cursor.window(begin, end)
-    words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {len(documents)} items"
+    words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {quantity(len(documents), 'item')}"
     if time.monotonic() - started > SECONDS:
         return SearchResult(documents, cursor, f"{words}; the API was too slow to look further")
     older: dict[str, Document] = {}

@@ -40,7 +40,7 @@ def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(
     shell("classify", demo_item, "--stride", 64)
     assert shell("stale").stdout == ""
     assert shell("stale", LC_ASSETS_MODEL=own).stdout == f"{DEMO_ITEM_ID}\n"
-    assert "1 scenes: 1 stale" in shell("stale", "--backfill", LC_ASSETS_MODEL=own).stdout
+    assert "1 scene to run: 1 stale" in shell("stale", "--backfill", LC_ASSETS_MODEL=own).stdout
     again = shell("stale", "--backfill", LC_ASSETS_MODEL=own)
     assert again.stdout == "nothing to run\n1 were queued or running already\n"
     with dg.DagsterInstance.from_config(str(shell.home)) as instance:

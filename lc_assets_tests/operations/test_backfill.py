@@ -125,7 +125,7 @@ def test_a_backfill_is_one_of_assets_and_goes_on_with_what_is_left(
     ids = [scene.id for scene in pair]
     assert shell("backfill", *ids, "--dry-run").stdout == "".join(f"{item}\tnew\n" for item in ids)
     assert not (tmp_path / "store" / "items").exists()
-    assert "2 scenes: 2 new" in shell("backfill", *ids, "--stride", 64).stdout
+    assert "2 scenes to run: 2 new" in shell("backfill", *ids, "--stride", 64).stdout
     assert shell("backfill").stdout == "nothing to run\n2 were queued or running already\n"
 
     with dg.DagsterInstance.from_config(str(tmp_path / "home")) as instance:

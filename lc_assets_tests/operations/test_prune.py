@@ -40,7 +40,7 @@ def test_without_yes_nothing_is_removed_and_without_a_policy_no_intermediate(
 ) -> None:
     before = contents(done.settings.store)
     said = told(done, RetentionPolicy.NONE, yes=False)
-    assert "intermediates (keep none): 28 files in 1 scenes" in said
+    assert "intermediates (keep none): 28 files in 1 scene," in said
     assert "nothing has been removed: --yes does it" in said
     assert told(done, yes=True).splitlines()[-1] == "nothing to remove"
     assert contents(done.settings.store) == before
@@ -51,7 +51,7 @@ def test_what_it_says_first_is_what_it_frees(done: Desk, told: Callable[..., str
     first = told(done, RetentionPolicy.NONE, yes=False).splitlines()[0].removeprefix("intermediates (keep none): ")
     assert f"removed: {first}, of intermediates" in told(done, RetentionPolicy.NONE, yes=True)
     lost = before.keys() - contents(done.settings.store).keys()
-    assert first.startswith(f"{len(lost)} files in 1 scenes, {sum(before[path] for path in lost) / 1e3:.1f} kB")
+    assert first.startswith(f"{len(lost)} files in 1 scene, {sum(before[path] for path in lost) / 1e3:.1f} kB")
 
 
 def test_keep_raw_removes_the_stack_only(done: Desk, told: Callable[..., str]) -> None:
@@ -68,7 +68,7 @@ def test_keep_raw_removes_the_stack_only(done: Desk, told: Callable[..., str]) -
 def test_keep_stack_leaves_raw_bands_that_a_virtual_stack_reads(done: Desk, told: Callable[..., str]) -> None:
     before = contents(done.settings.store)
     said = told(done, RetentionPolicy.STACK, yes=True)
-    assert "1 scenes keep their raw bands: their stack is a virtual one" in said
+    assert "the raw bands of 1 scene are kept: the stack is a virtual one" in said
     assert contents(done.settings.store) == before
 
 
@@ -144,10 +144,10 @@ def test_a_scene_with_a_run_or_in_a_backfill_is_left_alone(done: Desk, told: Cal
     before = contents(done.settings.store)
     run = queue(done)
     said = told(done, RetentionPolicy.NONE, yes=True)
-    assert "1 scenes are in use and left alone" in said
+    assert "left alone: 1 scene in use" in said
     done.instance.report_run_canceled(run)
     launch_backfill(done.instance, build_definitions(done.settings), [DEMO], fingerprint="", config={}, title="again")
-    assert "1 scenes are in use and left alone" in told(done, RetentionPolicy.NONE, yes=True)
+    assert "left alone: 1 scene in use" in told(done, RetentionPolicy.NONE, yes=True)
     assert contents(done.settings.store) == before
 
 
@@ -162,7 +162,7 @@ def test_a_scene_that_comes_into_use_after_it_was_looked_at_is_left_alone(
         return plan
 
     monkeypatch.setattr(cleanup, "plan_store", planned_then_queued)
-    assert "1 scenes have come into use meanwhile" in told(done, RetentionPolicy.NONE, yes=True)
+    assert "left alone: 1 scene in use since then" in told(done, RetentionPolicy.NONE, yes=True)
     assert contents(done.settings.store) == before
 
 
@@ -235,7 +235,7 @@ def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
     (folder.incoming / "B02.tif").write_bytes(bytes(500))
     assert isinstance(folder.lease, ObjectPath)
     with lease(folder.lease, wait=0, seconds=1):  # another machine is at it
-        assert "1 scenes have come into use meanwhile" in told(away, RetentionPolicy.NONE, yes=True)
+        assert "left alone: 1 scene in use since then" in told(away, RetentionPolicy.NONE, yes=True)
     assert contents(bucket) == before
     told(away, RetentionPolicy.NONE, yes=True)
     assert [path.name for path, _ in walk_files(folder.raw_bands)] == ["item.json"]

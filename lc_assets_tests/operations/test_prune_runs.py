@@ -116,7 +116,7 @@ def test_a_failed_scene_stays_failed_and_the_sensor_does_not_run_it_anew(
     for _ in range(2):
         assert kept.run(DEMO, stride=7).error
     said = told(kept, days=0, yes=True)
-    assert "1 run records" in said
+    assert "1 run record" in said
     assert "1 stay" in said
     assert stands(kept) == SceneStatus.FAILED
     assert _never_run(kept.instance, [DEMO], {DEMO}) == []

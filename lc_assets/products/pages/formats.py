@@ -44,11 +44,6 @@ def hectares(area: float) -> str:
     return f"{area:,.0f}" if area >= 100 else f"{area:,.1f}"
 
 
-def quantity(number: int, noun: str) -> str:
-    """`1 scene`, `2,000 scenes`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def day(time: datetime) -> str:
     """`21 June 2024`."""
     return f"{time.day} {time:%B %Y}"

@@ -18,7 +18,8 @@ from PIL import Image
 
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, LandCover
-from lc_assets.products.pages.formats import day, percent, quantity, text
+from lc_assets.core.wording import quantity
+from lc_assets.products.pages.formats import day, percent, text
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg

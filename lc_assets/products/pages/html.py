@@ -16,7 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.products.pages.formats import hectares, percent, quantity, text
+from lc_assets.core.wording import quantity
+from lc_assets.products.pages.formats import hectares, percent, text
 
 
 @cache

@@ -36,7 +36,7 @@ def test_without_the_extra_all_say_how_to_install_it(
 def test_one_command_updates_and_exports(whole: Store, template: Document, shell: Shell, tmp_path: Path) -> None:
     run = partial(shell, "collection")
     made = run()
-    assert "1 items (1 added, 0 changed, 0 removed)" in made.stdout
+    assert "1 item (1 added, 0 changed, 0 removed)" in made.stdout
     add(whole, template, 1)
     rebuilt = run("--rebuild")
     assert "2 items (1 added" in rebuilt.stdout
