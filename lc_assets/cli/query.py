@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _QUERY = (
     click.option("--bbox", metavar="W,S,E,N", help="Box in degrees, e.g. 13.2,55.4,13.6,55.7."),
-    click.option("--geometry", type=click.File("r"), help="GeoJSON file of a polygon; '-' is standard input."),
+    click.option("--geometry", type=click.File("rb"), help="GeoJSON file of polygons; '-' is standard input."),
     click.option("--tile", "tiles", multiple=True, help="MGRS tile, e.g. 33UUB; may be repeated."),
     click.option("--datetime", "when", metavar="WHEN", help="Acquired: 2024-06, 2024-06-01/2024-06-30, 2024-06-01/.."),
     click.option("--max-cloud", type=float, metavar="PERCENT", help="No scene with more cloud."),

@@ -98,8 +98,8 @@ class WatchConfig(BaseModel):
         if self.geometry:
             file = path.parent / self.geometry
             try:
-                geometry = geometry_of(file.read_text(encoding="utf-8"), str(file))
-            except (OSError, UnicodeDecodeError) as error:
+                geometry = geometry_of(file.read_bytes(), str(file))
+            except OSError as error:
                 raise LandCoverError(
                     f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"
                 ) from None
