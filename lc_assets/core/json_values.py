@@ -1,20 +1,20 @@
-"""JSON from other programs: strict parsing, and what counts as a number."""
+"""JSON from other programs: parsing, and what counts as a number."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any, NoReturn, TypeGuard
+from typing import Any, TypeGuard
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Parse JSON. `NaN` and `Infinity`, which Python accepts, are refused because JSON has no such numbers.
+    """Parse JSON. `NaN` and `Infinity`, which some programs write although JSON has no such numbers, become None.
 
     Raises:
         ValueError: the text is not JSON or not UTF-8.
         RecursionError: the text is nested too deeply.
     """
-    return json.loads(text, parse_constant=_refuse)
+    return json.loads(text, parse_constant=lambda constant: None)
 
 
 def is_number(value: Any) -> TypeGuard[float]:
@@ -28,7 +28,3 @@ def is_number(value: Any) -> TypeGuard[float]:
 def is_percentage(value: Any) -> TypeGuard[float]:
     """Return True for a number from 0 to 100."""
     return is_number(value) and 0 <= value <= 100
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON number")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from lc_assets.core.errors import BadReference, without_query
+from lc_assets.core.json_values import parse_json
 from lc_assets.remote.retry import RetryableError
 
 
@@ -50,8 +51,6 @@ class Page:
 def parse_page(content: bytes, request: Request, root: str) -> Page:
     """Parse the response of a search.
 
-    (`NaN` is accepted, although it is not valid JSON. Its item is rejected when it is used; the search goes on.)
-
     Args:
         content: body of the response.
         request: its request.
@@ -62,7 +61,7 @@ def parse_page(content: bytes, request: Request, root: str) -> Page:
         BadReference: the next page is on another host.
     """
     try:
-        page = json.loads(content)
+        page = parse_json(content)
         items = page["features"]
         if page["type"] != "FeatureCollection" or not isinstance(items, list):
             raise ValueError

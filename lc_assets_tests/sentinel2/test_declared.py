@@ -62,7 +62,8 @@ def test_a_declaration_that_cannot_be_compared_counts_as_none(declared: dict[str
         {"proj:epsg": True},
         {"proj:code": 32633},
         {"proj:code": "EPSG:x"},
-        {"proj:code": "EPSG:32632", "proj:epsg": 32633},
+        {"proj:code": "EPSG:None"},
+        {"proj:code": ""},
         {"proj:shape": [10980]},
         {"proj:shape": [0, 5]},
         {"proj:shape": ["a", "b"]},
@@ -77,8 +78,22 @@ def test_a_declaration_that_cannot_be_compared_counts_as_none(declared: dict[str
         {"file:checksum": "abc"},
     ],
 )
-def test_a_malformed_promise_is_refused_by_name(declared: dict[str, Any]) -> None:
+def test_a_malformed_promise_counts_as_none_and_is_noted(declared: dict[str, Any]) -> None:
+    """The file is fetched all the same: it is compared with what else is declared."""
     document = earth_search_item(COLLECTION_1, flag=None)
     document["assets"]["red"] |= declared
-    with pytest.raises(BadItem, match=r"asset B04: its (proj|file):"):
+    scene = parsed(document)
+    [(name, value)] = declared.items()
+    [note] = scene.notes
+    assert note.startswith(f"asset B04: its {name} {value!r}" if isinstance(value, str) else f"asset B04: its {name} ")
+    assert note.endswith("and is not used")
+    kept = {"proj:epsg": "epsg", "proj:code": "epsg"}.get(name, name.partition(":")[2])
+    assert getattr(scene.declared["B04"], kept) == (32633 if kept == "epsg" else None)  # the item's own EPSG code
+
+
+@pytest.mark.parametrize("declared", [{"proj:code": "EPSG:32632", "proj:epsg": 32633}, {"proj:shape": [200_000, 1]}])
+def test_a_contradiction_or_a_size_that_no_band_has_is_refused_by_name(declared: dict[str, Any]) -> None:
+    document = earth_search_item(COLLECTION_1, flag=None)
+    document["assets"]["red"] |= declared
+    with pytest.raises(BadItem, match="asset B04: its proj:"):
         parsed(document)

@@ -10,8 +10,8 @@ import pytest
 
 from lc_assets.core.errors import BadItem
 from lc_assets.sentinel2.item import declared, limits
-from lc_assets.sentinel2.item.scene import read_document
-from lc_assets_tests.sentinel2.hostile_items import item_with, refused
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
+from lc_assets_tests.sentinel2.hostile_items import ORIGIN, item_with, refused
 
 
 def nested(depth: int) -> Any:
@@ -97,11 +97,8 @@ def test_real_and_demo_items_are_far_below_every_limit(shared: Path, demo_item: 
         lambda d, text: d["properties"].update({"platform": text, "constellation": text}),
         lambda d, text: d["properties"].update({"earthsearch:boa_offset_applied": text}),
         lambda d, text: d["assets"].pop("red") and d["assets"].update({text: {"href": "x"}}),
-        lambda d, text: d["assets"].update({text: {}}),
         lambda d, text: d["assets"]["red"].update({"href": f"https://10.0.0.1/{text}"}),
-        lambda d, text: d["assets"]["red"].update({"file:checksum": text}),
         lambda d, text: d["assets"]["red"]["raster:bands"][0].update({"offset": text}),
-        lambda d, text: d["geometry"].update({"type": text}),
         lambda d, text: d.update({"type": text}),
     ],
 )
@@ -111,3 +108,21 @@ def test_no_message_lets_an_item_steer_the_terminal(change: Any) -> None:
     message = refused(document)
     assert message.isprintable()
     assert len(message) < 2_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d, text: d["assets"]["red"].update({"file:checksum": text}),
+        lambda d, text: d["assets"]["red"].update({"proj:code": text}),
+        lambda d, text: d["geometry"].update({"type": text}),
+        lambda d, text: d.update({"bbox": text}),
+    ],
+)
+def test_no_note_lets_an_item_steer_the_terminal_or_tells_a_token(change: Any) -> None:
+    document = item_with()
+    change(document, "\x1b]0;owned\x07\r\u202e https://a.example/b?sig=SECRET")
+    [note] = parse_scene(document, base=ORIGIN).notes
+    assert note.isprintable()
+    assert "SECRET" not in note
+    assert len(note) < 300

@@ -62,7 +62,7 @@ def test_an_id_that_cannot_name_a_folder_is_refused(bad: Any) -> None:
         (lambda d: d.pop("stac_version"), "no STAC item"),
         (lambda d: d.update(id="../../etc"), "no usable item id"),
         (lambda d: d.update(assets=[]), "has no assets"),
-        (lambda d: d.update(geometry=None), "has no geometry"),
+        (lambda d: d.update(geometry=None, bbox=None), "has neither a bbox nor a geometry in degrees"),
         (lambda d: d["properties"].pop("datetime"), "no datetime"),
         (lambda d: d["properties"].update(platform="landsat-8", constellation="landsat"), "no Sentinel-2 item"),
         (lambda d: d["assets"].pop("B8A"), "no asset for band B8A"),

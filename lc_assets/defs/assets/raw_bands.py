@@ -6,6 +6,8 @@ from typing import Any
 import dagster as dg
 
 from lc_assets.core.json_values import is_percentage
+from lc_assets.core.progress import notify
+from lc_assets.core.wording import quantity
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource
@@ -13,6 +15,8 @@ from lc_assets.operations.keys import DOWNLOADS_POOL
 
 CLOUDY_PERCENT = 50.0
 EMPTY_PERCENT = 80.0
+MOST_NOTES = 5
+"""Largest number of notes on malformed fields that are shown."""
 
 
 @dg.asset(
@@ -43,6 +47,12 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
     """
     with raise_as_dagster_failure(again=True):
         scene = items.registry().scene(context.partition_key)
+    notes = [*scene.notes[:MOST_NOTES]]
+    if len(scene.notes) > MOST_NOTES:
+        notes.append(f"{quantity(len(scene.notes) - MOST_NOTES, 'more note')} of this kind")
+    for note in notes:
+        context.log.warning(note)
+        notify(note)
     yield dg.Output(scene)
     yield _below(scene.id, "cloud_share", scene.properties.get("eo:cloud_cover"), CLOUDY_PERCENT)
     yield _below(scene.id, "nodata_share", scene.properties.get("s2:nodata_pixel_percentage"), EMPTY_PERCENT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from lc_assets.core.errors import BadItem
@@ -31,6 +31,7 @@ class DeclaredAsset:
         transform: six numbers of its affine transform: pixel width, 0, left, 0, -pixel height, top.
         size: bytes.
         checksum: multihash in lower-case hex: `1220` plus a SHA-256, or `d50110` plus an MD5.
+        notes: what is malformed, and counts as not declared.
     """
 
     epsg: int | None = None
@@ -38,6 +39,7 @@ class DeclaredAsset:
     transform: tuple[float, float, float, float, float, float] | None = None
     size: int | None = None
     checksum: str | None = None
+    notes: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def sha256(self) -> str | None:
@@ -59,32 +61,41 @@ def declared_asset(asset: Mapping[str, Any], properties: Mapping[str, Any], *, i
 
     The item's properties may declare the CRS for all assets; the asset's own value has precedence.
 
+    A malformed field counts as not declared, because it is only compared with the file; `notes` tells of it.
+
     Raises:
-        BadItem: a field is malformed, or the size is too large for a band.
+        BadItem: two fields contradict each other, or the size is too large for a band.
     """
+    notes: list[str] = []
 
     def bad(key: str, value: Any, problem: str) -> BadItem:
         return BadItem(f"its {key} {str(value)[:80]!r} {problem}", item=item, asset=band, remedy=_REMEDY)
 
-    epsg = _epsg(asset, bad) or _epsg(properties, bad)
+    def unusable(key: str, value: Any, problem: str) -> None:
+        notes.append(f"asset {band}: its {key} {str(value)[:80]!r} {problem} and is not used")
+
+    epsg = _epsg(asset, bad, unusable) or _epsg(properties, bad, unusable)
     shape = _whole_numbers(asset.get("proj:shape"))
     if asset.get("proj:shape") is not None and (shape is None or len(shape) != 2 or min(shape) < 1):
-        raise bad("proj:shape", asset["proj:shape"], "is no pair of rows and columns")
+        unusable("proj:shape", asset["proj:shape"], "is no pair of rows and columns")
+        shape = None
     if shape is not None and max(shape) > MAX_SIDE:
         raise bad("proj:shape", asset["proj:shape"], f"is more than {MAX_SIDE} pixels a side")
     size = _whole_numbers([asset.get("file:size")])
     if asset.get("file:size") is not None and (size is None or size[0] < 1):
-        raise bad("file:size", asset["file:size"], "is no number of bytes")
+        unusable("file:size", asset["file:size"], "is no number of bytes")
+        size = None
     return DeclaredAsset(
         epsg=epsg,
         shape=(shape[0], shape[1]) if shape else None,
-        transform=_transform(asset.get("proj:transform"), bad),
+        transform=_transform(asset.get("proj:transform"), unusable),
         size=size[0] if size else None,
-        checksum=_checksum(asset.get("file:checksum"), bad),
+        checksum=_checksum(asset.get("file:checksum"), unusable),
+        notes=tuple(notes),
     )
 
 
-def _epsg(fields: Mapping[str, Any], bad: Any) -> int | None:
+def _epsg(fields: Mapping[str, Any], bad: Any, unusable: Any) -> int | None:
     """Return the EPSG code in an asset or in the properties, or None.
 
     A code of another authority counts as none, because it cannot be compared with the file. The two fields `proj:epsg`
@@ -93,32 +104,33 @@ def _epsg(fields: Mapping[str, Any], bad: Any) -> int | None:
     number = fields.get("proj:epsg")
     found = _whole_numbers([number])
     if number is not None and (found is None or not 1024 <= found[0] <= 999_999):
-        raise bad("proj:epsg", number, "is no EPSG code")
+        found = unusable("proj:epsg", number, "is no EPSG code")
     code = fields.get("proj:code")
     if code is not None and not (
         isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.-]{1,40}:[A-Za-z0-9_.-]{1,40}", code)
     ):
-        raise bad("proj:code", code, "is no authority:code")
+        code = unusable("proj:code", code, "is no authority:code")
     coded = re.fullmatch(r"(?i)EPSG:(\d{4,6})", code or "")
     if code is not None and code.upper().startswith("EPSG:") and coded is None:
-        raise bad("proj:code", code, "is no EPSG code")
+        unusable("proj:code", code, "is no EPSG code")
     if coded and found and int(coded[1]) != found[0]:
         raise bad("proj:code", code, f"contradicts its proj:epsg {found[0]}")
     return int(coded[1]) if coded else (found[0] if found else None)
 
 
-def _transform(value: Any, bad: Any) -> tuple[float, float, float, float, float, float] | None:
+def _transform(value: Any, unusable: Any) -> tuple[float, float, float, float, float, float] | None:
     if value is None:
         return None
     # Nine numbers are the same transform, with the last row 0 0 1 added.
     numbers = isinstance(value, list) and len(value) in (6, 9) and all(is_number(n) for n in value)
     if not numbers or (len(value) == 9 and [float(n) for n in value[6:]] != [0.0, 0.0, 1.0]):
-        raise bad("proj:transform", value, "is no affine transform of 6 or 9 numbers")
+        unusable("proj:transform", value, "is no affine transform of 6 or 9 numbers")
+        return None
     a, b, c, d, e, f = (float(n) for n in value[:6])
     return a, b, c, d, e, f
 
 
-def _checksum(value: Any, bad: Any) -> str | None:
+def _checksum(value: Any, unusable: Any) -> str | None:
     """Return a multihash in lower-case hex, or None for a bare digest, which does not name its algorithm.
 
     A bare digest is not an error: the file is then checked in other ways, and the scenes of such a catalog stay usable.
@@ -126,7 +138,8 @@ def _checksum(value: Any, bad: Any) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or not _HEX.fullmatch(value) or len(value) % 2 or len(value) > 300:
-        raise bad("file:checksum", value, "is no multihash in hexadecimal")
+        unusable("file:checksum", value, "is no multihash in hexadecimal")
+        return None
     content = bytes.fromhex(value)
     position = 0
     for _ in range(2):  # algorithm and length, as varints: seven bits per byte, the last byte below 0x80

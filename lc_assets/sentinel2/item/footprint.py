@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import datetime
 from typing import Any
@@ -13,14 +14,50 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 _REMEDY = "fetch the item again from its catalog"
 
 
-def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
-    """Check an item's datetime, bbox and geometry.
+def settle_place_and_time(document: dict[str, Any], item_id: str) -> list[str]:
+    """Check an item's datetime, bbox and geometry, in place: what is missing or malformed is taken from the others.
+
+    Args:
+        document: the item; it is changed.
+        item_id: STAC item id, for messages.
+
+    Returns:
+        What was missing or malformed, and what was taken instead.
 
     Raises:
-        BadItem: the datetime is not an RFC 3339 time with zone, the bbox is not a box of finite degrees, or the
-        geometry is not a (multi)polygon of finite degrees.
+        BadItem: there is no RFC 3339 time with zone, west and east of the bbox are swapped, or neither the bbox nor the
+            geometry is one in degrees.
     """
-    when = document["properties"]["datetime"]
+    notes: list[str] = []
+    _settle_time(document["properties"], item_id, notes)
+    box, shape = document.get("bbox"), document.get("geometry")
+    usable_box = _box_of(box)
+    usable_shape = shape if isinstance(shape, dict) and is_polygon(shape) else None
+    if usable_box and usable_box[0] > usable_box[2] and usable_box[0] - usable_box[2] < 180:
+        # West > east means a box across the antimeridian, but a tile is never half as wide as the Earth.
+        raise BadItem(f"its bbox {box} has west and east swapped", item=item_id, remedy=_REMEDY)
+    if usable_box is None and usable_shape is not None:
+        usable_box = _bounds_of(usable_shape)
+        notes.append(f"its bbox {str(box)[:80]} is no box in degrees: that of its geometry is taken")
+    if usable_box is None:
+        raise BadItem("it has neither a bbox nor a geometry in degrees", item=item_id, remedy=_REMEDY)
+    if usable_shape is None:
+        usable_shape = _rectangle(usable_box)
+        kind = str(shape.get("type"))[:40] if isinstance(shape, dict) else str(shape)[:40]
+        notes.append(f"its geometry ({kind}) is no polygon in degrees: its bbox is taken")
+    document.update(bbox=usable_box, geometry=usable_shape)
+    return notes
+
+
+def _settle_time(properties: dict[str, Any], item_id: str, notes: list[str]) -> None:
+    when = properties.get("datetime")
+    if when is None and isinstance(properties.get("start_datetime"), str):  # STAC: null, with start and end
+        when = properties["datetime"] = properties["start_datetime"]
+        notes.append("it has no datetime: its start_datetime is taken")
+    if not isinstance(when, str):
+        raise BadItem(
+            "the STAC item has no datetime", item=item_id, remedy="give it the acquisition time in properties.datetime"
+        )
     try:
         if not _RFC3339.fullmatch(when):
             raise ValueError
@@ -29,18 +66,41 @@ def check_place_and_time(document: dict[str, Any], item_id: str) -> None:
         raise BadItem(
             f"its datetime {when[:40]!r} is no RFC 3339 time with zone", item=item_id, remedy=_REMEDY
         ) from None
-    box = document["bbox"]
-    numbers = len(box) in (4, 6) and all(is_number(n) for n in box)
-    if not numbers or not (-90 <= box[1] <= box[len(box) // 2 + 1] <= 90) or max(map(abs, (box[0], box[-2]))) > 180:
-        raise BadItem(f"its bbox {str(box)[:80]} is no box in degrees", item=item_id, remedy=_REMEDY)
-    if len(box) == 4 and box[0] > box[2] and box[0] - box[2] < 180:
-        # West > east means a box across the antimeridian, but a tile is never half as wide as the Earth.
-        raise BadItem(f"its bbox {box} has west and east swapped", item=item_id, remedy=_REMEDY)
-    shape = document["geometry"]
-    if not is_polygon(shape):
-        raise BadItem(
-            f"its geometry ({str(shape.get('type'))[:40]}) is no polygon in degrees", item=item_id, remedy=_REMEDY
-        )
+
+
+def _box_of(box: Any) -> list[float] | None:
+    """Return west, south, east and north of a bbox of two or three dimensions, or None. Longitudes a little beyond 180
+    degrees, as some catalogs write them for scenes across the antimeridian, are brought back."""
+    if not isinstance(box, list) or len(box) not in (4, 6) or not all(is_number(n) for n in box):
+        return None
+    west, south, east, north = box[0], box[1], box[len(box) // 2], box[len(box) // 2 + 1]
+    if not -90 <= south <= north <= 90 or max(abs(west), abs(east)) > 360:
+        return None
+    return [_longitude(west), south, _longitude(east), north]
+
+
+def _longitude(degrees: float) -> float:
+    return degrees if abs(degrees) <= 180 else degrees - math.copysign(360, degrees)
+
+
+def _bounds_of(shape: dict[str, Any]) -> list[float] | None:
+    """Return the box around a (multi)polygon; None where it is wider than half the Earth: across the antimeridian."""
+    polygons = [shape["coordinates"]] if shape["type"] == "Polygon" else shape["coordinates"]
+    positions = [position for polygon in polygons for ring in polygon for position in ring]
+    west, east = min(p[0] for p in positions), max(p[0] for p in positions)
+    if east - west > 180:
+        return None
+    return [west, min(p[1] for p in positions), east, max(p[1] for p in positions)]
+
+
+def _rectangle(box: list[float]) -> dict[str, Any]:
+    """Return a box as a polygon; as two where it crosses the antimeridian."""
+    west, south, east, north = box
+    if west > east:
+        halves = [_rectangle([west, south, 180.0, north]), _rectangle([-180.0, south, east, north])]
+        return {"type": "MultiPolygon", "coordinates": [half["coordinates"] for half in halves]}
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}
 
 
 def is_polygon(shape: dict[str, Any]) -> bool:

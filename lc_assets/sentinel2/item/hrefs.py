@@ -48,6 +48,8 @@ def local_path(href: str) -> Path:
 def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | Path | None, item_id: str) -> None:
     """Make the hrefs of all assets and links absolute, in place, and check those of the bands.
 
+    An asset that is no band, or a link, is left out where it has no href.
+
     Args:
         document: the item; its hrefs may still be signed.
         bands: band name -> asset key.
@@ -55,17 +57,21 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
         item_id: STAC item id, for messages.
 
     Raises:
-        BadItem: an href is missing, cannot be used, or is not allowed.
+        BadItem: a band has no href, or an href cannot be used or is not allowed.
     """
     links = document.get("links") or []
     if not isinstance(links, list):
         raise BadItem(f"its links are a {type(links).__name__}, not a list", item=item_id, remedy=_REMEDY)
     names = {key: band for band, key in bands.items()}
+    assets = document["assets"]
+    for key in [key for key, asset in assets.items() if key not in names and not _has_href(asset)]:
+        del assets[key]
+    links = document["links"] = [link for link in links if _has_href(link)]
     entries = [*document["assets"].items(), *((f"link {n}", link) for n, link in enumerate(links, start=1))]
     for position, (name, entry) in enumerate(entries):
-        href = entry.get("href") if isinstance(entry, dict) else None
-        if not isinstance(href, str) or not href:
+        if not _has_href(entry):
             raise BadItem("it has no href", item=item_id, asset=name, remedy=_REMEDY)
+        href = entry["href"]
         band = names.get(name) if position < len(document["assets"]) else None
         try:
             entry["href"] = absolute(href, base)
@@ -80,6 +86,10 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
                 asset=band,
                 remedy="use an item whose bands are files or http(s) URLs of its own catalog",
             )
+
+
+def _has_href(entry: Any) -> bool:
+    return isinstance(entry, dict) and isinstance(entry.get("href"), str) and bool(entry["href"])
 
 
 def absolute(href: str, base: str | Path | None) -> str:

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lc_assets.core.errors import BadItem, BadReference, without_query
+from lc_assets.core.errors import BadItem, BadReference, printable, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
-from lc_assets.sentinel2.item.footprint import check_place_and_time
+from lc_assets.sentinel2.item.footprint import settle_place_and_time
 from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
 from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
@@ -44,6 +44,7 @@ class Scene:
         baseline: processing baseline, `NN.NN`; `unknown` where the item names no reliable one but declares its offset.
         offset: number to add to a valid DN before scaling, -1000 or 0.
         declared: band name (and `SCL`, if listed) -> what the item declares about its file.
+        notes: what is missing or malformed beside the bands, and what is taken instead.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Scene:
     baseline: str
     offset: int
     declared: dict[str, DeclaredAsset] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def properties(self) -> dict[str, Any]:
@@ -74,7 +76,7 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
 
     Raises:
         BadReference: the id cannot be used.
-        BadItem: it is not a STAC item of Sentinel-2 L1C or L2A, has no datetime or geometry, lacks a band or has one
+        BadItem: it is not a STAC item of Sentinel-2 L1C or L2A, has no datetime or place, lacks a band or has one
             that must not be read, is too large, contradicts itself, or does not show whether its DN carry the offset.
     """
     if not isinstance(document, dict) or document.get("type") != "Feature" or "stac_version" not in document:
@@ -86,17 +88,12 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         )
     item_id = checked_id(document.get("id"))
     check_size(document, item_id)
-    for key, kind in (("properties", dict), ("assets", dict), ("geometry", dict), ("bbox", list)):
+    for key, kind in (("properties", dict), ("assets", dict)):
         if not isinstance(document.get(key), kind):
             raise BadItem(f"the STAC item has no {key}", item=item_id, remedy="fetch the item again from its catalog")
-    properties = document["properties"]
-    if not isinstance(properties.get("datetime"), str):
-        raise BadItem(
-            "the STAC item has no datetime", item=item_id, remedy="give it the acquisition time in properties.datetime"
-        )
-    check_place_and_time(document, item_id)
-    level = _product_level(document, item_id)
     document = deepcopy(document)
+    notes = settle_place_and_time(document, item_id)
+    level = _product_level(document, item_id)
     provider = catalog_of(document)
     keys = _band_keys(provider, document["assets"], item_id)
     resolve_hrefs(document, keys, base, item_id)
@@ -113,7 +110,12 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
         doubtful=any(part in hrefs[band] for part in provider.unreliable_offset_archives for band in BAND_NAMES),
     )
     declared = {band: declared_asset(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
-    return Scene(item_id, document, hrefs, level, baseline.text, offset, declared)
+    notes += [note for one in declared.values() for note in one.notes]
+    return Scene(item_id, document, hrefs, level, baseline.text, offset, declared, tuple(map(_safe, notes)))
+
+
+def _safe(note: str) -> str:
+    return printable(without_query(note))
 
 
 def read_document(path: StorePath) -> Any:
