@@ -37,7 +37,7 @@ class Recipe:
         average: share of the averaged weights that is kept at each step.
     """
 
-    steps: int = 11_000
+    steps: int = 9_000
     batch_mosaics: int = 12
     batch_tiles: int = 48
     tile_loss: float = 1.0

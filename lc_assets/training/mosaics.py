@@ -81,7 +81,8 @@ class Mosaics:
         """Return a batch of whole tiles, turned at random, and their labels (count,)."""
         canvases = [_Canvas(np.zeros((CHIP, CHIP), np.uint8), [self._drawn(rng)]) for _ in range(count)]
         x, batch = self._batch(canvases, 0, rng)
-        labels = batch[0][:, 0, 0]
+        first = [canvas.drawn[0] for canvas in canvases]
+        labels = torch.tensor([int(self._sources[drawn.source].labels[drawn.position]) for drawn in first])
         return Batch(x, *batch), labels
 
     def mosaics(self, count: int, rng: np.random.Generator) -> Batch:
@@ -132,7 +133,7 @@ class Mosaics:
             pure = cells.min(axis=(1, 3)) == cells.max(axis=(1, 3))
             cover = cover.reshape(rows, POSITION_STRIDE, rows, POSITION_STRIDE, 9).mean(axis=(1, 3)) / 255
             weights[n] = cover_weights(cover) * pure[..., None]
-            of_part = np.array([self._label(drawn, whole=rim == 0) for drawn in canvas.drawn])
+            of_part = np.array([self._label(drawn) for drawn in canvas.drawn])
             labels[n] = of_part[cells[:, 0, :, 0]]
         parts = np.stack([c.parts[inner][::POSITION_STRIDE, ::POSITION_STRIDE] for c in canvases]).astype(np.int64)
         parts += 256 * np.arange(len(canvases))[:, None, None]
@@ -152,12 +153,26 @@ class Mosaics:
         size, parts = len(canvas.parts), len(canvas.drawn)
         # The water of half of the tiles is that of another tile: its colour says nothing of its kind, its shape does.
         other = [self._drawn(rng, _LAKE) if self._wet and rng.random() < 0.5 else None for _ in canvas.drawn]
-        pairs = [(drawn, water or drawn) for drawn, water in zip(canvas.drawn, other, strict=True)]
-        l2a = np.array([self._l2a(drawn) for pair in pairs for drawn in pair])
-        factor, summand = conversion(l2a, np.full(2 * parts, rng.random() < 0.6), rng)
+        # Half of the water is murky, as by algae or with a bottom that shows: some of another ground is mixed in.
+        ground = [self._drawn(rng) for _ in canvas.drawn]
+        murk = np.where(rng.random(parts) < 0.5, rng.uniform(0, 0.25, parts), 0)
+        each = [(drawn, water or drawn, g) for drawn, water, g in zip(canvas.drawn, other, ground, strict=True)]
+        l2a = np.array([self._l2a(drawn) for three in each for drawn in three])
+        factor, summand = conversion(l2a, np.full(3 * parts, rng.random() < 0.6), rng)
         gain, light = self._variation(parts, rng)
-        gain, light = gain.repeat(2, axis=0), light.repeat(2, axis=0)
+        gain, light = gain.repeat(3, axis=0), light.repeat(3, axis=0)
         factor, summand = factor * gain, summand * gain + light
+
+        def shown(dn: np.ndarray, row: int) -> np.ndarray:
+            return np.maximum(dn * factor[row] + summand[row], 1)
+
+        def murky(values: np.ndarray, part: int) -> np.ndarray:
+            if not murk[part]:
+                return values
+            number, position, _ = ground[part]
+            mean = self._sources[number].dn[position].mean(axis=(0, 1), dtype=np.float32)
+            return values + murk[part].astype(np.float32) * (shown(mean, 3 * part + 2) - values)
+
         # Numbers of the bands' positions in a tile, mirrored at its borders, from a random start.
         start = rng.integers(0, 2 * CHIP, (parts, 2)) if size > CHIP else rng.integers(0, 2, (parts, 2)) * CHIP
         along = np.arange(size)
@@ -171,14 +186,16 @@ class Mosaics:
             if rng.random() < 0.5:
                 v, u = u, v
             dn, seen = self._pixels(drawn, v, u)
-            values = np.maximum(dn * factor[2 * part] + summand[2 * part], 1)
+            values = shown(dn, 3 * part)
+            if drawn.water is not None:
+                values = murky(values, part)
             of_water = other[part]
             if of_water is not None and drawn.water is None:
                 wet = seen[..., WATER] >= WET
                 if wet.any():
                     v, u = np.broadcast_arrays(v, u)
                     dn, _ = self._pixels(of_water, v[wet], u[wet])
-                    values[wet] = np.maximum(dn * factor[2 * part + 1] + summand[2 * part + 1], 1)
+                    values[wet] = murky(shown(dn, 3 * part + 1), part)
             if parts > 1:
                 out[mask], cover[mask] = values, seen
             else:
@@ -200,14 +217,15 @@ class Mosaics:
         tiles = self._sources[drawn.source]
         return bool(tiles.l2a[drawn.position if drawn.water is None else tiles.with_water[drawn.position]])
 
-    def _label(self, drawn: _Drawn, *, whole: bool) -> int:
-        """Return the label of a part. In a mosaic the water of a River chip is cut and mirrored into any shape, so its
-        label holds for the whole chip only."""
+    def _label(self, drawn: _Drawn) -> int:
+        """Return the label that the positions of a part learn. That of a River chip holds for the whole chip only: its
+        water may be that of a bay or a pond, and in a mosaic it is cut and mirrored into any shape. Drawn rivers show
+        what a river is."""
         number, position, water = drawn
         if water is not None:
             return water
         label = int(self._sources[number].labels[position])
-        return UNLABELLED if label == _RIVER and not whole else label
+        return UNLABELLED if label == _RIVER else label
 
     def _variation(self, parts: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Return gain and added light, (parts, 12) float32: one draw for a mosaic, with a smaller one for each part."""

@@ -26,12 +26,12 @@ _ALONE = {
     "flooded vegetation": f"{_OPEN} River SeaLake",
     "crops": "AnnualCrop PermanentCrop",
     "shrub and scrub": "HerbaceousVegetation PermanentCrop",
-    "built": "Residential Industrial",
+    "built": "Residential Industrial Highway",
     "bare": "AnnualCrop HerbaceousVegetation Industrial",
     "snow and ice": _ANY,
 }
-"""Classes that the reference model's class allows where the tile's label says nothing of it. Built ground is called
-Highway on the word of a label only: elsewhere it is houses more often than a wide road."""
+"""Classes that the reference model's class allows where the tile's label says nothing of it. Built ground may
+be a road everywhere."""
 _TOGETHER = {
     "AnnualCrop": {
         "grass": "AnnualCrop Pasture",
@@ -49,7 +49,7 @@ _TOGETHER = {
         "shrub and scrub": "HerbaceousVegetation",
         "bare": "HerbaceousVegetation",
     },
-    "Highway": {"built": "Highway Residential Industrial", "bare": "Highway AnnualCrop"},
+    "Highway": {"bare": "Highway AnnualCrop"},
     "Industrial": {
         "built": "Industrial",
         "bare": "Industrial",

@@ -90,7 +90,7 @@ def test_a_label_and_the_cover_leave_the_classes_that_both_allow() -> None:
     assert allowed("River", "trees") == {"Forest"}
     assert allowed(None, "water") == {"River", "SeaLake"}
     assert allowed("Highway", "built") == {"Residential", "Industrial", "Highway"}
-    assert allowed(None, "built") == {"Residential", "Industrial"}
+    assert allowed("AnnualCrop", "built") == allowed(None, "built") == {"Residential", "Industrial", "Highway"}
     assert ALLOWED.any(axis=-1).all()
     for label in CLASS_NAMES:  # each class can be learnt from its own chips
         assert any(label in allowed(label, cover) for cover in COVER_NAMES)
