@@ -73,7 +73,7 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Run
     shares = [value for key, value in classes.items() if key.startswith("percent_")]
     assert len(shares) == 11
     assert sum(shares) == pytest.approx(100, abs=0.05)
-    assert classes["stride"] == 8
+    assert classes["stride"] == 4
     assert classes["backend"] == "openvino"
     assert classes["precision"] in ("float32", "bfloat16")
     assert classes["evaluation"] == "dense"

@@ -32,6 +32,7 @@ def test_all_products_are_where_the_mission_says(classified_demo: Classified) ->
         "resampled_stack",
         f"{DEMO_ITEM_ID}_classified.tif",
         f"{DEMO_ITEM_ID}_confidence.tif",
+        f"{DEMO_ITEM_ID}_probabilities.tif",
         f"overview_{DEMO_ITEM_ID}_classified.tif",
         f"{DEMO_ITEM_ID}_thumbnail.png",
         "report.html",
@@ -42,7 +43,7 @@ def test_all_products_are_where_the_mission_says(classified_demo: Classified) ->
 
 def test_the_rasters_are_valid_cogs(classified_demo: Classified) -> None:
     folder = classified_demo[0].folder(DEMO_ITEM_ID)
-    for path in (folder.classified, folder.confidence, folder.overview):
+    for path in (folder.classified, folder.confidence, folder.probabilities, folder.overview):
         valid, errors, warnings = cog_validate(str(path), quiet=True)
         assert valid, errors
         assert not warnings

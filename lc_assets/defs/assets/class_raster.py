@@ -36,7 +36,7 @@ class ClassRasterConfig(dg.Config):
     stride: int = Field(
         default=DEFAULT_STRIDE,
         description="Step between 64 px windows, in pixels; divides 64. 8: every pixel has 64 votes, detail of 80 m; "
-        "64: one label per 640 m block. Multiples of the model's own step (8 px for the shipped one) are evaluated "
+        "64: one label per 640 m block. Multiples of the model's own step (4 px for the shipped one) are evaluated "
         "densely and cost about the same; smaller steps are evaluated window by window and cost much more. Positions "
         "have a fixed step and do not use it.",
     )

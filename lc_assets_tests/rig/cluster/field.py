@@ -86,7 +86,8 @@ class Field:
         folder = Path(self.cluster.store) / "scenes" / item
         rubbish = [path for path in folder.rglob("*") if path.name.startswith(".") or path.suffix == ".part"]
         assert rubbish == []
-        for raster in (f"{item}_classified.tif", f"{item}_confidence.tif", f"overview_{item}_classified.tif"):
+        products = ("{}_classified", "{}_confidence", "{}_probabilities", "overview_{}_classified")
+        for raster in (f"{product.format(item)}.tif" for product in products):
             right = self._faultless / raster.replace(item, self._faultless.name)
             assert np.array_equal(_pixels(folder / raster), _pixels(right))
         assert json.loads((folder / f"{item}_classified.json").read_text())["id"].startswith(item)

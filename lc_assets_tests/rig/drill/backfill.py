@@ -74,8 +74,8 @@ def rehearse(pc: PlanetaryComputer, folder: Path, report: Report, count: int) ->
 
 
 def _results(folder: SceneLayout) -> list[bytes | None]:
-    """Class map, confidence, overview."""
-    paths = (folder.classified, folder.confidence, folder.overview)
+    """Class map, confidence, probabilities, overview."""
+    paths = (folder.classified, folder.confidence, folder.probabilities, folder.overview)
     return [path.read_bytes() if path.exists() else None for path in paths]
 
 
