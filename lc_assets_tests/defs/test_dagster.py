@@ -76,7 +76,7 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Run
     assert classes["stride"] == 4
     assert classes["backend"] == "openvino"
     assert classes["precision"] in ("float32", "bfloat16")
-    assert classes["evaluation"] == "dense"
+    assert classes["evaluation"] == "positions"
 
 
 def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, RunResult]) -> None:

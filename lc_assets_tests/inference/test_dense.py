@@ -233,8 +233,8 @@ def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(demo_item: Path, d
 
 def test_a_stride_between_the_models_places_falls_back_to_chips(demo_item: Path, tmp_path: Path) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
-    assert engine.evaluator(4).name == "chips"
-    assert "8 px apart" in engine.evaluator(4).why
+    assert engine.evaluator(2).name == "chips"
+    assert "4 px apart" in engine.evaluator(2).why
     assert (whole_map(Classification(stack, engine, 32, window=64))[0] < 11).all()
 
 

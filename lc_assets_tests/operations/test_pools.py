@@ -69,15 +69,22 @@ def test_a_place_that_a_living_run_has_is_waited_for(
     assert notices == [f"waiting for a place in the pool downloads, which is taken by run {run[:8]}"]
 
 
+def _hear_ctrl_c() -> None:
+    """A process that runs in the background, as pytest's workers do, ignores it, and so would its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_command_that_waits_ends_on_a_signal(shell: Shell) -> None:
     with dg.DagsterInstance.from_config(str(shell.home)) as instance:
         taken(instance, COLLECTION_POOL, os.getpid(), dg.DagsterRunStatus.STARTED)
     command = [sys.executable, "-m", "lc_assets.cli.main", "collection", "--store", str(shell.home.parent / "store")]
     environment = {**os.environ, "DAGSTER_HOME": str(shell.home)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as waiting:
+    with subprocess.Popen(
+        command, env=environment, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c
+    ) as waiting:
         assert waiting.stderr
         assert "waiting for a place in the pool collection" in waiting.stderr.readline()
         waiting.send_signal(signal.SIGINT)
-        told = waiting.stderr.read()
-        assert waiting.wait(timeout=20) != 0
+        _, told = waiting.communicate(timeout=20)
+        assert waiting.returncode != 0
     assert "Traceback" not in told

@@ -233,7 +233,7 @@ def test_two_who_want_one_scene_fetch_it_once(pc: PlanetaryComputer, stored: PcS
     scene = parse_scene(stored.item)
     pc.relay.inject(Fault(B04, "stall", after=20_000))  # so that the second comes while the first fetches
     manager = build_definitions(quick.settings).resources["raw_bands_io"]
-    works = [lambda: manager.write(quick.folder(scene.id), scene)] * 2
+    works = [lambda: manager.write(quick.folder(scene.id), scene).metadata] * 2
     reports = run_parallel(works, threading.Event())
     assert sorted(report["bytes_received"] > 0 for report in reports) == [False, True]
     size = sum(path.stat().st_size for path in stored.files.values())

@@ -140,7 +140,7 @@ np.save({str(tmp_path / "map.npy")!r}, np.concatenate([block.classes for block i
     environment = {**os.environ, "KERAS_BACKEND": "torch"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["torch", "float32", "dense"]
+    assert done.stdout.split() == ["torch", "float32", "positions"]
     expected, _ = whole_map(Classification(stack, open_model(SHIPPED, "float32"), 8))
     assert (np.load(tmp_path / "map.npy") == expected).mean() > 0.9999
 

@@ -33,7 +33,7 @@ from lc_assets.inference.openvino_runtime import streams
 from lc_assets.inference.positions.assembly import PositionAssembly
 from lc_assets.inference.positions.grid import PositionGrid
 from lc_assets.inference.windows.assembly import WindowAssembly
-from lc_assets.inference.windows.grid import WindowGrid
+from lc_assets.inference.windows.grid import WindowGrid, check_stride
 from lc_assets.inference.windows.pipeline import prefetch
 from lc_assets.inference.windows.statistics import MapBlock, MapStatistics
 from lc_assets.inference.windows.strips import Block, StripPlan, plan_strips
@@ -103,6 +103,7 @@ class Classification:
     def window_grid(self) -> WindowGrid | PositionGrid:
         """The grid of windows, or of positions, over the scene."""
         grid = self.stack.grid
+        check_stride(self.stride, self.engine.contract.chip_size)  # of positions too, which do not use it
         if self.positions:
             return PositionGrid(grid.height, grid.width, self.evaluator.receptive_field, self.evaluator.feature_stride)
         return WindowGrid(grid.height, grid.width, self.engine.contract.chip_size, self.stride)

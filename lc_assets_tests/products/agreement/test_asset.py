@@ -113,8 +113,8 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     outcome, _ = agreed(classified, references=[str(path)], crosswalk=str(without_roads(tmp_path)))
     assert outcome.error is None, outcome.error
     document = json.loads((scene.folder / "agreement" / "my-map-2021" / "agreement.json").read_text())
-    there, road = found != NO_DATA.code, found == 3
-    scored = there & ~road
+    there, road, orchard = found != NO_DATA.code, found == 3, found == 6
+    scored = there & ~road & ~orchard
     scored[:50] = False
     assert document["pixels"]["scored"] == scored.sum()
     assert document["pixels"]["reference_nodata"] == there[20:40].sum()
@@ -123,6 +123,7 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     compared[20:40] = False
     assert left == {
         "Highway": (road & compared).sum(),
+        "PermanentCrop": (orchard & compared).sum(),
         "Snow and ice": there[:20].sum(),
         "code 123": there[40:50].sum(),
     }
