@@ -22,21 +22,13 @@ class RetryableError(Exception):
         retry_after: seconds that the server asks to wait, if it does.
         restart: True if the next attempt must start at the first byte.
         at_once: True if the next attempt may start without a wait.
-        status: HTTP status code of the response, if there was one.
     """
 
     def __init__(
-        self,
-        problem: str,
-        retry_after: float | None = None,
-        *,
-        restart: bool = False,
-        at_once: bool = False,
-        status: int | None = None,
+        self, problem: str, retry_after: float | None = None, *, restart: bool = False, at_once: bool = False
     ) -> None:
         super().__init__(problem)
         self.problem, self.retry_after, self.restart, self.at_once = problem, retry_after, restart, at_once
-        self.status = status
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

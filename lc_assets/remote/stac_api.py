@@ -5,33 +5,30 @@ transport: it follows redirects to any host (and turns a search into a GET witho
 response breaks off, reads bodies of any size, and treats a page without items as the last page.
 
 One error cannot be detected: an API that does not send the number of items (such as the Planetary Computer) and omits
-items from a response that is otherwise valid.
+items, or the link to the next page, from a response that is otherwise valid.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lc_assets.core.errors import BadReference, without_query
 from lc_assets.core.json_values import parse_json
-from lc_assets.core.progress import notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
-from lc_assets.remote.stac_page import Page, Request, halves_of, parse_page
+from lc_assets.remote.stac_page import Page, Request, parse_page
 
 T = TypeVar("T")
 
 PAGE = 250
 """Items per page: the public catalogs send as many in one or two seconds."""
-SMALLEST_PAGE = 10
-"""Items per page of the last attempt with an API that cannot send larger pages."""
 LARGEST_DOCUMENT = 16 << 20
 """Largest accepted JSON of one item in bytes; items of the Planetary Computer have 15 kB."""
 LARGEST_PAGE = 32 << 20
@@ -44,14 +41,8 @@ MOST_EMPTY = 3
 A few are normal: while items are added to the catalog, a page may repeat the items of the previous one, and a page
 without items may be followed by one with items.
 """
-_TOO_LARGE_STATUS = (413, 500, 502, 504)
-"""HTTP status codes of servers and gateways for a response that is too large or takes too long."""
 _CUT_SHORT = "an API that answers half is not taken for one that has no more: try again later"
 _ACCEPT = {"Accept": "application/geo+json, application/json", "Accept-Encoding": "gzip"}
-
-
-class PageTooLarge(BadReference):
-    """The API cannot send a page of a search; a smaller one it may."""
 
 
 @dataclass(frozen=True)
@@ -117,84 +108,49 @@ class StacApi:
                 page, links to a next page that is empty, or sends fewer items than it announces. Items yielded before
                 are valid but incomplete.
         """
-        yield from self._search(collection, parameters, wants, set())
-
-    def _search(
-        self, collection: str, parameters: dict[str, Any], wants: Callable[[dict[str, Any]], bool], seen: set[str]
-    ) -> Iterator[list[dict[str, Any]]]:
-        """Search with smaller pages where the API cannot send large ones, and by halves of the time where it does not
-        lead on from a full page. Items in `seen` are left out."""
-        limit = PAGE
-        while True:
-            first = self._first(collection, parameters, limit)
-            # After four attempts with large pages, two with each smaller size.
-            api = self if limit == PAGE else replace(self, tries=min(self.tries, 2))
-            try:
-                complete = yield from api._pages(first, limit, wants, seen)
-                break
-            except PageTooLarge:
-                if limit <= SMALLEST_PAGE:
-                    raise
-                limit = max(limit // 2, SMALLEST_PAGE)
-        if complete:
-            return
-        halves = halves_of((first.body or {}).get("datetime"))
-        if not halves:
-            notify(f"{first.url} gave a full page without a link to a next one: there may be more items than it gave")
-        for half in halves:
-            yield from self._search(collection, {**parameters, "datetime": half}, wants, seen)
-
-    def _pages(
-        self, first: Request, limit: int, wants: Callable[[dict[str, Any]], bool], seen: set[str]
-    ) -> Generator[list[dict[str, Any]], None, bool]:
-        """Yield the items page by page. Return False if the last page is full and the API does not say that it is the
-        last."""
-        given: set[str] = set()
+        seen: set[str] = set()
         matched: int | None = None
         empty = 0
+        first = self._first(collection, parameters)
         where, requested = first.url, set[str]()
 
         def read(content: bytes, request: Request) -> Page:
             page = parse_page(content, request, self.url)
             counts = [n for n in (matched, page.matched) if n is not None]
-            complete = bool(counts) and len(given) == max(counts)
+            complete = bool(counts) and len(seen) == max(counts)
             if requested and not page.items and not page.next_request and not complete:
                 raise RetryableError("promised more items and gave none")
             return page
 
         request: Request | None = first
-        full = False
         while request:
             page = self._read(request, partial(read, request=request), LARGEST_PAGE)
             requested.add(request.key)
             if page.matched is not None:
                 matched = max(page.matched, matched or 0)
-            full = len(page.items) >= limit
-            names = {item["id"] for item in page.items}
-            empty = 0 if names - given else empty + 1
-            given |= names
             new = list({item["id"]: item for item in page.items if item["id"] not in seen}.values())
-            seen |= names
+            seen |= {item["id"] for item in new}
+            empty = 0 if new else empty + 1
             yield [item for item in new if wants(item)]
             request = page.next_request
             repeats = request is not None and request.key in requested
-            if matched is not None and len(given) >= matched and repeats:
+            if matched is not None and len(seen) >= matched and repeats:
                 break
             if repeats or empty > MOST_EMPTY or len(requested) >= MOST_PAGES:
-                raise BadReference(
-                    f"{where} repeats itself after {len(given)} items", remedy=_CUT_SHORT, transient=True
-                )
-        if matched is not None and len(given) < matched and not full:
-            # Archives count too high, and count duplicates: the short last page is the end.
-            notify(f"{where} gave {len(given)} of the {matched} items that it says there are")
-        return not full or (matched is not None and len(given) >= matched)
+                raise BadReference(f"{where} repeats itself after {len(seen)} items", remedy=_CUT_SHORT, transient=True)
+        if matched is not None and len(seen) < matched:
+            raise BadReference(
+                f"{where} gave {len(seen)} of the {matched} items that it says there are",
+                remedy=_CUT_SHORT,
+                transient=True,
+            )
 
-    def _first(self, collection: str, parameters: dict[str, Any], limit: int) -> Request:
+    def _first(self, collection: str, parameters: dict[str, Any]) -> Request:
         from pystac_client import ItemSearch
 
         where = f"{self.url.rstrip('/')}/search"
         try:
-            search = ItemSearch(where, collections=[collection], limit=limit, **parameters)
+            search = ItemSearch(where, collections=[collection], limit=PAGE, **parameters)
             body = json.loads(json.dumps(search.get_parameters(), allow_nan=False))
         except Exception as error:  # pystac-client raises bare Exceptions for wrong parameters
             raise BadReference(
@@ -214,11 +170,9 @@ class StacApi:
                 return parse(self._content(request, most, item_id))
             except RetryableError as error:
                 elapsed = time.monotonic() - started
-                most_tries = min(self.tries, 2) if error.status == 403 else self.tries
-                if attempt >= most_tries or elapsed > self.retry_policy.seconds or error.status == 413:
+                if attempt >= self.tries or elapsed > self.retry_policy.seconds:
                     tried = f" ({attempt} attempts in vain, {elapsed:.0f} s)" if attempt > 1 else ""
-                    too_large = request.searches and error.status in _TOO_LARGE_STATUS
-                    raise (PageTooLarge if too_large else BadReference)(
+                    raise BadReference(
                         f"{without_query(request.url)} {error.problem}{tried}",
                         item=item_id,
                         remedy=(
@@ -264,7 +218,7 @@ class StacApi:
         except RefusedRedirect as refused:
             raise BadReference(f"{shown} {refused}", item=item_id, remedy="check the URL") from None
         except TooLarge as large:
-            raise (PageTooLarge if request.searches else BadReference)(
+            raise BadReference(
                 f"{shown} {large}", item=item_id, remedy="name an item of a STAC API, not a collection of them"
             ) from None
         except ValueError as error:  # InvalidURL, InvalidSchema, MissingSchema, UnicodeError
@@ -277,10 +231,7 @@ class StacApi:
     def _raise_for_status(self, response: Any, request: Request, item_id: str | None) -> NoReturn:
         status, shown = response.status_code, without_query(request.url)
         if status in PASSING_STATUS or status >= 500:
-            raise RetryableError(f"answers {status}", retry_after(response.headers), status=status)
-        if request.searches and status in (403, 413):  # a gateway that throttles, a page that is too large for it
-            problem = f"answers {status}{_error_text(response, self.retry_policy.read)}"
-            raise RetryableError(problem, status=status)
+            raise RetryableError(f"answers {status}", retry_after(response.headers))
         if request.searches:
             raise BadReference(
                 f"{shown} answers {status}{_error_text(response, self.retry_policy.read)}",

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from lc_assets.core.errors import BadReference, without_query
-from lc_assets.core.json_values import parse_json
 from lc_assets.remote.retry import RetryableError
 
 
@@ -51,6 +49,8 @@ class Page:
 def parse_page(content: bytes, request: Request, root: str) -> Page:
     """Parse the response of a search.
 
+    (`NaN` is accepted, although it is not valid JSON. Its item is rejected when it is used; the search goes on.)
+
     Args:
         content: body of the response.
         request: its request.
@@ -61,7 +61,7 @@ def parse_page(content: bytes, request: Request, root: str) -> Page:
         BadReference: the next page is on another host.
     """
     try:
-        page = parse_json(content)
+        page = json.loads(content)
         items = page["features"]
         if page["type"] != "FeatureCollection" or not isinstance(items, list):
             raise ValueError
@@ -78,22 +78,6 @@ def parse_page(content: bytes, request: Request, root: str) -> Page:
             remedy="set LC_ASSETS_STAC_URL to that host if it is the API's",
         )
     return Page(items, _matched(page), next_request)
-
-
-def halves_of(interval: str | None) -> list[str]:
-    """Return the two halves of a closed interval of time, as a search has it: RFC 3339, `first/last`.
-
-    They are empty for an open interval, for a moment, and for less than a minute.
-    """
-    try:
-        first, last = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (interval or "").split("/"))
-        middle = (first + (last - first) / 2).replace(microsecond=0)
-    except (ValueError, TypeError):
-        return []
-    if (last - first).total_seconds() < 60:
-        return []
-    # Both contain the middle: an item may lie on it.
-    return [f"{a.isoformat()}/{b.isoformat()}".replace("+00:00", "Z") for a, b in ((first, middle), (middle, last))]
 
 
 def _with_properties(item: dict[str, Any]) -> dict[str, Any]:

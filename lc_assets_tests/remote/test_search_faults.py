@@ -77,7 +77,7 @@ def test_a_byte_now_and_then_is_no_answer(pc: PlanetaryComputer, world: list[str
         list(catalog(1, patient).search(EVERYWHERE))
 
 
-@pytest.mark.parametrize("status", [400, 401, 404, 405])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 def test_a_search_that_the_api_refuses_is_not_repeated(status: int, pc: PlanetaryComputer, world: list[str]) -> None:
     pc.relay.inject(Fault(SEARCH, "status", times=-1, status=status))
     with pytest.raises(BadReference, match=rf"/search answers {status}") as caught:
@@ -85,18 +85,6 @@ def test_a_search_that_the_api_refuses_is_not_repeated(status: int, pc: Planetar
     assert not caught.value.transient
     assert is_one_line(caught.value)
     assert len(pc.relay.exchanges) == 1
-
-
-def test_a_gateway_that_answers_403_is_asked_once_more(pc: PlanetaryComputer, world: list[str]) -> None:
-    """Some do so when they throttle."""
-    pc.relay.inject(Fault(SEARCH, "status", times=1, status=403))
-    assert found() == world
-    pc.relay.inject(Fault(SEARCH, "status", times=-1, status=403))
-    before = len(pc.relay.exchanges)
-    with pytest.raises(BadReference, match="/search answers 403") as caught:
-        ids(catalog(tries=4).search(EVERYWHERE))
-    assert is_one_line(caught.value)
-    assert len(pc.relay.exchanges) == before + 2
 
 
 def test_what_the_api_says_of_a_search_that_it_refuses_is_passed_on(pc: PlanetaryComputer) -> None:
