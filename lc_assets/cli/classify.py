@@ -149,20 +149,19 @@ def _run(
 
     def on_asset(name: str) -> None:
         done.append(name)
-        draw()
+        if has_bar:
+            draw()
 
     def show_note(line: str) -> None:
         click.secho(f"\r{f'      {line}':<{_LINE + 6}}" if has_bar else f"      {line}", fg="yellow", err=True)
 
-    if not has_bar:
-        with progress_callbacks(None, None if verbose else show_note):
-            wait_for_place(instance, DOWNLOADS_POOL)
-            return run_scene(definitions, instance, item, config, verbose=verbose)
-    draw()
-    with progress_callbacks(draw, show_note):
+    if has_bar:
+        draw()
+    with progress_callbacks(draw if has_bar else None, None if verbose else show_note):
         wait_for_place(instance, DOWNLOADS_POOL)
-        result = run_scene(definitions, instance, item, config, on_asset=on_asset)
-    click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
+        result = run_scene(definitions, instance, item, config, verbose=verbose, on_asset=on_asset)
+    if has_bar:
+        click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
     return result
 
 

@@ -62,9 +62,10 @@ def scene_statuses(
         registered = instance.get_existing_dynamic_partitions(SCENES, asked)
         known = [item for item in asked if item in registered]
     here = set(known)
-    mapped = latest_storage_ids(instance, CATALOG, known)
+    newest = _newest(instance, known)
+    mapped = newest[CATALOG]
     failed = _failed(instance, known, mapped)
-    outdated = _outdated(instance, definitions, known)
+    outdated = _outdated(instance, definitions, newest, known)
     waiting = waiting_items(instance, definitions) if known else set()
 
     def stands(item: str) -> SceneStatus:
@@ -88,7 +89,7 @@ def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> li
     The items are in the order of the partitions. Queued and running runs make no difference. Items without a map are
     missing, not stale.
     """
-    outdated = _outdated(instance, definitions)
+    outdated = _outdated(instance, definitions, _newest(instance))
     return [item for item in instance.get_dynamic_partitions(SCENES) if item in outdated]
 
 
@@ -131,15 +132,22 @@ def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mappin
     return failed
 
 
+def _newest(instance: dg.DagsterInstance, items: Collection[str] | None = None) -> dict[dg.AssetKey, Mapping[str, int]]:
+    """Asset -> item -> storage id of its newest materialisation."""
+    return {key: latest_storage_ids(instance, key, items) for key in SCENE_ASSETS}
+
+
 def _outdated(
-    instance: dg.DagsterInstance, definitions: dg.Definitions, items: Collection[str] | None = None
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    newest: Mapping[dg.AssetKey, Mapping[str, int]],
+    items: Collection[str] | None = None,
 ) -> set[str]:
     """Items whose newest class map has another code version than class_raster in `definitions`, or of which an asset
     was made of an older version of another one."""
     graph = definitions.resolve_asset_graph()
     current = graph.get(CLASS_RASTER).code_version
     found = {item for item, version in code_versions(instance, CLASS_RASTER, items).items() if version != current}
-    newest = {key: latest_storage_ids(instance, key, items) for key in SCENE_ASSETS}
     for key in SCENE_ASSETS:
         for source in graph.get(key).parent_keys:
             # An asset that was made after its source was made of it: only the records of the others are read.

@@ -14,7 +14,7 @@ from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.training.data.chips import COVER_NAMES
 
 POOLED = ("Highway", "River")
-"""Classes of chips of which most pixels are something else: they must be found in the most likely tenth of the
+"""Classes of parts of which many pixels may be something else: they must be found in the most likely tenth of the
 positions."""
 
 _OPEN = "Pasture HerbaceousVegetation"

@@ -51,7 +51,7 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
     )
     counted, estimated = done.output.split("estimated by the sample")
     assert re.search(r"cropland +100\.0 +\d+\.\d +[\d,]+\n", counted)
-    assert re.search(r"tree cover +(n/a|0\.0) +n/a +0\n", counted)
+    assert re.search(r"tree cover +0\.0 +n/a +0\n", counted)
     assert re.search(r"cropland +100\.0 \(no interval\) +\d+\.\d \(\d+\.\d to \d+\.\d\) +[\d,]+ \(", estimated)
     for value, low, high in re.findall(r"([\d.]+) \(([\d.]+) to ([\d.]+)\)", estimated):
         assert float(low) <= float(value) <= float(high)

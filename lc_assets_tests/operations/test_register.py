@@ -1,4 +1,4 @@
-"""Scenes become partitions, whoever else adds them at the same time."""
+"""Scenes become partitions, also when two processes add them at the same time."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Base class of all IO managers: one scene per partition, errors as Dagster failures, measured seconds, data versions.
 
-A data version says what was written. Without one, Dagster makes it from the versions of code and inputs, so an asset
-that was made anew with another config, or of another file at the same place, would have its old version, and what was
-made of the old one would not be stale.
+A data version says what was written. Dagster's own data version is made of the versions of code and inputs only. It
+stays the same when the config changes or when a file is replaced, and then the assets downstream would not be stale.
 """
 
 import time

@@ -13,6 +13,9 @@ from lc_assets.store.layout import SceneLayout
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import gdal_path, list_files
 
+_VIRTUAL, _COG = (STACK_VRT, SCL_VRT), (STACK_COG, SCL_COG)
+"""The files of both forms: the stack and the scene classification."""
+
 
 class _StackIOManager(SceneIOManager):
     """Reads a stack in the form in which it was written last."""
@@ -27,17 +30,18 @@ class _StackIOManager(SceneIOManager):
         written = STACK_COG in list_files(folder)
         if not written:
             RawBands.open(scene.raw_bands, scene.item)  # raises if the pixels are missing or have changed
-        stack, scl = (STACK_COG, SCL_COG) if written else (STACK_VRT, SCL_VRT)
+        stack, scl = _COG if written else _VIRTUAL
         return Stack.open(folder / stack, folder / scl, scene.item)
 
-    def _written(self, scene: SceneLayout, value: StackRecipe, *, other_form: tuple[str, ...]) -> Written:
-        for name in set(other_form) & list_files(scene.resampled_stack).keys():
-            (scene.resampled_stack / name).unlink(missing_ok=True)
-        stack = self.read(scene)
+    def _written(self, scene: SceneLayout, value: StackRecipe, form: tuple[str, str]) -> Written:
+        folder, other = scene.resampled_stack, _COG if form == _VIRTUAL else _VIRTUAL
+        for name in set(other) & list_files(folder).keys():
+            (folder / name).unlink(missing_ok=True)
+        stack = Stack.open(folder / form[0], folder / form[1], scene.item)
         # Not of the pixels: they follow from the files and the recipe, and the COG has 2 GB.
         files = RawBands.open(scene.raw_bands, scene.item).checksums
         recipe = vrt_documents(value, {name: name for name in value.bands})
-        return Written(stack_metadata(stack, value), sha256_of_values({**files, **recipe, "form": stack.path.name}))
+        return Written(stack_metadata(stack, value), sha256_of_values({**files, **recipe, "form": form[0]}))
 
 
 class VirtualStackIOManager(_StackIOManager):
@@ -50,7 +54,7 @@ class VirtualStackIOManager(_StackIOManager):
             href = _absolute(value) if isinstance(scene.resampled_stack, ObjectPath) else _relative(value)
             for name, document in vrt_documents(value, href).items():
                 (stage / name).write_text(document, encoding="utf-8")
-        return self._written(scene, value, other_form=(STACK_COG, SCL_COG))
+        return self._written(scene, value, _VIRTUAL)
 
 
 class CogStackIOManager(_StackIOManager):
@@ -67,7 +71,7 @@ class CogStackIOManager(_StackIOManager):
                 write_band_cog(stage / SCL_COG, stage / SCL_VRT)
             for name in documents:
                 (stage / name).unlink()
-        return self._written(scene, value, other_form=(STACK_VRT, SCL_VRT))
+        return self._written(scene, value, _COG)
 
 
 def _absolute(recipe: StackRecipe) -> dict[str, str]:

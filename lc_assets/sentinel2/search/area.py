@@ -61,7 +61,7 @@ def geometry_of(content: bytes, name: str) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadReference(f"{name} is no GeoJSON of polygons", remedy=remedy) from None
     if len(shapes) == 1:
-        return {name: shapes[0][name] for name in ("type", "coordinates")}
+        return {key: shapes[0][key] for key in ("type", "coordinates")}
     parts = [[s["coordinates"]] if s["type"] == "Polygon" else s["coordinates"] for s in shapes]
     return {"type": "MultiPolygon", "coordinates": [polygon for part in parts for polygon in part]}
 
