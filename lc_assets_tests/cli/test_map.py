@@ -1,0 +1,84 @@
+"""`lc-assets map` on the command line."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets_tests.products.season_map.conftest import Season, landscape
+from lc_assets_tests.rig.command import Shell
+
+ITEM = "S2B_MSIL2A_20240501T103629_R008_T32ULB_20240501T140000"
+BOX = "6.12,51.41,6.14,51.42"
+"""In the scenes of `season`."""
+
+
+@pytest.fixture
+def stored(shell: Shell) -> Shell:
+    """A store with one mapped scene."""
+    from lc_assets.store.layout import Store
+
+    Season(Store.at(shell.store), landscape()).add(ITEM, seed=1)
+    return shell
+
+
+def test_a_box_is_mapped_from_all_scenes_of_the_store(stored: Shell) -> None:
+    output = stored("map", "--bbox", BOX, "--name", "here").output
+    assert "1 scene of 1 date" in output
+    assert "store/maps/here/here_classified.tif" in output
+    with (stored.store / "maps" / "here" / "areas.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert {row["area"] for row in rows} == {"area"}
+    printed = sum(float(line.split(" ha ")[0].split()[-1]) for line in output.splitlines() if " ha " in line)
+    assert printed == pytest.approx(sum(float(row["hectares"]) for row in rows), abs=0.6)
+
+
+def test_a_map_is_named_after_its_area_and_has_a_row_for_each_polygon(stored: Shell) -> None:
+    ring = [[6.12, 51.41], [6.13, 51.41], [6.13, 51.42], [6.12, 51.41]]
+    features = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        for name in ("north", "south")
+    ]
+    area = stored.folder / "my district.geojson"
+    area.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    stored("map", "--area", area)
+    with (stored.store / "maps" / "my_district" / "areas.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["area"] for row in rows] == ["north"] * 11 + ["south"] * 11
+    assert [row["pixels"] for row in rows[:11]] == [row["pixels"] for row in rows[11:]]
+
+
+def test_scenes_without_a_map_are_classified_first(shell: Shell, demo_item: Path) -> None:
+    output = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
+    assert "classifying 1 scene of 1" in output
+    assert (shell.store / "scenes" / DEMO_ITEM_ID / "catalog.json").exists()
+    assert (shell.store / "maps" / "demo" / "demo_classified.json").exists()
+    again = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
+    assert "classifying" not in again
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((), 2, "give the area: --area or --bbox"),
+        (("--bbox", BOX, "--area", "-"), 2, "give the area: --area or --bbox"),
+        (("--bbox", "6,51"), 1, "is no box"),
+        (("--bbox", BOX, "--name", "../up"), 1, "is no usable item id"),
+        (("--bbox", BOX, "--crs", "EPSG:4326"), 1, "is not in metres"),
+        (("--bbox", "13,55,14,56"), 1, "no classified scene touches the area"),
+        (("--bbox", "-10,40,30,60"), 1, "km long"),
+        (("--bbox", BOX, "--period", "2024", ITEM), 2, "not both"),
+        (("--bbox", BOX, "--max-cloud", "10"), 2, "give --period"),
+        (("--bbox", BOX, "--period", "yesterday"), 1, "yesterday"),
+        (("--area", "missing.geojson"), 2, "does not exist"),
+    ],
+)
+def test_what_cannot_be_mapped_is_one_line_and_leaves_nothing(
+    stored: Shell, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    assert told in stored("map", *arguments, code=code).output
+    assert not (stored.store / "maps").exists()
