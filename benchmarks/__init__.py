@@ -1,1 +1,1 @@
-"""Measured claims: `make bench`. What is timed, against what, and on what tile."""
+"""Benchmarks of time and memory: `make bench`."""

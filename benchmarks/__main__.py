@@ -1,5 +1,4 @@
-"""`make bench`: the whole chain on a full tile against the reference's method and against the machine's limits, in one
-run, as one table."""
+"""`make bench`: compare the whole chain on a full tile with the reference's method and with the machine's limits."""
 
 from __future__ import annotations
 
@@ -23,11 +22,13 @@ CHIPS = 3000
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/bench"), help="folder for tiles and stores (10 GB)")
-    parser.add_argument("--chips", type=int, default=CHIPS, help="chips that the reference's method is timed on")
-    parser.add_argument("--no-large", action="store_true", help="leave the 21960 px raster out")
+    parser.add_argument(
+        "--chips", type=int, default=CHIPS, help="number of chips on which the reference's method is timed"
+    )
+    parser.add_argument("--no-large", action="store_true", help="skip the 21960 px raster")
     options = parser.parse_args()
     work = options.work.resolve()
     print(f"writing a tile of {TILE} px below {work} (once)", flush=True)
@@ -92,7 +93,7 @@ def _machine() -> str:
 
 
 def markdown(found: dict[str, Any]) -> str:
-    """The table, with what is to be known of it."""
+    """Return the results as a Markdown table with a head and notes."""
     reference, limits = found["reference"], found["limits"]
     base = reference["seconds"]
     rows = [

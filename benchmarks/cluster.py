@@ -1,10 +1,12 @@
-"""What workers bring and what a run costs beyond its work: `python -m benchmarks.cluster`.
+"""Measure the speed of several workers and the overhead of a run: `python -m benchmarks.cluster`.
 
-The same scenes by one process (`lc-assets classify`'s way), then by 1, 2 and 4 workers on a real cluster on loopback
-(PostgreSQL, Redis, Celery, daemon, with `deploy/dagster.yaml` as it is), all with one thread each; then scenes one by
-one on the idle cluster, which shows what a run costs: queue (until the daemon launches it), start (until the worker has
-begun), work (until it has ended). Needs the `cluster` and `dev` extras, PostgreSQL and Redis; about ten minutes. A full
-tile is nine times as large as these scenes.
+The same scenes are classified by one process (as by `lc-assets classify`) and by 1, 2 and 4 workers of a real cluster
+on loopback (PostgreSQL, Redis, Celery, daemon, `deploy/dagster.yaml`). Each process uses one thread. Then single
+scenes are classified on the idle cluster, with three times: queue (until the daemon launches the run), start (until a
+worker starts it), and work (until it ends).
+
+This needs the `cluster` and `dev` extras, PostgreSQL and Redis, and takes about ten minutes. A full tile has nine times
+as many pixels as these scenes.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from lc_assets_tests.rig.cluster.service import Cluster, until
 
 WORKERS = (1, 2, 4)
 ALONE = 5
-"""Scenes that are run one by one."""
+"""Number of scenes that are classified one by one."""
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print two tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.cluster", description=__doc__)
     parser.add_argument("--scenes", type=int, default=12)
     parser.add_argument("--side", type=int, default=3660, help="pixels at 10 m, a multiple of 6")
@@ -44,7 +46,7 @@ def main() -> None:
         chosen = dict(list(items.items())[: options.scenes])
         print(f"{options.scenes} scenes of {options.side} px, one thread each, {cpu_count()} cores", flush=True)
         base = _in_process(folder, chosen)
-        print("\n| | until the first begins, s | all scenes, s | scenes an hour | times the one process |")
+        print("\n| | until the first start, s | all scenes, s | scenes per hour | speed relative to one process |")
         print("|---|---:|---:|---:|---:|")
         print(f"| one process | | {base:.1f} | {3600 * options.scenes / base:.0f} | 1.00 |", flush=True)
         for workers in WORKERS:
@@ -56,15 +58,15 @@ def main() -> None:
                 print(f"| {name} | {waited:.1f} | {seconds:.1f} | {rate:.0f} | {base / seconds:.2f} |", flush=True)
                 if workers == 1:
                     parts = _one_by_one(cluster, dict(list(items.items())[options.scenes :]))
-        print("\n| a run alone | median s | highest s |\n|---|---:|---:|")
+        print("\n| single run | median, s | highest, s |\n|---|---:|---:|")
         for part, values in parts.items():
             print(f"| {part} | {statistics.median(values):.2f} | {max(values):.2f} |")
         work = base / options.scenes
-        print(f"| (work of the same scene in one process that goes on) | {work:.2f} | |")
+        print(f"| (mean time of a scene in one process) | {work:.2f} | |")
 
 
 def _in_process(folder: Path, items: dict[str, Path]) -> float:
-    """All scenes one after the other in one process: seconds, its start included."""
+    """Classify all scenes in one process and return the seconds, with the start of the process."""
     environment = {
         **os.environ,
         "DAGSTER_HOME": str(folder / "alone"),
@@ -78,7 +80,11 @@ def _in_process(folder: Path, items: dict[str, Path]) -> float:
 
 
 def _backfilled(cluster: Cluster, items: dict[str, Path]) -> tuple[float, float]:
-    """All scenes by a backfill: seconds from its launch to the first run's start, and from there to the last's end."""
+    """Classify all scenes by a backfill.
+
+    Returns:
+        Seconds from its launch to the start of the first run, and from there to the end of the last run.
+    """
     cluster.command("register", *items.values())
     started = time.time()
     cluster.command("backfill", *items)
@@ -101,7 +107,7 @@ def _ended(instance: dg.DagsterInstance, scenes: int) -> bool:
 
 
 def _one_by_one(cluster: Cluster, items: dict[str, Path]) -> dict[str, list[float]]:
-    """Queue, start and work of runs that nothing is in the way of."""
+    """Classify scenes one by one and return the seconds of each part of their runs."""
     cluster.command("register", *items.values())
     cluster.webserver()
     parts: dict[str, list[float]] = {"queue": [], "start": [], "work": [], "all": []}
@@ -130,7 +136,7 @@ def _is_finished(instance: dg.DagsterInstance, run_id: str) -> bool:
 
 
 def _launched(instance: dg.DagsterInstance, run_id: str) -> float:
-    """When the daemon took a run out of the queue."""
+    """Return the time at which the daemon launched a run."""
     entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_STARTING)
     return entries[0].timestamp
 

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.collection`: the collection at 50,000 items: built, appended to, rebuilt, searched.
+"""`python -m benchmarks.collection`: build, update, rebuild and search a collection with 50,000 items.
 
-The items are one real Item over and over, with other ids, places, times, areas and checksums. Each step is a process of
-its own, so that its memory is.
+The items are copies of one real Item with other ids, places, times, areas and checksums. Each step runs in a new
+process, to measure its memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _DAYS = 8 * 365
 
 
 def write_items(template: dict[str, Any], store: Store, first: int, count: int) -> list[str]:
-    """Write synthetic Items into a store; their scenes' ids."""
+    """Write synthetic Items into a store and return the ids of their scenes."""
     scenes = []
     for number in range(first, first + count):
         document = _item(template, number)
@@ -73,23 +73,23 @@ def _item(template: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def build(store: Store, work: Path) -> dict[str, Any]:
-    """From the store's scenes."""
-    return _told(update(store, lambda positions: Changes(None), rebuild=True))
+    """Build the collection from the scenes in the store."""
+    return _summary(update(store, lambda positions: Changes(None), rebuild=True))
 
 
 def append(store: Store, work: Path) -> dict[str, Any]:
-    """What is new."""
+    """Add the new scenes."""
     scenes = json.loads((work / "new.json").read_text(encoding="utf-8"))
-    return _told(update(store, lambda positions: Changes(scenes, {"benchmark": {"cursor": len(scenes)}})))
+    return _summary(update(store, lambda positions: Changes(scenes, {"benchmark": {"cursor": len(scenes)}})))
 
 
-def nothing(store: Store, work: Path) -> dict[str, Any]:
-    """An update that finds nothing."""
-    return _told(update(store, lambda positions: Changes([], dict(positions or {}))))
+def no_change(store: Store, work: Path) -> dict[str, Any]:
+    """Update the collection without any new scenes."""
+    return _summary(update(store, lambda positions: Changes([], dict(positions or {}))))
 
 
 def search(store: Store, work: Path) -> dict[str, Any]:
-    """By place, time and cloud, as `lc-assets search --done` does, with the copy of the file."""
+    """Copy the index and search it by place, time and cloud cover, like `lc-assets search --done`."""
     started = time.perf_counter()
     with scratch(store) as folder:
         index, _ = fetch(store, folder)
@@ -98,8 +98,8 @@ def search(store: Store, work: Path) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - started, "items": len(found)}
 
 
-def everything(store: Store, work: Path) -> dict[str, Any]:
-    """All rows of `lc-assets search --done`."""
+def read_all(store: Store, work: Path) -> dict[str, Any]:
+    """Copy the index and read all rows."""
     started = time.perf_counter()
     with scratch(store) as folder:
         index, _ = fetch(store, folder)
@@ -109,7 +109,7 @@ def everything(store: Store, work: Path) -> dict[str, Any]:
 
 
 def classes(store: Store, work: Path) -> dict[str, Any]:
-    """Plain DuckDB: the hundred scenes with the most forest, and the sum over years."""
+    """Query the index with DuckDB: the hundred scenes with the most forest, and the forest per year."""
     started = time.perf_counter()
     index = Path(str(folder_of(store) / INDEX_FILE))
     with duckdb_connection(index) as connection:
@@ -120,7 +120,7 @@ def classes(store: Store, work: Path) -> dict[str, Any]:
 
 
 def export(store: Store, work: Path) -> dict[str, Any]:
-    """All items as documents, as for pgstac."""
+    """Convert all rows to STAC Items, as for pgstac."""
     started = time.perf_counter()
     with scratch(store) as folder:
         index, _ = fetch(store, folder)
@@ -129,7 +129,7 @@ def export(store: Store, work: Path) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - started, "items": count}
 
 
-def _told(report: Any) -> dict[str, Any]:
+def _summary(report: Any) -> dict[str, Any]:
     return {
         "seconds": report.seconds,
         "items": report.items,
@@ -141,12 +141,12 @@ def _told(report: Any) -> dict[str, Any]:
 
 
 STEPS: dict[str, Callable[[Store, Path], dict[str, Any]]] = {
-    step.__name__: step for step in (build, append, nothing, search, everything, classes, export)
+    step.__name__: step for step in (build, append, no_change, search, read_all, classes, export)
 }
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all steps and print a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.collection", description=__doc__)
     parser.add_argument("item", type=Path, help="a real <ID>_classified.json")
     parser.add_argument("--work", type=Path, default=Path("build/collection"), help="folder for the store (0.5 GB)")
@@ -163,15 +163,15 @@ def main() -> None:
     template = json.loads(options.item.read_text(encoding="utf-8"))
     print(f"writing {options.items:,} items below {work}", flush=True)
     write_items(template, store, 0, options.items)
-    print("| step | seconds | of the process | items | index | peak memory |\n|---|---:|---:|---:|---:|---:|")
+    print("| step | seconds | seconds of the process | items | index | peak memory |\n|---|---:|---:|---:|---:|---:|")
     _measure("build", options)
     more = write_items(template, store, options.items, MORE)
     (work / "new.json").write_text(json.dumps(more), encoding="utf-8")
-    for step in ("append", "nothing", "search", "everything", "classes", "export"):
+    for step in ("append", "no_change", "search", "read_all", "classes", "export"):
         _measure(step, options)
     for scene in more:
         shutil.rmtree(Path(str(store.scene(scene).folder)))
-    _measure("build", options, "rebuild, 100 scenes gone")
+    _measure("build", options, "rebuild without 100 scenes")
 
 
 def _measure(step: str, options: argparse.Namespace, title: str | None = None) -> None:
@@ -190,7 +190,7 @@ def _measure(step: str, options: argparse.Namespace, title: str | None = None) -
 
 
 def _peak() -> int:
-    """Bytes resident at most. (getrusage would count the parent's, from before the program was loaded.)"""
+    """Return the peak of resident memory in bytes. (getrusage also counts memory of the parent process.)"""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 

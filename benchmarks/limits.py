@@ -1,6 +1,6 @@
-"""What the machine can do at all: the seconds below which no program of this kind can come.
+"""Lower bounds of the time that this machine needs for each step.
 
-Each uses all cores, so they add up: nothing is won by overlapping them.
+Each step uses all cores, so an overlap of the steps saves no time, and the bounds can be added.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.training.network import multiply_adds_per_pixel
 
 SECONDS = 4.0
-"""How long a rate is measured."""
+"""Seconds of the measurement of a rate."""
 MATRIX = 4096
 STRIP = 512
 
 
 def decode(tile: Path) -> float:
-    """Seconds to decode the twelve bands once, block row by block row, a file per thread."""
+    """Return the seconds to decode the twelve bands once, with one thread per file."""
 
     def one(name: str) -> None:
         with rasterio.open(tile / f"{name}.tif") as dataset:
@@ -48,7 +48,7 @@ def decode(tile: Path) -> float:
 
 
 def write_cog(source: Path, target: Path) -> float:
-    """Seconds to write a finished class map again: blocks, compression, overviews by mode."""
+    """Return the seconds to write an existing class map again, with compression and overviews."""
     with rasterio.open(source) as dataset:
         grid, codes = Grid.of(dataset), dataset.read(1)
     started = time.perf_counter()
@@ -59,11 +59,11 @@ def write_cog(source: Path, target: Path) -> float:
 
 
 def matrix_rate(precision: str) -> float:
-    """Multiply-adds per second of one large matrix product in OpenVINO, as the network's library does it."""
+    """Return the multiply-adds per second of a large matrix product in OpenVINO."""
     rng = np.random.default_rng(0)
     given = ov.parameter([MATRIX, MATRIX], Type.f32)
     product = ov.matmul(given, rng.standard_normal((MATRIX, MATRIX), np.float32), False, False)
-    # A product that is only summed up leaves no time for copying it out.
+    # Only the maximum of the product is returned, so that no time is spent on a copy of the product.
     graph = openvino.Model([ov.reduce_max(product, np.array([0, 1]))], [given], "product")
     run = compiled(graph, precision)
     inputs = [rng.standard_normal((MATRIX, MATRIX), np.float32)]
@@ -71,7 +71,7 @@ def matrix_rate(precision: str) -> float:
 
 
 def network(precision: str, side: int) -> tuple[float, float]:
-    """(seconds of the network alone over a tile, multiply-adds of it), from blocks that lie in memory."""
+    """Return the seconds of the network alone for a tile, from blocks in memory, and its multiply-adds."""
     engine = open_model(SHIPPED, precision)
     assert engine.form and isinstance(engine.passes, OpenVinoPasses)
     shape = (len(BANDS), *BLOCK_PIXELS)
@@ -86,7 +86,7 @@ def network(precision: str, side: int) -> tuple[float, float]:
 
 
 def _seconds_per_call(call: Callable[[int], object]) -> float:
-    """Seconds per call when every stream calls as fast as it can; a call is given the number of its stream."""
+    """Return the seconds per call if all streams call without a pause. `call` gets the number of its stream."""
     for stream in range(streams()):
         call(stream)
 

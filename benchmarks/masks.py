@@ -1,9 +1,10 @@
-"""What masked specks and the haze around clouds cost the map: the two tables of docs/concepts.md.
+"""Measure the effect of masked specks and of haze around clouds on the map, for the figures in docs/concepts.md.
 
     python -m benchmarks.masks
 
-The demo scene, whose truth is known, with more of it masked, or with clouds whose haze falls off exponentially. Right
-is counted over the pixels that are mapped. float32, by positions; two minutes on two cores.
+The scene is the demo scene, whose classes are known, with more masked pixels, or with clouds whose haze decreases
+exponentially. The share of correct pixels refers to the mapped pixels. The map is one of positions, in float32. It
+takes two minutes on two cores.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 _CLOUD = 9
 _FALL_OFF = 60.0
-"""Metres over which the haze falls off by a factor of e."""
+"""Metres over which the haze decreases by a factor of e."""
 _HAZE, _CORE = 0.4, 0.9
-"""Opacity at a cloud's border and inside."""
+"""Opacity at the border of a cloud and inside it."""
 _NEAR = 200
-"""Metres around clouds in which the second table counts."""
+"""Distance to clouds in metres, within which the second table counts pixels."""
 
 _NOTHING = (np.zeros(0, np.int64), np.zeros(0, np.int64))
-"""Which pixels are filled, by which."""
+"""Result of `nearest_visible` if no pixel is filled."""
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -55,7 +56,7 @@ def main() -> None:
 
 
 def _specks(item: Path, truth: np.ndarray, folder: Path) -> None:
-    print(f"{'mask':<24}{'shown as 0':>12}{'nearest neighbour':>20}   per cent right")
+    print(f"{'mask':<24}{'shown as 0':>12}{'nearest neighbour':>20}   percent correct")
     for side in (1, 3):
         for share in (0.0, 0.02, 0.05, 0.1, 0.2) if side == 1 else (0.05, 0.1, 0.2):
 
@@ -66,8 +67,8 @@ def _specks(item: Path, truth: np.ndarray, folder: Path) -> None:
 
             stack = _stack(item, folder / "specks", {SCL: spoil})
             with mock.patch("lc_assets.sentinel2.bands.strip_reader.nearest_visible", return_value=_NOTHING):
-                before = _right(_classes(stack, 0), truth)
-            after = _right(_classes(stack, 0), truth)
+                before = _percent_correct(_classes(stack, 0), truth)
+            after = _percent_correct(_classes(stack, 0), truth)
             print(f"{f'{side * SCL_GSD} m over {share:.0%}':<24}{before:>12.1f}{after:>20.1f}")
 
 
@@ -86,17 +87,16 @@ def _halos(item: Path, truth: np.ndarray, folder: Path) -> None:
     }
     stack = _stack(item, folder / "halos", {**changes, SCL: lambda scl: np.where(core, _CLOUD, scl)})
     near = (distance > 0) & (distance <= _NEAR)
-    print(f"\n{'dilation':<12}{'right':>8}{f'right within {_NEAR} m':>22}{'No Data':>10}   per cent")
+    print(f"\n{'dilation':<12}{'correct':>8}{f'correct within {_NEAR} m':>22}{'No Data':>10}   percent")
     for metres in (0, 20, 40, 60, 100, 140):
         classes = _classes(stack, metres)
-        around = _right(np.where(near, classes, NO_DATA.code), truth)
-        print(
-            f"{f'{metres} m':<12}{_right(classes, truth):>8.1f}{around:>22.1f}{(classes == NO_DATA.code).mean():>10.1%}"
-        )
+        around = _percent_correct(np.where(near, classes, NO_DATA.code), truth)
+        correct, empty = _percent_correct(classes, truth), (classes == NO_DATA.code).mean()
+        print(f"{f'{metres} m':<12}{correct:>8.1f}{around:>22.1f}{empty:>10.1%}")
 
 
 def _clouds(scl: np.ndarray) -> np.ndarray:
-    """Fourteen discs of 120 to 580 m in radius, 20 m pixels, bool."""
+    """Return a bool mask of fourteen round clouds with radii of 120 to 580 m, in pixels of 20 m."""
     rng, core = np.random.default_rng(5), np.zeros(scl.shape, bool)
     row, column = np.mgrid[: scl.shape[0], : scl.shape[1]]
     for _ in range(14):
@@ -106,7 +106,7 @@ def _clouds(scl: np.ndarray) -> np.ndarray:
 
 
 def _stack(item: Path, folder: Path, changes: dict[str, Change]) -> Stack:
-    """A copy of a scene with some of its rasters changed, stacked."""
+    """Copy a scene, change some of its rasters, and return its band stack."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(item.parent, folder)
     for name, change in changes.items():
@@ -130,8 +130,8 @@ def _classes(stack: Stack, dilation: int) -> np.ndarray:
     return np.concatenate([block.classes for block in blocks])
 
 
-def _right(classes: np.ndarray, truth: np.ndarray) -> float:
-    """Per cent."""
+def _percent_correct(classes: np.ndarray, truth: np.ndarray) -> float:
+    """Return the percentage of correct pixels."""
     known = (classes != NO_DATA.code) & (truth != NO_DATA.code)
     return float((classes == truth)[known].mean() * 100)
 

@@ -1,4 +1,4 @@
-"""One measurement, in a process of its own: `python -m benchmarks.measure NAME ARGUMENTS...` prints a JSON object."""
+"""Run one measurement in this process: `python -m benchmarks.measure NAME ARGUMENTS...` prints a JSON object."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lc_assets.demo.item_json import DEMO_ITEM_ID
 
 
 def reference(tile: str, work: str, chips: str) -> dict[str, Any]:
-    """The reference's method, under GDAL's own defaults; those of `lc_assets.raster.gdal` are part of our chain."""
+    """Measure the reference's method with GDAL's defaults, not with the settings of `lc_assets.raster.gdal`."""
     os.environ.update({"GDAL_NUM_THREADS": "1", "GDAL_CACHEMAX": "5%"})
     from benchmarks.reference import CLASSIC, time_reference
 
@@ -29,7 +29,7 @@ def reference(tile: str, work: str, chips: str) -> dict[str, Any]:
 
 
 def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -> dict[str, Any]:
-    """All six assets of the tile through Dagster, in a store that is there or not; or those that are named."""
+    """Measure the six assets of the tile, or the selected assets, through Dagster."""
     os.environ.setdefault("DAGSTER_HOME", str(Path(store).parent / "dagster"))
     os.environ["LC_ASSETS_STORE"] = store
     import dagster as dg
@@ -81,7 +81,7 @@ def chain(tile: str, store: str, stride: str, precision: str, *selection: str) -
 
 
 def limits(tile: str, classified: str, work: str, side: str) -> dict[str, Any]:
-    """What the machine can do at all."""
+    """Measure the lower bounds of `benchmarks.limits`."""
     from benchmarks import limits as measured
     from lc_assets.inference.openvino_runtime import has_bfloat16
 
@@ -101,7 +101,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {"reference": reference, "chai
 
 
 def main() -> None:
-    """Measure, and print what was found with the bytes that went through system calls meanwhile."""
+    """Run a measurement, and print its result with the bytes that it read and wrote by system calls."""
     name, *arguments = sys.argv[1:]
     before = _bytes()
     found = TASKS[name](*arguments)

@@ -1,8 +1,7 @@
-"""A full tile with its store on a disk and in an object store: `python -m benchmarks.object_store`.
+"""Measure a full tile with a store on a disk and with a store in an object store: `python -m benchmarks.object_store`.
 
-The object store is moto's server on loopback, so its seconds say what our part costs, and nothing of a network. What is
-counted holds anywhere: requests by kind and bytes, which is what object stores ask money for. Needs 10 GB of disk and
-the `dev` extra; takes two minutes.
+The object store is moto's server on loopback, so the seconds do not include a network. The numbers of requests and
+bytes are valid for any object store. This needs 10 GB of disk and the `dev` extra, and takes two minutes.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from lc_assets_tests.rig.object_stores import S3
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print two tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.object_store", description=__doc__)
     parser.add_argument("--work", type=Path, default=Path("build/bench"), help="folder for the tile and the store")
     work = parser.parse_args().work.resolve()

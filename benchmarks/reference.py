@@ -1,8 +1,8 @@
-"""The reference application's method, written plainly by us, to measure against. Not used by the product.
+"""Our implementation of the reference application's method, for comparison only.
 
-What it does to one tile: bring each coarse band to 10 m as a file of full size, read all twelve bands into memory, cut
-the tile into chips of 64 px, classify them one by one with one model call each, paint each chip in its class, write the
-map. Timed on some chips only and extrapolated: every chip costs the same.
+The method resamples each coarse band to a file at 10 m, reads all twelve bands into memory, cuts the tile into chips
+of 64 px, classifies each chip with one model call, gives all its pixels the class of the chip, and writes the map.
+Only some chips are timed, and the time is extrapolated, because every chip takes the same time.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class ReferenceTimes:
     """Seconds of the reference's method.
 
     Attributes:
-        resample: coarse bands to files of full size.
-        read: all bands into memory.
-        classify: all chips, extrapolated, by network.
-        write: the map.
-        measured, chips: chips that were timed, and chips in all.
+        resample: to resample the coarse bands.
+        read: to read all bands into memory.
+        classify: network -> to classify all chips, extrapolated.
+        write: to write the map.
+        measured, chips: number of timed chips, and of all chips.
     """
 
     resample: float
@@ -48,15 +48,15 @@ class ReferenceTimes:
     chips: int
 
     def total(self, network: str = CLASSIC) -> float:
-        """The whole method with one of `networks`."""
+        """Return the seconds of the whole method with one of `networks`."""
         return self.resample + self.read + self.classify[network] + self.write
 
 
 def networks() -> dict[str, Any]:
-    """What is called chip by chip: a network of the reference's kind and size, and the shipped model.
+    """Return the networks to time: one of the kind and size of the reference's network, and the shipped model.
 
-    The classic one is the small convolutional network of Keras' own examples on chips of 64 px, as most EuroSAT
-    tutorials have it: 105 million multiply-adds a chip. Its weights are random: time does not depend on them.
+    The classic network is the small convolutional network of Keras' examples and of most EuroSAT tutorials, on chips of
+    64 px: 105 million multiply-adds per chip. Its weights are random, because the time does not depend on them.
     """
     os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
     import keras
@@ -81,7 +81,7 @@ def networks() -> dict[str, Any]:
 
 
 def time_reference(tile: Path, work: Path, measured: int) -> ReferenceTimes:
-    """Run the method on a folder of band files; `measured` chips are classified, the rest is extrapolated."""
+    """Run the method on a folder of band files. Only `measured` chips are classified; the rest is extrapolated."""
     work.mkdir(parents=True, exist_ok=True)
     clock = time.perf_counter
     with rasterio.open(tile / f"{REFERENCE_BAND}.tif") as reference:
@@ -99,11 +99,11 @@ def time_reference(tile: Path, work: Path, measured: int) -> ReferenceTimes:
     corners = [
         (row, column) for row in range(0, shape[0] - CHIP + 1, CHIP) for column in range(0, shape[1] - CHIP + 1, CHIP)
     ]
-    # From the middle of the tile: its first rows lie in the corner without data.
+    # Chips in the middle of the tile, because the first rows have no data.
     middle = corners[len(corners) // 2 :][:measured]
     seconds = {}
     for name, network in networks().items():
-        network.predict(_prepared(stack[:, :CHIP, :CHIP]), verbose=0)  # compiled before the clock starts
+        network.predict(_prepared(stack[:, :CHIP, :CHIP]), verbose=0)  # compile the model before the measurement
         start = clock()
         for row, column in middle:
             chip = _prepared(stack[:, row : row + CHIP, column : column + CHIP])
@@ -118,7 +118,7 @@ def time_reference(tile: Path, work: Path, measured: int) -> ReferenceTimes:
 
 
 def _resampled(tile: Path, work: Path, name: str, shape: tuple[int, int]) -> Path:
-    """A band at 10 m as a COG of full size."""
+    """Write a band at 10 m as a COG and return its path."""
     plain, final = work / f"{name}.work.tif", work / f"{name}.tif"
     with rasterio.open(tile / f"{name}.tif") as source:
         values = source.read(1, out_shape=shape, resampling=Resampling.bilinear)
@@ -132,5 +132,5 @@ def _resampled(tile: Path, work: Path, name: str, shape: tuple[int, int]) -> Pat
 
 
 def _prepared(chip: np.ndarray) -> np.ndarray:
-    """One chip (bands, rows, columns) as a batch of reflectances, channels last."""
+    """Return a chip (bands, rows, columns) as a batch (1, rows, columns, bands) of reflectances."""
     return (chip.transpose(1, 2, 0).astype(np.float32) / 10_000)[None]

@@ -1,8 +1,8 @@
-"""A full-size tile to measure on: twelve bands and SCL as the Planetary Computer serves them, and their item.
+"""Write a synthetic full-size tile: twelve bands and SCL in the form of the Planetary Computer, and their item.
 
-The demo's landscape, painted once and laid out again and again in mirror images, under noise of `NOISE_DN`: Sentinel-2
-bands hardly compress (deflate: 1.1 to 1.3 times), and decoding them is a good part of the work, so a smooth synthetic
-scene would flatter. Deflate, 512 px blocks, overviews, DN 0 in the north-western corner, a few clouds in SCL.
+The tile consists of mirror images of the demo's landscape with noise of `NOISE_DN`. Without this noise the bands
+would compress better than real ones (deflate: 1.1 to 1.3 times), and decoding would be too fast. The files have
+deflate, blocks of 512 px, overviews, DN 0 in the north-western corner, and a few clouds in SCL.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, SCL, SCL_GSD
 from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 MOTIF = 1830
-"""Side of the landscape in pixels: a full tile is 6 of them."""
+"""Side of the landscape in pixels. A full tile has 6 x 6 of them."""
 NOISE_DN = 600.0
 CORNER = 0.3
-"""The north-western triangle without data, as a share of the sides: 4.5 % of the tile."""
+"""Size of the north-western triangle without data, as a share of the sides (4.5 % of the tile)."""
 _CRS = "EPSG:32632"
 _ORIGIN = (300_000.0, 5_800_020.0)
 _CLOUD, _VEGETATION = 9, 4
 
 
 def write_tile(folder: Path, side: int) -> Path:
-    """Write bands, SCL and item of a square tile into a folder, unless they are there already.
+    """Write bands, SCL and item of a square tile into a folder, unless they exist.
 
     Args:
-        folder: made if need be.
+        folder: target folder; it is created if necessary.
         side: pixels at 10 m; a multiple of `MOTIF`.
 
     Returns:
@@ -66,7 +66,7 @@ def write_tile(folder: Path, side: int) -> Path:
 
 
 def compression(folder: Path) -> float:
-    """Pixels' bytes per byte of full-resolution band file, overviews included in the file."""
+    """Return the compression ratio of the band files: bytes of all pixels, with overviews, per byte of file."""
     raw = sum(_bytes(folder / f"{band.name}.tif") for band in BANDS)
     return raw / sum((folder / f"{band.name}.tif").stat().st_size for band in BANDS)
 
@@ -90,7 +90,7 @@ def _write_band(path: Path, motif: np.ndarray, grid: Grid, rng: np.random.Genera
 
 
 def _outside(grid: Grid, top: int, rows: int) -> np.ndarray:
-    """True in the empty corner; whole 60 m pixels, so that the bands agree."""
+    """Return a bool mask, True in the corner without data. It has whole 60 m pixels, so that all bands agree."""
     step = round(60 / grid.resolution)
     row = np.arange(top, top + rows) // step * step / (CORNER * grid.height)
     column = np.arange(grid.width) // step * step / (CORNER * grid.width)
@@ -107,7 +107,7 @@ def _classification(grid: Grid) -> np.ndarray:
 
 
 class _tiled:  # noqa: N801 - used like a function
-    """A dataset to write strips into, which becomes a COG: blocks of 512 px, deflate, overviews."""
+    """Context that yields a dataset for strips, and converts it to a COG (512 px blocks, deflate, overviews)."""
 
     def __init__(self, path: Path, grid: Grid, dtype: str) -> None:
         self._path, self._work = path, path.with_suffix(".work")

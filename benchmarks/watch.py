@@ -1,4 +1,4 @@
-"""Run a measurement in a child process and watch the memory of its whole process tree."""
+"""Run a measurement in a child process, and measure the memory of its process tree."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 def measured(name: str, *arguments: object) -> dict[str, Any]:
-    """What `benchmarks.measure` prints, and `peak`: bytes resident at most in the process and its children together.
+    """Return the result of a measurement, and `peak`: the peak of resident memory of all its processes, in bytes.
+
+    Args:
+        name, arguments: command line of `benchmarks.measure`.
 
     Raises:
-        SystemExit: the measurement failed; what it said is on the standard error stream.
+        SystemExit: the measurement failed. Its message is on the standard error stream.
     """
     command = [sys.executable, "-m", "benchmarks.measure", name, *map(str, arguments)]
     with tempfile.TemporaryFile("w+") as output:
@@ -36,7 +39,7 @@ def measured(name: str, *arguments: object) -> dict[str, Any]:
 
 
 def _resident(pid: int) -> int:
-    """Bytes resident of a process and its descendants."""
+    """Return the resident memory of a process and its descendants, in bytes."""
     total = 0
     try:
         total = int(Path(f"/proc/{pid}/statm").read_text(encoding="utf-8").split()[1]) * _PAGE
@@ -44,5 +47,5 @@ def _resident(pid: int) -> int:
             children = (task / "children").read_text(encoding="utf-8").split()
             total += sum(_resident(int(child)) for child in children)
     except (OSError, ValueError, IndexError):
-        pass  # it has just ended
+        pass  # the process has just ended
     return total

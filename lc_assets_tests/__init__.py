@@ -1,1 +1,1 @@
-"""Tests of lc_assets; their names are claims."""
+"""Tests of lc_assets. The name of a test states what the code guarantees."""

@@ -1,4 +1,4 @@
-"""Shared ground: small synthetic scenes on disk, real pixels where ../shared is there, a temporary instance."""
+"""Fixtures for all tests: small synthetic scenes, real scenes if ../shared exists, stores and Dagster instances."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "suite"
 
 
 def pytest_configure() -> None:
-    """Tests see the defaults, whatever the caller's environment says."""
+    """Remove the settings of the caller's environment, so that tests use the defaults."""
     for name in [name for name in os.environ if name.startswith("LC_ASSETS_") or name == "DAGSTER_HOME"]:
         if name != "LC_ASSETS_SCREENSHOTS":
             os.environ.pop(name)
@@ -50,7 +50,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data; what needs it skips, visibly, without it."""
+    """The folder of real data. Without it, tests that need it are skipped."""
     if not SHARED.exists():
         pytest.skip("needs ../shared/data, which is not part of the project")
     return SHARED
@@ -58,19 +58,19 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def demo_item(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The item of a small demo scene: 258 x 246 px, cloud, nodata corner, SCL, truth."""
+    """Path of the item of a small demo scene: 246 x 258 px with a cloud, a corner without data, SCL and truth."""
     return write_demo_scene(tmp_path_factory.mktemp("demo"), shape=(246, 258), seed=3)
 
 
 @pytest.fixture(scope="session")
 def real_item(shared: Path) -> Path:
-    """The item of the real scene, 600 x 600 px."""
+    """Path of the item of the real scene, 600 x 600 px."""
     return next(shared.glob("scenes/S2*/*.json"))
 
 
 @dataclass
 class Desk:
-    """A store and an instance of their own, and what one does with them."""
+    """A store, a Dagster instance, and methods to run scenes with them."""
 
     settings: Settings
     instance: dg.DagsterInstance
@@ -90,12 +90,12 @@ class Desk:
         return scene
 
     def run(self, item: str, **config: Any) -> RunResult:
-        """Materialise all six assets of a registered item; keywords configure class_raster."""
+        """Materialise the six assets of a registered item. Keywords are the config of class_raster."""
         ops = {"class_raster": {"config": config}} if config else {}
         return run_scene(build_definitions(self.settings), self.instance, item, ops)
 
     def materialize(self, asset: str, item: str = DEMO_ITEM_ID, **config: Any) -> dg.ExecuteInProcessResult:
-        """Materialise one asset of a registered item by itself; keywords configure it. A failure is in the result."""
+        """Materialise one asset of a registered item. Keywords are its config. A failure is in the result."""
         definitions = build_definitions(self.settings)
         return dg.materialize(
             definitions.assets,  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ class Desk:
         )
 
     def classify(self, item: Path, **config: Any) -> SceneLayout:
-        """Register and materialise; the run must succeed."""
+        """Register an item and materialise its six assets. The run must succeed."""
         scene = self.add(item)
         outcome = self.run(scene.id, **config)
         assert outcome.error is None, outcome.error
@@ -117,16 +117,16 @@ class Desk:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A fresh store and an ephemeral instance; no network is asked for unknown ids."""
+    """An empty store and an ephemeral instance, without a STAC API."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, retry_policy=QUICK), instance)
 
 
 @pytest.fixture(scope="session")
 def classified_demo(tmp_path_factory: pytest.TempPathFactory, demo_item: Path) -> Iterator[tuple[Desk, RunResult]]:
-    """The small demo scene, classified once for all tests that only look."""
+    """The small demo scene, classified once for all tests that do not change it."""
     settings = Settings(store=tmp_path_factory.mktemp("session") / "store", stac_url=NOBODY, retry_policy=QUICK)
-    # Not entered: Dagster's current instance would be this one for as long as the session lasts.
+    # Without `with`, which would make this one Dagster's current instance for the whole session.
     instance = dg.DagsterInstance.ephemeral()
     desk = Desk(settings, instance)
     desk.add(demo_item)
@@ -138,7 +138,7 @@ def classified_demo(tmp_path_factory: pytest.TempPathFactory, demo_item: Path) -
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with Dagster's empty databases in SQLite. To lay them out takes ten times as long as to copy them."""
+    """A folder with Dagster's empty SQLite databases. A copy takes a tenth of the time of their creation."""
     folder = tmp_path_factory.mktemp("databases")
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
         instance.get_runs_count()
@@ -151,7 +151,7 @@ OnDisk = Callable[[Path], dg.DagsterInstance]
 
 @pytest.fixture
 def on_disk(databases: Path) -> OnDisk:
-    """A function that returns an instance with its records on the disk, in a folder; enter it with `with`."""
+    """A function that returns an instance with its databases in a folder. Use the instance with `with`."""
 
     def make(folder: Path) -> dg.DagsterInstance:
         shutil.copytree(databases, folder, dirs_exist_ok=True)
@@ -162,7 +162,7 @@ def on_disk(databases: Path) -> OnDisk:
 
 @pytest.fixture
 def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """`lc-assets` in the test's own folder, where no catalogue answers and none is waited for."""
+    """`lc-assets` in the test's own folder, without a STAC API and with short waits."""
     shutil.copytree(databases, tmp_path / "home")
     monkeypatch.setattr("lc_assets.core.settings.RetryPolicy", partial(RetryPolicy, backoff=QUICK.backoff))
     return Shell(tmp_path)
@@ -172,12 +172,12 @@ _LASTING = (
     *(dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION),
     *(dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS),
 )
-"""Events that say what a run has made."""
+"""Events of a run that are copied for `classified`."""
 
 
 @pytest.fixture
 def classified(classified_demo: tuple[Desk, RunResult], tmp_path: Path) -> Iterator[Desk]:
-    """The same in a store and an instance of their own, for tests that change something: files and records copied."""
+    """A copy of `classified_demo` (files and records), for tests that change it."""
     source, outcome = classified_demo
     shutil.copytree(source.settings.store, tmp_path / "store")  # type: ignore[arg-type]
     run = source.instance.get_run_by_id(outcome.run_id)
@@ -190,7 +190,7 @@ def classified(classified_demo: tuple[Desk, RunResult], tmp_path: Path) -> Itera
 
 
 def copy_scene(item: Path, folder: Path, **properties: Any) -> Path:
-    """A copy of a scene's folder with some item properties changed; the item's path in the copy."""
+    """Copy a scene's folder, change properties of its item, and return the path of the item in the copy."""
     target = folder / item.parent.name
     shutil.copytree(item.parent, target, copy_function=shutil.copyfile)
     path = target / item.name
@@ -207,7 +207,7 @@ def edit_item(path: Path, change: Any) -> None:
 
 
 def edit_bands(item: Path, change: Any, names: tuple[str, ...] = tuple(b.name for b in BANDS)) -> None:
-    """Rewrite band files: `change(name, dn, profile)` returns new pixels and may alter the profile."""
+    """Rewrite band files: `change(name, dn, profile)` returns new pixels and may change the profile."""
     for name in names:
         path = item.parent / f"{name}.tif"
         with rasterio.open(path) as dataset:
@@ -221,7 +221,7 @@ def edit_bands(item: Path, change: Any, names: tuple[str, ...] = tuple(b.name fo
 
 
 def cropped(item: Path, folder: Path, rows: int, columns: int) -> Path:
-    """A copy of a scene with its bottom-right rows x columns (multiples of 6) only, laid at the same corner."""
+    """Copy a scene with only its bottom-right rows x columns (multiples of 6), moved to the same corner."""
     path = copy_scene(item, folder)
     factors = {band.name: band.factor for band in BANDS}
 
@@ -235,7 +235,7 @@ def cropped(item: Path, folder: Path, rows: int, columns: int) -> Path:
 
 
 def read(path: Path) -> np.ndarray:
-    """A raster's first band."""
+    """Return the first band of a raster."""
     with rasterio.open(path) as dataset:
         return dataset.read(1)
 
@@ -243,8 +243,8 @@ def read(path: Path) -> np.ndarray:
 def own_model(
     folder: Path, bands: tuple[str, ...], classes: int, network: Any | None = None, **contract: object
 ) -> Path:
-    """A user's own two files: a small untrained network, or the one that is given, and its MLM item."""
-    import keras  # late: it reads KERAS_BACKEND, which pytest_configure sets
+    """Write a model (a small untrained network, or the given one) and its MLM item, and return the path of the item."""
+    import keras  # imported here, because it reads KERAS_BACKEND, which pytest_configure sets
 
     folder.mkdir()
     model = network or keras.Sequential(

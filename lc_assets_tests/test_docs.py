@@ -1,5 +1,7 @@
-"""README, CONTRIBUTING, docs/ and deploy/ are right: links, commands, variables and modules that they name exist, and
-their tables say what is written."""
+"""The pages are correct: the links, commands, variables and modules in them exist, and their tables match the code.
+
+The pages are README, CONTRIBUTING, docs/ and deploy/.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,7 @@ _LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _VARIABLE = re.compile(r"\bLC_ASSETS_[A-Z_]*[A-Z]")
 _MODULE = re.compile(r"\blc_assets(?:_tests)?[./][\w./-]*\w")
-"""A file, a folder or a module of this project."""
+"""Name of a file, a folder or a module of this project."""
 
 
 def named(path: Path) -> str:
@@ -46,14 +48,14 @@ def page(request: pytest.FixtureRequest) -> Path:
     return request.param
 
 
-def test_there_is_a_page_for_each_topic_and_the_index_names_it() -> None:
+def test_the_index_links_to_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     assert len(DOCS) >= 9
     for path in DOCS:
         assert path.name == "README.md" or f"]({path.name})" in index
 
 
-def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+def test_every_relative_link_points_to_an_existing_file_and_heading(page: Path) -> None:
     wrong = []
     for target in _LINK.findall(_prose(page)):
         if "://" in target:
@@ -62,23 +64,23 @@ def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
         place = (page.parent / path).resolve() if path else page
         if not place.exists() or (anchor and anchor not in _anchors(place)):
             wrong.append(target)
-    assert not wrong, f"{named(page)} links to what is not there: {wrong}"
+    assert not wrong, f"{named(page)} links to missing files or headings: {wrong}"
 
 
-def test_what_the_docs_show_is_linked_from_somewhere() -> None:
+def test_every_picture_of_the_docs_is_used() -> None:
     pictures = {path.name for path in (ROOT / "docs").glob("*.png")}
     linked = {Path(target).name for page in PAGES for target in _LINK.findall(_prose(page))}
     assert pictures
     assert pictures <= linked
 
 
-def test_lines_of_prose_can_be_read_without_scrolling(page: Path) -> None:
+def test_lines_of_prose_are_short(page: Path) -> None:
     lines = [_LINK.sub("[]", line) if len(line) > LONGEST_LINE else line for line in _prose(page).splitlines()]
     assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith(("|", "    "))] == []
 
 
 @pytest.mark.parametrize(("page", "most"), MOST_LINES.items())
-def test_pages_to_begin_with_are_short(page: str, most: int) -> None:
+def test_the_first_pages_are_short(page: str, most: int) -> None:
     assert len((ROOT / page).read_text().splitlines()) <= most
 
 
@@ -97,7 +99,7 @@ def test_every_name_of_the_code_in_architecture_exists() -> None:
 
 def test_every_command_and_option_that_the_pages_name_exists(page: Path) -> None:
     wrong = [text for text in _commands(page.read_text()) if not _exists(text)]
-    assert not wrong, f"{named(page)} names commands that are not there: {wrong}"
+    assert not wrong, f"{named(page)} names missing commands: {wrong}"
 
 
 def test_the_pages_name_every_command() -> None:
@@ -125,25 +127,25 @@ def test_every_message_that_the_docs_explain_is_in_the_code() -> None:
         for message in _CODE.findall(row[0])
     ]
     assert len(messages) >= 30
-    # Values stand for placeholders: `...` and numbers.
+    # In a message, `...` and numbers are placeholders for values.
     pieces = {m: [p for part in re.split(r"\.\.\.|\d+", m) if len(p := part.strip(" ();:,")) > 1] for m in messages}
     assert [m for m, parts in pieces.items() if not parts or not all(part in texts for part in parts)] == []
 
 
-def test_the_class_table_of_the_docs_is_the_code_s() -> None:
+def test_the_docs_have_the_class_table_of_the_code() -> None:
     [(_, rows)] = _tables(ROOT / "docs" / "concepts.md", "code")
     assert rows == [[str(c.code), c.name, c.title, f"`#{c.hex}`"] for c in ALL_CLASSES]
 
 
-def test_a_crosswalk_is_shown_as_it_is() -> None:
+def test_the_docs_show_lines_of_a_shipped_crosswalk() -> None:
     [shown] = re.findall(r"```csv\n(.*?)```", (ROOT / "docs" / "looking.md").read_text(), re.DOTALL)
     shipped = shipped_crosswalk("esa-worldcover")
     assert shipped
     assert set(shown.splitlines()) <= set(shipped.read_text().splitlines())
 
 
-def test_stac_fields_names_all_that_is_written_and_nothing_else(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
-    """The item of a source that has everything that is carried over, as the asset `catalog` writes it."""
+def test_stac_fields_lists_exactly_the_written_fields(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
+    """The source item has all fields that are copied, so the written item has all possible fields."""
     item = copy_scene(
         demo_item,
         tmp_path,
@@ -180,26 +182,26 @@ def test_stac_fields_names_all_that_is_written_and_nothing_else(desk: Desk, demo
 
 
 def _is_here(name: str) -> bool:
-    """Whether `lc_assets/core/cpu.py`, `lc_assets/core` or `lc_assets.core.cpu` is in the project."""
+    """Return True if a name such as `lc_assets/core/cpu.py`, `lc_assets/core` or `lc_assets.core.cpu` exists."""
     if "/" not in name:
         name = name.replace(".", "/")
     return (ROOT / name).exists() or (ROOT / f"{name}.py").exists()
 
 
 def _prose(page: Path) -> str:
-    """A page without its code."""
+    """Return the text of a page without its code blocks."""
     return re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
 
 
 @cache
 def _anchors(page: Path) -> set[str]:
-    """What GitHub calls a page's headings."""
+    """Return the anchors that GitHub makes from the headings of a page."""
     headings = re.findall(r"^#+ (.*)$", _prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def _tables(page: Path, first: str | None = None) -> list[tuple[str, list[list[str]]]]:
-    """(heading, rows without the head) of the tables whose first column has that name."""
+    """Return (heading, rows without the head) of all tables, or of those whose first column has a name."""
     found: list[tuple[str, list[list[str]]]] = []
     for section in re.split(r"^#+ ", page.read_text(), flags=re.MULTILINE):
         heading = section.partition("\n")[0]
@@ -215,7 +217,7 @@ def _named_in(rows: list[list[str]]) -> set[str]:
 
 
 def _commands(text: str) -> list[str]:
-    """`lc-assets ...` of code blocks, one a line, and of code within sentences; also where it stands in a pipe."""
+    """Return all `lc-assets ...` commands in code blocks and in sentences, also those in a pipe."""
     lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]
     lines += re.findall(r"^    (.*lc-assets .*)$", text, re.MULTILINE)
     inline = [code for code in _CODE.findall(re.sub(r"```.*?```", "", text, flags=re.DOTALL)) if "\n" not in code]
@@ -224,12 +226,12 @@ def _commands(text: str) -> list[str]:
 
 
 def _command(text: str) -> tuple[click.Command | None, list[str], list[str]]:
-    """The command that a line means, its words, and what follows them."""
+    """Return the command of a line, its words, and the remaining words."""
     words = text.split()[text.split().index("lc-assets") + 1 :]
     command: click.Command | None = main
     path: list[str] = []
     while isinstance(command, click.Group) and words and not words[0].startswith("-"):
-        # "describe|check|card" and "search, backfill" stand for several
+        # "describe|check|card" and "search, backfill" are several commands
         command = command.commands.get(words[0].rstrip(","))
         path.append(words.pop(0).rstrip(","))
     return command, path, words
@@ -253,7 +255,7 @@ def _all_commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tu
 
 @cache
 def _literals() -> str:
-    """All texts of the code, what is put into them left out."""
+    """Return all strings of the code, without the values that are inserted into them."""
     texts: list[str] = []
     for path in (ROOT / "lc_assets").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""The rooms of `lc_assets`: who may import whom, where Dagster may be imported; and how long files and tests may be."""
+"""Rules for the packages (rooms) of `lc_assets`: allowed imports, imports of Dagster, and the length of files."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODULES = {
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Full names of what a file imports, wherever in it: modules, and names of modules."""
+    """Yield the full names of all modules and objects that a file imports, also inside functions."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -41,7 +41,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def own_imports(path: Path) -> set[str]:
-    """Modules of this package that a file imports."""
+    """Return the modules of this package that a file imports."""
     names = (name if name in MODULES else name.rpartition(".")[0] for name in imports(path))
     return {name for name in names if name in MODULES and name != "lc_assets"}
 
@@ -55,7 +55,7 @@ def floor(module: str) -> int:
     return found[0] if found else len(FLOORS)  # lc_assets.definitions
 
 
-def test_the_top_of_the_package_holds_the_rooms_and_the_code_location() -> None:
+def test_the_package_contains_only_the_rooms_and_the_code_location() -> None:
     there = {path.name for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert there == {*set().union(*FLOORS), "__init__.py", "definitions.py", "py.typed"}
 
@@ -71,7 +71,7 @@ def test_a_room_imports_only_rooms_below_it() -> None:
     assert upwards == []
 
 
-def test_no_circle_of_imports() -> None:
+def test_imports_form_no_circle() -> None:
     graph = {module: own_imports(path) - {module} for module, path in MODULES.items()}
     try:
         TopologicalSorter(graph).prepare()
@@ -79,7 +79,7 @@ def test_no_circle_of_imports() -> None:
         raise AssertionError(f"these import each other: {' <- '.join(error.args[1])}") from None
 
 
-def test_dagster_is_imported_in_four_rooms_only() -> None:
+def test_only_four_rooms_import_dagster() -> None:
     elsewhere = [
         module
         for module, path in MODULES.items()
@@ -91,21 +91,21 @@ def test_dagster_is_imported_in_four_rooms_only() -> None:
 
 
 def too_long(folder: Path) -> dict[str, int]:
-    """File below a folder -> its lines, of those that have more than `LONGEST`."""
+    """Return file -> number of lines, for the files below a folder with more than `LONGEST` lines."""
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in folder.rglob("*.py")}
     return {path.relative_to(folder).as_posix(): lines for path, lines in lengths.items() if lines > LONGEST}
 
 
-def test_no_file_is_too_long_to_read() -> None:
+def test_no_file_is_too_long() -> None:
     assert too_long(PACKAGE) == {}
 
 
-def test_no_test_file_is_too_long_to_read() -> None:
+def test_no_test_file_is_too_long() -> None:
     assert too_long(TESTS) == {}
 
 
 def test_no_test_file_imports_from_another() -> None:
-    """What several of them need is in a module of its own, or a fixture of a `conftest.py`."""
+    """Helpers for several test files are in other modules, or are fixtures in a `conftest.py`."""
     found = [
         f"{path.relative_to(TESTS)} imports {name}"
         for path in sorted(TESTS.rglob("*.py"))

@@ -1,4 +1,4 @@
-"""The suite's own rules: what a test leaves behind fails it, skips are named, a rehearsal is due when it must be."""
+"""Rules of the test suite: leftovers of a test, allowed skips, slow tests, and rehearsals that are due."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_nothing(tmp_path, monkeypatch):
 
 
 def run(pytester: pytest.Pytester, plugin: str, *options: str) -> pytest.RunResult:
-    """A suite of its own, in a process of its own."""
+    """Run a test suite in another process."""
     return pytester.runpytest_subprocess("-p", f"lc_assets_tests.rig.{plugin}", "-p", "no:randomly", *options)
 
 
@@ -41,7 +41,7 @@ def findable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(verified.ROOT))
 
 
-def test_a_test_that_leaves_something_behind_fails_and_says_what(pytester: pytest.Pytester) -> None:
+def test_a_test_that_leaves_something_in_its_process_fails_and_names_it(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(LEAVES_BEHIND)
     result = run(pytester, "hygiene")
     result.assert_outcomes(passed=8, errors=7)
@@ -57,7 +57,7 @@ def test_a_test_that_leaves_something_behind_fails_and_says_what(pytester: pytes
         assert any(f"::test_{test} leaves behind: {what}" in line for line in result.outlines), what
 
 
-def test_a_skip_that_is_not_named_fails_the_run(pytester: pytest.Pytester) -> None:
+def test_a_skip_that_is_not_allowed_fails_the_run(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("import pytest\ndef test_it(): pytest.skip('needs a moon')")
     pytester.makeini("[pytest]\nmarkers = slow\n rig")
     for allowed, code in (("^needs a moon", pytest.ExitCode.OK), ("^needs a sun", pytest.ExitCode.TESTS_FAILED)):
@@ -67,7 +67,7 @@ def test_a_skip_that_is_not_named_fails_the_run(pytester: pytest.Pytester) -> No
         assert ("MAY NOT SKIP here: 1 for the reason 'needs a moon'" in result.stdout.str()) == (code != 0)
 
 
-def test_a_test_that_takes_long_without_the_mark_is_named(pytester: pytest.Pytester) -> None:
+def test_a_slow_test_without_the_mark_is_reported(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nmarkers = slow\n rig")
     pytester.makepyfile("""
         import time, pytest
@@ -77,11 +77,11 @@ def test_a_test_that_takes_long_without_the_mark_is_named(pytester: pytest.Pytes
         @pytest.mark.slow
         def test_marked(): time.sleep(0.05)
     """)
-    said = [line for line in run(pytester, "suite").outlines if "without the mark slow" in line]
-    assert len(said) == 1 and "test_long" in said[0]
+    reported = [line for line in run(pytester, "suite").outlines if "without the mark slow" in line]
+    assert len(reported) == 1 and "test_long" in reported[0]
 
 
-def test_a_rehearsal_is_due_when_a_file_that_it_covers_has_changed(
+def test_a_rehearsal_is_due_after_a_change_of_a_file_that_it_covers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verified, "ROOT", tmp_path)
@@ -107,12 +107,12 @@ def test_a_rehearsal_is_due_when_a_file_that_it_covers_has_changed(
 
 
 @pytest.mark.parametrize("name", verified.COVERS)
-def test_what_a_rehearsal_covers_is_there(name: str) -> None:
+def test_the_files_that_a_rehearsal_covers_exist(name: str) -> None:
     assert verified.digest(name)
 
 
 def test_tests_of_one_group_run_on_one_worker(pytester: pytest.Pytester) -> None:
-    """So that the servers that they share are started once."""
+    """Their shared servers are then started only once."""
     pytester.makepyfile(
         """
         import os, pytest

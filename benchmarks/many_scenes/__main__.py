@@ -1,4 +1,4 @@
-"""`python -m benchmarks.many_scenes`: what many scenes cost Dagster, as tables."""
+"""`python -m benchmarks.many_scenes`: print tables on Dagster with many scenes."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "openvino")
 
 WHOLE = 200
-"""Runs with all their pictures, by which the size of a run is told."""
+"""Number of runs with all their pictures, to measure the size of a run."""
 
 
 def main() -> None:
-    """Make the world, measure, print."""
+    """Create an instance with many scenes, run all measurements, and print tables."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.many_scenes", description=__doc__)
     parser.add_argument("--keys", type=int, default=100_000, help="partition keys")
     parser.add_argument("--done", type=int, default=10_000, help="scenes with the records of a run")
-    parser.add_argument("--no-ui", action="store_true", help="leave the webserver and the daemon out")
+    parser.add_argument("--no-ui", action="store_true", help="skip the webserver and the daemon")
     options = parser.parse_args()
     for name in [name for name in os.environ if name.startswith("LC_ASSETS_") or name == "DAGSTER_HOME"]:
         del os.environ[name]
@@ -41,14 +41,14 @@ def main() -> None:
             before = sizes.sizes(made)
             made.copy_run(made.keys[:WHOLE], pictures=True)
             grown = list(sizes.per_run(before, sizes.sizes(made), WHOLE))
-            _table("database, kB a run (its table, with indexes)", "kB", grown)
+            _table("database, kB per run (a table with its indexes)", "kB", grown)
             _table("the largest events of a run", "kB", sizes.largest_events(made))
             made.copy_run(made.keys[WHOLE : options.done - 1], pictures=False)
             made.classify()
             made.analyze()
             print(f"\n{options.keys:,} keys, {options.done:,} materialised, made in {time.monotonic() - began:.0f} s")
             print(f"{os.cpu_count()} cores, {platform.machine()}, PostgreSQL on loopback, everything on this machine")
-            _table("our own", "seconds", ours.timed(made, documents))
+            _table("our commands", "seconds", ours.timed(made, documents))
             if not options.no_ui:
                 backfill = ui.newest_backfill(made)
                 _table("Dagster's webserver", "seconds", ui.webserver_times(made, backfill))

@@ -1,4 +1,4 @@
-"""The GraphQL queries that Dagster's UI makes, taken from the JavaScript that its webserver serves."""
+"""Find the GraphQL queries of Dagster's UI in the JavaScript of its webserver."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SPREAD = re.compile(r"\.\.\.\s*([A-Z]\w+)")
 
 
 def query_text(name: str) -> str:
-    """A query with all fragments that it uses.
+    """Return the text of a query with all fragments that it uses.
 
     Raises:
         LookupError: this version of the UI has no such query.
@@ -29,7 +29,7 @@ def query_text(name: str) -> str:
 
 
 def _block(begin: str) -> str:
-    """From what is looked for to the brace that closes it."""
+    """Return the text from the match of a pattern to the closing brace of its block."""
     text = _scripts()
     match = re.search(begin, text)
     if not match:

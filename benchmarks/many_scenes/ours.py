@@ -1,4 +1,4 @@
-"""How long our own commands and the sensor take with many scenes."""
+"""Time our commands and the sensor with many scenes."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _NOW = LAST + timedelta(days=1, hours=12)
 
 
 def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, float, str]]:
-    """(what, seconds, what came of it), each twice: the first one may have something to remember."""
+    """Yield (name, seconds, result) of each measurement. Some run twice, because the first call fills caches."""
     definitions = build_definitions(world.settings)
     instance = world.instance
     found = world.keys[:FOUND]
     for time in ("first", "again"):
-        seconds, stand = seconds_of(scene_statuses, instance, definitions, found)
-        yield f"standings of {FOUND:,} found items, {time}", seconds, _counts(stand.values())
+        seconds, statuses = seconds_of(scene_statuses, instance, definitions, found)
+        yield f"status of {FOUND:,} found items, {time}", seconds, _counts(statuses.values())
     for time in ("first", "again"):
-        seconds, stand = seconds_of(scene_statuses, instance, definitions)
-        yield f"standings of all, {time}", seconds, _counts(stand.values())
+        seconds, statuses = seconds_of(scene_statuses, instance, definitions)
+        yield f"status of all scenes, {time}", seconds, _counts(statuses.values())
     for time in ("first", "again"):
         seconds, stale = seconds_of(stale_items, instance, definitions)
         yield f"stale, {time}", seconds, f"{len(stale):,} stale"
@@ -48,17 +48,21 @@ def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, 
     known = [item(name, sensed) for name, sensed in _first(FOUND)]
     documents[:] = known
     for command in (["search", "--bbox", box, "--datetime", "2024", "--ids"], ["stale"]):
-        seconds, said = seconds_of(_command, world, command)
-        yield f"command lc-assets {command[0]}, whole process", seconds, said
+        seconds, output = seconds_of(_command, world, command)
+        yield f"command lc-assets {command[0]}, whole process", seconds, output
     yield from _sensor(world, documents, box)
     fingerprint = read_contract()[0].fingerprint
     launch = partial(launch_backfill, fingerprint=fingerprint, config={}, title="1,000 scenes")
     seconds, backfill = seconds_of(launch, instance, definitions, found)
     yield f"launch a backfill of {FOUND:,}", seconds, backfill
     seconds, waiting = seconds_of(waiting_items, instance, definitions)
-    yield "which scenes wait, with that backfill", seconds, f"{len(waiting):,} wait"
+    yield "scenes that wait, with that backfill", seconds, f"{len(waiting):,} wait"
     seconds, old = seconds_of(old_runs, instance, datetime.now(timezone.utc))
-    yield "prune: which run records may go", seconds, f"{len(old.runs):,} may, {old.referenced_by:,} are rested on"
+    yield (
+        "prune: run records that can be deleted",
+        seconds,
+        f"{len(old.runs):,} can, {old.referenced_by:,} are referenced",
+    )
 
 
 def _sensor(world: World, documents: list[dict[str, Any]], box: str) -> Iterator[tuple[str, float, str]]:
@@ -71,12 +75,12 @@ def _sensor(world: World, documents: list[dict[str, Any]], box: str) -> Iterator
         for name in (f"sensor tick, {NEW} new of {IN_VIEW} in view", "sensor tick, none new", "sensor tick, none new"):
             seconds, result = seconds_of(_tick, world, cursor)
             cursor = result.cursor or cursor
-            yield name, seconds, f"{len(result.run_requests or ())} runs asked for"
+            yield name, seconds, f"{len(result.run_requests or ())} run requests"
             _settle(world, result)
 
 
 def _tick(world: World, cursor: str | None) -> Any:
-    """As the daemon makes it: with a reference to the instance, which run requests are checked against."""
+    """Evaluate the sensor once, as the daemon does: with a reference to the instance, to check run requests."""
     definitions = build_definitions(world.settings)
     with dg.SensorEvaluationContext(
         instance_ref=world.instance.get_ref(),
@@ -93,7 +97,7 @@ def _tick(world: World, cursor: str | None) -> Any:
 
 
 def _settle(world: World, result: Any) -> None:
-    """What the daemon does with a tick's result; the runs are finished at once."""
+    """Register the partitions of a tick's result, and add finished runs for its run requests."""
     for request in result.dynamic_partitions_requests or ():
         world.instance.add_dynamic_partitions(SCENES, list(request.partition_keys))
     wanted = [request.partition_key for request in result.run_requests or ()]
@@ -119,6 +123,6 @@ def _box(documents: list[dict[str, Any]]) -> str:
     return f"{west - 0.1},{south - 0.1},{east + 0.1},{north + 0.1}"
 
 
-def _counts(stand: Any) -> str:
-    values = [standing.value for standing in stand]
+def _counts(statuses: Any) -> str:
+    values = [status.value for status in statuses]
     return ", ".join(f"{values.count(name):,} {name}" for name in dict.fromkeys(values))

@@ -1,4 +1,4 @@
-"""What a run costs in the database, by table: copies of a real, unshortened run, with their indexes."""
+"""Measure the size of a run in the database, per table with its indexes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ GROUP BY 1 ORDER BY 2 DESC LIMIT 5
 
 
 def sizes(world: World) -> dict[str, int]:
-    """Table -> bytes with its indexes and long values."""
+    """Return table -> bytes, with its indexes and long values."""
     with world.engine.connect() as connection:
         return {name: int(size) for name, size in connection.execute(sa.text(_TABLES))}
 
 
 def per_run(before: dict[str, int], after: dict[str, int], runs: int) -> Iterator[tuple[str, float, str]]:
-    """(table, kB a run, share), largest first."""
+    """Yield (table, kB per run, share), largest first."""
     grown = {name: (after[name] - before.get(name, 0)) / runs for name in after}
     total = sum(grown.values())
     yield "all tables", total / 1e3, ""
@@ -32,7 +32,7 @@ def per_run(before: dict[str, int], after: dict[str, int], runs: int) -> Iterato
 
 
 def largest_events(world: World) -> Iterator[tuple[str, float, str]]:
-    """(event, kB, ""), of the real run."""
+    """Yield (event, kB, "") of the largest events of the real run."""
     with world.engine.connect() as connection:
         for name, size in connection.execute(sa.text(_EVENTS), {"run": world.run}):
             yield str(name), int(size) / 1e3, ""

@@ -1,4 +1,4 @@
-"""A STAC API that gives the same items to every search, at once: what is timed is not the API."""
+"""A STAC API on loopback that returns the same items for every search, so that its own time is negligible."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lc_assets_tests.rig.scenes import template_item
 
 @contextmanager
 def stac_api(documents: list[dict[str, Any]]) -> Iterator[str]:
-    """Serve what the list holds at the time of a search; the root's URL."""
+    """Serve the current content of the list to each search. Yields the root URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -41,7 +41,7 @@ def stac_api(documents: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def item(name: str, sensed: datetime) -> dict[str, Any]:
-    """An item without pixels."""
+    """Return the JSON of an item without files."""
     document = deepcopy(template_item())
     satellite, _, datatake, orbit, tile, made = name.split("_")
     document["id"] = name

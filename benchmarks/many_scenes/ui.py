@@ -1,5 +1,4 @@
-"""Dagster's own programs with many scenes: the webserver's answers to its UI's queries, the daemon's backfill, and what
-memory both take."""
+"""Measure Dagster's webserver and daemon with many scenes: queries of the UI, a backfill, and memory."""
 
 from __future__ import annotations
 
@@ -26,38 +25,38 @@ from lc_assets.operations.keys import ASSET_NAMES
 from lc_assets_tests.rig.cluster.process import Process
 from lc_assets_tests.rig.programs import free_port
 
-_PATIENCE = 120.0
-_WATCHED = 60.0
-"""Seconds that the daemon is watched."""
+_TIMEOUT = 120.0
+_MEASURE_SECONDS = 60.0
+"""Seconds of the measurement of the daemon."""
 _EVENTS = ["MATERIALIZATION", "FAILED_TO_MATERIALIZE"]
 Timed = tuple[str, float, str]
 
 
 def webserver_times(world: World, backfill: str) -> Iterator[Timed]:
-    """(what a page asks, seconds of the second asking, size of the answer and seconds of the first); then memory."""
+    """Yield (query, seconds of the second call, size of the response and seconds of the first call)."""
     with _program(world, "webserver", ["dagster_webserver", "-h", "127.0.0.1"], "Serving dagster-webserver") as served:
         process, port = served
         yield "webserver after its start, memory", 0.0, _megabytes(process)
         for page, name, variables in _queries(world, backfill):
             body = {"query": query_text(name), "variables": variables, "operationName": name}
-            first, _ = seconds_of(_asked, port, body)
-            second, (size, fault) = seconds_of(_asked, port, body)
+            first, _ = seconds_of(_post, port, body)
+            second, (size, fault) = seconds_of(_post, port, body)
             yield f"{page} ({name})", second, fault or f"{size / 1e6:.2f} MB; first time {first:.2f} s"
         yield "webserver after these queries, memory", 0.0, _megabytes(process)
 
 
 def daemon_times(world: World, backfill: str) -> Iterator[Timed]:
-    """How long the daemon takes to make a run of a backfill, as it comes and with four threads; and its memory."""
-    for name, workers in (("as it comes", 0), ("num_submit_workers: 4", 4)):
+    """Yield the seconds that the daemon needs per run of a backfill, with one and with four threads, and its memory."""
+    for name, workers in (("default", 0), ("num_submit_workers: 4", 4)):
         _set_threads(world, workers)
         wanted = dg.RunsFilter(tags={"dagster/backfill": backfill})
         with _program(world, "daemon", ["dagster._daemon", "run"], "BackfillDaemon") as (process, _):
             _until(partial(_has_begun, world, wanted))
             before, sessions, started = world.instance.get_runs_count(wanted), _sessions(world), time.perf_counter()
-            time.sleep(_WATCHED)
+            time.sleep(_MEASURE_SECONDS)
             made, spent = world.instance.get_runs_count(wanted) - before, time.perf_counter() - started
             opened = (_sessions(world) - sessions) / max(made, 1)
-            note = f"{made:,} runs in {spent:.0f} s; {opened:.0f} connections to PostgreSQL a run"
+            note = f"{made:,} runs in {spent:.0f} s; {opened:.0f} connections to PostgreSQL per run"
             yield f"daemon: to queue a run of a backfill, {name}", spent / max(made, 1), note
             yield f"daemon, {name}, memory", 0.0, _megabytes(process)
         ended = world.instance.get_backfill(backfill)
@@ -92,7 +91,7 @@ def _sessions(world: World) -> int:
 
 
 def _until(is_true: Callable[[], bool]) -> None:
-    end = time.monotonic() + _PATIENCE
+    end = time.monotonic() + _TIMEOUT
     while not is_true() and time.monotonic() < end:
         time.sleep(0.5)
 
@@ -103,16 +102,16 @@ def _queries(world: World, backfill: str) -> Iterator[tuple[str, str, dict[str, 
     events = {"assetKey": asset, "eventTypeSelectors": _EVENTS, "limit": 50}
     queued, going = {"statuses": ["QUEUED"]}, {"statuses": ["STARTED", "STARTING", "CANCELING"]}
     yield "any page: code location", "LocationWorkspaceAssetsQuery", {"name": "lc_assets.definitions"}
-    yield "asset graph: state of the five", "AssetGraphLiveQuery", {"assetKeys": assets}
-    yield "asset graph: health of the five", "AssetHealthQuery", {"assetKeys": assets}
-    yield "asset graph: staleness of the five", "AssetStaleStatusDataQuery", {"assetKeys": assets}
+    yield "asset graph: state of the six", "AssetGraphLiveQuery", {"assetKeys": assets}
+    yield "asset graph: health of the six", "AssetHealthQuery", {"assetKeys": assets}
+    yield "asset graph: staleness of the six", "AssetStaleStatusDataQuery", {"assetKeys": assets}
     yield "asset: definition", "AssetViewDefinitionQuery", {"assetKey": asset}
     yield "asset: partitions and their status", "PartitionHealthQuery", {"assetKey": asset}
     yield "asset: overview", "AssetOverviewMetadataEventsQuery", {"assetKey": asset}
     yield "asset: events, a page of 50", "RecentAssetEventsQuery", events
     yield "asset: newest 100 partitions", "LatestAssetPartitionsQuery", {"assetKey": asset, "limit": 100}
     yield "asset: one partition", "AssetPartitionDetailQuery", {"assetKey": asset, "partitionKey": scene}
-    yield "asset: is the partition stale", "AssetPartitionStaleQuery", {"assetKey": asset, "partitionKey": scene}
+    yield "asset: staleness of a partition", "AssetPartitionStaleQuery", {"assetKey": asset, "partitionKey": scene}
     yield (
         "asset checks: status of all partitions",
         "AssetCheckPartitionHealthQuery",
@@ -156,8 +155,8 @@ def _queries(world: World, backfill: str) -> Iterator[tuple[str, str, dict[str, 
     )
 
 
-def _asked(port: int, body: dict[str, Any]) -> tuple[int, str]:
-    answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=_PATIENCE)
+def _post(port: int, body: dict[str, Any]) -> tuple[int, str]:
+    answer = requests.post(f"http://127.0.0.1:{port}/graphql", json=body, timeout=_TIMEOUT)
     try:
         errors = json.loads(answer.content).get("errors")
     except ValueError:
@@ -167,7 +166,7 @@ def _asked(port: int, body: dict[str, Any]) -> tuple[int, str]:
 
 @contextmanager
 def _program(world: World, name: str, module: Sequence[str], ready: str) -> Iterator[tuple[Process, int]]:
-    """One of Dagster's programs on the world's instance, and a port that it may listen at."""
+    """Run one of Dagster's programs on the instance. Yields its process and a port for it."""
     port = free_port()
     workspace = world.folder / "workspace.yaml"
     workspace.write_text(yaml.safe_dump({"load_from": [{"python_module": "lc_assets.definitions"}]}), encoding="utf-8")
@@ -183,10 +182,10 @@ def _program(world: World, name: str, module: Sequence[str], ready: str) -> Iter
 
 
 def _megabytes(process: Process) -> str:
-    """Resident in the program and its children: the process that has our code loaded is one of them."""
+    """Return the resident memory of a program and its children, one of which has loaded our code."""
     return f"{_resident(process.pid) / 1e6:.0f} MB"
 
 
 def newest_backfill(world: World) -> str:
-    """The id of the backfill that was launched last."""
+    """Return the id of the newest backfill."""
     return world.instance.get_backfills(BulkActionsFilter(), limit=1)[0].backfill_id

@@ -1,8 +1,8 @@
-"""A Dagster instance with many scenes: PostgreSQL on loopback, its tables filled from one real run's records.
+"""A Dagster instance with many scenes, in PostgreSQL on loopback, with copies of the records of a real run.
 
-One scene is really classified, twice. The records of the first run are copied inside PostgreSQL under other run ids and
-partitions, with new ids in the same order as a real run would have made them; the second run comes last, so that
-Dagster's own summaries (the newest materialisation of an asset) are real ones.
+One scene is classified twice. The records of its first run are copied inside PostgreSQL with other run ids and
+partitions, and with new ids in the same order. The second run comes last, so that Dagster's summaries (such as the
+newest materialisation of an asset) are real.
 """
 
 from __future__ import annotations
@@ -82,16 +82,17 @@ DROP TABLE copies, pattern, base;
 
 @dataclass
 class World:
-    """The instance and what it knows.
+    """The instance and its scenes.
 
     Attributes:
-        folder: everything lies in it; DAGSTER_HOME is `home`.
-        settings: store, model, STAC API.
-        instance: on PostgreSQL.
+        folder: folder of all files; its subfolder `home` is DAGSTER_HOME.
+        settings: store, model and STAC API.
+        instance: instance with PostgreSQL.
         keys: all partition keys, newest acquisitions first.
-        item: the scene that was really classified, twice.
-        run: its first run.
-        programs: environment of programs that are started beside.
+        item: id of the scene that was classified.
+        run: id of its first run.
+        programs: environment variables of other programs.
+        engine: connection to the database.
     """
 
     folder: Path
@@ -104,8 +105,12 @@ class World:
     engine: sa.Engine
 
     def copy_run(self, keys: Sequence[str], *, pictures: bool) -> None:
-        """Give scenes the records of the real run; without `pictures` only the class map's record keeps its inline one,
-        because that is what our own code reads."""
+        """Copy the records of the real run to other scenes.
+
+        Args:
+            keys: ids of the scenes.
+            pictures: False to remove inline pictures, except that of the class map, which our code reads.
+        """
         values: dict[str, Any] = {"keys": list(keys), "run": self.run, "item": self.item}
         values |= {"cut": "$^" if pictures else PICTURE}
         with self.engine.begin() as connection:
@@ -114,28 +119,28 @@ class World:
                     connection.execute(sa.text(statement), values)
 
     def classify(self) -> str:
-        """Classify the real scene; the run."""
+        """Classify the real scene and return the id of the run."""
         outcome = run_scene(build_definitions(self.settings), self.instance, self.item, {})
         if outcome.error:
             raise SystemExit(outcome.error)
         return outcome.run_id
 
     def analyze(self) -> None:
-        """What autovacuum would have done by and by."""
+        """Update the statistics of the database, as autovacuum does after some time."""
         with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(sa.text("VACUUM ANALYZE"))
 
 
 @contextmanager
 def world(folder: Path, keys: int, stac_url: str) -> Iterator[World]:
-    """A fresh one: keys, and the first run. PostgreSQL ends with it."""
-    folder.chmod(0o755)  # PostgreSQL runs as somebody else
+    """Create an instance with partition keys and the first run. PostgreSQL stops at the end of the context."""
+    folder.chmod(0o755)  # PostgreSQL runs as another user
     server, names = postgresql(folder)
     os.environ.update({**names, "DAGSTER_HOME": str(folder / "home"), "PYTHONPATH": str(ROOT)})
     storage = yaml.safe_load((ROOT / "deploy" / "dagster.yaml").read_text(encoding="utf-8"))["storage"]
     quiet = {"telemetry": {"enabled": False}, "nux": {"enabled": False}}
     (folder / "home").mkdir()
-    # Runs that the daemon launches are not what is measured: none leaves the queue.
+    # No run leaves the queue, because the execution of runs is not measured.
     held = {"concurrency": {"runs": {"max_concurrent_runs": 0}}}
     (folder / "home" / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage, **quiet, **held}))
     settings = Settings(store=folder / "store", watch=folder / "watch.yaml", stac_url=stac_url)
@@ -145,7 +150,7 @@ def world(folder: Path, keys: int, stac_url: str) -> Iterator[World]:
     try:
         with dg.DagsterInstance.from_config(str(folder / "home")) as instance:
             scene = _register(settings, instance, folder)
-            # The real scene's own age is of no matter here: it counts as the oldest.
+            # The real scene is the last key, as if it were the oldest scene.
             names_ = [name for name, _ in itertools.islice(scene_names(LAST), keys - 1)]
             for start in range(0, len(names_), _AT_ONCE):
                 instance.add_dynamic_partitions(SCENES, names_[start : start + _AT_ONCE])
@@ -169,7 +174,7 @@ def _register(settings: Settings, instance: dg.DagsterInstance, folder: Path) ->
 
 
 def scene_names(last: datetime) -> Iterator[tuple[str, datetime]]:
-    """(id, acquired) in the Planetary Computer's manner without end, 400 a day, day after day back from `last`."""
+    """Yield (id, acquisition time) of endless scenes, 400 per day, backwards from `last`."""
     for day in itertools.count():
         sensed = (last - timedelta(days=day)).replace(hour=10, minute=36, second=29)
         made = sensed + timedelta(hours=5)
@@ -179,7 +184,7 @@ def scene_names(last: datetime) -> Iterator[tuple[str, datetime]]:
 
 
 def seconds_of(action: Callable[..., Any], *arguments: Any) -> tuple[float, Any]:
-    """How long a call takes, and what it gives."""
+    """Return the seconds of a call, and its result."""
     started = time.perf_counter()
     given = action(*arguments)
     return time.perf_counter() - started, given

@@ -21,10 +21,10 @@ _SCHEMES = ("redis", "rediss", _SOCKET)
 CONFIG = {
     # The result of a run is in Dagster's database. No code reads Celery's results.
     "task_ignore_result": True,
-    # A message is removed when a worker starts it. If the worker dies, the missing run lock shows it, and a new run is
-    # launched. With late acknowledgement Redis would deliver the same run again, after hours or after a reconnect.
+    # A message is removed when a worker starts it. If the worker dies, the run lock is free, and Dagster launches a new
+    # run. With late acknowledgement, Redis would deliver the same run again after hours or after a reconnect.
     "task_acks_late": False,
-    # A worker does not reserve further runs, which another worker could execute.
+    # A worker does not reserve further runs, so that another worker can execute them.
     "worker_prefetch_multiplier": 1,
     "worker_disable_prefetch": True,
     "broker_transport_options": {
@@ -51,11 +51,11 @@ def broker() -> str:
     return os.environ.get("LC_ASSETS_BROKER") or DEFAULT_BROKER
 
 
-def checked(url: str) -> str:
-    """Return `url`, one or several Redis URLs with `;` between them, after a check.
+def checked_broker_url(url: str) -> str:
+    """Return `url` if it consists of one or several Redis URLs, separated by `;`.
 
     Raises:
-        LandCoverError: a URL is not one of a Redis. The message leaves out the URL, because it may contain a password.
+        LandCoverError: a URL is not one of a Redis. The message does not contain the URL, which may have a password.
     """
     if not all(_is_redis(one) for one in url.split(";")):
         raise LandCoverError(
@@ -85,4 +85,4 @@ def celery_app(url: str | None = None) -> Celery:
     Raises:
         LandCoverError: the URL is not one of a Redis.
     """
-    return make_app(app_args={"broker": checked(url or broker()), "config_source": CONFIG})
+    return make_app(app_args={"broker": checked_broker_url(url or broker()), "config_source": CONFIG})

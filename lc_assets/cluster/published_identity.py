@@ -21,22 +21,25 @@ _KEY = "lc_assets/pins"
 
 
 @functools.cache
-def own_pins() -> dict[str, str]:
-    """Return the run tags for this process's code and model; without the tag of the model if it cannot be read."""
+def identity_tags() -> dict[str, str]:
+    """Return the run tags for the code and the model of this process.
+
+    The tag of the model is missing if the model cannot be read.
+    """
     pins = {CODE_TAG: code_identity()}
-    with suppress(BadModel):  # a run that uses the model fails with the full message
+    with suppress(BadModel):  # a run that uses the model raises this error
         pins[MODEL_TAG] = read_contract(Settings.from_environment().model)[0].fingerprint
     return pins
 
 
 def publish(instance: DagsterInstance) -> bool:
-    """Publish the tags of this process as those of the cluster. Return whether they changed."""
-    if published(instance) == own_pins():
+    """Publish the tags of this process as those of the cluster. Return True if they changed."""
+    if published(instance) == identity_tags():
         return False
-    instance.run_storage.set_cursor_values({_KEY: json.dumps(own_pins())})
+    instance.run_storage.set_cursor_values({_KEY: json.dumps(identity_tags())})
     return True
 
 
 def published(instance: DagsterInstance) -> dict[str, str]:
-    """Return the published tags of the cluster; empty if no coordinator has run yet."""
+    """Return the published tags of the cluster; empty if no coordinator has published any."""
     return json.loads(instance.run_storage.get_cursor_values({_KEY}).get(_KEY, "{}"))

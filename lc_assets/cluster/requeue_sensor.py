@@ -1,9 +1,8 @@
-"""cluster_watch: a sensor on the coordinator that sends lost runs again, and publishes the cluster's code and model.
+"""cluster_watch: a sensor on the coordinator that resends lost runs, and publishes the cluster's code and model.
 
-Dagster's run monitoring only watches runs that have started. A run with the status STARTING waits in the broker. Redis
-can lose it: by a restart without persistence, or if a worker is killed while it takes the run. Then no worker would
-execute the run before the start timeout. To send a run again is safe: a worker takes the run lock before it executes
-the run.
+A run with the status STARTING waits in the broker. Redis loses it after a restart without persistence, or if a worker
+is killed while it takes the run. Dagster only watches runs that have started, so a lost run would wait until its start
+time-out. Sending a run twice is safe, because a worker takes the run lock before it executes the run.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ from datetime import datetime, timedelta, timezone
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
-from lc_assets.cluster.launcher import AWAY, ClusterRunLauncher
+from lc_assets.cluster.launcher import BROKER_ERRORS, ClusterRunLauncher
 from lc_assets.cluster.published_identity import publish
 from lc_assets.cluster.run_lock import locked_runs
 
 WATCH_SECONDS = 10
 UNQUEUED_SECONDS = 300
-"""Seconds after which a created run that is not queued has failed: the process that created it died before."""
+"""Seconds after which a created run that is not queued counts as failed, because its creator has died."""
 
 
 @dg.sensor(
@@ -31,20 +30,20 @@ UNQUEUED_SECONDS = 300
     target=None,
 )
 def cluster_watch(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-    """Send runs again that wait for a worker and are not in the broker any more. Publish the cluster's code and model.
+    """Resend runs that wait for a worker and are no longer in the broker. Publish the cluster's code and model.
 
     Returns:
-        Always a skip reason, which counts the runs or says why nothing was done.
+        A skip reason with the numbers of runs, or with the reason why no run is sent.
     """
     instance = context.instance
     changed = publish(instance)
     launcher = instance.run_launcher
     if not isinstance(launcher, ClusterRunLauncher):
         return dg.SkipReason("runs are not started by lc_assets.cluster")
-    _give_up_unqueued(instance)
+    _fail_unqueued(instance)
     try:
         missing = {} if not (starting := _starting(instance)) else _missing(instance, launcher, starting)
-    except AWAY as error:
+    except BROKER_ERRORS as error:
         return dg.SkipReason(f"the broker cannot be reached ({type(error).__name__})")
     now = time.time()
     seen: dict[str, float] = json.loads(context.cursor or "{}")
@@ -63,16 +62,16 @@ def _starting(instance: DagsterInstance) -> dict[str, dg.DagsterRun]:
 def _missing(
     instance: DagsterInstance, launcher: ClusterRunLauncher, starting: dict[str, dg.DagsterRun]
 ) -> dict[str, dg.DagsterRun]:
-    """Runs that neither wait in the broker nor have a worker."""
+    """Return the runs that neither wait in the broker nor have a worker."""
     waiting = launcher.waiting()
-    # The locks are read after the broker: a run that a worker takes in between is then found in at least one place.
+    # The locks are read after the broker, so that a run that a worker takes in between is found in one of them.
     taken = locked_runs(instance, starting)
     return {run_id: run for run_id, run in starting.items() if run_id not in waiting and run_id not in taken}
 
 
-def _give_up_unqueued(instance: DagsterInstance) -> None:
-    """Mark runs as failed that were created but never queued (the database was unavailable). Dagster retries them."""
+def _fail_unqueued(instance: DagsterInstance) -> None:
+    """Mark runs as failed that were created but not queued (the database was unavailable). Dagster retries them."""
     before = datetime.now(timezone.utc) - timedelta(seconds=UNQUEUED_SECONDS)
     filters = RunsFilter(statuses=[DagsterRunStatus.NOT_STARTED], created_before=before)
     for run in instance.get_runs(filters):
-        instance.report_run_failed(run, "it was created, but never queued")
+        instance.report_run_failed(run, "the run was created, but not queued")

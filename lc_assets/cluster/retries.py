@@ -1,4 +1,4 @@
-"""Sets the run tags that Dagster's run retries need, and reads whether a failure is transient."""
+"""Set the run tags for Dagster's run retries, and find out whether a failure is transient."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from lc_assets.cluster.dagster_private import (
 from lc_assets.defs.failures import TRANSIENT
 
 
-def allow_nothing_left(instance: DagsterInstance, run_id: str) -> None:
-    """Let Dagster retry a run from the beginning if all its assets were made before it was lost.
+def retry_from_start_if_complete(instance: DagsterInstance, run_id: str) -> None:
+    """Let Dagster retry a run from the first step if all its steps succeeded before it was lost.
 
-    A retry from the point of failure has no steps then, and Dagster refuses it
+    A retry from the failed step would have no steps, and Dagster refuses it
     (dagster/_core/instance/runs/run_domain.py:518).
     """
     planned = _steps(instance, run_id, DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
@@ -26,14 +26,14 @@ def allow_nothing_left(instance: DagsterInstance, run_id: str) -> None:
 
 def mark_for_retry(instance: DagsterInstance, run_id: str) -> None:
     """Let Dagster retry a run that failed in an asset for a transient reason."""
-    allow_nothing_left(instance, run_id)
+    retry_from_start_if_complete(instance, run_id)
     instance.add_run_tags(run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true", WILL_RETRY_TAG: "true"})
 
 
 def is_transient(instance: DagsterInstance, run_id: str) -> bool:
-    """Return whether all failures of a run are transient, such as an unavailable store or server.
+    """Return True if all failures of a run are transient, for example an unavailable store or server.
 
-    False if the run has no failed step.
+    A run without a failed step returns False.
     """
     failed = [
         entry.dagster_event.step_failure_data.user_failure_data

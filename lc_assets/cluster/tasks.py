@@ -1,4 +1,4 @@
-"""Executes a run that the broker delivers: once, and only if the worker has the code and the model of the run."""
+"""Execute a run that the broker delivers, once, if the worker has the code and the model of the run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from celery import Celery
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from lc_assets.cluster.dagster_private import MAX_RETRIES_TAG, capture_interrupts, execute_run_command_body
-from lc_assets.cluster.published_identity import own_pins, published
+from lc_assets.cluster.published_identity import identity_tags, published
 from lc_assets.cluster.retries import is_transient, mark_for_retry
 from lc_assets.cluster.run_lock import hold_run_lock
 from lc_assets.core.errors import LandCoverError
@@ -29,7 +29,7 @@ WORKER_TAG = "lc_assets/worker"
 """Run tag: the worker that executes the run, as `name@host`."""
 
 TAKEN_TAG = "lc_assets/taken"
-"""Run tag: time at which that worker started the run, in seconds since 1970. Before, the run was waiting."""
+"""Run tag: time at which that worker started the run, in seconds since 1970."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,57 +38,57 @@ def add_task(app: Celery) -> None:
     """Add the task that executes a run to a Celery app."""
 
     @app.task(bind=True, name=TASK)
-    def run(self: Any, run_id: object = None, *_: object, **__: object) -> None:  # a message may hold any arguments
+    def run(self: Any, run_id: object = None, *_: object, **__: object) -> None:  # a message may contain any arguments
         execute(run_id, self.request.hostname or socket.gethostname(), app)
 
 
 def execute(run_id: object, worker: str, app: Celery) -> None:
-    """Execute a run with the status STARTING, unless another worker does. The result is in Dagster's database.
+    """Execute a run with the status STARTING, unless another worker executes it. Dagster's database has the result.
 
-    A run may be delivered twice: `cluster_watch` sends it again, or Redis restores it. The second worker then finds the
-    lock taken, or the run already started. Any program that can write to the broker can send any message. A message
+    A run may be delivered twice, by `cluster_watch` or by Redis. The second worker then finds that the run is locked or
+    already started, and ignores the message. Any program that can write to the broker can send any message. A message
     that is not the id of a run is logged and ignored.
 
     Args:
         run_id: content of the message.
         worker: name of this worker, as `name@host`.
-        app: the Celery app, to send the run on if this worker must not execute it.
+        app: the Celery app. It resends the run if this worker must not execute it.
     """
     if not isinstance(run_id, str) or not _is_run_id(run_id):
-        _log.warning("%s was delivered to %s, but is no run's id: left alone", reprlib.repr(run_id), worker)
+        _log.warning("%s was delivered to %s, but is not the id of a run: ignored", reprlib.repr(run_id), worker)
         return
     taken = f"{time.time():.3f}"
     with DagsterInstance.get() as instance:
 
-        def give_up(why: str) -> None:
-            _log.warning("run %s is given up: %s", run_id, why)
+        def stop_run(why: str) -> None:
+            _log.warning("stopping run %s: %s", run_id, why)
             os.kill(os.getpid(), signal.SIGINT)
 
-        with hold_run_lock(instance, run_id, give_up) as lock:
+        with hold_run_lock(instance, run_id, stop_run) as lock:
             run = instance.get_run_by_id(run_id)
             if lock is None or run is None or run.status != DagsterRunStatus.STARTING:
-                state = "claimed by another worker" if lock is None else run.status.value if run else "unknown"
-                _log.warning("run %s was delivered to %s, but is %s: left alone", run_id, worker, state)
+                state = "locked by another worker" if lock is None else run.status.value if run else "unknown"
+                _log.warning("run %s was delivered to %s, but is %s: ignored", run_id, worker, state)
                 return
             try:
                 ensure_same_code_and_model(
-                    run.tags, own_pins().get(MODEL_TAG), run.tags.get(PARTITION_TAG, run_id), "every asset"
+                    run.tags, identity_tags().get(MODEL_TAG), run.tags.get(PARTITION_TAG, run_id), "every asset"
                 )
             except LandCoverError as refusal:
-                handed_back = _refuse(instance, run, worker, refusal)
+                must_resend = _refuse(instance, run, worker, refusal)
             else:
-                handed_back = False
+                must_resend = False
                 instance.add_run_tags(run_id, {WORKER_TAG: worker, TAKEN_TAG: taken})
                 with _interruptible():
                     execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
                 if _has_failed(instance, run_id) and (lock.interrupted or is_transient(instance, run_id)):
                     mark_for_retry(instance, run_id)  # the database, or a service that an asset needs, was unavailable
-        if handed_back:
-            _leave(app, run_id, worker)
+        if must_resend:
+            _stop_and_resend(app, run_id, worker)
 
 
 def _is_run_id(text: str) -> bool:
-    """Whether a text is a UUID in the form that Dagster writes."""
+    """Return True for a UUID in the form that Dagster writes."""
     try:
         return str(uuid.UUID(text)) == text
     except ValueError:
@@ -96,24 +96,25 @@ def _is_run_id(text: str) -> bool:
 
 
 def _refuse(instance: DagsterInstance, run: DagsterRun, worker: str, refusal: LandCoverError) -> bool:
-    """Refuse a run whose code or model is not the worker's.
+    """Refuse a run that needs other code or another model than the worker has.
 
-    If the worker differs from the cluster, return True: another worker must take the run. Otherwise no worker can
-    execute the run: mark it as failed and return False.
+    Returns:
+        True if the worker differs from the cluster, so another worker can execute the run. Otherwise no worker can
+        execute it, so the run is marked as failed, and the result is False.
     """
     _log.error("worker %s: %s", worker, refusal)
-    if published(instance) not in ({}, own_pins()):
-        instance.report_engine_event(f"Refused by worker {worker}, which leaves the cluster: {refusal}", run)
+    if published(instance) not in ({}, identity_tags()):
+        instance.report_engine_event(f"Refused by worker {worker}, which stops now: {refusal}", run)
         return True
     instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0", WORKER_TAG: worker})
     instance.report_run_failed(run, f"Refused by worker {worker}: {refusal}")
     return False
 
 
-def _leave(app: Celery, run_id: str, worker: str) -> None:
-    """Stop this worker, then send the run on. When systemd starts the worker again, it first checks itself."""
+def _stop_and_resend(app: Celery, run_id: str, worker: str) -> None:
+    """Stop this worker, then resend the run. When systemd restarts the worker, it checks its code and model first."""
     app.control.shutdown(destination=[worker])
-    time.sleep(1)  # so this worker does not receive the run again
+    time.sleep(1)  # so that this worker does not receive the run again
     app.send_task(TASK, args=[run_id], task_id=run_id)
 
 
@@ -124,10 +125,10 @@ def _has_failed(instance: DagsterInstance, run_id: str) -> bool:
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let SIGINT interrupt the run, as Dagster does. Afterwards, restore the signal handlers of Celery.
+    """Let SIGINT interrupt the run, as Dagster does, and restore the signal handlers of Celery afterwards.
 
     Dagster leaves SIGTERM with the handler of SIGINT (dagster/_utils/interrupts.py: _replace_interrupt_signal). A child
-    process of Celery ignores SIGINT. Without the restore it would then also ignore SIGTERM from now on.
+    process of Celery ignores SIGINT, so without this it would ignore SIGTERM too.
     """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

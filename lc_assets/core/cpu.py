@@ -7,11 +7,11 @@ import os
 from lc_assets.core.errors import LandCoverError
 
 _MAX_COUNT = 4096
-"""Largest accepted number of threads or processes. A larger one is a typing error."""
+"""Largest accepted number of threads or processes."""
 _MAX_DIGITS = 10
 """A longer text is rejected without converting it to a number."""
 _MAX_SHOWN = 40
-"""Characters of a wrong value that the error message repeats."""
+"""Characters of a wrong value that the error message shows."""
 
 
 def cpu_count() -> int:

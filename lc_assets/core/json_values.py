@@ -1,4 +1,4 @@
-"""JSON from other programs: parsing, and what counts as a number."""
+"""Parse JSON from other programs, and check the numbers in it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Return True for a finite number that a float can hold. A bool counts as no number."""
+    """Return True for a finite number that a float can hold. A bool is not a number."""
     try:
         return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     except OverflowError:

@@ -17,7 +17,7 @@ NoticeCallback = Callable[[str], None]
 """Callback with a line about an unusual event, such as a server that did not answer and the time of the next try."""
 
 LOG_SECONDS = 5.0
-"""Shortest time between two log lines in seconds. A tile on a laptop gets two or three; a slow model gets hundreds."""
+"""Shortest time between two log lines in seconds. A tile on a laptop logs two or three."""
 
 _on_progress: ContextVar[ProgressCallback | None] = ContextVar("on_progress", default=None)
 _on_notice: ContextVar[NoticeCallback | None] = ContextVar("on_notice", default=None)

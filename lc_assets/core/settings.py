@@ -3,15 +3,15 @@
 LC_ASSETS_STORE            the store: a folder, or the URL of an object store              ./store
 LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
 LC_ASSETS_CHIPS            labelled chips that `model_evaluation` uses                     ../shared/data/eurosat
-LC_ASSETS_SCENES           scenes with references, to judge maps by                        none
+LC_ASSETS_SCENES           scenes with references, to evaluate maps                        none
 LC_ASSETS_PRECISION        number format in the network: `auto`, `float32` or `bfloat16`   auto
-LC_ASSETS_WINDOW           side of the windows that vote, in pixels; 0: positions          what the model has
+LC_ASSETS_WINDOW           side of the windows in pixels; 0: positions                     positions, else windows
 LC_ASSETS_STACK            form of the band stack: `virtual` (VRT) or `cog`                virtual
 LC_ASSETS_STAC_URL         STAC API in which item ids are looked up                        the Planetary Computer
 LC_ASSETS_COLLECTION       collection of that API                                          sentinel-2-l2a
 LC_ASSETS_WATCH            file that configures the sensor (lc_assets.operations.watch)    ./watch.yaml
 LC_ASSETS_REFERENCE        reference maps, comma-separated (lc_assets.products.agreement)  REFERENCES, see below
-LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map that has none of its own    none
+LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map without a shipped one       none
 LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
 LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
 LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
@@ -52,11 +52,11 @@ class Settings:
     model: Path = SHIPPED
     chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
     scenes: Path | None = None
-    """Folder of scenes with references, see `lc_assets.training.evaluation.scenes`. None: no maps are judged."""
+    """Folder of scenes with references, see `lc_assets.training.evaluation.scenes`. None: no maps are evaluated."""
     stack: str = "virtual"
     precision: str = "auto"
     window: int | None = None
-    """None means what the model has (`lc_assets.inference.contract.ModelContract.resolve_window`)."""
+    """None: positions if the model has them, else windows."""
     stac_url: str = PLANETARY_COMPUTER
     collection: str = COLLECTION
     retry_policy: RetryPolicy = DEFAULT_POLICY
@@ -81,7 +81,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls) -> Settings:
-        """Return the settings of the environment. A variable that is unset or empty has its default.
+        """Return the settings of the environment. An unset or empty variable gets its default.
 
         Raises:
             LandCoverError: a variable has a wrong value.
@@ -118,7 +118,7 @@ def _path(name: str, default: Path) -> Path:
     try:
         return Path(os.environ.get(name) or default).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or a loop of symbolic links
-        raise LandCoverError(f"{name} is no path ({error})", remedy="correct it, or unset it") from None
+        raise LandCoverError(f"{name} is not a valid path ({error})", remedy="correct it, or unset it") from None
 
 
 def _whole_number(name: str) -> int | None:

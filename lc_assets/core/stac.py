@@ -29,7 +29,7 @@ def multihash(sha256: str) -> str:
 
 
 def digest_of(checksum: str) -> str | None:
-    """Return the SHA-256 digest (hex) of a multihash, or None if the multihash is of another kind."""
+    """Return the SHA-256 digest (hex) of a multihash, or None if it is a multihash of another algorithm."""
     return checksum[4:] if re.fullmatch("1220[0-9a-f]{64}", checksum) else None
 
 

@@ -25,4 +25,4 @@ def is_remote(href: str) -> bool:
     try:
         return urlsplit(href).scheme in REMOTE_SCHEMES
     except ValueError:
-        raise BadReference(f"{href[:200]!r} is no URL", remedy="check its spelling") from None
+        raise BadReference(f"{href[:200]!r} is not a valid URL", remedy="check its spelling") from None

@@ -1,1 +1,1 @@
-"""A synthetic Sentinel-2 scene with a known truth, for the demo, for tests, and for users without a network."""
+"""A synthetic Sentinel-2 scene with known classes, for the demo, for tests, and for users without a network."""

@@ -1,8 +1,9 @@
-"""Turn a landscape into surface reflectance: each class is painted with its materials.
+"""Compute the surface reflectance of a landscape, in four steps:
 
-First each pixel gets a material (a crop at some stage of growth, a roof, a garden). Then the texture of each class is
-added. Then objects narrower than a pixel or two (tracks, hedges, banks, roads, the river) are mixed in by the share of
-the pixel that they cover. Finally the image is blurred as by the optics.
+1. Each pixel gets a material of its class (a crop at some stage of growth, a roof, a garden).
+2. The texture of each class is added.
+3. Narrow objects (tracks, hedges, banks, roads, the river) are mixed in, by the share of the pixel that they cover.
+4. The image is blurred, as by the optics.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ import numpy as np
 from scipy import ndimage
 from scipy.special import ndtr
 
-from lc_assets.demo.fields import borders, by_id, fractal_noise, parcels, smooth_noise, textured_noise, warped
+from lc_assets.demo.fields import (
+    borders,
+    fractal_noise,
+    parcels,
+    pick_by_id,
+    smooth_noise,
+    textured_noise,
+    warped_coordinates,
+)
 from lc_assets.demo.landscape import CARRIAGEWAY, CODE, RIVER_HALF_WIDTH, Landscape
 from lc_assets.demo.materials import Materials, read_materials
 from lc_assets.sentinel2.band_table import BAND_NAMES
@@ -29,17 +38,18 @@ TEXTURE = {
     "Industrial": 0.3,
     "SeaLake": 2.5,
 }
-"""Strength of the texture inside a material, in measured standard deviations; `ROUGH` for the other classes. It is
-below 1 where the materials are already as fine as pixels, and above 1 where the measured blocks vary less than most.
-With these values chips of the scene vary as much as real chips."""
+"""Strength of the texture inside a material, in measured standard deviations; `ROUGH` for the other classes. With these
+values chips of the scene vary as much as real chips."""
 ROUGH = 1.3
 SOFT = {"Forest": (0.55, 0.35, 0.3), "HerbaceousVegetation": (0.65, 0.35, 0.3)}
-"""Classes without borders inside: how much their materials vary over large distances, from stand to stand, and within a
-stand, in standard deviations of the variation among chips of all places."""
+"""Classes whose materials change gradually: weights of the variation over large distances, from parcel to parcel, and
+within a parcel."""
 VERGE_NDVI = 0.5
-"""Materials of highway chips with a higher NDVI are roadside vegetation; the others are the road, and other land."""
+"""Materials of highway chips with a higher NDVI are roadside vegetation."""
 TABLE = 512
 """Length of the tables from which the materials of parcels are drawn."""
+FARM_CLASSES = np.isin(np.arange(256), (CODE["AnnualCrop"], CODE["Pasture"]))
+"""(256,) bool: class codes on which farms are placed."""
 
 
 def paint(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
@@ -80,17 +90,17 @@ def _materials(
         spectra.append(palette.spectra)
         if name in pieces:
             ids = pieces[name][inside]
-            number[inside] = start + by_id(ids, palette.drawn(TABLE, rng))
-            gain[inside] = by_id(ids, rng.normal(1, 0.06, TABLE + 1).astype(np.float32))
+            number[inside] = start + pick_by_id(ids, palette.sample(TABLE, rng))
+            gain[inside] = pick_by_id(ids, rng.normal(1, 0.06, TABLE + 1).astype(np.float32))
         elif name == "Residential":
-            # Quarters differ in vegetation: same materials, but the bare or the green ones are more frequent.
-            leafy = by_id(landscape.quarter[inside], rng.uniform(0.6, 1.6, TABLE).astype(np.float32))
-            place = by_id(landscape.lot[inside], rng.random(TABLE * 8).astype(np.float32)) ** leafy
-            number[inside] = start + palette.greened(TABLE)[(place * TABLE).astype(int)]
+            # Quarters have the same materials, but differ in the share of green ones.
+            leafy = pick_by_id(landscape.quarter[inside], rng.uniform(0.6, 1.6, TABLE).astype(np.float32))
+            place = pick_by_id(landscape.lot[inside], rng.random(TABLE * 8).astype(np.float32)) ** leafy
+            number[inside] = start + palette.ordered_by_ndvi(TABLE)[(place * TABLE).astype(int)]
         elif name in SOFT:
-            # Woods and heaths have no inner borders: their materials change along a gradient.
+            # Woods and heaths have no borders inside: their materials change along a gradient.
             spectra[-1] = palette.gradient(TABLE)
-            stand = by_id(landscape.parcel // 3, rng.standard_normal(TABLE).astype(np.float32))
+            stand = pick_by_id(landscape.parcel // 3, rng.standard_normal(TABLE).astype(np.float32))
             wide, fine = (fractal_noise(shape, scale, rng) for scale in (220, 30))
             rank = ndtr((SOFT[name][0] * wide + SOFT[name][1] * stand + SOFT[name][2] * fine)[inside])
             number[inside] = start + (rank * (TABLE - 1)).astype(int)
@@ -101,7 +111,7 @@ def _materials(
 
 def _plots(landscape: Landscape, size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:
     """Return int32 ids of plots of a given size, oriented like their district and cut at the borders of parcels."""
-    row, column = warped(landscape.cover.shape, rng, (60, 3))
+    row, column = warped_coordinates(landscape.cover.shape, rng, (60, 3))
     out = np.zeros(landscape.cover.shape, np.int32)
     for number in np.unique(landscape.district):
         inside = landscape.district == number
@@ -129,15 +139,17 @@ def _texture(cube: np.ndarray, landscape: Landscape, materials: dict[str, Materi
 def _overlays(
     landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return pairs of a spectrum (12,) and the share (rows, columns) of each pixel that it covers, in painting
-    order."""
+    """Return pairs of a spectrum (12,) and the share (rows, columns) of each pixel that it covers.
+
+    Later pairs cover earlier ones.
+    """
     shape = landscape.cover.shape
     cover = landscape.cover
-    tree = materials["Forest"].usual
+    tree = materials["Forest"].most_frequent
     crops, road = materials["AnnualCrop"], materials["Highway"]
     soil = crops.spectra[crops.brightness.argmax()]
-    asphalt = road.spectra[road.ndvi.argmin()] * 0.6 + materials["Industrial"].usual * 0.4
-    meadow = materials["Pasture"].usual
+    asphalt = road.spectra[road.ndvi.argmin()] * 0.6 + materials["Industrial"].most_frequent * 0.4
+    meadow = materials["Pasture"].most_frequent
     rough = smooth_noise(shape, 7, rng)
     fine = smooth_noise(shape, 4, rng)
 
@@ -157,11 +169,11 @@ def _overlays(
     near_river = landscape.river < RIVER_HALF_WIDTH + 16 + 4 * rough
     water = landscape.water
     return [
-        (soil, 0.45 * (edge & crop & (by_id(landscape.parcel, rng.random(TABLE)) < 0.35))),
+        (soil, 0.45 * (edge & crop & (pick_by_id(landscape.parcel, rng.random(TABLE)) < 0.35))),
         (soil, 0.55 * (borders(landscape.parcel // 2) & orchard)),
         (tree, 0.7 * hedge),
         (tree, 0.7 * scrub),
-        (materials["HerbaceousVegetation"].usual, 0.8 * clearing),
+        (materials["HerbaceousVegetation"].most_frequent, 0.8 * clearing),
         (asphalt, 0.7 * streets),
         (roofs.spectra[roofs.brightness.argmax()], 0.8 * farms),
         (tree, 0.9 * np.clip(4 * shore * (1 - shore), 0, 1) * (cover != CODE["SeaLake"]) * (rough > -0.7)),
@@ -186,11 +198,7 @@ def _farms(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
     out = np.zeros(shape, np.float32)
     for _ in range(shape[0] * shape[1] // 60_000):
         y, x = (int(rng.integers(8, n - 8)) for n in shape)
-        if CLASS_OF_FARMS[landscape.cover[y, x]] and landscape.river[y, x] > 30 and landscape.road[y, x] > 12:
+        if FARM_CLASSES[landscape.cover[y, x]] and landscape.river[y, x] > 30 and landscape.road[y, x] > 12:
             for dy, dx in rng.integers(-5, 6, (7, 2)):
                 out[y + dy : y + dy + 2, x + dx : x + dx + 1] = rng.uniform(0.4, 1)
     return out
-
-
-CLASS_OF_FARMS = np.isin(np.arange(256), (CODE["AnnualCrop"], CODE["Pasture"]))
-"""(256,) bool: class codes on which farms are placed."""

@@ -1,4 +1,4 @@
-"""Random fields with given statistics, from which the landscape and its borders are made."""
+"""Random fields with given statistics, and parcels with random borders."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ def smooth_noise(shape: Shape, scale: float, rng: np.random.Generator) -> np.nda
 
 
 def fractal_noise(shape: Shape, scale: float, rng: np.random.Generator, octaves: int = 4) -> np.ndarray:
-    """Return a sum of smooth noises with unit variance. Each has half the scale and 0.6 times the strength of the one
-    before."""
+    """Return a sum of smooth noises, (rows, columns) float32, with unit variance.
+
+    Each octave has half the scale and 0.6 times the strength of the previous one.
+    """
     field = np.zeros(shape, np.float32)
     for k in range(octaves):
         field += 0.6**k * smooth_noise(shape, scale / 2**k, rng)
@@ -41,9 +43,16 @@ def textured_noise(shape: Shape, power: list[float], rng: np.random.Generator) -
     return (field / field.std()).astype(np.float32)
 
 
-def warped(shape: Shape, rng: np.random.Generator, *bends: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the row and column of each pixel, displaced by smooth noise. `bends` are pairs of scale and strength
-    (px)."""
+def warped_coordinates(
+    shape: Shape, rng: np.random.Generator, *bends: tuple[float, float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the row and the column of each pixel, displaced by smooth noise.
+
+    Args:
+        shape: rows, columns.
+        rng: random number generator.
+        bends: pairs of scale and strength (px) of the noise.
+    """
     row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     for scale, strength in bends:
         row += strength * smooth_noise(shape, scale, rng)
@@ -51,9 +60,11 @@ def warped(shape: Shape, rng: np.random.Generator, *bends: tuple[float, float]) 
     return row, column
 
 
-def cells(row: np.ndarray, column: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return the int32 number of the nearest of `count` seeds. The seeds repel each other, so no patch is very
-    narrow."""
+def voronoi_cells(row: np.ndarray, column: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return the int32 number of the nearest of `count` random points for each pixel (Voronoi cells).
+
+    The points repel each other, so no cell is very narrow.
+    """
     size = np.array([row.max(), column.max()])
     seeds = rng.uniform(0, 1, (count, 2)) * size
     pitch = np.sqrt(size.prod() / count)
@@ -73,8 +84,7 @@ def cells(row: np.ndarray, column: np.ndarray, count: int, rng: np.random.Genera
 def parcels(
     row: np.ndarray, column: np.ndarray, size: tuple[float, float], angle: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return int32 ids of parcels: strips of random width, each cut across at its own random places, rotated by
-    `angle`.
+    """Return int32 ids of parcels: parallel strips of random width, which are cut at random places.
 
     Args:
         row, column: coordinates; both have the same shape.
@@ -97,13 +107,13 @@ def _cuts(along: np.ndarray, mean: float, rng: np.random.Generator) -> np.ndarra
 
 
 def borders(ids: np.ndarray) -> np.ndarray:
-    """Return (rows, columns) bool: true where the right or lower neighbour has another id."""
+    """Return (rows, columns) bool: True where the right or the lower neighbour has another id."""
     edge = np.zeros(ids.shape, bool)
     edge[:, :-1] |= ids[:, :-1] != ids[:, 1:]
     edge[:-1] |= ids[:-1] != ids[1:]
     return edge
 
 
-def by_id(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Return an entry of `values` (a table of any length) for each id, chosen by a hash of the id."""
+def pick_by_id(ids: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return an entry of the table `values` for each id, selected by a hash of the id."""
     return values[(ids.astype(np.uint32) * np.uint32(2654435761) >> np.uint32(9)) % np.uint32(len(values))]

@@ -16,7 +16,7 @@ from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
 
 DEMO_ITEM_ID = "S2B_MSIL2A_20240621T103629_R008_T32ULC_20240621T140000"
 TRUTH = "truth"
-"""Asset key and file stem of the raster with the true classes of the landscape."""
+"""Asset key and file stem of the raster with the true classes."""
 
 _COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _TITLES = {1: "Coastal aerosol", 2: "Blue", 3: "Green", 4: "Red", 8: "NIR", 9: "Water vapor"}
@@ -33,7 +33,7 @@ _SHARES = {
 
 
 def write_item(path: Path, grid: Grid, scl: np.ndarray) -> None:
-    """Write the item's JSON. Its percentages are counted in the scene classification.
+    """Write the item's JSON. Its percentages come from the scene classification.
 
     Args:
         path: target file, in the folder of the bands.

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.demo.fields import Shape, cells, parcels, smooth_noise, warped
+from lc_assets.demo.fields import Shape, parcels, smooth_noise, voronoi_cells, warped_coordinates
 
 CODE = {name: code for code, name in enumerate(CLASS_NAMES)}
 
 SHARES = {"AnnualCrop": 0.32, "Forest": 0.22, "Pasture": 0.19, "HerbaceousVegetation": 0.14, "PermanentCrop": 0.13}
 """Class name -> share of the open land."""
 ZONES = 30
-"""Number of patches of open land in a scene of the default size. They are large compared with the 64 px of EuroSAT's
-chips, like the land use in much of Europe."""
+"""Number of patches of open land in a scene of the default size. A patch is much larger than a EuroSAT chip (64 px)."""
 DISTRICTS = 22
 """Number of areas whose fields have the same direction, in a scene of the default size."""
 
@@ -23,8 +22,7 @@ CORRIDOR = 27
 """Half width (px) of the class Highway or River in the truth. A EuroSAT chip of these classes is 64 px of land with a
 road or river through it."""
 ROADSIDE = 20
-"""Half width (px) of the strip with the materials of the highway: embankments, junctions, plots cut off from their
-fields."""
+"""Half width (px) of the strip with the materials of the highway: embankments, junctions and small plots."""
 JUNCTIONS = 0.14, 0.47, 0.93
 """Positions of the junctions along the highway, as shares of the scene's width."""
 LOOP = 7.0
@@ -40,8 +38,8 @@ class Landscape:
 
     Attributes:
         classes: uint8 class codes: the truth.
-        cover: uint8 code of the class whose materials cover the ground: as `classes`, but narrower along the highway,
-            and without the river.
+        cover: uint8 code of the class whose materials cover the ground. It is like `classes`, but the highway is
+            narrower and the river is missing.
         parcel: int32 ids; the pixels of a parcel look similar.
         quarter, block, lot: int32 ids in town and industry: quarters whose streets have one direction, the blocks
             between streets, and the buildings on them; 0 elsewhere.
@@ -72,10 +70,10 @@ def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
     """Return a landscape of (rows, columns) pixels of 10 m with fields, woods, lake, river, town, industry and
     highway."""
     unit = min(shape) / 1380
-    row, column = warped(shape, rng, (300 * unit, 18 * unit), (40, 2.5))
-    district = cells(row, column, max(round(DISTRICTS * unit**2), 4), rng)
+    row, column = warped_coordinates(shape, rng, (300 * unit, 18 * unit), (40, 2.5))
+    district = voronoi_cells(row, column, max(round(DISTRICTS * unit**2), 4), rng)
     parcel = _fields(row, column, district, rng)
-    zone_row, zone_column = warped(shape, rng, (160 * unit, 24 * unit))
+    zone_row, zone_column = warped_coordinates(shape, rng, (160 * unit, 24 * unit))
     cover = _by_parcel(_zone_classes(zone_row, zone_column, max(round(ZONES * unit**2), 8), rng), parcel)
 
     built = np.zeros((3, *shape), np.int32)
@@ -83,7 +81,7 @@ def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
         ("Residential", (0.53, 0.40), (0.155, 0.15), (20, 30), (2.2, 3.1)),
         ("Industrial", (0.67, 0.585), (0.095, 0.095), (26, 34), (6, 11)),
     ):
-        # The edge of a town follows its blocks, not an ellipse.
+        # The edge of a town follows its blocks.
         streets = _streets(row, column, size, lot, unit, rng)
         inside = _by_parcel(_ellipse(zone_row, zone_column, shape, centre, radii), streets[1]).astype(bool)
         inside &= cover != CODE["Residential"]
@@ -122,19 +120,19 @@ def _fields(row: np.ndarray, column: np.ndarray, district: np.ndarray, rng: np.r
 
 def _zone_classes(row: np.ndarray, column: np.ndarray, zones: int, rng: np.random.Generator) -> np.ndarray:
     """Return uint8 class codes of the open land, in `zones` patches."""
-    zone = cells(row, column, zones, rng)
+    zone = voronoi_cells(row, column, zones, rng)
     area = np.bincount(zone.ravel(), minlength=zones) / zone.size
     left = {CODE[name]: share for name, share in SHARES.items()}
     kinds = np.zeros(zones, np.uint8)
     for number in rng.permutation(zones):
-        # Each patch gets the class that lacks the largest share, so the shares are right for any seed.
+        # Each patch gets the class that misses the largest share, so the shares are right for any seed.
         kinds[number] = max(left, key=lambda code: left[code] + rng.uniform(0, 0.04))
         left[int(kinds[number])] -= area[number]
     return kinds[zone]
 
 
 def _by_parcel(values: np.ndarray, parcel: np.ndarray) -> np.ndarray:
-    """Give each parcel the value at its centre, so that land use changes at the borders of fields."""
+    """Return, for each pixel, the value at the centre of its parcel, so that land use changes at borders of fields."""
     _, place = np.unique(parcel, return_inverse=True)
     place = place.reshape(-1)
     count = np.bincount(place)
@@ -153,7 +151,7 @@ def _streets(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Return (3, rows, columns) int32 ids of quarters, blocks and lots. Each quarter has its own street direction."""
-    quarter = cells(row, column, max(int(50 * unit**2), 4), rng)
+    quarter = voronoi_cells(row, column, max(int(50 * unit**2), 4), rng)
     out = np.stack([quarter + 1] * 3)
     for number in np.unique(quarter):
         inside = quarter == number
@@ -173,7 +171,7 @@ def _ellipse(
 
 def _river(shape: Shape, unit: float, rng: np.random.Generator) -> np.ndarray:
     """Return the distance (px) from a meandering line that starts at the lake and runs south."""
-    row, column = warped(shape, rng, (90 * unit, 5 * unit))
+    row, column = warped_coordinates(shape, rng, (90 * unit, 5 * unit))
     down = row / shape[0]
     axis = shape[1] * (0.79 + 0.055 * np.sin(down * 9.0 + 0.4) + 0.016 * np.sin(down * 27.0))
     slope = shape[1] / shape[0] * (0.055 * 9.0 * np.cos(down * 9.0 + 0.4) + 0.016 * 27.0 * np.cos(down * 27.0))
@@ -181,8 +179,7 @@ def _river(shape: Shape, unit: float, rng: np.random.Generator) -> np.ndarray:
 
 
 def _highway(shape: Shape) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distances (px) from a line across the scene south of the town, and from its junctions and their
-    roads."""
+    """Return the distance (px) from the highway, which runs south of the town, and from its ramps and side roads."""
     row, column = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
     along = column / shape[1]
     axis = shape[0] * (0.93 - 0.30 * along + 0.035 * np.sin(along * 6.5))

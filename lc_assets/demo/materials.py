@@ -13,7 +13,7 @@ from lc_assets.sentinel2.band_table import BAND_INDEX
 STATISTICS = Path(__file__).with_name("class_statistics.json")
 """Written by `lc_assets.training.data.demo_statistics`."""
 RARE = 0.03
-"""Materials with a smaller share of their class are left out. Some of them are ponds and remnants of clouds."""
+"""Materials with a smaller share of their class are left out, because some of them are ponds or remains of clouds."""
 
 
 @dataclass(frozen=True)
@@ -44,28 +44,30 @@ class Materials:
         return self.spectra[:, BAND_INDEX["B02"] : BAND_INDEX["B04"] + 1].mean(axis=1)
 
     @property
-    def usual(self) -> np.ndarray:
+    def most_frequent(self) -> np.ndarray:
         """(12,) spectrum of the most frequent material."""
         return self.spectra[self.share.argmax()]
 
     def where(self, keep: np.ndarray) -> Materials:
-        """Return the materials where `keep` (K,) bool is true."""
+        """Return the materials where `keep` (K,) is True."""
         share = self.share[keep]
         return Materials(self.spectra[keep], share / share.sum(), self.components, self.power)
 
     def gradient(self, count: int) -> np.ndarray:
-        """Return (count, 12) spectra from the darkest material in the near infrared to the brightest, in the materials'
-        shares."""
+        """Return (count, 12) spectra, ordered from the darkest to the brightest in the near infrared.
+
+        Each material takes its share of the spectra.
+        """
         order = np.argsort(self.spectra[:, BAND_INDEX["B08"]])
         middle = np.cumsum(self.share[order]) - self.share[order] / 2
         along = (np.arange(count) + 0.5) / count
         return np.stack([np.interp(along, middle, band) for band in self.spectra[order].T], axis=1).astype(np.float32)
 
-    def drawn(self, count: int, rng: np.random.Generator) -> np.ndarray:
+    def sample(self, count: int, rng: np.random.Generator) -> np.ndarray:
         """Return (count,) random indices of materials, drawn by their shares."""
         return rng.choice(len(self.share), count, p=self.share)
 
-    def greened(self, count: int) -> np.ndarray:
+    def ordered_by_ndvi(self, count: int) -> np.ndarray:
         """Return (count,) indices of materials by their shares, ordered from the lowest NDVI to the highest."""
         order = np.argsort(self.ndvi)
         place = np.searchsorted(np.cumsum(self.share[order]), (np.arange(count) + 0.5) / count)

@@ -15,7 +15,7 @@ from lc_assets.core.landcover import NO_DATA
 from lc_assets.demo.colours import paint
 from lc_assets.demo.item_json import DEMO_ITEM_ID, TRUTH, write_catalog, write_item
 from lc_assets.demo.landscape import make_landscape
-from lc_assets.demo.sky import look_through, make_sky, scene_classification
+from lc_assets.demo.sky import add_clouds, make_sky, scene_classification
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, SCL, SCL_GSD
@@ -49,14 +49,14 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
     step = max(band.factor for band in BANDS)
     if any(n % step or n < step for n in shape):
         raise LandCoverError(
-            f"a shape of {shape} is no multiple of {step} px", remedy=f"give multiples of {step}, e.g. {SHAPE}"
+            f"the shape {shape} is not a multiple of {step} px", remedy=f"use multiples of {step}, for example {SHAPE}"
         )
     rng = np.random.default_rng(seed)
     landscape = make_landscape(shape, rng)
     cube = paint(landscape, rng)
     sky = make_sky(shape, rng)
     scl = scene_classification(landscape, cube, sky)
-    look_through(cube, sky)
+    add_clouds(cube, sky)
     grid = Grid(_CRS, Affine(PIXEL_SIZE, 0, _CORNER[0], 0, -PIXEL_SIZE, _CORNER[1]), shape[1], shape[0])
     target = folder / DEMO_ITEM_ID
     target.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
         outside = sky.outside[:: band.factor, :: band.factor]
         _write(
             target / f"{band.name}.tif",
-            _digital(_averaged(layer, band.factor), outside, rng),
+            _to_dn(_block_mean(layer, band.factor), outside, rng),
             grid.coarsened(band.factor),
         )
     _write(target / f"{SCL}.tif", scl, grid.coarsened(SCL_GSD // PIXEL_SIZE), overviews="MODE")
@@ -76,13 +76,13 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
     return path
 
 
-def _averaged(layer: np.ndarray, factor: int) -> np.ndarray:
-    """Return the mean over blocks of `factor` x `factor` pixels, as a coarser detector measures it."""
+def _block_mean(layer: np.ndarray, factor: int) -> np.ndarray:
+    """Return the mean over blocks of `factor` x `factor` pixels, (rows / factor, columns / factor)."""
     rows, columns = layer.shape
     return layer.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))
 
 
-def _digital(reflectance: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _to_dn(reflectance: np.ndarray, outside: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Return uint16 DN as in baseline 05.11: with noise and the offset, 0 outside the swath."""
     dn = np.clip(np.rint(reflectance + rng.normal(0, _NOISE_DN, reflectance.shape)), 1, _BRIGHTEST_DN) - OFFSET_DN
     dn[outside] = NODATA_DN

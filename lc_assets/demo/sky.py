@@ -31,7 +31,7 @@ class Sky:
     Attributes:
         cloud: float32 opacity, 0..1.
         shadow: float32 share of the direct sunlight that is blocked, 0..1.
-        outside: bool, true outside the swath; made of whole 60 m pixels, so that all bands agree.
+        outside: bool, True outside the swath. It consists of whole 60 m pixels, so that all bands agree.
     """
 
     cloud: np.ndarray
@@ -53,10 +53,10 @@ def make_sky(shape: Shape, rng: np.random.Generator) -> Sky:
     return Sky(cloud, shadow, outside.repeat(step, 0).repeat(step, 1))
 
 
-def look_through(cube: np.ndarray, sky: Sky) -> None:
+def add_clouds(cube: np.ndarray, sky: Sky) -> None:
     """Add the shadow and the cloud to a cube (12, rows, columns) of DN without offset, in place."""
-    for layer, bright, left in zip(cube, CLOUD_DN, SHADOW_GAIN, strict=True):
-        layer *= 1 - sky.shadow * (1 - left)
+    for layer, bright, gain in zip(cube, CLOUD_DN, SHADOW_GAIN, strict=True):
+        layer *= 1 - sky.shadow * (1 - gain)
         layer += (bright * (0.75 + 0.25 * sky.cloud) - layer) * sky.cloud
 
 
@@ -64,9 +64,9 @@ def scene_classification(landscape: Landscape, cube: np.ndarray, sky: Sky) -> np
     """Return the SCL (uint8) at 20 m: vegetation, not vegetated, water, shadow, clouds, no data.
 
     Args:
-        landscape: gives the water.
+        landscape: the landscape, for its water.
         cube: (12, rows, columns) ground under a clear sky, DN without offset.
-        sky: gives clouds, shadow and the edge of the swath.
+        sky: clouds, shadow and the edge of the swath.
     """
     step = SCL_GSD // 10
     red, near = (cube[BAND_INDEX[name], ::step, ::step] for name in ("B04", "B08"))

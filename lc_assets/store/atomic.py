@@ -77,7 +77,7 @@ def atomic_output(
 
 
 def stage_name(target: str) -> str:
-    """Return a unique name for a staging folder, which contains host and process id for `is_abandoned`."""
+    """Return a unique name for a staging folder. It contains host and process id, which `is_abandoned` reads."""
     return f".{target}.{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}{_PART}"
 
 
@@ -109,9 +109,9 @@ def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> St
             f"{path} cannot be written ({reason})",
             item=item,
             asset=asset,
-            remedy="check the credentials in the environment and what they may do in this store"
+            remedy="check the credentials in the environment and their permissions in this store"
             if denied
-            else "look whether the object store is there and takes what is written, then run it again",
+            else "check that the object store can be reached and accepts writes, then run it again",
             transient=not denied,
         )
     what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else "store (--store)"
@@ -124,10 +124,10 @@ def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> St
         reason += f"; {free / 1e6:.0f} MB free"
     if isinstance(error, RasterioError | CPLE_BaseError) and not full:
         return StoreError(
-            f"{path} cannot be made ({reason})",
+            f"{path} cannot be created ({reason})",
             item=item,
             asset=asset,
-            remedy="what it is made from may be damaged: materialise the assets before it again",
+            remedy="its input may be damaged: materialise the upstream assets again",
         )
     return StoreError(
         f"{path} cannot be written ({reason})",
@@ -155,14 +155,14 @@ def _flush(path: Path) -> None:
 
 
 def _remove_abandoned_stages(target: Path) -> None:
-    """Remove staging folders for `target` whose process is dead; keep those that are in use on any host."""
+    """Remove the abandoned staging folders of `target`."""
     for stage in target.parent.glob(f".{target.name}.*{_PART}"):
         if is_abandoned(stage):
             shutil.rmtree(stage, ignore_errors=True)
 
 
 def is_abandoned(stage: Path) -> bool:
-    """Return True if nothing uses a staging folder any more.
+    """Return True if no process uses a staging folder any more.
 
     The folder's name is that of `stage_name` (`.<target>.<host>-<pid>-<random>.part`). A folder of this host is
     abandoned if its process is dead. Any folder is abandoned if it has not changed for `ABANDONED_SECONDS`.

@@ -14,14 +14,14 @@ def checked_id(item_id: Any) -> str:
     """Return `item_id` if it is safe as the name of a partition and a folder.
 
     Raises:
-        BadReference: it is not a text, contains characters outside `A-Z a-z 0-9 . _ -`, contains `..`, does not begin
+        BadReference: it is not a string, contains characters outside `A-Z a-z 0-9 . _ -`, contains `..`, does not begin
             with a letter or digit, or is longer than 200 characters.
     """
     if not isinstance(item_id, str) or not _ID.fullmatch(item_id) or ".." in item_id:
         raise BadReference(
-            f"{str(item_id)[:80]!r} is no usable item id",
-            remedy="use an id of letters, digits, '.', '_' and '-' that begins with a letter or digit and is "
-            "200 characters at most",
+            f"{str(item_id)[:80]!r} is not a valid item id",
+            remedy="use an id of letters, digits, '.', '_' and '-' that begins with a letter or digit and has "
+            "at most 200 characters",
         )
     return item_id
 

@@ -6,7 +6,7 @@
         resampled_stack/              stack.vrt (or stack.tif), scl.vrt, native_<band>.vrt
         <ID>_classified.tif           class map
         <ID>_confidence.tif           confidence of the class map
-        <ID>_probabilities.tif        class probabilities at the model's step, of a map of positions
+        <ID>_probabilities.tif        class probabilities, one pixel per position; only for a map of positions
         overview_<ID>_classified.tif  lower-resolution class map
         <ID>_thumbnail.png            picture of the class map with a legend
         report.html                   page of the scene
@@ -64,7 +64,7 @@ class ProductLayout:
 
     @property
     def probabilities(self) -> StorePath:
-        """Class probabilities, a GeoTIFF. A map of windows has none."""
+        """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
         return self.folder / f"{self.stem}_probabilities.tif"
 
     @property
@@ -203,7 +203,7 @@ class Store:
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.
 
-        The name of a folder that another program has created may not be an item id.
+        A folder that another program created may have a name that is not a valid item id.
 
         Raises:
             StoreError: the object store contains a key that cannot be listed.

@@ -44,7 +44,7 @@ class Lease:
     def ensure_held(self) -> None:
         """Raise an error if the lease is lost. Call this before each action that the lease protects.
 
-        The clock is checked too, because in a process that was suspended the renewing thread may not have run yet.
+        This method also checks the clock: after a suspended process continues, the renewing thread may not run at once.
 
         Raises:
             StoreError: the lease is lost, because it could not be renewed in time.
@@ -66,14 +66,14 @@ class Lease:
         while not self._released.wait(self._seconds / 4):
             before = time.monotonic()
             try:
-                if not compare_and_swap(self._path, _holder_note(), self._etag):
+                if not compare_and_swap(self._path, _lease_content(), self._etag):
                     return self._lost.set()
                 current = etag(self._path)
                 if current is None:
                     return self._lost.set()
                 self._etag, self._renewed_at = current, before
             except OSError:
-                continue  # `ensure_held` finds out if too much time has passed
+                continue  # `ensure_held` raises an error if this lasts too long
         return None
 
 
@@ -107,17 +107,19 @@ def _acquire(path: ObjectPath, wait: float, seconds: float) -> str:
     started = unchanged_since = time.monotonic()
     last_seen: str | None = None
     while True:
-        if compare_and_swap(path, _holder_note(), None):
+        if compare_and_swap(path, _lease_content(), None):
             break
         now, current = time.monotonic(), etag(path)
         if current != last_seen:
             last_seen, unchanged_since = current, now
         elif (
-            current is not None and now - unchanged_since > seconds and compare_and_swap(path, _holder_note(), current)
+            current is not None
+            and now - unchanged_since > seconds
+            and compare_and_swap(path, _lease_content(), current)
         ):
             break
         if now - started > wait:
-            raise TimeoutError(f"the lease {path} is held")
+            raise TimeoutError(f"another process holds the lease {path}")
         time.sleep(_POLL_SECONDS)
     acquired = etag(path)
     if acquired is None:
@@ -127,16 +129,16 @@ def _acquire(path: ObjectPath, wait: float, seconds: float) -> str:
 
 def _lease_lost(path: ObjectPath) -> StoreError:
     return StoreError(
-        f"the lease {path} was lost to another process, for it could not be renewed",
+        f"the lease {path} is lost, because it was not renewed in time",
         remedy="run it again",
         transient=True,
     )
 
 
-def _holder_note() -> bytes:
+def _lease_content() -> bytes:
     """Return the content of the lease's object.
 
-    It names the holder for a person who inspects the object. A nonce makes each content, and thus each ETag, unique.
+    Host, process id and time help a person who inspects the object. The nonce makes each content and ETag unique.
     """
     holder = {"host": socket.gethostname(), "pid": os.getpid(), "renewed": time.time(), "nonce": uuid.uuid4().hex}
     return json.dumps(holder).encode()

@@ -13,8 +13,8 @@ from typing import IO, Any
 from lc_assets.core.errors import without_query
 from lc_assets.store.object_store import Bucket
 
-ONE_PIECE = 1 << 30
-"""Largest file in bytes that is uploaded in one request.
+MAX_SINGLE_UPLOAD = 1 << 30
+"""Largest file in bytes that is uploaded in one request; a larger file is uploaded in parts.
 
 A multipart upload that is interrupted leaves invisible parts in the bucket, which cost money. A band of a tile has
 0.3 GB; one request may carry 5 GB to S3 and 5,000 MiB to Azure.
@@ -104,7 +104,7 @@ class ObjectPath:
         return True
 
     def is_file(self) -> bool:
-        """Return the same as `exists`."""
+        """Return True if there is an object with this key."""
         return self.exists()
 
     def is_dir(self) -> bool:
@@ -136,9 +136,11 @@ class ObjectPath:
         import obstore
 
         if mode != "rb":
-            raise io.UnsupportedOperation(f"{mode}: objects are put whole")
+            raise io.UnsupportedOperation(
+                f"mode {mode!r}: an object can only be opened with 'rb'; write it with write_bytes"
+            )
         with as_os_error(self):
-            return io.BufferedReader(_Raw(obstore.open_reader(self.bucket.client(), self.key)), 1 << 20)
+            return io.BufferedReader(_ReaderStream(obstore.open_reader(self.bucket.client(), self.key)), 1 << 20)
 
     def read_bytes(self) -> bytes:
         """Return the content as bytes."""
@@ -177,7 +179,7 @@ class ObjectPath:
             obstore.delete(self.bucket.client(), self.key)
 
 
-class _Raw(io.RawIOBase):
+class _ReaderStream(io.RawIOBase):
     """obstore's reader as a raw stream, so that `io.BufferedReader` can buffer it."""
 
     def __init__(self, reader: Any) -> None:
@@ -208,8 +210,8 @@ def status_of(entry: Any) -> Status:
 def as_os_error(path: ObjectPath) -> Iterator[None]:
     """Inside the context, raise obstore's errors as the OSErrors that a local file would raise.
 
-    URLs in obstore's messages may contain signatures, so their queries are removed. obstore raises FileNotFoundError
-    for a missing object itself. AlreadyExistsError and PreconditionError pass unchanged.
+    URLs in obstore's messages may contain signatures, so their queries are removed. AlreadyExistsError and
+    PreconditionError of obstore are raised unchanged.
     """
     from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
@@ -230,4 +232,6 @@ def as_os_error(path: ObjectPath) -> Iterator[None]:
         # A panic in obstore's Rust code is a BaseException, so `except Exception` does not catch it.
         if type(error).__name__ != "PanicException":
             raise
-        raise OSError(errno.EIO, "its library gave up: check the store's URL and credentials", str(path)) from None
+        raise OSError(
+            errno.EIO, "the object-store library failed: check the store's URL and credentials", str(path)
+        ) from None

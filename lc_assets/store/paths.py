@@ -1,9 +1,9 @@
 """Paths in the store, on a disk or in an object store, with one interface.
 
 A path on a disk is a `pathlib.Path`. A path in an object store is an `ObjectPath`, which has the methods of `Path` that
-the project uses and raises the same exceptions. Readers see an object completely or not at all, which is also what the
-renaming of a finished file guarantees on a disk. Rasters are not read with these functions: GDAL reads ranges of them
-directly from the store (`gdal_path`).
+the project uses and raises the same exceptions. A reader sees a complete object or none. On a disk, files are
+written under another name and renamed, which has the same effect. GDAL does not read rasters with these functions. It
+reads ranges of them directly from the store (`gdal_path`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from lc_assets.core.urls import is_url
-from lc_assets.store.object_path import ONE_PIECE, ObjectPath, Status, as_os_error, status_of
+from lc_assets.store.object_path import MAX_SINGLE_UPLOAD, ObjectPath, Status, as_os_error, status_of
 from lc_assets.store.object_store import parse_url
 
 StorePath: TypeAlias = Path | ObjectPath
@@ -54,7 +54,7 @@ def move_into_place(source: Path, target: StorePath) -> None:
     import obstore
 
     with as_os_error(target):
-        multipart = source.stat().st_size > ONE_PIECE
+        multipart = source.stat().st_size > MAX_SINGLE_UPLOAD
         obstore.put(target.bucket.client(), target.key, source, use_multipart=multipart)
 
 
@@ -73,7 +73,7 @@ def list_files(folder: StorePath) -> dict[str, Status]:
 
 
 def walk_files(folder: StorePath) -> Iterator[tuple[StorePath, int]]:
-    """Yield (path, size in bytes) of all files below a folder, hidden ones too. A missing folder yields nothing."""
+    """Yield (path, size in bytes) of all files below a folder, also hidden ones. A missing folder yields nothing."""
     import obstore
 
     if isinstance(folder, ObjectPath):
@@ -111,7 +111,10 @@ def remove_tree(path: StorePath) -> None:
 
 
 def etag(path: StorePath) -> str | None:
-    """Return a version text that differs whenever the content differs; None if the file does not exist."""
+    """Return a text that changes whenever the content changes; None if the file does not exist.
+
+    It is the ETag of an object, and inode, time and size of a local file.
+    """
     try:
         return path.stat().version if isinstance(path, ObjectPath) else _local_status(path).version
     except FileNotFoundError:

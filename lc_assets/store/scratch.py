@@ -23,7 +23,7 @@ def user_temp_dir(name: str) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
-        raise PermissionError(errno.EACCES, "it is not this user's own", str(folder))
+        raise PermissionError(errno.EACCES, "the folder belongs to another user, or is not a folder", str(folder))
     return folder
 
 
@@ -34,7 +34,7 @@ def scratch_dir(path: StorePath) -> Path:
     folder of this user below the system's temporary folder), which needs space for one scene.
 
     Raises:
-        StoreError: LC_ASSETS_SCRATCH is not a usable folder.
+        StoreError: the scratch folder cannot be used.
     """
     if isinstance(path, Path):
         return path
@@ -43,6 +43,7 @@ def scratch_dir(path: StorePath) -> Path:
         base = Path(chosen).expanduser() if chosen else user_temp_dir("lc_assets")
     except (RuntimeError, OSError) as error:  # unknown user in `~user`; folder of another user
         raise StoreError(
-            f"LC_ASSETS_SCRATCH is no folder to work in ({error})", remedy="set it to a folder that you may write"
+            f"the scratch folder cannot be used ({error})",
+            remedy="set LC_ASSETS_SCRATCH to a folder that you can write to",
         ) from None
     return (base / path.bucket.scheme / path.bucket.name / path.key).absolute()

@@ -1,4 +1,4 @@
-"""Make the shipped weights: from labelled chips to a model and its contract. See `lc-assets train --help`.
+"""Train the shipped model: from labelled chips to weights and a contract. See `lc-assets train --help`.
 
-Fitting needs PyTorch (`pip install .[train]`); the rest of the project does not.
+Only the fit needs PyTorch (`pip install .[train]`).
 """

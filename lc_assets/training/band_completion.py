@@ -1,9 +1,9 @@
 """Predict the nine missing bands of RGB chips from their colour and context.
 
-There are many RGB chips of EuroSAT, but here only few multispectral ones. A small U-net (Ronneberger et al. 2015,
+Many RGB chips of EuroSAT are available, but only few multispectral ones. A small U-net (Ronneberger et al. 2015,
 arXiv:1505.04597) learns the other nine bands from the training chips that exist in both forms, and predicts them for
-all RGB chips. So the classifier is fitted to twelve bands everywhere. The U-net does not get the class: it adds only
-information that is in the picture. It does not learn from any chip that is used for evaluation.
+all RGB chips, so the classifier is fitted to twelve bands everywhere. The U-net does not see the class, so it adds only
+information that is in the picture. No chip of the evaluation is used to fit it.
 """
 
 from __future__ import annotations
@@ -29,35 +29,37 @@ STEPS = 1500
 BATCH = 32
 LEARNING_RATE = 4e-3
 MIN_TWINS = 50
-"""Lowest number of chips in both forms (twins) from which the other bands can be learnt."""
+"""Lowest number of RGB chips with a multispectral twin that is enough for a fit."""
 
 _SEEN = [BAND_INDEX[name] for name in TRUE_COLOUR]
 _UNSEEN = [n for n in range(len(BAND_NAMES)) if n not in _SEEN]
 
 
-def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, seed: int, steps: int = STEPS) -> Chips:
+def complete(
+    rgb: Chips, multispectral: Chips, scaling: Scaling, checkpoint: Path, *, seed: int, steps: int = STEPS
+) -> Chips:
     """Add the nine missing bands to RGB chips.
 
     Args:
         rgb: chips of three bands. The network learns from those that share their name with a multispectral chip.
         multispectral: multispectral training chips.
         scaling: scaling of the network's input.
-        kept: file of the fitted network. If it fits the other arguments it is loaded instead of fitting again.
+        checkpoint: file of the fitted network. It is loaded instead of a new fit, if it fits the other arguments.
         seed: seed of the fit.
         steps: steps of the fit.
 
     Returns:
-        The same chips with twelve bands; unchanged where there are fewer than `MIN_TWINS` twins.
+        The same chips with twelve bands; unchanged if there are fewer than `MIN_TWINS` twins.
     """
     place = {name: n for n, name in enumerate(rgb.names)}
     twins = [(place[name], n) for n, name in enumerate(multispectral.names) if name in place]
     if len(twins) < MIN_TWINS:
-        log.warning("only %d chips come as both RGB and multispectral: RGB chips are not completed", len(twins))
+        log.warning("only %d RGB chips have a multispectral twin: the bands of RGB chips are not completed", len(twins))
         return rgb
     device = best_device()
     network = placed(_Completion(), device)
     fingerprint = {"seed": seed, "steps": steps, "twins": len(twins)}
-    saved = torch.load(kept, weights_only=True) if kept.exists() else {}
+    saved = torch.load(checkpoint, weights_only=True) if checkpoint.exists() else {}
     if saved.get("of") == fingerprint:
         network.load_state_dict(saved["network"])
     else:
@@ -66,7 +68,7 @@ def complete(rgb: Chips, multispectral: Chips, scaling: Scaling, kept: Path, *, 
             [scaling.apply(rgb.dn[ours], _SEEN), scaling.apply(multispectral.dn[theirs], _UNSEEN)], 1
         )
         _fit(network, torch.from_numpy(pairs), device, seed, steps)
-        torch.save({"of": fingerprint, "network": network.state_dict()}, kept)
+        torch.save({"of": fingerprint, "network": network.state_dict()}, checkpoint)
     network.eval()
     mean, std = scaling.mean[_UNSEEN][:, None, None], scaling.std[_UNSEEN][:, None, None]
     dn = rgb.dn.copy()

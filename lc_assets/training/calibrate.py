@@ -13,18 +13,17 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return e / e.sum(axis=1, keepdims=True)
 
 
-def fit_temperature(judged: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
+def fit_temperature(samples: Sequence[tuple[np.ndarray, np.ndarray]]) -> float:
     """Return the divisor of the logits that gives the lowest negative log likelihood, searched from 0.2 to 5.
 
     Args:
-        judged: samples of equal importance, each of (N, classes) logits and (N, classes) bool, the classes that are
-            right.
+        samples: samples of equal weight, each with (N, classes) logits and (N, classes) bool, True for correct classes.
     """
     candidates = np.geomspace(0.2, 5, 200)
 
     def loss(temperature: float) -> float:
         return sum(
-            -np.log((softmax(logits / temperature) * right).sum(axis=1) + 1e-12).mean() for logits, right in judged
+            -np.log((softmax(logits / temperature) * right).sum(axis=1) + 1e-12).mean() for logits, right in samples
         )
 
     return float(min(candidates, key=loss))

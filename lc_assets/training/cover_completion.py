@@ -1,8 +1,8 @@
-"""Predict the cover of chips that the reference model has not seen.
+"""Predict the cover of chips for which the classes of the reference model are unknown.
 
-The reference model's classes are known for the multispectral and the L2A chips, not for the many RGB chips. A network
-with the shipped plan learns them and predicts them for the RGB chips, once their other bands are completed. It does not
-learn from any chip that is used for evaluation.
+The classes of the reference model are known for the multispectral and the L2A chips, but not for the RGB chips. A
+network with the shipped plan learns them, and predicts them for the RGB chips after their other bands are completed. No
+chip of the evaluation is used to fit it.
 """
 
 from __future__ import annotations
@@ -26,22 +26,24 @@ RECIPE = Recipe(steps=1200, batch_mosaics=14, batch_tiles=16)
 """Hyperparameters of the network that predicts the cover."""
 
 
-def complete_cover(chips: Chips, source: Mosaics, scaling: Scaling, kept: Path, *, recipe: Recipe = RECIPE) -> Chips:
+def complete_cover(
+    chips: Chips, source: Mosaics, scaling: Scaling, checkpoint: Path, *, recipe: Recipe = RECIPE
+) -> Chips:
     """Add the cover to chips of twelve bands.
 
     Args:
         chips: the chips.
         source: the mosaics of tiles whose cover is known.
         scaling: scaling of the network's input.
-        kept: checkpoint of the fit. A finished one is loaded instead of fitting again.
+        checkpoint: checkpoint of the fit. If it is finished, it is loaded instead of a new fit.
         recipe: hyperparameters of the fit.
     """
-    network = fit(source, recipe, kept, cover_loss, partial(torch_module, outputs=len(COVER_NAMES)))
+    network = fit(source, recipe, checkpoint, cover_loss, partial(torch_module, outputs=len(COVER_NAMES)))
     return replace(chips, cover=predict_cover(network, chips, scaling))
 
 
 def predict_cover(network: nn.Module, chips: Chips, scaling: Scaling, batch: int = 64) -> np.ndarray:
-    """Return the cover of chips, (N, 64, 64, 9) uint8, the same within each position's cell."""
+    """Return the cover of chips, (N, 64, 64, 9) uint8. All pixels of a position's cell have the same values."""
     cover = np.empty_like(chips.cover)
     rim = (MARGIN,) * 4
     with torch.inference_mode():

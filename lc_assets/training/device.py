@@ -1,4 +1,4 @@
-"""Run a network on a device: where its weights are, and in which precision it computes."""
+"""The device and the precision that a fit uses."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def placed(module: Any, device: torch.device) -> torch.nn.Module:
 def mixed_precision(device: torch.device) -> torch.autocast:
     """Return a context in which a network computes in bfloat16; its weights stay in float32.
 
-    bfloat16 halves the time on GPUs and on CPUs that have it. Other CPUs emulate it and need eight times as long
-    (measured on AVX2), so there the context changes nothing.
+    bfloat16 halves the time on GPUs and on CPUs with bfloat16 instructions. Other CPUs emulate it and need eight times
+    as long (measured on AVX2), so the context has no effect there.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type != "cpu" or has_bfloat16())

@@ -1,4 +1,4 @@
-"""Random layouts of a mosaic: which part of it each pixel belongs to, with the shapes that landscapes have."""
+"""Random shapes for the parts of a mosaic, similar to those of real landscapes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def smooth_noise(size: int, scale: float, rng: np.random.Generator) -> np.ndarra
 
 
 def regions(size: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return (size, size) uint8 numbers below `count`: parts around random centres, with straight or bent borders."""
+    """Return (size, size) uint8 part numbers, 0 to `count` - 1. The parts have straight or bent borders."""
     centres = rng.uniform(0, size, (count, 2)).astype(np.float32)
     v, u = np.mgrid[:size, :size].astype(np.float32)
     if rng.random() < 0.6:

@@ -1,4 +1,4 @@
-"""Show L1C pixels as L2A and the other way round, by the mean difference of the two levels per band."""
+"""Convert L1C pixels to L2A and back, by the mean difference of the two levels per band."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ of 20 to 56 degrees, 1.4 at 71 and 2.6 at 78."""
 
 
 def conversion(l2a: np.ndarray, as_l2a: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return factor and summand, (N, 12) float32, that show pixels of one level as pixels of another.
+    """Return factor and summand, (N, 12) float32, that convert pixels to another level.
 
     Args:
-        l2a: (N,) bool, the level that the pixels have.
-        as_l2a: (N,) bool, the level to show them as.
+        l2a: (N,) bool, True if the pixels are L2A.
+        as_l2a: (N,) bool, True to convert them to L2A.
         rng: random number generator, for the haze.
     """
     haze = np.exp(rng.normal(0.0, 0.15, (len(l2a), 1)))
-    # Some as under a low sun. L2A pixels cannot be made from L1C ones so: a third of the light would be missing.
+    # Some pixels are converted as under a low sun, only from L2A to L1C: the opposite removes a third of the light.
     low_sun = (rng.random(haze.shape) < 0.08) & l2a[:, None]
     haze = np.where(low_sun, haze * rng.uniform(1, 2, haze.shape), haze).astype(np.float32)
     to_l2a, to_l1c = (~l2a & as_l2a)[:, None], (l2a & ~as_l2a)[:, None]
@@ -29,7 +29,7 @@ def conversion(l2a: np.ndarray, as_l2a: np.ndarray, rng: np.random.Generator) ->
 
 
 def highest_seen(dn: np.ndarray) -> np.ndarray:
-    """Return the highest DN that a network is trained on, of L1C chips shown as L2A too.
+    """Return the highest DN that a network is trained on, including L1C chips that are converted to L2A.
 
     Args:
         dn: (12,) highest DN of the L1C chips.

@@ -1,11 +1,10 @@
-"""The network: one plan, from which a PyTorch module is fitted and a Keras model is shipped.
+"""The architecture of the network, as a PyTorch module for the fit and as a Keras model for inference.
 
 It has unpadded convolutions with a total stride of 4, global average pooling and one dense layer. So the dense layer
-gives an answer at each position of the feature map, a chip's answer is that of its mean features, and a scene can be
-evaluated densely and exactly. Dilated convolutions (Yu and Koltun 2016, arXiv:1511.07122) widen the view of a position
-to 48 px without more stride. After the strided convolutions are inverted residuals (Sandler et al. 2018,
-arXiv:1801.04381). For the same number of multiply-adds they learn more than plain 3 x 3 convolutions, because they
-compute many features from few neighbours.
+can be applied to each position of the feature map or to the mean features of a chip, and a scene can be evaluated
+densely and exactly. Dilated convolutions (Yu and Koltun 2016, arXiv:1511.07122) widen the receptive field of
+a position to 48 px without more stride. Inverted residuals (Sandler et al. 2018, arXiv:1801.04381) follow the strided
+convolutions, because they learn more than plain 3 x 3 convolutions with the same number of multiply-adds.
 """
 
 from __future__ import annotations
@@ -53,7 +52,7 @@ SHIPPED_PLAN: Plan = (
 POSITION_STRIDE = 4
 """Stride of the shipped plan: pixels from one position to the next."""
 VIEW = 48
-"""Side of the area that a position of the shipped plan sees, px."""
+"""Side of the receptive field of a position of the shipped plan, px."""
 MARGIN = (VIEW - POSITION_STRIDE) // 2
 """Pixels from the border of a chip to the cell of its first position."""
 
@@ -77,7 +76,7 @@ def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAM
 def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
     """Return the network to fit: (N, 12, height, width) float32 -> (N, outputs, rows, columns) logits of positions.
 
-    The logits of a chip are the mean of those of its positions: pooling and the dense layer can change places.
+    The logits of a chip are the mean of those of its positions, because the dense layer is linear.
     """
     from torch import nn
 

@@ -1,5 +1,4 @@
-"""Make a model and its contract from labelled chips: complete the RGB chips, fit the network, calibrate, evaluate,
-export."""
+"""Train a model: complete the RGB chips, fit the network, calibrate, evaluate, and write the model and its contract."""
 
 from __future__ import annotations
 
@@ -45,13 +44,13 @@ LIMITATIONS: tuple[str, ...] = (
 )
 
 HOLD_OUT_STEPS = 4000
-"""Steps of the twin that is fitted without the eastern quarter of the chips; it has fewer chips to learn from."""
+"""Steps of the twin that is fitted without the eastern quarter of the chips."""
 SHARES = (0.28, 0.2, 0.42, 0.1)
-"""Share of multispectral, L2A and RGB chips and of tiles of scenes in what is drawn."""
+"""Probability of each source of a training tile: multispectral, L2A and RGB chips, and scenes."""
 COVER_SHARES = (0.45, 0.35, 0.2)
-"""The same without RGB chips, to learn the cover."""
+"""The same, without RGB chips, for the network that predicts the cover."""
 CALIBRATION_MOSAICS = 160
-"""Number of mosaics by which the temperature is chosen, and of those by which the calibration is judged."""
+"""Number of mosaics for the choice of the temperature, and again for the evaluation of the calibration."""
 
 SOURCES: tuple[dict[str, str], ...] = (
     {
@@ -91,7 +90,7 @@ def train(
     steps: int | None = None,
     hold_out: bool = False,
 ) -> Path:
-    """Make a model. An earlier call with the same recipe is resumed where it stopped.
+    """Train a model. If an earlier call with the same recipe was interrupted, continue it.
 
     Args:
         data: folder of chips, see `lc_assets.training.data.splits.read_splits`. Scenes are read from the folder `maps`
@@ -99,7 +98,7 @@ def train(
         out: folder for `model.keras`, `model.json`, the card, and the checkpoints (`*.pt`).
         name, version: name and version in the contract.
         steps: steps of each fit; by default those of the recipes.
-        hold_out: whether to fit a twin too, without the eastern quarter of the chips, for the card.
+        hold_out: True to fit a twin without the eastern quarter of the chips too, for the card.
 
     Returns:
         Path of the MLM item.
@@ -119,14 +118,14 @@ def train(
     plain = read_splits(data)
     if len(plain.multispectral) < 2 or len(plain.validation) < 2:
         raise LandCoverError(
-            f"{data} has {len(plain.multispectral)} multispectral chips to learn from and {len(plain.validation)} to "
-            "judge by",
-            remedy="name a folder with chips of both official lists",
+            f"{data} has {len(plain.multispectral)} multispectral training chips and {len(plain.validation)} "
+            "validation chips, two of each are needed",
+            remedy="use a folder with chips of both official lists (--data)",
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"{out} cannot be made ({error.strerror})", remedy="name another folder with --out") from None
+        raise StoreError(f"{out} cannot be created ({error.strerror})", remedy="use another folder (--out)") from None
     maps = data.parent / "maps"
     recipe = Recipe() if steps is None else Recipe(steps=steps)
     document = _fitted(plain, maps, recipe, out, name=name, version=version, description=DESCRIPTION)
@@ -140,8 +139,8 @@ def train(
             folder,
             name=f"{name}-holdout",
             version=version,
-            description=f"Twin of {name}, fitted without the eastern quarter of the multispectral chips, to judge how "
-            "it does where it has not been.",
+            description=f"Twin of {name}, fitted without the eastern quarter of the multispectral chips, to "
+            "evaluate it in a region without training chips.",
         )
     write_card(document, data)
     return document
@@ -204,8 +203,8 @@ def _export(
     path.
 
     Args:
-        unseen: tiles of scenes that were not learnt from.
-        positions: whether the network has learnt to answer position by position.
+        unseen: tiles of scenes that were not used for training.
+        positions: True if the network was trained to classify single positions.
     """
     import keras
 

@@ -12,8 +12,10 @@ from lc_assets.training.data.chips import Chips
 
 @dataclass(frozen=True)
 class Scaling:
-    """Mean, standard deviation and highest value per band of the multispectral training chips, in DN; (12,) float32
-    each."""
+    """Mean, standard deviation and highest value per band of the multispectral training chips.
+
+    Each is (12,) float32, in DN.
+    """
 
     mean: np.ndarray
     std: np.ndarray

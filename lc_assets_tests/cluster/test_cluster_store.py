@@ -1,4 +1,4 @@
-"""A cluster whose store is an object store: workers share no disk, and the store has a bad half minute."""
+"""A cluster whose store is an object store: the workers share no disk, and the store fails for half a minute."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def cluster(remote: tuple[S3, Gate]) -> Iterator[tuple[Cluster, dict[str, Path]]
 
 
 @pytest.fixture(scope="module")
-def right(cluster: tuple[Cluster, dict[str, Path]]) -> dict[str, bytes]:
-    """The files of a run without faults, on a disk, by the ends of their names."""
+def expected(cluster: tuple[Cluster, dict[str, Path]]) -> dict[str, bytes]:
+    """Pixels of the rasters of a run without faults, on a disk, by the ends of their names."""
     whole, items = cluster
     item, path = next(iter(items.items()))
     alone = {"DAGSTER_HOME": str(whole.folder / "alone"), "LC_ASSETS_STORE": str(whole.folder / "faultless")}
@@ -85,13 +85,15 @@ def _ended(instance: dg.DagsterInstance, items: list[str]) -> bool:
     return all(run and run[0].status is dg.DagsterRunStatus.SUCCESS for run in runs)
 
 
-def _check(whole: Cluster, instance: dg.DagsterInstance, items: list[str], server: S3, right: dict[str, bytes]) -> None:
-    """Every scene is there, once, whole and right, and nothing else is."""
+def _check(
+    whole: Cluster, instance: dg.DagsterInstance, items: list[str], server: S3, expected: dict[str, bytes]
+) -> None:
+    """Check that every scene is stored once, completely and correctly, without other files."""
     root = parse_path(server.url)
     assert isinstance(root, ObjectPath)
     for item in items:
         folder = root / "scenes" / item
-        assert _rasters(folder, item) == right
+        assert _rasters(folder, item) == expected
         hidden = [str(path) for path, _ in walk_files(folder) if path.name.startswith(".") or "part" in path.suffix]
         assert hidden == []
         for name in ASSET_NAMES:
@@ -108,8 +110,8 @@ def seen_from_here(remote: tuple[S3, Gate], tmp_path: Path) -> Iterator[None]:
         yield
 
 
-def test_a_store_that_refuses_writes_for_half_a_minute_costs_half_a_minute(
-    cluster: tuple[Cluster, dict[str, Path]], remote: tuple[S3, Gate], right: dict[str, bytes], seen_from_here: None
+def test_runs_wait_while_the_store_refuses_writes(
+    cluster: tuple[Cluster, dict[str, Path]], remote: tuple[S3, Gate], expected: dict[str, bytes], seen_from_here: None
 ) -> None:
     (whole, items), (server, gate) = cluster, remote
     chosen = list(items)[1:4]
@@ -123,13 +125,13 @@ def test_a_store_that_refuses_writes_for_half_a_minute_costs_half_a_minute(
         until(lambda: _ended(instance, chosen), "all scenes are done", programs)
         assert time.monotonic() - began > REFUSED_SECONDS
         assert [status for *_, status in gate.requests if status == 503]
-        _check(whole, instance, chosen, server, right)
+        _check(whole, instance, chosen, server, expected)
 
 
-def test_a_worker_killed_between_two_objects_leaves_none_half(
-    cluster: tuple[Cluster, dict[str, Path]], remote: tuple[S3, Gate], right: dict[str, bytes], seen_from_here: None
+def test_a_worker_killed_between_two_uploads_leaves_no_partial_scene(
+    cluster: tuple[Cluster, dict[str, Path]], remote: tuple[S3, Gate], expected: dict[str, bytes], seen_from_here: None
 ) -> None:
-    """The store takes the first bands, then nothing; the worker that waits for it is killed."""
+    """The store accepts the first bands and then refuses all writes. The worker that waits for it is killed."""
     (whole, items), (server, gate) = cluster, remote
     item = list(items)[4]
     with whole.instance() as instance:
@@ -146,4 +148,4 @@ def test_a_worker_killed_between_two_objects_leaves_none_half(
         gate.refuse()
         until(lambda: _ended(instance, [item]), "the scene is done", [whole.daemon, *whole.workers])
         worker.start()
-        _check(whole, instance, [item], server, right)
+        _check(whole, instance, [item], server, expected)

@@ -1,4 +1,4 @@
-"""The demo scene is a Planetary-Computer-shaped item whose files agree with each other."""
+"""The demo scene looks like an item of the Planetary Computer, and its files agree with each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
     assert (a.parent / "B02.tif").read_bytes() != (other.parent / "B02.tif").read_bytes()
 
 
-def test_the_scene_is_shaped_like_the_planetary_computers(demo_item: Path) -> None:
+def test_the_item_has_the_form_of_the_planetary_computer(demo_item: Path) -> None:
     document = json.loads(demo_item.read_text())
     assert document["stac_version"] == "1.0.0"
     assert "proj:code" not in document["properties"]
@@ -57,8 +57,8 @@ def test_all_bands_agree_on_where_there_is_no_data(demo_item: Path) -> None:
         assert ((dn == 0).repeat(band.factor, 0).repeat(band.factor, 1) == outside).all()
 
 
-def test_coarse_bands_are_what_a_coarser_detector_sees(demo_item: Path) -> None:
-    """B8A and B08 see nearly the same light: averaged to 20 m they must go together."""
+def test_coarse_bands_are_averages_of_fine_pixels(demo_item: Path) -> None:
+    """B8A and B08 have nearly the same wavelengths, so B08 averaged to 20 m correlates with B8A."""
     fine, coarse = read(demo_item.parent / "B08.tif").astype(float), read(demo_item.parent / "B8A.tif").astype(float)
     averaged = fine.reshape(coarse.shape[0], 2, coarse.shape[1], 2).mean(axis=(1, 3))
     valid = coarse > 0
@@ -73,7 +73,7 @@ def test_the_landscape_has_every_class() -> None:
     assert SHAPE[0] % 64 and SHAPE[1] % 64
 
 
-def test_pystac_walks_from_the_catalog_to_the_item(demo_item: Path) -> None:
+def test_pystac_finds_the_item_by_the_catalog(demo_item: Path) -> None:
     catalog = pystac.Catalog.from_file(str(demo_item.parent.parent / "catalog.json"))
     (found,) = catalog.get_items()
     assert found.id == DEMO_ITEM_ID == demo_item.stem
@@ -92,13 +92,13 @@ def test_bands_are_cogs_that_share_the_corner(demo_item: Path) -> None:
             assert (dataset.transform.c, dataset.transform.f) == (330_000, 5_760_000)
 
 
-def test_scene_classification_and_truth_miss_the_same_corner_as_the_bands(demo_item: Path) -> None:
+def test_scene_classification_and_truth_have_no_data_in_the_same_corner_as_the_bands(demo_item: Path) -> None:
     outside = read(demo_item.parent / "B02.tif") == 0
     assert np.array_equal(read(demo_item.parent / f"{SCL}.tif") == 0, outside[::2, ::2])
     assert np.array_equal(read(demo_item.parent / f"{TRUTH}.tif") == NO_DATA.code, outside)
 
 
-def test_the_item_counts_the_clouds_and_gaps_that_the_scene_classification_shows(demo_item: Path) -> None:
+def test_the_percentages_of_the_item_match_the_scene_classification(demo_item: Path) -> None:
     scl = read(demo_item.parent / f"{SCL}.tif")
     assert {0, 3, 4, 5, 6, 8, 9} <= set(np.unique(scl).tolist())
     properties = read_document(demo_item)["properties"]
@@ -106,14 +106,14 @@ def test_the_item_counts_the_clouds_and_gaps_that_the_scene_classification_shows
     assert properties["s2:nodata_pixel_percentage"] == pytest.approx(100 * (scl == 0).mean(), abs=1e-5)
 
 
-def test_materials_reflect_as_what_they_are_called() -> None:
+def test_the_spectra_of_materials_fit_their_class() -> None:
     materials = read_materials()
     assert tuple(materials) == CLASS_NAMES
     assert all(m.spectra.shape == (len(m.share), len(BAND_NAMES)) for m in materials.values())
     assert materials["Forest"].ndvi.min() > 0.7 > materials["Industrial"].ndvi.mean()
-    assert materials["SeaLake"].usual.max() < 500
+    assert materials["SeaLake"].most_frequent.max() < 500
 
 
-def test_a_shape_that_the_60_m_grid_does_not_fit_is_refused(tmp_path: Path) -> None:
+def test_a_shape_that_is_not_a_multiple_of_60_m_pixels_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(LandCoverError, match="multiple of 6"):
         write_demo_scene(tmp_path, shape=(600, 601))

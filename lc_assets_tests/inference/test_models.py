@@ -202,7 +202,7 @@ def test_a_card_takes_no_other_texts_place_and_claims_nothing_unknown(shared: Pa
     (own.parent / "README.md").write_text("# my notes")
     done = invoke("model", "card", own, "--data", shared / "eurosat")
     assert done.exit_code == 1
-    assert "is no card of lc-assets" in done.output
+    assert "is not a card of lc-assets" in done.output
     assert sorted(p.name for p in own.parent.iterdir()) == ["README.md", "model.json", "model.keras"]
     (own.parent / "README.md").unlink()
     done = invoke("model", "card", own, "--data", shared / "eurosat")

@@ -37,9 +37,9 @@ from lc_assets_tests.sentinel2.hostile_items import ORIGIN, item_with, refused
     ],
 )
 def test_an_id_cannot_leave_its_folder_nor_steer_a_shell_or_a_terminal(bad: str) -> None:
-    with pytest.raises(BadReference, match="no usable item id"):
+    with pytest.raises(BadReference, match="not a valid item id"):
         checked_id(bad)
-    assert "no usable item id" in refused(item_with(id=bad))
+    assert "not a valid item id" in refused(item_with(id=bad))
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,12 @@ from lc_assets_tests.rig.programs import Missing
 
 @pytest.fixture(scope="session", params=["s3", "azure"])
 def server(request: pytest.FixtureRequest) -> Iterator[tuple[S3 | Azure, Gate]]:
-    """Each kind of store, and the gate in front of it."""
+    """A server of each protocol, and the gate (proxy) in front of it."""
     try:
         store = {"s3": S3, "azure": Azure}[request.param]()
     except Missing as missing:
         pytest.skip(str(missing))
-    # Clients are kept per bucket for as long as the process lives: they see the gate from the beginning.
+    # A client per bucket is cached for the whole process, so it must use the gate from its first request.
     gate = Gate(store.port)
     yield store, gate
     gate.stop()
@@ -34,7 +34,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[tuple[S3 | Azure, Gate]]:
 
 @pytest.fixture
 def remote(server: tuple[S3 | Azure, Gate], tmp_path: Path) -> Iterator[tuple[ObjectPath, Gate]]:
-    """A fresh root in the store."""
+    """An empty root in the object store."""
     store, gate = server
     through = {name: value.replace(f":{store.port}", f":{gate.port}") for name, value in store.environment.items()}
     gate.clear()
@@ -47,6 +47,6 @@ def remote(server: tuple[S3 | Azure, Gate], tmp_path: Path) -> Iterator[tuple[Ob
 
 @pytest.fixture
 def away(remote: tuple[ObjectPath, Gate]) -> Iterator[Desk]:
-    """A desk whose store is remote."""
+    """A desk whose store is in the object store."""
     with dg.DagsterInstance.ephemeral() as instance:
         yield Desk(Settings(store=str(remote[0]), stac_url=NOBODY, precision="float32", retry_policy=QUICK), instance)

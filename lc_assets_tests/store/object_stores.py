@@ -1,4 +1,4 @@
-"""Objects that tests of object stores share."""
+"""Helpers for the tests of object stores."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from lc_assets.store.paths import StorePath, walk_files
 from lc_assets_tests.conftest import Desk
 
 only_s3 = pytest.mark.parametrize("server", ["s3"], indirect=True, scope="session")
-"""For what does not depend on the protocol."""
+"""Mark of tests that do not depend on the protocol, so one server is enough."""
 SMALL = {"stride": 64}
-"""Of maps whose pixels are not the claim."""
+"""Config of a quick map, for tests that do not check its quality."""
 
 
 def products_of(desk: Desk, item: str = DEMO_ITEM_ID) -> dict[str, bytes]:

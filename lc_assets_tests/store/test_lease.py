@@ -1,4 +1,4 @@
-"""A lease is held by one process at a time."""
+"""Only one process at a time holds a lease."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _hold(url: str, held: str) -> None:
 
 @pytest.mark.slow
 @only_s3
-def test_a_lease_is_one_process_s_and_free_again_when_that_is_killed(
+def test_one_process_holds_a_lease_and_a_killed_holder_frees_it(
     remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:
     place = remote[0] / ".lease"
@@ -54,7 +54,7 @@ def test_a_lease_is_one_process_s_and_free_again_when_that_is_killed(
 
 
 @only_s3
-def test_a_lease_that_cannot_be_renewed_is_told(remote: tuple[ObjectPath, Gate]) -> None:
+def test_the_loss_of_a_lease_is_an_error(remote: tuple[ObjectPath, Gate]) -> None:
     place = remote[0] / ".lease"
     with pytest.raises(StoreError, match="lost"), lease(place, wait=5, seconds=1):
         place.write_bytes(b"taken by another")
@@ -62,8 +62,10 @@ def test_a_lease_that_cannot_be_renewed_is_told(remote: tuple[ObjectPath, Gate])
     assert place.read_bytes() == b"taken by another"
 
 
-def test_who_was_stopped_for_longer_than_its_lease_puts_nothing_more(remote: tuple[ObjectPath, Gate]) -> None:
-    """The process is stopped between two files; meanwhile another one has taken the lease and put its own."""
+def test_a_process_that_was_suspended_longer_than_its_lease_writes_nothing_more(
+    remote: tuple[ObjectPath, Gate],
+) -> None:
+    """The process is suspended between two files. Meanwhile another process takes the lease and writes its files."""
     place, folder = remote[0] / ".lease", remote[0] / "bands"
 
     def slow_put() -> None:
@@ -73,7 +75,7 @@ def test_who_was_stopped_for_longer_than_its_lease_puts_nothing_more(remote: tup
         ):
             for name in ("a", "z"):
                 (stage / name).write_bytes(b"of the first")
-            held.release()  # as if its thread had been stopped with it
+            held.release()  # the renewing thread is suspended too
             held._lost.clear()
             time.sleep(1.2)
             with lease(place, wait=5, seconds=30):
@@ -87,7 +89,7 @@ def test_who_was_stopped_for_longer_than_its_lease_puts_nothing_more(remote: tup
 
 @pytest.mark.slow
 @only_s3
-def test_two_fetches_of_one_scene_at_once_leave_one_whole_scene(
+def test_two_concurrent_fetches_of_a_scene_leave_one_complete_scene(
     away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:
     from lc_assets.defs.io_managers import RawBandsIOManager

@@ -23,7 +23,7 @@ def _count(place: StorePath) -> None:
 
 
 @pytest.mark.parametrize("where", ["disk", "store"])
-def test_of_writers_that_replace_what_they_have_read_none_is_lost(
+def test_concurrent_compare_and_swap_loses_no_update(
     remote: tuple[ObjectPath, Gate], tmp_path: Path, where: str
 ) -> None:
     place = tmp_path / "count" if where == "disk" else remote[0] / "count"
@@ -33,7 +33,7 @@ def test_of_writers_that_replace_what_they_have_read_none_is_lost(
     assert not compare_and_swap(place, b"0", None) and not compare_and_swap(place, b"0", "other")
 
 
-def test_a_tree_is_listed_and_removed(remote: tuple[ObjectPath, Gate]) -> None:
+def test_a_folder_is_listed_and_removed_with_all_its_objects(remote: tuple[ObjectPath, Gate]) -> None:
     root = remote[0] / "tree"
     for name in ("a.txt", "b/c.txt", "b/d/e.txt", ".hidden"):
         (root / name).write_bytes(name.encode())

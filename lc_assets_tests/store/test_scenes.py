@@ -1,4 +1,4 @@
-"""Scenes in an object store: the same to the byte as on a disk, and what faults do to them."""
+"""Scenes in an object store are byte-identical to those on a disk, and survive faults of the store."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ pytestmark = pytest.mark.xdist_group("object stores")
     indirect=["server"],
     scope="session",
 )
-def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_else(
+def test_a_scene_in_an_object_store_has_the_same_bytes_and_no_other_files(
     desk: Desk, away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path, tmp_path: Path, stack: str
 ) -> None:
-    """And no band is fetched whole: pixels are read by ranges."""
+    """Bands are read by ranges, never as a whole."""
     desk.settings = replace(desk.settings, precision="float32", stack=stack)
     away.settings = replace(away.settings, stack=stack)
     here, there = desk.classify(demo_item, **SMALL), away.classify(demo_item, **SMALL)
@@ -49,7 +49,7 @@ def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_e
     assert names_in(there.folder) == names_in(here.folder)
     documents = [json.loads((f.folder / f"{DEMO_ITEM_ID}_classified.json").read_text()) for f in (here, there)]
     for document in documents:
-        document["assets"].pop("report")  # it tells seconds
+        document["assets"].pop("report")  # it contains durations
     assert documents[0]["assets"] == documents[1]["assets"]
     assert [path for path, _ in walk_files(tmp_path / "scratch") if path.suffix != ".lock"] == []
     reads = [
@@ -60,9 +60,7 @@ def test_a_scene_in_an_object_store_is_the_same_to_the_byte_and_leaves_nothing_e
     assert reads and all(asked.startswith("bytes=") for _, asked in reads)
 
 
-def test_gdal_sees_what_has_been_put_since_it_looked_last(
-    remote: tuple[ObjectPath, Gate], classified_demo: object
-) -> None:
+def test_gdal_reads_the_latest_content_of_an_object(remote: tuple[ObjectPath, Gate], classified_demo: object) -> None:
     place = remote[0] / "raster.tif"
     with pytest.raises(RasterioIOError):
         rasterio.open(gdal_path(place))
@@ -75,7 +73,7 @@ def test_gdal_sees_what_has_been_put_since_it_looked_last(
 
 
 @pytest.mark.slow
-def test_a_store_that_refuses_writes_for_a_while_is_waited_for(
+def test_refused_writes_are_retried_until_the_store_accepts_them(
     away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path, desk: Desk
 ) -> None:
     away.add(demo_item)
@@ -90,7 +88,7 @@ def test_a_store_that_refuses_writes_for_a_while_is_waited_for(
 
 
 @only_s3
-def test_a_store_that_forbids_writing_is_one_error_and_nothing_half_written(
+def test_a_forbidden_write_is_one_error_and_leaves_no_partial_scene(
     away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path
 ) -> None:
     away.add(demo_item)
@@ -109,7 +107,7 @@ def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_i
     band = folder.raw_bands / "B08.tif"
     content = bytearray(band.read_bytes())
     content[-1] ^= 1
-    time.sleep(1.1)  # object stores tell the time in whole seconds
+    time.sleep(1.1)  # object stores report times in whole seconds
     band.write_bytes(bytes(content))
     with pytest.raises(StoreError, match="changed in place"):
         from lc_assets.sentinel2.bands.raw_bands import RawBands
@@ -119,7 +117,7 @@ def test_a_band_that_has_been_changed_in_the_store_is_refused(away: Desk, demo_i
 
 @pytest.mark.slow
 @only_s3
-def test_bands_that_the_server_calls_newest_are_not_put_again(
+def test_unchanged_bands_are_not_uploaded_again(
     away: Desk, remote: tuple[ObjectPath, Gate], pc: PlanetaryComputer, tmp_path: Path
 ) -> None:
     made = pc_scene(60, tmp_path)
@@ -143,7 +141,9 @@ def test_bands_that_the_server_calls_newest_are_not_put_again(
 
 
 @pytest.mark.slow
-def test_an_outage_is_not_taken_for_missing_bands(away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path) -> None:
+def test_an_outage_is_not_reported_as_missing_bands(
+    away: Desk, remote: tuple[ObjectPath, Gate], demo_item: Path
+) -> None:
     from lc_assets.sentinel2.bands.raw_bands import RawBands
 
     folder = away.classify(demo_item, **SMALL)
@@ -185,7 +185,7 @@ def test_the_command_line_takes_a_url_as_the_store(
 
 
 @only_s3
-def test_agreement_with_a_reference_is_written_there_as_on_a_disk(
+def test_agreement_with_a_reference_is_written_to_the_object_store(
     away: Desk, classified_demo: tuple[Desk, RunResult]
 ) -> None:
     here, _ = classified_demo

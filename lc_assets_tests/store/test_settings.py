@@ -23,18 +23,18 @@ pytestmark = pytest.mark.xdist_group("object stores")
         ("az", "AZURE_STORAGE_SAS_TOKEN", "?sv=1&sig=secret"),
     ],
 )
-def test_variables_that_cannot_be_right_are_told_and_not_shown(
+def test_the_error_for_a_wrong_variable_names_it_but_not_its_value(
     scheme: str, name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AZURE_STORAGE_CONNECTION_STRING", raising=False)
     monkeypatch.setenv(name, value)
     place = parse_path(f"{scheme}://somewhere/maps")
-    with pytest.raises(StoreError, match=name) as told:
+    with pytest.raises(StoreError, match=name) as caught:
         gdal_path(place)
-    assert value not in str(told.value) and "secret" not in str(told.value)
+    assert value not in str(caught.value) and "secret" not in str(caught.value)
 
 
-def test_credentials_go_by_gdal_s_names_too() -> None:
+def test_gdal_gets_the_credentials_under_its_own_variable_names() -> None:
     assert gdal_settings("s3", {"AWS_ENDPOINT_URL": "https://minio.example:9000", "AWS_DEFAULT_REGION": "eu"}) == {
         "AWS_S3_ENDPOINT": "minio.example:9000",
         "AWS_HTTPS": "YES",
@@ -47,7 +47,7 @@ def test_credentials_go_by_gdal_s_names_too() -> None:
     assert gdal_settings("gs", {}) == {}
 
 
-def test_work_for_a_disk_is_done_beside_it_and_for_an_object_store_in_the_scratch_folder(
+def test_the_scratch_folder_is_the_target_on_a_disk_and_below_lc_assets_scratch_for_an_object_store(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path))

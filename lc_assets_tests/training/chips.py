@@ -1,4 +1,4 @@
-"""Chips for tests of the training room."""
+"""Chips for the tests of training."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ NO_PYTORCH = "needs PyTorch, which the train extra brings"
 
 
 def coloured_chips(count: int) -> Chips:
-    """Noise whose brightness and cover tell the class."""
+    """Return chips of noise. Their brightness and their cover depend on the class."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, count)
     dn = (rng.integers(100, 900, (count, 12, 64, 64)) + 200 * labels[:, None, None, None]).astype(np.uint16)

@@ -25,7 +25,7 @@ from lc_assets_tests.training.chips import coloured_chips
 
 
 @pytest.mark.slow
-def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path) -> None:
+def test_evaluation_chips_and_their_rgb_twins_are_not_used_for_training(shared: Path) -> None:
     from lc_assets.training.data.splits import read_splits
 
     splits = read_splits(shared / "eurosat")
@@ -34,12 +34,12 @@ def test_no_chip_of_the_evaluation_is_in_training_nor_its_rgb_twin(shared: Path)
     assert not judged & set(splits.multispectral.names)
     assert not judged & set(splits.rgb.names)
     assert len(splits.rgb) == 21_600 - len(judged)
-    # The L2A chips that are learnt from and those that are reported on are different ones.
+    # No L2A chip is used both for training and for evaluation.
     learnt = {chip.tobytes() for chip in splits.weak.dn}
     assert not learnt & {chip.tobytes() for chip in splits.weak_validation.dn}
 
 
-def test_eurosats_own_band_order_is_put_right(tmp_path: Path) -> None:
+def test_eurosats_bands_are_reordered_to_the_band_table(tmp_path: Path) -> None:
     folder = tmp_path / "Forest"
     folder.mkdir()
     profile = {"driver": "GTiff", "width": 64, "height": 64, "count": 13, "dtype": "uint16"}
@@ -54,15 +54,15 @@ def test_eurosats_own_band_order_is_put_right(tmp_path: Path) -> None:
         band_positions(11, (None,) * 11, tmp_path)
 
 
-def test_rgb_levels_become_dn_again() -> None:
+def test_rgb_levels_are_converted_back_to_dn() -> None:
     dn = np.array([1, 500, 1000, 2700])
     levels = np.rint(1 + dn * 254 / 2750)
     assert np.abs(rgb_to_dn(levels.astype(np.uint8)).astype(int) - dn).max() <= 6
     assert rgb_to_dn(np.array([0, 1], np.uint8)).min() >= 1
 
 
-def test_scenes_are_learnt_from_on_the_left_only(tmp_path: Path) -> None:
-    for name in ("ssl4eo_1_L2A", "terramind_1_L2A"):  # the licence of the second does not allow it
+def test_only_the_left_part_of_a_scene_is_used_for_training(tmp_path: Path) -> None:
+    for name in ("ssl4eo_1_L2A", "terramind_1_L2A"):  # the licence of the second does not allow training
         write(tmp_path / f"{name}.tif", np.broadcast_to(np.arange(264, dtype=np.uint16), (12, 100, 264)))
         write(
             tmp_path / f"{name}_dw.tif",
@@ -74,7 +74,7 @@ def test_scenes_are_learnt_from_on_the_left_only(tmp_path: Path) -> None:
     assert (learnt.cover.argmax(-1) == COVER_NAMES.index("crops")).all()
 
 
-def test_a_tile_of_a_scene_that_is_nothing_but_water_is_sea_or_lake(tmp_path: Path) -> None:
+def test_a_tile_with_only_water_is_labelled_sea_or_lake(tmp_path: Path) -> None:
     write(tmp_path / "ships_L2A.tif", np.full((12, 640, 128), 500, np.uint16))
     for shore, label in ((0, "SeaLake"), (20, None)):
         classes = np.full((3, 640, 128), 255, np.uint8)
@@ -113,35 +113,37 @@ def packed(folder: Path, chips: int = 2, rows: int = 2, name: str = "Forest") ->
     (folder / "eurosat_ms.csv").write_text("name,class_name,official_split\n" + lines)
 
 
-def test_chips_that_cannot_be_read_are_told_by_their_file(tmp_path: Path) -> None:
+def test_the_error_for_broken_chips_names_the_file(tmp_path: Path) -> None:
     packed(tmp_path)
     assert len(read_packed(tmp_path, "eurosat_ms")[0]) == 2
     packed(tmp_path, rows=3)
-    with pytest.raises(LandCoverError, match=r"64 x 128 px of uint16, 3 chips of eurosat_ms\.csv are 64 x 192"):
+    with pytest.raises(
+        LandCoverError, match=r"64 x 128 px of uint16, but the 3 chips of eurosat_ms\.csv need 64 x 192"
+    ):
         read_packed(tmp_path, "eurosat_ms")
     packed(tmp_path, name="Swamp")
-    with pytest.raises(LandCoverError, match=r"eurosat_ms.csv is no file of chips.*Swamp"):
+    with pytest.raises(LandCoverError, match=r"eurosat_ms.csv cannot be read as chips.*Swamp"):
         read_packed(tmp_path, "eurosat_ms")
     (tmp_path / "eurosat_ms.csv").unlink()
-    with pytest.raises(LandCoverError, match=r"eurosat_ms\.csv is no file of chips"):
+    with pytest.raises(LandCoverError, match=r"eurosat_ms\.csv cannot be read as chips"):
         read_packed(tmp_path, "eurosat_ms")
     packed(tmp_path)
     (tmp_path / "eurosat_ms.tif").write_bytes(b"x" * 100)
-    with pytest.raises(LandCoverError, match=r"eurosat_ms\.tif is no file of chips"):
+    with pytest.raises(LandCoverError, match=r"eurosat_ms\.tif cannot be read as chips"):
         read_packed(tmp_path, "eurosat_ms")
 
 
-def test_pictures_that_cannot_be_read_are_told_by_their_file(tmp_path: Path) -> None:
+def test_the_error_for_a_broken_picture_names_the_file(tmp_path: Path) -> None:
     archive = tmp_path / "eurosat_rgb.zip"
     archive.write_bytes(b"no zip")
-    with pytest.raises(LandCoverError, match=r"eurosat_rgb\.zip is no file of chips"):
+    with pytest.raises(LandCoverError, match=r"eurosat_rgb\.zip cannot be read as chips"):
         read_rgb(archive)
     with zipfile.ZipFile(archive, "w") as files:
         files.writestr("train/Forest/Forest_1.jpg", b"no picture")
-    with pytest.raises(LandCoverError, match=r"Forest_1\.jpg is no file of chips"):
+    with pytest.raises(LandCoverError, match=r"Forest_1\.jpg cannot be read as chips"):
         read_rgb(archive)
     assert len(read_rgb(archive, without=["Forest_1"])) == 0
     (tmp_path / "Forest").mkdir()
     (tmp_path / "Forest" / "Forest_1.tif").write_bytes(b"no raster")
-    with pytest.raises(LandCoverError, match=r"Forest_1.tif is no file of chips"):
+    with pytest.raises(LandCoverError, match=r"Forest_1.tif cannot be read as chips"):
         read_eurosat_folder(tmp_path)

@@ -1,4 +1,4 @@
-"""Maps are judged by scenes with references: figures computed by hand, the card, the asset, wrong input."""
+"""Maps are compared with the references of scenes: metrics computed by hand, the card, the asset, wrong input."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def write_reference(folder: Path, name: str, codes: np.ndarray, description: str
 
 
 def write_dynamic_world(folder: Path, stem: str, classes: np.ndarray) -> Path:
-    """Write its classes, certain on all but the first row."""
+    """Write Dynamic World's classes. They are certain except in the first row."""
     layers = np.stack([classes, np.full_like(classes, 200), np.full_like(classes, 255)]).astype(np.uint8)
     layers[2, 0] = 200
     return write(folder / f"{stem}_dw.tif", layers)
@@ -80,7 +80,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def scenes(tmp_path: Path) -> Path:
-    """A scene with all references but one kind, a place on three dates, and a reference whose scene is not there."""
+    """A scene with two references, a place on three dates, and a reference without a scene."""
     folder = tmp_path / "scenes"
     folder.mkdir()
     write_scene(folder, "town_L2A")
@@ -110,7 +110,7 @@ def test_every_class_has_a_group() -> None:
     assert groups.tolist() == [3, 1, 4, 2, 2, 4, 3, 2, 0, 0, UNKNOWN]
 
 
-def test_shares_of_a_border_that_is_two_pixels_off() -> None:
+def test_metrics_of_a_border_that_is_two_pixels_off() -> None:
     """Trees in columns 0 to 19 of 40, crops in the others; the map has crops from column 18 on."""
     reference = halves(TREES, CROPS, 40)
     groups = reference.copy()
@@ -154,7 +154,7 @@ def test_small_objects_are_found_if_half_of_them_is_right() -> None:
     assert compare_groups(groups, reference).small == {"water": (1, 2), "trees": (0, 0)}
 
 
-def test_kinds_of_water() -> None:
+def test_shares_of_river_and_sea_lake_in_each_kind_of_water() -> None:
     river, sea = CLASS_NAMES.index("River"), CLASS_NAMES.index("SeaLake")
     kinds = halves(river, sea, 40)
     kinds[:20] = UNKNOWN
@@ -167,14 +167,14 @@ def test_kinds_of_water() -> None:
     }
 
 
-def test_season_agreement() -> None:
+def test_season_agreement_is_the_mean_share_of_the_most_frequent_group() -> None:
     """Of four pixels one is the same on all three dates, one on two, one on none, and one has no data on one date."""
     dates = [np.array([codes], np.uint8) for codes in ((0, 1, 1, 3), (0, 1, 2, UNKNOWN), (0, 4, 3, 3))]
     assert season_agreement(dates) == pytest.approx((3 + 2 + 1) / 9)
     assert season_agreement([np.full((2, 2), UNKNOWN, np.uint8)] * 2) is None
 
 
-def test_maps_are_compared_with_all_that_is_beside_their_scenes(model: Path, scenes: Path) -> None:
+def test_maps_are_compared_with_all_references_of_their_scenes(model: Path, scenes: Path) -> None:
     found = evaluate_maps(model, scenes)
     with rasterio.open(scenes / "town_L2A.tif") as dataset:
         stack = np.ascontiguousarray(np.moveaxis(dataset.read(), 0, -1))
@@ -195,7 +195,7 @@ def test_maps_are_compared_with_all_that_is_beside_their_scenes(model: Path, sce
     assert not found.taught
 
 
-def test_a_file_of_several_square_scenes(model: Path, tmp_path: Path) -> None:
+def test_the_square_scenes_of_a_file_are_classified_separately(model: Path, tmp_path: Path) -> None:
     write_scene(tmp_path, "ships_L2A", (4 * 64, 64))
     write_dynamic_world(tmp_path, "ships_L2A", np.zeros((4 * 64, 64), np.uint8))
     [file] = find_scenes(tmp_path)
@@ -224,7 +224,7 @@ def test_the_card_has_a_section_on_maps(model: Path, scenes: Path, chips: Path) 
     assert model.with_name("README.md").read_text() == card
 
 
-def test_the_card_says_what_the_model_learnt_from(scenes: Path, tmp_path: Path) -> None:
+def test_the_card_names_the_scenes_that_the_model_has_learnt_from(scenes: Path, tmp_path: Path) -> None:
     source = {"title": "Dynamic World's classes of chips and scenes"}
     taught = own_model(tmp_path / "m", BAND_NAMES, 10, position_network(), positions=True, training_data=(source,))
     for path in sorted(scenes.glob("town*")):
@@ -269,7 +269,7 @@ def _chart(*pictures: MapPicture) -> bytes:
     return maps_chart(MapEvaluation((), (), (), (), pictures, False))
 
 
-def test_the_setting_is_optional(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_folder_of_scenes_is_an_optional_setting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert Settings.from_environment().scenes is None
     monkeypatch.setenv("LC_ASSETS_SCENES", str(tmp_path))
     assert Settings.from_environment().scenes == tmp_path.resolve()
@@ -304,30 +304,30 @@ def _broken(folder: Path, kind: str) -> None:
     {
         "bands": r"the bands of .*town_L2A\.tif are \(None, None, None, None\)",
         "order": r"the bands of .*town_L2A\.tif are \('B12'",
-        "type": r"town_L2A\.tif is of float32, not of uint16",
-        "side": r"town_L2A\.tif is 40 x 40 px, it is to have at least 64 px a side",
-        "shape": r"town_ref\.tif is 64 x 64 px with 1 bands of uint8, town_L2A\.tif needs 128 x 128 px",
+        "type": r"town_L2A\.tif has the data type float32, not uint16",
+        "side": r"town_L2A\.tif has 40 x 40 px, but needs at least 64 px a side",
+        "shape": r"town_ref\.tif has 64 x 64 px and 1 bands of uint8, town_L2A\.tif needs 128 x 128 px",
         "codes": r"town_ref\.tif has the code 9",
-        "cover": r"town_L2A_dw\.tif is 128 x 128 px with 1 bands of uint8, .* with 3 of uint8",
+        "cover": r"town_L2A_dw\.tif has 128 x 128 px and 1 bands of uint8, .* and 3 of uint8",
         "damaged": r"town_ref\.tif cannot be read",
         "empty": r"has no \{name\}_L1C\.tif or \{name\}_L2A\.tif",
     }.items(),
 )
-def test_wrong_files_are_named(scenes: Path, kind: str, message: str) -> None:
+def test_the_error_for_a_wrong_file_names_it(scenes: Path, kind: str, message: str) -> None:
     _broken(scenes, kind)
     with pytest.raises(LandCoverError, match=message):
         for file in find_scenes(scenes):
             read_scene(file)
 
 
-def test_a_model_of_another_level_has_no_scenes(scenes: Path, tmp_path: Path) -> None:
+def test_scenes_of_another_level_than_the_models_are_an_error(scenes: Path, tmp_path: Path) -> None:
     other = own_model(tmp_path / "m", BAND_NAMES, 10, product_levels=("L1C",))
     with pytest.raises(LandCoverError, match="has no scene of L1C"):
         evaluate_maps(other, scenes)
 
 
 @pytest.mark.slow
-def test_real_scenes(shared: Path, model: Path) -> None:
+def test_maps_of_real_scenes_are_evaluated(shared: Path, model: Path) -> None:
     found = evaluate_maps(model, shared / "maps")
     assert {part.scene for part in found.references} >= {"terramind_282D_485L", "terramind_38D"}
     assert {part.scene for part in found.agreements} >= {"bigearthnet_33UUP_75_43", "ships"}

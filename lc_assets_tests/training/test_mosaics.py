@@ -41,14 +41,14 @@ def test_a_mosaic_has_the_labels_and_the_level_of_its_parts() -> None:
 
 
 def _is_of(labels: np.ndarray, x: torch.Tensor) -> None:
-    b12 = BAND_INDEX["B12"]  # the haze is nothing there
+    b12 = BAND_INDEX["B12"]  # this band has almost no haze
     brightness = 500 + 200 * np.asarray(labels)
     found = x[:, b12].mean(dim=(1, 2)).numpy()
     off = np.minimum(abs(found - brightness), abs(found - (brightness - OFFSET[b12]) / GAIN[b12]))
-    assert (off < 20).mean() > 0.8  # some are hidden for the most part
+    assert (off < 20).mean() > 0.8  # a few tiles are mostly hidden
 
 
-def test_the_water_of_a_tile_is_often_that_of_another_and_its_label_stays() -> None:
+def test_water_of_another_tile_often_replaces_the_water_of_a_tile_but_not_its_label() -> None:
     pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.mosaics import Mosaics
 
@@ -68,7 +68,7 @@ def test_the_water_of_a_tile_is_often_that_of_another_and_its_label_stays() -> N
     _is_of(labels, tiles.x)
 
 
-def test_the_two_levels_are_converted_back_and_forth() -> None:
+def test_l1c_and_l2a_pixels_are_converted_into_each_other() -> None:
     l2a = np.array([True, False, True])
     dn = np.random.default_rng(0).uniform(500, 4000, (3, 12)).astype(np.float32)
     factor, summand = conversion(l2a, l2a, np.random.default_rng(1))
@@ -81,7 +81,7 @@ def test_the_two_levels_are_converted_back_and_forth() -> None:
     assert dn.shape == factor.shape
 
 
-def test_a_label_and_the_cover_leave_the_classes_that_both_allow() -> None:
+def test_label_and_cover_together_allow_only_classes_that_fit_both() -> None:
     def allowed(label: str | None, cover: str) -> set[str]:
         row = CLASS_NAMES.index(label) if label else len(CLASS_NAMES)
         return {CLASS_NAMES[n] for n in np.flatnonzero(ALLOWED[row, COVER_NAMES.index(cover)])}

@@ -30,7 +30,7 @@ from lc_assets_tests.sentinel2.stacks import stack_of
 from lc_assets_tests.training.chips import NO_PYTORCH, coloured_chips
 
 
-def test_temperature_makes_overconfident_logits_honest() -> None:
+def test_the_temperature_calibrates_overconfident_logits() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 1, (4000, 10))
     labels = np.array([rng.choice(10, p=row) for row in softmax(logits)])
@@ -40,7 +40,7 @@ def test_temperature_makes_overconfident_logits_honest() -> None:
 
 
 def test_the_shipped_network_is_small_unpadded_and_fully_convolutional() -> None:
-    """Counted from the layers of the file itself, not from the plan that it was made by."""
+    """The multiply-adds are counted from the layers of the file, not from the plan."""
     contract, weights = read_contract()
     model = keras.saving.load_model(weights, compile=False, safe_mode=True)
     kinds = [type(layer).__name__ for layer in model.layers]
@@ -59,7 +59,7 @@ def test_the_shipped_network_is_small_unpadded_and_fully_convolutional() -> None
     assert contract.total_parameters == model.count_params()
 
 
-def test_the_network_that_is_fitted_stays_within_its_budget() -> None:
+def test_the_network_needs_fewer_than_6000_multiply_adds_per_pixel() -> None:
     assert multiply_adds_per_pixel() < 6000
 
 
@@ -73,7 +73,7 @@ def test_the_shipped_contract_is_valid_stac_and_fits_its_file() -> None:
     assert contract.metrics["l1c_official_validation"]["accuracy"] >= 0.9
 
 
-def test_a_fit_can_be_resumed_and_gives_what_an_unbroken_one_gives(tmp_path: Path) -> None:
+def test_a_resumed_fit_gives_the_same_network_as_an_uninterrupted_one(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.fit import Recipe, class_loss, fit, predict
     from lc_assets.training.mosaics import Mosaics
@@ -94,14 +94,14 @@ def test_a_fit_can_be_resumed_and_gives_what_an_unbroken_one_gives(tmp_path: Pat
     assert np.allclose(whole, fitted("b.pt"), atol=1e-4)
 
 
-def test_the_keras_model_says_what_the_fitted_network_says(tmp_path: Path) -> None:
+def test_the_keras_model_predicts_the_same_as_the_fitted_network(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.network import keras_model, torch_module
 
     torch.manual_seed(0)
     module = torch_module().eval()
     for part in module.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):  # as if fitted: none is the identity
+        if isinstance(part, torch.nn.BatchNorm2d):  # as after a fit: no layer is the identity
             for values, low, high in (
                 (part.running_mean, -0.5, 0.5),
                 (part.running_var, 0.2, 1.5),
@@ -116,16 +116,16 @@ def test_the_keras_model_says_what_the_fitted_network_says(tmp_path: Path) -> No
     weights = tmp_path / "model.keras"
     keras_model(module, temperature=1.7).save(weights)
     contract = replace(read_contract()[0], sha256=sha256_of(weights))
-    # By the engine, which names the precision: a backend left alone may take bfloat16.
+    # The engine sets the precision. Without it, a backend may use bfloat16.
     found = load_engine(weights, contract, "float32").probabilities(chips.permute(0, 2, 3, 1).numpy())
     assert expected.max() > 0.3
     assert np.abs(found - expected).max() < 1e-5
 
 
-def test_another_keras_backend_goes_the_same_way_and_gives_the_same_map(demo_item: Path, tmp_path: Path) -> None:
+def test_another_keras_backend_gives_the_same_map(demo_item: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason=NO_PYTORCH)
     stack = stack_of(demo_item, tmp_path)
-    # A process of its own: Keras takes its backend when it is first imported.
+    # In a new process, because Keras reads its backend when it is imported.
     program = f"""
 import numpy as np
 from pathlib import Path
@@ -156,7 +156,7 @@ def test_a_fit_uses_bfloat16_only_on_a_cpu_that_has_it(has: bool, monkeypatch: p
         assert (values @ values).dtype == (torch.bfloat16 if has else torch.float32)
 
 
-def test_rgb_chips_are_completed_from_their_twins_alone(tmp_path: Path) -> None:
+def test_the_missing_bands_of_rgb_chips_are_learnt_from_their_twins(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason=NO_PYTORCH)
     from lc_assets.training.band_completion import complete
 
@@ -167,7 +167,7 @@ def test_rgb_chips_are_completed_from_their_twins_alone(tmp_path: Path) -> None:
     done = complete(rgb, chips, scaling, tmp_path / "c.pt", seed=1, steps=60)
     assert done.bands.all()
     assert (done.dn[:, seen] == rgb.dn[:, seen]).all()
-    # Brightness is the class here, in every band: what is filled in follows it.
+    # Here the brightness of every band depends on the class, so the predicted bands must follow it.
     filled = done.dn[:, ~seen].mean(axis=(1, 2, 3))
     assert np.corrcoef(filled, chips.dn[:, ~seen].mean(axis=(1, 2, 3)))[0, 1] > 0.8
     again = complete(rgb, chips, scaling, tmp_path / "c.pt", seed=1, steps=60)

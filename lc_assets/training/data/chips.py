@@ -10,7 +10,7 @@ from lc_assets.sentinel2.band_table import BAND_NAMES
 
 CHIP = 64
 UNLABELLED = -100
-"""Label of a training chip without a label: only its cover is learnt."""
+"""Label of a training chip without a class. Only its cover is used."""
 COVER_NAMES: tuple[str, ...] = (
     "water",
     "trees",
@@ -32,11 +32,11 @@ class Chips:
     Attributes:
         dn: (N, 12, 64, 64) uint16.
         labels: (N,) int64 class codes.
-        names: (N,) EuroSAT names (`Forest_12`), equal for the RGB and the multispectral twin; empty where unknown.
+        names: (N,) EuroSAT names (`Forest_12`), equal for RGB and multispectral twins; empty if unknown.
         bands: (12,) bool, the bands that the chips have.
-        votes: (N,) number of ten predictions that agree with the label, for weak labels; 10 for true labels.
+        votes: (N,) number of predictions, of ten, that agree with a weak label; 10 for true labels.
         longitudes: (N,) longitude of the chips' centres in degrees east; NaN where unknown.
-        cover: (N, 64, 64, 9) uint8, probability of each class of `COVER_NAMES` times 255; 0 where unknown.
+        cover: (N, 64, 64, 9) uint8, probability of each class of `COVER_NAMES` times 255; 0 if unknown.
     """
 
     dn: np.ndarray
@@ -63,7 +63,7 @@ class Chips:
         )
 
 
-def joined(*parts: Chips) -> Chips:
+def concat(*parts: Chips) -> Chips:
     """Concatenate chips that have the same bands."""
     first = parts[0]
     return Chips(
@@ -78,7 +78,7 @@ def joined(*parts: Chips) -> Chips:
 
 
 def no_chips() -> Chips:
-    """Return zero chips, for a source that does not exist."""
+    """Return an empty set of chips, for a source that does not exist."""
     nothing, side = np.zeros(0, int), (len(BAND_NAMES), CHIP, CHIP)
     return Chips(
         np.zeros((0, *side), np.uint16),
@@ -92,5 +92,5 @@ def no_chips() -> Chips:
 
 
 def no_cover(count: int) -> np.ndarray:
-    """Return the cover of chips of which it is unknown: (count, 64, 64, 9) uint8 zeros."""
+    """Return an unknown cover for a number of chips: (count, 64, 64, 9) uint8 zeros."""
     return np.zeros((count, CHIP, CHIP, len(COVER_NAMES)), np.uint8)

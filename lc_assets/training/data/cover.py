@@ -1,4 +1,4 @@
-"""Read what a reference model (Dynamic World) says of each pixel of chips and scenes."""
+"""Read the land cover that a reference model (Dynamic World) predicts for chips and scenes."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import CHIP, COVER_NAMES, UNLABELLED, no_cover
-from lc_assets.training.data.rasters import opened_raster
-from lc_assets.training.data.tiles import WATER, Tiles, joined_tiles, no_tiles
+from lc_assets.training.data.rasters import open_raster
+from lc_assets.training.data.tiles import WATER, Tiles, concat_tiles, no_tiles
 
 LEARNABLE = ("bigearthnet", "ssl4eo", "sen12mscr", "ships")
-"""Beginnings of the names of scenes whose licence (CDLA-Permissive, CC-BY, MIT) lets a model learn from them."""
+"""Name prefixes of the scenes whose licence (CDLA-Permissive, CC-BY, MIT) allows training."""
 LEARNT_SHARE = 0.6
-"""Share of the width of a scene that is learnt from, from the left. The rest is for calibration."""
+"""Share of the width of a scene, from the left, that is used for training. The rest is used for calibration."""
 _STACKED = 128
 """Side of the chips that are stacked in one file, px."""
 _MIN_AGREEMENT = 0.5
-"""Share of predictions of a chip's pixel that must agree."""
+"""Share of the predictions of a chip's pixel that must agree, so that the pixel is used."""
 _ALL_WATER = 0.97
-"""Share of the pixels of a tile that is nothing but water: a ship, or a pixel that the reference model does not know,
-may be left."""
+"""Share of water pixels from which a tile counts as water only. The other pixels may be ships or unknown."""
 _STEP = (50, 32)
 """Rows and columns from one tile of a scene to the next, px."""
 
@@ -46,9 +45,9 @@ def read_cover(folder: Path, name: str, count: int) -> np.ndarray:
     values = _read(path)
     if values.shape != (CHIP * count, CHIP, len(COVER_NAMES) + 1):
         raise LandCoverError(
-            f"{path} is {values.shape[1]} x {values.shape[0]} px with {values.shape[2]} bands, {count} chips need "
-            f"{CHIP} x {CHIP * count} px with {len(COVER_NAMES) + 1}",
-            remedy="put the rasters together that belong together",
+            f"{path} has {values.shape[1]} x {values.shape[0]} px and {values.shape[2]} bands, but {count} chips need "
+            f"{CHIP} x {CHIP * count} px and {len(COVER_NAMES) + 1} bands",
+            remedy="use the raster that belongs to these chips",
         )
     values = values.reshape(count, CHIP, CHIP, -1)
     known = values[..., -1:] >= 255 * _MIN_AGREEMENT
@@ -57,18 +56,19 @@ def read_cover(folder: Path, name: str, count: int) -> np.ndarray:
 
 
 def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
-    """Read tiles of the scenes in a folder that may be learnt from. A tile of nothing but water is SeaLake, since no
-    bank of a river is in its 640 m; the others have no label.
+    """Read tiles of the scenes in a folder whose licence allows training.
+
+    A tile with only water gets the label SeaLake, because its 640 m contain no bank of a river. Others get no label.
 
     A scene is `{name}_L1C.tif` or `{name}_L2A.tif`, twelve bands in the order of the band table, with
     `{...}_dw.tif`: class of the reference model, its probability times 255, share of predictions that agree times 255.
 
     Args:
         folder: the folder.
-        learnt: whether to return the part to learn from, or the rest.
+        learnt: True to return the part for training, False to return the rest.
 
     Raises:
-        LandCoverError: a raster cannot be read.
+        LandCoverError: a raster cannot be read, or a scene and its `_dw.tif` have different sizes.
     """
     parts = [no_tiles()]
     for path in sorted(folder.glob("*_L??.tif")):
@@ -78,11 +78,11 @@ def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
         classes, probability, agreement = np.moveaxis(_read(path.with_name(f"{path.stem}_dw.tif")), -1, 0)
         if dn.shape != (*classes.shape, len(BAND_NAMES)):
             raise LandCoverError(
-                f"{path} and its _dw.tif differ in size", remedy="put the rasters together that belong together"
+                f"{path} and its _dw.tif have different sizes", remedy="use the _dw.tif that belongs to this scene"
             )
         cover = np.zeros((*classes.shape, len(COVER_NAMES)), np.uint8)
         known = is_certain(probability, agreement) & (classes < len(COVER_NAMES))
-        # Half at least: the class is certain by the test above.
+        # A certain class gets a probability of at least a half.
         cover[known, classes[known]] = np.maximum(probability[known], 128)
         height, width = classes.shape
         corners = _corners(height, width, learnt)
@@ -93,7 +93,7 @@ def read_scenes(folder: Path, *, learnt: bool) -> Tiles:
             wet = (of_tiles[..., WATER] > 0).mean(axis=(1, 2)) >= _ALL_WATER
             labels = np.where(wet, CLASS_NAMES.index("SeaLake"), UNLABELLED)
             parts.append(Tiles(np.stack([dn[c] for c in cut]), labels, of_tiles, l2a))
-    return joined_tiles(*parts)
+    return concat_tiles(*parts)
 
 
 def _corners(height: int, width: int, learnt: bool) -> list[tuple[int, int]]:
@@ -111,18 +111,20 @@ def _corners(height: int, width: int, learnt: bool) -> list[tuple[int, int]]:
 
 
 def is_stacked(height: int, width: int) -> bool:
-    """Return whether a raster has square scenes below each other: it is at least four times as high as wide."""
+    """Return True if a raster contains square scenes below each other: it is at least four times as high as wide."""
     return height >= 4 * width
 
 
 def is_certain(probability: np.ndarray, agreement: np.ndarray) -> np.ndarray:
-    """Return where the reference model's class of a scene counts: its probability is at least 0.35, and all its
-    predictions agree. Both arguments are times 255."""
+    """Return True for pixels whose class is certain: its probability is at least 0.35, and all predictions agree.
+
+    Both arguments are shares times 255.
+    """
     certain: np.ndarray = (probability >= 90) & (agreement == 255)
     return certain
 
 
 def _read(path: Path) -> np.ndarray:
     """Return all bands, (rows, columns, bands)."""
-    with opened_raster(path) as dataset:
+    with open_raster(path) as dataset:
         return np.moveaxis(dataset.read(), 0, -1)

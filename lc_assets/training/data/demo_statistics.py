@@ -29,7 +29,7 @@ from lc_assets.training.data.chips import Chips
 from lc_assets.training.data.eurosat import read_packed
 
 REGION = (-6.0, 43.0, 22.0, 56.0)
-"""West, south, east, north (degrees): temperate Europe, so that one scene does not mix Provence with Lapland."""
+"""West, south, east, north (degrees): temperate Europe, so that one scene does not mix different climates."""
 CLEAR_DN = 1000
 """Chips whose 5 % quantile in B02 is higher than this (L1C DN) are hazy and left out. Under a clear sky the atmosphere
 alone gives 700-900."""

@@ -31,7 +31,7 @@ EUROSAT_ORDER: tuple[str, ...] = (
     *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08"),
     *("B09", "B10", "B11", "B12", "B8A"),
 )
-"""Band order in EuroSAT's own 13-band GeoTIFFs: B8A is LAST, not after B08. A widely used recipe gets this wrong."""
+"""Band order in EuroSAT's own 13-band GeoTIFFs: B8A is the last one, not the one after B08."""
 
 RGB_DN_PER_LEVEL = 2750 / 254
 """DN per 8-bit level of EuroSAT's RGB chips. They are `8bit = 1 + DN * 254 / 2750`, clipped above DN 2750 (measured by
@@ -47,16 +47,18 @@ _BROKEN = (
 
 @contextmanager
 def _raise_as_land_cover_error(path: Path) -> Iterator[None]:
-    """Raise any error that a broken file causes in its reader as a LandCoverError that names the file."""
+    """Inside the context, raise the errors of a broken file as a LandCoverError that names the file."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # packed chips have no georeference
             yield
     except _BROKEN as error:
-        why = f"no {error}" if isinstance(error, KeyError) else str(error).splitlines()[0] if str(error) else "?"
+        why = (
+            f"{error} is missing" if isinstance(error, KeyError) else str(error).splitlines()[0] if str(error) else "?"
+        )
         raise LandCoverError(
-            f"{path} is no file of chips ({type(error).__name__}: {why[:200]})",
-            remedy="put the original file back, or name another folder of chips",
+            f"{path} cannot be read as chips ({type(error).__name__}: {why[:200]})",
+            remedy="restore the original file, or use another folder of chips",
         ) from None
 
 
@@ -69,12 +71,12 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
         The chips, and the official split of each (`train`, `val`, or empty where the CSV has none).
 
     Raises:
-        LandCoverError: a file is missing or broken, the two do not fit each other, or the bands are not those of the
-            band table in order.
+        LandCoverError: a file is missing or broken, the raster does not fit the CSV, or the bands are not in the order
+            of the band table.
     """
     path, table = folder / f"{name}.tif", folder / f"{name}.csv"
     if not path.exists():
-        raise LandCoverError(f"{path} is missing", remedy="name the folder of chips (--data, or LC_ASSETS_CHIPS)")
+        raise LandCoverError(f"{path} is missing", remedy="set the folder of chips (--data or LC_ASSETS_CHIPS)")
     with _raise_as_land_cover_error(table):
         with table.open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))
@@ -84,14 +86,15 @@ def read_packed(folder: Path, name: str) -> tuple[Chips, np.ndarray]:
     with _raise_as_land_cover_error(path), rasterio.open(path) as dataset:
         if dataset.descriptions != BAND_NAMES:
             raise LandCoverError(
-                f"the bands of {path} are {dataset.descriptions}", remedy="pack them in the table's order"
+                f"the bands of {path} are {dataset.descriptions}",
+                remedy="write the bands in the order of the band table",
             )
         # Checked before the pixels are read: a small file can declare a huge size.
         if dataset.shape != (CHIP * len(rows), CHIP) or set(dataset.dtypes) != {"uint16"}:
             raise LandCoverError(
-                f"{path} is {dataset.width} x {dataset.height} px of {dataset.dtypes[0]}, {len(rows)} chips of "
-                f"{table.name} are {CHIP} x {CHIP * len(rows)} px of uint16",
-                remedy="put the raster and the table together that belong together",
+                f"{path} has {dataset.width} x {dataset.height} px of {dataset.dtypes[0]}, but the {len(rows)} chips "
+                f"of {table.name} need {CHIP} x {CHIP * len(rows)} px of uint16",
+                remedy="use the raster and the CSV of the same chips",
             )
         packed = dataset.read()
     dn = packed.reshape(len(BAND_NAMES), len(rows), CHIP, CHIP).transpose(1, 0, 2, 3)
@@ -151,16 +154,16 @@ def read_eurosat_folder(folder: Path) -> Chips:
     paths = sorted(path for name in CLASS_NAMES for path in (folder / name).glob("*.tif"))
     if not paths:
         raise LandCoverError(
-            f"{folder} has no <Class>/<name>.tif", remedy="name EuroSAT's folder (--data, or LC_ASSETS_CHIPS)"
+            f"{folder} has no <Class>/<name>.tif", remedy="set EuroSAT's folder (--data or LC_ASSETS_CHIPS)"
         )
     chips, longitudes = [], []
     for path in paths:
         with _raise_as_land_cover_error(path), rasterio.open(path) as dataset:
             if dataset.shape != (CHIP, CHIP) or set(dataset.dtypes) != {"uint16"}:
                 raise LandCoverError(
-                    f"{path} is {dataset.width} x {dataset.height} px of {dataset.dtypes[0]}, a chip is {CHIP} x "
+                    f"{path} has {dataset.width} x {dataset.height} px of {dataset.dtypes[0]}, but a chip has {CHIP} x "
                     f"{CHIP} px of uint16 (DN)",
-                    remedy="give EuroSAT's own files",
+                    remedy="use EuroSAT's original files",
                 )
             chips.append(dataset.read(band_positions(dataset.count, dataset.descriptions, path)))
             longitudes.append(dataset.lnglat()[0] if dataset.crs else np.nan)
@@ -172,21 +175,22 @@ def read_eurosat_folder(folder: Path) -> Chips:
 
 def _code(name: str) -> int:
     if name not in CLASS_NAMES:
-        raise ValueError(f"{name} is no class of the table")
+        raise ValueError(f"{name} is not in the class table")
     return CLASS_NAMES.index(name)
 
 
 def band_positions(count: int, descriptions: tuple[str | None, ...], path: Path) -> list[int]:
-    """Return the 1-based positions of the table's bands in a chip file: by its band descriptions if it has them, else
-    in EuroSAT's order.
+    """Return the 1-based positions of the bands of the band table in a chip file.
+
+    The band descriptions decide. A file without them is read in EuroSAT's order.
 
     Raises:
-        LandCoverError: it has neither descriptions of the twelve bands nor 13 bands.
+        LandCoverError: the file has neither descriptions of the twelve bands nor 13 bands.
     """
     if set(BAND_NAMES) <= set(descriptions):
         return [descriptions.index(name) + 1 for name in BAND_NAMES]
     if count == len(EUROSAT_ORDER):
         return [EUROSAT_ORDER.index(name) + 1 for name in BAND_NAMES]
     raise LandCoverError(
-        f"{path} has {count} bands without names", remedy="give EuroSAT's 13-band files, or describe the bands"
+        f"{path} has {count} bands without names", remedy="use EuroSAT's 13-band files, or set band descriptions"
     )

@@ -1,4 +1,4 @@
-"""Open the rasters that are learnt from and judged by."""
+"""Open the rasters of training and evaluation."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from lc_assets.core.errors import LandCoverError
 
 
 @contextmanager
-def opened_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
+def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
     """Open a raster, with or without a georeference.
 
     Raises:
-        LandCoverError: it cannot be read, when it is opened or within the context.
+        LandCoverError: it cannot be opened, or cannot be read inside the context.
     """
     try:
         with warnings.catch_warnings():
@@ -27,5 +27,5 @@ def opened_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
                 yield dataset
     except (RasterioError, OSError) as error:
         raise LandCoverError(
-            f"{path} cannot be read ({error})", remedy="put the original file back, or name another folder"
+            f"{path} cannot be read ({error})", remedy="restore the original file, or use another folder"
         ) from None

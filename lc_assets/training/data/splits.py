@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.training.data.chips import UNLABELLED, Chips, joined, no_chips
+from lc_assets.training.data.chips import UNLABELLED, Chips, concat, no_chips
 from lc_assets.training.data.eurosat import read_eurosat_folder, read_packed, read_rgb
 
 CREDIBLE = ("AnnualCrop", "Forest", "Highway", "Industrial", "Pasture", "Residential", "River", "SeaLake")
@@ -45,9 +45,9 @@ def read_splits(folder: Path) -> Splits:
     (`<Class>/<name>.tif`). Optionally it also has `eurosat_rgb.zip`, `l2a_weak.tif` and
     `l2a_more.tif` with their CSV, and `*_dw.tif`, the cover of each packed file.
 
-    RGB chips of both official lists are used for training, except the twins of the validation chips. The L2A chips are
-    of `l2a_weak` are split by their number: even ones are used for training (with their label where class and votes are
-    credible), odd ones for evaluation only. All of `l2a_more` are used for training.
+    RGB chips of both official lists are used for training, except the twins of validation chips. L2A chips of
+    `l2a_weak` with an even number are used for training, those with an odd number only for evaluation. All chips of
+    `l2a_more` are used for training. An L2A training chip keeps its label only if class and votes are credible.
 
     Raises:
         LandCoverError: the chips cannot be read.
@@ -58,14 +58,14 @@ def read_splits(folder: Path) -> Splits:
     rgb = read_rgb(archive, without=validation.names) if archive.exists() else no_chips()
     learnt = l2a.where(even)
     if (folder / "l2a_more.tif").exists():
-        learnt = joined(learnt, read_packed(folder, "l2a_more")[0])
+        learnt = concat(learnt, read_packed(folder, "l2a_more")[0])
     credible = np.isin(learnt.labels, [CLASS_NAMES.index(name) for name in CREDIBLE])
     credible &= learnt.votes >= CREDIBLE_VOTES
     weak = replace(learnt, labels=np.where(credible, learnt.labels, UNLABELLED))
     return Splits(chips.where(~judged), rgb, weak, validation, l2a.where(~even))
 
 
-def read_judges(folder: Path) -> tuple[Chips, Chips]:
+def read_evaluation_chips(folder: Path) -> tuple[Chips, Chips]:
     """Return the validation chips and the held-out L2A chips of `read_splits`, without reading the RGB chips."""
     chips, judged, l2a, even = _read(folder)
     return chips.where(judged), l2a.where(~even)
@@ -85,8 +85,10 @@ def _read(folder: Path) -> tuple[Chips, np.ndarray, Chips, np.ndarray]:
 
 
 def _validation(names: np.ndarray, official: Path) -> np.ndarray:
-    """Return (N,) bool: true for validation chips. Without the official list, about every fifth chip, by a checksum of
-    its name."""
+    """Return (N,) bool: True for validation chips.
+
+    Without the official list, a checksum of the name selects about every fifth chip.
+    """
     if official.exists():
         listed = {Path(line.strip()).stem for line in official.read_text(encoding="utf-8").splitlines()}
         return np.isin(names, sorted(listed))
@@ -101,9 +103,9 @@ def spatial(splits: Splits) -> tuple[Splits, Chips]:
     """Return the splits without the eastern quarter of all multispectral chips and their RGB twins, and that quarter.
 
     EuroSAT's official lists are random, so a validation chip can be next to a training chip. A hold-out by longitude
-    shows how a model performs in countries that it has not seen. RGB chips with an unknown location are kept.
+    shows how a model performs in another region. RGB chips with an unknown location are kept.
     """
-    everything = joined(splits.multispectral, splits.validation)
+    everything = concat(splits.multispectral, splits.validation)
     held = everything.where(_eastern(everything))
     west = splits.multispectral.where(~np.isin(splits.multispectral.names, held.names))
     rgb = splits.rgb.where(~np.isin(splits.rgb.names, held.names))
@@ -113,12 +115,12 @@ def spatial(splits: Splits) -> tuple[Splits, Chips]:
 def read_eastern(folder: Path) -> Chips:
     """Return the chips that `spatial` holds out, without reading the RGB chips."""
     chips, judged, _, _ = _read(folder)
-    everything = joined(chips.where(~judged), chips.where(judged))
+    everything = concat(chips.where(~judged), chips.where(judged))
     return everything.where(_eastern(everything))
 
 
 def _eastern(chips: Chips) -> np.ndarray:
-    """Return (N,) bool: true for chips in the eastern quarter; all false where no location is known."""
+    """Return (N,) bool: True for chips in the eastern quarter; all False if no location is known."""
     if not np.isfinite(chips.longitudes).any():
         return np.zeros(len(chips), bool)
     eastern: np.ndarray = chips.longitudes >= np.nanquantile(chips.longitudes, EAST)

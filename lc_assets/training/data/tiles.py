@@ -1,4 +1,4 @@
-"""The type for the ground that is learnt from: chips and parts of scenes, with the classes of a reference model."""
+"""The type for training tiles: chips and parts of scenes, with the classes of a reference model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lc_assets.training.data.chips import CHIP, COVER_NAMES, Chips, no_cover
 
 WATER = COVER_NAMES.index("water")
 WET = round(0.65 * 255)
-"""Probability of water, times 255, from which a pixel is drawn as water."""
+"""Probability of water, times 255, from which a pixel counts as water."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Tiles:
 
     @cached_property
     def with_water(self) -> np.ndarray:
-        """Positions of the tiles of which at least a tenth is water."""
+        """Indices of the tiles with at least 10 % of water."""
         return np.flatnonzero(_water(self.cover).mean(axis=(1, 2)) >= 0.1)
 
     @cached_property
@@ -55,13 +55,13 @@ def _water(cover: np.ndarray) -> np.ndarray:
     return cover[..., WATER] >= WET
 
 
-def joined_tiles(*parts: Tiles) -> Tiles:
+def concat_tiles(*parts: Tiles) -> Tiles:
     """Concatenate tiles."""
     return Tiles(*(np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Tiles)))
 
 
 def no_tiles() -> Tiles:
-    """Return zero tiles, for a source that does not exist."""
+    """Return an empty set of tiles, for a source that does not exist."""
     dn = np.zeros((0, CHIP, CHIP, len(BAND_NAMES)), np.uint16)
     return Tiles(dn, np.zeros(0, np.int64), no_cover(0), np.zeros(0, bool))
 

@@ -16,16 +16,20 @@ _SIDE = 360
 
 
 def confusion_chart(judged: ClassificationMetrics) -> bytes:
-    """Return the confusion matrix as PNG: rows are labels, columns are predictions. Each cell has the number of chips,
-    shaded by its share of the row."""
+    """Return the confusion matrix as PNG: rows are labels, columns are predictions.
+
+    Each cell shows the number of chips, shaded by its share of the row.
+    """
     cells = [[str(count) if count else "" for count in row] for row in judged.confusion.tolist()]
     titles = [c.title for c in CLASSES]
     return matrix_chart(judged.confusion, cells, titles, "label (rows), prediction (columns)")
 
 
 def calibration_chart(judged: ClassificationMetrics) -> bytes:
-    """Return the calibration curve as PNG: accuracy over confidence, one bar per bin, darker for more chips. A
-    perfectly calibrated model is on the diagonal."""
+    """Return the calibration curve as PNG: accuracy over confidence, one bar per bin, darker for more chips.
+
+    The bars of a perfectly calibrated model end on the diagonal.
+    """
     font = ImageFont.load_default(12)
     left, top = 52, 16
     page = Image.new("RGB", (left + _SIDE + 20, top + _SIDE + 52), BACKGROUND)

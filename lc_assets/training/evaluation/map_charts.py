@@ -1,4 +1,4 @@
-"""The picture of the maps as PNG bytes: of each scene the true colours, the map and the reference, with a legend."""
+"""The picture of the maps as PNG bytes: true colours, map and reference of each scene, with a legend."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _SIDES = (256, 208, 160, 112)
 _GAP, _TITLE, _LINE = 8, 20, 20
 _LEGEND = 190
 _PHOTO_COLOURS, _TEXT_COLOURS = 216, 16
-"""Together with the eleven colours of the classes and that of the text, a PNG of 256 colours."""
+"""Number of colours of the photographs and of the texts. With the colours of the classes, a PNG has at most 256."""
 _SHOWN_AS = dict(zip(JUDGED, ("SeaLake", "Forest", "Residential", "AnnualCrop", "Pasture"), strict=True))
-"""Class whose colour a group of the reference has."""
+"""Group of the reference -> the class whose colour shows it."""
 _COLOURS = {c.name: c.rgb for c in CLASSES}
 _LEGEND_LINES: list[tuple[tuple[int, int, int] | None, str]] = [
     (None, "map, kinds of water"),
@@ -80,7 +80,7 @@ def _drawn(pictures: tuple[MapPicture, ...], side: int) -> bytes:
 
 
 def _photos(photos: list[Image.Image]) -> list[Image.Image]:
-    """Return the photographs with `_PHOTO_COLOURS` colours in all of them together."""
+    """Return the photographs, reduced to `_PHOTO_COLOURS` colours that they share."""
     tops = np.cumsum([0, *(photo.height for photo in photos)])
     joined = Image.new("RGB", (max(photo.width for photo in photos), int(tops[-1])))
     for photo, top in zip(photos, tops[:-1], strict=True):
@@ -93,7 +93,7 @@ def _photos(photos: list[Image.Image]) -> list[Image.Image]:
 
 
 def _with_exact_palette(page: Image.Image) -> Image.Image:
-    """Return a picture of at most 256 colours as a picture with a palette, without a change of a colour."""
+    """Return a picture of at most 256 colours as a palette picture with exactly these colours."""
     channels = np.asarray(page).astype(np.uint32)
     packed = channels[..., 0] << 16 | channels[..., 1] << 8 | channels[..., 2]
     colours, index = np.unique(packed, return_inverse=True)

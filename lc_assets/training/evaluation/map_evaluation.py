@@ -25,10 +25,10 @@ from lc_assets.training.evaluation.scenes import ReferenceScene, SceneFile, find
 PICTURES = 4
 """Largest number of scenes in the picture of the maps."""
 TAUGHT_BY = "Dynamic World"
-"""A model whose training data has this in its title has learnt from parts of scenes."""
+"""Reference model. A model whose training data has this name in a title has learnt from it."""
 GROUPS_KIND, WATER_KIND = "groups", "kinds of water"
 _LARGEST_SIDE = 512
-"""Largest side of what is kept for the picture, px."""
+"""Largest side of a scene in the picture, px."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class SceneMetrics:
     Attributes:
         scene: name of the scene.
         level: L1C or L2A.
-        note: what the model has learnt from this scene, in words; else empty.
+        note: the part of the scene that the model has learnt from, in words; empty if none.
         metrics: the comparison.
     """
 
@@ -50,7 +50,7 @@ class SceneMetrics:
 
 @dataclass(frozen=True)
 class WaterKinds:
-    """What a map of one scene calls the pixels of one kind of water; `river` and `sea_lake` are shares, 0..1."""
+    """Shares (0..1) of River and SeaLake in a map, over the pixels of one kind of water in the reference."""
 
     scene: str
     level: str
@@ -68,7 +68,7 @@ class Season:
         place: name of the place.
         level: L1C or L2A.
         dates: number of dates.
-        agreement: share of pixels in the group of most dates, 0..1; None without pixels.
+        agreement: see `season_agreement`, 0..1; None without pixels.
         note: see `SceneMetrics`.
     """
 
@@ -81,7 +81,7 @@ class Season:
 
 @dataclass(frozen=True)
 class MapPicture:
-    """What the picture of the maps shows of one scene.
+    """One scene in the picture of the maps.
 
     Attributes:
         title: name and level of the scene.
@@ -103,12 +103,12 @@ class MapEvaluation:
     """The metrics of a model's maps.
 
     Attributes:
-        references: against independent references.
-        agreements: agreement with Dynamic World. It is not an accuracy where the model learnt from Dynamic World.
-        kinds: River or SeaLake.
-        seasons: from date to date.
+        references: comparisons with independent references.
+        agreements: comparisons with Dynamic World. They show agreement, not accuracy.
+        kinds: classes of water pixels.
+        seasons: agreement of maps of several dates.
         pictures: at most `PICTURES` scenes.
-        taught: whether the model has learnt from Dynamic World.
+        taught: True if the model has learnt from Dynamic World.
     """
 
     references: tuple[SceneMetrics, ...]
@@ -138,7 +138,7 @@ def evaluate_maps(model: Path, folder: Path) -> MapEvaluation:
         raise BadModel(
             f"{folder} has no scene of {' or '.join(contract.product_levels)}",
             asset=f"model {contract.name}",
-            remedy="name a folder with scenes that fit the model",
+            remedy="use a folder with scenes of these product levels",
         )
     taught = any(TAUGHT_BY in str(source.get("title", "")) for source in contract.training_data)
     references, agreements, kinds, pictures = [], [], [], []
@@ -172,7 +172,7 @@ def evaluate_maps(model: Path, folder: Path) -> MapEvaluation:
 
 
 def _chosen(candidates: list[tuple[SceneFile, MapPicture]]) -> tuple[MapPicture, ...]:
-    """Return the scenes for the picture: one of each place, first those with a reference of their own, then L2A."""
+    """Return the scenes for the picture, one per place. Scenes with a reference and L2A scenes come first."""
 
     def rank(candidate: tuple[SceneFile, MapPicture]) -> tuple[bool, bool, bool, str]:
         file, shown = candidate

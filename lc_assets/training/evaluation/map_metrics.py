@@ -16,11 +16,11 @@ UNKNOWN = 255
 JUDGED = GROUPS[:5]
 """The groups that a map can contain."""
 SMALL = ("water", "trees")
-"""Groups of which small objects are counted."""
+"""Groups whose small objects are counted."""
 SMALL_PIXELS = (12, 400)
 """Smallest and largest number of pixels of a small object."""
 BORDER = 2
-"""Width of the belt on each side of a border, px."""
+"""Distance from a border, px, within which a pixel is near the border."""
 
 _GROUP_OF_CLASS = {
     "AnnualCrop": "crops",
@@ -44,7 +44,7 @@ class MapMetrics:
 
     Attributes:
         pixels: number of pixels that are counted.
-        right: share of them whose group is that of the reference; None without pixels.
+        right: share of the counted pixels with the group of the reference; None without pixels.
         near_borders: the same share of the pixels that are within `BORDER` px of a border between groups; None without
             such pixels.
         recall: group -> share of its pixels that the map has in this group. Only groups with enough pixels.
@@ -62,7 +62,7 @@ class MapMetrics:
 
     @property
     def mean_recall(self) -> float | None:
-        """Mean of the groups' recalls. Unlike `right`, it does not depend on the commonest group."""
+        """Mean of the recalls of all groups. All groups have the same weight."""
         return float(np.mean(list(self.recall.values()))) if self.recall else None
 
 
@@ -102,7 +102,7 @@ def compare_groups(groups: np.ndarray, reference: np.ndarray, counted: np.ndarra
 
 
 def water_kinds(classes: np.ndarray, kinds: np.ndarray) -> dict[str, dict[str, float]]:
-    """Return what a map calls the pixels of each kind of water.
+    """Return the shares of River and SeaLake in a map for each kind of water of the reference.
 
     Args:
         classes: (rows, columns) class codes of the map.
@@ -124,9 +124,9 @@ def water_kinds(classes: np.ndarray, kinds: np.ndarray) -> dict[str, dict[str, f
 
 
 def season_agreement(maps: list[np.ndarray]) -> float | None:
-    """Return the share of pixels that are in the group of most dates, over all dates.
+    """Return the mean share of dates on which a pixel has its most frequent group.
 
-    A map that never changes has 1. The smallest possible share is one over the number of dates.
+    It is 1 if all maps are equal, and at least one over the number of dates.
 
     Args:
         maps: (rows, columns) group codes of one place, one array per date. A pixel without data on any of the dates is

@@ -12,8 +12,8 @@ PICTURE = "maps.png"
 """File of the picture, beside the card."""
 
 _HOW = (
-    f"`mean recall` is the mean of the recalls of the groups {', '.join(JUDGED)}; it does not depend on the commonest "
-    f"one. `near borders` counts the pixels within {BORDER} px of a border between groups. A small object is "
+    f"`mean recall` is the mean of the recalls of the groups {', '.join(JUDGED)}, with the same weight for "
+    f"each. `near borders` counts the pixels within {BORDER} px of a border between groups. A small object is "
     f"a connected part of {SMALL_PIXELS[0]} to {SMALL_PIXELS[1]} px; it is found if at least half of its pixels are "
     "right."
 )

@@ -1,4 +1,4 @@
-"""Tables and percentages of a card, as Markdown, and of Dagster's tables."""
+"""Format tables and percentages for a card and for Dagster."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 
 
 def table(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
-    """Return a table; a cell that is None stays empty."""
+    """Return a Markdown table. A cell with None is empty."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |" for line in lines)
 
 
 def percent(share: float | None) -> str:
-    """Return a share (0..1) in percent with one decimal; empty where there is none."""
+    """Return a share (0..1) in percent with one decimal; "" if it is undefined."""
     return "" if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"
 
 
 def rounded_percent(share: float | None) -> float | None:
-    """Return a share (0..1) in percent with one decimal; None where there is none."""
+    """Return a share (0..1) in percent with one decimal; None if it is undefined."""
     return None if share is None or not np.isfinite(share) else round(100 * float(share), 1)

@@ -12,8 +12,7 @@ from lc_assets.training.data.chips import Chips
 from lc_assets.training.data.splits import CREDIBLE_VOTES
 
 NOT_CREDIBLE = ("SeaLake", "HerbaceousVegetation", "PermanentCrop")
-"""Classes that are left out of the agreement on L2A chips, because their weak labels are poor or (SeaLake) counted
-separately."""
+"""Classes that the agreement on L2A chips leaves out: their weak labels are poor, or (SeaLake) counted separately."""
 BINS = 15
 """Number of equal bins of confidence in a calibration curve."""
 
@@ -120,11 +119,11 @@ def on_true_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
 
 
 def on_allowed(probabilities: np.ndarray, right: np.ndarray) -> dict[str, Any]:
-    """Return the share of positions whose class is one of the right ones, and the calibration error.
+    """Return the share of positions whose predicted class is allowed, and the calibration error.
 
     Args:
         probabilities: (N, classes).
-        right: (N, classes) bool.
+        right: (N, classes) bool, True for the allowed classes.
     """
     found = right[np.arange(len(right)), probabilities.argmax(axis=1)]
     error = calibration_error(calibration_bins(probabilities.max(axis=1), found))
@@ -147,8 +146,7 @@ def judge_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int) -> Cl
 
 
 def agreement(judged: ClassificationMetrics) -> dict[str, Any]:
-    """Return the agreement over the credible classes and the recall of SeaLake, both 0..1, with their numbers of
-    chips."""
+    """Return the agreement over the credible classes and the recall of SeaLake, 0..1, with their numbers of chips."""
     counted = ~np.isin(CLASS_NAMES, NOT_CREDIBLE)
     sea = CLASS_NAMES.index("SeaLake")
     chips, right = judged.confusion.sum(axis=1), np.diag(judged.confusion)

@@ -19,7 +19,7 @@ from lc_assets.inference.loading import read_contract
 from lc_assets.inference.predict import classify_chips
 from lc_assets.store.atomic import put
 from lc_assets.training.data.chips import CHIP, Chips
-from lc_assets.training.data.splits import CREDIBLE_VOTES, read_eastern, read_judges
+from lc_assets.training.data.splits import CREDIBLE_VOTES, read_eastern, read_evaluation_chips
 from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
 from lc_assets.training.evaluation.map_charts import maps_chart
 from lc_assets.training.evaluation.map_evaluation import MapEvaluation, evaluate_maps
@@ -40,12 +40,11 @@ class Evaluation:
 
     Attributes:
         contract: the model's contract.
-        labelled: metrics on the official validation chips (L1C); None where the model was not made for L1C.
+        labelled: metrics on the official validation chips (L1C); None if the model does not accept L1C.
         thirds: metrics on the same chips in three parts by longitude: name -> metrics.
         eastern: metrics of the twin that was fitted without the eastern quarter of all chips, on that quarter; None
-            where the model has no such twin.
-        weak: metrics on weakly labelled L2A chips, by smallest number of votes; empty where the model was not made for
-            L2A.
+            if the model has no such twin.
+        weak: metrics on weakly labelled L2A chips, by smallest number of votes; empty if the model does not accept L2A.
         maps: metrics of maps; None without a folder of scenes.
     """
 
@@ -72,12 +71,12 @@ def evaluate(model: Path, data: Path, scenes: Path | None = None) -> Evaluation:
     contract, _ = read_contract(model)
     if contract.chip_size != CHIP:
         raise BadModel(
-            f"it takes chips of {contract.chip_size} px, the labelled chips are {CHIP} px",
+            f"its chips have {contract.chip_size} px, but the labelled chips have {CHIP} px",
             asset=f"model {contract.name}",
-            remedy="judge it by classify_chips on chips of your own",
+            remedy="evaluate it with classify_chips on your own chips",
         )
     maps = evaluate_maps(model, scenes) if scenes else None
-    validation, l2a = read_judges(data)
+    validation, l2a = read_evaluation_chips(data)
     labelled, thirds, eastern, weak = None, {}, None, {}
     if "L1C" in contract.product_levels and len(validation):
         probabilities = _classified(validation, model, "L1C")
@@ -100,10 +99,10 @@ def evaluate(model: Path, data: Path, scenes: Path | None = None) -> Evaluation:
         weak = {n: judge_weak_labels(probabilities, l2a, n) for n in VOTES}
     if labelled is None and not weak:
         raise BadModel(
-            f"{data} has no chips of {' or '.join(contract.product_levels)} to judge it by: {len(validation)} of L1C "
-            f"with official_split val, {len(l2a)} of L2A",
+            f"{data} has no validation chips of {' or '.join(contract.product_levels)}: {len(validation)} of L1C (with "
+            f"official_split val), {len(l2a)} of L2A",
             asset=f"model {contract.name}",
-            remedy="name a folder that holds some out",
+            remedy="use a folder with validation chips of these product levels",
         )
     return Evaluation(contract, labelled, thirds, eastern, weak, maps)
 
@@ -120,7 +119,7 @@ def class_rows(judged: ClassificationMetrics) -> list[dict[str, Any]]:
         {
             "class": c.name,
             "chips": int(chips),
-            # Without chips of the class, recall is undefined, and precision and F1 mean little.
+            # Without chips of the class, recall is undefined, and precision and F1 say nothing.
             **{
                 name: rounded_percent(v) if chips else None
                 for name, v in (("precision", precision), ("recall", recall), ("f1", f1))
@@ -141,9 +140,13 @@ def write_card(model: Path, data: Path, scenes: Path | None = None) -> Path:
     try:
         own = not card.exists() or _GENERATED in card.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
-        raise StoreError(f"{card} cannot be written ({error.strerror})", remedy="correct the model's folder") from None
+        raise StoreError(
+            f"{card} cannot be written ({error.strerror})", remedy="check the permissions of the model's folder"
+        ) from None
     if not own:
-        raise StoreError(f"{card} is no card of lc-assets", remedy="move it away, for the card is written there")
+        raise StoreError(
+            f"{card} is not a card of lc-assets", remedy="move this file, because the card is written to this path"
+        )
     judged = evaluate(model, data, scenes)
     files = {card: _text(judged).encode()}
     if judged.labelled:
@@ -189,8 +192,8 @@ def _text(judged: Evaluation) -> str:
 
 
 _CALIBRATED = (
-    " Every second chip of the list was also used to choose the calibration temperature (one number); none was learnt "
-    "from."
+    " Every second chip of the list was also used to choose the calibration temperature (one number). The "
+    "weights were not fitted to any of them."
 )
 
 
@@ -198,12 +201,12 @@ def _limits(contract: ModelContract) -> list[str]:
     """Return the limitations of every model that classifies single windows, and those in this model's contract."""
     metres = contract.chip_size * 10
     return [
-        "- It sees one date. A bare field in May and a harvested one in August look alike; crops and grass are told "
-        "apart by the season that the scene happens to show.",
-        f"- It judges squares of {metres} m: things narrower than that widen, small ones vanish, borders are good to "
-        "about a quarter of a window.",
-        "- Clouds, shadows, snow and smoke are no classes of it: mask them (SCL does by default) or it will call them "
-        "something.",
+        "- It sees one date. A bare field in May and a harvested one in August look alike, so the "
+        "season of the scene decides between crops and grass.",
+        f"- It classifies squares of {metres} m: narrower objects widen, small ones vanish, and borders are accurate "
+        "to about a quarter of a window.",
+        "- It has no class for clouds, shadows, snow and smoke: mask them (SCL does by default), or they get one of "
+        "its classes.",
         *(f"- {sentence}" for sentence in contract.limitations),
     ]
 
@@ -238,10 +241,10 @@ def _eastern(judged: ClassificationMetrics) -> list[str]:
     low, high = judged.accuracy_interval
     return [
         "## On a spatial hold-out (L1C, by longitude)",
-        f"The official list is drawn at random, so its chips may lie beside training chips. So a twin of the model "
-        f"({HOLD_OUT.parent}/) was fitted to nothing from the eastern quarter of the multispectral "
-        "chips of both lists, nor to their RGB twins (the place of the other RGB chips is not known, so some of those "
-        f"may still be eastern). On that quarter it is right on **{100 * judged.accuracy:.1f} %** of {judged.chips} "
+        f"The official list is random, so its chips may be next to training chips. A twin of the model "
+        f"({HOLD_OUT.parent}/) was therefore fitted without the eastern quarter of the multispectral chips of both "
+        "lists, and without their RGB twins. (The location of the other RGB chips is unknown, so some of them may be "
+        f"in the east.) On that quarter it is right on **{100 * judged.accuracy:.1f} %** of {judged.chips} "
         f"chips (95 % interval {100 * low:.1f} to {100 * high:.1f}), expected calibration error "
         f"{judged.calibration_error:.3f}.",
         _class_table(judged),
@@ -258,9 +261,9 @@ def _weak(judged: dict[int, ClassificationMetrics]) -> list[str]:
     recalls = [(c.name, *(_recall(part, c.code) for part in judged.values())) for c in CLASSES]
     return [
         "## On L2A chips (bottom of atmosphere), weakly labelled",
-        "The odd-numbered chips, which `lc-assets train` never learns from. Their label is the majority of ten "
-        f"independent predictions, no ground truth; {', '.join(NOT_CREDIBLE)} are left out of the agreement, for their "
-        "labels are poor or counted apart.",
+        "These are the odd-numbered chips, which `lc-assets train` does not use. Their label is the majority of ten "
+        f"independent predictions, not ground truth. The agreement leaves out {', '.join(NOT_CREDIBLE)}, because their "
+        "labels are poor or counted separately.",
         table(("votes of 10, at least", "chips", "agreement", "SeaLake chips", "SeaLake recall"), totals),
         "Recall (chips in brackets) by votes of ten, at least:",
         table(("class", *map(str, judged)), recalls),

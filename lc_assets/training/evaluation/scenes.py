@@ -1,4 +1,4 @@
-"""Read scenes with references of land cover, to judge maps by.
+"""Read scenes with references of land cover, to evaluate maps.
 
 A folder has these GeoTIFFs at 10 m; `LEVEL` is L1C or L2A:
 
@@ -27,7 +27,7 @@ from lc_assets.inference.stack_classes import MIN_SIDE
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import COVER_NAMES
 from lc_assets.training.data.cover import LEARNABLE, is_certain, is_stacked
-from lc_assets.training.data.rasters import opened_raster
+from lc_assets.training.data.rasters import open_raster
 from lc_assets.training.evaluation.map_metrics import GROUPS, UNKNOWN
 
 _WATER_KIND = "water kind"
@@ -41,12 +41,12 @@ _GROUP_OF_COVER = {
     "shrub and scrub": "grass or shrub",
     "built": "built",
 }
-"""Group of the reference model's classes. Flooded vegetation, bare ground and snow have none."""
+"""Class of the reference model -> group. Flooded vegetation, bare ground and snow belong to no group."""
 
 
 @dataclass(frozen=True)
 class SceneFile:
-    """The file of a scene, whose header is checked.
+    """The file of a scene, after a check of its header.
 
     Attributes:
         path: the file.
@@ -62,18 +62,18 @@ class SceneFile:
 
     @property
     def stacked(self) -> bool:
-        """Whether the file has square scenes below each other."""
+        """True if the file contains square scenes below each other."""
         return is_stacked(*self.shape)
 
     @property
     def place(self) -> str | None:
-        """The place, if the name has a date."""
+        """The place, if the name contains a date; else None."""
         dated = _DATED.fullmatch(self.name)
         return dated["place"] if dated else None
 
     @property
     def learnt_part(self) -> str:
-        """The part that `lc-assets train` learns from, in words; empty if it never does."""
+        """The part that `lc-assets train` learns from, in words; empty if it does not use the scene."""
         if not self.path.stem.startswith(LEARNABLE):
             return ""
         return "learnt from three of four of its scenes" if self.stacked else "learnt from its left part"
@@ -88,8 +88,8 @@ class ReferenceScene:
         stack: (rows, columns, 12) uint16 DN.
         groups: group codes of the independent reference, if there is one.
         kinds: class codes of the reference of water kinds, if there is one.
-        cover: group codes of Dynamic World, if they are there.
-        sure: where `cover` is certain enough to be counted.
+        cover: group codes of Dynamic World, if available.
+        sure: bool, True where `cover` is certain and counts.
     """
 
     file: SceneFile
@@ -100,7 +100,7 @@ class ReferenceScene:
     sure: np.ndarray | None
 
     def parts(self) -> list[np.ndarray]:
-        """Return the stacks to classify, from top to bottom: the scene, or the square scenes of a file of several."""
+        """Return the stacks to classify: the scene, or the square scenes of the file from top to bottom."""
         if not self.file.stacked:
             return [self.stack]
         side = self.file.shape[1]
@@ -117,29 +117,29 @@ def find_scenes(folder: Path) -> list[SceneFile]:
     if not found:
         raise LandCoverError(
             f"{folder} has no {{name}}_L1C.tif or {{name}}_L2A.tif",
-            remedy="name the folder of scenes (--scenes, or LC_ASSETS_SCENES)",
+            remedy="set the folder of scenes (--scenes or LC_ASSETS_SCENES)",
         )
     return [_checked(path, match["name"], match["level"]) for path, match in found]
 
 
 def _checked(path: Path, name: str, level: str) -> SceneFile:
-    with opened_raster(path) as dataset:
+    with open_raster(path) as dataset:
         if dataset.count != len(BAND_NAMES) or dataset.descriptions not in (BAND_NAMES, (None,) * len(BAND_NAMES)):
             raise LandCoverError(
-                f"the bands of {path} are {dataset.descriptions}", remedy=f"give the bands {' '.join(BAND_NAMES)}"
+                f"the bands of {path} are {dataset.descriptions}", remedy=f"write the bands {' '.join(BAND_NAMES)}"
             )
         if set(dataset.dtypes) != {"uint16"}:
             raise LandCoverError(
-                f"{path} is of {dataset.dtypes[0]}, not of uint16",
-                remedy="give DN (reflectance * 10000), offset removed",
+                f"{path} has the data type {dataset.dtypes[0]}, not uint16",
+                remedy="write DN (reflectance * 10000) without offset",
             )
         file = SceneFile(path, name, level, dataset.shape)
     height, width = file.shape
     if min(height, width) < MIN_SIDE or (file.stacked and height % width):
         raise LandCoverError(
-            f"{path} is {width} x {height} px, it is to have at least {MIN_SIDE} px a side"
-            + (f", and {width} px for each of its square scenes" if file.stacked else ""),
-            remedy="give a larger part of the scene, or leave it out",
+            f"{path} has {width} x {height} px, but needs at least {MIN_SIDE} px a side"
+            + (f", and a height that is a multiple of {width} px for its square scenes" if file.stacked else ""),
+            remedy="use a larger part of the scene, or remove the file",
         )
     return file
 
@@ -150,12 +150,12 @@ def read_scene(file: SceneFile) -> ReferenceScene:
     Raises:
         LandCoverError: a file cannot be read, or a reference has another shape, other bands or unknown codes.
     """
-    with opened_raster(file.path) as dataset:
+    with open_raster(file.path) as dataset:
         stack = np.ascontiguousarray(np.moveaxis(dataset.read(), 0, -1))
     groups = kinds = cover = sure = None
     path = file.path.with_name(f"{file.name}_ref.tif")
     if path.exists():
-        with opened_raster(path) as dataset:
+        with open_raster(path) as dataset:
             _check_reference(path, dataset, file, bands=1)
             values, described = dataset.read(1), dataset.descriptions[0] or ""
         if described.startswith(_WATER_KIND):
@@ -165,12 +165,12 @@ def read_scene(file: SceneFile) -> ReferenceScene:
             if unknown.size:
                 raise LandCoverError(
                     f"{path} has the code {unknown[0]}",
-                    remedy=f"give codes 0 to {len(GROUPS) - 1} ({', '.join(GROUPS)}), and {UNKNOWN} for unknown",
+                    remedy=f"use codes 0 to {len(GROUPS) - 1} ({', '.join(GROUPS)}), and {UNKNOWN} for unknown",
                 )
             groups = values.astype(np.uint8)
     path = file.path.with_name(f"{file.path.stem}_dw.tif")
     if path.exists():
-        with opened_raster(path) as dataset:
+        with open_raster(path) as dataset:
             _check_reference(path, dataset, file, bands=3)
             classes, probability, agreement = dataset.read((1, 2, 3))
         lookup = np.full(256, UNKNOWN, np.uint8)
@@ -185,7 +185,7 @@ def _check_reference(path: Path, dataset: rasterio.DatasetReader, file: SceneFil
     if dataset.shape != file.shape or dataset.count < bands or dataset.dtypes[0] != "uint8":
         height, width = file.shape
         raise LandCoverError(
-            f"{path} is {dataset.width} x {dataset.height} px with {dataset.count} bands of {dataset.dtypes[0]}, "
-            f"{file.path.name} needs {width} x {height} px with {bands} of uint8",
-            remedy="put the rasters together that belong together",
+            f"{path} has {dataset.width} x {dataset.height} px and {dataset.count} bands of {dataset.dtypes[0]}, "
+            f"{file.path.name} needs {width} x {height} px and {bands} of uint8",
+            remedy="use the reference that belongs to this scene",
         )
