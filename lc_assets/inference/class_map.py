@@ -15,7 +15,7 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.cog import class_cog, confidence_cog, probability_cog
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.writer import RasterWriter, side_by_side
+from lc_assets.raster.writer import RasterWriter, run_writers
 from lc_assets.store.layout import SceneLayout
 from lc_assets.store.paths import StorePath, gdal_path
 
@@ -132,7 +132,7 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
     if classification.positions:
         cells = grid.coarsened(classification.window_grid.stride)
         writers.append(RasterWriter(probabilities, probability_cog(probabilities, cells, tags), dict))
-    with side_by_side(*writers) as (classes, percent, *per_class):
+    with run_writers(*writers) as (classes, percent, *per_class):
         for block in classification.blocks():
             classes.put(block.window, block.classes)
             percent.put(block.window, block.confidence)
@@ -140,8 +140,8 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
                 per_class[0].put(block.probabilities.window, block.probabilities.values)
             if progress:
                 progress(int(block.window.row_off + block.window.height), grid.height)
-    classification.statistics.stages.add("write", sum(writer.seconds for writer in writers))
-    classification.statistics.stages.add("cog", sum(writer.final for writer in writers))
+    classification.statistics.stages.add("write", sum(writer.write_seconds for writer in writers))
+    classification.statistics.stages.add("cog", sum(writer.finish_seconds for writer in writers))
     wrong = [writer.path.name for writer in writers if not writer.is_verified]
     if wrong:
         raise StoreError(

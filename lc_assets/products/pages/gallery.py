@@ -23,7 +23,7 @@ from lc_assets.products.pages.formats import day, percent, text
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
-from lc_assets.raster.render import encoded
+from lc_assets.raster.render import encode_image
 from lc_assets.store.layout import Store
 
 PAGE = "index.html"
@@ -160,7 +160,7 @@ def embedded(store: Store, gallery: Gallery) -> Callable[[SceneCard], str | None
             with Image.open(io.BytesIO(store.scene(card.scene).thumbnail.read_bytes())) as image:
                 small = image.convert("RGB")
             small.thumbnail(_SMALL)
-            return data_url("webp", encoded(small, "WEBP", quality=70))
+            return data_url("webp", encode_image(small, "WEBP", quality=70))
         except (OSError, ValueError):  # deleted in the meantime, or not an image
             return None
 

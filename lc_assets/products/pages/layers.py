@@ -22,7 +22,7 @@ from lc_assets.products.overview import MAX_SIDE, Overview
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import mode_nxn
-from lc_assets.raster.render import encoded, rgb_composite
+from lc_assets.raster.render import encode_image, rgb_composite
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.radiometry import NODATA_DN
@@ -154,7 +154,7 @@ def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor:
     image = np.array(rgb_composite(bands))
     image[(bands == NODATA_DN).any(axis=0)] = _EMPTY
     for quality in _QUALITIES:
-        colour = encoded(Image.fromarray(image), "JPEG", quality=quality)
+        colour = encode_image(Image.fromarray(image), "JPEG", quality=quality)
         if len(colour) <= room:
             grid = classes.grid.coarsened(factor) if factor > 1 else classes.grid
             counts = np.bincount(percent[known], minlength=101)[:101]
@@ -175,7 +175,7 @@ def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
     """A PNG with a palette."""
     image = Image.fromarray(indices)
     image.putpalette(bytes(value for colour in palette for value in colour))
-    return encoded(image, "PNG")
+    return encode_image(image, "PNG")
 
 
 def cell_means(path: StorePath, factor: int, nodata: int, item: str) -> np.ndarray:

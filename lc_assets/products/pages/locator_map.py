@@ -22,7 +22,7 @@ from PIL import Image
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.products.pages.html import data_url, render
-from lc_assets.raster.render import encoded, scale_bar
+from lc_assets.raster.render import encode_image, scale_bar
 
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
@@ -262,7 +262,7 @@ def land_png(extent: Extent) -> bytes:
     most = _SAMPLES * _SAMPLES
     image.putpalette(_LAND * (most + 1))
     alphas = bytes(_OPAQUE * level // most for level in range(most + 1))
-    return encoded(image, "PNG", optimize=True, transparency=alphas)
+    return encode_image(image, "PNG", optimize=True, transparency=alphas)
 
 
 def _indices(start: float, end: float, per_degree: int, origin: float, count: int) -> np.ndarray:
