@@ -1,7 +1,8 @@
-"""Make a block of synthetic ground, on which two ways to run one model are compared.
+"""Make a block of synthetic ground, to compare two ways to run a model.
 
-It resembles a scene: the mean spectra and contrasts of the ten classes, plots with straight edges, slanted borders
-between classes, roads, pixels hidden by a cloud. It is the same in every process. It cannot show how good a model is.
+It resembles a scene: it has the mean spectra and contrasts of the ten classes, plots with straight edges, slanted
+borders between classes, roads, and pixels hidden by a cloud. It is the same in every process. It cannot show how good a
+model is.
 """
 
 from __future__ import annotations
