@@ -163,7 +163,7 @@ def contract_from_item(item: Any) -> ModelContract:
         class_names=_class_names(_get(outputs[0], "classification:classes", list)),
         sha256=_sha256(_model_asset(item)),
         positions=_flag(properties, "lc:positions"),
-        framework=next((ours for ours, theirs in _FRAMEWORKS.items() if theirs == framework), framework),
+        framework=next((name for name, mlm_name in _FRAMEWORKS.items() if mlm_name == framework), framework),
         framework_version=_optional(properties, "mlm:framework_version", str, ""),
         total_parameters=_optional(properties, "mlm:total_parameters", int, 0),
         description=_optional(properties, "description", str, ""),

@@ -70,8 +70,8 @@ def compile_graph(graph: Any, precision: str) -> Run:
     def run(inputs: Sequence[np.ndarray]) -> np.ndarray:
         request = requests.get()
         try:
-            given = [np.ascontiguousarray(array) for array in inputs]
-            out: np.ndarray = request.infer(given, share_inputs=True, share_outputs=True)[0].copy()
+            arrays = [np.ascontiguousarray(array) for array in inputs]
+            out: np.ndarray = request.infer(arrays, share_inputs=True, share_outputs=True)[0].copy()
             return out
         finally:
             requests.put(request)

@@ -8,7 +8,7 @@ Windows: the model predicts ten probabilities per window. A window votes if at l
 The probabilities of a pixel are the mean over the voting windows that contain it.
 
 The stages overlap. While one strip is decoded, the blocks of the previous strip are interpolated and evaluated, the
-windows of the strip before that become pixels, and the pixels above are written. Memory holds only a few strips. In
+windows of the strip before that become pixels, and the pixels above are written. Only a few strips are in memory. In
 float32 the result is bit by bit the same for every strip height, block size and number of threads.
 """
 

@@ -67,14 +67,14 @@ def open_tiles(tiles: Sequence[Tile], retry_policy: RetryPolicy) -> Iterator[lis
 
 @contextmanager
 def _open_tile(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
-    file = RemoteFile(tile.place, retry_policy) if isinstance(tile.place, str) else None
+    file = RemoteFile(tile.source, retry_policy) if isinstance(tile.source, str) else None
     # Only the GTiff driver, at full resolution: the resampling method of the overviews is unknown.
     options = {"driver": "GTiff", "OVERVIEW_LEVEL": "NONE"}
     with _raise_as_bad_band(tile.shown, file):
         if file:  # a new name each time, because GDAL caches files by name
             dataset = rasterio.open(f"{uuid4().hex}/reference.tif", opener=file.opened, **options)
         else:
-            dataset = rasterio.open(gdal_path(tile.place), **options)  # type: ignore[arg-type]
+            dataset = rasterio.open(gdal_path(tile.source), **options)  # type: ignore[arg-type]
     with dataset:
         _check(tile.shown, dataset)
         nodata = dataset.nodata

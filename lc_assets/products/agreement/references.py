@@ -78,17 +78,17 @@ class Tile:
     """One raster of a reference map.
 
     Attributes:
-        place: path on this machine or in the store, or an unsigned URL.
+        source: path on this machine or in the store, or an unsigned URL.
         item: id of the STAC item that lists the raster; None if there is none.
     """
 
-    place: StorePath | str
+    source: StorePath | str
     item: str | None = None
 
     @property
     def shown(self) -> str:
         """Path or unsigned URL, for messages and documents."""
-        return unsigned(str(self.place))
+        return unsigned(str(self.source))
 
 
 @dataclass(frozen=True)
@@ -312,8 +312,8 @@ def _own_raster(reference: str) -> tuple[Tile, str]:
     if refused:
         raise BadReference(f"the reference {reference[:200]!r} is refused: {refused}", remedy="name a GeoTIFF")
     try:
-        place = parse_path(reference)
-        exists = place.is_file()
+        path = parse_path(reference)
+        exists = path.is_file()
     except (LandCoverError, OSError, ValueError, RuntimeError):  # unknown bucket or user, name too long or with NUL
         exists = False
     if not exists:
@@ -322,7 +322,7 @@ def _own_raster(reference: str) -> tuple[Tile, str]:
             f"there is no reference {without_query(reference)[:200]!r}",
             remedy=f"name one of {known}, or the path or URL of a GeoTIFF of class codes",
         )
-    return Tile(place), place.stem
+    return Tile(path), path.stem
 
 
 def tile_rows(tiles: Iterable[Tile]) -> list[dict[str, str]]:

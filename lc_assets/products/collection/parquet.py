@@ -21,7 +21,7 @@ from lc_assets.products.collection.extras import optional_import
 from lc_assets.products.stac.collection import COLLECTION_ID, Summary, collection_document
 
 _ROWS = 5000
-"""Rows per row group. A search for a place or a time skips whole row groups."""
+"""Rows per row group. A search for an area or a time skips whole row groups."""
 _PAGE = 1000
 _MEMORY = "500MB"
 _THREADS = 1

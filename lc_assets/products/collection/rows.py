@@ -30,7 +30,7 @@ SUFFIX = "_classified"
 _READERS = 16
 """Number of documents that are read in parallel. Each one needs a round trip to an object store."""
 
-_MOST_BYTES = 16_000_000
+_MAX_BYTES = 16_000_000
 
 Document = dict[str, Any]
 
@@ -64,9 +64,9 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
     found = Rows()
 
     def read(scene: str) -> tuple[str, bytes | str | None]:
-        place = document_of(store, scene)
+        path = document_of(store, scene)
         try:
-            return scene, (_why_unreadable(place) if isinstance(place, Path) else None) or place.read_bytes()
+            return scene, (_why_unreadable(path) if isinstance(path, Path) else None) or path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return scene, None
 
@@ -99,7 +99,8 @@ def _why_unreadable(path: Path) -> str | None:
         return f"its Item cannot be read: {error.strerror}"
     if not stat.S_ISREG(status.st_mode):
         return "its Item is not a file"
-    return f"its Item has {status.st_size / 1e6:.0f} MB" if status.st_size > _MOST_BYTES else None
+    too_large = f"its Item has {status.st_size / 1e6:.0f} MB, more than {_MAX_BYTES / 1e6:.0f} MB"
+    return too_large if status.st_size > _MAX_BYTES else None
 
 
 def row_of(document: Document, scene: str) -> Document:
@@ -124,11 +125,11 @@ def row_of(document: Document, scene: str) -> Document:
     folder = f"../scenes/{scene}"
     usable = {**members(document), "properties": sanitize(document["properties"])}
     row = _rebased(usable, lambda href: posixpath.normpath(posixpath.join(folder, href)))
-    ours = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
+    collection = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
     row["collection"] = COLLECTION_ID
     row["properties"].update(_flat(row["properties"].get("lc:hectares")))
     row["links"] = [
-        *({"rel": rel, **ours} for rel in ("root", "parent", "collection")),
+        *({"rel": rel, **collection} for rel in ("root", "parent", "collection")),
         {"rel": "canonical", "href": f"{folder}/{scene}{SUFFIX}.json", "type": GEOJSON},
         *(link for link in row["links"] if link["rel"] not in ("root", "parent", "collection", "canonical", "self")),
     ]

@@ -1,4 +1,4 @@
-"""Searches the index for scenes by place, time, cloud cover, tile and classes, without a server or a Dagster instance.
+"""Searches the index for scenes by area, time, cloud cover, tile and classes, without a server or a Dagster instance.
 
 DuckDB reads only the columns that the search needs. It compares the bounding boxes first, then the footprints.
 """

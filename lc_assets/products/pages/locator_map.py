@@ -84,7 +84,7 @@ class Extent:
 
 @dataclass(frozen=True)
 class MapMarker:
-    """One or more scenes at one place.
+    """One or more scenes at one position.
 
     Attributes:
         key: key by which the page's script finds the cards.

@@ -57,7 +57,7 @@ def by_points(tiles: list[Tile], across: float, down: float, height: int = GRID.
     x, y = transform(GRID.crs, "EPSG:4326", (330_000 + 10 * columns).ravel(), (5_760_000 - 10 * rows).ravel())
     found = np.full(columns.size, 255)
     for tile in tiles:
-        with rasterio.open(tile.place) as dataset:
+        with rasterio.open(tile.source) as dataset:
             codes = dataset.read(1)
             column, row = (np.floor(v).astype(int) for v in ~dataset.transform @ (np.array(x), np.array(y)))
             inside = (column >= 0) & (column < codes.shape[1]) & (row >= 0) & (row < codes.shape[0])

@@ -29,10 +29,10 @@ for (const side of ["left", "right"]) {
     const other = side === "left" ? "right" : "left", chosen = Number(choices[side].value);
     if (shown[other] === chosen) shown[other] = shown[side];
     shown[side] = chosen;
-    place();
+    arrange();
   });
 }
-function place() {
+function arrange() {
   const [left, right] = [shown.left, shown.right].map((n) => pictures[n]);
   el("spare").append(...pictures.filter((picture) => picture !== left && picture !== right));
   el("pane-left").firstElementChild.append(left);
@@ -300,6 +300,6 @@ for (const entry of entries) {
   });
 }
 
-place();
+arrange();
 whole();
 })();
