@@ -189,7 +189,8 @@ def _attempt(
         collection, counts = _merged(store, old, parts, removed, state, target, faulty)
     except ValueError:
         raise StoreError(
-            f"the store {store.root} has no map, so there is no collection" + (f"; {_first(faulty)}" if faulty else ""),
+            f"the store {store.root} has no map, so there is no collection"
+            + (f"; {_first_faults(faulty)}" if faulty else ""),
             remedy="classify a scene first (lc-assets classify, lc-assets demo)",
         ) from None
     if not paths.compare_and_swap(folder_of(store) / INDEX_FILE, target.read_bytes(), version):
@@ -320,5 +321,5 @@ def _publish(store: Store, collection: dict[str, Any]) -> None:
             return
 
 
-def _first(faulty: Mapping[str, str]) -> str:
+def _first_faults(faulty: Mapping[str, str]) -> str:
     return "; ".join(f"{scene}: {why}" for scene, why in list(faulty.items())[:3])
