@@ -23,6 +23,7 @@ from lc_assets.cli.models import model, train
 from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.cli.prune import prune
 from lc_assets.cli.search import search
+from lc_assets.cli.season_map import season_map
 from lc_assets.cli.view import view
 from lc_assets.core.errors import LandCoverError
 
@@ -78,6 +79,7 @@ for command in (
     prune,
     view,
     classify,
+    season_map,
     register,
     demo,
     ui,

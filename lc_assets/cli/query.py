@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,12 +14,17 @@ from lc_assets.core.errors import LandCoverError
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
+    from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
     from lc_assets.sentinel2.search.query import Query
 
 _QUERY = (
     click.option("--bbox", metavar="W,S,E,N", help="Box in degrees, e.g. 13.2,55.4,13.6,55.7."),
-    click.option("--geometry", type=click.File("rb"), help="GeoJSON file of polygons; '-' is standard input."),
+    click.option(
+        "--geometry",
+        type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+        help="File of polygons: GeoJSON, GeoPackage, shapefile, FlatGeobuf; '-' is standard input.",
+    ),
     click.option("--tile", "tiles", multiple=True, help="MGRS tile, e.g. 33UUB; may be repeated."),
     click.option("--datetime", "when", metavar="WHEN", help="Acquired: 2024-06, 2024-06-01/2024-06-30, 2024-06-01/.."),
     click.option("--max-cloud", type=float, metavar="PERCENT", help="No scene with more cloud."),
@@ -34,7 +41,7 @@ def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def parse_query(
     bbox: str | None,
-    geometry: Any,
+    geometry: str | None,
     tiles: tuple[str, ...],
     when: str | None,
     max_cloud: float | None,
@@ -45,7 +52,7 @@ def parse_query(
 
     Args:
         bbox: text of `--bbox`.
-        geometry: open file of `--geometry`.
+        geometry: path of `--geometry`.
         tiles: MGRS tiles.
         when: date or interval.
         max_cloud, max_nodata: percent.
@@ -54,7 +61,7 @@ def parse_query(
     Raises:
         BadReference: an option is not valid, or there is no place.
     """
-    from lc_assets.sentinel2.search.area import box_of, geometry_of
+    from lc_assets.sentinel2.search.area import box_of
     from lc_assets.sentinel2.search.query import Query
 
     # An empty value counts as given: it comes from an unset shell variable, and Query refuses it.
@@ -63,12 +70,25 @@ def parse_query(
     everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
     return Query(
         bbox=box_of(bbox) if bbox is not None else everywhere,
-        geometry=geometry_of(geometry.read(), geometry.name) if geometry else None,
+        geometry=read_area(geometry).degrees() if geometry else None,
         tiles=tiles,
         datetime=when,
         max_cloud=max_cloud,
         max_nodata=max_nodata,
     )
+
+
+def read_area(path: str) -> Polygons:
+    """Read the polygons of a file; `-` is standard input.
+
+    Raises:
+        BadReference: it has no polygons.
+    """
+    from lc_assets.raster.polygons import read_polygons
+
+    if path == "-":
+        return read_polygons(sys.stdin.buffer.read(), "standard input")
+    return read_polygons(Path(path), path)
 
 
 def find_items(settings: Settings, query: Query) -> list[dict[str, Any]]:

@@ -23,7 +23,6 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.sentinel2.search.area import geometry_of
 from lc_assets.sentinel2.search.query import Query
 
 
@@ -94,11 +93,14 @@ class WatchConfig(BaseModel):
         Raises:
             LandCoverError: the geometry file is missing or not valid, or a box or a tile is not valid.
         """
+        from lc_assets.raster.polygons import read_polygons  # of shapely, which costs every start a tenth of a second
+
         geometry: dict[str, Any] | None = None
         if self.geometry:
             file = path.parent / self.geometry
             try:
-                geometry = geometry_of(file.read_bytes(), str(file))
+                file.open("rb").close()
+                geometry = read_polygons(file, str(file)).degrees()
             except OSError as error:
                 raise LandCoverError(
                     f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"

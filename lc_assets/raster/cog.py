@@ -98,6 +98,17 @@ def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6)
 
 
 @contextmanager
+def number_cog(path: Path, grid: Grid, tags: dict[str, str], title: str, nodata: int | None) -> Iterator[DatasetWriter]:
+    """Yield a dataset for numbers (uint8), which becomes a COG whose overview levels repeat every second pixel.
+
+    `title` is the description of the band.
+    """
+    with blockwise(path, grid, "uint8", nodata, tags, overviews="NEAREST") as dataset:
+        dataset.set_band_description(1, title)
+        yield dataset
+
+
+@contextmanager
 def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[DatasetWriter]:
     """Yield a dataset with a band per class for probabilities (uint8, see `PROBABILITY_SCALE`; 255 = no data).
 

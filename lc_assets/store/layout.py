@@ -14,6 +14,14 @@
         catalog.json                  STAC catalog of the scene
         <ID>_classified.json          STAC item of the class map
 
+    <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
+        <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
+        <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        <NAME>_observations.tif       number of dates that see a pixel
+        <NAME>_stability.tif          share of these dates that agree with the map
+        area.geojson                  the area, in degrees
+        areas.csv                     hectares of each class in each polygon of the area
+
 The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
 (`lc_assets.store.atomic`).
 """
@@ -30,8 +38,53 @@ from lc_assets.store.paths import StorePath, parse_path
 from lc_assets.store.scratch import scratch_dir
 
 
+class ProductLayout:
+    """Paths of the products that scenes and season maps have.
+
+    Attributes:
+        folder: the folder of the products.
+    """
+
+    folder: StorePath
+
+    @property
+    def stem(self) -> str:
+        """Item id of the scene, or name of the map, with which the names of the files begin."""
+        raise NotImplementedError
+
+    @property
+    def classified(self) -> StorePath:
+        """Class map, a GeoTIFF."""
+        return self.folder / f"{self.stem}_classified.tif"
+
+    @property
+    def confidence(self) -> StorePath:
+        """Confidence of the class map, a GeoTIFF."""
+        return self.folder / f"{self.stem}_confidence.tif"
+
+    @property
+    def probabilities(self) -> StorePath:
+        """Class probabilities, a GeoTIFF. A map of windows has none."""
+        return self.folder / f"{self.stem}_probabilities.tif"
+
+    @property
+    def overview(self) -> StorePath:
+        """Lower-resolution class map, a GeoTIFF."""
+        return self.folder / f"overview_{self.stem}_classified.tif"
+
+    @property
+    def thumbnail(self) -> StorePath:
+        """Picture of the class map with a legend, a PNG."""
+        return self.folder / f"{self.stem}_thumbnail.png"
+
+    @property
+    def catalog(self) -> StorePath:
+        """STAC catalog of the products."""
+        return self.folder / "catalog.json"
+
+
 @dataclass(frozen=True)
-class SceneLayout:
+class SceneLayout(ProductLayout):
     """Paths of the files and folders of one scene.
 
     Attributes:
@@ -41,6 +94,11 @@ class SceneLayout:
 
     item: str
     folder: StorePath
+
+    @property
+    def stem(self) -> str:
+        """The item's id."""
+        return self.item
 
     @property
     def raw_bands(self) -> StorePath:
@@ -68,39 +126,47 @@ class SceneLayout:
         return self.folder / "resampled_stack"
 
     @property
-    def classified(self) -> StorePath:
-        """Class map, a GeoTIFF."""
-        return self.folder / f"{self.item}_classified.tif"
-
-    @property
-    def confidence(self) -> StorePath:
-        """Confidence of the class map, a GeoTIFF."""
-        return self.folder / f"{self.item}_confidence.tif"
-
-    @property
-    def probabilities(self) -> StorePath:
-        """Class probabilities, a GeoTIFF. Only a map of positions has them."""
-        return self.folder / f"{self.item}_probabilities.tif"
-
-    @property
-    def overview(self) -> StorePath:
-        """Lower-resolution class map, a GeoTIFF."""
-        return self.folder / f"overview_{self.item}_classified.tif"
-
-    @property
-    def thumbnail(self) -> StorePath:
-        """Picture of the class map with a legend, a PNG."""
-        return self.folder / f"{self.item}_thumbnail.png"
-
-    @property
     def report(self) -> StorePath:
         """HTML page of the scene."""
         return self.folder / "report.html"
 
+
+@dataclass(frozen=True)
+class MapLayout(ProductLayout):
+    """Paths of the files of a season map.
+
+    Attributes:
+        name: name of the map.
+        folder: the map's folder.
+    """
+
+    name: str
+    folder: StorePath
+
     @property
-    def catalog(self) -> StorePath:
-        """STAC catalog of the scene."""
-        return self.folder / "catalog.json"
+    def stem(self) -> str:
+        """The map's name."""
+        return self.name
+
+    @property
+    def observations(self) -> StorePath:
+        """Number of dates that see a pixel, a GeoTIFF."""
+        return self.folder / f"{self.name}_observations.tif"
+
+    @property
+    def stability(self) -> StorePath:
+        """Share of the dates that agree with the map, a GeoTIFF."""
+        return self.folder / f"{self.name}_stability.tif"
+
+    @property
+    def area(self) -> StorePath:
+        """The area, a GeoJSON file."""
+        return self.folder / "area.geojson"
+
+    @property
+    def areas(self) -> StorePath:
+        """Hectares of each class in each polygon, a CSV file."""
+        return self.folder / "areas.csv"
 
 
 @dataclass(frozen=True)
@@ -125,6 +191,14 @@ class Store:
             BadReference: the id is not safe as the name of a folder.
         """
         return SceneLayout(item, self.root / "scenes" / checked_id(item))
+
+    def map(self, name: str) -> MapLayout:
+        """Return the paths of a season map. No folder is created.
+
+        Raises:
+            BadReference: the name is not safe as the name of a folder.
+        """
+        return MapLayout(name, self.root / "maps" / checked_id(name))
 
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.

@@ -1,4 +1,4 @@
-"""The self-contained STAC Catalog of one scene. Its Item and the products are in the same folder."""
+"""The self-contained STAC Catalog of one map. Its Item and the products are in the same folder."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def catalog_files(item: pystac.Item) -> dict[str, bytes]:
         "stac_version": pystac.get_stac_version(),
         "id": f"{item.id}-catalog",
         "title": item.properties["title"],
-        "description": f"The land-cover map of one Sentinel-2 scene and its overview: {item.id}.",
+        "description": f"{item.properties['title']}: the map and its overview.",
         "links": [
             {"rel": "root", "href": f"./{CATALOG}", "type": "application/json"},
             {"rel": "item", "href": f"./{name}", "type": "application/geo+json", "title": item.properties["title"]},

@@ -39,6 +39,7 @@ _CARRIED = (
 )
 """Properties of the source item that are also true for the map."""
 
+_STORED = {"data_type": "uint8"}
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
 
@@ -123,7 +124,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "created": scene.created,
             "updated": scene.created,
             **carried,
-            **_projection(scene.grid),
+            **projection(scene.grid),
             "processing:level": "L4",
             "processing:datetime": scene.created,
             "processing:lineage": _lineage(scene),
@@ -131,7 +132,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "processing:software": scene.software,
             "processing:version": scene.software.get("lc_assets", ""),
             "lc:parameters": scene.parameters,
-            "lc:hectares": _hectares(scene),
+            "lc:hectares": hectares(scene.pixels, scene.grid),
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
         },
@@ -152,7 +153,8 @@ def _carried(source: dict[str, Any]) -> dict[str, Any]:
     return carried
 
 
-def _projection(grid: Grid) -> dict[str, Any]:
+def projection(grid: Grid) -> dict[str, Any]:
+    """Return the properties of the projection extension for a raster."""
     left, bottom, right, top = grid.bounds
     return {
         "proj:code": grid.crs,
@@ -162,9 +164,25 @@ def _projection(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _hectares(scene: ClassifiedScene) -> dict[str, float]:
-    area = scene.grid.pixel_area
-    return {c.name.replace(" ", ""): round(float(scene.pixels[c.code]) * area, 2) for c in ALL_CLASSES}
+def hectares(pixels: np.ndarray, grid: Grid) -> dict[str, float]:
+    """Return class name -> hectares, No Data last.
+
+    Args:
+        pixels: (11,) pixels of each code.
+        grid: grid of the class map.
+    """
+    return {c.name.replace(" ", ""): round(float(pixels[c.code]) * grid.pixel_area, 2) for c in ALL_CLASSES}
+
+
+def code_band(**more: Any) -> dict[str, Any]:
+    """Return the band of class codes; `more` are further fields."""
+    classes = class_objects(ALL_CLASSES, NO_DATA)
+    return {"name": "land_cover", **_STORED, "nodata": NO_DATA.code, "classification:classes": classes, **more}
+
+
+def percent_band(name: str, **more: Any) -> dict[str, Any]:
+    """Return a band in percent, 255 = no data; `more` are further fields."""
+    return {"name": name, **_STORED, "nodata": CONFIDENCE_NODATA, "unit": "%", **more}
 
 
 def _lineage(scene: ClassifiedScene) -> str:
@@ -196,12 +214,7 @@ def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
 def _assets(scene: ClassifiedScene) -> dict[str, Any]:
     total = max(int(scene.pixels.sum()), 1)
     valid = {"valid_percent": round(100 * (1 - float(scene.pixels[NO_DATA.code]) / total), 4)}
-    classes = class_objects(ALL_CLASSES, NO_DATA)
-    shared = {"data_type": "uint8"}
-    codes = {"name": "land_cover", **shared, "nodata": NO_DATA.code, "classification:classes": classes}
-    percent = {"name": "confidence", **shared, "nodata": CONFIDENCE_NODATA, "unit": "%"}
-    if scene.mean_confidence is not None:
-        percent["statistics"] = {"mean": scene.mean_confidence}
+    mean = {} if scene.mean_confidence is None else {"statistics": {"mean": scene.mean_confidence}}
     resolution = {"raster:spatial_resolution": scene.grid.resolution}
     histogram = {
         "count": len(ALL_CLASSES),
@@ -211,32 +224,32 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
     }
     return {
         "classified": {
-            **_file(scene.classified, COG, "Land-cover classes", ["data"]),
+            **file_asset(scene.classified, COG, "Land-cover classes", ["data"]),
             **resolution,
-            "bands": [{**codes, "statistics": valid, "raster:histogram": histogram}],
+            "bands": [code_band(statistics=valid, **{"raster:histogram": histogram})],
         },
         "confidence": {
-            **_file(scene.confidence, COG, "Probability of the winning class, in percent", ["data", "confidence"]),
+            **file_asset(scene.confidence, COG, "Probability of the winning class, in percent", ["data", "confidence"]),
             **resolution,
-            "bands": [percent],
+            "bands": [percent_band("confidence", **mean)],
         },
         **({"probabilities": _probabilities(scene, scene.probabilities)} if scene.probabilities else {}),
         "overview": {
-            **_file(scene.overview, COG, "Land-cover classes at lower resolution, by mode", ["overview"]),
-            **_projection(scene.overview_grid),
+            **file_asset(scene.overview, COG, "Land-cover classes at lower resolution, by mode", ["overview"]),
+            **projection(scene.overview_grid),
             "raster:spatial_resolution": scene.overview_grid.resolution,
-            "bands": [codes],
+            "bands": [code_band()],
         },
-        "thumbnail": _file(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
-        "report": _file(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
+        "thumbnail": file_asset(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
+        "report": file_asset(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
     }
 
 
 def _probabilities(scene: ClassifiedScene, product: ProductFile) -> dict[str, Any]:
     grid = scene.grid.coarsened(int(scene.parameters["stride"]))
     return {
-        **_file(product, COG, "Probability of each class", ["data"]),
-        **_projection(grid),
+        **file_asset(product, COG, "Probability of each class", ["data"]),
+        **projection(grid),
         "raster:spatial_resolution": grid.resolution,
         "bands": probability_bands(),
     }
@@ -244,11 +257,12 @@ def _probabilities(scene: ClassifiedScene, product: ProductFile) -> dict[str, An
 
 def probability_bands() -> list[dict[str, Any]]:
     """Return the bands of the class probabilities, one per class."""
-    stored = {"data_type": "uint8", "nodata": PROBABILITY_NODATA, "raster:scale": PROBABILITY_SCALE}
+    stored = {**_STORED, "nodata": PROBABILITY_NODATA, "raster:scale": PROBABILITY_SCALE}
     return [{"name": c.name, "description": f"Probability of {c.title}", **stored} for c in CLASSES]
 
 
-def _file(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:
+def file_asset(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:
+    """Return an asset of a file beside the item, with its size and checksum."""
     return {
         "href": f"./{product.name}",
         "type": media_type,

@@ -1,0 +1,265 @@
+"""Fuse scenes into the pixels of a season map, block by block.
+
+Probabilities are kept at the step of the network's positions, 40 m. So they are pooled in cells of that size, and the
+pooled ones are interpolated to 10 m as those of a scene are. Which dates see a pixel is decided at 10 m.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from affine import Affine
+from rasterio.enums import Resampling
+from rasterio.features import rasterize
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+from rasterio.windows import Window
+
+from lc_assets.core.cpu import cpu_count
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.inference.positions.interpolate import interpolate
+from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.season_map.grid import MapGrid
+from lc_assets.products.season_map.pooling import Pool
+from lc_assets.products.season_map.scenes import MappedScene
+from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
+from lc_assets.raster.grid import Grid
+from lc_assets.raster.polygons import Polygons
+from lc_assets.sentinel2.acquisition import acquisition_of
+from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
+from lc_assets.sentinel2.scl import is_hidden
+from lc_assets.store.layout import Store
+from lc_assets.store.paths import gdal_path
+
+STABILITY_NODATA = 255
+BLOCK_CELLS = 256
+"""Side of a block in cells: 1,024 pixels of 10 m."""
+
+
+@dataclass(frozen=True)
+class FusedBlock:
+    """A block of the map, without the rim.
+
+    Attributes:
+        window: its place in the map.
+        classes, confidence: as in a scene's map, uint8.
+        observations: number of dates that see a pixel, uint8.
+        stability: share of these dates whose own class is that of the map, in percent, 255 = no data.
+        cells: place of its cells in the raster of probabilities.
+        probabilities: (classes, rows, columns) uint8, see `PROBABILITY_SCALE`.
+        pixels: (11,) pixels of each code inside the area, No Data last.
+        areas: what the polygons have of each class.
+    """
+
+    window: Window
+    classes: np.ndarray
+    confidence: np.ndarray
+    observations: np.ndarray
+    stability: np.ndarray
+    cells: Window
+    probabilities: np.ndarray
+    pixels: np.ndarray
+    areas: AreaTable
+
+
+class Fusion:
+    """The fusion of scenes over an area.
+
+    Args:
+        store: the store of the scenes.
+        scenes: the scenes, of one model, each acquisition once.
+        grid: the grid of the map.
+        area: the polygons, in the CRS of the grid. Pixels whose centre is in none of them are No Data.
+    """
+
+    def __init__(self, store: Store, scenes: Sequence[MappedScene], grid: MapGrid, area: Polygons):
+        self.grid, self.area = grid, area
+        self._dates = _by_date(scenes)
+        self._sources = {scene.item: _Source(store, scene, grid) for scene in scenes}
+        self._opened = threading.local()
+
+    @property
+    def dates(self) -> int:
+        """Number of dates. Tiles of one overpass are one date."""
+        return len(self._dates)
+
+    def blocks(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[FusedBlock]:
+        """Compute the blocks that the area touches, from top to bottom.
+
+        Args:
+            progress: called with the share of all blocks that are done.
+
+        Raises:
+            RasterioError: a raster of a scene cannot be read.
+        """
+        with rasterio.Env(), ExitStack() as files, ThreadPoolExecutor(cpu_count(), thread_name_prefix="fuse") as pool:
+            self._files, self._lock = files, threading.Lock()
+            size = BLOCK_CELLS * self.grid.step
+            rows, columns = self.grid.map.shape
+            windows = [
+                Window(left, top, min(size, columns - left), min(size, rows - top))
+                for top in range(0, rows, size)
+                for left in range(0, columns, size)
+            ]
+            for number, block in enumerate(pool.map(self._block, windows), start=1):
+                if block:
+                    yield block
+                progress(number / len(windows))
+
+    def _block(self, window: Window) -> FusedBlock | None:
+        inside = self._inside(window)
+        if not inside.any():
+            return None
+        with rasterio.Env():  # a thread has none of its own
+            return self._fused(window, inside)
+
+    def _fused(self, window: Window, inside: np.ndarray) -> FusedBlock:
+        step = self.grid.step
+        # With the rim: one more cell on each side.
+        cells = Window(
+            window.col_off // step, window.row_off // step, window.width // step + 2, window.height // step + 2
+        )
+        pool = Pool((len(CLASSES), cells.height, cells.width))
+        observations = np.zeros((window.height, window.width), np.uint8)
+        seen: list[tuple[np.ndarray, np.ndarray]] = []
+        for scenes in self._dates:
+            date = self._date(scenes, cells)
+            if date is None:
+                continue
+            probabilities, known, codes = date
+            pool.add(probabilities, known)
+            codes = codes[step:-step, step:-step]
+            clear = (codes != NO_DATA.code) & inside
+            observations += clear & (observations < 254)
+            seen.append((codes, clear))
+        fused, answers = pool.result()
+        classes, confidence = interpolate(fused, answers, step)
+        # The interpolated pixels begin at the centre of the first cell of the rim.
+        start = step - step // 2
+        part = (slice(start, start + window.height), slice(start, start + window.width))
+        classes, confidence = classes[part].copy(), confidence[part].copy()
+        hidden = observations == 0
+        classes[hidden], confidence[hidden] = NO_DATA.code, CONFIDENCE_NODATA
+        agreeing = np.zeros(classes.shape, np.uint16)
+        for codes, clear in seen:
+            agreeing += clear & (codes == classes)
+        stability = np.full(classes.shape, STABILITY_NODATA, np.uint8)
+        stability[~hidden] = np.rint(100 * agreeing[~hidden] / observations[~hidden])
+        fused, answers = fused[:, 1:-1, 1:-1], answers[1:-1, 1:-1]
+        stored = np.where(answers, np.rint(fused / PROBABILITY_SCALE), PROBABILITY_NODATA).astype(np.uint8)
+        table = AreaTable.of(self.area, part_of(self.grid.map, window), classes, fused)
+        cells = Window(cells.col_off, cells.row_off, fused.shape[2], fused.shape[1])
+        pixels = np.bincount(classes[inside], minlength=len(ALL_CLASSES))
+        return FusedBlock(window, classes, confidence, observations, stability, cells, stored, pixels, table)
+
+    def _inside(self, window: Window) -> np.ndarray:
+        part = part_of(self.grid.map, window)
+        shapes = self.area.shapes[self.area.touching(part.bounds)]
+        if not len(shapes):
+            return np.zeros(part.shape, bool)
+        found: np.ndarray = rasterize(shapes, out_shape=part.shape, transform=part.transform, dtype="uint8")
+        return found.astype(bool)
+
+    def _date(self, scenes: Sequence[MappedScene], cells: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+        """Return what the tiles of one date say: the mean of their probabilities, where there is one, and class codes
+        at 10 m; None if none of them is there."""
+        step = self.grid.step
+        pixels = Window(*(step * value for value in (cells.col_off, cells.row_off, cells.width, cells.height)))
+        total = codes = count = None
+        for scene in scenes:
+            source = self._sources[scene.item]
+            if not source.touches(part_of(self.grid.cells, cells).bounds):
+                continue
+            own = source.codes(self._open, pixels)
+            clear = own != NO_DATA.code
+            if not clear.any():
+                continue
+            raw = source.probabilities(self._open, cells)
+            known = (raw[0] != PROBABILITY_NODATA) & clear.reshape(cells.height, step, cells.width, step).any((1, 3))
+            values = np.where(known, raw * np.float32(PROBABILITY_SCALE), np.float32(0))
+            if total is None or codes is None or count is None:
+                total, codes, count = values, own, known.astype(np.uint8)
+            else:
+                total, count = total + values, count + known
+                codes = np.where(codes == NO_DATA.code, own, codes)
+        if total is None or codes is None or count is None:
+            return None
+        return total / np.maximum(count, 1), count > 0, codes
+
+    def _open(self, path: str, grid: Grid, resampling: Resampling) -> WarpedVRT:
+        """Return a raster on a grid of the map; each thread has its own."""
+        opened: dict[tuple[str, Grid], WarpedVRT] = self._opened.__dict__.setdefault("rasters", {})
+        key = (path, grid)
+        if key not in opened:
+            dataset = rasterio.open(path)
+            vrt = WarpedVRT(
+                dataset,
+                crs=grid.crs,
+                transform=grid.transform,
+                width=grid.width,
+                height=grid.height,
+                resampling=resampling,
+                dtype="float32" if resampling == Resampling.bilinear else None,
+            )
+            opened[key] = vrt
+            with self._lock:
+                self._files.enter_context(dataset)
+                self._files.enter_context(vrt)
+        return opened[key]
+
+
+class _Source:
+    """Reads the rasters of a scene on the grids of the map."""
+
+    def __init__(self, store: Store, scene: MappedScene, grid: MapGrid):
+        own = scene.classes.grid
+        self._bounds = transform_bounds(own.crs, grid.map.crs, *own.bounds)
+        self._grid = grid
+        self._classes, self._probabilities = gdal_path(scene.classes.path), gdal_path(scene.probabilities)
+        self._scl: str | None = None
+        if scene.classes.tags.get("SCL_MASK") != "yes":
+            stack = store.scene(scene.item).resampled_stack
+            self._scl = next((gdal_path(stack / name) for name in (SCL_VRT, SCL_COG) if (stack / name).exists()), None)
+
+    def touches(self, bounds: tuple[float, float, float, float]) -> bool:
+        left, bottom, right, top = self._bounds
+        return left < bounds[2] and bounds[0] < right and bottom < bounds[3] and bounds[1] < top
+
+    def codes(self, opened: _Open, window: Window) -> np.ndarray:
+        """Return the class codes of pixels, uint8; No Data where SCL hides the ground, whether or not the map masks
+        clouds."""
+        codes: np.ndarray = opened(self._classes, self._grid.pixels, Resampling.nearest).read(1, window=window)
+        if self._scl:
+            scl = opened(self._scl, self._grid.pixels, Resampling.nearest).read(1, window=window)
+            codes[is_hidden(scl)] = NO_DATA.code
+        return codes
+
+    def probabilities(self, opened: _Open, window: Window) -> np.ndarray:
+        """Return the stored probabilities of cells, (classes, rows, columns) float32."""
+        values: np.ndarray = opened(self._probabilities, self._grid.cells, Resampling.bilinear).read(window=window)
+        return values
+
+
+_Open = Callable[[str, Grid, Resampling], WarpedVRT]
+
+
+def _by_date(scenes: Sequence[MappedScene]) -> list[list[MappedScene]]:
+    """Return the scenes by overpass: tiles that a satellite took on one pass show the same moment."""
+    dates: dict[object, list[MappedScene]] = {}
+    for scene in scenes:
+        acquisition = acquisition_of(scene.document)
+        moment = acquisition.datatake or acquisition.sensing
+        dates.setdefault((acquisition.satellite, moment) if moment else scene.item, []).append(scene)
+    return list(dates.values())
+
+
+def part_of(grid: Grid, window: Window) -> Grid:
+    """Return the grid of a window."""
+    moved = grid.transform @ Affine.translation(window.col_off, window.row_off)
+    return Grid(grid.crs, moved, window.width, window.height)

@@ -1,0 +1,144 @@
+"""The STAC Item of a season map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pystac
+import shapely
+
+from lc_assets.core.stac import CLASSIFICATION, COG, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER
+from lc_assets.products.stac.item import (
+    ProductFile,
+    code_band,
+    file_asset,
+    hectares,
+    percent_band,
+    probability_bands,
+    projection,
+)
+from lc_assets.raster.grid import Grid
+from lc_assets.store.layout import MapLayout
+
+
+@dataclass(frozen=True)
+class SeasonMap:
+    """The input of `build_item`.
+
+    Attributes:
+        layout: name and files of the map.
+        grid, overview_grid: grids of map and overview.
+        geometry: the area in degrees, GeoJSON.
+        scenes: id and STAC properties of each scene.
+        files: file name -> written file.
+        pixels: (11,) pixels of each code inside the area, No Data last.
+        tags: dataset tags: how the map was made.
+        created: current time, ISO 8601, UTC.
+        software: name -> version.
+        mean_confidence: in percent; None if no pixel has a class.
+    """
+
+    layout: MapLayout
+    grid: Grid
+    overview_grid: Grid
+    geometry: dict[str, Any]
+    scenes: tuple[tuple[str, dict[str, Any]], ...]
+    files: dict[str, ProductFile]
+    pixels: np.ndarray
+    tags: dict[str, str]
+    created: str
+    software: dict[str, str]
+    mean_confidence: float | None
+
+
+def build_item(made: SeasonMap) -> pystac.Item:
+    """Return the Item. Its file is beside the products, and its hrefs are relative to it."""
+    name, tags = made.layout.name, made.tags
+    starts = [properties.get("start_datetime") or properties["datetime"] for _, properties in made.scenes]
+    ends = [properties.get("end_datetime") or properties["datetime"] for _, properties in made.scenes]
+    document = {
+        "type": "Feature",
+        "stac_version": pystac.get_stac_version(),
+        "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER],
+        "id": f"{name}_classified",
+        "geometry": made.geometry,
+        "bbox": list(shapely.bounds(shapely.geometry.shape(made.geometry))),
+        "properties": {
+            "datetime": None,
+            "start_datetime": min(starts),
+            "end_datetime": max(ends),
+            "title": f"Land cover of {name}",
+            "description": f"Land-cover classes at 10 m, fused from {len(made.scenes)} classified Sentinel-2 scenes of "
+            f"{tags['DATES']} dates.",
+            "created": made.created,
+            "updated": made.created,
+            **projection(made.grid),
+            "processing:level": "L4",
+            "processing:datetime": made.created,
+            "processing:lineage": f"Class probabilities of {tags['MODEL']} for the scenes of `derived_from`, pooled by "
+            f"their logarithms (exponent {tags['POOLING_EXPONENT']}) over the dates that see the ground, interpolated "
+            "to 10 m; overview by mode.",
+            "processing:software": made.software,
+            "processing:version": made.software.get("lc_assets", ""),
+            "lc:hectares": hectares(made.pixels, made.grid),
+            "lc:model": tags["MODEL"],
+            "lc:model_sha256": tags["MODEL_SHA256"],
+            "lc:scenes": [item for item, _ in made.scenes],
+        },
+        "links": [
+            {
+                "rel": "derived_from",
+                "href": f"../../scenes/{item}/{item}_classified.json",
+                "type": GEOJSON,
+                "title": f"Map of {item}",
+            }
+            for item, _ in made.scenes
+        ],
+        "assets": _assets(made),
+    }
+    return pystac.Item.from_dict(document, migrate=False)
+
+
+def _assets(made: SeasonMap) -> dict[str, Any]:
+    layout, files = made.layout, made.files
+    at = {"raster:spatial_resolution": made.grid.resolution}
+    cells = made.grid.coarsened(int(made.tags["STRIDE"]))
+    mean = {} if made.mean_confidence is None else {"statistics": {"mean": made.mean_confidence}}
+    count = {"name": "observations", "data_type": "uint8", "description": "Number of dates that see the ground"}
+
+    def raster(name: str, title: str, roles: list[str], bands: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
+        return {**file_asset(files[name], COG, title, roles), **at, **more, "bands": bands}
+
+    overview = {**projection(made.overview_grid), "raster:spatial_resolution": made.overview_grid.resolution}
+    coarse = {**projection(cells), "raster:spatial_resolution": cells.resolution}
+    return {
+        "classified": raster(layout.classified.name, "Land-cover classes", ["data"], [code_band()]),
+        "confidence": raster(
+            layout.confidence.name,
+            "Probability of the winning class, in percent",
+            ["data", "confidence"],
+            [percent_band("confidence", **mean)],
+        ),
+        "observations": raster(layout.observations.name, "Number of dates that see the ground", ["metadata"], [count]),
+        "stability": raster(
+            layout.stability.name,
+            "Share of these dates that agree with the map, in percent",
+            ["metadata"],
+            [percent_band("stability")],
+        ),
+        "probabilities": raster(
+            layout.probabilities.name, "Probability of each class", ["data"], probability_bands(), **coarse
+        ),
+        "overview": raster(
+            layout.overview.name,
+            "Land-cover classes at lower resolution, by mode",
+            ["overview"],
+            [code_band()],
+            **overview,
+        ),
+        "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
+        "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
+        "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
+    }

@@ -1,0 +1,89 @@
+"""The scenes that a season map is made of: those with a map, each acquisition once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lc_assets.core.errors import StoreError
+from lc_assets.inference.class_map import ClassMap
+from lc_assets.sentinel2.acquisition import is_newer_version
+from lc_assets.store.layout import Store
+from lc_assets.store.paths import StorePath
+
+
+@dataclass(frozen=True)
+class MappedScene:
+    """A scene with a map of positions.
+
+    Attributes:
+        document: JSON of the registered item.
+        classes: the map.
+        probabilities: path of its probabilities.
+    """
+
+    document: dict[str, Any]
+    classes: ClassMap
+    probabilities: StorePath
+
+    @property
+    def item(self) -> str:
+        """Id of the STAC item."""
+        return self.classes.item
+
+    @property
+    def step(self) -> int:
+        """Pixels along the side of a cell of the probabilities."""
+        return int(self.classes.tags["STRIDE"])
+
+
+def open_scenes(store: Store, items: Sequence[str]) -> list[MappedScene]:
+    """Open the maps of scenes.
+
+    Raises:
+        StoreError: a scene has no map, its map has no probabilities, or the maps are of different models.
+    """
+    scenes = [_opened(store, item) for item in items]
+    first = scenes[0] if scenes else None
+    for scene in scenes[1:]:
+        assert first
+        if scene.classes.tags.get("MODEL_FINGERPRINT") != first.classes.tags.get("MODEL_FINGERPRINT"):
+            raise StoreError(
+                f"its map is of model {scene.classes.tags.get('MODEL')}, that of {first.item} of "
+                f"{first.classes.tags.get('MODEL')}, or of other weights",
+                item=scene.item,
+                asset="class_raster",
+                remedy="classify the scenes again with one model: `lc-assets stale --backfill`",
+            )
+    return scenes
+
+
+def newest_versions(scenes: Sequence[MappedScene]) -> tuple[list[MappedScene], dict[str, str]]:
+    """Keep one version of each acquisition, the one that was processed last.
+
+    Returns:
+        scenes: those that are kept, in their order.
+        replaced: item that is left out -> item that replaces it.
+    """
+    replaced = {
+        old.item: new.item
+        for old in scenes
+        for new in scenes
+        if new is not old and is_newer_version(new.document, old.document)
+    }
+    return [scene for scene in scenes if scene.item not in replaced], replaced
+
+
+def _opened(store: Store, item: str) -> MappedScene:
+    classes = ClassMap.open(store.scene(item))
+    if classes.probabilities is None:
+        raise StoreError(
+            "its map is of windows and has no probabilities, of which a season map is made",
+            item=item,
+            asset="class_raster",
+            remedy="classify it again without --window and LC_ASSETS_WINDOW, with a model that has positions",
+        )
+    document = json.loads(store.registered(item).read_text(encoding="utf-8"))
+    return MappedScene(document, classes, classes.probabilities)

@@ -1,0 +1,201 @@
+"""Make a season map and write it into the store."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import shapely
+from rasterio.warp import transform_bounds
+
+from lc_assets.core.checksum import sha256_of
+from lc_assets.core.errors import StoreError
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.products.overview import OverviewPlan, choose_factor
+from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
+from lc_assets.products.season_map.grid import MapGrid, checked_crs, grid_of, utm_zone
+from lc_assets.products.season_map.item import SeasonMap, build_item
+from lc_assets.products.season_map.pooling import EXPONENT
+from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
+from lc_assets.products.stac.catalog import catalog_files
+from lc_assets.products.stac.item import ProductFile
+from lc_assets.products.stac.provenance import now, software
+from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
+from lc_assets.raster.grid import Grid
+from lc_assets.raster.polygons import DEGREES, Polygons
+from lc_assets.raster.render import map_with_legend, read_codes_for_display
+from lc_assets.sentinel2.band_table import PIXEL_SIZE
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import MapLayout, Store
+
+THUMBNAIL_SIDE = 512
+OVERVIEW_BLOCK = 128
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was made.
+
+    Attributes:
+        layout: where it is.
+        pixels: (11,) pixels of each code inside the area, No Data last.
+        pixel_area: area of a pixel in hectares.
+        scenes: ids of the scenes that were used.
+        dates: number of dates.
+        replaced: scene that was left out -> the later processing that was used instead.
+        beside: ids of the scenes that do not touch the area.
+        mean_confidence: in percent; None if no pixel has a class.
+    """
+
+    layout: MapLayout
+    pixels: np.ndarray
+    pixel_area: float
+    scenes: tuple[str, ...]
+    dates: int
+    replaced: dict[str, str]
+    beside: tuple[str, ...]
+    mean_confidence: float | None
+
+
+def make_season_map(
+    store: Store,
+    name: str,
+    area: Polygons,
+    items: Sequence[str],
+    *,
+    crs: str | None = None,
+    progress: Callable[[float], None] = lambda share: None,
+) -> Made:
+    """Fuse the maps of scenes over an area, and write the map into the store. An earlier map of this name is replaced.
+
+    Args:
+        store: the store.
+        name: name of the map.
+        area: its polygons.
+        items: ids of scenes that have a map.
+        crs: CRS of the map; by default the UTM zone of the area's centre.
+        progress: called with the share of the area's blocks that are done.
+
+    Raises:
+        BadReference: the area, the name or the CRS cannot be used.
+        StoreError: there is no scene, a scene has no map that can be fused, or the store cannot be written.
+    """
+    layout = store.map(name)
+    placed = area.to(checked_crs(crs) if crs else utm_zone(area))
+    scenes, replaced = newest_versions(open_scenes(store, items))
+    touching = [scene for scene in scenes if _touches(scene, placed)]
+    if not touching:
+        raise StoreError("no classified scene touches the area", item=name, remedy="classify scenes of the area first")
+    grid = _grid(touching, placed)
+    fusion = Fusion(store, touching, grid, placed)
+    tags = {
+        "MAP": name,
+        "SCENES": " ".join(scene.item for scene in touching),
+        "DATES": str(fusion.dates),
+        "POOLING_EXPONENT": str(EXPONENT),
+        **{tag: touching[0].classes.tags[tag] for tag in ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE")},
+    }
+    with atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name) as stage:
+        table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
+        overview = _write_overview(stage, layout, grid.map, pixels, tags)
+        (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
+        (stage / layout.areas.name).write_text(table.csv(area.names, grid.map.pixel_area), encoding="utf-8")
+        made = SeasonMap(
+            layout=layout,
+            grid=grid.map,
+            overview_grid=overview,
+            geometry=area.degrees(),
+            scenes=tuple((scene.item, scene.document["properties"]) for scene in touching),
+            files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
+            pixels=pixels,
+            tags=tags,
+            created=now(),
+            software=software(),
+            mean_confidence=confidence,
+        )
+        for file, content in catalog_files(build_item(made)).items():
+            (stage / file).write_bytes(content)
+    used = tuple(scene.item for scene in touching)
+    beside = tuple(scene.item for scene in scenes if scene.item not in used)
+    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence)
+
+
+def _touches(scene: MappedScene, area: Polygons) -> bool:
+    grid = scene.classes.grid
+    return bool(len(area.touching(transform_bounds(grid.crs, area.crs, *grid.bounds))))
+
+
+def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:
+    """Return the grid of the map. Its cells are those of most scenes that are in the CRS of the map."""
+    step = scenes[0].step
+    corners = Counter(
+        (scene.classes.grid.transform.c % (step * PIXEL_SIZE), scene.classes.grid.transform.f % (step * PIXEL_SIZE))
+        for scene in scenes
+        if scene.classes.grid.crs == area.crs
+    )
+    return grid_of(area, step, corners.most_common(1)[0][0] if corners else (0, 0))
+
+
+def _write_rasters(
+    stage: Path, layout: MapLayout, fusion: Fusion, tags: dict[str, str], progress: Callable[[float], None]
+) -> tuple[AreaTable, np.ndarray, float | None]:
+    """Write the rasters; return the areas, the pixels of each code inside the area, and the mean confidence."""
+    grid, cells = fusion.grid.map, fusion.grid.map.coarsened(fusion.grid.step)
+    table, pixels, confident = AreaTable.empty(len(fusion.area)), np.zeros(len(ALL_CLASSES), np.int64), 0
+    with ExitStack() as opened:
+        classes = opened.enter_context(class_cog(stage / layout.classified.name, grid, tags))
+        confidence = opened.enter_context(confidence_cog(stage / layout.confidence.name, grid, tags))
+        observations = opened.enter_context(
+            number_cog(stage / layout.observations.name, grid, tags, "number of dates that see the ground", None)
+        )
+        stability = opened.enter_context(
+            number_cog(
+                stage / layout.stability.name, grid, tags, "dates that agree with the map, in percent", STABILITY_NODATA
+            )
+        )
+        probabilities = opened.enter_context(probability_cog(stage / layout.probabilities.name, cells, tags))
+        for block in fusion.blocks(progress):
+            for dataset, values in (
+                (classes, block.classes),
+                (confidence, block.confidence),
+                (observations, block.observations),
+                (stability, block.stability),
+            ):
+                dataset.write(values, 1, window=block.window)
+            probabilities.write(block.probabilities, window=block.cells)
+            table.add(block.areas)
+            pixels += block.pixels
+            confident += int(block.confidence[block.classes != NO_DATA.code].sum())
+        classified = int(pixels.sum() - pixels[NO_DATA.code])
+        mean = round(confident / classified, 2) if classified else None
+        classes.update_tags(**{f"PIXELS_{c.code}": str(pixels[c.code]) for c in ALL_CLASSES})
+    return table, pixels, mean
+
+
+def _write_overview(stage: Path, layout: MapLayout, grid: Grid, pixels: np.ndarray, tags: dict[str, str]) -> Grid:
+    """Write overview and thumbnail; return the overview's grid."""
+    factor = choose_factor(grid)
+    tags = {**tags, "OVERVIEW_FACTOR": str(factor)}
+    plan = OverviewPlan(layout.name, stage / layout.classified.name, grid, pixels, tags, factor)
+    path = stage / layout.overview.name
+    with class_cog(path, plan.grid, tags, blocksize=OVERVIEW_BLOCK) as dataset:
+        for window, codes in plan.blocks():
+            dataset.write(codes, 1, window=window)
+    codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
+    (stage / layout.thumbnail.name).write_bytes(map_with_legend(codes, pixels, grid.pixel_area, pixel_size))
+    return plan.grid
+
+
+def _geojson(area: Polygons) -> str:
+    """Return the area as GeoJSON, in degrees."""
+    features = [
+        {"type": "Feature", "properties": {"name": name}, "geometry": shapely.geometry.mapping(shape)}
+        for name, shape in zip(area.names, area.to(DEGREES).shapes, strict=True)
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": features}) + "\n"

@@ -1,0 +1,155 @@
+"""Polygons of a vector file: GeoJSON, GeoPackage, shapefile, FlatGeobuf, or whatever else GDAL reads, in any CRS."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
+from rasterio.warp import transform
+
+from lc_assets.core.errors import BadReference
+from lc_assets.core.json_values import parse_json
+
+DEGREES = "OGC:CRS84"
+_NAME_COLUMNS = ("name", "title", "label", "id")
+"""Columns that name a feature, the best one first; capital letters make no difference."""
+_LONGEST_EDGE = {True: 0.01, False: 1000.0}
+"""Longest edge before a change of the CRS, in degrees (True) or metres: a straight line in one CRS is bent in
+another."""
+
+
+@dataclass(frozen=True)
+class Polygons:
+    """Polygons of an area, each with a name.
+
+    Attributes:
+        names: a unique name for each.
+        shapes: (N,) valid shapely polygons or multipolygons without a third coordinate.
+        crs: CRS of the coordinates, as rasterio reads it.
+    """
+
+    names: tuple[str, ...]
+    shapes: np.ndarray
+    crs: str
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def to(self, crs: str) -> Polygons:
+        """Return the polygons in another CRS. Long edges get more corners first."""
+        source = CRS.from_user_input(self.crs)
+        if source == CRS.from_user_input(crs):
+            return self
+        dense = shapely.segmentize(self.shapes, _LONGEST_EDGE[source.is_geographic])
+
+        def moved(points: np.ndarray) -> np.ndarray:
+            return np.column_stack(transform(source, crs, points[:, 0], points[:, 1])[:2])
+
+        return Polygons(self.names, shapely.make_valid(shapely.transform(dense, moved)), crs)
+
+    def touching(self, bounds: tuple[float, float, float, float]) -> np.ndarray:
+        """Return the numbers of the polygons whose boxes touch (left, bottom, right, top)."""
+        left, bottom, right, top = shapely.bounds(self.shapes).T
+        return np.flatnonzero((left <= bounds[2]) & (right >= bounds[0]) & (bottom <= bounds[3]) & (top >= bounds[1]))
+
+    def degrees(self) -> dict[str, Any]:
+        """Return the area of all polygons as a GeoJSON geometry in degrees."""
+        whole = shapely.union_all(self.to(DEGREES).shapes)
+        return dict(json.loads(shapely.to_geojson(whole)))
+
+
+def box_polygon(west: float, south: float, east: float, north: float) -> Polygons:
+    """Return a box in degrees. West > east crosses the antimeridian."""
+    parts = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
+    shape = shapely.union_all([shapely.box(left, south, right, north) for left, right in parts])
+    return Polygons(("area",), np.array([shape]), DEGREES)
+
+
+def read_polygons(source: Path | bytes, name: str) -> Polygons:
+    """Read the polygons of a file.
+
+    A ring that is not closed is closed, and one that crosses itself is split. Features without a geometry are left
+    out. A feature is named by its column `name`, `title`, `label` or `id`, else by its number.
+
+    Args:
+        source: path of the file, or its content.
+        name: name of the file, for messages.
+
+    Raises:
+        BadReference: the file cannot be read, has no polygons, or its CRS is not known.
+    """
+    import pyogrio
+    from pyogrio.errors import DataSourceError, FeatureError
+
+    remedy = "give polygons that GDAL reads: GeoJSON, GeoPackage, shapefile (.shp or zipped), FlatGeobuf"
+    try:
+        declared = _declared_crs(source, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # GDAL's, of other fields than we read
+            meta, _, encoded, columns = pyogrio.raw.read(source, force_2d=True)
+        shapes = shapely.from_wkb(encoded, on_invalid="fix")
+    except (DataSourceError, FeatureError, shapely.GEOSException, ValueError, RecursionError) as error:
+        reason = str(error).replace("\n", " ").partition(";")[0]
+        reason = "" if "not recognized" in reason else f" ({reason[:120]})"
+        raise BadReference(f"{name} is no file of polygons{reason}", remedy=remedy) from None
+    there = np.flatnonzero(~(shapely.is_missing(shapes) | shapely.is_empty(shapes)))
+    kinds = shapely.get_type_id(shapes[there])
+    if not len(there) or not np.isin(kinds, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)).all():
+        has = "lines or points, not only polygons" if len(there) else "no polygon"
+        raise BadReference(f"{name} has {has}", remedy=remedy)
+    shapes = shapely.make_valid(shapes[there], method="structure", keep_collapsed=False)
+    if not np.isfinite(shapely.bounds(shapes)).all():
+        raise BadReference(f"{name} has a polygon without an area", remedy="correct its coordinates")
+    crs = declared or _known_crs(meta["crs"], name)
+    west, south, east, north = shapely.total_bounds(shapes)
+    if crs == DEGREES and (max(-west, east) > 360 or max(-south, north) > 90):
+        raise BadReference(f"{name} has coordinates that are no degrees", remedy="write its CRS into it")
+    fields = {str(field).lower(): column for field, column in zip(meta["fields"], columns, strict=True)}
+    column = next((fields[field] for field in _NAME_COLUMNS if field in fields), None)
+    given = [str(n + 1) if column is None or column[n] is None else str(column[n]) for n in there]
+    return Polygons(_unique(given), shapes, crs)
+
+
+def _declared_crs(source: Path | bytes, name: str) -> str | None:
+    """Return the CRS that the member `crs` of a GeoJSON file names (GeoJSON 2008, 3); None for other files, and without
+    the member. GDAL takes a CRS that it does not know for degrees."""
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            if not file.read(64).lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
+                return None
+        source = source.read_bytes()
+    if not source.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"{"):
+        return None
+    member = parse_json(source.decode("utf-8-sig")).get("crs")
+    if member is None:
+        return None
+    properties = member.get("properties") if isinstance(member, dict) else None
+    return _known_crs(str(properties.get("name") if isinstance(properties, dict) else member), name)
+
+
+def _known_crs(text: str | None, name: str) -> str:
+    """Return a CRS of a file; degrees if the file names none."""
+    if not text:
+        return DEGREES
+    try:
+        crs = CRS.from_user_input(text)
+    except CRSError:
+        raise BadReference(f"{name} has a CRS that is not known", remedy="write its coordinates in degrees") from None
+    return DEGREES if crs in (CRS.from_epsg(4326), CRS.from_string(DEGREES)) else crs.to_wkt()
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    """Number the names that have occurred before: `a`, `a (2)`."""
+    counts: dict[str, int] = {}
+    out = []
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1
+        out.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+    return tuple(out)
