@@ -20,7 +20,7 @@ from lc_assets.core.cpu import cpu_count
 from lc_assets.core.settings import SHIPPED
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.loading import open_model
-from lc_assets.inference.openvino_runtime import compiled, streams
+from lc_assets.inference.openvino_runtime import compile_graph, streams
 from lc_assets.inference.windows.strips import BLOCK_PIXELS
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
@@ -65,7 +65,7 @@ def matrix_rate(precision: str) -> float:
     product = ov.matmul(given, rng.standard_normal((MATRIX, MATRIX), np.float32), False, False)
     # Only the maximum of the product is returned, so that no time is spent on a copy of the product.
     graph = openvino.Model([ov.reduce_max(product, np.array([0, 1]))], [given], "product")
-    run = compiled(graph, precision)
+    run = compile_graph(graph, precision)
     inputs = [rng.standard_normal((MATRIX, MATRIX), np.float32)]
     return MATRIX**3 / _seconds_per_call(lambda _: run(inputs))
 

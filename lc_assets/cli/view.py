@@ -109,7 +109,7 @@ def _gallery(store: Store) -> Path:
         LandCoverError: no scene has a map.
         StoreError: the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import PAGE, beside, embedded, gallery_page
+    from lc_assets.products.pages.gallery import PAGE, embedded_thumbnails, gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import format_gallery, read_gallery
 
     gallery = read_gallery(store)
@@ -120,11 +120,13 @@ def _gallery(store: Store) -> Path:
             f"no scene in {store.root} has a map yet", remedy="make one: lc-assets classify, or lc-assets demo"
         )
     page = store.root / PAGE
-    _write(page, gallery_page(gallery, str(store.root), beside, linked=True))
+    _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
     if isinstance(page, Path):
         return page
     click.echo(f"{page} is for a web server of the store; this is a copy, without links to the scenes", err=True)
-    return _save_copy(store, page, gallery_page(gallery, str(store.root), embedded(store, gallery), linked=False))
+    return _save_copy(
+        store, page, gallery_page(gallery, str(store.root), embedded_thumbnails(store, gallery), linked=False)
+    )
 
 
 def _save_copy(store: Store, page: StorePath, content: bytes) -> Path:

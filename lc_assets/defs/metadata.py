@@ -22,9 +22,9 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.products.pages.scene_report import Report
-from lc_assets.raster.inline_svg import inline_histogram, inline_image, inline_map, inline_shares, tenths
+from lc_assets.raster.inline_svg import inline_histogram, inline_image, inline_map, inline_shares, percent_by_tenth
 from lc_assets.raster.render import (
-    encoded,
+    encode_image,
     map_with_legend,
     quicklook,
     read_codes_for_display,
@@ -63,7 +63,7 @@ def inline(markdown: str) -> dg.MarkdownMetadataValue:
 
 def photo(image: Image.Image, title: str) -> dg.MarkdownMetadataValue:
     """Return a photograph that Dagster's UI shows after a click. WebP needs half the bytes of JPEG."""
-    return picture(encoded(image, "WEBP", quality=72, method=4), "webp", title)
+    return picture(encode_image(image, "WEBP", quality=72, method=4), "webp", title)
 
 
 def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
@@ -192,7 +192,7 @@ def class_raster_metadata(classes: ClassMap, computed: Classification, seconds: 
         "confidence": table(
             [
                 {"from": 10 * n, "to": 10 * n + 9 if n < 9 else 100, "percent_of_map": round(share, 2)}
-                for n, share in enumerate(tenths(bins))
+                for n, share in enumerate(percent_by_tenth(bins))
             ]
         ),
         "nodata_no_source": statistics.no_source_data,

@@ -1,9 +1,9 @@
-"""Inference: the model's contract, the engine that runs the model, and positions and windows that make a class map."""
+"""Inference: a model and its contract, the engine that runs it, and the class map made from positions or windows."""
 
 import sys
 
-# When it is imported, the OpenVINO package sends usage statistics to its makers without asking. If openvino_telemetry
-# cannot be imported, it uses a stub and sends nothing.
+# On import, OpenVINO sends usage statistics without asking. If openvino_telemetry cannot be imported, OpenVINO uses a
+# stub and sends nothing.
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 
 from lc_assets.inference.predict import classify_chips  # noqa: E402

@@ -23,16 +23,16 @@ layer rounded to bfloat16, the largest difference is 0.015 on these windows and 
 scenes. A layer whose output is halved, doubled or shifted by one channel gives 0.23 or more. One zeroed channel exceeds
 the tolerance in 7 of 10 cases.
 """
-_MOST_PER_SIDE = 6
+_MAX_WINDOWS_PER_SIDE = 6
 """Largest number of windows along a side. With 36 windows the shipped model predicts each of the ten classes at least
-once, and one call evaluates them as chips."""
-_MOST_PIXELS = 768
+once, and one call evaluates all of them as chips."""
+_MAX_BLOCK_PIXELS = 768
 """Largest side of the block, in pixels: it has about as many pixels as the largest block of a scene. Models with large
 chips are compared on fewer windows."""
 
 
 class WrongBfloat16(Exception):
-    """bfloat16 differs from float32 too much; the message says how."""
+    """The results in bfloat16 and in float32 differ too much; the message says how."""
 
 
 def compare_bfloat16(
@@ -54,7 +54,7 @@ def compare_bfloat16(
     """
     chip, stride = contract.chip_size, form.stride if form else 1
     step = -(-chip // stride) * stride
-    per_side = min(max(_MOST_PIXELS // step, 2), _MOST_PER_SIDE)
+    per_side = min(max(_MAX_BLOCK_PIXELS // step, 2), _MAX_WINDOWS_PER_SIDE)
     dn, usable = synthetic_block(contract.band_indices, per_side, step)
     pixels = normalize_input(contract, dn.transpose(1, 2, 0), usable)
     corners = [(row * step, column * step) for row in range(per_side) for column in range(per_side)]
@@ -67,12 +67,12 @@ def compare_bfloat16(
     largest = 0.0
     for way, probabilities in found.items():
         if not np.isfinite(probabilities).all():
-            raise WrongBfloat16(f"what it predicts {way} is not finite (on {len(corners)} synthetic windows)")
+            raise WrongBfloat16(f"evaluated {way}, its output is not finite (on {len(corners)} synthetic windows)")
         difference = float(np.abs(probabilities - expected).max())
         if not difference <= TOLERANCE:  # the negation also catches NaN in float32
             raise WrongBfloat16(
-                f"evaluated {way}, probabilities differ from float32's by up to {difference:.3g}, {TOLERANCE} is "
-                f"allowed (on {len(corners)} synthetic windows)"
+                f"evaluated {way}, probabilities differ from those of float32 by up to {difference:.3g}; "
+                f"{TOLERANCE} is allowed (on {len(corners)} synthetic windows)"
             )
         largest = max(largest, difference)
     ways = " and ".join(found)

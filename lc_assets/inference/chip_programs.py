@@ -1,4 +1,4 @@
-"""Make a whole Keras model a function of a batch of chips: an OpenVINO program of static shape, or Keras itself."""
+"""Turn a whole Keras model into a function of a batch of chips: an OpenVINO program of static shape, or Keras."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lc_assets.core.errors import BadModel
 from lc_assets.inference.dense.backends import Predict
-from lc_assets.inference.openvino_runtime import compiled
+from lc_assets.inference.openvino_runtime import compile_graph
 
 
 def keras_program(model: Any) -> Predict:
@@ -19,7 +19,7 @@ def keras_program(model: Any) -> Predict:
     return lambda batch: np.asarray(model.predict_on_batch(batch), np.float32)
 
 
-def late_program(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Predict:
+def lazy_program(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Predict:
     """Return the model as a function of chips of one shape. OpenVINO compiles it at the first call.
 
     Args:
@@ -29,25 +29,25 @@ def late_program(model: Any, shape: tuple[int, ...], precision: str, name: str) 
         name: the model's name, for errors.
 
     Returns:
-        A function that raises the errors of `export` and `program`.
+        A function that raises the errors of `export_openvino` and `compile_program`.
     """
     lock = threading.Lock()
-    programs: list[Predict] = []
+    compiled: list[Predict] = []
 
     def predict(batch: np.ndarray) -> np.ndarray:
         with lock:
-            if not programs:
-                programs.append(program(export(model, shape, name), precision, name))
-        return programs[0](batch)
+            if not compiled:
+                compiled.append(compile_program(export_openvino(model, shape, name), precision, name))
+        return compiled[0](batch)
 
     return predict
 
 
-def export(model: Any, shape: tuple[int, ...], name: str) -> Any:
-    """Return the model as an `openvino.Model` for chips of one shape. The arguments are those of `late_program`.
+def export_openvino(model: Any, shape: tuple[int, ...], name: str) -> Any:
+    """Return the model as an `openvino.Model` for chips of one shape. The arguments are those of `lazy_program`.
 
     Raises:
-        BadModel: OpenVINO's converter does not support a part of it.
+        BadModel: OpenVINO's converter does not support a part of the model.
     """
     import keras
     import openvino
@@ -61,19 +61,19 @@ def export(model: Any, shape: tuple[int, ...], name: str) -> Any:
             # The graph is used after the folder is deleted, so its weights are read, not memory-mapped.
             return openvino.Core().read_model(exported, config={"ENABLE_MMAP": False})
     except Exception as error:  # the converter can raise any error
-        raise _cannot(error, name) from None
+        raise _compile_error(error, name) from None
 
 
-def program(graph: Any, precision: str, name: str) -> Predict:
+def compile_program(graph: Any, precision: str, name: str) -> Predict:
     """Compile an exported model and return it as a function of a batch of chips.
 
     Raises:
-        BadModel: OpenVINO cannot compile it.
+        BadModel: OpenVINO cannot compile the model.
     """
     try:
-        run = compiled(graph, precision)
+        run = compile_graph(graph, precision)
     except Exception as error:  # the compiler can raise any error
-        raise _cannot(error, name) from None
+        raise _compile_error(error, name) from None
     return lambda batch: run([batch])
 
 
@@ -82,7 +82,7 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or "no reason given").splitlines()[0][:200]
 
 
-def _cannot(error: Exception, name: str) -> BadModel:
+def _compile_error(error: Exception, name: str) -> BadModel:
     return BadModel(
         f"it cannot be compiled ({type(error).__name__}: {first_line(error)})",
         asset=f"model {name}",

@@ -1,4 +1,4 @@
-"""A finished class map in the store: its files, pixel counts and how it was made, all read from its own tags."""
+"""A finished class map in the store: its files, its pixel counts and its dataset tags."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.cog import class_cog, confidence_cog, probability_cog
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.writer import RasterWriter, side_by_side
+from lc_assets.raster.writer import RasterWriter, run_writers
 from lc_assets.store.layout import SceneLayout
 from lc_assets.store.paths import StorePath, gdal_path
 
@@ -27,10 +27,10 @@ class ClassMap:
     Attributes:
         item: STAC item id.
         path, confidence: the two rasters.
-        probabilities: the class probabilities at the model's step; None for a map of windows.
+        probabilities: the class probabilities, one cell per position; None for a map of windows.
         grid: the grid of the class map and the confidence, 10 m.
         pixels: number of pixels per class code, No Data last.
-        tags: dataset tags: how the map was made (`Classification.tags`), and how many pixels are No Data for which
+        tags: dataset tags: how the map was made (`Classification.tags`), and the number of No Data pixels per
             reason.
     """
 
@@ -57,12 +57,12 @@ class ClassMap:
             probabilities = scene.probabilities if tags.get("WINDOW") == "0" else None
             if probabilities:
                 expected[probabilities] = grid.coarsened(int(tags["STRIDE"]))
-            for other, its_grid in expected.items():
-                with rasterio.open(gdal_path(other)) as beside:
-                    complete = tags.get("ITEM_ID") == beside.tags().get("ITEM_ID") == item
-                if not complete or beside.shape != its_grid.shape:
+            for other, expected_grid in expected.items():
+                with rasterio.open(gdal_path(other)) as dataset:
+                    same_item = tags.get("ITEM_ID") == dataset.tags().get("ITEM_ID") == item
+                if not same_item or dataset.shape != expected_grid.shape:
                     raise StoreError(
-                        f"{path} and {other.name} are no class map of this item",
+                        f"{path} and {other.name} do not belong to one class map of this item",
                         item=item,
                         asset="class_raster",
                         remedy=_REMEDY,
@@ -99,12 +99,12 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
 
     Args:
         classification: the map to compute.
-        folder: staging folder for the rasters, which have their names of `SceneLayout`.
+        folder: staging folder for the rasters. Their names are those of `SceneLayout`.
         progress: see `Progress`.
 
     Raises:
-        BadModel, BadBand: from the computation.
-        StoreError: a file does not read back as it was computed (GDAL reports a full disk late, or never).
+        BadModel, BadBand: see `Classification.blocks`.
+        StoreError: the pixels of a file are not the computed ones (GDAL reports a full disk late, or never).
     """
     grid, tags = classification.stack.grid, classification.tags
     scene = SceneLayout(classification.stack.item, folder)
@@ -112,27 +112,27 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
         folder / p.name for p in (scene.classified, scene.confidence, scene.probabilities)
     )
 
-    def counted() -> dict[str, str]:
+    def pixel_tags() -> dict[str, str]:
         statistics = classification.statistics
         return {
             **{f"PIXELS_{c.code}": str(statistics.pixels[c.code]) for c in ALL_CLASSES},
-            **({"MEAN_CONFIDENCE": f"{sure:.2f}"} if (sure := statistics.mean_confidence) is not None else {}),
+            **({"MEAN_CONFIDENCE": f"{mean:.2f}"} if (mean := statistics.mean_confidence) is not None else {}),
             "NO_SOURCE_DATA": str(statistics.no_source_data),
             "HIDDEN": str(statistics.hidden),
             "IMPOSSIBLE_DN": str(statistics.impossible),
             "NO_VOTE": str(statistics.no_vote),
         }
 
-    # Between positions every pixel has its own confidence: strong compression takes longer and hardly saves space.
+    # In a map of positions the confidence differs from pixel to pixel, so strong compression hardly saves space.
     level = 1 if classification.positions else 6
     writers = [
-        RasterWriter(path, class_cog(path, grid, tags), counted),
+        RasterWriter(path, class_cog(path, grid, tags), pixel_tags),
         RasterWriter(confidence, confidence_cog(confidence, grid, tags, level), dict),
     ]
     if classification.positions:
         cells = grid.coarsened(classification.window_grid.stride)
         writers.append(RasterWriter(probabilities, probability_cog(probabilities, cells, tags), dict))
-    with side_by_side(*writers) as (classes, percent, *per_class):
+    with run_writers(*writers) as (classes, percent, *per_class):
         for block in classification.blocks():
             classes.put(block.window, block.classes)
             percent.put(block.window, block.confidence)
@@ -140,13 +140,13 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
                 per_class[0].put(block.probabilities.window, block.probabilities.values)
             if progress:
                 progress(int(block.window.row_off + block.window.height), grid.height)
-    classification.statistics.stages.add("write", sum(writer.seconds for writer in writers))
-    classification.statistics.stages.add("cog", sum(writer.final for writer in writers))
+    classification.statistics.stages.add("write", sum(writer.write_seconds for writer in writers))
+    classification.statistics.stages.add("cog", sum(writer.finish_seconds for writer in writers))
     wrong = [writer.path.name for writer in writers if not writer.is_verified]
     if wrong:
         raise StoreError(
-            f"{' and '.join(wrong)} does not read back as it was computed",
+            f"the pixels in {' and '.join(wrong)} differ from the computed ones",
             item=classification.stack.item,
             asset="class_raster",
-            remedy="look at the disk, then run it again",
+            remedy="check the disk, then run it again",
         )

@@ -23,7 +23,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MAX_CHIP = 1024
 """Largest chip size in pixels. Larger chips would need gigabytes per batch."""
 _DN_MAX, _STD_MIN = 1e5, 1e-2
-"""Limits of the means and standard deviations, in DN (uint16). Beyond them a band would dominate or have no effect."""
+"""Limits of the means and standard deviations, in DN (uint16). Outside them a band would dominate or have no effect."""
 
 
 def check_name(name: str, version: str) -> None:
@@ -51,17 +51,16 @@ class ModelContract:
         bands: input bands in the model's order, by their Sentinel-2 names (any subset of the band table).
         product_levels: product levels that the model was made for: ``L1C``, ``L2A`` or both.
         mean, std: per band, in DN with the radiometric offset removed. The network input is ``(DN - mean) / std`` in
-            float32. A pixel without data and without a pixel with data nearby is replaced by ``mean``, so its input is
-            0.
+            float32. A pixel without data that has no pixel with data nearby is replaced by ``mean``, so its input is 0.
         chip_size: width and height of a chip in 10 m pixels.
         resampling: kernel that resamples the 20 m and 60 m bands to 10 m, by GDAL's name (``bilinear``).
         class_names: class of each output, in output order.
         sha256: SHA-256 of the `.keras` file, lower-case hex.
         highest: per band, the highest DN that the network was trained on, offset removed. Higher DN are clipped to it.
-            Empty where it is not known.
-        positions: whether the model was trained so that each position of its feature map answers for itself.
-        hyperparameters, metrics, training_data, limitations, framework: for users and the MLM item; not used in
-            inference.
+            Empty if it is not known.
+        positions: whether each position of the model's feature map was trained to predict its own cell.
+        hyperparameters, metrics, training_data, limitations, framework: for users and the MLM item. Inference does not
+            use them.
     """
 
     name: str
@@ -88,7 +87,7 @@ class ModelContract:
     """Limitations of the model, one sentence each."""
 
     def __post_init__(self) -> None:
-        # JSON and notebooks give lists: convert them to tuples.
+        # Values from JSON or a notebook can be lists: convert them to tuples.
         for name in ("bands", "product_levels", "mean", "std", "highest", "class_names", "limitations"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
@@ -96,7 +95,11 @@ class ModelContract:
         remedy = "correct the model's MLM item"
         check_name(self.name, self.version)
         if len(set(self.bands)) != len(self.bands) or not self.bands:
-            raise BadModel(f"its bands are {', '.join(self.bands) or 'none'}: each once", asset=where, remedy=remedy)
+            raise BadModel(
+                f"its bands are {', '.join(self.bands) or 'none'}",
+                asset=where,
+                remedy="name at least one band, and each band only once, in the model's MLM item",
+            )
         if (
             isinstance(self.product_levels, str)
             or not self.product_levels
@@ -110,37 +113,37 @@ class ModelContract:
         unknown = [b for b in self.bands if b not in BAND_INDEX]
         if unknown:
             raise BadModel(
-                f"it wants bands that a stack does not have: {', '.join(unknown)}", asset=where, remedy=remedy
+                f"it needs bands that a stack does not have: {', '.join(unknown)}", asset=where, remedy=remedy
             )
         if not (len(self.bands) == len(self.mean) == len(self.std)):
             raise BadModel(
-                f"{len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} deviations",
+                f"it has {len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} standard deviations",
                 asset=where,
                 remedy=remedy,
             )
         for band, mean, std in zip(self.bands, self.mean, self.std, strict=True):
             if not (math.isfinite(mean) and abs(mean) <= _DN_MAX and math.isfinite(std) and _STD_MIN <= std <= _DN_MAX):
                 raise BadModel(
-                    f"band {band} is scaled by mean {mean:g} and deviation {std:g}, which no DN has",
+                    f"band {band} is scaled by mean {mean:g} and standard deviation {std:g}, impossible for DN",
                     asset=where,
                     remedy=f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
                 )
         self._check_highest(where)
         if self.resampling not in KERNELS:
             raise BadModel(
-                f"it wants bands resampled by {self.resampling[:40]!r}",
+                f"it needs bands resampled by {self.resampling[:40]!r}",
                 asset=where,
                 remedy=f"name {', '.join(KERNELS)}",
             )
         if self.class_names != CLASS_NAMES:
             raise BadModel(
                 f"it predicts {len(self.class_names)} classes ({', '.join(self.class_names)}), "
-                f"the class table has {len(CLASS_NAMES)} ({', '.join(CLASS_NAMES)})",
+                f"but the class table has {len(CLASS_NAMES)} ({', '.join(CLASS_NAMES)})",
                 asset=where,
                 remedy="use a model of the same classes in the same order, or change lc_assets/core/landcover.py",
             )
         if not 1 <= self.chip_size <= MAX_CHIP:
-            raise BadModel(f"chip size {self.chip_size} px", asset=where, remedy=f"1 to {MAX_CHIP} px are supported")
+            raise BadModel(f"its chip size is {self.chip_size} px", asset=where, remedy=f"use 1 to {MAX_CHIP} px")
 
     def _check_highest(self, where: str) -> None:
         try:
@@ -167,10 +170,10 @@ class ModelContract:
         """Return the side of the windows that a map is made of, in pixels; 0 for a map of positions.
 
         Args:
-            window: 0, the chip size, or None for what the model has: positions, else windows.
+            window: 0 for positions, the chip size for windows; None for positions if the model has them, else windows.
 
         Raises:
-            BadModel: the model does not have such windows, or no positions.
+            BadModel: the model has no windows of this size, or no positions.
         """
         choices = (0, self.chip_size) if self.positions else (self.chip_size,)
         if window is None:
@@ -178,7 +181,7 @@ class ModelContract:
         if window not in choices:
             why = "it has no positions" if window == 0 else f"its windows have {self.chip_size} px"
             raise BadModel(
-                f"a window of {window} px was asked for, {why}",
+                f"a window of {window} px was requested, but {why}",
                 asset=f"model {self.name}",
                 remedy=f"set window (LC_ASSETS_WINDOW, --window) to {' or '.join(map(str, choices))}, or leave it out",
             )
@@ -186,7 +189,7 @@ class ModelContract:
 
     @property
     def fingerprint(self) -> str:
-        """12 hex digits that change with everything that changes a prediction: weights, bands, scaling, chip size,
+        """12 hex digits that identify everything that a prediction depends on: weights, bands, scaling, chip size,
         kernel, classes."""
         values: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
         values += [

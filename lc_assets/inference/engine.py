@@ -18,7 +18,13 @@ import numpy as np
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadModel, LandCoverError
 from lc_assets.inference.bfloat16_check import WrongBfloat16, compare_bfloat16
-from lc_assets.inference.chip_programs import export, first_line, keras_program, late_program, program
+from lc_assets.inference.chip_programs import (
+    compile_program,
+    export_openvino,
+    first_line,
+    keras_program,
+    lazy_program,
+)
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import DensePasses, KerasPasses, OpenVinoPasses, Predict, batched
 from lc_assets.inference.dense.check import CHECKED_WINDOWS, check_dense
@@ -43,9 +49,9 @@ class Engine:
         predict: function from (BATCH, chip, chip, bands) float32 to (BATCH, classes) probabilities.
         form: the split model, or None where it cannot be evaluated densely.
         passes: runs the two halves of the split model, or None.
-        why_chips: reason why it cannot be evaluated densely; empty when it can.
-        bfloat16: result of the comparison of bfloat16 with float32, in words; empty where float32 was requested.
-        warning: one line for the user when the CPU has bfloat16 but the model runs in float32; otherwise empty.
+        why_chips: reason why it cannot be evaluated densely; empty if it can.
+        bfloat16: result of the comparison of bfloat16 with float32, in words; empty if float32 was requested.
+        warning: one line for the user if the CPU has bfloat16 but the model runs in float32; otherwise empty.
     """
 
     contract: ModelContract
@@ -59,10 +65,10 @@ class Engine:
     warning: str = ""
 
     def check_stack(self, stack: Stack) -> None:
-        """Check that the model was made for such a stack.
+        """Check that the stack has the product level and the resampling kernel that the model was made for.
 
         Raises:
-            BadModel: the product level or the resampling kernel differs; the message names both values.
+            BadModel: one of them differs; the message names both values.
         """
         contract = self.contract
         if stack.product_level not in contract.product_levels:
@@ -75,18 +81,20 @@ class Engine:
             )
         if stack.kernel != contract.resampling:
             raise BadModel(
-                f"the stack was resampled by {stack.kernel}, model {contract.name} expects {contract.resampling}",
+                f"the stack was resampled by {stack.kernel}, but model {contract.name} expects {contract.resampling}",
                 item=stack.item,
                 asset="class_raster",
                 remedy=f"materialise resampled_stack again with kernel: {contract.resampling}",
             )
 
     def evaluator(self, stride: int) -> Evaluator:
-        """Return the fastest exact evaluator for windows that start every `stride` pixels."""
+        """Return the evaluator for windows that start every `stride` pixels: dense if possible, else chip by chip."""
         if self.form is None or self.passes is None:
             return ChipEvaluator(self.contract, self.predict, stride, self.why_chips)
         if stride % self.form.stride:
-            why = f"windows every {stride} px do not fall on the model's places, which are {self.form.stride} px apart"
+            why = (
+                f"windows every {stride} px do not fit the features of the model, which are {self.form.stride} px apart"
+            )
             return ChipEvaluator(self.contract, self.predict, stride, why)
         return DenseEvaluator(self.contract, self.form, self.passes, stride // self.form.stride)
 
@@ -110,21 +118,21 @@ class Engine:
     def probabilities(self, chips: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 probabilities for (N, chip, chip, bands) network input, evaluated chip by
         chip."""
-        return self.checked(batched(self.predict, chips, BATCH))
+        return self.check_probabilities(batched(self.predict, chips, BATCH))
 
-    def checked(self, out: np.ndarray) -> np.ndarray:
+    def check_probabilities(self, out: np.ndarray) -> np.ndarray:
         """Check (..., classes) probabilities and return them clipped to 0..1.
 
         Raises:
             BadModel: the numbers are not probabilities.
         """
-        # Comparisons with NaN are false, so NaN is refused too.
+        # Comparisons with NaN are false, so NaN is an error too.
         within = (out >= -_TOLERANCE).all() and (out <= 1 + _TOLERANCE).all()
         if not (within and (abs(out.sum(axis=-1) - 1) <= _TOLERANCE).all()):
             raise BadModel(
-                "what it predicts are no probabilities: ten numbers of 0 and above that add up to 1",
+                "its output is not a set of probabilities: ten numbers from 0 to 1 whose sum is 1",
                 asset=f"model {self.contract.name}",
-                remedy="end the model in a softmax, and check its weights (lc-assets model check)",
+                remedy="end the model with a softmax layer, and check its weights (lc-assets model check)",
             )
         return out.clip(0, 1)
 
@@ -134,23 +142,23 @@ _loading = threading.Lock()
 
 
 def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -> Engine:
-    """Load a `.keras` file and check it against its contract. Each file content, contract, backend and precision is
-    loaded once per process.
+    """Load a `.keras` file and check it against its contract.
+
+    A process loads each combination of file content, contract, backend and precision once.
 
     Args:
         model: the `.keras` file.
-        contract: the contract that it must fit.
+        contract: the model's contract.
         precision: one of `PRECISIONS`.
 
     Raises:
-        BadModel: the file is missing or corrupt, it is not the file that the contract was written for, or its input or
-            output shape is not that of the contract. Or bfloat16 was requested explicitly, and the CPU does not support
-            it or the results differ from float32.
+        BadModel: the file is missing or corrupt, its SHA-256, input shape or output shape differs from the contract, or
+            bfloat16 was requested explicitly and the CPU does not support it or its results are wrong.
     """
     os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
     try:
         # Reading a device or a pipe would never end.
-        digest = sha256_of(model) if model.is_file() or not model.exists() else "no regular file"
+        digest = sha256_of(model) if model.is_file() or not model.exists() else None
     except OSError as error:
         raise BadModel(
             f"the model file {model} cannot be read ({error.strerror})",
@@ -158,63 +166,64 @@ def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -
             remedy="put the file back, or correct the href of the model asset in its MLM item",
         ) from None
     if digest != contract.sha256:
+        found = f"its SHA-256 is {digest[:12]}..." if digest else "it is not a regular file"
         raise BadModel(
             f"{model} is not the file that its contract was written for, or it is damaged: "
-            f"SHA-256 {digest[:12]}..., contract {contract.sha256[:12]}...",
+            f"{found}, the contract has {contract.sha256[:12]}...",
             asset=f"model {contract.name}",
             remedy="put the original file back, or write a new contract for this one",
         )
-    key = (digest, os.environ["KERAS_BACKEND"], repr(contract), precision)
+    key = (contract.sha256, os.environ["KERAS_BACKEND"], repr(contract), precision)
     with _loading:
         if key not in _engines:
             _engines[key] = _build(model, contract, precision)
         return _engines[key]
 
 
-def _build(path: Path, contract: ModelContract, wanted: str) -> Engine:
+def _build(path: Path, contract: ModelContract, requested: str) -> Engine:
     model = load_keras_model(path, contract)
     import keras
 
     backend = keras.config.backend()
-    precision = _precision(wanted, backend)
+    precision = _precision(requested, backend)
     if precision == "bfloat16":
-        return _in_bfloat16(model, contract, backend, wanted)
+        return _in_bfloat16(model, contract, backend, requested)
     if backend == "openvino":
-        predict, few = (
-            late_program(model, _shape(contract, chips), "float32", contract.name)
+        predict, predict_few = (
+            lazy_program(model, _shape(contract, chips), "float32", contract.name)
             for chips in (BATCH, CHECKED_WINDOWS**2)
         )
     else:
-        predict = few = keras_program(model)
-    engine = _in_float32(model, contract, backend, predict, few)
-    return replace(engine, bfloat16=f"not offered by {_lacking(backend)}") if wanted == "auto" else engine
+        predict = predict_few = keras_program(model)
+    engine = _in_float32(model, contract, backend, predict, predict_few)
+    return replace(engine, bfloat16=f"not supported by {_without_bfloat16(backend)}") if requested == "auto" else engine
 
 
-def _in_float32(model: Any, contract: ModelContract, backend: str, predict: Predict, few: Predict) -> Engine:
-    """Return the engine in float32. `predict` is for `BATCH` chips, `few` for the number of chips of `check_dense`."""
+def _in_float32(model: Any, contract: ModelContract, backend: str, predict: Predict, predict_few: Predict) -> Engine:
+    """Return the engine in float32. `predict` takes `BATCH` chips, `predict_few` those of `check_dense`."""
     engine = Engine(contract, backend, "float32", predict)
     try:
         form = split_fully_convolutional(model)
         passes = OpenVinoPasses(contract, form, "float32") if backend == "openvino" else KerasPasses(contract, form)
-        check_dense(contract, form, passes, few)
+        check_dense(contract, form, passes, predict_few)
     except NotFullyConvolutional as error:
         return replace(engine, why_chips=str(error))
     except Exception as error:  # any error: a model that cannot be split is evaluated chip by chip
-        return replace(engine, why_chips=f"it cannot be taken apart ({type(error).__name__}: {first_line(error)})")
+        return replace(engine, why_chips=f"it cannot be split ({type(error).__name__}: {first_line(error)})")
     return replace(engine, form=form, passes=passes)
 
 
-def _in_bfloat16(model: Any, contract: ModelContract, backend: str, wanted: str) -> Engine:
+def _in_bfloat16(model: Any, contract: ModelContract, backend: str, requested: str) -> Engine:
     """Return the engine in bfloat16 if its results agree with float32, else the engine in float32.
 
     Raises:
         BadModel: the results differ, and bfloat16 was requested explicitly.
     """
-    graph = export(model, _shape(contract, BATCH), contract.name)
-    predict = program(graph, "float32", contract.name)
+    graph = export_openvino(model, _shape(contract, BATCH), contract.name)
+    predict = compile_program(graph, "float32", contract.name)
     exact = _in_float32(model, contract, backend, predict, lambda chips: batched(predict, chips, BATCH))
     try:
-        fast = program(graph, "bfloat16", contract.name)
+        fast = compile_program(graph, "bfloat16", contract.name)
         passes = OpenVinoPasses(contract, exact.form, "bfloat16") if exact.form else None
         compared = compare_bfloat16(contract, predict, fast, exact.form, passes)
     except WrongBfloat16 as error:
@@ -224,9 +233,9 @@ def _in_bfloat16(model: Any, contract: ModelContract, backend: str, wanted: str)
     else:
         return replace(exact, precision="bfloat16", predict=fast, passes=passes, bfloat16=compared)
     where = f"with OpenVINO {version()} on {cpu_name()}"
-    if wanted == "bfloat16":
+    if requested == "bfloat16":
         raise BadModel(
-            f"bfloat16 was asked for, but is wrong {where}: {why}",
+            f"bfloat16 was requested, but is wrong {where}: {why}",
             asset=f"model {contract.name}",
             remedy="set LC_ASSETS_PRECISION to auto or float32, or install another version of OpenVINO",
         )
@@ -242,18 +251,18 @@ def _shape(contract: ModelContract, chips: int) -> tuple[int, int, int, int]:
     return chips, contract.chip_size, contract.chip_size, len(contract.bands)
 
 
-def _precision(wanted: str, backend: str) -> str:
+def _precision(requested: str, backend: str) -> str:
     possible = backend == "openvino" and has_bfloat16()
-    if wanted == "auto":
+    if requested == "auto":
         return "bfloat16" if possible else "float32"
-    if wanted == "bfloat16" and not possible:
+    if requested == "bfloat16" and not possible:
         raise BadModel(
-            f"bfloat16 was asked for, but {_lacking(backend)} does not offer it here",
+            f"bfloat16 was requested, but {_without_bfloat16(backend)} does not support it",
             asset="class_raster",
             remedy="set LC_ASSETS_PRECISION to auto or float32",
         )
-    return wanted
+    return requested
 
 
-def _lacking(backend: str) -> str:
+def _without_bfloat16(backend: str) -> str:
     return "this CPU" if backend == "openvino" else f"the {backend} backend"

@@ -21,7 +21,7 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
 
     Args:
         path: the `.keras` file.
-        contract: gives the shapes that its input and output must have.
+        contract: the model's contract, with the expected input and output shapes.
 
     Raises:
         BadModel: Keras cannot use the backend or load the file, or the input or output shape differs from the contract.
@@ -51,9 +51,9 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
         fits = len(found) == len(expected) and all(a in (None, b) for a, b in zip(found[1:], expected[1:], strict=True))
         if not fits:
             raise BadModel(
-                f"its {what} shape is {found or 'not known'}, the contract promises {expected} "
+                f"its {what} shape is {found or 'not known'}, but the contract says {expected} "
                 f"({chip} px chips, {bands} bands, {classes} classes)",
                 asset=f"model {contract.name}",
-                remedy="correct the contract or use the model that it describes",
+                remedy="correct the contract, or use the model that it describes",
             )
     return model

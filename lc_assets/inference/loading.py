@@ -19,16 +19,16 @@ def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
         BadModel: the item is missing, is not JSON, or is not a complete contract.
     """
     try:
-        document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_no_number)
+        document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise BadModel(
             f"the model's MLM item {item} cannot be read ({error.strerror})",
-            remedy="name the model's .json, in LC_ASSETS_MODEL or as FILE; without either, the shipped model is used",
+            remedy="set LC_ASSETS_MODEL or FILE to the model's .json file; without either, the shipped model is used",
         ) from None
     except (ValueError, RecursionError) as error:
         raise BadModel(
-            f"the model's MLM item {item} is no JSON ({error})",
-            remedy="put the original file back; a model is named by its .json, not by its .keras file",
+            f"the model's MLM item {item} is not JSON ({error})",
+            remedy="put the original file back; give the path of the model's .json file, not of its .keras file",
         ) from None
     try:
         contract = contract_from_item(document)
@@ -38,18 +38,18 @@ def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
         return contract, (item.parent / model_href(document)).resolve()
     except (ValueError, OSError, RuntimeError) as error:
         raise BadModel(
-            f"{item}: the href of its weights is no path ({error})",
+            f"{item}: the href of its weights is not a path ({error})",
             asset=f"model {contract.name}",
             remedy="correct the MLM item",
         ) from None
 
 
-def _no_number(constant: str) -> float:
-    raise ValueError(f"{constant} is no number in JSON")
+def _refuse_constant(constant: str) -> float:
+    raise ValueError(f"JSON does not allow {constant}")
 
 
 def open_model(item: Path = SHIPPED, precision: str = "auto") -> Engine:
-    """Load the model of an MLM item and return it ready to run.
+    """Load the model of an MLM item, ready to run.
 
     Args:
         item: path of the MLM item.

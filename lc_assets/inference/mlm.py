@@ -1,8 +1,8 @@
 """Convert a model's contract to a STAC item with the Machine Learning Model extension (MLM 1.6.0), and back.
 
-Values for which MLM has no field have the prefix `lc:`: `lc:product_levels` (levels that the model was made for),
+Fields that MLM does not define have the prefix `lc:`: `lc:product_levels` (levels that the model was made for),
 `lc:resampling` (kernel that resampled its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`,
-`lc:limitations`, `lc:positions` (each position of the feature map answers for itself). Training data is also linked
+`lc:limitations`, `lc:positions` (each position of the feature map predicts its own cell). Training data is also linked
 (`derived_from`, as MLM's best practices recommend), with licence and attribution.
 """
 
@@ -19,7 +19,7 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.sentinel2.band_table import BAND_INDEX, BANDS
 
 EPOCH = "2026-11-24T00:00:00Z"
-"""Default `datetime` of a model item. An item must have one, and it is fixed so that the item is reproducible."""
+"""Default `datetime` of a model item. STAC requires one. It is fixed, so the item is reproducible."""
 
 _FRAMEWORKS = {"keras": "Keras"}
 """Name of a framework in the contract -> its name in MLM. Other names are written unchanged."""
@@ -75,7 +75,7 @@ def contract_to_item(
         **({"mlm:framework_version": contract.framework_version} if contract.framework_version else {}),
         "mlm:total_parameters": contract.total_parameters,
         "mlm:pretrained": True,
-        # Null would mean "trained from scratch". Where the source is unknown, MLM requires the field to be absent.
+        # Null means "trained from scratch". If the source is unknown, MLM requires the field to be absent.
         **({"mlm:pretrained_source": contract.training_data[0]["title"]} if contract.training_data else {}),
         "mlm:input": [
             {
@@ -163,7 +163,7 @@ def contract_from_item(item: Any) -> ModelContract:
         class_names=_class_names(_get(outputs[0], "classification:classes", list)),
         sha256=_sha256(_model_asset(item)),
         positions=_flag(properties, "lc:positions"),
-        framework=next((ours for ours, theirs in _FRAMEWORKS.items() if theirs == framework), framework),
+        framework=next((name for name, mlm_name in _FRAMEWORKS.items() if mlm_name == framework), framework),
         framework_version=_optional(properties, "mlm:framework_version", str, ""),
         total_parameters=_optional(properties, "mlm:total_parameters", int, 0),
         description=_optional(properties, "description", str, ""),
@@ -193,17 +193,15 @@ def _model_asset(item: Any) -> dict[str, Any]:
 def _sha256(asset: dict[str, Any]) -> str:
     digest = digest_of(_get(asset, "file:checksum", str))
     if digest is None:
-        raise _bad("file:checksum of the model asset is no SHA-256 multihash (1220...)")
+        raise _bad("file:checksum of the model asset is not a SHA-256 multihash (1220...)")
     return digest
 
 
 def _class_names(classes: list[Any]) -> tuple[str, ...]:
-    """Return the class names in output order. Where `value` is given, it must be the position of the output."""
-    for place, entry in enumerate(classes):
-        if isinstance(entry, dict) and entry.get("value", place) != place:
-            raise _bad(
-                f"classification:classes/{place} has the value {entry['value']}, but outputs are in order: {place}"
-            )
+    """Return the class names in output order. If a class has a `value`, it must be the position of the output."""
+    for position, entry in enumerate(classes):
+        if isinstance(entry, dict) and entry.get("value", position) != position:
+            raise _bad(f"classification:classes/{position} has the value {entry['value']}, but it is output {position}")
     return tuple(_get(c, "name", str, f"classification:classes/{n}/name") for n, c in enumerate(classes))
 
 
@@ -211,7 +209,7 @@ def _training_data(sources: list[Any]) -> tuple[dict[str, str], ...]:
     for source in _all(sources, dict, "lc:training_data"):
         for key, value in source.items():
             if not isinstance(value, str):
-                raise _bad(f"lc:training_data/{key} is a {type(value).__name__}, not a text")
+                raise _bad(f"lc:training_data/{key} is a {type(value).__name__}, not a string")
     return tuple(sources)
 
 
@@ -243,7 +241,7 @@ def _finite(container: Any, key: str, number: int) -> float:
 def _all(values: list[Any], kind: type, key: str) -> tuple[Any, ...]:
     wrong = next((v for v in values if not _is(v, kind)), None)
     if wrong is not None:
-        raise _bad(f"{key} holds a {type(wrong).__name__} ({wrong!r}), not only {kind.__name__}")
+        raise _bad(f"{key} contains a {type(wrong).__name__} ({wrong!r}), not only {kind.__name__}")
     return tuple(values)
 
 
@@ -274,6 +272,6 @@ def _is(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 def _bad(problem: str) -> BadModel:
     return BadModel(
-        f"the model's MLM item is no complete contract: {problem}",
-        remedy="complete the item; docs/your-own-model.md lists what it must say",
+        f"the model's MLM item is not a complete contract: {problem}",
+        remedy="complete the item; docs/your-own-model.md lists the required fields",
     )

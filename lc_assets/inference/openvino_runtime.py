@@ -15,7 +15,7 @@ Run = Callable[[Sequence[np.ndarray]], np.ndarray]
 """A function from inputs in the graph's order to a copy of its first output. Any thread may call it."""
 
 MAX_STREAMS = 4
-"""Largest number of blocks computed at a time. Each block takes a few dozen MB; with more cores, several cores work on
+"""Largest number of blocks computed at a time. Each block takes a few dozen MB. With more cores, several cores work on
 one block."""
 
 
@@ -25,7 +25,7 @@ def streams() -> int:
 
 
 def has_bfloat16() -> bool:
-    """True when the CPU has instructions for bfloat16."""
+    """Return True if the CPU has instructions for bfloat16."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -45,7 +45,7 @@ def version() -> str:
     return str(openvino.__version__).partition("-")[0]
 
 
-def compiled(graph: Any, precision: str) -> Run:
+def compile_graph(graph: Any, precision: str) -> Run:
     """Compile a graph for the CPU and return a function that runs it.
 
     Args:
@@ -70,8 +70,8 @@ def compiled(graph: Any, precision: str) -> Run:
     def run(inputs: Sequence[np.ndarray]) -> np.ndarray:
         request = requests.get()
         try:
-            given = [np.ascontiguousarray(array) for array in inputs]
-            out: np.ndarray = request.infer(given, share_inputs=True, share_outputs=True)[0].copy()
+            arrays = [np.ascontiguousarray(array) for array in inputs]
+            out: np.ndarray = request.infer(arrays, share_inputs=True, share_outputs=True)[0].copy()
             return out
         finally:
             requests.put(request)

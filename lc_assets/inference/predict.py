@@ -30,28 +30,28 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
     Raises:
         BadModel: the model was not made for this product level, or the chips do not have the model's shape.
     """
-    # Always float32, so that the figures on a model's card are the same on every machine.
+    # Always float32, so that the figures of a model card are the same on every machine.
     engine = open_model(model or SHIPPED, "float32")
     contract = engine.contract
     if product_level not in contract.product_levels:
         raise BadModel(
             f"it was made for {' and '.join(contract.product_levels)}, not for {product_level}",
             asset=f"model {contract.name}",
-            remedy="name the chips' true product level, or use another model",
+            remedy="pass the product level of the chips, or use another model",
         )
     expected = (contract.chip_size, contract.chip_size, len(BAND_NAMES))
     if chips.ndim != 4 or chips.shape[1:] != expected:
         raise BadModel(
-            f"chips of shape {chips.shape} were given, (N, {', '.join(map(str, expected))}) are needed",
+            f"the chips have the shape {chips.shape}, but (N, {', '.join(map(str, expected))}) is required",
             asset=f"model {contract.name}",
-            remedy=f"give all {len(BAND_NAMES)} bands last, in the order {' '.join(BAND_NAMES)}",
+            remedy=f"pass all {len(BAND_NAMES)} bands as the last axis, in the order {' '.join(BAND_NAMES)}",
         )
-    seen, valid = _filled(chips)
-    return engine.probabilities(normalize_input(contract, seen[..., list(contract.band_indices)], valid))
+    filled, valid = _filled(chips)
+    return engine.probabilities(normalize_input(contract, filled[..., list(contract.band_indices)], valid))
 
 
 def _filled(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fill pixels without data with their nearest neighbour, as in a scene.
+    """Fill pixels without data with the nearest pixel that has data, as in a scene.
 
     Returns:
         The filled chips, and (N, 64, 64) bool: false where a pixel has no data and could not be filled.
@@ -62,8 +62,8 @@ def _filled(chips: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     chips = chips.copy()
     whole = (slice(None), slice(None))
     for chip, known in zip(chips, usable, strict=True):
-        hidden, source = nearest(known, sum(known.shape), whole)
+        missing, source = nearest(known, sum(known.shape), whole)
         pixels = chip.reshape(-1, chip.shape[-1])
-        pixels[hidden] = pixels[source]
-        known.ravel()[hidden] = True
+        pixels[missing] = pixels[source]
+        known.ravel()[missing] = True
     return np.maximum(chips, MIN_VALID_DN), usable

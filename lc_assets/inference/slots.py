@@ -1,7 +1,7 @@
-"""Limit how many processes of this machine compute maps at the same time (LC_ASSETS_INFERENCE_SLOTS).
+"""Limit the number of processes of this machine that compute maps at the same time (LC_ASSETS_INFERENCE_SLOTS).
 
-A slot is a locked file in the user's own folder below the temporary folder. The system releases the lock of a process
-that was killed. Workers that share slots must see the same temporary folder (no PrivateTmp= in their units).
+A slot is a locked file in the user's own folder below the temporary folder. If a process is killed, the system
+releases its lock. Workers that share slots must see the same temporary folder (no PrivateTmp= in their units).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _POLL_SECONDS = 0.2
 
 
 @contextmanager
-def inference_slot(waiting: Callable[[], None] = lambda: None) -> Iterator[int | None]:
-    """Hold one of this machine's LC_ASSETS_INFERENCE_SLOTS. Without that setting, do not wait.
+def inference_slot(on_wait: Callable[[], None] = lambda: None) -> Iterator[int | None]:
+    """Hold one of this machine's slots. Without LC_ASSETS_INFERENCE_SLOTS there is no limit.
 
     Args:
-        waiting: called once if no slot is free.
+        on_wait: called once if no slot is free.
 
     Yields:
         The slot's number, or None without a limit.
@@ -38,14 +38,14 @@ def inference_slot(waiting: Callable[[], None] = lambda: None) -> Iterator[int |
     if slots is None:
         yield None
         return
-    lock, number = _acquired(_folder(), slots, waiting)
+    lock, number = _acquire(_folder(), slots, on_wait)
     try:
         yield number
     finally:
         lock.release()
 
 
-def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[FileLock, int]:
+def _acquire(folder: Path, slots: int, on_wait: Callable[[], None]) -> tuple[FileLock, int]:
     notified = False
     while True:
         for number in range(slots):
@@ -56,7 +56,7 @@ def _acquired(folder: Path, slots: int, waiting: Callable[[], None]) -> tuple[Fi
                 continue
             return lock, number
         if not notified:
-            waiting()
+            on_wait()
             notified = True
         time.sleep(_POLL_SECONDS)
 
@@ -66,5 +66,6 @@ def _folder() -> Path:
         return user_temp_dir("lc_assets-slots")
     except PermissionError as error:
         raise StoreError(
-            f"{error.filename} is not this user's own folder", remedy="remove it, or set TMPDIR to another place"
+            f"the folder {error.filename} belongs to another user, or is a link",
+            remedy="remove it, or set TMPDIR to another folder",
         ) from None

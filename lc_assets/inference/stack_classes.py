@@ -38,7 +38,7 @@ class StackClasses:
 
 
 class ArrayStrips:
-    """A source of strips in memory, used as `StripReader`.
+    """A source of strips in memory, with the interface of `StripReader`.
 
     Args:
         stack: (height, width, 12) uint16 DN, offset removed.
@@ -66,7 +66,7 @@ class ArrayStrips:
         return
 
     def read(self, top: int, bottom: int) -> Strip:
-        """Return all rows: they are in memory."""
+        """Return all rows, because they are in memory."""
         return self._strip
 
 
@@ -83,22 +83,22 @@ def classify_stack(stack: np.ndarray, product_level: str, model: Path | Engine |
     Raises:
         BadModel: the stack's shape or data type is wrong, or the model was not made for this product level.
     """
-    # Always float32, so that the figures on a model's card are the same on every machine.
+    # Always float32, so that the figures of a model card are the same on every machine.
     engine = model if isinstance(model, Engine) else open_model(model or SHIPPED, "float32")
     contract = engine.contract
     shape = np.shape(stack)
     if len(shape) != 3 or shape[2] != len(BAND_NAMES) or min(shape[:2]) < MIN_SIDE:
         raise BadModel(
-            f"a stack of shape {shape} was given, (height, width, {len(BAND_NAMES)}) with at least {MIN_SIDE} pixels a "
-            "side is needed",
+            f"the stack has the shape {shape}, but (height, width, {len(BAND_NAMES)}) is required, with at least "
+            f"{MIN_SIDE} pixels a side",
             asset=f"model {contract.name}",
-            remedy=f"give all {len(BAND_NAMES)} bands last, in the order {' '.join(BAND_NAMES)}",
+            remedy=f"pass all {len(BAND_NAMES)} bands as the last axis, in the order {' '.join(BAND_NAMES)}",
         )
     if stack.dtype != np.uint16:
         raise BadModel(
-            f"a stack of {stack.dtype} was given, uint16 is needed",
+            f"the stack has the type {stack.dtype}, but uint16 is required",
             asset=f"model {contract.name}",
-            remedy="give DN (reflectance * 10000), offset removed, as uint16",
+            remedy="pass DN (reflectance * 10000), offset removed, as uint16",
         )
     height, width, _ = shape
     grid = Grid("EPSG:32633", Affine(PIXEL_SIZE, 0, 0, 0, -PIXEL_SIZE, 0), width, height)

@@ -1,7 +1,8 @@
-"""Make a block of synthetic ground, on which two ways to run one model are compared.
+"""Make a block of synthetic ground, to compare two ways to run a model.
 
-It resembles a scene: the mean spectra and contrasts of the ten classes, plots with straight edges, slanted borders
-between classes, roads, pixels hidden by a cloud. It is the same in every process. It cannot show how good a model is.
+It resembles a scene: it has the mean spectra and contrasts of the ten classes, plots with straight edges, slanted
+borders between classes, roads, and pixels hidden by a cloud. It is the same in every process. It cannot show how good a
+model is.
 """
 
 from __future__ import annotations
@@ -51,8 +52,8 @@ def synthetic_block(bands: tuple[int, ...], per_side: int, step: int) -> tuple[n
     y, x = (row % step) / step - 0.5, (column % step) / step - 0.5
     # Each of the first ten windows has one class; the others have two, on both sides of a border.
     code = window % len(_SPECTRA)
-    beyond = (window >= len(_SPECTRA)) & (y * np.cos(window) + x * np.sin(window) > 0)
-    code[beyond] = (3 * window[beyond] + 1) % len(_SPECTRA)
+    second_half = (window >= len(_SPECTRA)) & (y * np.cos(window) + x * np.sin(window) > 0)
+    code[second_half] = (3 * window[second_half] + 1) % len(_SPECTRA)
     code[(window % 4 == 3) & (abs(y - x / 2) < 1.5 / step)] = _ROAD
     plots = rng.normal(0, 1, (side // _PLOT + 1,) * 2).repeat(_PLOT, 0).repeat(_PLOT, 1)[:side, :side]
     pixels = rng.normal(0, 1, (side, side))

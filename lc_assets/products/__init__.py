@@ -1,1 +1,1 @@
-"""The products of a finished class map: overview, page, STAC documents, collection, agreement with reference maps."""
+"""The products of a class map: overview, report, STAC documents, collection, agreement with reference maps."""

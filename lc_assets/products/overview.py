@@ -24,7 +24,7 @@ MAX_SIDE = 1536
 
 
 def choose_factor(grid: Grid, max_side: int = MAX_SIDE) -> int:
-    """Return the smallest power of two, at least 2, with which the longest side has at most `max_side` pixels."""
+    """Return the smallest power of two, at least 2, that reduces the longest side to at most `max_side` pixels."""
     factor = 2
     while -(-max(grid.shape) // factor) > max_side:
         factor *= 2
@@ -33,7 +33,7 @@ def choose_factor(grid: Grid, max_side: int = MAX_SIDE) -> int:
 
 @dataclass(frozen=True)
 class OverviewPlan:
-    """A class map and the factor of its overview. `blocks` computes the pixels.
+    """A class map and the factor of its overview. `blocks` computes the pixels of the overview.
 
     Attributes:
         item: STAC item id.

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lc_assets.raster.render import BACKGROUND, FOREGROUND, encoded
+from lc_assets.raster.render import BACKGROUND, FOREGROUND, encode_image
 
 FAINT = (214, 214, 220)
-# These two colours also differ for colour vision without red or green cones.
-_RIGHT, _WRONG = np.array((24, 64, 140)), np.array((190, 84, 20))
+# These two colours also differ for people with red-green colour blindness.
+_DIAGONAL, _OFF_DIAGONAL = np.array((24, 64, 140)), np.array((190, 84, 20))
 _CELL = 46
 """Largest width of a cell in pixels."""
 
@@ -19,12 +19,12 @@ _CELL = 46
 def matrix_chart(
     counts: np.ndarray, cells: list[list[str]], titles: Sequence[str], caption: str, side: int | None = None
 ) -> bytes:
-    """Return a square matrix as PNG bytes. Each cell is shaded by its share of the row's sum.
+    """Return a square matrix as PNG bytes. The shade of a cell shows its share of the row's sum.
 
     Args:
         counts: (n, n) counts.
-        cells: texts of the cells, n rows of n.
-        titles: titles of the n rows, which are also those of the columns.
+        cells: text of each cell, n rows of n.
+        titles: titles of the n rows and of the n columns, which are the same.
         caption: text that explains rows and columns.
         side: largest width of the picture in pixels; None for no limit.
     """
@@ -39,22 +39,22 @@ def matrix_chart(
     for i, title in enumerate(titles):
         y = top + i * cell
         draw.text((left - 10, y + cell / 2), title, fill=FOREGROUND, font=font, anchor="rm")
-        upright_text(page, title, (left + i * cell + cell // 2, top - 8), font)
+        draw_vertical_text(page, title, (left + i * cell + cell // 2, top - 8), font)
         for j in range(len(titles)):
             x, share = left + j * cell, float(shares[i, j])
-            tone = (_RIGHT if i == j else _WRONG) * share**0.5 + np.array(BACKGROUND) * (1 - share**0.5)
+            tone = (_DIAGONAL if i == j else _OFF_DIAGONAL) * share**0.5 + np.array(BACKGROUND) * (1 - share**0.5)
             fill = (int(tone[0]), int(tone[1]), int(tone[2]))
             draw.rectangle((x, y, x + cell, y + cell), fill=fill, outline=FAINT)
             if cells[i][j]:
                 ink = BACKGROUND if share > 0.4 else FOREGROUND
                 draw.text((x + cell / 2, y + cell / 2), cells[i][j], fill=ink, font=inner, anchor="mm")
-    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+    return encode_image(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
-def upright_text(
+def draw_vertical_text(
     page: Image.Image, text: str, foot: tuple[int, int], font: ImageFont.FreeTypeFont | ImageFont.ImageFont
 ) -> None:
-    """Draw a text from bottom to top; `foot` is the (x, y) of the centre of its lower end in pixels."""
+    """Draw a text from bottom to top. `foot` is the (x, y) of the centre of its lower end, in pixels."""
     strip = Image.new("L", (int(font.getlength(text)) + 2, 18))
     ImageDraw.Draw(strip).text((0, 9), text, fill=255, font=font, anchor="lm")
     turned = strip.rotate(90, expand=True)

@@ -1,9 +1,9 @@
 """Write Cloud Optimized GeoTIFFs block by block: class map, confidence, probabilities, overview.
 
-GDAL's COG driver cannot write block by block. So blocks are written to a plain tiled GeoTIFF next to the target, which
-GDAL then copies into the COG's layout. Memory use depends on the size of a strip, not on that of the raster. Class
-codes are never interpolated: overview levels are computed by mode. This is set explicitly, because the driver's default
-averages codes, which gives codes of classes that do not occur.
+GDAL's COG driver cannot write block by block. So blocks are written to a plain tiled GeoTIFF next to the target, and
+GDAL then copies it into the layout of a COG. Memory use depends on the size of a strip, not on that of the raster.
+Class codes are never interpolated: overview levels are computed by mode. This is set explicitly, because the driver's
+default averages codes, and an average is the code of another class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from rio_cogeo.cogeo import cog_validate
 from lc_assets.core.cpu import cpu_count
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.mode import with_levels
+from lc_assets.raster.mode import build_mode_overviews
 
 CONFIDENCE_NODATA = 255
 PROBABILITY_NODATA = 255
@@ -36,7 +36,7 @@ _WORK_SUFFIX = ".work"
 
 @contextmanager
 def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Iterator[DatasetWriter]:
-    """Yield a dataset for class codes (uint8, 0-10), which becomes a COG with palette, class names and nodata.
+    """Yield a dataset for class codes (uint8, 0-10). It becomes a COG with palette, class names and nodata.
 
     Args:
         path, grid, tags, blocksize: as for `code_cog`.
@@ -61,7 +61,7 @@ def code_cog(
     *,
     blocksize: int = 512,
 ) -> Iterator[DatasetWriter]:
-    """Yield a dataset for codes (uint8), which becomes a COG with a palette and names at the end of the context.
+    """Yield a dataset for codes (uint8). At the end of the context it becomes a COG with a palette and names.
 
     The names are band tags `CLASS_<code>`, which every GDAL tool prints. Overview levels are computed by mode.
 
@@ -78,7 +78,7 @@ def code_cog(
     Yields:
         The open dataset, one band.
     """
-    with blockwise(path, grid, "uint8", nodata, tags, overviews="MODE", blocksize=blocksize) as dataset:
+    with blockwise_cog(path, grid, "uint8", nodata, tags, overviews="MODE", blocksize=blocksize) as dataset:
         dataset.write_colormap(1, palette)
         dataset.set_band_description(1, title)
         dataset.update_tags(1, **{f"CLASS_{code}": name for code, name in legend.items()})
@@ -89,10 +89,10 @@ def code_cog(
 def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6) -> Iterator[DatasetWriter]:
     """Yield a dataset for the probability of the predicted class in percent (uint8, 255 = no data).
 
-    It becomes a COG at the end of the context. Overview levels are computed by averaging. `level` is that of
+    It becomes a COG at the end of the context. Overview levels are computed by averaging. `level` is the level of
     compression, 1 to 9.
     """
-    with blockwise(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE", level=level) as dataset:
+    with blockwise_cog(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE", level=level) as dataset:
         dataset.set_band_description(1, "confidence in percent")
         yield dataset
 
@@ -116,7 +116,7 @@ def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Da
     full tile takes 2 s of CPU, not 7 s as with averages and the default level, and the file is hardly larger.
     """
     size = len(CLASSES)
-    with blockwise(
+    with blockwise_cog(
         path, grid, "uint8", PROBABILITY_NODATA, tags, overviews="NEAREST", count=size, interleave="pixel", level=1
     ) as dataset:
         dataset.descriptions = [c.name for c in CLASSES]
@@ -138,7 +138,8 @@ def read_blocks(
     Args:
         path: the raster.
         rows: rows of a strip.
-        bands: number of a band: the values are (rows, columns); or a list of them: (bands, rows, columns).
+        bands: a band number, which gives (rows, columns) values, or a list of them, which gives (bands, rows,
+            columns).
     """
     with rasterio.open(path) as dataset:
         for window in Grid.of(dataset).strips(rows):
@@ -146,7 +147,7 @@ def read_blocks(
 
 
 @contextmanager
-def blockwise(
+def blockwise_cog(
     path: Path,
     grid: Grid,
     dtype: str,
@@ -157,7 +158,7 @@ def blockwise(
     blocksize: int = 512,
     **options: Any,
 ) -> Iterator[DatasetWriter]:
-    """Yield a dataset to write blocks into. After the context ends without an error, `path` is a COG of its content.
+    """Yield a dataset to write blocks into. If the context ends without an error, `path` is then a COG of its content.
 
     Args:
         path: target. It is not written atomically.
@@ -199,7 +200,7 @@ def blockwise(
             yield dataset
         source = work
         if overviews == "MODE":
-            source, level_files = with_levels(work, blocksize, profile)
+            source, level_files = build_mode_overviews(work, blocksize, profile)
             temporary += level_files
         rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor, level))
     finally:

@@ -2,8 +2,8 @@
 
 If masked pixels were 0 in the network's input, the network would treat small masked areas as texture. So the input has
 the values of the nearest visible pixel there, and the map is masked afterwards. The distance is the city-block distance
-(|rows| + |columns|), which takes a few passes over an array and no search. Among pixels at the same distance the left
-side wins, then the nearer column, then the upper row. So the result does not depend on how a scene is divided.
+(|rows| + |columns|), which needs a few passes over an array and no search. Among pixels at the same distance the left
+side wins, then the nearer column, then the upper row. So the result does not depend on how a scene is cut into strips.
 """
 
 from __future__ import annotations

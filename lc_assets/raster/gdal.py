@@ -3,8 +3,8 @@
 The block cache is limited (GDAL's default is 5 % of the machine's memory). Folder listings are skipped, because the
 files of a scene are known. Sidecar files are neither searched nor written.
 
-The settings are environment variables instead of a `rasterio.Env`. Each thread has a stack of `Env` contexts, which
-must end in reverse order. Generators that read two rasters alternately cannot guarantee this order.
+The settings are environment variables instead of a `rasterio.Env`. Each thread has a stack of `Env` contexts, and
+they must end in reverse order. Two generators that are read alternately cannot guarantee this order.
 """
 
 from __future__ import annotations

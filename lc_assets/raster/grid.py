@@ -14,7 +14,7 @@ from rasterio.windows import Window
 
 @dataclass(frozen=True)
 class Grid:
-    """An immutable raster grid; all raster code uses it. (`is_north_up` tells whether it is north-up.)
+    """An immutable raster grid. All raster code uses it.
 
     Attributes:
         crs: coordinate reference system as `AUTHORITY:CODE`, e.g. `EPSG:32633`.
@@ -65,13 +65,13 @@ class Grid:
         return t.b == 0 and t.d == 0 and t.a > 0 and math.isclose(t.a, -t.e)
 
     def coarsened(self, factor: int) -> Grid:
-        """Return a grid with the same top-left corner and pixels `factor` times as wide, covering at least this one."""
+        """Return the grid with the same top-left corner and pixels `factor` times as wide that covers this one."""
         return Grid(
             self.crs, self.transform @ Affine.scale(factor), -(-self.width // factor), -(-self.height // factor)
         )
 
     def difference_to(self, other: Grid) -> str | None:
-        """Describe how this grid differs from another one; None if they are equal to a thousandth of a pixel."""
+        """Describe how this grid differs from another one; None if they differ by less than a thousandth of a pixel."""
         if self.crs != other.crs:
             return f"CRS {self.crs} instead of {other.crs}"
         if self.shape != other.shape:

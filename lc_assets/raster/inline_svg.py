@@ -3,7 +3,7 @@
 The UI's `MetadataEntry` renders Markdown of up to 999 characters inline, and shows "[Show Markdown]" for longer text
 (measured in Dagster 1.13; a browser test checks it). An SVG of this size can contain a bar chart, or an enlarged WebP
 of about 500 bytes: a photograph 60 to 100 pixels wide, or a map with a number of cells that depends on its detail. This
-is enough to recognise the scene; the full picture is one click away.
+is enough to recognise the scene. The metadata also have the full picture, which the UI shows on a click.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from PIL import Image
 
 from lc_assets.core.landcover import LandCover
 from lc_assets.raster.mode import mode_nxn
-from lc_assets.raster.render import class_image, encoded, scale_bar
+from lc_assets.raster.render import class_image, encode_image, scale_bar
 
-MOST = 999
+MAX_MARKDOWN = 999
 """Largest number of characters of a Markdown value that is displayed inline."""
 
 _WIDTH = 360
@@ -32,16 +32,16 @@ _LINE_HEIGHT = 17
 
 
 def inline_image(image: Image.Image, title: str) -> str:
-    """Return a photograph as Markdown of at most `MOST` characters, in the best quality that fits."""
+    """Return an image as Markdown of at most `MAX_MARKDOWN` characters, in the best quality that fits."""
     photo = image.convert("RGB")
-    return _framed(image.size, title, "", None, lambda room: _smallest_error(photo, room))
+    return _svg_image(image.size, title, "", None, lambda max_bytes: _smallest_error(photo, max_bytes))
 
 
 Paint = Callable[[np.ndarray], Image.Image]
 
 
 def inline_map(codes: np.ndarray, title: str, pixel_size: float, paint: Paint = class_image) -> str:
-    """Return a raster of codes as Markdown of at most `MOST` characters, with a scale bar.
+    """Return a raster of codes as Markdown of at most `MAX_MARKDOWN` characters, with a scale bar.
 
     The raster is reduced by mode to the largest number of cells that fits.
 
@@ -52,13 +52,13 @@ def inline_map(codes: np.ndarray, title: str, pixel_size: float, paint: Paint = 
         paint: function from codes to a picture.
     """
     size, style = (codes.shape[1], codes.shape[0]), " style='image-rendering:pixelated'"
-    return _framed(size, title, style, pixel_size, lambda room: _most_cells(codes, room, paint))
+    return _svg_image(size, title, style, pixel_size, lambda max_bytes: _most_cells(codes, max_bytes, paint))
 
 
-def _framed(
+def _svg_image(
     size: tuple[int, int], title: str, style: str, pixel_size: float | None, content: Callable[[int], bytes]
 ) -> str:
-    """Return the Markdown of a picture. `content` returns its WebP for a given number of bytes.
+    """Return the Markdown of a picture. `content` returns its WebP for a maximum number of bytes.
 
     `size` is (width, height) in pixels. `pixel_size` is in metres; None means no scale bar.
     """
@@ -73,26 +73,26 @@ def _framed(
     picture = f"<image{style} {shape} href='data:image/webp;base64,'/>"
     frame = f"width='{_WIDTH}' height='{height + (18 if bar else 0)}' stroke-width='3' font-family='Arial'"
     around = _svg(frame, picture + bar, title)
-    room = (MOST - len(around)) * 3 // 4 - 3
-    return around.replace("base64,", f"base64,{base64.b64encode(content(room)).decode()}")
+    max_bytes = (MAX_MARKDOWN - len(around)) * 3 // 4 - 3
+    return around.replace("base64,", f"base64,{base64.b64encode(content(max_bytes)).decode()}")
 
 
-def _most_cells(codes: np.ndarray, room: int, paint: Paint) -> bytes:
-    """Return the lossless WebP of at most `room` bytes with the largest number of cells, reduced by mode."""
+def _most_cells(codes: np.ndarray, max_bytes: int, paint: Paint) -> bytes:
+    """Return the lossless WebP with the largest number of cells that fits into `max_bytes`, reduced by mode."""
     longest, last_factor = max(codes.shape), 0
     for side in _CELLS:
         factor = -(-longest // side)
         if factor == last_factor:
             continue
         last_factor = factor
-        content = encoded(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
-        if len(content) <= room:
+        content = encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
+        if len(content) <= max_bytes:
             return content
     return _PLACEHOLDER
 
 
-def _smallest_error(image: Image.Image, room: int) -> bytes:
-    """Return the WebP of at most `room` bytes with the smallest error, over several sizes and qualities."""
+def _smallest_error(image: Image.Image, max_bytes: int) -> bytes:
+    """Return the WebP with the smallest error that fits into `max_bytes`, over several sizes and qualities."""
     reference = image.copy()
     reference.thumbnail((2 * _SIDES[0], 2 * _SIDES[0]), Image.Resampling.BOX)
     target, candidates = np.asarray(reference, np.float32), []
@@ -100,7 +100,7 @@ def _smallest_error(image: Image.Image, room: int) -> bytes:
         small = image.copy()
         small.thumbnail((side, side), Image.Resampling.BOX)
         tries = (_webp(small, quality) for quality in (1, 8, 20, 40, 70))
-        fits = list(takewhile(lambda content: len(content) <= room, tries))
+        fits = list(takewhile(lambda content: len(content) <= max_bytes, tries))
         if fits:
             shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(reference.size, Image.Resampling.BILINEAR)
             candidates.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))
@@ -108,7 +108,7 @@ def _smallest_error(image: Image.Image, room: int) -> bytes:
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:
-    return encoded(image, "WEBP", quality=quality, method=6)
+    return encode_image(image, "WEBP", quality=quality, method=6)
 
 
 _PLACEHOLDER = _webp(Image.new("RGB", (8, 8)), 1)
@@ -116,7 +116,7 @@ _PLACEHOLDER = _webp(Image.new("RGB", (8, 8)), 1)
 
 
 def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:
-    """Return a legend of the classes that occur as Markdown, sorted by share. All classes fit into `MOST` characters.
+    """Return a legend of the classes that occur, sorted by share, as Markdown. All classes fit.
 
     Args:
         shares: (class, percent) pairs.
@@ -140,7 +140,7 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
         bins: (101,) number of pixels for each percent of confidence, 0 to 100.
         title: alternative text of the picture.
     """
-    shares = tenths(bins)
+    shares = percent_by_tenth(bins)
     highest = max(*shares, 1.0)
     bars = "".join(f"M{34 * n + 16},110v-{90 * share / highest:.0f}" for n, share in enumerate(shares))
     above = "".join(
@@ -152,7 +152,7 @@ def inline_histogram(bins: np.ndarray, title: str) -> str:
     return _svg(f"width='{_WIDTH}' height='126' font-family='Arial' font-size='11'", drawn + axis, title)
 
 
-def tenths(bins: np.ndarray) -> list[float]:
+def percent_by_tenth(bins: np.ndarray) -> list[float]:
     """Return the percentage of a map's pixels in each tenth of confidence; 100 % belongs to the last tenth.
 
     All values are 0 for a map without classified pixels.
@@ -165,7 +165,7 @@ def tenths(bins: np.ndarray) -> list[float]:
 
 
 def _svg(attributes: str, content: str, title: str) -> str:
-    """Return an SVG as a Markdown image, with only the escapes that a URL and Markdown need.
+    """Return an SVG as a Markdown image, with only the escapes that URLs and Markdown need.
 
     The background is white, so that the picture is readable on a dark page.
     """

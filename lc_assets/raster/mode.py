@@ -1,8 +1,8 @@
-"""Reduce a raster of codes by mode, and make overview levels in this way for the COG driver.
+"""Reduce a raster of codes by mode, and build overview levels by mode for the COG driver.
 
-Each level has half the size of the previous one. GDAL's own mode counts a histogram for each pixel, which takes a third
-of the time to write a class map. `mode_2x2` finds the most frequent of four codes without counting: it sorts them and
-compares neighbours. Among equally frequent codes the lowest one wins, in `mode_2x2` and in `mode_nxn`.
+Each level has half the size of the previous one. GDAL's own mode counts a histogram for each pixel; this would take a
+third of the time to write a class map. `mode_2x2` finds the most frequent of four codes without counting: it sorts them
+and compares neighbours. Among equally frequent codes the lowest one wins, in `mode_2x2` and in `mode_nxn`.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def mode_2x2(codes: np.ndarray) -> np.ndarray:
     return first
 
 
-def with_levels(plain: Path, blocksize: int, profile: dict[str, object]) -> tuple[Path, list[Path]]:
-    """Make overview levels of a raster until one fits into a block, and a VRT that combines them with the raster.
+def build_mode_overviews(plain: Path, blocksize: int, profile: dict[str, object]) -> tuple[Path, list[Path]]:
+    """Build overview levels of a raster until one fits into a block, and a VRT that adds them to the raster.
 
     Args:
         plain: a one-band raster of codes.
@@ -98,7 +98,7 @@ def mode_nxn(block: np.ndarray, factor: int) -> np.ndarray:
         (ceil(rows / factor), ceil(columns / factor)) uint8.
     """
     rows, columns = block.shape
-    # Incomplete cells are padded with a code that is not counted.
+    # Incomplete cells are padded with a code that `most_frequent` does not count.
     padded = np.pad(block, ((0, -rows % factor), (0, -columns % factor)), constant_values=_PADDING)
     cells = padded.reshape(padded.shape[0] // factor, factor, padded.shape[1] // factor, factor)
     # Most cells contain a single code, which minimum and maximum detect quickly. Only the other cells are counted.
@@ -112,21 +112,21 @@ def mode_nxn(block: np.ndarray, factor: int) -> np.ndarray:
 _PADDING = 255
 
 
-def most_frequent(samples: np.ndarray, codes: Iterable[int], none: int) -> np.ndarray:
-    """Return the most frequent code of each place, the lowest among equals.
+def most_frequent(samples: np.ndarray, codes: Iterable[int], default: int) -> np.ndarray:
+    """Return the most frequent code of each column of `samples`; of equally frequent codes, the lowest.
 
     Args:
-        samples: (samples, places) uint8.
+        samples: (samples, columns) uint8.
         codes: the codes that are counted, in ascending order.
-        none: what a place has where no sample is counted.
+        default: result of a column without a counted sample.
 
     Returns:
-        (places,) uint8.
+        (columns,) uint8.
     """
-    best = np.full(samples.shape[1], none, np.uint8)
-    most = np.zeros(samples.shape[1], np.uint32)
+    best = np.full(samples.shape[1], default, np.uint8)
+    highest = np.zeros(samples.shape[1], np.uint32)
     for code in codes:
         count = (samples == code).sum(axis=0, dtype=np.uint32)
-        wins = count > most
-        best[wins], most[wins] = code, count[wins]
+        wins = count > highest
+        best[wins], highest[wins] = code, count[wins]
     return best

@@ -32,7 +32,7 @@ def map_with_legend(codes: np.ndarray, counts: np.ndarray, pixel_area: float, pi
     """Return a PNG of a class map with a scale bar and a legend: share and hectares of each class that occurs.
 
     Args:
-        codes: (rows, columns) uint8; one pixel of the picture each.
+        codes: (rows, columns) uint8, one per pixel of the picture.
         counts: number of pixels for each code in the full-resolution map.
         pixel_area: hectares per full-resolution pixel.
         pixel_size: metres per pixel of `codes`.
@@ -66,29 +66,30 @@ def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], 
         draw.text((x + 20, y + 1), text, fill=FOREGROUND, font=font)
         y += _LINE_HEIGHT
     _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
-    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+    return encode_image(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
-def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, room: int, font: object) -> None:
-    length, label = scale_bar(pixel_size, room)
+def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, max_width: int, font: object) -> None:
+    length, label = scale_bar(pixel_size, max_width)
     if length:
         draw.line((x, y, x + length, y), fill=FOREGROUND, width=3)
         draw.text((x, y + 4), label, fill=FOREGROUND, font=font)  # type: ignore[arg-type]
 
 
-def scale_bar(pixel_size: float, room: int) -> tuple[int, str]:
-    """Return (length in pixels, label) of the longest scale bar with a round length that fits; length 0 if none fits.
+def scale_bar(pixel_size: float, max_width: int) -> tuple[int, str]:
+    """Return (length in pixels, label) of the longest scale bar of a round length that fits; length 0 if none fits.
 
     Args:
         pixel_size: metres per pixel of the picture.
-        room: available width in pixels.
+        max_width: available width in pixels.
     """
-    metres = max((m * 10**e for e in range(1, 6) for m in (1, 2, 5) if m * 10**e / pixel_size <= room), default=0)
+    lengths = (m * 10**e for e in range(1, 6) for m in (1, 2, 5))
+    metres = max((length for length in lengths if length / pixel_size <= max_width), default=0)
     return round(metres / pixel_size), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
 def read_codes_for_display(path: str | Path, side: int) -> tuple[np.ndarray, float]:
-    """Read a class raster for a picture of at most `side` pixels, reduced by mode.
+    """Read a class raster for a picture of at most `side` pixels a side, reduced by mode.
 
     A small raster is enlarged by a whole factor, so that the picture is readable.
 
@@ -109,7 +110,7 @@ def read_codes_for_display(path: str | Path, side: int) -> tuple[np.ndarray, flo
 
 
 def quicklook(bands: tuple[str | Path, str | Path, str | Path], side: int) -> Image.Image:
-    """Return three band files of the same grid as an RGB image of at most `side` pixels."""
+    """Return three band files of the same grid as an RGB image of at most `side` pixels a side."""
     return rgb_composite(np.stack([read_decimated(path, side) for path in bands]))
 
 
@@ -132,7 +133,7 @@ def rgb_composite(layers: np.ndarray) -> Image.Image:
 
 
 def read_decimated(path: str | Path, side: int) -> np.ndarray:
-    """Read the first band of a raster by nearest neighbour, from its overviews, at no more than `side` pixels.
+    """Read the first band of a raster from its overviews, by nearest neighbour, at no more than `side` pixels a side.
 
     Returns:
         (rows, columns) values in the raster's data type.
@@ -143,8 +144,8 @@ def read_decimated(path: str | Path, side: int) -> np.ndarray:
         return dataset.read(1, out_shape=shape, resampling=Resampling.nearest)
 
 
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    """Return an image as the bytes of a file; `kind` and `options` are the format and options of Pillow's `save`."""
+def encode_image(image: Image.Image, kind: str, **options: object) -> bytes:
+    """Return an image as the bytes of a file. `kind` and `options` are the format and options of Pillow's `save`."""
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()

@@ -87,7 +87,7 @@ def _sums(
 
 
 def _interleaved(parts: Iterator[np.ndarray], factor: int, axis: int) -> np.ndarray:
-    """Return one array with the elements of all parts in turn along an axis."""
+    """Return one array that has the elements of all parts in turn along an axis."""
     first = next(parts)
     shape = list(first.shape)
     shape[axis] *= factor

@@ -1,4 +1,4 @@
-"""Write rasters on separate threads during the computation of the next strips, and verify the finished files."""
+"""Write rasters on separate threads while the next strips are computed, and verify the finished files."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class RasterWriter:
 
     Args:
         path: path of the finished raster.
-        opened: context that opens the dataset, see `lc_assets.raster.cog`.
+        opened: context manager that opens the dataset, see `lc_assets.raster.cog`.
         tags: function that returns dataset tags; it is called after the last strip.
 
     Attributes:
         path: path of the finished raster.
-        seconds: time spent on writing strips, in seconds.
-        final: time spent on the final form of the file and on its verification, in seconds.
+        write_seconds: time to write the strips.
+        finish_seconds: time to convert the file to its final form and to verify it.
         is_verified: True if the pixels of the finished file equal the strips, bit by bit.
     """
 
@@ -39,7 +39,7 @@ class RasterWriter:
         self, path: Path, opened: AbstractContextManager[DatasetWriter], tags: Callable[[], dict[str, str]]
     ) -> None:
         self.path = path
-        self.seconds = self.final = 0.0
+        self.write_seconds = self.finish_seconds = 0.0
         self.is_verified = False
         self._opened, self._tags = opened, tags
         self._queue: Queue[tuple[Window, np.ndarray] | BaseException | None] = Queue(_QUEUE_SIZE)
@@ -62,7 +62,7 @@ class RasterWriter:
             self._done.set_exception(error)
 
     def end(self, error: BaseException | None = None) -> None:
-        """Finish the file after the queued strips; with an error, stop without finishing it."""
+        """Finish the file after the queued strips. With an error, stop without finishing the file."""
         self._send(error)
 
     def result(self) -> None:
@@ -88,18 +88,18 @@ class RasterWriter:
                 bands = values.reshape(-1, *values.shape[-2:])
                 dataset.write(bands, window=window)
                 written = _crcs(bands, written)
-                self.seconds += time.perf_counter() - started
+                self.write_seconds += time.perf_counter() - started
             dataset.update_tags(**self._tags())
             started = time.perf_counter()
         found: list[int] = []
         for _, block in read_blocks(self.path, bands=[n + 1 for n in range(len(written))]):
             found = _crcs(block, found)
         self.is_verified = found == written
-        self.final = time.perf_counter() - started
+        self.finish_seconds = time.perf_counter() - started
 
 
 def _crcs(bands: np.ndarray, before: list[int]) -> list[int]:
-    """Return the CRC of each band, continued from the CRC of the strips before."""
+    """Return the CRC of each band, continued from the CRCs of the strips before."""
     return [
         zlib.crc32(np.ascontiguousarray(band).data, crc)
         for band, crc in zip(bands, before or [0] * len(bands), strict=True)
@@ -107,11 +107,11 @@ def _crcs(bands: np.ndarray, before: list[int]) -> list[int]:
 
 
 class _Aborted(Exception):
-    """The caller stopped with an error, so the remaining strips do not come."""
+    """The caller stopped with an error."""
 
 
 @contextmanager
-def side_by_side(*writers: RasterWriter) -> Iterator[tuple[RasterWriter, ...]]:
+def run_writers(*writers: RasterWriter) -> Iterator[tuple[RasterWriter, ...]]:
     """Run each writer on its own thread. At the end of the context their files are finished.
 
     After an error in the context, the writers stop without finishing their files.

@@ -20,7 +20,7 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations import keys
 from lc_assets.operations.runs import RunResult
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.raster.inline_svg import MOST
+from lc_assets.raster.inline_svg import MAX_MARKDOWN
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model
 
 
@@ -68,7 +68,7 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Run
         ("class_raster", "confidence_histogram"),
         ("overview", "map"),
     ):
-        assert reports[name][key].startswith("![") and len(reports[name][key]) <= MOST, (name, key)
+        assert reports[name][key].startswith("![") and len(reports[name][key]) <= MAX_MARKDOWN, (name, key)
     classes = reports["class_raster"]
     shares = [value for key, value in classes.items() if key.startswith("percent_")]
     assert len(shares) == 11

@@ -1,4 +1,4 @@
-"""Class maps of whole scenes, by the pipeline and by hand."""
+"""Class maps of whole scenes, computed by the pipeline and by hand."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
 
 
 def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The definition, written out: every window by itself, probabilities averaged pixel by pixel. Pixels without data
-    show their nearest neighbours (which are those, test_fill.py says)."""
+    """The definition: every window is evaluated separately, and probabilities are averaged pixel by pixel. Pixels
+    without data get their nearest neighbours (tested in test_fill.py)."""
     engine = engine or open_model(SHIPPED, "float32")
     height, width = stack.grid.shape
     rows = -(-max(height - 64, 0) // stride) * stride + 64
@@ -44,6 +44,6 @@ def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np
                 votes[window] += 1
     with np.errstate(invalid="ignore"):
         mean = (total / votes)[:height, :width]
-    silent = (votes[:height, :width, 0] == 0) | ~valid[:height, :width]
-    classes = np.where(silent, NO_DATA.code, np.nan_to_num(mean).argmax(axis=2))
-    return classes, np.where(silent, np.nan, mean.max(axis=2))
+    without_vote = (votes[:height, :width, 0] == 0) | ~valid[:height, :width]
+    classes = np.where(without_vote, NO_DATA.code, np.nan_to_num(mean).argmax(axis=2))
+    return classes, np.where(without_vote, np.nan, mean.max(axis=2))

@@ -31,8 +31,7 @@ def position_network(side: int = 64, view: int = 16) -> Any:
 
 
 def mean_network(view: int) -> Any:
-    """A network whose answer depends on the mean of B02 over the view only: the brighter, the higher the
-    class."""
+    """A network that predicts from the mean of B02 over the view: the brighter, the higher the class."""
     import keras
     from keras import layers
 

@@ -1,6 +1,6 @@
-"""bfloat16 makes maps only where it gives what float32 gives; else float32 is used, and that is what tags and logs say.
+"""Maps are computed in bfloat16 only if its results agree with float32; otherwise in float32, and tags and logs say so.
 
-The faults are put into what OpenVINO compiles in bfloat16, so these tests need no CPU that has it.
+The faults are put into the programs that OpenVINO compiles in bfloat16, so these tests need no CPU with bfloat16.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Fault = Callable[[np.ndarray], np.ndarray]
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
-    """float32 to the nearest bfloat16: what a correct computation may lose."""
+    """Round float32 to the nearest bfloat16, as a correct computation may."""
     bits = np.ascontiguousarray(values).view(np.uint32)
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
 
@@ -68,21 +68,21 @@ WRONG: list[Fault] = [channels_shifted, one_channel_zero, five_times_as_large, o
 
 @pytest.fixture
 def bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """A CPU with bfloat16, whose programs give what `dense` and `chips` make of the right numbers."""
+    """A CPU with bfloat16. `dense` and `chips` change the results of its programs."""
 
     def install(dense: Fault = rounded, chips: Fault = rounded) -> None:
         monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
         monkeypatch.setattr(engine, "cpu_name", lambda: "Model CPU 9000")
         monkeypatch.setattr(engine, "_engines", {})
         for module, fault in ((backends, dense), (chip_programs, chips)):
-            monkeypatch.setattr(module, "compiled", _faulty(fault))
+            monkeypatch.setattr(module, "compile_graph", _faulty(fault))
 
     return install
 
 
 def _faulty(fault: Fault) -> Callable[[Any, str], openvino_runtime.Run]:
-    def compiled(graph: Any, precision: str) -> openvino_runtime.Run:
-        run = openvino_runtime.compiled(graph, "float32")
+    def compile_graph(graph: Any, precision: str) -> openvino_runtime.Run:
+        run = openvino_runtime.compile_graph(graph, "float32")
         if precision == "float32":
             return run
 
@@ -91,7 +91,7 @@ def _faulty(fault: Fault) -> Callable[[Any, str], openvino_runtime.Run]:
 
         return faulty
 
-    return compiled
+    return compile_graph
 
 
 @functools.cache
@@ -100,7 +100,7 @@ def float32() -> Engine:
 
 
 def assert_in_float32(found: Engine) -> None:
-    """Named so, and to the bit what float32 gives, both ways."""
+    """The engine is in float32, and its results equal those of float32 bit by bit, both ways."""
     assert found.precision == "float32"
     dn, usable = synthetic_block(found.contract.band_indices, 2, 64)
     chip = normalize_input(found.contract, dn.transpose(1, 2, 0), usable)[None, :64, :64]
@@ -111,7 +111,7 @@ def assert_in_float32(found: Engine) -> None:
 
 @pytest.mark.parametrize("way", ["dense", "chips"])
 @pytest.mark.parametrize("fault", WRONG)
-def test_what_bfloat16_computes_wrongly_either_way_runs_in_float32(bfloat16: Any, way: str, fault: Fault) -> None:
+def test_a_model_with_wrong_results_in_bfloat16_runs_in_float32(bfloat16: Any, way: str, fault: Fault) -> None:
     bfloat16(**{way: fault})
     found = open_model(SHIPPED)
     assert_in_float32(found)
@@ -123,19 +123,19 @@ def test_what_bfloat16_computes_wrongly_either_way_runs_in_float32(bfloat16: Any
 def test_bfloat16_that_does_not_compile_is_not_used(
     bfloat16: Any, monkeypatch: pytest.MonkeyPatch, module: Any
 ) -> None:
-    def compiled(graph: Any, precision: str) -> openvino_runtime.Run:
+    def compile_graph(graph: Any, precision: str) -> openvino_runtime.Run:
         if precision == "bfloat16":
             raise RuntimeError("no such kernel")
-        return openvino_runtime.compiled(graph, precision)
+        return openvino_runtime.compile_graph(graph, precision)
 
     bfloat16()
-    monkeypatch.setattr(module, "compiled", compiled)
+    monkeypatch.setattr(module, "compile_graph", compile_graph)
     found = open_model(SHIPPED)
     assert_in_float32(found)
     assert "no such kernel" in found.warning
 
 
-def test_the_warning_names_model_machine_difference_and_what_to_do(bfloat16: Any) -> None:
+def test_the_warning_names_model_machine_difference_and_remedy(bfloat16: Any) -> None:
     bfloat16(dense=channels_shifted)
     warning = open_model(SHIPPED).warning
     for part in ("eurosat12-gap", "Model CPU 9000", "OpenVINO 20", "densely", f"{TOLERANCE} is allowed"):
@@ -170,24 +170,26 @@ def test_a_model_of_few_bands_that_is_not_dense_is_compared_too(bfloat16: Any, t
 
 
 @pytest.mark.parametrize("fault", [channels_shifted, one_not_a_number])
-def test_wrong_bfloat16_that_was_asked_for_by_name_is_an_error(bfloat16: Any, fault: Fault) -> None:
+def test_requested_bfloat16_with_wrong_results_is_an_error(bfloat16: Any, fault: Fault) -> None:
     bfloat16(dense=fault)
-    with pytest.raises(BadModel, match=r"asked for, but is wrong with OpenVINO .* on Model CPU 9000: .*float32"):
+    with pytest.raises(BadModel, match=r"requested, but is wrong with OpenVINO .* on Model CPU 9000: .*float32"):
         open_model(SHIPPED, "bfloat16")
 
 
-def test_right_bfloat16_that_was_asked_for_by_name_is_used(bfloat16: Any) -> None:
+def test_requested_bfloat16_with_correct_results_is_used(bfloat16: Any) -> None:
     bfloat16()
     assert open_model(SHIPPED, "bfloat16").precision == "bfloat16"
 
 
-def test_float32_by_name_compares_nothing_and_warns_of_nothing(bfloat16: Any) -> None:
+def test_requested_float32_is_not_compared_and_gives_no_warning(bfloat16: Any) -> None:
     bfloat16(dense=a_kernel_that_fails, chips=a_kernel_that_fails)
     found = open_model(SHIPPED, "float32")
     assert (found.precision, found.bfloat16, found.warning) == ("float32", "", "")
 
 
-def test_a_map_says_float32_and_its_run_and_terminal_why(bfloat16: Any, desk: Desk, demo_item: Path) -> None:
+def test_a_map_has_the_tag_float32_and_its_run_and_the_terminal_say_why(
+    bfloat16: Any, desk: Desk, demo_item: Path
+) -> None:
     bfloat16(dense=channels_shifted)
     desk.settings = dataclasses.replace(desk.settings, precision="auto")
     scene = desk.add(demo_item)
@@ -208,7 +210,7 @@ def test_model_check_says_that_bfloat16_agrees(bfloat16: Any) -> None:
     assert "\nbfloat16: agrees with float32 within 0.0" in invoke("model", "check", SHIPPED, code=0).stdout
 
 
-def test_model_check_warns_where_bfloat16_is_wrong(bfloat16: Any) -> None:
+def test_model_check_warns_if_bfloat16_is_wrong(bfloat16: Any) -> None:
     bfloat16(chips=five_times_as_large)
     done = invoke("model", "check", SHIPPED, code=0)  # nothing is wrong with the model
     assert "runs on openvino in float32" in done.stdout
@@ -216,23 +218,23 @@ def test_model_check_warns_where_bfloat16_is_wrong(bfloat16: Any) -> None:
     assert done.stderr.startswith("warning: asset model eurosat12-gap: bfloat16 is wrong")
 
 
-def test_model_check_says_where_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_model_check_says_that_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
     monkeypatch.setattr(engine, "_engines", {})
-    assert "\nbfloat16: not offered by this CPU\n" in invoke("model", "check", SHIPPED, code=0).stdout
+    assert "\nbfloat16: not supported by this CPU\n" in invoke("model", "check", SHIPPED, code=0).stdout
 
 
-def test_the_windows_look_like_every_class_and_leave_the_model_in_doubt() -> None:
+def test_the_synthetic_windows_have_most_classes_and_the_model_is_not_certain() -> None:
     contract = read_contract()[0]
     block, usable = synthetic_block(contract.band_indices, 6, 64)
     pixels = normalize_input(contract, block.transpose(1, 2, 0), usable)
     chips = pixels.reshape(6, 64, 6, 64, 12).swapaxes(1, 2).reshape(36, 64, 64, 12)
     found = open_model(SHIPPED, "float32").probabilities(chips)
     assert len(set(found.argmax(axis=1))) >= 8
-    assert (found.max(axis=1) < 0.9).sum() >= 8  # where it is quite sure, small differences do not show
+    assert (found.max(axis=1) < 0.9).sum() >= 8  # small differences do not show where the model is certain
 
 
-def test_the_windows_are_the_same_each_time_and_for_any_bands() -> None:
+def test_the_synthetic_windows_are_the_same_each_time_and_for_any_bands() -> None:
     block, usable = synthetic_block(tuple(range(len(BAND_NAMES))), 3, 20)
     again, _ = synthetic_block((7, 3), 3, 20)
     assert (again == block[[7, 3]]).all()

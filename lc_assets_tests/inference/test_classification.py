@@ -54,7 +54,7 @@ def test_the_map_does_not_depend_on_how_the_scene_is_cut_into_strips(
 
 def test_every_valid_pixel_of_a_full_scene_is_predicted(real_item: Path, tmp_path: Path) -> None:
     classes, _ = whole_map(Classification(stack_of(real_item, tmp_path), open_model(SHIPPED, "float32"), 64, window=64))
-    assert classes.shape == (600, 600)  # 600 is no multiple of 64
+    assert classes.shape == (600, 600)  # 600 is not a multiple of 64
     assert (classes < NO_DATA.code).all()
 
 
@@ -86,12 +86,12 @@ def test_adding_the_offset_of_a_newer_baseline_changes_nothing(
     newer = copy_scene(real_item, tmp_path, **{"s2:processing_baseline": "05.11", "s2:product_uri": name})
     edit_bands(newer, lambda name, dn, profile: np.where(dn > 0, dn + 1000, 0).astype(np.uint16))
     again = desk.classify(newer)
-    # The file says of itself which baseline it came from; everything else is the same, byte for byte.
+    # A tag of the file names its baseline; all other bytes are the same.
     assert again.classified.read_bytes().replace(b">05.11<", b">02.05<") == before[0]
     assert (read(again.confidence) == before[1]).all()
 
 
-def test_clouds_are_masked_unless_told_otherwise(
+def test_clouds_are_masked_unless_masking_is_off(
     demo_item: Path, desk: Desk, classified_demo: tuple[Desk, RunResult]
 ) -> None:
     masked = read(classified_demo[0].folder(DEMO_ITEM_ID).classified)
@@ -124,7 +124,7 @@ def test_most_of_a_synthetic_landscape_is_recognised(tmp_path: Path, desk: Desk)
     assert folder.item == DEMO_ITEM_ID
 
 
-def test_the_public_chip_classifier_recognises_real_chips(shared: Path) -> None:
+def test_classify_chips_recognises_real_chips(shared: Path) -> None:
     from lc_assets.training.data.eurosat import read_packed
 
     chips, split = read_packed(shared / "eurosat", "eurosat_ms")

@@ -1,4 +1,4 @@
-"""Dense evaluation gives what chip by chip gives; and what cannot be evaluated densely is evaluated chip by chip."""
+"""Dense evaluation equals evaluation chip by chip, which is used for models that cannot be evaluated densely."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ BANDS = ("B02", "B03", "B04", "B08")
 
 
 def chip_by_chip(engine: Engine) -> Engine:
-    return dataclasses.replace(engine, form=None, passes=None, why_chips="the test wants it so")
+    return dataclasses.replace(engine, form=None, passes=None, why_chips="for this test")
 
 
 def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
-    """(rows, columns, classes): what an engine says of every window of a scene, edges continued by reflection."""
+    """(rows, columns, classes): the probabilities of all windows of a scene, extended by reflection at its edges."""
     evaluator = engine.evaluator(stride)
     grid = Classification(stack, engine, stride, window=64).window_grid
     rows, columns = ((n - 1) * stride + 64 for n in (grid.rows, grid.columns))
@@ -51,7 +51,7 @@ def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("stride", [pytest.param(8, marks=pytest.mark.slow), 16, 64])
-def test_every_window_of_the_real_scene_is_what_its_chip_is(real_item: Path, tmp_path: Path, stride: int) -> None:
+def test_every_window_of_the_real_scene_equals_its_chip(real_item: Path, tmp_path: Path, stride: int) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(real_item, tmp_path)
     assert engine.evaluator(stride).name == "dense"
     dense, chips = windows_of(engine, stack, stride), windows_of(chip_by_chip(engine), stack, stride)
@@ -60,7 +60,7 @@ def test_every_window_of_the_real_scene_is_what_its_chip_is(real_item: Path, tmp
     assert dense.argmax(axis=2).std() > 0  # not one class everywhere
 
 
-def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_either_way(demo_item: Path, tmp_path: Path) -> None:
+def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_both_ways(demo_item: Path, tmp_path: Path) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
     dense = whole_map(Classification(stack, engine, 8, window=64))
     chips = whole_map(Classification(stack, chip_by_chip(engine), 8, window=64))
@@ -70,7 +70,9 @@ def test_a_scene_with_clouds_and_a_nodata_corner_is_the_same_either_way(demo_ite
 
 
 @pytest.mark.parametrize(("stride", "strip"), [(64, 48), (64, 100), (64, 0), (32, 72), (16, 200)])
-def test_windows_that_stand_apart_survive_any_strip(demo_item: Path, tmp_path: Path, stride: int, strip: int) -> None:
+def test_windows_with_gaps_between_them_do_not_depend_on_strips(
+    demo_item: Path, tmp_path: Path, stride: int, strip: int
+) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
     dense = whole_map(Classification(stack, engine, stride, strip_pixels=strip, window=64))
     chips = whole_map(Classification(stack, chip_by_chip(engine), stride, window=64))
@@ -78,7 +80,7 @@ def test_windows_that_stand_apart_survive_any_strip(demo_item: Path, tmp_path: P
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
 
 
-def test_windows_that_reach_into_an_empty_block_are_what_their_chips_are(
+def test_windows_that_overlap_an_empty_block_equal_their_chips(
     demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def emptied(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
@@ -97,7 +99,7 @@ def test_windows_that_reach_into_an_empty_block_are_what_their_chips_are(
 
 
 def networks(bands: int = len(BANDS)) -> dict[str, Any]:
-    """Convolutions, pooling, dense layers: in many ways."""
+    """Several combinations of convolutions, pooling and dense layers."""
     import keras
     from keras import layers
 
@@ -134,12 +136,12 @@ def networks(bands: int = len(BANDS)) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["plain", "normed", "pooled", "nested", "branched"])
-def test_any_network_of_that_shape_is_evaluated_densely(demo_item: Path, tmp_path: Path, name: str) -> None:
+def test_fully_convolutional_networks_are_evaluated_densely(demo_item: Path, tmp_path: Path, name: str) -> None:
     engine = open_model(own_model(tmp_path / "m", BANDS, 10, networks()[name]), "float32")
     assert engine.why_chips == ""
     stack = stack_of(demo_item, tmp_path)
     dense, chips = windows_of(engine, stack, 16), windows_of(chip_by_chip(engine), stack, 16)
-    voting = chips.sum(axis=2) > 0.5  # chip by chip leaves windows without a vote out
+    voting = chips.sum(axis=2) > 0.5  # chip by chip, windows without a vote are skipped
     assert voting.mean() > 0.5
     assert np.abs(dense - chips)[voting].max() < 1e-4
 
@@ -161,22 +163,22 @@ def other_networks() -> dict[str, tuple[Any, str]]:
     per_row = layers.Rescaling(np.linspace(0, 2, 64).reshape(64, 1, 1))
     return {
         "an operation": (keras.Model(one, dense(10)(mean()(layers.Conv2D(4, 3)(one) + 1.0))), "outside of any layer"),
-        "learning still": (keras.Model(one, dense(10)(mean()(learning))), "special way"),
+        "in training mode": (keras.Model(one, dense(10)(mean()(learning))), "extra arguments"),
         "two outputs inside": (keras.Model(other, dense(10)(mean()(inside(other)[0]))), "2 outputs"),
-        "scaled by row": (sequential(per_row, layers.Conv2D(4, 3), mean(), dense(10)), "scales places differently"),
+        "scaled by row": (sequential(per_row, layers.Conv2D(4, 3), mean(), dense(10)), "scales positions differently"),
         "too wide": (sequential(layers.Conv2D(4, 3), mean(), dense(256), dense(10)), "too much memory"),
         "flatten": (sequential(layers.Conv2D(4, 3, 8), layers.Flatten(), dense(10)), "no GlobalAveragePooling2D"),
         "padded": (sequential(layers.Conv2D(4, 3, padding="same"), mean(), dense(10)), "pads its input"),
         "two inputs": (twice, "2 inputs"),
-        "largest": (sequential(layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), dense(10)), "no GlobalAverage"),
+        "max pooling": (sequential(layers.Conv2D(4, 3), layers.GlobalMaxPooling2D(), dense(10)), "no GlobalAverage"),
         "upsampled": (sequential(layers.UpSampling2D(), mean(), dense(10)), "is a UpSampling2D"),
         "no dense": (sequential(layers.Conv2D(10, 3), mean(), layers.Softmax()), "no dense layer"),
         "used twice": (keras.Model(one, dense(10)(mean()(shared(shared(one))))), "more than once"),
-        "mean of rows": (
+        "channels first": (
             sequential(layers.Conv2D(4, 3), mean(data_format="channels_first"), dense(10)),
             "channels first",
         ),
-        "shifted strides": (sequential(layers.Conv2D(4, 3, (1, 2)), mean(), dense(10)), "strides"),
+        "unequal strides": (sequential(layers.Conv2D(4, 3, (1, 2)), mean(), dense(10)), "strides"),
     }
 
 
@@ -186,36 +188,36 @@ def other_networks() -> dict[str, tuple[Any, str]]:
         "flatten",
         "padded",
         "two inputs",
-        "largest",
+        "max pooling",
         "upsampled",
         "no dense",
         "used twice",
-        "mean of rows",
-        "shifted strides",
+        "channels first",
+        "unequal strides",
         "an operation",
-        "learning still",
+        "in training mode",
         "two outputs inside",
         "scaled by row",
         "too wide",
     ],
 )
-def test_a_model_of_another_shape_is_told_apart_and_why(name: str) -> None:
+def test_other_networks_are_refused_with_a_reason(name: str) -> None:
     network, why = other_networks()[name]
     with pytest.raises(NotFullyConvolutional, match=why):
         split_fully_convolutional(network)
 
 
-def test_a_form_that_says_something_else_than_its_model_is_not_used() -> None:
+def test_a_split_with_other_results_than_its_model_is_not_used() -> None:
     engine = open_model(SHIPPED, "float32")
     assert engine.form
     rolled = dataclasses.replace(engine.form, bias=np.roll(engine.form.bias, 1))
-    with pytest.raises(NotFullyConvolutional, match="something else"):
+    with pytest.raises(NotFullyConvolutional, match="other probabilities"):
         check_dense(engine.contract, rolled, OpenVinoPasses(engine.contract, rolled, "float32"), engine.probabilities)
 
 
-def test_a_mean_that_is_no_dn_is_left_to_chips(tmp_path: Path) -> None:
+def test_a_model_with_an_impossible_mean_is_evaluated_chip_by_chip(tmp_path: Path) -> None:
     item = own_model(tmp_path / "m", BANDS, 10, networks()["plain"], mean=(-300.0, 1.0, 1.0, 1.0))
-    assert "mean lies outside" in open_model(item, "float32").why_chips
+    assert "mean of a band is outside" in open_model(item, "float32").why_chips
 
 
 def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(demo_item: Path, d
     assert (read(desk.folder(scene.id).classified) == expected).mean() > 0.9999
 
 
-def test_a_stride_between_the_models_places_falls_back_to_chips(demo_item: Path, tmp_path: Path) -> None:
+def test_a_stride_that_does_not_fit_the_features_falls_back_to_chips(demo_item: Path, tmp_path: Path) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
     assert engine.evaluator(2).name == "chips"
     assert "4 px apart" in engine.evaluator(2).why
@@ -251,7 +253,7 @@ def test_the_map_does_not_depend_on_blocks_or_threads(
 
 
 @pytest.mark.skipif(not has_bfloat16(), reason="this CPU has no bfloat16")
-def test_bfloat16_leaves_the_classes_of_the_real_scene_as_they_are(real_item: Path, tmp_path: Path) -> None:
+def test_bfloat16_changes_few_classes_of_the_real_scene(real_item: Path, tmp_path: Path) -> None:
     stack = stack_of(real_item, tmp_path)
     exact, fast = (
         whole_map(Classification(stack, open_model(SHIPPED, precision), 8, window=64))[0]
@@ -260,9 +262,9 @@ def test_bfloat16_leaves_the_classes_of_the_real_scene_as_they_are(real_item: Pa
     assert 0.995 <= (exact == fast).mean() < 1  # equal maps would mean that the setting does nothing
 
 
-def test_a_precision_that_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_precision_that_the_cpu_does_not_support_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("lc_assets.inference.engine.has_bfloat16", lambda: False)
     item = own_model(tmp_path / "m", BANDS, 10)
-    with pytest.raises(BadModel, match="this CPU does not offer it"):
+    with pytest.raises(BadModel, match="this CPU does not support it"):
         open_model(item, "bfloat16")
     assert open_model(item, "auto").precision == "float32"

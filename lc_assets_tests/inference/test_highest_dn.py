@@ -23,7 +23,7 @@ from lc_assets_tests.sentinel2.stacks import stack_of
 
 
 @pytest.mark.parametrize("highest", [(1.0,) * 12, (900.0,) * 12, (9000.0,) * 11, ("a",) * 12, 5, (1e9,) * 12])
-def test_a_contract_whose_highest_dn_say_nothing_is_refused(highest: Any) -> None:
+def test_impossible_highest_dn_in_a_contract_are_refused(highest: Any) -> None:
     with pytest.raises(BadModel, match="its highest DN are"):
         dataclasses.replace(CONTRACT, highest=highest)
 

@@ -1,4 +1,4 @@
-"""Models that bring code."""
+"""Models that contain code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lc_assets.inference.loading import open_model
 from lc_assets_tests.conftest import own_model
 
 
-def test_a_model_that_brings_code_is_refused_and_its_code_not_run(tmp_path: Path) -> None:
+def test_a_model_with_code_is_refused_and_the_code_is_not_run(tmp_path: Path) -> None:
     import keras
 
     marker = tmp_path / "owned"
@@ -25,9 +25,9 @@ def test_a_model_that_brings_code_is_refused_and_its_code_not_run(tmp_path: Path
         ]
     )
     path = own_model(tmp_path / "model", ("B02",), 10, network)
-    marker.unlink()  # building the network has run it
+    marker.unlink()  # building the network runs the code
     with pytest.raises(BadModel, match=r"cannot be loaded.*deserialization of a `Lambda`"):
         open_model(path)
     assert not marker.exists()
     keras.saving.load_model(path.parent / "model.keras", compile=False, safe_mode=False)
-    assert marker.exists()  # so the file would have run it
+    assert marker.exists()  # without safe mode the code runs

@@ -1,4 +1,4 @@
-"""What a machine gives its processes, and whether they may execute a run."""
+"""Inference slots, the number of threads, and whether a process may execute a run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def two_slots(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("tempfile.tempdir", None)
 
 
-def test_without_a_limit_nothing_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_limit_no_process_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LC_ASSETS_INFERENCE_SLOTS", raising=False)
     with inference_slot() as one, inference_slot() as two:
         assert (one, two) == (None, None)
@@ -58,41 +58,41 @@ def test_a_slot_is_free_again_when_its_process_is_killed(two_slots: None) -> Non
 def test_a_folder_of_slots_that_is_a_link_is_refused(two_slots: None, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / f"lc_assets-slots-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(LandCoverError, match="own folder"), inference_slot():
+    with pytest.raises(LandCoverError, match="belongs to another user"), inference_slot():
         pass
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "4097", "9999999999999999", "9" * 5000])
-def test_a_setting_that_is_no_number_is_told(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_a_setting_that_is_not_a_positive_number_is_an_error(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("LC_ASSETS_INFERENCE_SLOTS", text)
     monkeypatch.setenv("LC_ASSETS_THREADS", text)
     with pytest.raises(LandCoverError, match="LC_ASSETS_INFERENCE_SLOTS"), inference_slot():
         pass
-    with pytest.raises(LandCoverError, match="LC_ASSETS_THREADS") as told:
+    with pytest.raises(LandCoverError, match="LC_ASSETS_THREADS") as caught:
         cpu_count()
-    assert len(str(told.value)) < 200
+    assert len(str(caught.value)) < 200
 
 
-def test_threads_are_what_is_set_else_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_threads_is_the_setting_or_the_number_of_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ASSETS_THREADS", "3")
     assert cpu_count() == 3
     monkeypatch.delenv("LC_ASSETS_THREADS")
     assert cpu_count() >= 1
 
 
-def test_a_run_with_the_same_pins_or_none_is_welcome() -> None:
+def test_a_run_for_the_same_code_and_model_or_without_tags_is_executed() -> None:
     ensure_same_code_and_model({}, None, "S2", "raw_bands")
     ensure_same_code_and_model({MODEL_TAG: "m1", CODE_TAG: code_identity()}, "m1", "S2", "raw_bands")
 
 
-def test_a_run_for_something_else_is_refused_by_name() -> None:
+def test_a_run_for_another_model_or_code_is_refused() -> None:
     with pytest.raises(BadModel, match=r"item S2, asset raw_bands: .* model m1, .* has m2 -> "):
         ensure_same_code_and_model({MODEL_TAG: "m1"}, "m2", "S2", "raw_bands")
     with pytest.raises(LandCoverError, match=r"lc_assets 0\.0-x, .* has \S+ -> .*`lc-assets backfill`"):
         ensure_same_code_and_model({CODE_TAG: "0.0-x"}, None, "S2", "raw_bands")
 
 
-def test_openvino_sends_no_statistics_of_its_use() -> None:
+def test_openvino_sends_no_usage_statistics() -> None:
     from lc_assets.inference.loading import open_model
 
     open_model()

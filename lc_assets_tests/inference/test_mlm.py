@@ -41,12 +41,12 @@ MALFORMED = {
     "mean is a str": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(mean="1") or d,
     "mean is a bool": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(mean=True) or d,
     "stddev is nan": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(stddev=float("nan")) or d,
-    "shape holds a str": lambda d: d["properties"]["mlm:input"][0]["input"].update(shape=[-1, "a", "a", 12]) or d,
+    "shape contains a str": lambda d: d["properties"]["mlm:input"][0]["input"].update(shape=[-1, "a", "a", 12]) or d,
     "[-1, 64, 64, 3]": lambda d: d["properties"]["mlm:input"][0]["input"].update(shape=[-1, 64, 64, 3]) or d,
     "'bands', 'height'": lambda d: (
         d["properties"]["mlm:input"][0]["input"].update(dim_order=["batch", "bands", "height", "width"]) or d
     ),
-    "lc:product_levels holds a int": lambda d: d["properties"].update({"lc:product_levels": [1]}) or d,
+    "lc:product_levels contains a int": lambda d: d["properties"].update({"lc:product_levels": [1]}) or d,
     "lc:training_data is a int": lambda d: d["properties"].update({"lc:training_data": 5}) or d,
     "lc:metrics is a list": lambda d: d["properties"].update({"lc:metrics": [1]}) or d,
     "mlm:total_parameters is a str": lambda d: d["properties"].update({"mlm:total_parameters": "many"}) or d,
@@ -60,12 +60,12 @@ MALFORMED = {
     "highest DN": lambda d: d["properties"]["mlm:input"][0]["value_scaling"][0].update(maximum=900) or d,
     "resampled by 'bilinaer'": lambda d: d["properties"].update({"lc:resampling": "bilinaer"}) or d,
     'no asset with the role "mlm:model"': lambda d: d["assets"]["model"].update(roles=None) or d,
-    "no SHA-256 multihash": lambda d: d["assets"]["model"].update({"file:checksum": "1220" + "zz" * 32}) or d,
+    "not a SHA-256 multihash": lambda d: d["assets"]["model"].update({"file:checksum": "1220" + "zz" * 32}) or d,
 }
 
 
-@pytest.mark.parametrize(("said", "break_it"), MALFORMED.items(), ids=list(MALFORMED))
-def test_a_malformed_model_item_is_refused_by_the_name_of_what_is_wrong(said, break_it):
+@pytest.mark.parametrize(("message", "break_it"), MALFORMED.items(), ids=list(MALFORMED))
+def test_a_malformed_model_item_is_refused_and_the_message_names_the_field(message, break_it):
     with pytest.raises(BadModel) as refusal:
         contract_from_item(break_it(copy.deepcopy(contract_to_item(CONTRACT))))
-    assert said in str(refusal.value)
+    assert message in str(refusal.value)

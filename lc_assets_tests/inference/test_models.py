@@ -1,4 +1,4 @@
-"""Models as a user meets them: described, checked, swapped, brought along, judged."""
+"""Models as users work with them: describe, check, swap, bring your own, evaluate."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from lc_assets_tests.rig.command import Shell, invoke
 GUIDE = Path(__file__).parents[2] / "docs" / "your-own-model.md"
 
 
-def test_a_changed_model_makes_every_map_stale_and_its_backfill_one_command(
+def test_a_changed_model_makes_every_map_stale_and_one_command_backfills_them(
     demo_item: Path, shell: Shell, tmp_path: Path
 ) -> None:
-    """Through the command line and a real instance: the way a user swaps a model."""
+    """With the command line and a real instance, as a user swaps a model."""
     own = str(own_model(tmp_path / "m", ("B08", "B04", "B02"), 10))
     shell("classify", demo_item, "--stride", 64)
     assert shell("stale").stdout == ""
@@ -67,7 +67,7 @@ def test_the_ui_calls_a_map_of_another_model_stale(demo_item: Path, desk: Desk, 
         assert stale_items(desk.instance, definitions) == ([DEMO_ITEM_ID] if expected == StaleStatus.STALE else [])
 
 
-def test_a_run_queued_for_one_model_is_never_done_by_another(demo_item: Path, desk: Desk) -> None:
+def test_a_run_queued_for_one_model_is_never_executed_with_another(demo_item: Path, desk: Desk) -> None:
     scene = desk.add(demo_item)
     job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
     result = job.execute_in_process(
@@ -83,7 +83,7 @@ def test_an_item_without_a_map_is_missing_not_stale(demo_item: Path, desk: Desk)
     assert stale_items(desk.instance, build_definitions(desk.settings)) == []
 
 
-def test_a_map_carries_its_models_id_and_checksum(classified_demo: tuple[Desk, object]) -> None:
+def test_a_map_has_tags_with_its_model_and_checksum(classified_demo: tuple[Desk, object]) -> None:
     import rasterio
 
     folder = classified_demo[0].folder(DEMO_ITEM_ID)
@@ -93,12 +93,12 @@ def test_a_map_carries_its_models_id_and_checksum(classified_demo: tuple[Desk, o
         assert dataset.tags()["MODEL_SHA256"] == contract.sha256
 
 
-def test_describe_prints_what_a_model_promises() -> None:
+def test_describe_prints_the_contract() -> None:
     done = invoke("model", "describe", SHIPPED)
     assert done.exit_code == 0, done.output
     contract, _ = read_contract()
-    for said in (contract.sha256, "B8A", "L1C, L2A", "64 px at 10 m, bilinear", "Patrick Helber", "PermanentCrop"):
-        assert said in done.output
+    for text in (contract.sha256, "B8A", "L1C, L2A", "64 px at 10 m, bilinear", "Patrick Helber", "PermanentCrop"):
+        assert text in done.output
 
 
 @pytest.mark.parametrize("named", ["model.json", "model.keras", ""])
@@ -109,7 +109,7 @@ def test_check_takes_a_models_item_its_weights_or_its_folder(tmp_path: Path, nam
     assert "own 1: fits its contract" in done.output
 
 
-def test_check_tells_what_is_wrong_in_one_line_each(tmp_path: Path) -> None:
+def test_check_prints_one_line_per_fault(tmp_path: Path) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     document = json.loads(own.read_text())
     del document["properties"]["mlm:architecture"]
@@ -143,7 +143,7 @@ def test_a_changed_contract_of_the_same_weights_is_another_model(tmp_path: Path)
     assert read_contract(own)[0].fingerprint != before
 
 
-def test_stale_refuses_a_model_that_is_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stale_refuses_a_model_that_does_not_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LC_ASSETS_MODEL", str(tmp_path / "nowhere.json"))
     for arguments in (["stale"], ["stale", "--backfill"]):
         done = invoke(*arguments)
@@ -152,28 +152,28 @@ def test_stale_refuses_a_model_that_is_not_there(tmp_path: Path, monkeypatch: py
 
 
 @pytest.mark.parametrize(
-    ("properties", "told"),
+    ("properties", "message"),
     [
-        ({"lc:metrics": {"a": float("nan")}}, "is no JSON"),
+        ({"lc:metrics": {"a": float("nan")}}, "is not JSON"),
         ({"lc:resampling": "bilinaer"}, "name nearest, bilinear, cubic, cubicspline"),
         ({"mlm:name": "a\x1b[31mb"}, "its name is"),
         ({"lc:product_levels": ["L2A\x1b]0;x\x07"]}, "its product levels are"),
         ({"description": "bad \ud800 text"}, None),
     ],
 )
-def test_a_hostile_contract_is_told_without_steering_the_terminal(
-    tmp_path: Path, properties: dict[str, object], told: str | None
+def test_a_hostile_contract_cannot_control_the_terminal(
+    tmp_path: Path, properties: dict[str, object], message: str | None
 ) -> None:
     own = changed(own_model(tmp_path / "m", ("B08", "B04", "B02"), 10), **properties)
     for command in ("describe", "check"):
         done = invoke("model", command, own)
-        assert done.exit_code == (1 if told else 0), done.output
-        assert told is None or (told in done.output and str(own) in done.output)
+        assert done.exit_code == (1 if message else 0), done.output
+        assert message is None or (message in done.output and str(own) in done.output)
         assert "\x1b" not in done.output and "\x07" not in done.output
 
 
 @pytest.mark.parametrize("href", ["/dev/zero", "."])
-def test_weights_that_are_no_regular_file_are_never_read(tmp_path: Path, href: str) -> None:
+def test_weights_that_are_not_a_regular_file_are_never_read(tmp_path: Path, href: str) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     document = json.loads(own.read_text())
     document["assets"]["model"]["href"] = href
@@ -181,6 +181,7 @@ def test_weights_that_are_no_regular_file_are_never_read(tmp_path: Path, href: s
     done = invoke("model", "check", own)
     assert done.exit_code == 1
     assert "not the file that its contract was written for" in done.output
+    assert "it is not a regular file" in done.output
 
 
 def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
@@ -197,7 +198,7 @@ def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
     assert "input shape is not known" in done.output
 
 
-def test_a_card_takes_no_other_texts_place_and_claims_nothing_unknown(shared: Path, tmp_path: Path) -> None:
+def test_a_card_replaces_no_other_readme_and_claims_nothing_unknown(shared: Path, tmp_path: Path) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     (own.parent / "README.md").write_text("# my notes")
     done = invoke("model", "card", own, "--data", shared / "eurosat")
@@ -213,15 +214,15 @@ def test_a_card_takes_no_other_texts_place_and_claims_nothing_unknown(shared: Pa
         assert claim not in card
 
 
-def test_training_refuses_a_name_before_it_reads_anything(tmp_path: Path) -> None:
+def test_training_checks_the_name_before_it_reads_any_file(tmp_path: Path) -> None:
     done = invoke("train", "--data", tmp_path, "--out", tmp_path / "out", "--name", "my model")
     assert done.exit_code == 1
     assert "its name is 'my model'" in done.output
     assert not (tmp_path / "out").exists()
 
 
-def test_the_docs_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path) -> None:
-    """The snippet of the guide, run as it stands: another architecture (flatten and dense, padded), four bands."""
+def test_the_example_of_the_guide_works(demo_item: Path, tmp_path: Path) -> None:
+    """The unchanged snippet of the guide: another architecture (flatten and dense, padded), four bands."""
     [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", GUIDE.read_text(), re.DOTALL)
     plain = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     done = subprocess.run([sys.executable, "-c", snippet], cwd=tmp_path, env=plain, capture_output=True, text=True)
@@ -239,30 +240,30 @@ def test_the_docs_way_to_bring_a_model_works(demo_item: Path, tmp_path: Path) ->
     assert classify_chips(chips, model).shape == (3, len(CLASS_NAMES))
 
 
-def test_the_model_evaluation_shows_the_cards_figures(shared: Path, tmp_path: Path) -> None:
+def test_the_model_evaluation_shows_the_figures_of_the_card(shared: Path, tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store", chips=shared / "eurosat")
     definitions = build_common_definitions(settings)
-    # With an instance of its own: Dagster remembers the one that was opened last, which another test has closed.
+    # With its own instance: Dagster would use the last opened one, which another test has closed.
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([model_evaluation], instance=instance, resources=dict(definitions.resources or {}))
     [event] = result.get_asset_materialization_events()
     metadata = event.materialization.metadata
     shown = {key: value.value for key, value in metadata.items()}
-    judged = evaluate(SHIPPED, shared / "eurosat")
-    assert judged.labelled
-    assert shown["l1c_accuracy"] == judged.labelled.accuracy
-    assert shown["model_sha256"] == judged.contract.sha256
+    evaluated = evaluate(SHIPPED, shared / "eurosat")
+    assert evaluated.labelled
+    assert shown["l1c_accuracy"] == evaluated.labelled.accuracy
+    assert shown["model_sha256"] == evaluated.contract.sha256
     for table in ("l1c_classes", "l2a_classes"):
         records = metadata[table].records  # type: ignore[union-attr]
         assert tuple(record.data["class"] for record in records) == CLASS_NAMES
     assert "data:image/png;base64," in shown["confusion"]
     [check] = result.get_asset_check_evaluations()
-    lowest = min(judged.labelled.accuracy, agreement(judged.weak[CREDIBLE_VOTES])["agreement"])
+    lowest = min(evaluated.labelled.accuracy, agreement(evaluated.weak[CREDIBLE_VOTES])["agreement"])
     assert check.passed == (lowest >= USABLE)
 
 
-def test_the_card_has_every_figure_that_is_asked_for(shared: Path, tmp_path: Path) -> None:
-    """Written anew from the evaluation code, it is the one that is shipped."""
+def test_the_shipped_card_is_up_to_date(shared: Path, tmp_path: Path) -> None:
+    """The evaluation code writes the same card again."""
     import shutil
 
     copy = shutil.copytree(SHIPPED.parent, tmp_path / "model")

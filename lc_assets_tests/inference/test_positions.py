@@ -1,4 +1,4 @@
-"""A map by positions: every position answers for its own cell, and pixels interpolate between cells."""
+"""A map of positions: every position predicts its own cell, and pixels interpolate between cells."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def engine_of(folder: Path) -> Engine:
 
 
 @pytest.mark.parametrize("view", [16, 48])
-def test_the_answer_of_a_position_is_that_of_its_view_alone(demo_item: Path, tmp_path: Path, view: int) -> None:
+def test_the_prediction_of_a_position_equals_that_of_its_view_alone(demo_item: Path, tmp_path: Path, view: int) -> None:
     stack, model = stack_of(demo_item, tmp_path / "store"), position_model(tmp_path / "m", position_network(view=view))
     engine = open_model(model, "float32")
     evaluator = engine.position_evaluator()
@@ -51,9 +51,11 @@ def test_the_answer_of_a_position_is_that_of_its_view_alone(demo_item: Path, tmp
 
 @pytest.mark.parametrize("view", [16, 48])
 @pytest.mark.parametrize("crop", [None, (102, 90)])
-def test_a_map_by_hand(demo_item: Path, tmp_path: Path, view: int, crop: tuple[int, int] | None) -> None:
-    """The definition, written out, for a model that answers by the mean of its view: each view is centred on a cell,
-    the scene is reflected on all four sides, and pixels interpolate between the centres of the cells."""
+def test_a_map_equals_the_one_computed_by_hand(
+    demo_item: Path, tmp_path: Path, view: int, crop: tuple[int, int] | None
+) -> None:
+    """The definition, for a model that predicts from the mean of its view: each view is centred on a cell, the scene is
+    reflected on all four sides, and pixels interpolate between the centres of the cells."""
     item = cropped(demo_item, tmp_path / "cropped", *crop) if crop else demo_item
     item = copy_scene(item, tmp_path / "bright")
     edit_bands(item, _bright, (*BAND_NAMES, "SCL"))
@@ -91,7 +93,7 @@ def test_a_map_by_hand(demo_item: Path, tmp_path: Path, view: int, crop: tuple[i
 
 
 def _bright(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
-    """B02: a slope and squares that differ in rows and columns, so that a shifted map is another map. All bands have
+    """B02: a slope and squares that differ in rows and columns, so that a shift of the map is found. All bands have
     data everywhere."""
     if name != "B02":
         return np.full_like(dn, 4) if name == "SCL" else np.maximum(dn, 1200)
@@ -115,20 +117,20 @@ def test_a_map_does_not_depend_on_strips_blocks_or_threads(
 
 
 @pytest.mark.parametrize("stride", [3, 4, 8])
-def test_a_pixel_has_the_largest_interpolated_probability_of_the_cells_with_an_answer(stride: int) -> None:
+def test_a_pixel_has_the_largest_interpolated_probability_of_the_predicted_cells(stride: int) -> None:
     rng = np.random.default_rng(1)
     cells = rng.dirichlet(np.full(10, 0.3), (9, 11)).astype(np.float32).transpose(2, 0, 1)
     cells[:, :4, :4] = cells[:, :1, :1]
-    answers = rng.random((9, 11)) > 0.3
-    answers[5:8, 5:8] = False
-    cells[:, ~answers] = 0
-    classes, percent = interpolate(cells, answers, stride)
+    predicted = rng.random((9, 11)) > 0.3
+    predicted[5:8, 5:8] = False
+    cells[:, ~predicted] = 0
+    classes, percent = interpolate(cells, predicted, stride)
     wy, wx = np.divmod(np.arange(8 * stride), stride), np.divmod(np.arange(10 * stride), stride)
     share = np.array(weights(stride), np.float64)
     for y, (row, down) in enumerate(zip(*wy, strict=True)):
         for x, (column, across) in enumerate(zip(*wx, strict=True)):
             four = np.outer([1 - share[down], share[down]], [1 - share[across], share[across]])
-            four = four * answers[row : row + 2, column : column + 2]
+            four = four * predicted[row : row + 2, column : column + 2]
             if not four.sum():
                 assert (classes[y, x], percent[y, x]) == (NO_DATA.code, 255)
                 continue
@@ -137,7 +139,7 @@ def test_a_pixel_has_the_largest_interpolated_probability_of_the_cells_with_an_a
             assert abs(percent[y, x] - 100 * mean.max()) < 0.501
 
 
-def test_pixels_without_an_answer_nearby_are_counted(demo_item: Path, tmp_path: Path) -> None:
+def test_pixels_without_a_prediction_nearby_are_counted(demo_item: Path, tmp_path: Path) -> None:
     def specks(name: str, dn: np.ndarray, profile: dict[str, Any]) -> np.ndarray:
         factor = round(profile["transform"].a) // 10
         keep = np.zeros_like(dn)
@@ -179,14 +181,14 @@ def test_a_stack_that_does_not_fit_is_refused() -> None:
     for stack, level, why in (
         (good[..., :11], "L2A", "shape"),
         (good[:60], "L2A", "at least 64"),
-        (good.astype(np.float32), "L2A", "uint16 is needed"),
+        (good.astype(np.float32), "L2A", "uint16 is required"),
         (good, "L3", "the scene is L3"),
     ):
         with pytest.raises(BadModel, match=why):
             classify_stack(stack, level)
 
 
-def test_only_a_contract_that_says_so_has_positions_and_its_fingerprint_differs(tmp_path: Path) -> None:
+def test_only_a_contract_with_positions_has_them_and_its_fingerprint_differs(tmp_path: Path) -> None:
     engine = engine_of(tmp_path)
     plain = dataclasses.replace(engine.contract, positions=False)
     assert plain.fingerprint != engine.contract.fingerprint

@@ -24,9 +24,7 @@ from lc_assets_tests.sentinel2.stacks import stack_of
 STEP = 4
 
 
-def test_ten_bands_that_add_up_to_250_and_tell_gdal_scale_and_names(
-    demo_item: Path, desk: Desk, tmp_path: Path
-) -> None:
+def test_the_raster_has_ten_bands_with_sum_250_a_scale_and_names(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
     desk.settings = dataclasses.replace(desk.settings, model=position_model(tmp_path / "model"))
     folder = desk.classify(demo_item)
     classes, confidence = read(folder.classified), read(folder.confidence)
@@ -64,7 +62,7 @@ def test_ten_bands_that_add_up_to_250_and_tell_gdal_scale_and_names(
 
 
 @pytest.mark.parametrize("crop", [None, (102, 90)])
-def test_they_do_not_depend_on_strips(demo_item: Path, tmp_path: Path, crop: tuple[int, int] | None) -> None:
+def test_probabilities_do_not_depend_on_strips(demo_item: Path, tmp_path: Path, crop: tuple[int, int] | None) -> None:
     item = cropped(demo_item, tmp_path / "cropped", *crop) if crop else demo_item
     stack, engine = stack_of(item, tmp_path / "store"), open_model(position_model(tmp_path / "model"), "float32")
     found = []

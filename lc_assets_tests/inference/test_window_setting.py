@@ -21,7 +21,7 @@ def read_tags(path: Path) -> dict[str, str]:
         return dict(dataset.tags())
 
 
-def test_a_changed_window_makes_the_maps_stale_where_it_changes_them(
+def test_a_changed_window_makes_only_the_maps_stale_that_it_changes(
     demo_item: Path, desk: Desk, tmp_path: Path
 ) -> None:
     model = position_model(tmp_path / "m")
@@ -43,7 +43,7 @@ def test_a_changed_window_makes_the_maps_stale_where_it_changes_them(
     assert read_tags(desk.classify(demo_item, window=0).classified)["WINDOW"] == "0"
 
 
-def test_windows_and_positions_are_named_where_a_model_has_none(
+def test_a_window_that_the_model_does_not_have_is_an_error(
     demo_item: Path, shell: Shell, desk: Desk, tmp_path: Path
 ) -> None:
     model = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)

@@ -24,7 +24,7 @@ def test_a_stride_that_does_not_divide_the_chip_is_refused(stride: int) -> None:
         WindowGrid(100, 100, 64, stride)
 
 
-def test_the_scene_is_continued_by_reflection_as_often_as_it_takes() -> None:
+def test_the_scene_is_extended_by_repeated_reflection() -> None:
     assert reflected(0, 8, 5).tolist() == [0, 1, 2, 3, 4, 4, 3, 2]
     assert reflected(3, 12, 2).tolist() == [0, 0, 1, 1, 0, 0, 1, 1, 0]
     assert reflected(0, 4, 1).tolist() == [0, 0, 0, 0]

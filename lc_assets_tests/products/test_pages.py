@@ -9,7 +9,7 @@ import re
 import pytest
 from jinja2 import UndefinedError
 
-from lc_assets.products.pages.gallery import beside, gallery_page
+from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
 from lc_assets.products.pages.gallery_items import Gallery
 from lc_assets.products.pages.html import environment
 
@@ -35,7 +35,7 @@ def test_every_template_compiles() -> None:
 
 @pytest.mark.parametrize("element", ["style", "script"])
 def test_the_policy_names_the_only_style_and_script_by_their_digests(element: str) -> None:
-    page = gallery_page(Gallery((), ("waiting",)), "/store", beside, linked=True).decode()
+    page = gallery_page(Gallery((), ("waiting",)), "/store", thumbnail_href, linked=True).decode()
     (content,) = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
     digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)

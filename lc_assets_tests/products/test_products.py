@@ -24,7 +24,7 @@ from lc_assets_tests.conftest import Desk, read
 Classified = tuple[Desk, RunResult]
 
 
-def test_all_products_are_where_the_mission_says(classified_demo: Classified) -> None:
+def test_all_products_have_the_required_names(classified_demo: Classified) -> None:
     desk, _ = classified_demo
     names = {path.name for path in desk.folder(DEMO_ITEM_ID).folder.iterdir()}
     assert names == {
@@ -49,7 +49,7 @@ def test_the_rasters_are_valid_cogs(classified_demo: Classified) -> None:
         assert not warnings
 
 
-def test_raw_bands_are_kept_byte_for_byte(classified_demo: Classified, demo_item) -> None:
+def test_raw_bands_are_stored_byte_for_byte(classified_demo: Classified, demo_item) -> None:
     folder = classified_demo[0].folder(DEMO_ITEM_ID).raw_bands
     for name in (*BAND_NAMES, "SCL"):
         assert (folder / f"{name}.tif").read_bytes() == (demo_item.parent / f"{name}.tif").read_bytes()
@@ -57,7 +57,7 @@ def test_raw_bands_are_kept_byte_for_byte(classified_demo: Classified, demo_item
     assert set(manifest["files"]) == {*BAND_NAMES, "SCL"}
 
 
-def test_the_class_map_tells_gdal_tools_its_classes_colours_and_nodata(classified_demo: Classified) -> None:
+def test_the_class_map_has_class_names_colours_and_nodata_for_gdal_tools(classified_demo: Classified) -> None:
     folder = classified_demo[0].folder(DEMO_ITEM_ID)
     for path in (folder.classified, folder.overview):
         with rasterio.open(path) as dataset:
@@ -71,7 +71,7 @@ def test_the_class_map_tells_gdal_tools_its_classes_colours_and_nodata(classifie
         assert set(np.unique(read(path))) <= {c.code for c in ALL_CLASSES}
 
 
-def test_overview_levels_hold_no_class_that_is_not_below_them(classified_demo: Classified) -> None:
+def test_overview_levels_have_no_class_that_the_map_does_not_have(classified_demo: Classified) -> None:
     path = classified_demo[0].folder(DEMO_ITEM_ID).overview
     present = set(np.unique(read(classified_demo[0].folder(DEMO_ITEM_ID).classified)))
     with rasterio.open(path) as dataset:
@@ -82,7 +82,7 @@ def test_overview_levels_hold_no_class_that_is_not_below_them(classified_demo: C
             assert set(np.unique(dataset.read(1))) <= present
 
 
-def test_the_overview_is_the_mode_of_what_it_covers(classified_demo: Classified) -> None:
+def test_an_overview_pixel_is_the_mode_of_the_pixels_below_it(classified_demo: Classified) -> None:
     folder = classified_demo[0].folder(DEMO_ITEM_ID)
     full, small = read(folder.classified), read(folder.overview)
     factor = 2
@@ -93,13 +93,13 @@ def test_the_overview_is_the_mode_of_what_it_covers(classified_demo: Classified)
         assert counts[small[row, column]] == counts.max()
 
 
-def test_mode_counts_no_data_and_breaks_ties_downwards() -> None:
+def test_mode_counts_no_data_and_the_lowest_of_equally_frequent_codes_wins() -> None:
     block = np.array([[1, 10, 3, 3], [10, 10, 5, 5]], np.uint8)
     assert mode_nxn(block, 2).tolist() == [[10, 3]]
     assert mode_nxn(np.array([[9, 9, 4]], np.uint8), 2).tolist() == [[9, 4]]
 
 
-def test_halving_takes_the_mode_without_counting() -> None:
+def test_mode_2x2_equals_mode_nxn() -> None:
     rng = np.random.default_rng(4)
     for shape in ((64, 64), (37, 50), (1, 1), (2, 3)):
         codes = rng.integers(0, 11, shape).astype(np.uint8)
@@ -108,7 +108,7 @@ def test_halving_takes_the_mode_without_counting() -> None:
         assert (codes == before).all()
 
 
-def test_the_class_maps_own_levels_are_halved_by_mode(classified_demo: Classified, tmp_path: Path) -> None:
+def test_overview_levels_inside_the_class_map_are_made_by_mode(classified_demo: Classified, tmp_path: Path) -> None:
     codes = read(classified_demo[0].folder(DEMO_ITEM_ID).classified).repeat(5, 0).repeat(5, 1)
     grid = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), codes.shape[1], codes.shape[0])
     path = tmp_path / "map.tif"
@@ -155,7 +155,7 @@ def test_the_thumbnail_shows_map_and_legend(classified_demo: Classified) -> None
     assert Image.open(io.BytesIO(path.read_bytes())).format == "PNG"
 
 
-def test_an_all_empty_scene_is_a_valid_map_of_no_data(demo_item, desk: Desk, tmp_path) -> None:
+def test_an_empty_scene_gives_a_valid_map_of_no_data(demo_item, desk: Desk, tmp_path) -> None:
     from lc_assets_tests.conftest import copy_scene, edit_bands
 
     item = copy_scene(demo_item, tmp_path)

@@ -1,4 +1,4 @@
-"""A hidden pixel shows the network its nearest visible neighbour, so that a mask's specks are no texture."""
+"""Masked pixels take the value of their nearest visible pixel, so small masked areas do not look like texture."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CLOUD = 9
 
 
 def specks(share: float, side: int = 1) -> Mask:
-    """A mask (20 m pixels) of squares strewn over the scene."""
+    """A mask (20 m pixels) of random squares."""
 
     def make(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
         coarse = rng.random((-(-shape[0] // side), -(-shape[1] // side))) < share
@@ -50,7 +50,7 @@ def landscape(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def masked(item: Path, folder: Path, mask: Mask) -> Stack:
-    """A stack whose scene classification calls more pixels cloud."""
+    """A stack whose scene classification has more cloud pixels."""
     path = copy_scene(item, folder)
 
     def spoil(_: str, scl: np.ndarray, __: object) -> np.ndarray:
@@ -61,8 +61,8 @@ def masked(item: Path, folder: Path, mask: Mask) -> Stack:
     return stack_of(path, folder / "store")
 
 
-def right(stack: Stack, truth: np.ndarray, *, densely: bool) -> float:
-    """Share of the mapped pixels that are right."""
+def share_correct(stack: Stack, truth: np.ndarray, *, densely: bool) -> float:
+    """Share of the mapped pixels that have the true class."""
     classification = Classification(stack, open_model(SHIPPED, "float32"), 8 if densely else 32, mask_dilation=0)
     if not densely:
         engine = classification.engine
@@ -75,17 +75,17 @@ def right(stack: Stack, truth: np.ndarray, *, densely: bool) -> float:
 
 @pytest.mark.parametrize("densely", [True, False], ids=["densely", "chip by chip"])
 @pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
-def test_masked_specks_do_not_change_what_lies_around_them(
+def test_small_masked_areas_do_not_change_the_map_around_them(
     landscape: Path, tmp_path: Path, mask: Mask, densely: bool
 ) -> None:
     truth = read(landscape.parent / "truth.tif")
-    without = right(stack_of(landscape, tmp_path / "whole"), truth, densely=densely)
+    without = share_correct(stack_of(landscape, tmp_path / "whole"), truth, densely=densely)
     assert without > 0.6
-    assert abs(right(masked(landscape, tmp_path, mask), truth, densely=densely) - without) < 0.02
+    assert abs(share_correct(masked(landscape, tmp_path, mask), truth, densely=densely) - without) < 0.02
 
 
 @pytest.mark.parametrize("strip", [8, 64])
-def test_what_is_filled_does_not_depend_on_strips_or_threads(demo_item: Path, tmp_path: Path, strip: int) -> None:
+def test_filling_does_not_depend_on_strips_or_threads(demo_item: Path, tmp_path: Path, strip: int) -> None:
     stack, engine = masked(demo_item, tmp_path, specks(0.3, 4)), open_model(SHIPPED, "float32")
     whole = whole_map(Classification(stack, engine, 16, threads=1))
     cut = whole_map(Classification(stack, engine, 16, strip_pixels=strip, threads=2))
@@ -94,7 +94,7 @@ def test_what_is_filled_does_not_depend_on_strips_or_threads(demo_item: Path, tm
         assert_array_equal(one, other)
 
 
-def test_every_pixel_within_reach_gets_its_nearest_neighbour_by_city_blocks() -> None:
+def test_every_pixel_within_reach_gets_its_nearest_visible_pixel_by_city_block_distance() -> None:
     rng = np.random.default_rng(0)
     for share, reach in ((0.5, 3), (0.05, 6), (0.01, 9)):
         visible = rng.random((40, 50)) < share
@@ -113,8 +113,8 @@ def test_every_pixel_within_reach_gets_its_nearest_neighbour_by_city_blocks() ->
         assert visible.ravel()[source].all()
 
 
-def test_a_part_of_a_scene_is_filled_as_the_whole() -> None:
-    """With as much around it as a source may lie away."""
+def test_a_part_of_a_scene_is_filled_like_the_whole_scene() -> None:
+    """The part has a margin as wide as the largest distance."""
     visible, reach = np.random.default_rng(3).random((120, 130)) < 0.03, 12
     hidden, source = nearest(visible, reach, (slice(0, 120), slice(0, 130)))
     whole = dict(zip(hidden.tolist(), source.tolist(), strict=True))
@@ -129,7 +129,7 @@ def test_a_part_of_a_scene_is_filled_as_the_whole() -> None:
     }
 
 
-def test_a_chip_that_is_classified_by_itself_is_filled_too(shared: Path) -> None:
+def test_single_chips_are_filled_too(shared: Path) -> None:
     chips = read_chips(shared)
     spoilt = chips.copy()
     spoilt[np.random.default_rng(0).random(chips.shape[:3]) < 0.1] = 0

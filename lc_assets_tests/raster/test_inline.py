@@ -1,4 +1,4 @@
-"""Pictures that Dagster's UI shows in place: short enough, well formed, and of what they are said to be."""
+"""Pictures that Dagster's UI displays inline: short enough, well formed, and with the right content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
-from lc_assets.raster.inline_svg import MOST, inline_histogram, inline_image, inline_map, inline_shares
+from lc_assets.raster.inline_svg import MAX_MARKDOWN, inline_histogram, inline_image, inline_map, inline_shares
 from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import class_image
 
@@ -22,21 +22,21 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 def parsed(markdown: str) -> ElementTree.Element:
     """The SVG of a Markdown image."""
-    assert len(markdown) <= MOST
+    assert len(markdown) <= MAX_MARKDOWN
     match = re.fullmatch(r"!\[[^\]]*\]\(<data:image/svg\+xml,([^<>]*)>\)", markdown)
     assert match, markdown[:200]
     return ElementTree.fromstring(unquote(match[1]))
 
 
 def content(root: ElementTree.Element) -> Image.Image:
-    """The picture inside."""
+    """The embedded picture."""
     found = root.find(f"{SVG}image")
     assert found is not None
     return Image.open(io.BytesIO(base64.b64decode(found.attrib["href"].partition("base64,")[2]))).convert("RGB")
 
 
 @pytest.mark.parametrize("shape", [(300, 320), (480, 434), (60, 600), (600, 60), (3, 2)])
-def test_any_map_fits_in_its_own_colours(shape: tuple[int, int]) -> None:
+def test_a_map_of_any_shape_fits_and_keeps_its_colours(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(1)
     cell = max(1, min(shape) // 5)
     coarse = rng.integers(0, 11, (-(-shape[0] // cell), -(-shape[1] // cell)), dtype=np.uint8)
@@ -47,7 +47,7 @@ def test_any_map_fits_in_its_own_colours(shape: tuple[int, int]) -> None:
     assert np.array_equal(np.asarray(shown), np.asarray(class_image(mode_nxn(codes, factor))))
 
 
-def test_a_strip_of_a_scene_is_no_higher_than_a_screen() -> None:
+def test_a_strip_of_a_scene_is_not_higher_than_a_screen() -> None:
     root = parsed(inline_map(np.zeros((30_000, 2), np.uint8), "strip", 10.0))
     assert int(root.attrib["height"]) < 520
 
@@ -61,7 +61,7 @@ def test_noise_fits_too() -> None:
         assert min(content(parsed(markdown)).size) > 10
 
 
-def test_a_photograph_looks_like_itself() -> None:
+def test_a_photograph_is_close_to_the_original() -> None:
     rows, columns = np.mgrid[0:300, 0:320]
     page = np.stack([128 + 100 * np.sin(rows / 40), 128 + 100 * np.cos(columns / 30), rows * columns / 400], axis=-1)
     image = Image.fromarray(page.astype(np.uint8))
@@ -87,7 +87,7 @@ def legend(root: ElementTree.Element) -> list[tuple[str, str]]:
     return list(zip((colour for colour, _ in colours), page.text.split("\n"), strict=True))
 
 
-def test_shares_are_a_legend_largest_first() -> None:
+def test_shares_are_a_legend_sorted_by_share() -> None:
     root = parsed(inline_shares([(CLASSES[3], 5.0), (CLASSES[0], 60.0), (CLASSES[9], 35.0), (CLASSES[1], 0.0)], "p"))
     expected = [(CLASSES[0], "60.0 %"), (CLASSES[9], "35.0 %"), (CLASSES[3], "5.0 %")]
     assert legend(root) == [(f"#{c.hex}", f"{c.title} {share}") for c, share in expected]
@@ -99,7 +99,7 @@ def test_a_legend_has_room_for_all_classes() -> None:
     parsed(inline_shares([(CLASSES[0], 0.0)], "nothing"))
 
 
-def test_a_histogram_tells_shares_of_ten() -> None:
+def test_a_histogram_has_ten_percentages() -> None:
     bins = np.zeros(101, int)
     bins[[55, 95, 100]] = 25, 50, 25
     root = parsed(inline_histogram(bins, "confidence"))

@@ -24,7 +24,7 @@ from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.demo.item_json import TRUTH
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
 from lc_assets.products.pages.gallery import PAGE
-from lc_assets.raster.render import encoded
+from lc_assets.raster.render import encode_image
 from lc_assets_tests.rig.browser import chromium
 from lc_assets_tests.rig.dagster_ui import DagsterUi, command, served
 from lc_assets_tests.rig.programs import Missing
@@ -152,7 +152,7 @@ def _slim(path: Path) -> int:
         image = opened.convert("RGB")
     while True:
         for colours in (256, 128, 64):
-            content = encoded(image.quantize(colours), "PNG", optimize=True)
+            content = encode_image(image.quantize(colours), "PNG", optimize=True)
             if len(content) <= MOST_BYTES:
                 path.write_bytes(content)
                 return len(content)

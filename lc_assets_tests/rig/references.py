@@ -16,9 +16,9 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.keys import COMPARE
 from lc_assets.operations.runs import RunResult, run_scene
 from lc_assets.products.agreement.crosswalk import FOLDER, Crosswalk, read_crosswalk
-from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.reference_tiles import open_tiles
 from lc_assets.products.agreement.references import Tile
-from lc_assets.products.agreement.warp import NOT_KNOWN, Reprojector
+from lc_assets.products.agreement.warp import NO_REFERENCE, Reprojector
 from lc_assets.raster.grid import Grid
 from lc_assets_tests.conftest import Desk
 
@@ -37,10 +37,10 @@ def raster(path: Path, codes: np.ndarray, crs: str, at: Affine, nodata: int | No
 def warped(tiles: list[Tile], crosswalk: Crosswalk, grid: Grid = GRID, rows: int = 10**6) -> np.ndarray:
     """Reference codes on a grid, read in strips of so many rows; 255 where nothing is known."""
     codes = np.array([*(entry.code for entry in crosswalk.reference), *[255] * 256], np.int64)
-    with opened(tiles, DEFAULT_POLICY) as open_tiles:
-        warper = Reprojector(open_tiles, grid, crosswalk)
+    with open_tiles(tiles, DEFAULT_POLICY) as opened:
+        warper = Reprojector(opened, grid, crosswalk)
         found = np.concatenate([warper.read(window) for window in grid.strips(rows)])
-    return np.where(found == NOT_KNOWN, 255, codes[np.minimum(found, len(crosswalk.reference))])
+    return np.where(found == NO_REFERENCE, 255, codes[np.minimum(found, len(crosswalk.reference))])
 
 
 def blocks(shape: tuple[int, int], side: int, codes: tuple[int, ...], seed: int = 0) -> np.ndarray:

@@ -23,7 +23,7 @@ from lc_assets.defs.io_managers import CogStackIOManager
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.upsample import bilinear
-from lc_assets.raster.writer import RasterWriter, side_by_side
+from lc_assets.raster.writer import RasterWriter, run_writers
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.bands.strip_reader import StripReader
@@ -125,7 +125,7 @@ def test_a_file_that_changes_after_it_was_written_is_noticed(tmp_path: Path) -> 
 
     def written(path: Path, spoil: bool) -> RasterWriter:
         writer = RasterWriter(path, class_cog(path, grid, {}), lambda: {"MADE": "yes"})
-        with side_by_side(writer):
+        with run_writers(writer):
             for window in grid.strips(130):
                 given = values[window.row_off : window.row_off + window.height].copy()
                 writer.put(window, given)
@@ -147,7 +147,7 @@ def test_writers_give_their_files_up_when_the_computation_fails(tmp_path: Path) 
     writers = [RasterWriter(path, class_cog(path, grid, {}), dict) for path in paths]
 
     def compute() -> None:
-        with side_by_side(*writers):
+        with run_writers(*writers):
             writers[0].put(Window(0, 0, 700, 100), np.zeros((100, 700), np.uint8))
             raise ZeroDivisionError
 
@@ -162,7 +162,7 @@ def test_a_writer_that_fails_late_is_told_and_stops_the_others(tmp_path: Path) -
     writers = [RasterWriter(path, class_cog(path, grid, {}), dict) for path in paths]
 
     def compute() -> None:
-        with side_by_side(*writers):
+        with run_writers(*writers):
             writers[0].put(Window(0, 0, 999, 10), np.zeros((10, 999), np.uint8))  # wider than the raster
             while not writers[0]._done.done():  # it fails after the last strip was handed over
                 time.sleep(0.01)

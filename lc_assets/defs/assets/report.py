@@ -12,7 +12,7 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages.scene_report import MAX_BYTES, ReportFacts, ReportPlan
-from lc_assets.products.stac.provenance import model_behind, now, software
+from lc_assets.products.stac.provenance import model_of_map, now, software
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 
 BEFORE = ("raw_bands", "resampled_stack", "class_raster", "overview")
@@ -45,7 +45,7 @@ def report(
     under the pointer is the value of the class map (for scenes larger than 1,536 px, the value of the overview).
     """
     with raise_as_dagster_failure():
-        contract, _ = model_behind(class_raster, Path(model.item), asset="report")
+        contract, _ = model_of_map(class_raster, Path(model.item), asset="report")
         facts = ReportFacts(
             seconds=_seconds(context),
             software=software(),

@@ -1,1 +1,1 @@
-"""Dense evaluation of fully convolutional networks: one pass over a block serves all overlapping windows."""
+"""Dense evaluation of fully convolutional networks: one pass over a block evaluates all overlapping windows."""

@@ -16,7 +16,7 @@ import numpy as np
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.form import FullyConvSplit
 from lc_assets.inference.dense.scaling import highest_dn, normalize_input, whole_means
-from lc_assets.inference.openvino_runtime import Run, compiled
+from lc_assets.inference.openvino_runtime import Run, compile_graph
 from lc_assets.sentinel2.radiometry import MIN_VALID_DN, remove_offset
 
 HEAD_BATCH = 4096
@@ -43,16 +43,16 @@ def batched(run: Predict, values: np.ndarray, size: int) -> np.ndarray:
     Args:
         run: the function to call.
         values: (N, ...) input.
-        size: rows per call; the last part is filled up with zeros.
+        size: rows per call; the last part is padded with zeros.
     """
     parts = []
     for start in range(0, len(values), size):
         part = values[start : start + size]
-        whole = part
+        padded = part
         if len(part) < size:
-            whole = np.zeros((size, *values.shape[1:]), values.dtype)
-            whole[: len(part)] = part
-        parts.append(np.asarray(run(whole), np.float32)[: len(part)])
+            padded = np.zeros((size, *values.shape[1:]), values.dtype)
+            padded[: len(part)] = part
+        parts.append(np.asarray(run(padded), np.float32)[: len(part)])
     return np.concatenate(parts) if parts else run(np.zeros((size, *values.shape[1:]), values.dtype))[:0]
 
 
@@ -69,19 +69,19 @@ class OpenVinoPasses:
     def __post_init__(self) -> None:
         from lc_assets.inference.dense import openvino
 
-        # The head always runs in float32: its work is negligible beside that of the backbone.
-        self._head = compiled(openvino.head(self.form, HEAD_BATCH), "float32")
+        # The head always runs in float32: its cost is negligible compared with the backbone.
+        self._head = compile_graph(openvino.head(self.form, HEAD_BATCH), "float32")
 
     def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block, as `Evaluator.features`. Overwrites `dn`."""
-        given = [self._centred(dn, offset)[None], usable[None, None].view(np.uint8)]
-        return self._compiled(dn.shape[1:])(given)[0].transpose(1, 2, 0)
+        inputs = [self._centred(dn, offset)[None], usable[None, None].view(np.uint8)]
+        return self._compiled(dn.shape[1:])(inputs)[0].transpose(1, 2, 0)
 
     def _centred(self, dn: np.ndarray, offset: int) -> np.ndarray:
         """Return int16 DN without the offset and minus each band's mean in whole DN. Overwrites `dn`.
 
-        bfloat16 has 8 significant bits: a DN of 2500 is rounded to steps of 16, its difference from the mean to finer
-        steps. OpenVINO rounds the input of the graph, so the mean is subtracted before, in integers.
+        bfloat16 has 8 significant bits: it rounds a DN of 2500 to steps of 16, and the difference from the mean to
+        finer steps. OpenVINO rounds the input of the graph, so the mean is subtracted before, in integers.
         """
         low = np.uint16(MIN_VALID_DN - offset)
         for layer, mean, highest in zip(dn, whole_means(self.contract), highest_dn(self.contract), strict=True):
@@ -100,7 +100,7 @@ class OpenVinoPasses:
         with self._lock:
             if (rows, columns) not in self._backbones:
                 graph = openvino.backbone(self.form, self.contract, rows, columns)
-                self._backbones[rows, columns] = compiled(graph, self.precision)
+                self._backbones[rows, columns] = compile_graph(graph, self.precision)
             return self._backbones[rows, columns]
 
 
@@ -139,11 +139,11 @@ class KerasPasses:
 
         rows, columns, bands = shape
         if (rows, columns) not in self._backbones:
-            given = keras.Input((rows, columns, bands), batch_size=1)
-            known = {self.form.source: given}
+            source = keras.Input((rows, columns, bands), batch_size=1)
+            known = {self.form.source: source}
             for step in self.form.steps:
-                taken = [known[name] for name in step.takes]
-                known[step.gives] = step.layer(taken[0] if len(taken) == 1 else taken)
+                inputs = [known[name] for name in step.inputs]
+                known[step.output] = step.layer(inputs[0] if len(inputs) == 1 else inputs)
             projected = keras.ops.matmul(known[self.form.features], self.form.kernel)
-            self._backbones[rows, columns] = keras.Model(given, projected)
+            self._backbones[rows, columns] = keras.Model(source, projected)
         return self._backbones[rows, columns]

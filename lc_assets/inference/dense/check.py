@@ -1,4 +1,4 @@
-"""Compare a model's dense form with the model itself on a few windows, before the dense form is used for a scene."""
+"""Compare dense evaluation with the model itself on a few windows, before dense evaluation is used for a scene."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from lc_assets.inference.dense.scaling import BRIGHTEST_DN, normalize_input
 CHECKED_WINDOWS = 2
 """Windows along each side of the compared block: enough to detect a shift or a wrong border."""
 TOLERANCE = 1e-2
-"""Largest relative difference of probabilities. In float32 a correct dense form differs by about a hundredth of it."""
-_LEAST = 1e-9
+"""Largest relative difference of probabilities. In float32 a correct split differs by about a hundredth of it."""
+_EPSILON = 1e-9
 
 
 def check_dense(contract: ModelContract, form: FullyConvSplit, passes: DensePasses, predict: Predict) -> None:
-    """Compare both ways to evaluate the windows of a block of random pixels, some of which are not usable.
+    """Evaluate the windows of a block of random pixels both ways and compare. Some of the pixels are not usable.
 
     Args:
         contract: the model's contract.
@@ -29,12 +29,12 @@ def check_dense(contract: ModelContract, form: FullyConvSplit, passes: DensePass
         NotFullyConvolutional: the results differ, or the contract's means cannot be subtracted in 16 bits.
     """
     if not all(0 <= mean <= BRIGHTEST_DN for mean in contract.mean):
-        raise NotFullyConvolutional(f"a band's mean lies outside of 0 to {BRIGHTEST_DN}")
+        raise NotFullyConvolutional(f"the mean of a band is outside of 0 to {BRIGHTEST_DN}")
     rng = np.random.default_rng(0)
     chip, step = contract.chip_size, form.stride
     side = chip + (CHECKED_WINDOWS - 1) * step
     mean, std = (np.asarray(values)[:, None, None] for values in (contract.mean, contract.std))
-    # Low contrast: where a model is very confident, small differences would not show.
+    # The contrast is low, because small differences do not show where a model is very confident.
     texture = rng.normal(0, 0.2, (len(contract.bands), side, side)) + rng.normal(0, 0.3, (len(contract.bands), 1, 1))
     dn = np.clip(mean + std * texture, 1, BRIGHTEST_DN).astype(np.uint16)
     usable = rng.random((side, side)) > 0.02
@@ -43,8 +43,8 @@ def check_dense(contract: ModelContract, form: FullyConvSplit, passes: DensePass
     expected = predict(np.stack([pixels[row : row + chip, column : column + chip] for row, column in corners]))
     means = window_means(passes.backbone(dn, usable, 0), form.map_side, 1)
     found = batched(passes.head, means.reshape(len(corners), -1), HEAD_BATCH)
-    difference = float(np.abs(np.log(found + _LEAST) - np.log(expected + _LEAST)).max())
+    difference = float(np.abs(np.log(found + _EPSILON) - np.log(expected + _EPSILON)).max())
     if not difference <= TOLERANCE:  # the negation also catches NaN
         raise NotFullyConvolutional(
-            f"evaluated densely it would say something else (by a factor of {np.exp(difference):.3g})"
+            f"its dense evaluation gives other probabilities (by a factor of {np.exp(difference):.3g})"
         )

@@ -20,8 +20,8 @@ from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.sentinel2.radiometry import remove_offset
 
 BATCH = 64
-"""Chips per call. Every call has exactly this many (the last one is filled up), so the graph is compiled once and the
-result for a chip does not depend on the number of chips."""
+"""Chips per call. Every call has exactly this many (the last one is padded), so the graph is compiled once and the
+result of a chip does not depend on the number of chips."""
 MIN_VALID_SHARE = 0.5
 """A window with a smaller share of usable pixels does not vote."""
 
@@ -55,7 +55,7 @@ class Evaluator(Protocol):
 
     @property
     def outputs(self) -> int:
-        """Numbers per feature."""
+        """Values per feature."""
 
     def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Compute the features of a block.
@@ -76,7 +76,7 @@ class Evaluator(Protocol):
 
 @dataclass(frozen=True)
 class ChipEvaluator:
-    """Cuts out every window and evaluates it by itself. Windows without a vote are skipped; their features are 0."""
+    """Evaluates every window separately, as a chip. Windows without a vote are skipped; their features are 0."""
 
     contract: ModelContract
     predict: Predict
@@ -162,11 +162,11 @@ class DenseEvaluator:
 
 @dataclass(frozen=True)
 class PositionEvaluator(DenseEvaluator):
-    """Every position of the feature map is a window of its own: the head sees its features, without a mean."""
+    """Treats every position of the feature map as a window: the head gets its features, not a mean."""
 
     name: str = "positions"
 
     @property
     def window_features(self) -> int:
-        """One."""
+        """Features along a window's side: 1."""
         return 1

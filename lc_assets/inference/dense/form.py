@@ -9,16 +9,16 @@ positions of their output (global average pooling), dense layers.
    + n - 1 of the scene's feature map, where n is the side of the feature map of one chip. (Sermanet et al. 2014,
    OverFeat, arXiv:1312.6229, section 3.5; Long et al. 2015, arXiv:1411.4038.)
 2. *Means of windows are box means of the map.* A window's pooled features are the mean over its n x n positions.
-3. *The kernel of the first dense layer is applied before the mean.* mean(f) K + b = mean(f K) + b. So the map is
-   projected by the kernel K where it is computed, and the network returns only that many numbers per position (ten,
-   where the head is one layer).
+3. *The kernel of the first dense layer is applied before the mean.* mean(f) K + b = mean(f K) + b. So the
+   backbone projects the map by the kernel K, and returns only as many values per position as the first dense layer has
+   outputs (ten, if the head is one layer).
 
-The result for a window equals that for its chip, except for the order of summation. The windows start at the same
-pixels too: `lc_assets.inference.windows.grid` extends the scene by reflection at its lower and right edge, so that
+The result for a window equals that for its chip, except for the order of summation. The windows also start at
+the same pixels: `lc_assets.inference.windows.grid` extends the scene by reflection at its lower and right edge, so that
 every window starts at a multiple of the stride.
 
-`split_fully_convolutional` looks at a model's layers to find out whether it has this form. No weight is stored a second
-time. `UNPADDED` and `POINTWISE` list the layers that it knows. Any other model is evaluated chip by chip.
+`split_fully_convolutional` checks the layers of a model to find out whether it has this form. No weight is stored a
+second time. `UNPADDED` and `POINTWISE` list the supported layers. Any other model is evaluated chip by chip.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from typing import Any
 import numpy as np
 
 POINTWISE = frozenset({"Activation", "ReLU", "LeakyReLU", "BatchNormalization", "Rescaling"})
-"""Layers that treat every position in the same way and independently of its neighbours."""
+"""Layers that compute every position in the same way and independently of its neighbours."""
 IDENTITIES = frozenset({"Dropout", "SpatialDropout2D", "GaussianNoise", "GaussianDropout", "ActivityRegularization"})
-"""Layers that have an effect in training only."""
+"""Layers that have an effect only in training."""
 MERGES = frozenset({"Add", "Concatenate"})
 UNPADDED = frozenset({"Conv2D", "DepthwiseConv2D", "MaxPooling2D", "AveragePooling2D"})
 """Layers that use a neighbourhood. They must be unpadded, or have a kernel of one pixel."""
 _POOLING = "GlobalAveragePooling2D"
 
 
-MOST_BYTES_PER_PIXEL = 16
+MAX_BYTES_PER_PIXEL = 16
 """Largest size of a feature map per pixel of the scene. A larger map would take more memory than the scene."""
 
 
@@ -49,12 +49,11 @@ class NotFullyConvolutional(Exception):
 
 @dataclass(frozen=True)
 class Step:
-    """One layer of a model, with the names of its inputs (`takes`) and of its output (`gives`, the layer's own
-    name)."""
+    """One layer of a model, with the names of its inputs and of its output (the name of the layer)."""
 
     layer: Any
-    takes: tuple[str, ...]
-    gives: str
+    inputs: tuple[str, ...]
+    output: str
 
     @property
     def kind(self) -> str:
@@ -100,10 +99,10 @@ def split_fully_convolutional(model: Any) -> FullyConvSplit:
     if len(pools) != 1:
         raise NotFullyConvolutional(f"it has {len(pools) or 'no'} {_POOLING} layers")
     pool = pools[0]
-    source, features = steps[0].takes[0], steps[pool].takes[0]
+    source, features = steps[0].inputs[0], steps[pool].inputs[0]
     strides = {source: 1}
     for step in steps[:pool]:
-        strides[step.gives] = _stride(step, [strides[name] for name in step.takes])
+        strides[step.output] = _stride(step, [strides[name] for name in step.inputs])
     _check_channels_last(steps[pool].layer)
     _, rows, columns, _ = steps[pool].layer.input.shape
     if rows != columns or rows is None:
@@ -111,9 +110,9 @@ def split_fully_convolutional(model: Any) -> FullyConvSplit:
     first, *rest = _head(steps[pool:])
     weights = first.get_weights()
     bias = weights[1] if first.use_bias else np.zeros(weights[0].shape[1], np.float32)
-    if 4 * len(bias) > MOST_BYTES_PER_PIXEL * strides[features] ** 2:
+    if 4 * len(bias) > MAX_BYTES_PER_PIXEL * strides[features] ** 2:
         raise NotFullyConvolutional(
-            f"its map of {len(bias)} numbers every {strides[features]} px would take too much memory"
+            f"its feature map ({len(bias)} values every {strides[features]} px) would need too much memory"
         )
     head = (first.activation, *rest)
     return FullyConvSplit(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
@@ -155,63 +154,65 @@ def _steps(model: Any) -> tuple[Step, ...]:
     if type(model).__name__ == "Sequential":
         last, steps = "input", []
         for layer in model.layers:
-            steps += _unfolded(layer, (last,), layer.name)
+            steps += _flattened(layer, (last,), layer.name)
             last = layer.name
         return tuple(steps)
     if type(model).__name__ != "Functional":
-        raise NotFullyConvolutional(f"it is no Sequential or functional model, but a {type(model).__name__}")
+        raise NotFullyConvolutional(f"it is a {type(model).__name__}, not a Sequential or functional model")
     config = model.get_config()
     layers = {layer.name: layer for layer in model.layers}
-    steps, given = [], set()
+    steps, known = [], set()
     for described in config["layers"]:
         name, nodes = described["name"], described["inbound_nodes"]
         if not nodes:
-            given.add(name)
+            known.add(name)
             continue
-        takes = tuple(_histories(nodes[0]["args"]))
-        if len(nodes) > 1 or not takes or not given.issuperset(takes):
+        inputs = tuple(_input_layers(nodes[0]["args"]))
+        if len(nodes) > 1 or not inputs or not known.issuperset(inputs):
             raise NotFullyConvolutional(
-                f"layer {name} is used more than once, or takes something that is no layer's output"
+                f"layer {name} is used more than once, or has an input that is not the output of a layer"
             )
         if any(value not in (None, False) for value in nodes[0].get("kwargs", {}).values()):
-            raise NotFullyConvolutional(f"layer {name} is called in a special way ({', '.join(nodes[0]['kwargs'])})")
+            raise NotFullyConvolutional(
+                f"layer {name} is called with extra arguments ({', '.join(nodes[0]['kwargs'])})"
+            )
         if name not in layers:
             raise NotFullyConvolutional(f"{name} is an operation outside of any layer")
-        steps += _unfolded(layers[name], takes, name)
-        given.add(name)
-    if not steps or _ends(config["output_layers"]) != [steps[-1].gives]:
+        steps += _flattened(layers[name], inputs, name)
+        known.add(name)
+    if not steps or _output_layers(config["output_layers"]) != [steps[-1].output]:
         raise NotFullyConvolutional("its output is not that of its last layer")
     return tuple(steps)
 
 
-def _ends(described: Any) -> list[str]:
+def _output_layers(described: Any) -> list[str]:
     """Return the names of the layers that compute a model's outputs."""
     if isinstance(described, list) and len(described) == 3 and isinstance(described[0], str):
         return [described[0]]
-    return [name for part in described for name in _ends(part)]
+    return [name for part in described for name in _output_layers(part)]
 
 
-def _unfolded(layer: Any, takes: tuple[str, ...], name: str) -> list[Step]:
+def _flattened(layer: Any, inputs: tuple[str, ...], name: str) -> list[Step]:
     if type(layer).__name__ not in ("Functional", "Sequential"):
-        return [Step(layer, takes, name)]
+        return [Step(layer, inputs, name)]
     inner = _steps(layer)
     if not inner:
         raise NotFullyConvolutional(f"the model {name} inside it has no layers")
-    outer = {inner[0].takes[0]: takes[0], inner[-1].gives: name}
+    outer = {inner[0].inputs[0]: inputs[0], inner[-1].output: name}
 
-    def known(key: str) -> str:
+    def outer_name(key: str) -> str:
         return outer.get(key, f"{name}/{key}")
 
-    return [Step(step.layer, tuple(map(known, step.takes)), known(step.gives)) for step in inner]
+    return [Step(step.layer, tuple(map(outer_name, step.inputs)), outer_name(step.output)) for step in inner]
 
 
-def _histories(argument: Any) -> list[str]:
-    """Return the names of the layers whose outputs are the inputs of a call, as `get_config` describes it."""
+def _input_layers(argument: Any) -> list[str]:
+    """Return the names of the layers whose outputs are the inputs of a call; `argument` is a call in `get_config`."""
     if isinstance(argument, dict) and argument.get("class_name") == "__keras_tensor__":
         name, _, output = argument["config"]["keras_history"]
         return [name] if output == 0 else [f"output {output} of {name}"]
     if isinstance(argument, list | tuple):
-        return [name for part in argument for name in _histories(part)]
+        return [name for part in argument for name in _input_layers(part)]
     return []
 
 
@@ -220,10 +221,10 @@ def _stride(step: Step, incoming: list[int]) -> int:
 
     Args:
         step: the layer.
-        incoming: the same for each of its inputs.
+        incoming: the same for each input of the layer.
 
     Raises:
-        NotFullyConvolutional: the layer does not treat all positions in the same way.
+        NotFullyConvolutional: the layer does not compute all positions in the same way.
     """
     layer, kind = step.layer, step.kind
     _check_channels_last(layer)
@@ -234,15 +235,15 @@ def _stride(step: Step, incoming: list[int]) -> int:
         return here
     if kind in POINTWISE:
         if kind == "BatchNormalization" and layer.axis not in (-1, 3):
-            raise NotFullyConvolutional(f"layer {layer.name} normalises another axis than the channels")
+            raise NotFullyConvolutional(f"layer {layer.name} normalises an axis other than the channels")
         if kind == "Rescaling" and any(set(np.shape(value)[:-1]) - {1} for value in (layer.scale, layer.offset)):
-            raise NotFullyConvolutional(f"layer {layer.name} scales places differently")
+            raise NotFullyConvolutional(f"layer {layer.name} scales positions differently")
         return here
     if kind in MERGES:
-        if len({tuple(taken.shape[1:3]) for taken in layer.input}) > 1:
+        if len({tuple(tensor.shape[1:3]) for tensor in layer.input}) > 1:
             raise NotFullyConvolutional(f"layer {layer.name} merges maps of different sizes")
         if kind == "Concatenate" and layer.axis not in (-1, 3):
-            raise NotFullyConvolutional(f"layer {layer.name} joins another axis than the channels")
+            raise NotFullyConvolutional(f"layer {layer.name} joins an axis other than the channels")
         return here
     if kind not in UNPADDED:
         raise NotFullyConvolutional(f"layer {layer.name} is a {kind}")
@@ -250,7 +251,7 @@ def _stride(step: Step, incoming: list[int]) -> int:
     if layer.padding != "valid" and set(size) != {1}:
         raise NotFullyConvolutional(f"layer {layer.name} pads its input")
     if layer.strides[0] != layer.strides[1]:
-        raise NotFullyConvolutional(f"layer {layer.name} has strides that differ")
+        raise NotFullyConvolutional(f"layer {layer.name} has different strides for rows and columns")
     return here * int(layer.strides[0])
 
 
@@ -263,8 +264,8 @@ def _head(steps: tuple[Step, ...]) -> list[Any]:
     """Return the layers after pooling. They must be a chain that starts with a dense layer."""
     chain = []
     for before, step in pairwise(steps):
-        if step.takes != (before.gives,):
-            raise NotFullyConvolutional(f"what follows pooling is no chain of layers (at {step.layer.name})")
+        if step.inputs != (before.output,):
+            raise NotFullyConvolutional(f"the layers after pooling are not a chain (at {step.layer.name})")
         if step.kind in IDENTITIES:
             continue
         if step.kind not in ("Dense", "Activation", "Softmax", "ReLU"):

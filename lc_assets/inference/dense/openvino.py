@@ -1,9 +1,9 @@
 """Build channels-first OpenVINO graphs of static shape for a model's backbone (DN to projected features) and its head.
 
 Keras models are channels-last. If such a model is exported unchanged, OpenVINO transposes the channels around every
-convolution and takes about twice the time. So the layers are rebuilt here channels-first, with the weights of the Keras
-layers. The input of the graph is 16 bits wide: the first operations in the graph scale it and set pixels without data
-to the mean.
+convolution and takes about twice the time. So this module rebuilds the layers channels-first, with the weights of the
+Keras layers. The input of the graph is 16 bits wide: the first operations in the graph scale it and set pixels without
+data to the mean.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ def backbone(form: FullyConvSplit, contract: ModelContract, rows: int, columns: 
     """
     centred = ov.parameter([1, len(contract.bands), rows, columns], Type.i16, name="centred")
     usable = ov.parameter([1, 1, rows, columns], Type.u8, name="usable")
-    rest = np.asarray(contract.mean) - whole_means(contract)
+    fraction = np.asarray(contract.mean) - whole_means(contract)
     scale = 1 / np.asarray(contract.std, np.float32)
-    scaled = ov.multiply(ov.subtract(ov.convert(centred, "f32"), _per_channel(rest)), _per_channel(scale))
+    scaled = ov.multiply(ov.subtract(ov.convert(centred, "f32"), _per_channel(fraction)), _per_channel(scale))
     known: dict[str, Node] = {form.source: ov.multiply(scaled, ov.convert(usable, "f32"))}
     for step in form.steps:
-        taken = [known[name] for name in step.takes]
-        known[step.gives] = taken[0] if step.kind in IDENTITIES else _layer(step.kind)(step.layer, taken)
-    return Model([_convolved(known[form.features], form.kernel[None, None])], [centred, usable], "backbone")
+        inputs = [known[name] for name in step.inputs]
+        known[step.output] = inputs[0] if step.kind in IDENTITIES else _layer(step.kind)(step.layer, inputs)
+    return Model([_convolve(known[form.features], form.kernel[None, None])], [centred, usable], "backbone")
 
 
 def head(form: FullyConvSplit, batch: int) -> Model:
@@ -69,78 +69,78 @@ def head(form: FullyConvSplit, batch: int) -> Model:
 
 def _layer(kind: str) -> Callable[[Any, list[Node]], Node]:
     if kind not in _LAYERS:
-        raise NotFullyConvolutional(f"{kind} layers are not known to the channels-first graph")
+        raise NotFullyConvolutional(f"the channels-first graph does not support {kind} layers")
     return _LAYERS[kind]
 
 
-def _conv(layer: Any, taken: list[Node]) -> Node:
+def _conv(layer: Any, inputs: list[Node]) -> Node:
     kernel, *bias = layer.get_weights()
     if layer.groups > 1:
         raise NotFullyConvolutional(f"layer {layer.name} convolves in groups")
-    out = _convolved(taken[0], kernel, layer.strides, layer.dilation_rate)
+    out = _convolve(inputs[0], kernel, layer.strides, layer.dilation_rate)
     return _activated(ov.add(out, _per_channel(bias[0])) if bias else out, layer.activation)
 
 
-def _convolved(
+def _convolve(
     x: Node, kernel: np.ndarray, strides: tuple[int, ...] = (1, 1), dilation: tuple[int, ...] = (1, 1)
 ) -> Node:
     weights = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
     return ov.convolution(x, weights, list(strides), [0, 0], [0, 0], list(dilation))
 
 
-def _depthwise(layer: Any, taken: list[Node]) -> Node:
+def _depthwise(layer: Any, inputs: list[Node]) -> Node:
     kernel, *bias = layer.get_weights()  # (rows, columns, channels, multiplier)
     weights = np.ascontiguousarray(kernel.transpose(2, 3, 0, 1)[:, :, None])
-    out = ov.group_convolution(taken[0], weights, list(layer.strides), [0, 0], [0, 0], list(layer.dilation_rate))
+    out = ov.group_convolution(inputs[0], weights, list(layer.strides), [0, 0], [0, 0], list(layer.dilation_rate))
     return _activated(ov.add(out, _per_channel(bias[0])) if bias else out, layer.activation)
 
 
-def _normalised(layer: Any, taken: list[Node]) -> Node:
+def _batch_norm(layer: Any, inputs: list[Node]) -> Node:
     """Batch normalisation with the learnt statistics: one factor and one shift per channel."""
     variance, mean = np.asarray(layer.moving_variance), np.asarray(layer.moving_mean)
     factor = 1 / np.sqrt(variance + layer.epsilon)
     factor = factor * np.asarray(layer.gamma) if layer.scale else factor
     shift = (np.asarray(layer.beta) if layer.center else 0) - mean * factor
-    return ov.add(ov.multiply(taken[0], _per_channel(factor)), _per_channel(shift))
+    return ov.add(ov.multiply(inputs[0], _per_channel(factor)), _per_channel(shift))
 
 
-def _cropped(layer: Any, taken: list[Node]) -> Node:
+def _crop(layer: Any, inputs: list[Node]) -> Node:
     (top, bottom), (left, right) = layer.cropping
-    rows, columns = taken[0].get_output_shape(0)[2:]
-    return ov.slice(taken[0], [top, left], [rows - bottom, columns - right], [1, 1], [2, 3])
+    rows, columns = inputs[0].get_output_shape(0)[2:]
+    return ov.slice(inputs[0], [top, left], [rows - bottom, columns - right], [1, 1], [2, 3])
 
 
-def _largest(layer: Any, taken: list[Node]) -> Node:
-    return max_pool(taken[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size))
+def _max_pool(layer: Any, inputs: list[Node]) -> Node:
+    return max_pool(inputs[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size))
 
 
-def _mean(layer: Any, taken: list[Node]) -> Node:
-    return ov.avg_pool(taken[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size), True)
+def _avg_pool(layer: Any, inputs: list[Node]) -> Node:
+    return ov.avg_pool(inputs[0], list(layer.strides), [0, 0], [0, 0], list(layer.pool_size), True)
 
 
-def _rescaled(layer: Any, taken: list[Node]) -> Node:
-    return ov.add(ov.multiply(taken[0], _per_channel(layer.scale)), _per_channel(layer.offset))
+def _rescale(layer: Any, inputs: list[Node]) -> Node:
+    return ov.add(ov.multiply(inputs[0], _per_channel(layer.scale)), _per_channel(layer.offset))
 
 
-def _rectified(layer: Any, taken: list[Node]) -> Node:
+def _relu(layer: Any, inputs: list[Node]) -> Node:
     if layer.max_value is not None or layer.negative_slope or layer.threshold:
         raise NotFullyConvolutional(f"layer {layer.name} is a ReLU with a slope, a limit or a threshold")
-    return ov.relu(taken[0])
+    return ov.relu(inputs[0])
 
 
 _LAYERS: dict[str, Callable[[Any, list[Node]], Node]] = {
     "Conv2D": _conv,
     "DepthwiseConv2D": _depthwise,
-    "BatchNormalization": _normalised,
-    "Cropping2D": _cropped,
-    "MaxPooling2D": _largest,
-    "AveragePooling2D": _mean,
-    "Rescaling": _rescaled,
-    "ReLU": _rectified,
-    "LeakyReLU": lambda layer, taken: ov.prelu(taken[0], np.float32(layer.negative_slope)),
-    "Activation": lambda layer, taken: _activated(taken[0], layer.activation),
-    "Add": lambda layer, taken: _summed(taken),
-    "Concatenate": lambda layer, taken: ov.concat(taken, 1),
+    "BatchNormalization": _batch_norm,
+    "Cropping2D": _crop,
+    "MaxPooling2D": _max_pool,
+    "AveragePooling2D": _avg_pool,
+    "Rescaling": _rescale,
+    "ReLU": _relu,
+    "LeakyReLU": lambda layer, inputs: ov.prelu(inputs[0], np.float32(layer.negative_slope)),
+    "Activation": lambda layer, inputs: _activated(inputs[0], layer.activation),
+    "Add": lambda layer, inputs: _add(inputs),
+    "Concatenate": lambda layer, inputs: ov.concat(inputs, 1),
 }
 
 _ACTIVATIONS: dict[str, Callable[[Node], Node]] = {
@@ -158,13 +158,13 @@ head."""
 def _activated(x: Node, activation: Any) -> Node:
     name = getattr(activation, "__name__", str(activation))
     if name not in _ACTIVATIONS:
-        raise NotFullyConvolutional(f"the activation {name} is not known to the channels-first graph")
+        raise NotFullyConvolutional(f"the channels-first graph does not support the activation {name}")
     return _ACTIVATIONS[name](x)
 
 
-def _summed(taken: list[Node]) -> Node:
-    total = taken[0]
-    for part in taken[1:]:
+def _add(inputs: list[Node]) -> Node:
+    total = inputs[0]
+    for part in inputs[1:]:
         total = ov.add(total, part)
     return total
 

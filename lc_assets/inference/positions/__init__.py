@@ -1,1 +1,1 @@
-"""Classify a stack by positions: each answers for the cell around it, and pixels interpolate between cells."""
+"""Classify a stack by positions of the feature map: each one predicts a cell; pixels interpolate between cells."""

@@ -15,14 +15,14 @@ from lc_assets.inference.positions.grid import PositionGrid
 from lc_assets.inference.positions.interpolate import interpolate
 from lc_assets.inference.windows.statistics import MapBlock, MapStatistics, ProbabilityBlock
 from lc_assets.inference.windows.strips import StripPlan
-from lc_assets.inference.windows.voting import pooled
+from lc_assets.inference.windows.voting import count_per_cell
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.sentinel2.bands.strip_reader import Strip
 from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
 
 MIN_USABLE_SHARE = 0.25
-"""A position with a smaller share of usable pixels in its view has no answer. At the straight edge of clouds half of
-the view is usable, at a corner of visible ground a quarter."""
+"""A position with a smaller share of usable pixels in its view has no prediction. At a straight edge of a cloud half
+of the view is usable, in a corner of visible ground a quarter."""
 
 
 class PositionAssembly:
@@ -32,16 +32,16 @@ class PositionAssembly:
         self,
         grid: PositionGrid,
         evaluator: Evaluator,
-        checked: Callable[[np.ndarray], np.ndarray],
+        check_probabilities: Callable[[np.ndarray], np.ndarray],
         statistics: MapStatistics,
     ) -> None:
         self._grid, self._evaluator = grid, evaluator
-        self._checked, self._statistics = checked, statistics
-        # The rows of cells that the next pixels need, from the last one on that is finished. The cells at the left and
-        # right edge are there twice, so that all pixels are between two cells.
+        self._check_probabilities, self._statistics = check_probabilities, statistics
+        # The rows of cells that the next pixels need, from the last finished row on. The cells at the left and right
+        # edge are repeated, so that every pixel is between two cells.
         self._found = np.zeros((len(CLASSES), 0, grid.columns + 2), np.float32)
-        self._answers = np.zeros((0, grid.columns + 2), bool)
-        self._next = -1  # row of cells below whose centres the next pixels are; -1 is above the first row
+        self._predicted = np.zeros((0, grid.columns + 2), bool)
+        self._next = -1  # row of cells at whose centres the next pixels start; -1 is the row above the first one
 
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
         """Yield the pixels that a strip completes. Waits for its blocks."""
@@ -56,48 +56,48 @@ class PositionAssembly:
                 yield from self._pixels(strip, stop)
 
     def _add(self, strip: Strip, features: np.ndarray, start: int, stop: int) -> None:
-        answers = self._answered(strip, start, stop)
-        self._statistics.windows += answers.size
-        self._statistics.voting += int(answers.sum())
-        # The first and the last row are repeated beyond the scene, as the columns at the edges.
+        predicted = self._is_predicted(strip, start, stop)
+        self._statistics.windows += predicted.size
+        self._statistics.voting += int(predicted.sum())
+        # The first and the last row are repeated beyond the scene, like the columns at the edges.
         beyond = ((int(start == 0), int(stop == self._grid.rows)), (1, 1))
-        rows = np.pad(self._probabilities(features, answers).transpose(2, 0, 1), ((0, 0), *beyond), "edge")
+        rows = np.pad(self._probabilities(features, predicted).transpose(2, 0, 1), ((0, 0), *beyond), "edge")
         self._found = np.concatenate([self._found, rows], axis=1)
-        self._answers = np.concatenate([self._answers, np.pad(answers, beyond, "edge")])
+        self._predicted = np.concatenate([self._predicted, np.pad(predicted, beyond, "edge")])
 
-    def _probabilities(self, features: np.ndarray, answers: np.ndarray) -> np.ndarray:
-        """Return (rows, columns, classes) float32, 0 where a position has no answer."""
-        shape = (*answers.shape, len(CLASSES))
-        if answers.all():  # the usual case, without copies
+    def _probabilities(self, features: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return (rows, columns, classes) float32, 0 where a position has no prediction."""
+        shape = (*predicted.shape, len(CLASSES))
+        if predicted.all():  # the usual case, without copies
             flat = features.reshape(-1, features.shape[2])
-            return self._checked(self._evaluator.probabilities(flat)).reshape(shape)
+            return self._check_probabilities(self._evaluator.probabilities(flat)).reshape(shape)
         found = np.zeros(shape, np.float32)
-        if answers.any():
-            found[answers] = self._checked(self._evaluator.probabilities(features[answers]))
+        if predicted.any():
+            found[predicted] = self._check_probabilities(self._evaluator.probabilities(features[predicted]))
         return found
 
-    def _answered(self, strip: Strip, start: int, stop: int) -> np.ndarray:
-        """Return (rows, columns) bool: true for positions with enough usable pixels in their view."""
+    def _is_predicted(self, strip: Strip, start: int, stop: int) -> np.ndarray:
+        """Return (rows, columns) bool: True for positions with enough usable pixels in their view."""
         grid = self._grid
         rows, columns = ((n - 1) * grid.stride + grid.chip for n in (stop - start, grid.columns))
         usable = strip.usable(start * grid.stride - grid.margin, -grid.margin, rows, columns)
         if usable.all():
             return np.ones((stop - start, grid.columns), bool)
-        down = _views(usable.astype(np.uint8), grid.chip, grid.stride)
-        counts = _views(down.T, grid.chip, grid.stride).T
+        down = _row_sums(usable.astype(np.uint8), grid.chip, grid.stride)
+        counts = _row_sums(down.T, grid.chip, grid.stride).T
         enough: np.ndarray = counts >= MIN_USABLE_SHARE * grid.chip**2
         return enough
 
     def _pixels(self, strip: Strip, stop: int) -> Iterator[MapBlock]:
         grid, stride = self._grid, self._grid.stride
-        rows = self._answers.shape[0] - 1
+        rows = self._predicted.shape[0] - 1
         if rows < 1:
             return
-        classes, confidence = interpolate(self._found, self._answers, stride)
+        classes, confidence = interpolate(self._found, self._predicted, stride)
         probabilities = self._stored(strip, rows)
         top = self._next * stride + stride // 2
         self._next += rows
-        self._found, self._answers = self._found[:, -1:].copy(), self._answers[-1:].copy()
+        self._found, self._predicted = self._found[:, -1:].copy(), self._predicted[-1:].copy()
         low, high = max(top, 0), min(top + rows * stride, grid.height)
         if high <= low:
             return
@@ -116,7 +116,7 @@ class PositionAssembly:
         yield MapBlock(Window(0, low, grid.width, high - low), classes, confidence, probabilities)
 
     def _stored(self, strip: Strip, rows: int) -> ProbabilityBlock | None:
-        """Return the first `rows` rows of cells as they are stored: no data without an answer or a usable pixel."""
+        """Return the first `rows` rows of cells as stored: no data in cells without a prediction or a usable pixel."""
         grid, stride = self._grid, self._grid.stride
         beyond = int(self._next < 0)  # the repeated first row is not stored
         first, last = self._next + beyond, self._next + rows
@@ -128,7 +128,7 @@ class PositionAssembly:
         usable = np.zeros(((last - first) * stride, grid.columns * stride), bool)
         state = strip.state[first * stride - strip.first : min(last * stride, grid.height) - strip.first]
         usable[: len(state), : grid.width] = state == USABLE
-        stored[:, ~(self._answers[beyond:rows, 1:-1] & (pooled(usable, stride) > 0))] = PROBABILITY_NODATA
+        stored[:, ~(self._predicted[beyond:rows, 1:-1] & (count_per_cell(usable, stride) > 0))] = PROBABILITY_NODATA
         return ProbabilityBlock(Window(0, first, grid.columns, last - first), stored)
 
     def _count_unusable(self, state: np.ndarray, classes: np.ndarray) -> None:
@@ -139,7 +139,7 @@ class PositionAssembly:
         stats.no_vote += int(np.count_nonzero((state == USABLE) & (classes == NO_DATA.code)))
 
 
-def _views(values: np.ndarray, side: int, stride: int) -> np.ndarray:
+def _row_sums(values: np.ndarray, side: int, stride: int) -> np.ndarray:
     """Return the sums over `side` rows that start every `stride` rows, int32."""
     sums = np.cumsum(values, axis=0, dtype=np.int32)
     sums = np.concatenate([np.zeros((1, sums.shape[1]), np.int32), sums])

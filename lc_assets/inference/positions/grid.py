@@ -1,6 +1,6 @@
 """The grid of positions over a scene.
 
-Position k of a row answers for the cell of `stride` pixels that starts at pixel k * stride. Its view is centred on that
+Position k of a row predicts the cell of `stride` pixels that starts at pixel k * stride. Its view is centred on that
 cell, so the first view starts `margin` pixels before the scene. The scene is extended by reflection on all sides.
 """
 

@@ -1,9 +1,9 @@
 """Interpolate the probabilities of cells to pixels, and take the most probable class of each pixel.
 
 The square between the centres of four neighbouring cells has `stride` x `stride` pixels. The probabilities of a pixel
-are the bilinear interpolation of the four cells, among those that have an answer: first along a row of cells, then down
-from one row to the next. Each pixel depends on its four cells only, and the order of its sums is fixed, so the result
-does not depend on how the scene is cut.
+are interpolated bilinearly from those of the four cells that have a prediction: first along each row of cells, then
+between the rows. Each pixel depends only on its four cells, and the order of its sums is fixed, so the result does not
+depend on how the scene is cut into strips.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ def weights(stride: int) -> list[np.float32]:
     return [np.float32((stride // 2 + p + 0.5) / stride - 0.5) for p in range(stride)]
 
 
-def interpolate(probabilities: np.ndarray, answers: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+def interpolate(probabilities: np.ndarray, predicted: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
     """Return classes and confidence of the pixels between the centres of cells.
 
     Args:
-        probabilities: (classes, rows + 1, columns + 1) float32, 0 where a cell has no answer.
-        answers: (rows + 1, columns + 1) bool.
+        probabilities: (classes, rows + 1, columns + 1) float32, 0 where a cell has no prediction.
+        predicted: (rows + 1, columns + 1) bool, True where a cell has a prediction.
         stride: side of a cell in pixels.
 
     Returns:
-        Two (rows * stride, columns * stride) uint8 arrays: class codes, 10 where all four cells are without an answer,
-        and the largest probability in percent, 255 there.
+        Two (rows * stride, columns * stride) uint8 arrays: class codes, and the largest probability in percent. They
+        are 10 and 255 where none of the four cells has a prediction.
     """
-    count, rows, columns = probabilities.shape[0], *(n - 1 for n in answers.shape)
+    count, rows, columns = probabilities.shape[0], *(n - 1 for n in predicted.shape)
     classes, percent = np.empty((2, rows * stride, columns * stride), np.uint8)
     values = np.empty((count, columns * stride), np.float32)
     highest = np.empty(columns * stride, np.float32)
-    # The class is found as the largest of its rank, so the first of equally probable classes wins.
-    wins, rank = np.empty(values.shape, np.uint8), np.arange(count, 0, -1, dtype=np.uint8)[:, None]
+    # Among equally probable classes, the first one has the largest rank, so it wins.
+    is_best, rank = np.empty(values.shape, np.uint8), np.arange(count, 0, -1, dtype=np.uint8)[:, None]
     above = _across(probabilities[:, 0], stride)
     for row in range(rows):
         below = _across(probabilities[:, row + 1], stride)
         step = below - above
-        known = _known(answers[row : row + 2], stride)
+        known = _known(predicted[row : row + 2], stride)
         for number, weight in enumerate(weights(stride), row * stride):
             np.multiply(step, weight, out=values)
             np.add(values, above, out=values)
             np.maximum.reduce(values, axis=0, out=highest)
-            np.equal(values, highest, out=wins.view(bool))
-            np.multiply(wins, rank, out=wins)
-            np.maximum.reduce(wins, axis=0, out=classes[number])
+            np.equal(values, highest, out=is_best.view(bool))
+            np.multiply(is_best, rank, out=is_best)
+            np.maximum.reduce(is_best, axis=0, out=classes[number])
             np.subtract(count, classes[number], out=classes[number])
             if known is not None:
                 share = known[0] + (known[1] - known[0]) * weight
@@ -63,10 +63,12 @@ def interpolate(probabilities: np.ndarray, answers: np.ndarray, stride: int) -> 
     return classes, percent
 
 
-def _known(answers: np.ndarray, stride: int) -> np.ndarray | None:
-    """Return (2, columns * stride) float32: for two rows of cells, the weight of those with an answer; None where all
-    have one."""
-    return None if answers.all() else _across(answers.astype(np.float32), stride)
+def _known(predicted: np.ndarray, stride: int) -> np.ndarray | None:
+    """Return (2, columns * stride) float32: the weight of the predicted cells, for two rows of cells.
+
+    Return None if all cells are predicted.
+    """
+    return None if predicted.all() else _across(predicted.astype(np.float32), stride)
 
 
 def _across(cells: np.ndarray, stride: int) -> np.ndarray:

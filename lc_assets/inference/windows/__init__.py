@@ -1,1 +1,1 @@
-"""Classify a stack with sliding windows: where they are, how they are evaluated strip by strip, and how they vote."""
+"""Classify a stack with sliding windows: their grid, their evaluation strip by strip, and their votes."""

@@ -1,16 +1,15 @@
 """Evaluate a model over a stack and turn its predictions into pixels, strip by strip.
 
-The predictions are those of positions (`lc_assets.inference.positions`) or of windows. Either way, a pixel's class is
-the one with the largest probability, and its confidence is that probability in percent. A pixel is No Data where a
-native band has no data, where the scene classification hides the ground (if masking is on), and where no prediction
-covers it.
+The predictions are those of positions (`lc_assets.inference.positions`) or of windows. In both cases a pixel's class is
+the one with the largest probability, and its confidence is that probability in percent. A pixel is No Data if a native
+band has no data, if the scene classification hides the ground (with masking on), or if no prediction covers it.
 
-Windows: the model gives ten probabilities for each window. A window votes when at least half of its pixels are usable.
+Windows: the model predicts ten probabilities per window. A window votes if at least half of its pixels are usable.
 The probabilities of a pixel are the mean over the voting windows that contain it.
 
 The stages overlap. While one strip is decoded, the blocks of the previous strip are interpolated and evaluated, the
-windows of the strip before that become pixels, and the pixels above are written. Memory is bounded by a few strips. In
-float32 the result is the same to the bit for every strip height, block size and number of threads.
+windows of the strip before that become pixels, and the pixels above are written. Only a few strips are in memory. In
+float32 the result is bit by bit the same for every strip height, block size and number of threads.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ class Assembly(Protocol):
 
 
 class StripSource(Protocol):
-    """Gives strips from top to bottom."""
+    """Reads strips from top to bottom."""
 
     def read(self, top: int, bottom: int) -> Strip:
         """Return the next strip, see `StripReader.read`."""
@@ -58,21 +57,21 @@ class StripSource(Protocol):
 
 @dataclass
 class Classification:
-    """A class map that is not yet computed: a stack, an engine and the settings. Iterating over `blocks` computes it.
+    """A stack, an engine and the settings of a class map. Iterating over `blocks` computes the map.
 
     Attributes:
         stack: the scene.
         engine: the model.
         stride: pixels from one window to the next, a divisor of the chip size. A map of positions does not use it.
-        mask_hidden: whether a pixel is No Data where SCL has one of the codes `MASKED` (clouds, shadows, ...).
-        strip_pixels: rows decoded at a time, 0 for a number that suits the scene's width. It changes the memory used,
-            never the result.
+        mask_hidden: whether pixels with an SCL code in `MASKED` (clouds, shadows, ...) are No Data.
+        strip_pixels: rows decoded at a time, 0 for a number that suits the scene's width. It changes the memory use,
+            not the result.
         mask_dilation: dilation of cloud and shadow masks, in metres.
-        threads: blocks evaluated at a time, 0 for a number that suits the machine's cores. It changes the speed, never
-            the result.
-        window: 0 for positions, the chip size for windows, None for what the model has
+        threads: blocks evaluated at a time, 0 for a number that suits the machine's cores. It changes the speed,
+            not the result.
+        window: 0 for positions, the chip size for windows, None for the model's default
             (`ModelContract.resolve_window`).
-        source: opens the source of the strips for a reach; None for the stack's files.
+        source: function from a reach to a source of strips; None for the stack's files.
         statistics: updated while `blocks` runs.
     """
 
@@ -95,7 +94,7 @@ class Classification:
         """Whether this is a map of positions; false for windows.
 
         Raises:
-            BadModel: the model does not have such windows, or no positions.
+            BadModel: the model has no windows of this size, or no positions.
         """
         return self.engine.contract.resolve_window(self.window) == 0
 
@@ -103,7 +102,7 @@ class Classification:
     def window_grid(self) -> WindowGrid | PositionGrid:
         """The grid of windows, or of positions, over the scene."""
         grid = self.stack.grid
-        check_stride(self.stride, self.engine.contract.chip_size)  # of positions too, which do not use it
+        check_stride(self.stride, self.engine.contract.chip_size)  # also for positions, which do not use it
         if self.positions:
             return PositionGrid(grid.height, grid.width, self.evaluator.receptive_field, self.evaluator.feature_stride)
         return WindowGrid(grid.height, grid.width, self.engine.contract.chip_size, self.stride)
@@ -162,7 +161,7 @@ class Classification:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _assembly(self, grid: WindowGrid | PositionGrid) -> Assembly:
-        parts = (self.evaluator, self.engine.checked, self.statistics)
+        parts = (self.evaluator, self.engine.check_probabilities, self.statistics)
         if isinstance(grid, PositionGrid):
             return PositionAssembly(grid, *parts)
         return WindowAssembly(grid, *parts)
@@ -187,29 +186,29 @@ class Classification:
         """Return the features of a block: (block rows, block columns, outputs) float32."""
         stages, contract = self.statistics.stages, self.engine.contract
         with stages.timed("interpolate"):
-            seen = np.zeros(block.shape, bool)
+            usable = np.zeros(block.shape, bool)
             dn = self._scratch((len(contract.bands), *block.shape))
             inside = dn[:, : block.height, : block.width]
             if inside.shape != dn.shape:
                 dn[...] = 0
-            seen[: block.height, : block.width] = strip.read_filled(
+            usable[: block.height, : block.width] = strip.read_filled(
                 inside, block.top, block.left, contract.band_indices
             )
-            if not seen.any():
+            if not usable.any():
                 return self._blank(block)
         with stages.timed("evaluate"):
-            return self.evaluator.features(dn, seen, self.stack.offset)[: block.rows, : block.columns]
+            return self.evaluator.features(dn, usable, self.stack.offset)[: block.rows, : block.columns]
 
     def _blank(self, block: Block) -> np.ndarray:
-        """Return the features of a block without data. Windows that overlap it need them. Computed once per shape."""
+        """Return the features of a block without data, for windows that overlap it; computed once per shape."""
         with self._blanks_lock:
             if block.shape not in self._blanks:
-                nothing = np.zeros((len(self.engine.contract.bands), *block.shape), np.uint16)
-                self._blanks[block.shape] = self.evaluator.features(nothing, np.zeros(block.shape, bool), 0)
+                empty = np.zeros((len(self.engine.contract.bands), *block.shape), np.uint16)
+                self._blanks[block.shape] = self.evaluator.features(empty, np.zeros(block.shape, bool), 0)
             return self._blanks[block.shape][: block.rows, : block.columns]
 
     def _scratch(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Return a uint16 array that this thread reuses: allocating new memory costs more than filling it."""
+        """Return a uint16 array that this thread reuses, because allocating memory takes longer than filling it."""
         found = getattr(self._local, "scratch", None)
         if found is None or found.shape != shape:
             found = self._local.scratch = np.empty(shape, np.uint16)

@@ -1,10 +1,10 @@
-"""The grid of windows over a scene, and the cells on which their votes are added up.
+"""The grid of windows over a scene, and the cells in which their votes are added up.
 
 Windows of `chip` pixels start at multiples of `stride`, counted from the scene's top-left corner. Where the last window
 extends beyond the right or lower edge, the scene is extended by reflection (the row beyond the edge repeats the row
 before it). The window is not moved inwards, so every window starts at a multiple of the stride, and one evaluation of
-the convolutions serves all windows. `stride` divides `chip`, so the scene divides into square cells of `stride` pixels,
-and all pixels of a cell are in the same windows. Votes are averaged per cell, never per pixel.
+the convolutions is enough for all windows. `stride` divides `chip`, so the scene divides into square cells of `stride`
+pixels, and all pixels of a cell are in the same windows. Votes are averaged per cell, never per pixel.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ import numpy as np
 from lc_assets.core.errors import BadModel
 
 DEFAULT_STRIDE = 8
-"""Pixels from one window to the next, where nothing else is set."""
+"""Default number of pixels from one window to the next."""
 
 
 def check_stride(stride: int, chip: int) -> None:
     """Check that a stride divides the chip size (both in pixels).
 
     Raises:
-        BadModel: it does not.
+        BadModel: the stride does not divide the chip size.
     """
     if stride < 1 or chip % stride:
         divisors = [d for d in range(1, chip + 1) if chip % d == 0]
@@ -56,7 +56,7 @@ class WindowGrid:
 
     @property
     def margin(self) -> int:
-        """Pixels by which the first window starts above and left of the scene's corner: none."""
+        """Pixels by which the first window starts above and left of the scene's corner: 0."""
         return 0
 
     @property
@@ -93,12 +93,13 @@ def cell_sums(values: np.ndarray, windows_per_side: int) -> np.ndarray:
     """Add up the windows that cover each cell, along the second axis.
 
     Args:
-        values: (rows, windows, ...) one value per window.
+        values: (rows, windows, ...), one value per window.
         windows_per_side: cells along a window's side.
 
     Returns:
         (rows, windows + windows_per_side - 1, ...). Entry j is the sum of the windows j - windows_per_side + 1 .. j
-        that exist. They are always added in the same order, so the sum does not depend on how the scene was cut.
+        that exist. They are always added in the same order, so the sum does not depend on how the scene is cut into
+        strips.
     """
     rows, windows, *rest = values.shape
     total = np.zeros((rows, windows + windows_per_side - 1, *rest), values.dtype)

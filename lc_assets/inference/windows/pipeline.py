@@ -1,4 +1,4 @@
-"""Two tools of the pipeline: compute the next item while the current one is used, and add up the seconds per stage."""
+"""Compute the next item while the current one is used, and add up the seconds per stage."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class StageTimer:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """Stage -> seconds, in the order in which the stages ended for the first time."""
+        """Stage -> seconds, in the order in which the stages first ended."""
         with self._lock:
             return dict(self._seconds)
 
@@ -46,13 +46,13 @@ def prefetch(items: Iterator[T]) -> Iterator[Iterator[T]]:
     with ThreadPoolExecutor(1, thread_name_prefix="ahead") as thread:
         end = object()
 
-        def fetched() -> Future[object]:
+        def start_next() -> Future[object]:
             return thread.submit(next, items, end)
 
         def each() -> Iterator[T]:
-            coming = fetched()
-            while (item := coming.result()) is not end:
-                coming = fetched()
+            future = start_next()
+            while (item := future.result()) is not end:
+                future = start_next()
                 yield item  # type: ignore[misc]
 
         yield each()

@@ -1,4 +1,4 @@
-"""What a classification yields: finished rows of the map, and counts of its pixels."""
+"""The results of a classification: finished rows of the map, and counts of its pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MapStatistics:
     Attributes:
         pixels: number of pixels per class code, No Data last.
         no_source_data, hidden, impossible, no_vote: number of No Data pixels per reason; they add up to `pixels[10]`.
-        windows, voting: number of windows evaluated, and of those that vote.
+        windows, voting: number of windows (or positions), and of those with a vote (or a prediction).
         confidence: histogram of the confidence in percent (101 bins).
         stages: seconds of work per stage.
     """
@@ -40,7 +40,7 @@ class MapStatistics:
 
     @property
     def mean_confidence(self) -> float | None:
-        """Mean confidence of the pixels that have a class, in percent; None where no pixel has a class."""
+        """Mean confidence of the pixels that have a class, in percent; None if no pixel has a class."""
         known = int(self.confidence.sum())
         return float((self.confidence * np.arange(101)).sum() / known) if known else None
 
@@ -65,7 +65,7 @@ class MapBlock:
     Attributes:
         window: the rows, in pixels.
         classes, confidence: (rows, columns) uint8 class codes and percent.
-        probabilities: rows of cells that are finished with them; None where there are none, as in a map of windows.
+        probabilities: rows of cells that are finished at the same time; None if there are none, as in a map of windows.
     """
 
     window: Window

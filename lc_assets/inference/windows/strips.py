@@ -1,6 +1,6 @@
 """Cut a scene into strips, and strips into blocks of one shape, with the features, windows and pixels of each.
 
-The cuts do not change the map: each feature has a fixed place and is computed from its own pixels only.
+The cuts do not change the map: each feature has a fixed position and depends only on its own pixels.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ STRIP_WIDTH = 11_264
 """Scenes wider than this get strips with fewer rows, so that memory does not grow. A full tile is 10980 px wide."""
 BLOCK_PIXELS = (544, 1056)
 """Largest block evaluated at once, in pixels: 64 x 128 features of the shipped model. Smaller blocks fit the cache
-better, but overlap more."""
+better, but they overlap more."""
 
 
 class StripGrid(Protocol):
-    """What the cuts need to know of a grid of windows or positions over a scene."""
+    """The properties of a grid of windows or positions that `plan_strips` needs."""
 
     @property
     def height(self) -> int:
@@ -99,7 +99,7 @@ def plan_strips(grid: StripGrid, evaluator: Evaluator, strip_pixels: int = 0) ->
 
     Args:
         grid: the windows.
-        evaluator: gives the size and spacing of the features.
+        evaluator: the evaluator, which defines the size and spacing of the features.
         strip_pixels: rows decoded at a time; 0 for a number that suits the width.
     """
     height = strip_pixels or max(STRIP_PIXELS // -(-grid.width // STRIP_WIDTH), evaluator.feature_stride)
@@ -111,8 +111,8 @@ def plan_strips(grid: StripGrid, evaluator: Evaluator, strip_pixels: int = 0) ->
             cuts.append((feature, max((feature - evaluator.window_features) // evaluator.window_hop + 1, 0)))
     cuts.append((last, grid.rows))
     tallest = max(after[0] - before[0] for before, after in pairwise(cuts))
-    rows = _even(tallest, _most(BLOCK_PIXELS[0], evaluator))
-    columns = _even(feature_columns(grid, evaluator), _most(BLOCK_PIXELS[1], evaluator))
+    rows = _even_size(tallest, _features_within(BLOCK_PIXELS[0], evaluator))
+    columns = _even_size(feature_columns(grid, evaluator), _features_within(BLOCK_PIXELS[1], evaluator))
     strips = [_strip(grid, evaluator, before, after, (rows, columns)) for before, after in pairwise(cuts)]
     # Reflection may need rows above those of the previous strip, and rows are decoded only once, from top to bottom.
     for number in range(len(strips) - 1, 0, -1):
@@ -150,11 +150,11 @@ def _block(
     )
 
 
-def _most(pixels: int, evaluator: Evaluator) -> int:
+def _features_within(pixels: int, evaluator: Evaluator) -> int:
     """Return the number of features that fit into `pixels`, at least one."""
     return max((pixels - evaluator.receptive_field) // evaluator.feature_stride + 1, 1)
 
 
-def _even(total: int, most: int) -> int:
-    """Return the size of the parts when `total` is cut into as few nearly equal parts of at most `most` as possible."""
-    return -(-total // -(-total // most))
+def _even_size(total: int, limit: int) -> int:
+    """Return the size of the parts of `total`: as few nearly equal parts as possible, each at most `limit`."""
+    return -(-total // -(-total // limit))

@@ -24,21 +24,22 @@ class VoteAccumulator:
         self._sums = np.concatenate([self._sums, cell_sums(weighted, self._grid.windows_per_side)])
         self._votes = np.concatenate([self._votes, cell_sums(votes.astype(np.int64), self._grid.windows_per_side)])
 
-    def finished(self, known: int, *, final: bool) -> tuple[int, np.ndarray, np.ndarray]:
+    def finished(self, window_rows: int, *, final: bool) -> tuple[int, np.ndarray, np.ndarray]:
         """Return (first cell row, sums, votes) of the cell rows that no later window row can change.
 
         Sums are (rows, columns, classes) float64, votes (rows, columns) int64.
 
         Args:
-            known: number of window rows added so far; cell row c needs the window rows up to c.
+            window_rows: number of window rows added so far; cell row c needs the window rows up to c.
             final: whether all window rows have been added.
         """
-        start, stop = self._next, self._grid.cell_rows if final else known
+        start, stop = self._next, self._grid.cell_rows if final else window_rows
         span = self._grid.windows_per_side
         sums = np.zeros((stop - start, *self._sums.shape[1:]), self._sums.dtype)
         votes = np.zeros((stop - start, *self._votes.shape[1:]), self._votes.dtype)
         for cell in range(start, stop):
-            for window in range(max(cell - span + 1, 0), min(cell + 1, known)):  # always in this order: see cell_sums
+            # Always in this order: see `cell_sums`.
+            for window in range(max(cell - span + 1, 0), min(cell + 1, window_rows)):
                 sums[cell - start] += self._sums[window - self._first]
                 votes[cell - start] += self._votes[window - self._first]
         self._next = stop
@@ -48,16 +49,16 @@ class VoteAccumulator:
         return start, sums, votes
 
 
-def pooled(values: np.ndarray, stride: int) -> np.ndarray:
-    """Return the number of true pixels per cell, int32.
+def count_per_cell(values: np.ndarray, stride: int) -> np.ndarray:
+    """Return the number of True pixels per cell, int32.
 
     Args:
         values: (rows, columns) bool, both multiples of `stride`.
         stride: side of a cell in pixels.
     """
-    # First along columns, in uint8 where it can hold the sum: a column of a cell has at most `stride` true pixels.
-    kind = np.uint8 if stride < 256 else np.int32
-    down = values.reshape(values.shape[0] // stride, stride, -1).sum(axis=1, dtype=kind)
+    # First along columns, in uint8 if possible: a column of a cell has at most `stride` True pixels.
+    dtype = np.uint8 if stride < 256 else np.int32
+    down = values.reshape(values.shape[0] // stride, stride, -1).sum(axis=1, dtype=dtype)
     # Adding slices is faster than many short sums.
     counts = down[:, ::stride].astype(np.int32)
     for column in range(1, stride):
@@ -65,7 +66,7 @@ def pooled(values: np.ndarray, stride: int) -> np.ndarray:
     return counts
 
 
-def cell_windows(counts: np.ndarray, windows_per_side: int) -> np.ndarray:
+def window_sums(counts: np.ndarray, windows_per_side: int) -> np.ndarray:
     """Return (window rows, window columns): the sum of `counts` (cell rows, cell columns) over the cells of each
     window."""
     views = np.lib.stride_tricks.sliding_window_view(counts, windows_per_side, axis=0).sum(axis=-1)

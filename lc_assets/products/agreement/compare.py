@@ -13,16 +13,16 @@ from rasterio.windows import Window
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.agreement.crosswalk import Crosswalk
-from lc_assets.products.agreement.estimators import Estimates, counted, estimated
-from lc_assets.products.agreement.sampling import ReservoirSampler, Sample, allocated
-from lc_assets.products.agreement.warp import NOT_KNOWN, Reprojector
+from lc_assets.products.agreement.estimators import Estimates, count_all, estimate_from_sample
+from lc_assets.products.agreement.sampling import ReservoirSampler, Sample, allocate_samples
+from lc_assets.products.agreement.warp import NO_REFERENCE, Reprojector
 from lc_assets.raster.cog import STRIP_ROWS, code_cog
 from lc_assets.store.paths import gdal_path
 
 AGREE, DISAGREE, NOT_COMPARED = 0, 1, 2
 LEGEND = {AGREE: "agree", DISAGREE: "disagree", NOT_COMPARED: "not scored"}
 COLOURS = {AGREE: (196, 214, 226), DISAGREE: (176, 32, 56), NOT_COMPARED: (250, 250, 248)}
-"""RGB. Agree and disagree differ in lightness, so colour-blind people can tell them apart."""
+"""RGB. Agree and disagree differ in lightness, so colour-blind people can distinguish them."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,13 @@ class Comparison:
     Attributes:
         crosswalk: the crosswalk of the two legends.
         counts: (10, reference classes + 1) pixels by the map's code (rows) and the position in the crosswalk's
-            reference classes (columns). The last column holds codes that the crosswalk does not list. Pixels with no
-            data on either side are left out.
+            reference classes (columns). The last column counts codes that the crosswalk does not list. Pixels without
+            data on one side are not counted.
         map_nodata: number of pixels that are No Data in the map.
         reference_nodata: number of pixels that have a class in the map and no data in the reference.
         unlisted: codes of the reference that the crosswalk does not list.
         sample: (groups, groups) sampled pixels; rows are groups of the map, columns groups of the reference.
-        drawn: the sample of each group of the map; its values are positions as in `counts`.
+        samples: the sample of each group of the map; its values are positions as in `counts`.
     """
 
     crosswalk: Crosswalk
@@ -47,7 +47,7 @@ class Comparison:
     reference_nodata: int
     unlisted: tuple[int, ...]
     sample: np.ndarray
-    drawn: tuple[Sample, ...]
+    samples: tuple[Sample, ...]
 
     @property
     def matrix(self) -> np.ndarray:
@@ -61,18 +61,18 @@ class Comparison:
 
     @property
     def scored(self) -> int:
-        """Number of pixels whose classes have a common group on both sides."""
+        """Number of pixels whose classes on both sides belong to a common group."""
         return int(self.matrix.sum())
 
     @property
     def full(self) -> Estimates:
-        """Agreement over all scored pixels, without errors of sampling."""
-        return counted(self.matrix)
+        """Agreement over all scored pixels, without a sampling error."""
+        return count_all(self.matrix)
 
     @property
     def estimates(self) -> Estimates:
         """Agreement estimated from the sample, with standard errors."""
-        return estimated(self.sample, self.matrix.sum(axis=1))
+        return estimate_from_sample(self.sample, self.matrix.sum(axis=1))
 
 
 def compare(
@@ -85,15 +85,15 @@ def compare(
         warper: reads the reference on the map's grid.
         crosswalk: the crosswalk of the two legends.
         target: path of the disagreement raster, in a staging folder.
-        samples: number of pixels to draw, see `lc_assets.products.agreement.sampling.allocated`.
+        samples: number of pixels to draw, see `lc_assets.products.agreement.sampling.allocate_samples`.
         seed: seed of the sample.
 
     Raises:
         BadBand: the reference cannot be read.
     """
-    ours, theirs = _groups(crosswalk)
-    width = len(theirs)
-    groups_here, groups_there = _lookup(ours), _lookup(theirs)
+    map_groups, reference_groups = _groups(crosswalk)
+    width = len(reference_groups)
+    map_lookup, reference_lookup = _lookup(map_groups), _lookup(reference_groups)
     counts = np.zeros((NO_DATA.code, width), np.int64)
     sampler = ReservoirSampler(len(crosswalk.groups), samples, seed)
     map_nodata = reference_nodata = 0
@@ -101,23 +101,23 @@ def compare(
     palette = {code: (*rgb, 255) for code, rgb in COLOURS.items()}
     with code_cog(target, classes.grid, tags, "agreement", LEGEND, palette, NOT_COMPARED) as dataset:
         for window, codes in _strips(classes):
-            place = warper.read(window)
-            known, inside = place != NOT_KNOWN, codes != NO_DATA.code
-            ours_here = groups_here[codes]
-            theirs_here = groups_there[place]
-            both = inside & known
-            pairs = codes[both].astype(np.int64) * width + place[both]
+            positions = warper.read(window)
+            in_reference, in_map = positions != NO_REFERENCE, codes != NO_DATA.code
+            map_group, reference_group = map_lookup[codes], reference_lookup[positions]
+            both = in_map & in_reference
+            pairs = codes[both].astype(np.int64) * width + positions[both]
             counts += np.bincount(pairs, minlength=counts.size).reshape(counts.shape)
-            map_nodata += int((~inside).sum())
-            reference_nodata += int((inside & ~known).sum())
-            scored = (ours_here >= 0) & (theirs_here >= 0)
-            sampler.offer(np.where(scored, ours_here, -1), place, int(window.row_off))
-            verdict = np.where(ours_here == theirs_here, AGREE, DISAGREE)
-            dataset.write(np.where(scored, verdict, NOT_COMPARED).astype(np.uint8), 1, window=window)
+            map_nodata += int((~in_map).sum())
+            reference_nodata += int((in_map & ~in_reference).sum())
+            scored = (map_group >= 0) & (reference_group >= 0)
+            sampler.offer(np.where(scored, map_group, -1), positions, int(window.row_off))
+            result = np.where(map_group == reference_group, AGREE, DISAGREE)
+            dataset.write(np.where(scored, result, NOT_COMPARED).astype(np.uint8), 1, window=window)
     strata = _grouped(crosswalk, counts).sum(axis=1)
-    drawn = tuple(sampler.draw(allocated(strata, samples)))
-    sample = np.array([np.bincount(theirs[part.values], minlength=len(strata)) for part in drawn], np.int64)
-    return Comparison(crosswalk, counts, map_nodata, reference_nodata, tuple(sorted(warper.unlisted)), sample, drawn)
+    drawn = tuple(sampler.draw(allocate_samples(strata, samples)))
+    matrix = [np.bincount(reference_groups[part.values], minlength=len(strata)) for part in drawn]
+    unlisted = tuple(sorted(warper.unlisted))
+    return Comparison(crosswalk, counts, map_nodata, reference_nodata, unlisted, np.array(matrix, np.int64), drawn)
 
 
 def _strips(classes: ClassMap) -> Iterator[tuple[Window, np.ndarray]]:
@@ -127,17 +127,20 @@ def _strips(classes: ClassMap) -> Iterator[tuple[Window, np.ndarray]]:
 
 
 def _groups(crosswalk: Crosswalk) -> tuple[np.ndarray, np.ndarray]:
-    """Group of each class of the map, and of each position of the reference (last: unlisted codes); -1 if none."""
+    """Return the group of each class of the map, and of each position of the reference; -1 without a group.
+
+    The last position of the reference is that of the unlisted codes.
+    """
     return crosswalk.group_of("map"), np.append(crosswalk.group_of("reference"), np.int16(-1))
 
 
 def _lookup(groups: np.ndarray) -> np.ndarray:
-    """(256,) the groups as a lookup table for bytes, filled with -1."""
+    """Return (256,) groups as a lookup table for bytes, filled with -1."""
     return np.pad(groups, (0, 256 - len(groups)), constant_values=-1)
 
 
 def _grouped(crosswalk: Crosswalk, counts: np.ndarray) -> np.ndarray:
-    """(groups, groups) pixels, summed up from the counts by classes."""
+    """Return (groups, groups) pixels: the counts by class, summed up by group."""
     size = len(crosswalk.groups)
-    ours, theirs = (np.eye(size, dtype=np.int64)[side] * (side >= 0)[:, None] for side in _groups(crosswalk))
-    return np.asarray(ours.T @ counts @ theirs)
+    rows, columns = (np.eye(size, dtype=np.int64)[side] * (side >= 0)[:, None] for side in _groups(crosswalk))
+    return np.asarray(rows.T @ counts @ columns)

@@ -1,10 +1,10 @@
-"""The crosswalk of a reference map: a readable table that relates its legend to the map's, with one class per line.
+"""The crosswalk of a reference map: a table that relates its legend to that of the map, with one class per line.
 
-A crosswalk is a CSV file with the columns `side,code,name,group,comment`. Lines above that begin with `#` describe it.
-`side` is `map` or `reference`. The map side has every class of `lc_assets.core.landcover` once, with its code and name.
-The reference side has every code of the reference's legend. Classes in the same group correspond to each other. Classes
-in the group `-` have no counterpart on the other side: the comment gives the reason, and their pixels are counted but
-not scored.
+A crosswalk is a CSV file with the columns `side,code,name,group,comment`. Lines above it that start with `#` describe
+it. `side` is `map` or `reference`. The map side has every class of `lc_assets.core.landcover` once, with its code and
+name. The reference side has every code of the reference's legend. Classes in the same group correspond to each other.
+Classes in the group `-` have no counterpart on the other side: the comment gives the reason, and their pixels are
+counted but not scored.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from lc_assets.core.landcover import CLASSES
 NOT_SCORED = "-"
 """Group of the classes without a counterpart."""
 FOLDER = Path(__file__).with_name("crosswalks")
-"""Folder of the crosswalks of the package. A crosswalk has the name of its reference map."""
+"""Folder of the crosswalks in the package. A crosswalk has the name of its reference map."""
 
 _COLUMNS = ["side", "code", "name", "group", "comment"]
-_DIGITS, _LONGEST = 6, 40
-"""Most digits of a code, and most characters of a group name, which labels rows of tables and pictures."""
+_MAX_DIGITS, _MAX_GROUP_LENGTH = 6, 40
+"""Largest number of digits of a code, and of characters of a group name, which labels rows of tables and pictures."""
 _FORMULA = "=+@"
-_LARGEST = 1 << 20
-_MOST = 250
-"""Most classes of a reference. With the positions for unlisted codes and for no data they fit in a byte."""
+"""First characters of a formula in spreadsheets."""
+_MAX_BYTES = 1 << 20
+_MAX_CLASSES = 250
+"""Largest number of reference classes. With the positions for unlisted codes and for no data they fit into a byte."""
 CODES = 1 << 16
 """Class codes are whole numbers from 0 to `CODES` - 1."""
 
@@ -67,7 +68,7 @@ class Crosswalk:
     groups: tuple[str, ...]
 
     def group_of(self, side: Side) -> np.ndarray:
-        """Return (classes,) int16: for each class of a side its index in `groups`, or -1 without a counterpart."""
+        """Return (classes,) int16: the index in `groups` of each class of a side, or -1 without a counterpart."""
         entries = self.map if side == "map" else self.reference
         return np.array([self.groups.index(e.group) if e.group in self.groups else -1 for e in entries], np.int16)
 
@@ -95,21 +96,21 @@ def read_crosswalk(path: Path) -> Crosswalk:
     """Read a crosswalk and check it line by line.
 
     Raises:
-        LandCoverError: the file cannot be read, or a line (given by its number) is wrong: an unknown column, side or
-            map class, a code that occurs twice or is outside 0..65535, a class without a comment, a group that only one
-            side has; or a map class is missing.
+        LandCoverError: the file cannot be read, a map class is missing, or a line is wrong: an unknown column, side or
+            map class, a code that occurs twice or is outside 0..65535, a class without a comment, or a group that only
+            one side has. The message has the number of the line.
     """
     try:
         if path.exists() and not path.is_file():
-            raise ValueError("it is no file")
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("it is far too long")
+            raise ValueError("it is not a file")
+        if path.stat().st_size > _MAX_BYTES:
+            raise ValueError("it is larger than 1 MiB")
         content = path.read_bytes()
         lines = content.decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LandCoverError(
-            f"the crosswalk {path} cannot be read ({reason})", remedy="name a CSV file, UTF-8, as docs describe it"
+            f"the crosswalk {path} cannot be read ({reason})", remedy="name a CSV file in UTF-8, see docs/looking.md"
         ) from None
     return _Reader(path, lines).crosswalk(hashlib.sha256(content).hexdigest())
 
@@ -133,63 +134,76 @@ class _Reader:
                 if head != _COLUMNS:
                     self._bad(number, f"its columns are {','.join(head)[:80]}", f"write {','.join(_COLUMNS)}")
             else:
-                self._take(cells, number)
+                self._add(cells, number)
         if head is None:
-            self._bad(len(self._lines), "it has no columns", f"begin it with {','.join(_COLUMNS)}")
+            self._bad(len(self._lines), "it has no columns", f"start it with {','.join(_COLUMNS)}")
         missing = [c.name for c in CLASSES if c.code not in self._found["map"]]
         if missing:
-            self._bad(len(self._lines), f"it ends without {', '.join(missing)}", "give every class of the map a line")
+            self._bad(
+                len(self._lines), f"no line has the map's {', '.join(missing)}", "add one line per class of the map"
+            )
         if not self._found["reference"]:
-            self._bad(len(self._lines), "it ends without a class of the reference", "give every one of them a line")
-        if len(self._found["reference"]) > _MOST:
-            self._bad(len(self._lines), f"the reference has more than {_MOST} classes", "merge some")
+            self._bad(
+                len(self._lines), "no line has a class of the reference", "add one line per class of the reference"
+            )
+        if len(self._found["reference"]) > _MAX_CLASSES:
+            self._bad(len(self._lines), f"the reference has more than {_MAX_CLASSES} classes", "merge some classes")
         groups = self._groups()
-        ours = tuple(self._found["map"][c.code][0] for c in CLASSES)
-        theirs = tuple(entry for entry, _ in self._found["reference"].values())
-        return Crosswalk(self._path.stem, sha256, ours, theirs, groups)
+        map_side = tuple(self._found["map"][c.code][0] for c in CLASSES)
+        reference_side = tuple(entry for entry, _ in self._found["reference"].values())
+        return Crosswalk(self._path.stem, sha256, map_side, reference_side, groups)
 
     def _cells(self, line: str, number: int) -> list[str]:
         try:
             return [cell.strip() for cell in next(csv.reader([line], strict=True))]
         except csv.Error as error:
-            self._bad(number, f"it is no CSV ({error})", "correct its quotes")
+            self._bad(number, f"it is not valid CSV ({error})", "correct its quotes")
 
-    def _take(self, cells: list[str], number: int) -> None:
+    def _add(self, cells: list[str], number: int) -> None:
         if len(cells) != len(_COLUMNS):
             more = len(cells) > len(_COLUMNS)
-            way = "quote a comment that holds commas" if more else f"give all of {', '.join(_COLUMNS)}"
-            self._bad(number, f"it has {len(cells)} cells, not {len(_COLUMNS)}", way)
+            remedy = "put a comment with commas into quotes" if more else f"give all of {', '.join(_COLUMNS)}"
+            self._bad(number, f"it has {len(cells)} cells, not {len(_COLUMNS)}", remedy)
         side, code, name, group, comment = cells
         if side not in self._found:
             self._bad(number, f"its side is {side[:40]!r}", "write map or reference")
-        if not (code.isascii() and code.isdecimal() and len(code) <= _DIGITS and int(code) < CODES):
+        if not (code.isascii() and code.isdecimal() and len(code) <= _MAX_DIGITS and int(code) < CODES):
             self._bad(number, f"its code is {code[:40]!r}", f"write a whole number, 0 to {CODES - 1}")
         if not name or not group or not comment:
-            self._bad(number, "it lacks a name, a group or a comment", "fill it in; - is a group too")
-        if len(group) > _LONGEST or name[0] in _FORMULA or group[0] in _FORMULA:  # a formula to spreadsheets
-            way = f"write a group of {_LONGEST} characters at most, and neither name nor group with {_FORMULA[0]} first"
-            self._bad(number, f"its name is {name[:40]!r}, its group {group[:60]!r}", way)
+            self._bad(
+                number,
+                "it lacks a name, a group or a comment",
+                "fill it in (the group of a class without a counterpart is -)",
+            )
+        if len(group) > _MAX_GROUP_LENGTH or name[0] in _FORMULA or group[0] in _FORMULA:
+            remedy = (
+                f"write a group of {_MAX_GROUP_LENGTH} characters at most; start neither with {' or '.join(_FORMULA)}"
+            )
+            self._bad(number, f"its name is {name[:40]!r}, its group {group[:60]!r}", remedy)
         entry, before = Entry(int(code), name, group, comment), self._found[side].get(int(code))
         if before:
-            self._bad(number, f"{side} class {entry.code} stands in line {before[1]} already", "remove one of them")
+            self._bad(number, f"{side} class {entry.code} is already in line {before[1]}", "remove one of them")
         known = {c.code: c.name for c in CLASSES}
         if side == "map" and known.get(entry.code) != name:
-            says = known.get(entry.code, "nothing")
-            self._bad(number, f"its class {entry.code} is {says}, not {name[:40]!r}", "use the map's codes and names")
+            class_name = known.get(entry.code)
+            problem = (
+                f"class {entry.code} is {class_name}, not" if class_name else f"the map has no class {entry.code},"
+            )
+            self._bad(number, f"{problem} {name[:40]!r}", "use the map's codes and names")
         self._found[side][entry.code] = (entry, number)
 
     def _groups(self) -> tuple[str, ...]:
-        """Groups that both sides have. A group of only one side is an error, because it could never agree."""
+        """Return the groups that both sides have. A group of only one side is an error, because it can never agree."""
         sides = {side: {e.group: n for e, n in found.values()} for side, found in self._found.items()}
         for side, other in (("map", "reference"), ("reference", "map")):
             for group, number in sides[side].items():
                 if group != NOT_SCORED and group not in sides[other]:
                     problem = f"no class of the {other} is in the group {group[:40]!r}"
-                    self._bad(number, problem, f"write the group {NOT_SCORED}")
+                    self._bad(number, problem, f"write the group {NOT_SCORED} if it has no counterpart")
         ordered = (self._found["map"][c.code][0].group for c in CLASSES)
         groups = tuple(group for group in dict.fromkeys(ordered) if group != NOT_SCORED)
         if not groups:
-            self._bad(len(self._lines), "nothing in it corresponds", "put at least two classes into one group")
+            self._bad(len(self._lines), "it has no group of both sides", "put a class of each side into one group")
         return groups
 
     def _bad(self, number: int, problem: str, remedy: str) -> NoReturn:
@@ -197,6 +211,6 @@ class _Reader:
 
 
 def as_rows(crosswalk: Crosswalk) -> list[dict[str, Any]]:
-    """Return all rows of the table, those of the map first, for documents."""
+    """Return all rows of the table for documents, those of the map first."""
     sides: tuple[tuple[Side, tuple[Entry, ...]], ...] = (("map", crosswalk.map), ("reference", crosswalk.reference))
     return [{"side": side, **entry._asdict()} for side, entries in sides for entry in entries]

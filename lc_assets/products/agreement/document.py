@@ -10,18 +10,18 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.agreement.compare import Comparison
 from lc_assets.products.agreement.crosswalk import as_rows
 from lc_assets.products.agreement.estimators import Estimate, Estimates
-from lc_assets.products.agreement.references import Reference, shown
+from lc_assets.products.agreement.references import Reference, tile_rows
 
 METHOD = (
     "Stratified estimators of Olofsson et al. (2014), doi:10.1016/j.rse.2014.02.015, eqs 1-11; strata are the map's "
     "groups; intervals are 95 %. full_count: the same figures over all scored pixels, without a sample."
 )
 CAVEATS = (
-    "Agreement is not accuracy: the reference is a map with errors of its own, of another time and, where groups merge "
-    "classes, of coarser legend.",
-    "The interval spans the error of the sample only; what the sample estimates, the full count knows. Where the "
-    "sample met no disagreement in a group the standard error comes out as 0, and the interval says nothing.",
-    "Pixels whose class corresponds to nothing in the other legend are counted and left out: see not_scored.",
+    "Agreement is not accuracy: the reference is a map with its own errors. It is of another time, and its legend is "
+    "coarser where groups merge classes.",
+    "The interval covers only the sampling error, which the full count does not have. If the sample of a group has no "
+    "disagreement, the standard error is 0 and the interval has no meaning.",
+    "Pixels whose class has no counterpart in the other legend are counted but not scored: see not_scored.",
 )
 
 
@@ -54,7 +54,7 @@ def document_of(
             "version": reference.version,
             "attribution": reference.attribution,
             "accuracy": reference.accuracy,
-            "rasters": shown(reference.tiles),
+            "rasters": tile_rows(reference.tiles),
         },
         "crosswalk": {
             "name": table.name,
@@ -70,14 +70,14 @@ def document_of(
             "scored": compared.scored,
         },
         "not_scored": not_scored(compared),
-        "full_count": {"matrix": compared.matrix.tolist(), **_figures(compared, compared.full, _known, area)},
+        "full_count": {"matrix": compared.matrix.tolist(), **_figures(compared, compared.full, _value, area)},
         "sample": {
             "asked": samples,
             "seed": seed,
             "pixels": int(compared.sample.sum()),
             "matrix": compared.sample.tolist(),
             "proportions": [[_rounded(share) for share in row] for row in compared.estimates.proportions.tolist()],
-            **_figures(compared, compared.estimates, _estimated, area),
+            **_figures(compared, compared.estimates, _value_with_error, area),
         },
         "method": METHOD,
         "caveats": list(CAVEATS),
@@ -100,38 +100,38 @@ def not_scored(compared: Comparison) -> list[dict[str, Any]]:
         for entry, pixels in zip(entries, counts, strict=False)
         if pixels and entry.group not in table.groups
     ]
-    strange = int(compared.counts[:, -1].sum())
-    if strange:
+    unlisted = int(compared.counts[:, -1].sum())
+    if unlisted:
         codes = ", ".join(map(str, compared.unlisted[:20]))
         why = "the crosswalk does not list it"
-        rows.append({"side": "reference", "code": None, "class": f"code {codes}", "pixels": strange, "why": why})
+        rows.append({"side": "reference", "code": None, "class": f"code {codes}", "pixels": unlisted, "why": why})
     return rows
 
 
-def _figures(compared: Comparison, found: Estimates, written: Callable[..., Any], area: float) -> dict[str, Any]:
+def _figures(compared: Comparison, found: Estimates, figure: Callable[..., Any], area: float) -> dict[str, Any]:
     rows = zip(compared.crosswalk.groups, found.users, found.producers, found.areas, strict=True)
     return {
-        "overall": written(found.overall),
+        "overall": figure(found.overall),
         "groups": [
             {
                 "group": group,
-                "users": written(users),
-                "producers": written(producers),
-                "reference_area": written(share),
-                "reference_hectares": written(share, area * compared.scored),
+                "users": figure(users),
+                "producers": figure(producers),
+                "reference_area": figure(share),
+                "reference_hectares": figure(share, area * compared.scored),
             }
             for group, users, producers, share in rows
         ],
     }
 
 
-def _known(found: Estimate, unit: float = 1.0) -> float | None:
-    """A figure of the full count, to 6 decimals; null if it is not defined."""
+def _value(found: Estimate, unit: float = 1.0) -> float | None:
+    """Return a figure of the full count, to 6 decimals; None if it is not defined."""
     return _rounded(found.value, unit)
 
 
-def _estimated(found: Estimate, unit: float = 1.0) -> dict[str, Any]:
-    """A figure from the sample with its error and 95 % interval; null if it is not defined."""
+def _value_with_error(found: Estimate, unit: float = 1.0) -> dict[str, Any]:
+    """Return a figure of the sample with its error and 95 % interval; None for values that are not defined."""
     low, high = found.interval or (None, None)
     return {
         "value": _rounded(found.value, unit),

@@ -4,13 +4,13 @@ errors, and counted over all pixels.
 Estimators: Olofsson, Foody, Herold, Stehman, Woodcock and Wulder (2014), "Good practices for estimating area and
 assessing accuracy of land change", Remote Sensing of Environment 148:42-57, doi:10.1016/j.rse.2014.02.015, equations 1
 to 11. Strata are the map's groups (rows, i), columns (j) are the reference's; W_i is a group's share of the mapped
-area, n_ij a count of the sample.
+area, n_ij a count in the sample.
 
 The paper leaves two cases open. If all pixels of a stratum are in the sample, its sampling error is 0, also for a
 stratum of one pixel. If a figure has no data (the group does not occur on that side, or only one pixel of several was
 sampled), it is None, never 0 or 1.
 
-A reference *map* covers all pixels, so the full count is given beside the estimate. The interval covers only the error
+A reference *map* covers all pixels, so the full count is given too. The interval covers only the error
 of sampling, not the errors of the reference.
 """
 
@@ -59,7 +59,7 @@ class Estimates:
     areas: tuple[Estimate, ...]
 
 
-def estimated(sample: np.ndarray, pixels: np.ndarray) -> Estimates:
+def estimate_from_sample(sample: np.ndarray, pixels: np.ndarray) -> Estimates:
     """Estimate the figures from a sample.
 
     Args:
@@ -68,10 +68,10 @@ def estimated(sample: np.ndarray, pixels: np.ndarray) -> Estimates:
     """
     counts, sizes = np.asarray(sample, float), np.asarray(pixels, float)
     total, drawn = sizes.sum(), counts.sum(axis=1)
-    there = sizes > 0
+    mapped = sizes > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         weights = sizes / total
-        shares = np.where(there[:, None], counts / drawn[:, None], 0.0)  # n_ij / n_i.; NaN: mapped, but not sampled
+        shares = np.where(mapped[:, None], counts / drawn[:, None], 0.0)  # n_ij / n_i.; NaN: mapped, but not sampled
         freedom = np.where(drawn > 1, drawn - 1, np.nan)
         proportions = weights[:, None] * shares  # eq. 4
         # V of a share within its stratum, as in eqs 5, 6, 7 and 10.
@@ -94,13 +94,13 @@ def estimated(sample: np.ndarray, pixels: np.ndarray) -> Estimates:
     return Estimates(proportions, overall, tuple(users), tuple(found), tuple(areas))
 
 
-def counted(matrix: np.ndarray) -> Estimates:
-    """Return the same figures over all pixels. Every pixel is in the sample, so each error is 0.
+def count_all(matrix: np.ndarray) -> Estimates:
+    """Return the same figures over all pixels. The standard errors are 0, because every pixel is counted.
 
     Args:
         matrix: (g, g) pixels; rows are groups of the map, columns groups of the reference.
     """
-    return estimated(matrix, matrix.sum(axis=1))
+    return estimate_from_sample(matrix, matrix.sum(axis=1))
 
 
 def _known(value: float) -> float | None:

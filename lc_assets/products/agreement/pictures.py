@@ -17,7 +17,7 @@ _MAP_SIDE = 340
 
 
 def disagreement_picture(raster: Path, compared: Comparison) -> bytes:
-    """Return a PNG of the disagreement raster. Legend: the percent of scored pixels that agree and disagree."""
+    """Return a PNG of the disagreement raster. Its legend has the percentages that agree and disagree."""
     codes, pixel_size = read_codes_for_display(raster, _MAP_SIDE)
     agree = compared.full.overall.value
     shares = {} if agree is None else {AGREE: f"  {100 * agree:.1f} %", DISAGREE: f"  {100 - 100 * agree:.1f} %"}

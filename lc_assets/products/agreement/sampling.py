@@ -1,8 +1,8 @@
 """A stratified random sample of pixels, drawn in a single pass over the raster.
 
-Every pixel gets a random number. The sample of a stratum consists of the pixels with the smallest numbers, which makes
-it a simple random sample without replacement. The numbers are drawn row by row over the whole raster. So the sample
-depends only on the seed, not on the height of the strips.
+Every pixel gets a random number. The sample of a stratum consists of the pixels with the smallest numbers, so it is a
+simple random sample without replacement. The numbers are drawn row by row over the whole raster, so the sample depends
+only on the seed, not on the height of the strips.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LEAST = 100
+MIN_SAMPLES = 100
 """Smallest number of samples per stratum. Olofsson et al. (2014, doi:10.1016/j.rse.2014.02.015) advise 50 to 100 for
 rare classes, and the rest in proportion to area."""
 
 
-def allocated(pixels: np.ndarray, total: int, least: int = LEAST) -> np.ndarray:
+def allocate_samples(pixels: np.ndarray, total: int, minimum: int = MIN_SAMPLES) -> np.ndarray:
     """Return the number of pixels to draw from each stratum.
 
     Args:
         pixels: (strata,) number of pixels in each stratum.
-        total: number of pixels to draw from all strata; fewer are drawn if there are not enough.
-        least: smallest number per stratum, if `total` is large enough and the stratum has so many pixels.
+        total: number of pixels to draw from all strata; fewer if the strata have fewer pixels.
+        minimum: smallest number per stratum, if `total` is large enough and the stratum has that many pixels.
 
     Returns:
         (strata,) int64, at most the pixels of each stratum. A stratum with 2 or more pixels gets at least 2, even if
@@ -30,12 +30,12 @@ def allocated(pixels: np.ndarray, total: int, least: int = LEAST) -> np.ndarray:
     """
     sizes = np.asarray(pixels, np.int64)
     strata = max(int((sizes > 0).sum()), 1)
-    drawn = np.minimum(sizes, max(min(least, total // strata), 2))
+    drawn = np.minimum(sizes, max(min(minimum, total // strata), 2))
     while (left := total - int(drawn.sum())) > 0 and (room := sizes - drawn).any():
         open_ = room > 0
         shares = np.where(open_, sizes, 0) / sizes[open_].sum() * left
         step = np.minimum(np.floor(shares).astype(np.int64), room)
-        if not step.any():  # less than one per stratum is left: one each, the largest shares first
+        if not step.any():  # less than one per stratum is left: add one each, to the largest shares first
             step[np.argsort(-np.where(open_, shares, -1.0), kind="stable")[: min(left, int(open_.sum()))]] = 1
         drawn = drawn + step
     return drawn
@@ -46,13 +46,13 @@ _SALT = 0x5A3D1E
 
 @dataclass(frozen=True)
 class Sample:
-    """Pixels of one stratum: random numbers, positions in the raster (row * columns + column), and values.
+    """Pixels of one stratum: random numbers, indices in the raster (row * columns + column), and values.
 
-    The values are those that `ReservoirSampler.offer` got for the pixels.
+    The values are those passed to `ReservoirSampler.offer`.
     """
 
     numbers: np.ndarray
-    places: np.ndarray
+    indices: np.ndarray
     values: np.ndarray
 
     @classmethod
@@ -64,16 +64,16 @@ class Sample:
         """Return the pixels of both samples."""
         return Sample(
             np.concatenate([self.numbers, other.numbers]),
-            np.concatenate([self.places, other.places]),
+            np.concatenate([self.indices, other.indices]),
             np.concatenate([self.values, other.values]),
         )
 
     def smallest(self, count: int) -> Sample:
-        """Return the `count` pixels with the smallest random numbers, in any order; all if there are no more."""
+        """Return the `count` pixels with the smallest random numbers, in any order; all if there are fewer."""
         if len(self.numbers) <= count:
             return self
         order = np.argpartition(self.numbers, count)[:count]
-        return Sample(self.numbers[order], self.places[order], self.values[order])
+        return Sample(self.numbers[order], self.indices[order], self.values[order])
 
 
 class ReservoirSampler:
@@ -81,16 +81,16 @@ class ReservoirSampler:
 
     Args:
         strata: number of strata.
-        most: largest number of samples per stratum.
+        limit: largest number of samples per stratum.
         seed: seed of the random numbers.
     """
 
-    def __init__(self, strata: int, most: int, seed: int) -> None:
-        self._most = most
-        # The salt avoids the same random numbers as in a synthetic scene that was drawn with the same seed (the demo).
+    def __init__(self, strata: int, limit: int, seed: int) -> None:
+        self._limit = limit
+        # The salt avoids the random numbers of a synthetic scene that was drawn with the same seed (the demo).
         self._random = np.random.default_rng((_SALT, seed))
-        self._limits = np.full(strata + 1, np.inf)
-        self._limits[strata] = -np.inf  # the last entry is also index -1: pixels in no stratum
+        self._thresholds = np.full(strata + 1, np.inf)
+        self._thresholds[strata] = -np.inf  # the last entry is also index -1: pixels without a stratum
         self._kept = [Sample.empty() for _ in range(strata)]
 
     def offer(self, strata: np.ndarray, values: np.ndarray, top: int) -> None:
@@ -98,21 +98,21 @@ class ReservoirSampler:
 
         Args:
             strata: (rows, columns) stratum of each pixel; -1 means no stratum.
-            values: (rows, columns) value of each pixel, to be kept in the sample.
+            values: (rows, columns) values to keep in the sample.
             top: first row of the strip in the raster.
         """
         numbers = self._random.random(strata.shape).ravel()
         flat = strata.ravel()
-        chosen = np.flatnonzero(numbers < self._limits[flat])
+        chosen = np.flatnonzero(numbers < self._thresholds[flat])
         found, first = flat[chosen], top * strata.shape[1]
         for stratum in np.unique(found):
-            mine = chosen[found == stratum]
-            fresh = Sample(numbers[mine], mine + first, values.ravel()[mine])
-            kept = self._kept[stratum].concat(fresh).smallest(self._most)
+            inside = chosen[found == stratum]
+            new = Sample(numbers[inside], inside + first, values.ravel()[inside])
+            kept = self._kept[stratum].concat(new).smallest(self._limit)
             self._kept[stratum] = kept
-            if len(kept.numbers) == self._most:
-                self._limits[stratum] = kept.numbers.max()
+            if len(kept.numbers) == self._limit:
+                self._thresholds[stratum] = kept.numbers.max()
 
     def draw(self, sizes: np.ndarray) -> list[Sample]:
-        """Return the sample of each stratum. `sizes` holds the number of pixels per stratum."""
+        """Return the sample of each stratum. `sizes` is the number of pixels per stratum."""
         return [kept.smallest(int(size)) for kept, size in zip(self._kept, sizes, strict=True)]

@@ -2,7 +2,7 @@
 
 agreement/<reference>/agreement.json      all figures, written last
                       disagreement.tif    where both maps agree and disagree: a COG on the map's grid
-                      sample.csv          the sampled pixels; to measure accuracy, a person would check each of them
+                      sample.csv          the sampled pixels; a person can check each of them to measure the accuracy
                       confusion.png, disagreement.png
 """
 
@@ -24,7 +24,7 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.agreement.compare import Comparison, compare
 from lc_assets.products.agreement.document import document_of
 from lc_assets.products.agreement.pictures import disagreement_picture, matrix_picture
-from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.reference_tiles import open_tiles
 from lc_assets.products.agreement.references import Reference
 from lc_assets.products.agreement.warp import Reprojector
 from lc_assets.raster.grid import Grid
@@ -89,12 +89,12 @@ def compare_scene(
     target = agreement_folder(scene, reference.name)
     try:
         with (
-            opened(reference.tiles, retry_policy) as tiles,
+            open_tiles(reference.tiles, retry_policy) as tiles,
             atomic_output(target, item=scene.item, asset=ASSET, last=DOCUMENT) as stage,
         ):
             warper = Reprojector(tiles, classes.grid, reference.crosswalk)
             if not warper.overlaps():
-                raise BadReference(f"the reference {reference.name} does not lie under it", remedy="name another one")
+                raise BadReference(f"the reference {reference.name} does not intersect it", remedy="choose another one")
             compared = compare(classes, warper, reference.crosswalk, stage / DISAGREEMENT, samples=samples, seed=seed)
             try:
                 document = document_of(compared, reference, classes, sha256_of(classes.path), samples, seed)
@@ -129,22 +129,22 @@ def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
 
 
 def _sample(compared: Comparison, grid: Grid) -> str:
-    """The sampled pixels as CSV text: row, column, centre in metres and degrees, groups of both maps."""
-    table, theirs = compared.crosswalk, compared.crosswalk.group_of("reference")
-    places = np.concatenate([part.places for part in compared.drawn])
-    ours = np.repeat(np.arange(len(table.groups)), [len(part.places) for part in compared.drawn])
-    classes = np.concatenate([part.values for part in compared.drawn]).astype(int)
-    order = np.argsort(places)
-    rows, columns = np.divmod(places[order], grid.width)
+    """Return the sampled pixels as CSV: row, column, centre in metres and degrees, groups of both maps."""
+    table, group_of = compared.crosswalk, compared.crosswalk.group_of("reference")
+    indices = np.concatenate([part.indices for part in compared.samples])
+    map_groups = np.repeat(np.arange(len(table.groups)), [len(part.indices) for part in compared.samples])
+    classes = np.concatenate([part.values for part in compared.samples]).astype(int)
+    order = np.argsort(indices)
+    rows, columns = np.divmod(indices[order], grid.width)
     x = grid.transform.c + grid.transform.a * (columns + 0.5)
     y = grid.transform.f + grid.transform.e * (rows + 0.5)
-    longitudes, latitudes = transform(grid.crs, "EPSG:4326", x, y) if len(places) else ([], [])
+    longitudes, latitudes = transform(grid.crs, "EPSG:4326", x, y) if len(indices) else ([], [])
     text = io.StringIO()
     lines = csv.writer(text, lineterminator="\n")
     lines.writerow(["row", "column", "x", "y", "longitude", "latitude", "map", "reference_class", "reference", "agree"])
     for n, pixel in enumerate(order):
-        ours_there, theirs_there = table.groups[ours[pixel]], table.groups[theirs[classes[pixel]]]
-        place = [rows[n], columns[n], f"{x[n]:.1f}", f"{y[n]:.1f}", f"{longitudes[n]:.6f}", f"{latitudes[n]:.6f}"]
-        agree = "yes" if ours_there == theirs_there else "no"
-        lines.writerow([*place, ours_there, table.reference[classes[pixel]].name, theirs_there, agree])
+        map_group, reference_group = table.groups[map_groups[pixel]], table.groups[group_of[classes[pixel]]]
+        position = [rows[n], columns[n], f"{x[n]:.1f}", f"{y[n]:.1f}", f"{longitudes[n]:.6f}", f"{latitudes[n]:.6f}"]
+        agree = "yes" if map_group == reference_group else "no"
+        lines.writerow([*position, map_group, table.reference[classes[pixel]].name, reference_group, agree])
     return text.getvalue()

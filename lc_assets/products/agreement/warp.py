@@ -2,21 +2,21 @@
 
 Each pixel of the scene gets the class that covers most of it. To find this class, a regular set of points is sampled in
 the pixel. The points are half a reference pixel apart, or closer, with at most 12 points along an edge. The pixel gets
-the most frequent class of its points. If several classes are equally frequent, the first in the crosswalk wins.
+the most frequent class of its points. If several classes are equally frequent, the first one in the crosswalk wins.
 
-GDAL's mode resampling is not used. In it, each reference pixel that touches the pixel has a full vote, however small
-the overlap is, and of equally frequent classes the upper one wins. This shifts WorldCover by up to half a pixel on a
+GDAL's mode resampling is not used. It gives each reference pixel that touches the pixel a full vote, even if the
+overlap is small, and of equally frequent classes the upper one wins. This shifts WorldCover by up to half a pixel on a
 UTM grid. (Measured with blocks of 8 x 8 reference pixels: GDAL's mode gives the class of the largest area on 94 % of
 the pixels, and fits best if the reference is shifted by half a pixel. This module gives it on 98 %, and fits best
 without a shift.)
 
 Coordinates are transformed exactly at every 64th pixel of the grid and interpolated between these nodes (error in UTM:
-half a millimetre). The nodes belong to the grid, so a window has the same result whatever is read around it. If the
-reference has the grid of the scene, its classes are copied unchanged.
+half a millimetre). The nodes belong to the grid, so the result of a window does not depend on what is read around it.
+If the reference has the grid of the scene, its classes are copied unchanged.
 
 Tiles with a common pixel grid (same CRS, same pixels) are mosaicked first, so a pixel on the border of two tiles gets
-its class from both. Pixels that one pixel grid does not cover (such as the neighbouring UTM zone of the annual LULC)
-are taken from the next one. Classes are positions in the crosswalk's reference classes, and are grouped after the mode.
+its class from both. Pixels that one pixel grid does not cover are taken from the next one (such as the neighbouring UTM
+zone of the annual LULC). Classes are positions in the crosswalk's reference classes, and are grouped after the mode.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ from lc_assets.products.agreement.reference_tiles import OpenTile
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import most_frequent
 
-NOT_KNOWN = 255
+NO_REFERENCE = 255
 """Position that means "no data"."""
-MOST_PIXELS = 1 << 26
+MAX_PIXELS = 1 << 26
 """Largest number of reference pixels in memory. A window that needs more is resampled in parts."""
 
 _STEP = 64
 _FRACTION = 12
 """Fraction bits of a fixed-point coordinate in the reference: 1/4096 of a pixel."""
-_FEWEST, _MOST = 4, 12
+_MIN_POINTS, _MAX_POINTS = 4, 12
 """Smallest and largest number of points along an edge of a pixel. The number is even: if the reference is shifted by
 half a pixel, both sides get the same number of votes."""
-FINEST = 40
+MAX_RATIO = 40
 """Largest number of reference pixels along an edge of a pixel: 0.25 m pixels for a map of 10 m."""
 
 
@@ -70,28 +70,28 @@ class _PixelGrid:
     transform: Affine
     tiles: list[tuple[OpenTile, int, int]]
 
-    def take(self, tile: OpenTile) -> bool:
+    def add_if_aligned(self, tile: OpenTile) -> bool:
         """Add a tile if it has this pixel grid. Return whether it was added."""
-        there, here = self.transform, tile.dataset.transform
-        same = all(math.isclose(a, b, rel_tol=1e-9) for a, b in ((there.a, here.a), (there.e, here.e)))
-        column, row = ~there @ (here.c, here.f)
+        own, other = self.transform, tile.dataset.transform
+        same = all(math.isclose(a, b, rel_tol=1e-9) for a, b in ((own.a, other.a), (own.e, other.e)))
+        column, row = ~own @ (other.c, other.f)
         aligned = abs(column - round(column)) < 0.01 and abs(row - round(row)) < 0.01
         if not (same and aligned and self.crs == tile.dataset.crs):
             return False
         self.tiles.append((tile, round(row), round(column)))
         return True
 
-    def places(self) -> Iterator[tuple[OpenTile, int, int]]:
+    def placed_tiles(self) -> Iterator[tuple[OpenTile, int, int]]:
         """Yield each tile with its first row and column. In a CRS in degrees, also shifted by 360 degrees each way."""
         upright = not (self.transform.b or self.transform.d)
         around = round(360 / self.transform.a) if self.crs.is_geographic and upright else 0
         for tile, row, column in self.tiles:
-            for turn in (0, -around, around) if around else (0,):
-                yield tile, row, column + turn
+            for shift in (0, -around, around) if around else (0,):
+                yield tile, row, column + shift
 
     def covers(self, window: Window) -> bool:
         """Return whether a tile intersects a window of the pixel grid."""
-        return any(self._part(window, *place) is not None for place in self.places())
+        return any(self._part(window, *placed) is not None for placed in self.placed_tiles())
 
     def read(self, window: Window, classes: Callable[[OpenTile, Window], np.ndarray]) -> np.ndarray:
         """Return a mosaic of the tiles: (rows, columns) uint8 positions. Where tiles overlap, the first with data wins.
@@ -100,18 +100,18 @@ class _PixelGrid:
             window: window of the pixel grid.
             classes: reads the positions in a window of a tile.
         """
-        mosaic = np.full((window.height, window.width), NOT_KNOWN, np.uint8)
-        for tile, row, column in self.places():
+        mosaic = np.full((window.height, window.width), NO_REFERENCE, np.uint8)
+        for tile, row, column in self.placed_tiles():
             part = self._part(window, tile, row, column)
             if part is not None:
                 top, left = row + part.row_off - window.row_off, column + part.col_off - window.col_off
-                place = mosaic[top : top + part.height, left : left + part.width]
-                np.copyto(place, classes(tile, part), where=place == NOT_KNOWN)
+                area = mosaic[top : top + part.height, left : left + part.width]
+                np.copyto(area, classes(tile, part), where=area == NO_REFERENCE)
         return mosaic
 
     @staticmethod
     def _part(window: Window, tile: OpenTile, row: int, column: int) -> Window | None:
-        """Intersection of a tile with a window of the pixel grid, in the tile's own rows and columns; None if empty."""
+        """Return a tile's part in a window of the pixel grid, in the tile's rows and columns; None if it is empty."""
         top, left = max(window.row_off - row, 0), max(window.col_off - column, 0)
         bottom = min(window.row_off + window.height - row, tile.dataset.height)
         right = min(window.col_off + window.width - column, tile.dataset.width)
@@ -127,102 +127,103 @@ class Reprojector:
         crosswalk: crosswalk with the classes of the reference.
 
     Raises:
-        BadBand: the pixels of a tile are too small (see `FINEST`).
+        BadBand: the pixels of a tile are too small (see `MAX_RATIO`).
 
     Attributes:
-        unlisted: codes that were read and that the crosswalk does not list, also just outside the grid.
+        unlisted: codes that were read and are not in the crosswalk, also those just outside the grid.
     """
 
     def __init__(self, tiles: Sequence[OpenTile], grid: Grid, crosswalk: Crosswalk) -> None:
         self._grid, self._crs = grid, CRS.from_user_input(grid.crs)
-        self._positions, self._strange = crosswalk.positions, crosswalk.unlisted
+        self._positions, self._unlisted = crosswalk.positions, crosswalk.unlisted
         self.unlisted: set[int] = set()
-        lattices: list[_PixelGrid] = []
+        pixel_grids: list[_PixelGrid] = []
         for tile in sorted(tiles, key=lambda tile: tile.dataset.crs != self._crs):
-            if not any(lattice.take(tile) for lattice in lattices):
-                lattices.append(_PixelGrid(tile.dataset.crs, tile.dataset.transform, []))
-                lattices[-1].take(tile)
-        self._ways = [_Reprojection(lattice, grid, self._crs, len(crosswalk.reference) + 1) for lattice in lattices]
+            if not any(pixel_grid.add_if_aligned(tile) for pixel_grid in pixel_grids):
+                pixel_grids.append(_PixelGrid(tile.dataset.crs, tile.dataset.transform, []))
+                pixel_grids[-1].add_if_aligned(tile)
+        classes = len(crosswalk.reference) + 1
+        self._reprojections = [_Reprojection(pixel_grid, grid, self._crs, classes) for pixel_grid in pixel_grids]
 
     def read(self, window: Window) -> np.ndarray:
-        """Return (rows, columns) uint8: positions in the reference classes, `Crosswalk.unlisted` or `NOT_KNOWN`.
+        """Return (rows, columns) uint8: positions in the reference classes, `Crosswalk.unlisted` or `NO_REFERENCE`.
 
         Raises:
             BadBand: a tile cannot be read.
         """
-        found = np.full((window.height, window.width), NOT_KNOWN, np.uint8)
-        for way in self._ways:
-            if (found == NOT_KNOWN).any():
-                way.warp(window, found, self._classes)
+        found = np.full((window.height, window.width), NO_REFERENCE, np.uint8)
+        for reprojection in self._reprojections:
+            if (found == NO_REFERENCE).any():
+                reprojection.warp(window, found, self._classes)
         return found
 
     def overlaps(self) -> bool:
         """Return whether a tile intersects the grid."""
-        return any(way.meets(self._grid.window) for way in self._ways)
+        return any(reprojection.overlaps(self._grid.window) for reprojection in self._reprojections)
 
     def _classes(self, tile: OpenTile, window: Window) -> np.ndarray:
         codes = tile.read(window)
         found = self._positions[codes]
-        found[codes == tile.nodata] = NOT_KNOWN
-        if (strange := found == self._strange).any():
-            self.unlisted |= set(np.unique(codes[strange]).tolist())
+        found[codes == tile.nodata] = NO_REFERENCE
+        if (unlisted := found == self._unlisted).any():
+            self.unlisted |= set(np.unique(codes[unlisted]).tolist())
         return found
 
 
 class _Reprojection:
     """Resamples one pixel grid of the reference to the grid of the scene."""
 
-    def __init__(self, lattice: _PixelGrid, grid: Grid, crs: CRS, classes: int) -> None:
-        self._lattice, self._grid, self._classes = lattice, grid, classes
+    def __init__(self, pixel_grid: _PixelGrid, grid: Grid, crs: CRS, classes: int) -> None:
+        self._pixel_grid, self._grid, self._classes = pixel_grid, grid, classes
         self._nodes = self._transformed(crs)  # (2, node rows, node columns): columns and rows in the pixel grid
         across = np.abs(np.diff(self._nodes, axis=2)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=2)))
         down = np.abs(np.diff(self._nodes, axis=1)).max(initial=0, where=np.isfinite(np.diff(self._nodes, axis=1)))
         ratio = max(across, down) / _STEP
-        if ratio > FINEST:
+        if ratio > MAX_RATIO:
             raise BadBand(
-                f"{lattice.tiles[0][0].shown} has {ratio:,.0f} pixels along a pixel of the map",
-                remedy=f"bring it to {grid.resolution / FINEST:g} m or coarser, by mode",
+                f"{pixel_grid.tiles[0][0].shown} is too fine: it has {ratio:,.0f} pixels along one pixel of the map",
+                remedy=f"resample it by mode to {grid.resolution / MAX_RATIO:g} m or coarser",
             )
         points = math.ceil(2 * ratio - 1e-6)
-        self._points = 1 if self._is_the_same(crs) else min(max(points + points % 2, _FEWEST), _MOST)
+        self._points = 1 if self._is_aligned(crs) else min(max(points + points % 2, _MIN_POINTS), _MAX_POINTS)
 
-    def warp(self, window: Window, into: np.ndarray, classes: Callable[[OpenTile, Window], np.ndarray]) -> None:
-        """Fill the pixels of `into` that are `NOT_KNOWN` with the classes of this pixel grid.
+    def warp(self, window: Window, out: np.ndarray, classes: Callable[[OpenTile, Window], np.ndarray]) -> None:
+        """Fill the pixels of `out` that are `NO_REFERENCE` with the classes of this pixel grid.
 
         Args:
             window: window of the scene's grid.
-            into: (rows, columns) uint8 positions of the window, changed in place.
+            out: (rows, columns) uint8 positions of the window, changed in place.
             classes: reads the positions in a window of a tile.
         """
         source = self._source(window)
-        if source is None or not self._lattice.covers(source):
+        if source is None or not self._pixel_grid.covers(source):
             return
-        if source.width * source.height > MOST_PIXELS and window.height > 1:
+        if source.width * source.height > MAX_PIXELS and window.height > 1:
             half = window.height // 2
             upper = Window(window.col_off, window.row_off, window.width, half)
             lower = Window(window.col_off, window.row_off + half, window.width, window.height - half)
-            self.warp(upper, into[:half], classes)
-            self.warp(lower, into[half:], classes)
+            self.warp(upper, out[:half], classes)
+            self.warp(lower, out[half:], classes)
             return
-        mosaic = self._lattice.read(source, classes)
+        mosaic = self._pixel_grid.read(source, classes)
         top, bottom = window.row_off, window.row_off + window.height
         edges = [top, *range(top - top % _STEP + _STEP, bottom, _STEP), bottom]
 
         def band(first: int, last: int) -> None:
-            rows = into[first - top : last - top]
+            rows = out[first - top : last - top]
             part = Window(window.col_off, first, window.width, last - first)
-            np.copyto(rows, self._modes(part, mosaic, source), where=rows == NOT_KNOWN)
+            np.copyto(rows, self._modes(part, mosaic, source), where=rows == NO_REFERENCE)
 
         with ThreadPoolExecutor(cpu_count()) as pool:
             list(pool.map(band, edges[:-1], edges[1:]))
 
-    def meets(self, window: Window) -> bool:
+    def overlaps(self, window: Window) -> bool:
         """Return whether a tile intersects a window of the scene's grid."""
         source = self._source(window)
-        return source is not None and self._lattice.covers(source)
+        return source is not None and self._pixel_grid.covers(source)
 
     def _modes(self, band: Window, mosaic: np.ndarray, source: Window) -> np.ndarray:
-        """Most frequent position in each pixel of a window that lies between two rows of nodes."""
+        """Return the most frequent position in each pixel of a window between two rows of nodes."""
         columns, rows = self._coordinates(band, source)
         samples = [
             mosaic[
@@ -241,16 +242,16 @@ class _Reprojection:
         mixed = lowest != highest
         # No data has no vote.
         of_mixed = np.stack([sample[mixed] for sample in samples])
-        lowest[mixed] = most_frequent(of_mixed, range(self._classes), NOT_KNOWN)
+        lowest[mixed] = most_frequent(of_mixed, range(self._classes), NO_REFERENCE)
         return lowest
 
     def _coordinates(
         self, band: Window, source: Window
     ) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Columns and rows in the mosaic, as fixed-point numbers, each in three parts.
+        """Return columns and rows in the mosaic, as fixed-point numbers, each in three parts.
 
-        Corners of the pixels (rows, columns), and the offsets of the points down (points, columns) and across (points,
-        columns).
+        The parts are the corners of the pixels (rows, columns), and the offsets of the points down (points, columns)
+        and across (points, columns).
         """
         above, offset = divmod(int(band.row_off), _STEP)
         x = (band.col_off + np.arange(band.width)) / _STEP
@@ -259,7 +260,7 @@ class _Reprojection:
         y = (offset + np.arange(band.height))[:, None] / _STEP
         inside = (np.arange(self._points)[:, None] + 0.5) / self._points / _STEP
         # int32 needs half the memory. It is used if it can hold the largest coordinate.
-        kind = np.int32 if max(source.width, source.height) < 1 << (30 - _FRACTION) else np.int64
+        dtype = np.int32 if max(source.width, source.height) < 1 << (30 - _FRACTION) else np.int64
         found = []
         for nodes, start in zip(self._nodes[:, above : above + 2], (source.col_off, source.row_off), strict=True):
             upper, lower = (line[cell] * (1 - weight) + line[cell + 1] * weight for line in nodes)
@@ -267,7 +268,7 @@ class _Reprojection:
             # Within a cell the slopes are nearly constant, so the slopes of its edges are used.
             down = self._fixed((lower - upper) * inside)
             across = self._fixed((nodes[0][cell + 1] - nodes[0][cell]) * inside)
-            found.append((corners.astype(kind), down.astype(kind), across.astype(kind)))
+            found.append((corners.astype(dtype), down.astype(dtype), across.astype(dtype)))
         return found[0], found[1]
 
     @staticmethod
@@ -275,7 +276,7 @@ class _Reprojection:
         return np.rint(values * (1 << _FRACTION)).astype(np.int64)
 
     def _source(self, window: Window) -> Window | None:
-        """Window of the pixel grid that a window of the scene needs; None if a coordinate cannot be transformed."""
+        """Return the window of the pixel grid for a window of the scene; None if a coordinate cannot be transformed."""
         left, right = window.col_off // _STEP, -(-(window.col_off + window.width) // _STEP) + 1
         top, bottom = window.row_off, window.row_off + window.height
         lines = [self._line(row) for row in (top, *range(top - top % _STEP + _STEP, bottom, _STEP), bottom)]
@@ -287,36 +288,36 @@ class _Reprojection:
         return Window(first_column, first_row, last_column - first_column + 1, last_row - first_row + 1)
 
     def _line(self, row: int) -> np.ndarray:
-        """(2, node columns) coordinates in the pixel grid along the upper edge of a row of the scene's grid."""
+        """Return (2, node columns) coordinates in the pixel grid along the upper edge of a row of the scene's grid."""
         above, offset = divmod(int(row), _STEP)
         below = min(above + 1, self._nodes.shape[1] - 1)
         return self._nodes[:, above] * (1 - offset / _STEP) + self._nodes[:, below] * (offset / _STEP)
 
     def _transformed(self, crs: CRS) -> np.ndarray:
-        """(2, node rows, node columns) pixel grid coordinates of every 64th pixel's corner, and one node beyond."""
+        """Return (2, node rows, node columns) coordinates in the pixel grid of every 64th pixel's corner."""
         rows, columns = (np.arange(-(-n // _STEP) + 1) * _STEP for n in self._grid.shape)
         column, row = (values.ravel() for values in np.meshgrid(columns, rows))
         here = self._grid.transform
         try:
-            x, y = transform(crs, self._lattice.crs, here.c + here.a * column, here.f + here.e * row)
+            x, y = transform(crs, self._pixel_grid.crs, here.c + here.a * column, here.f + here.e * row)
         except (CRSError, CPLE_BaseError):  # unknown CRS, no transformation in PROJ, or outside its domain
             return np.full((2, len(rows), len(columns)), np.nan)
         east, north = np.asarray(x, float), np.asarray(y, float)
-        if self._lattice.crs.is_geographic:  # no jump at the antimeridian
+        if self._pixel_grid.crs.is_geographic:  # no jump at the antimeridian
             east = east + 360 * np.rint((east[0] - east) / 360)
-        there = ~self._lattice.transform
+        there = ~self._pixel_grid.transform
         nodes = np.stack([there.a * east + there.b * north + there.c, there.d * east + there.e * north + there.f])
         return nodes.reshape(2, len(rows), len(columns))
 
-    def _is_the_same(self, crs: CRS) -> bool:
-        """Whether the pixel grid is that of the scene, shifted by whole pixels."""
-        column, row = ~self._lattice.transform @ (self._grid.transform.c, self._grid.transform.f)
+    def _is_aligned(self, crs: CRS) -> bool:
+        """Return True if the pixel grid is that of the scene, shifted by whole pixels."""
+        column, row = ~self._pixel_grid.transform @ (self._grid.transform.c, self._grid.transform.f)
         sizes = (
-            (self._lattice.transform.a, self._grid.transform.a),
-            (self._lattice.transform.e, self._grid.transform.e),
+            (self._pixel_grid.transform.a, self._grid.transform.a),
+            (self._pixel_grid.transform.e, self._grid.transform.e),
         )
         return (
-            crs == self._lattice.crs
+            crs == self._pixel_grid.crs
             and all(math.isclose(a, b, rel_tol=1e-9) for a, b in sizes)
             and abs(column - round(column)) < 0.01
             and abs(row - round(row)) < 0.01

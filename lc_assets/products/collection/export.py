@@ -22,7 +22,7 @@ def export_items(store: Store, target: Path, base: str | None = None) -> int:
     Args:
         store: the store whose items are exported.
         target: path of the file with the items.
-        base: URL of the store's root for the readers of the documents; None means the store's own URL.
+        base: URL of the store's root for readers of the documents; None means the store's own URL.
 
     Returns:
         Number of items.
@@ -38,7 +38,7 @@ def export_items(store: Store, target: Path, base: str | None = None) -> int:
             index, _ = fetch(store, work)
             if index is None:
                 raise no_collection(store)
-            collection = _whole(read_collection(index), base)
+            collection = _with_absolute_urls(read_collection(index), base)
             target.with_suffix(".collection.json").write_text(json.dumps(collection) + "\n", encoding="utf-8")
             with target.open("w", encoding="utf-8") as lines:
                 for item in items(index, work):
@@ -47,7 +47,7 @@ def export_items(store: Store, target: Path, base: str | None = None) -> int:
     except OSError as error:
         raise StoreError(
             f"the collection cannot be exported ({error.strerror or error}: {error.filename})",
-            remedy="see that the store can be read and that there is room for the file",
+            remedy="check that the store can be read and that there is disk space for the file",
         ) from None
     return count
 
@@ -56,12 +56,12 @@ def no_collection(store: Store) -> StoreError:
     """Return the error for a store without an index."""
     return StoreError(
         f"there is no collection in {folder_of(store)}",
-        remedy="make it: lc-assets collection (or name another --store)",
+        remedy="create it with lc-assets collection, or name another --store",
     )
 
 
-def _whole(collection: dict[str, Any], base: str) -> dict[str, Any]:
-    """The Collection with absolute URLs, and without the state of the writer (`lc:index`)."""
+def _with_absolute_urls(collection: dict[str, Any], base: str) -> dict[str, Any]:
+    """Return the Collection with absolute URLs, and without the state of the writer (`lc:index`)."""
     document = {key: value for key, value in collection.items() if key != "lc:index"}
     for part in (*document["assets"].values(), *document["links"]):
         if "://" not in part["href"]:

@@ -1,9 +1,9 @@
 """The index as a local file. DuckDB merges and queries it with limited memory; rustac writes and reads the items.
 
-If items differ in their fields (other software, another parameter), DuckDB widens the types, also inside structs.
+If items have different fields (other software, another parameter), DuckDB widens the types, also inside structs.
 rustac leaves out null values when it reads items. Geometries are WKB with their bounding boxes in a second column, as
 stac-geoparquet requires (https://github.com/stac-utils/stac-geoparquet/blob/main/spec/stac-geoparquet-spec.md). So no
-extension of DuckDB is needed. The metadata of the file hold the Collection with the positions of the index.
+extension of DuckDB is needed. The metadata of the file contain the Collection with the positions of the index.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lc_assets.products.collection.extras import optional_import
 from lc_assets.products.stac.collection import COLLECTION_ID, Summary, collection_document
 
 _ROWS = 5000
-"""Rows per row group. A search for a place or a time skips whole row groups."""
+"""Rows per row group. A search for an area or a time skips whole row groups."""
 _PAGE = 1000
 _MEMORY = "500MB"
 _THREADS = 1
-_REMEDY = "make it anew from the scenes: lc-assets collection --rebuild"
+_REMEDY = "rebuild it from the scenes: lc-assets collection --rebuild"
 _VALUES = ("platform", "constellation", "gsd", "proj:code", "s2:mgrs_tile", "lc:model")
 """Properties whose values the summary of the Collection counts."""
 _COVERING = {corner: ["bbox", corner] for corner in ("xmin", "ymin", "xmax", "ymax")}
@@ -37,7 +37,7 @@ _GEO = {
 
 
 class SchemaConflict(StoreError):
-    """The types of some files conflict, or one of the files is damaged."""
+    """The types of some files conflict, or a file is damaged."""
 
 
 @contextmanager
@@ -50,8 +50,8 @@ def duckdb_connection(index: Path, *folders: Path) -> Iterator[Any]:
 
     Raises:
         LandCoverError: DuckDB is not installed.
-        SchemaConflict: a query of the body failed because of its data.
-        StoreError: a query of the body failed for another reason, such as a damaged file.
+        SchemaConflict: a query inside the context failed because of its data.
+        StoreError: a query inside the context failed for another reason, such as a damaged file.
     """
     duckdb = optional_import("duckdb")
     with duckdb.connect() as connection:
@@ -64,7 +64,7 @@ def duckdb_connection(index: Path, *folders: Path) -> Iterator[Any]:
             "threads": str(_THREADS),
             "temp_directory": _text(str(index.with_name(f"{index.name}.spill"))),
             "allowed_directories": f"[{', '.join(_text(str(folder)) for folder in (index.parent, *folders))}]",
-            # These come last: they forbid further settings.
+            # These come last, because they forbid further settings.
             "enable_external_access": "false",
             "lock_configuration": "true",
         }.items():
@@ -87,7 +87,7 @@ def write_rows(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """
     rustac = optional_import("rustac")
     try:
-        _wait(rustac.write, str(path), list(rows))
+        _run_async(rustac.write, str(path), list(rows))
     except OSError:
         raise
     except BaseException as error:
@@ -112,7 +112,7 @@ def read_collection(index: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(found[0][0])["collections"][COLLECTION_ID])
     except (IndexError, KeyError, ValueError, TypeError):
-        raise StoreError("the index of the collection is none of lc_assets", remedy=_REMEDY) from None
+        raise StoreError("the index of the collection was not written by lc_assets", remedy=_REMEDY) from None
 
 
 def columns(connection: Any, relation: str) -> dict[str, str]:
@@ -126,14 +126,14 @@ def parquet(*paths: Path) -> str:
 
 
 def merge(
-    old: Path | None, parts: Sequence[Path], gone: Collection[str], state: dict[str, Any], target: Path
+    old: Path | None, parts: Sequence[Path], removed: Collection[str], state: dict[str, Any], target: Path
 ) -> tuple[dict[str, Any], dict[str, int]]:
-    """Write a new index: the old one without the items in `gone`, plus the new rows, which replace rows of the same id.
+    """Write a new index: the old one without the `removed` items, plus the new rows, which replace rows of the same id.
 
     Args:
         old: the old index, or None.
         parts: files of new rows; each id occurs once.
-        gone: ids of the items to leave out.
+        removed: ids of the items to leave out.
         state: state of the writer, stored in the Collection.
         target: file to write.
 
@@ -146,26 +146,27 @@ def merge(
         ValueError: there is neither an old index nor a new row.
     """
     with duckdb_connection(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
-        connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [list(gone)])
+        connection.execute("CREATE TEMP TABLE removed AS SELECT unnest(?::VARCHAR[]) AS id", [list(removed)])
         counts = dict.fromkeys(("added", "changed", "unchanged", "removed"), 0)
         selections = []
         if parts:
-            connection.execute(f"CREATE TEMP TABLE fresh AS SELECT id, updated FROM {parquet(*parts)}")
-            counts["added"] = _number(connection, "SELECT count(*) FROM fresh")
+            connection.execute(f"CREATE TEMP TABLE new_rows AS SELECT id, updated FROM {parquet(*parts)}")
+            counts["added"] = _number(connection, "SELECT count(*) FROM new_rows")
         else:
-            connection.execute("CREATE TEMP TABLE fresh (id VARCHAR, updated TIMESTAMPTZ)")
+            connection.execute("CREATE TEMP TABLE new_rows (id VARCHAR, updated TIMESTAMPTZ)")
         if old:
             selections.append(
-                f"SELECT * FROM {parquet(old)} WHERE id NOT IN (FROM gone) AND id NOT IN (SELECT id FROM fresh)"
+                f"SELECT * FROM {parquet(old)} WHERE id NOT IN (FROM removed) AND id NOT IN (SELECT id FROM new_rows)"
             )
             known = f"{parquet(old)} AS o"
             counts["removed"] = _number(
-                connection, f"SELECT count(*) FROM {known} WHERE id IN (FROM gone) AND id NOT IN (SELECT id FROM fresh)"
+                connection,
+                f"SELECT count(*) FROM {known} WHERE id IN (FROM removed) AND id NOT IN (SELECT id FROM new_rows)",
             )
             counts["unchanged"] = _number(
-                connection, f"SELECT count(*) FROM {known} JOIN fresh USING (id) WHERE o.updated = fresh.updated"
+                connection, f"SELECT count(*) FROM {known} JOIN new_rows USING (id) WHERE o.updated = new_rows.updated"
             )
-            both = _number(connection, f"SELECT count(*) FROM {known} JOIN fresh USING (id)")
+            both = _number(connection, f"SELECT count(*) FROM {known} JOIN new_rows USING (id)")
             counts["changed"] = both - counts["unchanged"]
             counts["added"] -= both
         if parts:
@@ -192,13 +193,13 @@ def ids(index: Path) -> list[str]:
         return [row[0] for row in connection.execute(f"SELECT id FROM {parquet(index)}").fetchall()]
 
 
-def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str, Any]]:
-    """Yield the items as STAC documents. Memory holds one page of them.
+def items(index: Path, work: Path, limit: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield the items as STAC documents, read page by page.
 
     Args:
         index: the file.
         work: folder for the pages.
-        most: largest number of items; None means all.
+        limit: largest number of items; None means all.
 
     Raises:
         StoreError: the file is damaged.
@@ -206,15 +207,15 @@ def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str
     rustac = optional_import("rustac")
     with duckdb_connection(index, work) as connection:
         total = _number(connection, f"SELECT count(*) FROM {parquet(index)}")
-        for start in range(0, total if most is None else min(total, most), _PAGE):
+        for start in range(0, total if limit is None else min(total, limit), _PAGE):
             page = work / "page.parquet"
-            end = start + _PAGE if most is None else min(start + _PAGE, most)
+            end = start + _PAGE if limit is None else min(start + _PAGE, limit)
             connection.execute(
                 f"COPY (SELECT * EXCLUDE (file_row_number) FROM read_parquet({_text(str(index))}, "
                 f"file_row_number = true) WHERE file_row_number >= {start} AND file_row_number < {end}) "
                 f"TO {_text(str(page))} (FORMAT parquet, KV_METADATA {{geo: {_text(json.dumps(_GEO))}}})"
             )
-            found = _wait(rustac.read, str(page))
+            found = _run_async(rustac.read, str(page))
             for item in found["features"]:
                 # rustac returns tuples, and adds a link to the file that it read.
                 document = json.loads(json.dumps(item))
@@ -222,8 +223,8 @@ def items(index: Path, work: Path, most: int | None = None) -> Iterator[dict[str
                 yield document
 
 
-def _wait(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    """Call an async function of rustac. Only these exist in all its versions, down to 0.6 for Python 3.10."""
+def _run_async(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    """Call an async function of rustac. All its versions have these, down to 0.6 for Python 3.10."""
 
     async def called() -> Any:
         return await function(*arguments)
@@ -232,7 +233,7 @@ def _wait(function: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
 
 
 def _summary(connection: Any, relation: str) -> Summary:
-    """Summary of the rows of a relation."""
+    """Return the summary of the rows of a relation."""
     known = columns(connection, relation)
     hectares = _fields(known.get("lc:hectares", ""), connection, relation)
     sums = ", ".join(f'sum("lc:hectares".{_identifier(name)})' for name in hectares)
@@ -254,11 +255,11 @@ def _summary(connection: Any, relation: str) -> Summary:
         items=total,
         # For an item across the antimeridian, west is greater than east.
         bbox=(-180.0, south, 180.0, north) if crosses else (west, south, east, north),
-        interval=(_written(first), _written(last)),
+        interval=(_timestamp(first), _timestamp(last)),
         cloud=None if least is None else (least, most),
         hectares={name: round(value or 0.0, 2) for name, value in zip(hectares, row[11:], strict=True)},
         values={name: {key: n for key, n in found.items() if key is not None} for name, found in values.items()},
-        updated=_written(updated),
+        updated=_timestamp(updated),
     )
 
 
@@ -268,8 +269,8 @@ def _fields(kind: str, connection: Any, relation: str) -> list[str]:
     return list(columns(connection, f'(SELECT unnest("lc:hectares") FROM {relation})'))
 
 
-def _written(microseconds: int) -> str:
-    # fromtimestamp would round.
+def _timestamp(microseconds: int) -> str:
+    # datetime.fromtimestamp would round.
     moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(microseconds=microseconds)
     return moment.isoformat().replace("+00:00", "Z")
 

@@ -1,8 +1,8 @@
 """Converts the Item of a scene to its row in the index.
 
 The hrefs of an Item are relative to the folder of its scene. The hrefs of a row are relative to the folder of the
-collection, `<store>/collection/`: `../scenes/<ID>/<ID>_classified.tif`. So the index stays valid if the whole store is
-moved or copied. `absolute` converts the hrefs to URLs for another catalog. A row belongs to the Collection, links to
+collection, `<store>/collection/`: `../scenes/<ID>/<ID>_classified.tif`. So the index stays valid if the store is moved
+or copied. `absolute` converts the hrefs to URLs for another catalog. A row belongs to the Collection, links to
 its Item (`canonical`), and repeats the areas of the classes as single properties.
 """
 
@@ -26,11 +26,11 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath
 
 SUFFIX = "_classified"
-"""End of the id of a map's Item. The id of the scene comes before it."""
+"""Suffix of the id of a map's Item, after the id of the scene."""
 _READERS = 16
-"""Number of documents that are read in parallel: each one takes a round trip to an object store."""
+"""Number of documents that are read in parallel. Each one needs a round trip to an object store."""
 
-_MOST_BYTES = 16_000_000
+_MAX_BYTES = 16_000_000
 
 Document = dict[str, Any]
 
@@ -41,12 +41,12 @@ class Rows:
 
     Attributes:
         rows: one row per usable document.
-        gone: ids of the scenes without a document.
-        faulty: scene id -> what is wrong with its document.
+        missing: ids of the scenes without a document.
+        faulty: scene id -> the fault of its document.
     """
 
     rows: list[Document] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
     faulty: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,16 +64,16 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
     found = Rows()
 
     def read(scene: str) -> tuple[str, bytes | str | None]:
-        place = document_of(store, scene)
+        path = document_of(store, scene)
         try:
-            return scene, (_odd(place) if isinstance(place, Path) else None) or place.read_bytes()
+            return scene, (_why_unreadable(path) if isinstance(path, Path) else None) or path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return scene, None
 
     with ThreadPoolExecutor(_READERS, thread_name_prefix="items") as pool:
         for scene, content in pool.map(read, scenes):
             if content is None:
-                found.gone.append(scene)
+                found.missing.append(scene)
                 continue
             if isinstance(content, str):
                 found.faulty[scene] = content
@@ -85,8 +85,8 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
     return found
 
 
-def _odd(path: Path) -> str | None:
-    """Reason why a local file cannot be read, or None. A single bad file must not stop the update.
+def _why_unreadable(path: Path) -> str | None:
+    """Return why a local file cannot be read, or None. One bad file must not stop the update.
 
     Raises:
         FileNotFoundError, NotADirectoryError: the file does not exist.
@@ -98,8 +98,9 @@ def _odd(path: Path) -> str | None:
     except OSError as error:  # for example a link to itself, or a folder without permission
         return f"its Item cannot be read: {error.strerror}"
     if not stat.S_ISREG(status.st_mode):
-        return "its Item is no file"
-    return f"its Item has {status.st_size / 1e6:.0f} MB" if status.st_size > _MOST_BYTES else None
+        return "its Item is not a file"
+    too_large = f"its Item has {status.st_size / 1e6:.0f} MB, more than {_MAX_BYTES / 1e6:.0f} MB"
+    return too_large if status.st_size > _MAX_BYTES else None
 
 
 def row_of(document: Document, scene: str) -> Document:
@@ -120,15 +121,15 @@ def row_of(document: Document, scene: str) -> Document:
         if not isinstance(document[name], kind):
             raise TypeError(f"its {name} is a {type(document[name]).__name__}")
     if not isinstance(document["assets"]["classified"]["href"], str):
-        raise TypeError("the href of its classified asset is no text")
+        raise TypeError("the href of its classified asset is not a string")
     folder = f"../scenes/{scene}"
     usable = {**members(document), "properties": sanitize(document["properties"])}
     row = _rebased(usable, lambda href: posixpath.normpath(posixpath.join(folder, href)))
-    ours = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
+    collection = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
     row["collection"] = COLLECTION_ID
     row["properties"].update(_flat(row["properties"].get("lc:hectares")))
     row["links"] = [
-        *({"rel": rel, **ours} for rel in ("root", "parent", "collection")),
+        *({"rel": rel, **collection} for rel in ("root", "parent", "collection")),
         {"rel": "canonical", "href": f"{folder}/{scene}{SUFFIX}.json", "type": GEOJSON},
         *(link for link in row["links"] if link["rel"] not in ("root", "parent", "collection", "canonical", "self")),
     ]
@@ -136,7 +137,7 @@ def row_of(document: Document, scene: str) -> Document:
 
 
 def _flat(hectares: Any) -> dict[str, float]:
-    """The areas as single properties, such as `lc:hectares_Forest`.
+    """Return the areas as single properties, such as `lc:hectares_Forest`.
 
     Queries of rustac and of STAC APIs use CQL2, which cannot name a field inside an object.
     """
@@ -159,12 +160,12 @@ def absolute(row: Document, base: str) -> Document:
 
 
 def base_of(store: Store) -> str:
-    """Return the URL of the store's root: the one of the object store, or a file URL."""
+    """Return the URL of the store's root: the URL of the object store, or a file URL."""
     return str(store.root) if isinstance(store.root, ObjectPath) else store.root.absolute().as_uri()
 
 
 def _rebased(document: Document, new: Callable[[str], str]) -> Document:
-    """A copy of a document with `new` applied to its relative hrefs."""
+    """Return a copy of a document with `new` applied to its relative hrefs."""
 
     def href(old: str) -> str:
         return old if "://" in old or old.startswith("/") else new(old)

@@ -14,13 +14,13 @@ from lc_assets.core.landcover import ALL_CLASSES
 
 CLASS_KEYS = tuple(c.name.replace(" ", "") for c in ALL_CLASSES)
 """Class names in `lc:hectares`."""
-_DEEPEST = 64
+_MAX_DEPTH = 64
 _INT64 = 1 << 63
-_EARTH = 1e11
+_MAX_HECTARES = 1e11
 """Largest possible area in hectares: more than the surface of the Earth."""
 _EARLIEST = datetime(2, 1, 1, tzinfo=timezone.utc)
 _LATEST = datetime(9998, 12, 31, tzinfo=timezone.utc)
-_MOMENTS = ("datetime", "updated", "created", "start_datetime", "end_datetime")
+_TIMES = ("datetime", "updated", "created", "start_datetime", "end_datetime")
 _MEMBERS = (
     *("type", "stac_version", "stac_extensions", "id", "geometry", "bbox", "properties", "links", "assets"),
     "collection",
@@ -38,21 +38,21 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     **dict.fromkeys(("lc:model", "s2:mgrs_tile", "platform", "constellation", "proj:code"), _is_text),
 }
 """Properties that searches and summaries use. A value that fails its check is left out of the row."""
-_OWN = {name.casefold() for name in (*_KINDS, *_MOMENTS, "lc:hectares")}
+_OWN = {name.casefold() for name in (*_KINDS, *_TIMES, "lc:hectares")}
 
 
 def check_values(document: Any) -> None:
-    """Check that all values of a document can be written. Works without recursion, so deep documents do no harm.
+    """Check that all values of a document can be written, without recursion: a document can be deeply nested.
 
     Raises:
-        ValueError: a text or a number cannot be written, or the document is nested too deep.
+        ValueError: a string or a number cannot be written, or the document is nested too deeply.
     """
     level = [document]
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         level = [below for value in level for below in _below(value)]
         if not level:
             return
-    raise ValueError(f"it is nested deeper than {_DEEPEST}")
+    raise ValueError(f"it is nested deeper than {_MAX_DEPTH} levels")
 
 
 def _below(value: Any) -> list[Any]:
@@ -64,7 +64,7 @@ def _below(value: Any) -> list[Any]:
     if isinstance(value, str):
         value.encode()  # raises UnicodeEncodeError (a ValueError) for half of a surrogate pair
     elif isinstance(value, int) and not -_INT64 <= value < _INT64:
-        raise ValueError("it has an integer beyond 64 bits")
+        raise ValueError("it has an integer that does not fit into 64 bits")
     elif isinstance(value, float) and not math.isfinite(value):
         raise ValueError("it has a number that is not finite")
     return []
@@ -82,23 +82,23 @@ def sanitize(properties: dict[str, Any]) -> dict[str, Any]:
         ValueError, TypeError, OverflowError: a time or an area is not valid.
     """
     kept = {name: value for name, value in properties.items() if _fits(name, value)}
-    for name in _MOMENTS:
+    for name in _TIMES:
         if name in ("datetime", "updated") or kept.get(name) is not None:
-            _check_moment(name, kept.get(name))
+            _check_time(name, kept.get(name))
     hectares = areas(kept.pop("lc:hectares", None))
     return {**kept, **({"lc:hectares": hectares} if hectares else {})}
 
 
 def areas(hectares: Any) -> dict[str, float]:
-    """Return class name -> hectares for the known classes. Other names are left out, so they do not become columns.
+    """Return class name -> hectares for the known classes. Other names are dropped, so they do not become columns.
 
     Raises:
         ValueError, TypeError: an area is not a number, or is out of range.
     """
     found = {name: float(area) for name, area in dict(hectares or {}).items() if name in CLASS_KEYS}
     for name, area in found.items():
-        if not 0 <= area <= _EARTH:
-            raise ValueError(f"its lc:hectares has {area} of {name}")
+        if not 0 <= area <= _MAX_HECTARES:
+            raise ValueError(f"its lc:hectares of {name} is {area}")
     return found
 
 
@@ -111,9 +111,9 @@ def _fits(name: str, value: Any) -> bool:
     return name not in _KINDS or _KINDS[name](value)
 
 
-def _check_moment(name: str, value: Any) -> None:
+def _check_time(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise TypeError(f"its {name} is no text")
+        raise TypeError(f"its {name} is not a string")
     moment = str_to_datetime(value)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=timezone.utc)

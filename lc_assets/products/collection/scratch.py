@@ -18,29 +18,29 @@ from lc_assets.store.scratch import scratch_dir
 
 @contextmanager
 def scratch(store: Store) -> Iterator[Path]:
-    """Create a local folder with room for a few copies of the index, and remove it at the end.
+    """Create a local folder for a few copies of the index, and remove it at the end.
 
     If the process dies, `lc-assets prune` removes the folder.
 
     Raises:
         StoreError: the folder cannot be created.
     """
-    folder = _made(store, stage_name(COLLECTION_FOLDER))
+    folder = _create(store, stage_name(COLLECTION_FOLDER))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _made(store: Store, name: str) -> Path:
+def _create(store: Store, name: str) -> Path:
     """Create the scratch folder in the store's work folder, where `prune` finds it, or else in LC_ASSETS_SCRATCH.
 
-    The second place is for a store on a disk that the user may only read. A store that does not exist is not created.
+    The second folder is for a store that the user may only read. A store that does not exist is not created.
     """
     general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
-    ours = scratch_dir(store.root)
+    in_store = scratch_dir(store.root)
     on_disk = isinstance(store.root, Path)
-    bases = [*([ours] if not on_disk or ours.is_dir() else []), *([general] if on_disk else [])]
+    bases = [*([in_store] if not on_disk or in_store.is_dir() else []), *([general] if on_disk else [])]
     for base in bases:
         try:
             (base / name).mkdir(mode=0o700, parents=True)
@@ -48,6 +48,6 @@ def _made(store: Store, name: str) -> Path:
         except OSError as error:
             failed = error
     raise StoreError(
-        f"{bases[-1] / name} cannot be made ({failed.strerror or failed})",
-        remedy="let LC_ASSETS_SCRATCH name a folder that can be written and has room for the index",
+        f"{bases[-1] / name} cannot be created ({failed.strerror or failed})",
+        remedy="set LC_ASSETS_SCRATCH to a folder that you can write to, with disk space for the index",
     )

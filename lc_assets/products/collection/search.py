@@ -1,4 +1,4 @@
-"""Searches the index for scenes by place, time, cloud cover, tile and classes, without a server or a Dagster instance.
+"""Searches the index for scenes by area, time, cloud cover, tile and classes, without a server or a Dagster instance.
 
 DuckDB reads only the columns that the search needs. It compares the bounding boxes first, then the footprints.
 """
@@ -19,7 +19,7 @@ from lc_assets.sentinel2.item.providers import catalog_of
 from lc_assets.sentinel2.search.query import Query
 
 EARTH = (-180.0, -90.0, 180.0, 90.0)
-"""Bounding box of the Earth. A search with this box compares no boxes."""
+"""Bounding box of the Earth. A search with this box does not compare boxes."""
 
 _COLUMNS = {
     "id": "id",
@@ -45,7 +45,7 @@ class Found:
         tile: MGRS tile; None if unknown.
         cloud: cloud cover of the source item, in percent; None if unknown.
         model: name and version of the model; None if unknown.
-        map: href of the class map, relative to the folder of the collection; None if the index has no such column.
+        map: href of the class map, relative to the folder of the collection; None if the index has no hrefs.
         hectares: class name as in `lc:hectares` -> area in hectares, with No Data.
     """
 
@@ -90,7 +90,7 @@ def find(index: Path, query: Query) -> list[Found]:
         known = columns(connection, parquet(index))
         names = [name for name in _COLUMNS if _NEEDS.get(name, "id") in known]
         if query.max_cloud is not None and "cloud" in names:
-            cloud = 'TRY_CAST("eo:cloud_cover" AS DOUBLE)'  # an index of other software may hold texts
+            cloud = 'TRY_CAST("eo:cloud_cover" AS DOUBLE)'  # an index of other software may contain strings
             conditions.append(f"({cloud} IS NULL OR {cloud} <= ?)")
             values.append(query.max_cloud)
         rows = connection.execute(
@@ -100,7 +100,7 @@ def find(index: Path, query: Query) -> list[Found]:
             values,
         ).fetchall()
     found = [dict(zip((*names, "written"), row, strict=True)) for row in rows]
-    return [_found(row) for row in _touching(found, query) if _is_wanted(row, query)]
+    return [_found(row) for row in _intersecting(found, query) if _matches(row, query)]
 
 
 def _conditions(query: Query) -> tuple[list[str], list[Any]]:
@@ -137,22 +137,22 @@ def _boxes(query: Query) -> list[tuple[float, float, float, float]]:
     return [(left, south, right, north) for left, right in spans]
 
 
-def _touching(rows: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
-    """Rows whose footprint intersects the searched area. A footprint may be smaller than its bounding box."""
+def _intersecting(rows: list[dict[str, Any]], query: Query) -> list[dict[str, Any]]:
+    """Return the rows whose footprint intersects the searched area: a footprint may be smaller than its box."""
     boxes = _boxes(query)
     if not boxes or not rows:
         return rows
     shapely = optional_import("shapely")
-    place = (
+    area = (
         shapely.geometry.shape(query.geometry)
         if query.geometry
         else shapely.union_all([shapely.box(*box) for box in boxes])
     )
-    meets = shapely.intersects(shapely.from_wkb([bytes(row["footprint"]) for row in rows]), place)
-    return [row for row, touches in zip(rows, meets, strict=True) if touches]
+    intersects = shapely.intersects(shapely.from_wkb([bytes(row["footprint"]) for row in rows]), area)
+    return [row for row, inside in zip(rows, intersects, strict=True) if inside]
 
 
-def _is_wanted(row: Mapping[str, Any], query: Query) -> bool:
+def _matches(row: Mapping[str, Any], query: Query) -> bool:
     if query.tiles and _tile(row) not in {_padded(tile) for tile in query.tiles}:
         return False
     nodata = _found(row).nodata
@@ -165,7 +165,7 @@ def _tile(row: Mapping[str, Any]) -> str | None:
 
 
 def _padded(tile: str) -> str:
-    """A tile name with two digits and without T: `33UUB`, `07HFE`."""
+    """Return a tile name with two digits and without T: `33UUB`, `07HFE`."""
     return tile.upper().removeprefix("T").zfill(5)
 
 

@@ -1,8 +1,8 @@
 """Updates the collection: adds new and changed items, or rebuilds it from the store.
 
 `<store>/collection/items.parquet` is replaced as a whole, and only if it is still the file that was read. If another
-writer was faster, the update reads the file again and repeats its part. The metadata of the file hold the position up
-to which Dagster's records were processed, so items and position change together. `collection.json` is written
+writer was faster, the update reads the file again and repeats its part. The metadata of the file contain the position
+up to which Dagster's records were processed, so items and position change together. `collection.json` is written
 afterwards, from the same content. If a writer dies in between, the next one writes it. No scene waits for an update.
 """
 
@@ -99,36 +99,38 @@ def read_positions(store: Store) -> Positions | None:
         return None
 
 
-def update(store: Store, ask: Callable[[Positions | None], Changes], *, rebuild: bool = False) -> UpdateSummary:
+def update(
+    store: Store, changes_since: Callable[[Positions | None], Changes], *, rebuild: bool = False
+) -> UpdateSummary:
     """Update the collection.
 
     Args:
         store: the store of the scenes and the collection.
-        ask: returns the changes since the given positions; None stands for the beginning, which means all scenes.
+        changes_since: returns the changes since the given positions; for None it returns all scenes.
         rebuild: read all scenes.
 
     Raises:
         LandCoverError: rustac or DuckDB is not installed.
-        StoreError: the store cannot be read or written, there is no map, or other writers were faster at each attempt.
+        StoreError: the store cannot be read or written, it has no map, or other writers were faster at each attempt.
     """
     check_tools()
     started = time.perf_counter()
     try:
         for attempt in range(1, _TRIES + 1):
             with scratch(store) as work:
-                done = _attempt(store, ask, rebuild, work)
+                done = _attempt(store, changes_since, rebuild, work)
             if done:
                 return UpdateSummary(**done, seconds=time.perf_counter() - started, attempts=attempt)
             time.sleep(random.uniform(0.1, 0.5) * attempt)
     except OSError as error:
         raise StoreError(
             f"the collection in {folder_of(store)} cannot be updated ({error.strerror or error})",
-            remedy="see that the store can be reached and written, then run it again",
+            remedy="check that the store can be reached and written, then run it again",
             transient=True,
         ) from None
     raise StoreError(
-        f"the collection in {folder_of(store)} was written by somebody else {_TRIES} times meanwhile",
-        remedy="let one writer at a time keep it; run it again when the others are done",
+        f"another writer changed the collection in {folder_of(store)} during each of {_TRIES} attempts",
+        remedy="run one writer at a time; run it again when the others have finished",
         transient=True,
     )
 
@@ -151,9 +153,9 @@ def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
 
 
 def _attempt(
-    store: Store, ask: Callable[[Positions | None], Changes], rebuild: bool, work: Path
+    store: Store, changes_since: Callable[[Positions | None], Changes], rebuild: bool, work: Path
 ) -> dict[str, Any] | None:
-    """Read, merge and write once. None if another writer was faster."""
+    """Read, merge and write once. Return None if another writer was faster."""
     old, version = fetch(store, work)
     before: dict[str, Any] = {}
     try:
@@ -163,20 +165,20 @@ def _attempt(
             raise
         old = None  # damaged: it is replaced
     state = before.get("lc:index", {})
-    news = ask(None if rebuild or not before else state.get("positions", {}))
+    changes = changes_since(None if rebuild or not before else state.get("positions", {}))
     # This instance comes last. The instances with the oldest updates come first and are dropped.
-    others = {name: at for name, at in state.get("positions", {}).items() if name not in news.positions}
-    positions = {**others, **news.positions}
-    if before and news.scenes is not None and not news.scenes and positions == state.get("positions"):
+    others = {name: at for name, at in state.get("positions", {}).items() if name not in changes.positions}
+    positions = {**others, **changes.positions}
+    if before and changes.scenes is not None and not changes.scenes and positions == state.get("positions"):
         _publish(store, before)
         assert old
         return _counts(before, old.stat().st_size, rebuilt=False)
 
-    scenes = news.scenes if news.scenes is not None else store.folders()
-    parts, gone, faulty = _read(store, scenes, work)
-    if news.scenes is None and old:
+    scenes = changes.scenes if changes.scenes is not None else store.folders()
+    parts, removed, faulty = _read(store, scenes, work)
+    if changes.scenes is None and old:
         listed = {f"{scene}{SUFFIX}" for scene in scenes}  # also the faulty ones, whose rows are kept
-        gone += [item for item in ids(old) if item not in listed]
+        removed += [item for item in ids(old) if item not in listed]
     target = work / "new.parquet"
     state = {
         # Number of this version of the index. collection.json must belong to the highest number.
@@ -184,16 +186,17 @@ def _attempt(
         "positions": dict(list(positions.items())[-_POSITIONS:]),
     }
     try:
-        collection, counts = _merged(store, old, parts, gone, state, target, faulty)
+        collection, counts = _merged(store, old, parts, removed, state, target, faulty)
     except ValueError:
         raise StoreError(
-            f"there is no map in {store.root} to make a collection of" + (f"; {_some(faulty)}" if faulty else ""),
+            f"the store {store.root} has no map, so there is no collection"
+            + (f"; {_first_faults(faulty)}" if faulty else ""),
             remedy="classify a scene first (lc-assets classify, lc-assets demo)",
         ) from None
     if not paths.compare_and_swap(folder_of(store) / INDEX_FILE, target.read_bytes(), version):
         return None
     _publish(store, collection)
-    return _counts(collection, target.stat().st_size, rebuilt=news.scenes is None, faulty=faulty, **counts)
+    return _counts(collection, target.stat().st_size, rebuilt=changes.scenes is None, faulty=faulty, **counts)
 
 
 def _counts(
@@ -218,51 +221,51 @@ def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], 
 
     Returns the files, the ids of the items without a document, and the faults by scene.
     """
-    parts, gone = [], []
-    faulty = {printable(scene): "no usable scene id" for scene in scenes if not is_id(scene)}
+    parts, removed = [], []
+    faulty = {printable(scene): "not a valid scene id" for scene in scenes if not is_id(scene)}
     scenes = [scene for scene in scenes if is_id(scene)]
     for start in range(0, len(scenes), _BATCH):
         found = read_rows(store, scenes[start : start + _BATCH])
-        gone += [f"{scene}{SUFFIX}" for scene in found.gone]
+        removed += [f"{scene}{SUFFIX}" for scene in found.missing]
         faulty.update(found.faulty)
         if found.rows:
             written, refused = _write(found.rows, work / f"part-{start:07d}")
             parts += written
             faulty.update(refused)
-    return parts, gone, faulty
+    return parts, removed, faulty
 
 
 def _merged(
     store: Store,
     old: Path | None,
     parts: Sequence[Path],
-    gone: Collection[str],
+    removed: Collection[str],
     state: dict[str, Any],
     target: Path,
     faulty: dict[str, str],
 ) -> tuple[dict[str, Any], dict[str, int]]:
     """Merge as `merge` does, but leave out items whose types conflict with the others and add them to `faulty`."""
     try:
-        return merge(old, parts, gone, state, target)
+        return merge(old, parts, removed, state, target)
     except SchemaConflict:
         if not parts:
             raise
     if old:
-        merge(old, [], gone, state, target)  # raises if the index itself is damaged: then no item is faulty
+        merge(old, [], removed, state, target)  # raises if the index itself is damaged: then no item is faulty
     kept: list[Path] = []
     waiting = list(reversed(parts))
     while waiting:
         part = waiting.pop()
         try:
-            merge(old, [*kept, part], gone, state, target)
+            merge(old, [*kept, part], removed, state, target)
             kept.append(part)
         except SchemaConflict as error:
-            waiting += reversed(_halves(store, part, faulty, error.problem))
-    return merge(old, kept, gone, state, target)
+            waiting += reversed(_split(store, part, faulty, error.problem))
+    return merge(old, kept, removed, state, target)
 
 
-def _halves(store: Store, part: Path, faulty: dict[str, str], problem: str) -> list[Path]:
-    """Split a part into two files. The rows are read again: a copy of the file's rows would keep the types of all."""
+def _split(store: Store, part: Path, faulty: dict[str, str], problem: str) -> list[Path]:
+    """Split a part into two files. The rows are read again, because copies would keep the types of the part."""
     scenes = [item.removesuffix(SUFFIX) for item in ids(part)]
     if len(scenes) == 1:
         faulty[scenes[0]] = problem
@@ -270,7 +273,7 @@ def _halves(store: Store, part: Path, faulty: dict[str, str], problem: str) -> l
     halves: list[Path] = []
     for letter, some in (("a", scenes[: len(scenes) // 2]), ("b", scenes[len(scenes) // 2 :])):
         found = read_rows(store, some)
-        faulty.update({**found.faulty, **dict.fromkeys(found.gone, "it went meanwhile")})
+        faulty.update({**found.faulty, **dict.fromkeys(found.missing, "it was deleted during the update")})
         if found.rows:
             written, refused = _write(found.rows, part.with_name(f"{part.stem}{letter}"))
             halves += written
@@ -318,5 +321,5 @@ def _publish(store: Store, collection: dict[str, Any]) -> None:
             return
 
 
-def _some(faulty: Mapping[str, str]) -> str:
+def _first_faults(faulty: Mapping[str, str]) -> str:
     return "; ".join(f"{scene}: {why}" for scene, why in list(faulty.items())[:3])

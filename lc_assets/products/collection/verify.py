@@ -23,7 +23,7 @@ class Faults:
 
     Attributes:
         invalid: violations of the schemas.
-        counts: differences between the number of items in the index and in the Collection.
+        counts: differences between the numbers of items in the index and in the Collection.
     """
 
     invalid: list[str]
@@ -46,7 +46,7 @@ def check_collection(store: Store) -> Faults:
         with scratch(store) as work:
             index, _ = fetch(store, work)
             if index is None:
-                raise FileNotFoundError(2, "there is no such file", INDEX_FILE)
+                raise FileNotFoundError(2, "the file does not exist", INDEX_FILE)
             known = ids(index)
             invalid = validate_offline(document)
             for item in items(index, work, _SAMPLE):
@@ -54,11 +54,11 @@ def check_collection(store: Store) -> Faults:
     except (OSError, ValueError) as error:
         raise StoreError(
             f"the collection in {folder_of(store)} cannot be read ({error})",
-            remedy="make it anew: lc-assets collection --rebuild",
+            remedy="rebuild it: lc-assets collection --rebuild",
         ) from None
     counts = []
     if len(set(known)) != len(known):
         counts.append(f"{len(known) - len(set(known))} items are in the index more than once")
     if len(known) != document["lc:items"]:
-        counts.append(f"the index holds {len(known)} items, the Collection says {document['lc:items']}")
+        counts.append(f"the index has {len(known)} items, but the Collection says {document['lc:items']}")
     return Faults(invalid, counts)

@@ -40,7 +40,7 @@ class ControlPoints:
 
 
 def control_points(grid: Grid, pixel_size: float) -> ControlPoints | None:
-    """The fewest control points with an error of at most a fifth of a pixel, or else the densest grid.
+    """Return the fewest control points with an error of at most a fifth of a pixel, or else the densest grid.
 
     Args:
         grid: grid of the picture.
@@ -72,7 +72,7 @@ def _vectors(grid: Grid, cells: int) -> np.ndarray:
 
 
 def _largest_error(known: np.ndarray) -> float:
-    """Largest distance of an interpolated middle, of a part or an edge, from the true one; `known` has both."""
+    """Return the largest distance of an interpolated middle, of a part or an edge, from the true one in `known`."""
     corners = known[::2, ::2]
     edges, sides = (corners[:, :-1] + corners[:, 1:]) / 2, (corners[:-1] + corners[1:]) / 2
     middles = (edges[:-1] + edges[1:]) / 2

@@ -1,7 +1,7 @@
 """The texts and numbers of a report: the scene, the map and the model. Plain text, which the templates escape.
 
-Items and models come from third parties. Their texts are cut to a length and lose control characters here; a link is
-kept only if it is http(s), and without its query.
+Items and models come from third parties. Their texts are cut to a maximum length and control characters are removed. A
+link is used only if it is http(s), and without its query.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.hrefs import unsigned
 from lc_assets.sentinel2.item.providers import catalog_of
 
-MOST_ROWS = 40
-"""Lines of one kind that the page shows of a model, at most."""
-_LONGEST_HREF = 2000
+MAX_ROWS = 40
+"""Largest number of lines of one kind that the page shows for a model."""
+_MAX_HREF = 2000
 
 Rows = list[tuple[str, str]]
 
@@ -37,7 +37,7 @@ class ReportFacts:
     """The contents of a report that are not in the rasters.
 
     Attributes:
-        seconds: asset name -> seconds that it took.
+        seconds: asset name -> duration in seconds.
         software: name -> version.
         created: time of the report, ISO 8601, UTC.
         contract: the model that made the map.
@@ -61,31 +61,31 @@ class Link:
 
 
 def day_of(raw: RawBands) -> str:
-    """Day of acquisition: `21 June 2024`."""
+    """Return the day of acquisition: `21 June 2024`."""
     time = _time(raw.scene.properties["datetime"])
     return day(time) if time else text(raw.scene.properties["datetime"])
 
 
 def year_of(raw: RawBands) -> str:
-    """Year of acquisition, for the notice that Copernicus requires."""
+    """Return the year of acquisition, for the notice that Copernicus requires."""
     time = _time(raw.scene.properties["datetime"])
     return f"{time:%Y}" if time else ""
 
 
 def place_of(raw: RawBands) -> str:
-    """The MGRS tile, or the item's id where the item has no tile."""
+    """Return the MGRS tile, or the item's id if the item has no tile."""
     tile = acquisition_of(raw.scene.document).tile
     return f"Tile {tile}" if tile else text(raw.scene.id)
 
 
 def moment(value: Any) -> str:
-    """A time of an item: `21 June 2024, 10:36:29 UTC`."""
+    """Return a time of an item: `21 June 2024, 10:36:29 UTC`."""
     time = _time(value)
     return f"{day(time)}, {time:%H:%M:%S} UTC" if time else text(value)
 
 
 def _present(rows: Sequence[tuple[str, Any]]) -> Rows:
-    """The rows that have a value, as text."""
+    """Return the rows that have a value, as text."""
     return [(name, text(value)) for name, value in rows if value is not None]
 
 
@@ -97,7 +97,7 @@ def _time(value: Any) -> datetime | None:
 
 
 def scene_rows(raw: RawBands) -> Rows:
-    """The acquisition."""
+    """Return the rows about the acquisition."""
     properties, kind = raw.scene.properties, catalog_of(raw.scene.document)
     cloud, empty = properties.get(kind.cloud_property), properties.get(kind.nodata_property)
     rows = [
@@ -108,7 +108,7 @@ def scene_rows(raw: RawBands) -> Rows:
         ("Platform", properties.get("platform")),
         ("Product level", raw.scene.product_level),
         ("Processing baseline", raw.scene.baseline),
-        ("Offset taken off", f"{-raw.scene.offset} DN" if raw.scene.offset else "none"),
+        ("Offset removed", f"{-raw.scene.offset} DN" if raw.scene.offset else "none"),
         ("Item", raw.scene.id),
     ]
     return _present(rows)
@@ -121,7 +121,7 @@ def _percent_of_item(value: Any) -> str | None:
 
 
 def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
-    """The map: its grid, its model and the settings of its run."""
+    """Return the rows about the map: its grid, its model and the settings of its run."""
     grid, tags = classes.grid, classes.tags
     rows = [
         ("Model", f"{contract.name} {contract.version}"),
@@ -129,7 +129,7 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
         _step(classes, contract.chip_size),
         ("Clouds masked by SCL", tags.get("SCL_MASK")),
-        ("Clouds grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
+        ("Cloud mask grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
         ("Resampling", tags.get("RESAMPLING")),
         ("Precision", tags.get("PRECISION")),
         ("Evaluation", tags.get("EVALUATION")),
@@ -144,30 +144,30 @@ def _step(classes: ClassMap, chip: int) -> tuple[str, str | None]:
     return "Window", f"{chip} pixels, every {tags['STRIDE']}" if "STRIDE" in tags else None
 
 
-def lede(classes: ClassMap) -> str:
-    """The area, how much of it has a class, and the three most frequent classes."""
+def summary(classes: ClassMap) -> str:
+    """Return a sentence with the area, the share that has a class, and the three most frequent classes."""
     present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -classes.pixels[c.code])
-    most = [f"{c.title.lower()} {percent(classes.share(c.code))}" for c in present[:3] if classes.pixels[c.code]]
+    frequent = [f"{c.title.lower()} {percent(classes.share(c.code))}" for c in present[:3] if classes.pixels[c.code]]
     area = classes.grid.pixel_area * classes.grid.width * classes.grid.height / 100
     words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
-    listed = f", most of it {', '.join(most)}" if most else ""
+    listed = f", mostly {', '.join(frequent)}" if frequent else ""
     return f"{words}, {percent(1 - classes.share(NO_DATA.code))} of it classified{listed}."
 
 
 def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
-    """The reasons why pixels have no class, and the number of pixels of each; reasons without a pixel are left out."""
+    """Return the reasons why pixels have no class, with the number of pixels; reasons without pixels are left out."""
     reasons = (
         ("no data in the source", "NO_SOURCE_DATA"),
         ("hidden: cloud, shadow or saturation", "HIDDEN"),
-        ("a DN that no sensor gives", "IMPOSSIBLE_DN"),
-        ("too little valid ground around", "NO_VOTE"),
+        ("impossible DN", "IMPOSSIBLE_DN"),
+        ("too few valid pixels nearby", "NO_VOTE"),
     )
     counts = [(name, classes.tags.get(tag, "")) for name, tag in reasons]
     return [(name, int(pixels)) for name, pixels in counts if pixels.isdigit() and int(pixels)]
 
 
 def links_of(raw: RawBands) -> list[Link]:
-    """Links to the source item and to its licence, four at most."""
+    """Return links to the source item and to its licence, four at most."""
     links = raw.scene.document.get("links") or []
     titles = {"self": "Source item", "license": "Licence of the source"}
     found = [link_to(titles[link["rel"]], link.get("href")) for link in links if _is_one_of(link, titles)]
@@ -179,27 +179,27 @@ def _is_one_of(link: Any, rels: Mapping[str, str]) -> bool:
 
 
 def link_to(words: Any, href: Any) -> Link:
-    """A link; `href` loses its query, fragment and user, and is None unless it is an http(s) URL."""
+    """Return a link without query, fragment and user; its `href` is None unless it is an http(s) URL."""
     try:
         bare = unsigned(href) if isinstance(href, str) else ""
-        return Link(text(words), bare if is_remote(bare) and len(bare) <= _LONGEST_HREF else None)
+        return Link(text(words), bare if is_remote(bare) and len(bare) <= _MAX_HREF else None)
     except LandCoverError:
         return Link(text(words), None)
 
 
 def model_rows(contract: ModelContract, document: Mapping[str, Any]) -> Rows:
-    """The model, from its contract and its MLM item."""
+    """Return the rows about the model, from its contract and its MLM item."""
     properties = document.get("properties") or {}
     framework = " ".join(filter(None, (contract.framework, contract.framework_version)))
     rows = [
         ("Name", contract.name),
         ("Version", contract.version),
-        ("What it is", contract.description or None),
+        ("Description", contract.description or None),
         ("SHA-256", contract.sha256),
-        ("Dated", moment(properties["datetime"]) if properties.get("datetime") else None),
+        ("Date", moment(properties["datetime"]) if properties.get("datetime") else None),
         ("Architecture", properties.get("mlm:architecture")),
         ("Bands", " ".join(contract.bands)),
-        ("Made for", ", ".join(contract.product_levels)),
+        ("Product levels", ", ".join(contract.product_levels)),
         ("Input", f"{contract.chip_size} x {contract.chip_size} pixels, {contract.resampling}"),
         ("Parameters", f"{contract.total_parameters:,}" if contract.total_parameters else None),
         ("Framework", framework),
@@ -208,7 +208,7 @@ def model_rows(contract: ModelContract, document: Mapping[str, Any]) -> Rows:
 
 
 def metric_rows(contract: ModelContract) -> Rows:
-    """The model's metrics: a row for each set of chips, and one more for its metrics per class, if it has any."""
+    """Return the model's metrics: a row per set of chips, and another one for its metrics per class, if any."""
     titles = {c.name: c.title for c in CLASSES}
     rows: list[tuple[str, str]] = []
     for name, entry in contract.metrics.items():
@@ -223,11 +223,11 @@ def metric_rows(contract: ModelContract) -> Rows:
             for key, inner in found.items()
             if isinstance(inner, Mapping)
         ]
-    return [(text(name), text(value)) for name, value in rows[:MOST_ROWS] if value]
+    return [(text(name), text(value)) for name, value in rows[:MAX_ROWS] if value]
 
 
 def _figure(name: Any, value: Any) -> str:
-    """`chips 261` or `accuracy 97.3 %`: a float between 0 and 1 is a share, unless it is an error."""
+    """Return `chips 261` or `accuracy 97.3 %`: a float from 0 to 1 is a share, unless it is an error."""
     if isinstance(value, float) and 0 <= value <= 1:
         return f"{_spaced(name)} {percent(value)}" if "error" not in str(name) else f"{_spaced(name)} {value:.3f}"
     return f"{_spaced(name)} {text(value)}"
@@ -238,22 +238,22 @@ def _spaced(name: Any) -> str:
 
 
 def training_data(contract: ModelContract) -> list[Link]:
-    """The data sets that a model was trained on."""
+    """Return the data sets that a model was trained on."""
     return [
         replace(
             link_to(source.get("title", ""), source.get("href")),
             rights="; ".join(text(source[key]) for key in ("license", "attribution") if source.get(key)),
         )
-        for source in contract.training_data[:MOST_ROWS]
+        for source in contract.training_data[:MAX_ROWS]
     ]
 
 
 def seconds_rows(seconds: Mapping[str, float]) -> Rows:
-    """Seconds per asset and, of more than one, their sum."""
-    total = {"together": sum(seconds.values())} if len(seconds) > 1 else {}
+    """Return the seconds per asset and, for more than one asset, their sum."""
+    total = {"total": sum(seconds.values())} if len(seconds) > 1 else {}
     return [(text(name), f"{spent:,.1f} s") for name, spent in [*seconds.items(), *total.items()]]
 
 
 def software_rows(software: Mapping[str, str]) -> Rows:
-    """Versions by name."""
+    """Return name and version of each program."""
     return [(text(name), text(version)) for name, version in software.items()]

@@ -23,43 +23,43 @@ from lc_assets.products.pages.formats import day, percent, text
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
-from lc_assets.raster.render import encoded
+from lc_assets.raster.render import encode_image
 from lc_assets.store.layout import Store
 
 PAGE = "index.html"
 """Name of the page, in the store's root."""
 _ROOT = Store(Path())
-"""Gives paths relative to the store's root."""
+"""A store for paths relative to the store's root."""
 _READERS = 16
 _SMALL = (320, 240)
-"""Size of an embedded thumbnail, at most, in pixels."""
-_MOST_EMBEDDED = 100
+"""Largest size of an embedded thumbnail, in pixels."""
+_MAX_EMBEDDED = 100
 
 
-def gallery_page(gallery: Gallery, place: str, picture: Callable[[SceneCard], str | None], *, linked: bool) -> bytes:
-    """The page.
+def gallery_page(gallery: Gallery, location: str, picture: Callable[[SceneCard], str | None], *, linked: bool) -> bytes:
+    """Return the HTML of the gallery.
 
     Args:
         gallery: the scenes.
-        place: path or URL of the store.
-        picture: URL of a scene's thumbnail, or None.
+        location: path or URL of the store.
+        picture: function from a scene to the URL of its thumbnail, or None.
         linked: whether the scenes' reports can be reached from the page.
 
     Raises:
         LandCoverError: the land mask of the map is not installed correctly.
     """
-    places = _places(gallery.shown)
-    marker_of = {card.scene: key for key, cards in places.items() for card in cards}
+    by_marker = _by_marker(gallery.shown)
+    marker_of = {card.scene: key for key, cards in by_marker.items() for card in cards}
     extent = extent_of([ring for card in gallery.shown for ring in card.rings])
-    markers = [_marker(key, cards, linked) for key, cards in places.items()]
+    markers = [_marker(key, cards, linked) for key, cards in by_marker.items()]
     page = render(
         "gallery.html.j2",
-        lede=_lede(gallery),
-        present=_present(gallery.shown),
+        summary=_summary(gallery),
+        present=_present_classes(gallery.shown),
         shape=f"1000/{extent.height:.0f}",
         locator=locator_svg(markers, extent) if markers else "",
         cards=[_card(card, marker_of[card.scene], picture(card), linked) for card in gallery.shown],
-        copy_of=None if linked else f"{text(place)}/{PAGE}",
+        copy_of=None if linked else f"{text(location)}/{PAGE}",
         waiting=gallery.waiting,
         faulty=[f"{scene}: {why}" for scene, why in sorted(gallery.faulty.items())],
         years=sorted({card.moment.year for card in gallery.shown}),
@@ -68,8 +68,8 @@ def gallery_page(gallery: Gallery, place: str, picture: Callable[[SceneCard], st
     return page.encode()
 
 
-def _places(shown: Iterable[SceneCard]) -> dict[str, list[SceneCard]]:
-    """Scenes by marker of the map: one marker for each tile, and for each footprint of scenes without a tile."""
+def _by_marker(shown: Iterable[SceneCard]) -> dict[str, list[SceneCard]]:
+    """Return the scenes by marker of the map: one marker per tile, and per footprint of scenes without a tile."""
     found: dict[tuple[str, tuple[Ring, ...]], list[SceneCard]] = defaultdict(list)
     for card in shown:
         found[(card.tile, ()) if card.tile else ("", card.rings)].append(card)
@@ -77,7 +77,7 @@ def _places(shown: Iterable[SceneCard]) -> dict[str, list[SceneCard]]:
 
 
 def _marker(key: str, cards: Sequence[SceneCard], linked: bool) -> MapMarker:
-    """A marker links to the report of its scene, or to the first of its cards."""
+    """Return a marker, which links to the report of its only scene, or to the first of its cards."""
     first = cards[0]
     label = first.title if len(cards) == 1 else f"{first.tile or first.scene}, {len(cards)} scenes"
     href = _report(first) if linked and len(cards) == 1 and first.report else f"#{_anchor(first)}"
@@ -85,7 +85,7 @@ def _marker(key: str, cards: Sequence[SceneCard], linked: bool) -> MapMarker:
 
 
 def _size(rings: tuple[Ring, ...]) -> float:
-    """Widths and heights of outlines, summed. The largest footprint of a tile is one that the swath does not cut."""
+    """Return the sum of the outlines' widths and heights. The largest footprint of a tile is not cut by the swath."""
     return sum(max(p[n] for p in ring) - min(p[n] for p in ring) for ring in rings for n in (0, 1))
 
 
@@ -98,7 +98,7 @@ def _report(card: SceneCard) -> str:
 
 
 def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> dict[str, Any]:
-    """The values of a card: `time`, `tile`, `shares` and `searched` are for the script."""
+    """Return the values of a card. `time`, `tile`, `shares` and `search_text` are for the script."""
     titles = {c.code: c.title for c in ALL_CLASSES}
     ordered = sorted(card.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))
     starts = accumulate((share for _, share in ordered), initial=0.0)
@@ -123,12 +123,12 @@ def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> di
         "time": f"{card.moment.timestamp():.0f}",
         "tile": card.tile or "",
         "shares": ",".join(f"{code}:{share:.4f}" for code, share in card.shares.items()),
-        "searched": f"{card.scene} {card.tile or ''} {card.moment:%Y-%m-%d} {card.day}".lower(),
+        "search_text": f"{card.scene} {card.tile or ''} {card.moment:%Y-%m-%d} {card.day}".lower(),
     }
 
 
-def _lede(gallery: Gallery) -> str:
-    """The number of tiles and the dates."""
+def _summary(gallery: Gallery) -> str:
+    """Return the number of tiles and the dates."""
     if not gallery.shown:
         return "No scene has a map yet: lc-assets classify makes one."
     times = sorted(card.moment for card in gallery.shown)
@@ -138,8 +138,8 @@ def _lede(gallery: Gallery) -> str:
     return f"{quantity(tiles, 'tile')}, {when}." if tiles else f"{when}."
 
 
-def _present(shown: Iterable[SceneCard]) -> list[LandCover]:
-    """Classes that occur in any map, the most frequent first; No Data last."""
+def _present_classes(shown: Iterable[SceneCard]) -> list[LandCover]:
+    """Return the classes that occur in any map, the most frequent first and No Data last."""
     total: dict[int, float] = defaultdict(float)
     for card in shown:
         for code, share in card.shares.items():
@@ -147,24 +147,26 @@ def _present(shown: Iterable[SceneCard]) -> list[LandCover]:
     return sorted((c for c in ALL_CLASSES if total[c.code]), key=lambda c: (c is NO_DATA, -total[c.code]))
 
 
-def beside(card: SceneCard) -> str | None:
-    """Path of a thumbnail, relative to the store's root."""
+def thumbnail_href(card: SceneCard) -> str | None:
+    """Return the path of a thumbnail, relative to the store's root."""
     return quote(str(_ROOT.scene(card.scene).thumbnail)) if card.thumbnail else None
 
 
-def embedded(store: Store, gallery: Gallery) -> Callable[[SceneCard], str | None]:
-    """Small thumbnails of the newest scenes as data URLs, for a page outside of its store."""
+def embedded_thumbnails(store: Store, gallery: Gallery) -> Callable[[SceneCard], str | None]:
+    """Return a function from a scene to a small thumbnail as data URL, for a page outside of its store.
+
+    Only the newest scenes have one."""
 
     def read(card: SceneCard) -> str | None:
         try:
             with Image.open(io.BytesIO(store.scene(card.scene).thumbnail.read_bytes())) as image:
                 small = image.convert("RGB")
             small.thumbnail(_SMALL)
-            return data_url("webp", encoded(small, "WEBP", quality=70))
+            return data_url("webp", encode_image(small, "WEBP", quality=70))
         except (OSError, ValueError):  # deleted in the meantime, or not an image
             return None
 
-    wanted = [card for card in gallery.shown if card.thumbnail][:_MOST_EMBEDDED]
+    wanted = [card for card in gallery.shown if card.thumbnail][:_MAX_EMBEDDED]
     with ThreadPoolExecutor(_READERS, thread_name_prefix="thumbnails") as pool:
         urls = dict(zip((card.scene for card in wanted), pool.map(read, wanted), strict=True))
     return lambda card: urls.get(card.scene)

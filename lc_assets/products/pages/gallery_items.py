@@ -1,6 +1,6 @@
 """The scenes of a gallery, read from the STAC items of a store.
 
-An invalid item does not stop the others: it is listed in `Gallery.faulty` with its reason.
+An invalid item does not stop the others: `Gallery.faulty` lists it with the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class SceneCard:
         scene: id.
         tile: MGRS tile, or None.
         moment: acquisition time, UTC.
-        shares: class code -> share of the map (0 to 1), including No Data; empty if not known.
+        shares: class code -> share of the map (0 to 1), with No Data; empty if not known.
         cloud: cloud cover of the source in percent, or None.
         confidence: mean confidence in percent, or None.
         rings: outlines of the footprint.
@@ -80,7 +80,7 @@ class Gallery:
 
 
 def scene_ids(store: Store) -> list[str]:
-    """Ids of all scenes with a folder in the store.
+    """Return the ids of all scenes with a folder in the store.
 
     Raises:
         StoreError: the store cannot be read.
@@ -94,7 +94,7 @@ def scene_ids(store: Store) -> list[str]:
 def _unreadable(error: OSError, store: Store) -> StoreError:
     return StoreError(
         f"{store.root} cannot be read ({error.strerror or error})",
-        remedy="check that the store (--store) is there, and that you may read it",
+        remedy="check that the store (--store) exists and that you can read it",
         transient=not isinstance(error, PermissionError),
     )
 
@@ -109,9 +109,9 @@ def read_gallery(store: Store) -> Gallery:
     try:
         found = read_rows(store, ids)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
-            there = [row["id"].removesuffix(SUFFIX) for row in found.rows]
-            listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), there)
-            names = dict(zip(there, listed, strict=True))
+            with_map = [row["id"].removesuffix(SUFFIX) for row in found.rows]
+            listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
+            names = dict(zip(with_map, listed, strict=True))
     except OSError as error:
         raise _unreadable(error, store) from None
     faulty = dict(found.faulty)
@@ -123,7 +123,7 @@ def read_gallery(store: Store) -> Gallery:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             faulty[scene] = f"{type(error).__name__}: {error}"[:200]
     shown.sort(key=lambda card: (_EARLIEST - card.moment, card.scene))
-    return Gallery(tuple(shown), tuple(found.gone), faulty)
+    return Gallery(tuple(shown), tuple(found.missing), faulty)
 
 
 def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCard:
@@ -146,7 +146,7 @@ def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCar
 
 
 def _mean_confidence(assets: dict[str, Any]) -> Any:
-    """The mean in the band statistics of the asset `confidence`, or None."""
+    """Return the mean in the band statistics of the asset `confidence`, or None."""
     try:
         return assets["confidence"]["bands"][0]["statistics"]["mean"]
     except (KeyError, IndexError, TypeError):
@@ -158,5 +158,5 @@ def _valid_percentage(value: Any) -> float | None:
 
 
 def format_gallery(gallery: Gallery) -> list[str]:
-    """One line for each scene that cannot be shown."""
+    """Return one line for each scene that cannot be shown."""
     return [printable(f"{scene} cannot be shown ({why})") for scene, why in sorted(gallery.faulty.items())]

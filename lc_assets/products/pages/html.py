@@ -22,7 +22,7 @@ from lc_assets.products.pages.formats import hectares, percent, text
 
 @cache
 def environment() -> Environment:
-    """The environment of the templates in `templates/`.
+    """Return the environment of the templates in `templates/`.
 
     Filters: those of `formats`, and `sha256` for the policy. `source(name)` is a style sheet or a script.
     """
@@ -42,17 +42,17 @@ def environment() -> Environment:
 
 
 def render(template: str, **values: Any) -> Markup:
-    """A template with its values filled in."""
+    """Return a template with its values filled in."""
     return Markup(environment().get_template(template).render(values))
 
 
 def data_url(kind: str, content: bytes) -> str:
-    """A `data:` URL of an image."""
+    """Return an image as a `data:` URL."""
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _source(name: str) -> Markup:
-    """The text of a style sheet or script in `templates/`, unescaped."""
+    """Return the text of a style sheet or script in `templates/`, unescaped."""
     return Markup((files(__package__) / "templates" / name).read_text(encoding="utf-8"))
 
 

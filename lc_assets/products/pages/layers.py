@@ -1,4 +1,4 @@
-"""The pictures of a report: true colour, classes and confidence, on one grid and with a limit on their total size.
+"""The pictures of a report: true colour, classes and confidence, on one grid, with a limit on their total size.
 
 The grid is that of the class raster if it is small enough, else that of the overview, else a coarser one. The class of
 a cell is its most frequent one; colour and confidence are the means of exactly the pixels in the cell. A coarse grid
@@ -22,7 +22,7 @@ from lc_assets.products.overview import MAX_SIDE, Overview
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import mode_nxn
-from lc_assets.raster.render import encoded, rgb_composite
+from lc_assets.raster.render import encode_image, rgb_composite
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.radiometry import NODATA_DN
@@ -39,13 +39,13 @@ CONFIDENCE_EMPTY = 101
 """Palette index of no data in the picture of confidence."""
 
 _PICTURES_BYTES = 2_050_000
-"""Size of the three pictures together, at most: base64 adds a third, and the whole page stays below 3 MB."""
+"""Largest total size of the three pictures. base64 adds a third, and the page stays below 3 MB."""
 _STEPS = (1, 2, 5, 10)
 """Steps to which confidence can be rounded, in percent."""
 _QUALITIES = (85, 70, 55, 40)
 """JPEG qualities of the true-colour picture, in Pillow's numbers."""
 _EMPTY = (128, 132, 136)
-"""Colour of no data in the true-colour picture: unlike water, which is dark, and cloud, which is white."""
+"""Colour of no data in the true-colour picture. It differs from water (dark) and from clouds (white)."""
 _STRIP_ROWS = 1024
 
 
@@ -61,7 +61,7 @@ class Layers:
         true_colour: JPEG.
         confidence_step: step to which confidence is rounded, in percent.
         quality: JPEG quality of the true colour.
-        coarsened: factor by which the grid is coarser because of the limit on size; 1 if it is not.
+        coarsened: factor by which the grid is coarser because of the limit on size; 1 if it is not coarser.
         histogram: (101,) shown pixels per percent of confidence, before rounding.
     """
 
@@ -77,7 +77,7 @@ class Layers:
 
     @property
     def degradations(self) -> list[str]:
-        """What was reduced because of the limit on size, in words."""
+        """The reductions because of the limit on size, in words."""
         return [
             *([f"the true colour is compressed to quality {self.quality}"] if self.quality < _QUALITIES[0] else []),
             *([f"confidence is rounded to {self.confidence_step} %"] if self.confidence_step > 1 else []),
@@ -90,28 +90,28 @@ class Layers:
         return {name: len(getattr(self, name)) for name in ("true_colour", "classes", "confidence")}
 
 
-def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, room: int = _PICTURES_BYTES) -> Layers:
-    """The pictures of a scene, together at most `room` bytes: first the quality is reduced, then the resolution.
+def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, max_bytes: int = _PICTURES_BYTES) -> Layers:
+    """Return the pictures of a scene, together at most `max_bytes`. Quality is reduced first, then resolution.
 
     Raises:
-        StoreError: a raster cannot be read, or the overview is not the class raster's.
+        StoreError: a raster cannot be read, or the overview does not fit the class raster.
     """
     codes, factor = _codes(classes, overview)
     coarsened = 1
-    while (made := _encoded_layers(raw, classes, mode_nxn(codes, coarsened), factor * coarsened, room)) is None:
+    while (made := _encoded_layers(raw, classes, mode_nxn(codes, coarsened), factor * coarsened, max_bytes)) is None:
         coarsened *= 2
     return replace(made, coarsened=coarsened)
 
 
 def _codes(classes: ClassMap, overview: Overview) -> tuple[np.ndarray, int]:
-    """Class codes to show, and the number of pixels of the class raster per shown pixel, along an axis."""
+    """Return the class codes to show, and the number of pixels of the class raster per shown pixel along an axis."""
     if max(classes.grid.shape) <= MAX_SIDE:
         return _read(classes.path, classes.item), 1
     factor = round(overview.grid.resolution / classes.grid.resolution)
     difference = overview.grid.difference_to(classes.grid.coarsened(factor))
     if difference:
         raise StoreError(
-            f"its overview is not one of its class map: {difference}",
+            f"its overview does not fit its class map: {difference}",
             item=classes.item,
             asset="overview",
             remedy="materialise overview of this item",
@@ -131,39 +131,42 @@ def _read(path: StorePath, item: str) -> np.ndarray:
 
 def _unreadable(path: StorePath, item: str) -> StoreError:
     return StoreError(
-        f"{path} cannot be read", item=item, asset="report", remedy="materialise what has made it, and all that follows"
+        f"{path} cannot be read",
+        item=item,
+        asset="report",
+        remedy="materialise the asset that writes it, and those after it",
     )
 
 
-def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor: int, room: int) -> Layers | None:
-    """The pictures, or None if they do not fit even at the lowest quality."""
+def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor: int, max_bytes: int) -> Layers | None:
+    """Return the pictures, or None if they do not fit even at the lowest quality."""
     picture = _indexed(codes, [c.rgb for c in ALL_CLASSES])
-    room -= len(picture)
+    left = max_bytes - len(picture)
     percent = cell_means(classes.confidence, factor, CONFIDENCE_NODATA, classes.item)
     known = percent != CONFIDENCE_NODATA
-    # Confidence gets at most half of the rest, so that noise in it does not ruin the true colour.
+    # Confidence gets at most half of the rest, so that a noisy one does not spoil the true colour.
     for step in _STEPS:
         rounded = np.where(known, np.minimum((percent + step // 2) // step * step, 100), CONFIDENCE_EMPTY)
-        confidence = _indexed(rounded.astype(np.uint8), [*ramp_colours(), NO_DATA.rgb])
-        if len(confidence) <= room // 2:
+        confidence = _indexed(rounded.astype(np.uint8), [*confidence_colours(), NO_DATA.rgb])
+        if len(confidence) <= left // 2:
             break
     else:
         return None
-    room -= len(confidence)
+    left -= len(confidence)
     bands = np.stack([cell_means(raw.paths[name], factor, NODATA_DN, classes.item) for name in TRUE_COLOUR])
     image = np.array(rgb_composite(bands))
     image[(bands == NODATA_DN).any(axis=0)] = _EMPTY
     for quality in _QUALITIES:
-        colour = encoded(Image.fromarray(image), "JPEG", quality=quality)
-        if len(colour) <= room:
+        colour = encode_image(Image.fromarray(image), "JPEG", quality=quality)
+        if len(colour) <= left:
             grid = classes.grid.coarsened(factor) if factor > 1 else classes.grid
             counts = np.bincount(percent[known], minlength=101)[:101]
             return Layers(grid, factor, picture, confidence, colour, step, quality, 1, counts)
     return None
 
 
-def ramp_colours() -> list[tuple[int, ...]]:
-    """The colours of confidence, 0 to 100 percent."""
+def confidence_colours() -> list[tuple[int, ...]]:
+    """Return the colours of confidence, 0 to 100 percent."""
     stops = np.linspace(0, 100, len(COLORMAP))
     channels = [
         np.interp(np.arange(101), stops, channel).round().astype(int) for channel in zip(*COLORMAP, strict=True)
@@ -172,14 +175,14 @@ def ramp_colours() -> list[tuple[int, ...]]:
 
 
 def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
-    """A PNG with a palette."""
+    """Return a PNG with a palette."""
     image = Image.fromarray(indices)
     image.putpalette(bytes(value for colour in palette for value in colour))
-    return encoded(image, "PNG")
+    return encode_image(image, "PNG")
 
 
 def cell_means(path: StorePath, factor: int, nodata: int, item: str) -> np.ndarray:
-    """The mean of the valid pixels of each `factor` x `factor` cell of a one-band raster.
+    """Return the mean of the valid pixels in each `factor` x `factor` cell of a one-band raster.
 
     The raster is read strip by strip, from the coarsest overview level whose pixels divide a cell. Levels whose size
     was rounded are not used, because their pixels are not aligned with the cells.
@@ -222,7 +225,7 @@ def _means(block: np.ndarray, n: int, nodata: int) -> np.ndarray:
 
 
 def _cell_sums(pixels: np.ndarray, n: int) -> np.ndarray:
-    """Sums of n x n cells: (rows / n, columns / n) uint32. Rows are added first because they are contiguous."""
+    """Return (rows / n, columns / n) uint32 sums of n x n cells. Rows are added first because they are contiguous."""
     bands = np.zeros((pixels.shape[0] // n, pixels.shape[1]), np.uint32)
     for row in range(n):
         bands += pixels[row::n]

@@ -1,8 +1,8 @@
 """A small map of the scenes, as inline SVG: land, sea, graticule, scale bar and footprints.
 
 The projection is equirectangular about the middle latitude of the map. Land comes from the mask of the package
-global-land-mask (NOAA GLOBE, 1/120 degree). The package itself loads the whole mask, 933 MB; here it is read as a
-stream, and only the rows of the map are kept.
+global-land-mask (NOAA GLOBE, 1/120 degree). The package itself loads the whole mask (933 MB). This module reads it
+as a stream and keeps only the rows of the map.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from PIL import Image
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.products.pages.html import data_url, render
-from lc_assets.raster.render import encoded, scale_bar
+from lc_assets.raster.render import encode_image, scale_bar
 
 Position = tuple[float, float]
 Ring = tuple[Position, ...]
 
 WIDTH = 1000
-"""Width of the drawing, in its own units; a page shows it at any size."""
+"""Width of the drawing, in its own units. A page can show it at any size."""
 _PIXELS = 800
 """Width of the picture of the land."""
 _SAMPLES = 2
@@ -37,29 +37,29 @@ _ROWS, _COLUMNS = 21600, 43200
 _PER_DEGREE = 120
 _LAND = (134, 128, 104)
 _OPAQUE = 150
-"""Opacity of land, of 255: the page's colour of the sea is visible through it, in the light and in the dark theme."""
-_LEAST_DEGREES = 14.0
-"""Height or width of a map, at least, in degrees of latitude."""
+"""Opacity of land, of 255. The page's colour of the sea is visible through it, in the light and in the dark theme."""
+_MIN_DEGREES = 14.0
+"""Smallest height or width of a map, in degrees of latitude."""
 _MARGIN = 0.2
-_WIDEST = 180.0
-"""Degrees of longitude; scenes further apart are shown on a map of the world."""
+_MAX_SPAN = 180.0
+"""Degrees of longitude. Scenes further apart are shown on a map of the world."""
 _WORLD = (-180.0, -60.0, 180.0, 84.0)
-"""West, south, east, north; without Antarctica, unless there are scenes."""
+"""West, south, east, north, without Antarctica. Scenes there extend the map."""
 _SHAPES = (1.5, 2.5)
 """Smallest and largest ratio of width to height."""
 _STEPS = (0.5, 1, 2, 5, 10, 15, 30, 45, 60)
 _LINES = 5
 _DOT = 9.0
 """A footprint smaller than this, in units of the drawing, is a dot."""
-_TALL, _HALF_THE_EARTH = 18.0, 60.0
-"""Heights in degrees above which the scale bar names its latitude, and above which there is no scale bar."""
+_SCALE_LATITUDE_DEGREES, _NO_SCALE_DEGREES = 18.0, 60.0
+"""Heights of a map above which the scale bar names its latitude, and above which the map has no scale bar."""
 _METRES_PER_DEGREE = 6_371_000.0 * math.pi / 180
 """Metres per degree of latitude; mean radius of the Earth (IUGG)."""
 
 
 @dataclass(frozen=True)
 class Extent:
-    """The extent of the map, in degrees; east is greater than 180 where it crosses the antimeridian."""
+    """The extent of the map, in degrees. East is greater than 180 if it crosses the antimeridian."""
 
     west: float
     south: float
@@ -77,20 +77,20 @@ class Extent:
         return WIDTH * (self.north - self.south) / ((self.east - self.west) * self.aspect)
 
     def at(self, position: Position) -> Position:
-        """A position (longitude, latitude) in the drawing (x, y)."""
+        """Return a position (longitude, latitude) in the drawing (x, y)."""
         across = (position[0] - self.west) / (self.east - self.west)
         return WIDTH * across, self.height * (self.north - position[1]) / (self.north - self.south)
 
 
 @dataclass(frozen=True)
 class MapMarker:
-    """One or more scenes at one place.
+    """One or more scenes at one position.
 
     Attributes:
         key: key by which the page's script finds the cards.
         href: address of the link.
         label: text of the link, for screen readers.
-        rings: outlines; none jumps at the antimeridian, so longitudes may be greater than 180.
+        rings: outlines. They do not jump at the antimeridian, so longitudes may be greater than 180.
     """
 
     key: str
@@ -100,7 +100,7 @@ class MapMarker:
 
 
 def outlines(geometry: dict[str, Any]) -> tuple[Ring, ...]:
-    """The outer rings of a GeoJSON polygon or multipolygon, unwrapped: none jumps at the antimeridian.
+    """Return the outer rings of a GeoJSON polygon or multipolygon, without jumps at the antimeridian.
 
     Raises:
         ValueError, TypeError, KeyError, IndexError: the geometry is neither, or is invalid.
@@ -127,16 +127,16 @@ def outlines(geometry: dict[str, Any]) -> tuple[Ring, ...]:
 
 
 def extent_of(rings: Sequence[Ring]) -> Extent:
-    """The extent of all rings with a margin; the world where they are far apart or where there is no ring."""
+    """Return the extent of all rings with a margin; the world if they are far apart or if there is no ring."""
     if not rings:
         return Extent(*_WORLD)
     south, north = (pick(y for ring in rings for _, y in ring) for pick in (min, max))
     west, east = _span(rings)
-    if east - west > _WIDEST:
+    if east - west > _MAX_SPAN:
         return Extent(_WORLD[0], max(-90.0, min(_WORLD[1], south - 1)), _WORLD[2], min(90.0, max(_WORLD[3], north + 1)))
     aspect = _aspect((south + north) / 2)
     wide, high = (east - west) * aspect, north - south
-    margin = max(_MARGIN * max(wide, high), (_LEAST_DEGREES - max(wide, high)) / 2)
+    margin = max(_MARGIN * max(wide, high), (_MIN_DEGREES - max(wide, high)) / 2)
     wide, high = wide + 2 * margin, high + 2 * margin
     wide, high = max(wide, _SHAPES[0] * high), max(high, wide / _SHAPES[1])
     high = min(high, 180.0)
@@ -150,7 +150,7 @@ def _aspect(latitude: float) -> float:
 
 
 def _span(rings: Sequence[Ring]) -> tuple[float, float]:
-    """West and east of all rings: the complement is the widest gap between them, around the Earth."""
+    """Return west and east of all rings: the complement of the widest gap between them, around the Earth."""
     spans = []
     for ring in rings:
         low = min(x for x, _ in ring)
@@ -169,7 +169,7 @@ def _span(rings: Sequence[Ring]) -> tuple[float, float]:
 
 
 def locator_svg(markers: Iterable[MapMarker], extent: Extent) -> Markup:
-    """The map as inline SVG (`templates/locator.html.j2`); the page's style sheet gives the sizes of text and strokes.
+    """Return the map as inline SVG (`templates/locator.html.j2`). The style sheet defines the sizes of text and lines.
 
     Raises:
         LandCoverError: the land mask is not installed correctly.
@@ -187,8 +187,10 @@ def locator_svg(markers: Iterable[MapMarker], extent: Extent) -> Markup:
 
 
 def _drawn(marker: MapMarker, extent: Extent) -> dict[str, str]:
-    """A marker and the SVG path of its outlines; very small outlines are dots."""
-    rings = [[extent.at(position) for position in ring] for whole in marker.rings for ring in _turned(whole, extent)]
+    """Return a marker with the SVG path of its outlines. Very small outlines are dots."""
+    rings = [
+        [extent.at(position) for position in ring] for whole in marker.rings for ring in _shifted_into(whole, extent)
+    ]
     sizes = [max(max(p[n] for p in ring) - min(p[n] for p in ring) for n in (0, 1)) for ring in rings]
     if max(sizes, default=0.0) < _DOT:
         kind, path = "dot", "".join(f"M{_middle(ring)}h0" for ring in rings)
@@ -197,12 +199,12 @@ def _drawn(marker: MapMarker, extent: Extent) -> dict[str, str]:
     return {"kind": kind, "path": path, "key": marker.key, "href": marker.href, "label": marker.label}
 
 
-def _turned(ring: Ring, extent: Extent) -> Iterable[Ring]:
-    """A ring at all longitudes, a full turn apart, at which it is inside the extent."""
-    for turn in (-720, -360, 0, 360, 720):
-        xs = [x + turn for x, _ in ring]
+def _shifted_into(ring: Ring, extent: Extent) -> Iterable[Ring]:
+    """Yield a ring, shifted by multiples of 360 degrees, wherever it intersects the extent."""
+    for shift in (-720, -360, 0, 360, 720):
+        xs = [x + shift for x, _ in ring]
         if min(xs) < extent.east and max(xs) > extent.west:
-            yield tuple((x + turn, y) for x, y in ring)
+            yield tuple((x + shift, y) for x, y in ring)
 
 
 def _middle(ring: Sequence[Position]) -> str:
@@ -211,7 +213,7 @@ def _middle(ring: Sequence[Position]) -> str:
 
 
 def _grid_lines(extent: Extent, axis: int) -> list[dict[str, Any]]:
-    """Meridians (axis 0) or parallels (1): position in the drawing, the same in percent, and label.
+    """Return meridians (axis 0) or parallels (1): position in the drawing, the same in percent, and label.
 
     Lines near an edge have no label, so that labels do not overlap there.
     """
@@ -233,22 +235,22 @@ def _degrees(value: float, axis: int) -> str:
 
 
 def _scale(extent: Extent) -> dict[str, Any] | None:
-    """The scale bar at the middle latitude: its length in percent of the map's width, and its label.
+    """Return the scale bar at the middle latitude: its length in percent of the map's width, and its label.
 
-    The label of a tall map names the latitude. The map of more than 60 degrees has no scale bar.
+    The label of a high map names the latitude. A map of more than 60 degrees has no scale bar.
     """
-    if extent.north - extent.south > _HALF_THE_EARTH:
+    if extent.north - extent.south > _NO_SCALE_DEGREES:
         return None
     metres = _METRES_PER_DEGREE * (extent.north - extent.south) / extent.height
     length, label = scale_bar(metres, WIDTH // 4)
     middle = (extent.south + extent.north) / 2
-    if extent.north - extent.south > _TALL:
+    if extent.north - extent.south > _SCALE_LATITUDE_DEGREES:
         label += f" at {abs(middle):.0f}° {'N' if middle >= 0 else 'S'}"
     return {"percent": 100 * length / WIDTH, "label": label}
 
 
 def land_png(extent: Extent) -> bytes:
-    """An indexed PNG of the extent: land in one colour, an antialiased coast, and a transparent sea.
+    """Return an indexed PNG of the extent: land in one colour, an antialiased coast, and a transparent sea.
 
     Raises:
         LandCoverError: the mask is missing, or has another shape or type.
@@ -262,17 +264,17 @@ def land_png(extent: Extent) -> bytes:
     most = _SAMPLES * _SAMPLES
     image.putpalette(_LAND * (most + 1))
     alphas = bytes(_OPAQUE * level // most for level in range(most + 1))
-    return encoded(image, "PNG", optimize=True, transparency=alphas)
+    return encode_image(image, "PNG", optimize=True, transparency=alphas)
 
 
 def _indices(start: float, end: float, per_degree: int, origin: float, count: int) -> np.ndarray:
-    """Rows or columns of the mask at the middles of `count` equal parts."""
+    """Return the rows or columns of the mask at the middles of `count` equal parts."""
     middles = start + (end - start) * (np.arange(count) + 0.5) / count
     return np.floor((middles - origin) * per_degree).astype(np.int64)
 
 
 def _land(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Land at rows (ascending) and columns of the mask; its first pixel is at 90 degrees north, 180 degrees west."""
+    """Return land at rows (ascending) and columns of the mask, whose first pixel is at 90 degrees north, 180 west."""
     try:
         with zipfile.ZipFile(_mask_file()) as archive, archive.open("mask.npy") as stream:
             np.lib.format.read_magic(stream)
@@ -296,7 +298,7 @@ def _land(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
 
 
 def _mask_file() -> Path:
-    """The file of the mask. It is found without an import of the package, which would load the whole mask."""
+    """Return the file of the mask, without an import of the package, which would load the whole mask."""
     spec = importlib.util.find_spec("global_land_mask")
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("it is not installed")

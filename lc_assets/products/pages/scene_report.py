@@ -1,4 +1,4 @@
-"""The report of a scene: one self-contained HTML file to look at the map (`templates/report.html.j2`)."""
+"""The report of a scene: one self-contained HTML file that shows the map (`templates/report.html.j2`)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from lc_assets.products.pages.control_points import ControlPoints, control_point
 from lc_assets.products.pages.facts import ReportFacts
 from lc_assets.products.pages.formats import text
 from lc_assets.products.pages.html import data_url, render
-from lc_assets.products.pages.layers import Layers, build_layers, ramp_colours
+from lc_assets.products.pages.layers import Layers, build_layers, confidence_colours
 from lc_assets.products.stac.catalog import CATALOG
 from lc_assets.raster.render import scale_bar
 from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
 from lc_assets.store.paths import StorePath
 
-_LONGEST_BAR = 30
-"""Length of the scale bar, at most, in percent of the map's width."""
+_MAX_BAR = 30
+"""Largest length of the scale bar, in percent of the map's width."""
 
 MAX_BYTES = 3_000_000
-"""Size of a page: every page is smaller."""
+"""Limit of the size of a page, in bytes. Every page is smaller."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Report:
     Attributes:
         html: the file.
         factor: pixels of the class raster per shown pixel, along an axis.
-        pixel_size: of a shown pixel, in metres.
-        width, height: of the pictures, in shown pixels.
+        pixel_size: size of a shown pixel, in metres.
+        width, height: size of the pictures, in shown pixels.
         sizes: bytes of each picture, before base64.
     """
 
@@ -70,16 +70,16 @@ class Page:
 
 
 def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFacts) -> Report:
-    """The page of a scene, smaller than `MAX_BYTES`. It links to the products by relative paths, in the same folder.
+    """Return the page of a scene, smaller than `MAX_BYTES`. It links to the products in the same folder.
 
     Raises:
-        StoreError: a raster cannot be read, or the overview is not the class raster's.
+        StoreError: a raster cannot be read, or the overview does not fit the class raster.
     """
     page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview))
-    if len(page.html) >= MAX_BYTES:  # very long texts: less room for the pictures
-        over = len(page.html) - MAX_BYTES + 1
-        room = max(sum(page.sizes.values()) - over, 100_000)
-        page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview, room=room))
+    if len(page.html) >= MAX_BYTES:  # very long texts leave fewer bytes for the pictures
+        excess = len(page.html) - MAX_BYTES + 1
+        max_bytes = max(sum(page.sizes.values()) - excess, 100_000)
+        page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview, max_bytes=max_bytes))
     return page
 
 
@@ -92,7 +92,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         place=texts.place_of(raw),
         day=texts.day_of(raw),
         year=texts.year_of(raw),
-        lede=texts.lede(classes),
+        summary=texts.summary(classes),
         map=classes,
         layers=layers,
         pictures={
@@ -113,7 +113,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         links=texts.links_of(raw),
         model=contract,
         model_rows=texts.model_rows(contract, facts.model_document),
-        limitations=contract.limitations[: texts.MOST_ROWS],
+        limitations=contract.limitations[: texts.MAX_ROWS],
         metric_rows=texts.metric_rows(contract),
         training_data=texts.training_data(contract),
         seconds=texts.seconds_rows(facts.seconds),
@@ -125,7 +125,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
 
 
 def _data(classes: ClassMap, layers: Layers, control: ControlPoints | None, label: str) -> dict[str, Any]:
-    """The values that the script reads."""
+    """Return the values that the script reads."""
     return {
         "width": layers.grid.width,
         "height": layers.grid.height,
@@ -143,14 +143,14 @@ def _data(classes: ClassMap, layers: Layers, control: ControlPoints | None, labe
 
 
 def _scale(layers: Layers) -> dict[str, Any]:
-    """The scale bar: its length in percent of the map's width, and its label."""
+    """Return the scale bar: its length in percent of the map's width, and its label."""
     across = layers.grid.width * layers.grid.resolution
-    length, label = scale_bar(across / 100_000, _LONGEST_BAR * 1000)  # in thousandths of a percent
+    length, label = scale_bar(across / 100_000, _MAX_BAR * 1000)  # in thousandths of a percent
     return {"percent": length / 1000, "label": label}
 
 
 def _histogram(counts: np.ndarray) -> dict[str, Any]:
-    """Shares of the shown pixels per 5 percent of confidence, and the colour of each percent.
+    """Return the shares of the shown pixels per 5 percent of confidence, and the colour of each percent.
 
     Args:
         counts: (101,) shown pixels per percent of confidence.
@@ -162,7 +162,7 @@ def _histogram(counts: np.ndarray) -> dict[str, Any]:
         "shares": shares,
         "highest": max(*shares, 1e-9),
         "peak": 5 * int(np.argmax(shares)),
-        "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in ramp_colours()],
+        "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in confidence_colours()],
         "mean": float((counts * np.arange(101)).sum()) / max(total, 1),
         "median": int(np.searchsorted(np.cumsum(counts), total / 2)),
         "low": float(counts[:50].sum()) / max(total, 1),

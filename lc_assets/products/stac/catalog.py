@@ -39,8 +39,8 @@ def catalog_files(item: pystac.Item) -> dict[str, bytes]:
     return {name: _json(document), CATALOG: _json(catalog)}
 
 
-class _Places(StacIO):
-    """Reads documents from the store only, never from a server that a document names."""
+class _StoreIO(StacIO):
+    """Reads documents only from the store, never from a server that a document names."""
 
     def read_text(self, source: Any, *args: Any, **kwargs: Any) -> str:
         return parse_path(str(source)).read_text(encoding="utf-8")
@@ -55,7 +55,7 @@ def read_catalog(path: StorePath) -> pystac.Catalog:
     Raises:
         OSError: the file is missing or cannot be read.
     """
-    return pystac.Catalog.from_file(str(path), stac_io=_Places())
+    return pystac.Catalog.from_file(str(path), stac_io=_StoreIO())
 
 
 def _json(document: dict[str, object]) -> bytes:

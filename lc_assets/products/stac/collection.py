@@ -1,4 +1,4 @@
-"""The STAC Collection of all maps in a store, with a summary of its items. The items are in the index beside it."""
+"""The STAC Collection of all maps in a store, with a summary of its items. The index has the items."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _LICENCE = {
     "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
     "title": "Licence of the source data",
 }
-_MANY = 500
-"""A summary lists the values of a property if there are at most so many."""
+_MAX_VALUES = 500
+"""Largest number of different values of a property that a summary lists."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Summary:
         cloud: smallest and largest cloud cover, in percent; None if no item has one.
         hectares: class name as in `lc:hectares` -> sum over all items. Maps overlap, so the sum is not an area of land.
         values: property -> value -> number of items with this value.
-        updated: time at which the newest item was made, RFC 3339.
+        updated: creation time of the newest item, RFC 3339.
     """
 
     items: int
@@ -65,7 +65,7 @@ def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, An
         summary: summary of the items.
         state: state of the writer, stored as `lc:index`.
     """
-    values = {name: sorted(found) for name, found in summary.values.items() if 0 < len(found) <= _MANY}
+    values = {name: sorted(found) for name, found in summary.values.items() if 0 < len(found) <= _MAX_VALUES}
     models = summary.values.get("lc:model", {})
     return {
         "type": "Collection",
@@ -114,7 +114,7 @@ def _range(low: float, high: float) -> dict[str, float]:
 
 
 def _item_assets() -> dict[str, Any]:
-    """The assets of the items, as `lc_assets.products.stac.item` writes them. A map of windows has no probabilities."""
+    """Return the assets of the items of `lc_assets.products.stac.item`. A map of windows has no probabilities."""
     codes = {
         "name": "land_cover",
         "data_type": "uint8",

@@ -41,7 +41,7 @@ _CARRIED = (
 
 _STORED = {"data_type": "uint8"}
 _INTERVAL = ("start_datetime", "end_datetime")
-"""Copied only together: STAC allows neither without the other."""
+"""Copied only together, because STAC does not allow one without the other."""
 
 _CARRIED_EXTENSIONS = {"eo": EO, "sat": SAT, "s2": SENTINEL2}
 """Prefix of a copied property -> the extension that defines it."""
@@ -69,7 +69,7 @@ class ClassifiedScene:
         contract: contract of the model.
         model_href: path of the model's MLM item, relative to the Item.
         created: current time, ISO 8601, UTC.
-        probabilities: the class probabilities, of a map of positions.
+        probabilities: the class probabilities; None for a map of windows.
         mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         software: name -> version.
@@ -95,13 +95,13 @@ class ClassifiedScene:
 
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
-    """Return the Item. Its file is beside the products, and its hrefs are relative to it."""
+    """Return the Item. Its file is in the folder of the products, and its hrefs are relative to it."""
     carried = _carried(scene.source)
     item = _item(scene, carried)
-    # A property of the source item is copied only if it is valid, so faults of its catalog are not passed on.
+    # A property of the source item is copied only if it is valid, so faults of its catalog are not copied.
     faulty = {path for fault in validate_offline(item) for path in carried if f" properties/{path}:" in fault}
-    sound = {key: value for key, value in carried.items() if key not in faulty}
-    return pystac.Item.from_dict(_item(scene, sound) if faulty else item, migrate=False)
+    valid = {key: value for key, value in carried.items() if key not in faulty}
+    return pystac.Item.from_dict(_item(scene, valid) if faulty else item, migrate=False)
 
 
 def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _carried(source: dict[str, Any]) -> dict[str, Any]:
     if _BASELINE in carried:
         baseline = baseline_of(source)
         carried[_BASELINE] = baseline.text
-        if baseline.number is None:  # 99.99, or a name contradicts it: then the offset was declared by other fields
+        if baseline.number is None:  # 99.99, or a name contradicts it: then other fields declare the offset
             del carried[_BASELINE]
     return carried
 

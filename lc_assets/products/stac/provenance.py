@@ -59,7 +59,7 @@ def describe_scene(
         BadModel: the configured model is not the one that made the class map.
         StoreError: a product is missing, or the model cannot be written into the store.
     """
-    contract, weights = model_behind(classes, Path(model_item), asset="catalog")
+    contract, weights = model_of_map(classes, Path(model_item), asset="catalog")
     folder = store.scene(classes.item)
     tags = {
         "WINDOW": str(contract.chip_size),
@@ -79,7 +79,7 @@ def describe_scene(
         overview_grid=overview.grid,
         pixels=classes.pixels,
         contract=contract,
-        model_href=_keep_model(store, contract, weights, classes.item),
+        model_href=_store_model(store, contract, weights, classes.item),
         created=now(),
         mean_confidence=float(tags["MEAN_CONFIDENCE"]) if "MEAN_CONFIDENCE" in tags else None,
         parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
@@ -92,8 +92,8 @@ def now() -> str:
     return datetime.now(timezone.utc).replace(microsecond=0).isoformat().replace("+00:00", "Z")
 
 
-def model_behind(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[ModelContract, Path]:
-    """Return the contract and the path of the weights of the configured model, which must have made the class map.
+def model_of_map(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[ModelContract, Path]:
+    """Return the contract and the weights' path of the configured model, which must have made the class map.
 
     Args:
         classes: the class map.
@@ -126,16 +126,16 @@ def software() -> dict[str, str]:
     return found
 
 
-def _keep_model(store: Store, contract: ModelContract, weights: Path, item: str) -> str:
+def _store_model(store: Store, contract: ModelContract, weights: Path, item: str) -> str:
     """Copy the two files of the model into the store, unless they exist there.
 
     Returns the href of its MLM item, relative to the folder of a scene.
     """
     content = contract_to_item(contract, model_bytes=weights.stat().st_size)
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
-    # The same weights may have several contracts (another scaling, say): each pair gets its own folder.
-    promise = hashlib.sha256(text.encode()).hexdigest()[:6]
-    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{promise}"
+    # The same weights may have several contracts (such as another scaling): each pair gets its own folder.
+    contract_hash = hashlib.sha256(text.encode()).hexdigest()[:6]
+    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{contract_hash}"
     document = folder / "model.json"
     if not document.exists():
         with atomic_output(folder, item=item, asset="catalog", last=document.name) as stage:

@@ -1,8 +1,8 @@
 """JSON Schemas of the extensions that our documents declare, written for this project from the specifications.
 
 The original schemas are on the web, but the validation must work without a network. Our schemas define the same rules
-for the fields that we use. Like the originals, they refuse each field with an extension's prefix that the extension
-does not define. A folder of the originals can be used instead: see `lc_assets.products.stac.validate`.
+for the fields that we use. Like the originals, they do not allow a field with an extension's prefix that the extension
+does not define. A folder of the originals can replace them: see `lc_assets.products.stac.validate`.
 
 Sources: the README and schema of each extension at the version in its URI (stac-extensions on GitHub), STAC 1.1 common
 metadata.
@@ -210,7 +210,7 @@ _MLM_FIELDS: dict[str, Schema] = {
 
 
 def _fields(prefix: str, known: dict[str, Schema]) -> Schema:
-    """Schema of an object that has no unknown field with this prefix."""
+    """Return the schema of an object that has no unknown field with this prefix."""
     return {
         "type": "object",
         "properties": known,
@@ -220,7 +220,7 @@ def _fields(prefix: str, known: dict[str, Schema]) -> Schema:
 
 
 def _extension(uri: str, prefix: str, known: dict[str, Schema]) -> Schema:
-    """Schema of an extension's fields in an Item: in properties, assets, links, and their `bands`."""
+    """Return the schema of an extension's fields in an Item: in properties, assets, links, and their `bands`."""
     fields = _fields(prefix, known)
     with_bands = {"allOf": [fields, {"properties": {"bands": {"type": "array", "items": fields}}}]}
     return {

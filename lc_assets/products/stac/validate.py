@@ -35,11 +35,11 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
     faults = []
     declared = document.get("stac_extensions", [])
     if not isinstance(declared, list) or not all(isinstance(uri, str) for uri in declared):
-        return ["stac_extensions: no list of texts"]
+        return ["stac_extensions: not a list of strings"]
     for uri in declared:
         schema = originals.get(uri) or SCHEMAS.get(uri)
         if schema is None:
-            faults.append(f"{uri}: declared, but no schema is at hand")
+            faults.append(f"{uri}: declared, but its schema is not available")
         else:
             schemas.append((uri, schema))
     for name, schema in schemas:
@@ -48,7 +48,7 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
             for error in validator.iter_errors(document):
                 faults.append(f"{name}: {'/'.join(map(str, error.absolute_path)) or 'document'}: {error.message[:300]}")
         except Unresolvable as error:
-            faults.append(f"{name}: it refers to {error.ref}, for which no schema is at hand")
+            faults.append(f"{name}: it refers to the schema {error.ref}, which is not available")
     return faults
 
 

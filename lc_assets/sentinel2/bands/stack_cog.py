@@ -8,7 +8,7 @@ import numpy as np
 import rasterio.shutil
 
 from lc_assets.core.cpu import cpu_count
-from lc_assets.raster.cog import STRIP_ROWS, blockwise, cog_options
+from lc_assets.raster.cog import STRIP_ROWS, blockwise_cog, cog_options
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
 from lc_assets.sentinel2.bands.strip_reader import StripReader
@@ -36,7 +36,7 @@ def write_stack_cog(path: Path, recipe: StackRecipe, virtual: Stack) -> None:
     """
     with (
         StripReader(virtual, mask_hidden=False, threads=cpu_count()) as reader,
-        blockwise(
+        blockwise_cog(
             path, recipe.grid, "uint16", None, recipe.tags, overviews="AVERAGE", count=len(BAND_NAMES), predictor=2
         ) as dataset,
     ):

@@ -8,8 +8,8 @@ from __future__ import annotations
 from PIL import Image, ImageDraw, ImageFont
 
 from lc_assets.core.landcover import CLASSES
-from lc_assets.raster.charts import FAINT, matrix_chart, upright_text
-from lc_assets.raster.render import BACKGROUND, FOREGROUND, encoded
+from lc_assets.raster.charts import FAINT, draw_vertical_text, matrix_chart
+from lc_assets.raster.render import BACKGROUND, FOREGROUND, encode_image
 from lc_assets.training.evaluation.metrics import BINS, ClassificationMetrics
 
 _SIDE = 360
@@ -54,5 +54,5 @@ def calibration_chart(judged: ClassificationMetrics) -> bytes:
         font=font,
         anchor="mm",
     )
-    upright_text(page, "right, %", (14, top + _SIDE // 2 + 26), font)
-    return encoded(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
+    draw_vertical_text(page, "right, %", (14, top + _SIDE // 2 + 26), font)
+    return encode_image(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
-from lc_assets.raster.render import BACKGROUND, FOREGROUND, class_image, encoded, rgb_composite
+from lc_assets.raster.render import BACKGROUND, FOREGROUND, class_image, encode_image, rgb_composite
 from lc_assets.training.evaluation.map_evaluation import GROUPS_KIND, TAUGHT_BY, WATER_KIND, MapEvaluation, MapPicture
 from lc_assets.training.evaluation.map_metrics import JUDGED
 
@@ -76,7 +76,7 @@ def _drawn(pictures: tuple[MapPicture, ...], side: int) -> bytes:
         for number, panel in enumerate(row):
             page.paste(panel, (_GAP + number * (side + _GAP), top + _TITLE))
     _draw_legend_colours(ImageDraw.Draw(page), 3 * (side + _GAP) + 2 * _GAP)
-    return encoded(_with_exact_palette(page), "PNG", optimize=True)
+    return encode_image(_with_exact_palette(page), "PNG", optimize=True)
 
 
 def _photos(photos: list[Image.Image]) -> list[Image.Image]:

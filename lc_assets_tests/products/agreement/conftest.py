@@ -1,4 +1,4 @@
-"""The Planetary Computer on loopback with both annual maps around the demo scene."""
+"""The Planetary Computer on loopback, with both annual maps around the demo scene."""
 
 from __future__ import annotations
 

@@ -33,9 +33,9 @@ class World:
     """The Planetary Computer with both annual maps around the demo scene, and the scene with its map.
 
     Attributes:
-        worldcover: 2021's codes of the two tiles side by side, as one raster whose upper left corner is `corner`.
-        border: its column in which the second tile begins.
-        lulc: (year -> codes on the scene's own grid).
+        worldcover: codes of 2021 of the two tiles as one raster, whose upper left corner is `corner`.
+        border: its column at which the second tile starts.
+        lulc: year -> codes on the scene's own grid.
     """
 
     pc: PlanetaryComputer
@@ -59,7 +59,7 @@ class World:
 
 
 def cog(folder: Path, codes: np.ndarray, crs: str, corner: tuple[float, float], step: float) -> Path:
-    """As the Planetary Computer's references: deflate, blocks, overviews, nodata 0."""
+    """A COG like the Planetary Computer's references: deflate, blocks, overviews, nodata 0."""
     path = folder / "made.tif"
     profile = {"driver": "COG", "count": 1, "dtype": "uint8", "nodata": 0, "compress": "deflate", "blocksize": 512}
     at = Affine(step, 0, corner[0], 0, -step, corner[1])

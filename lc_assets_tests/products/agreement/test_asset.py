@@ -30,7 +30,7 @@ from lc_assets_tests.products.agreement.crosswalk_files import without_roads
 from lc_assets_tests.rig.references import EUROSAT, GRID, agreed, raster
 
 
-def test_the_demos_truth_gives_the_figure_that_counting_gives(classified: Desk, demo_item: Path) -> None:
+def test_the_agreement_with_the_demos_truth_equals_a_count(classified: Desk, demo_item: Path) -> None:
     outcome, checks = agreed(classified, references=["truth"])
     assert outcome.error is None, outcome.error
     found, truth = read(classified.folder(DEMO_ITEM_ID).classified), read(demo_item.parent / "truth.tif")
@@ -53,7 +53,7 @@ def test_the_demos_truth_gives_the_figure_that_counting_gives(classified: Desk, 
     assert numbers["truth_percent"] == shown["truth_agreement_percent"]
 
 
-def test_its_files_are_a_valid_cog_with_names_a_sample_and_small_pictures(classified: Desk, demo_item: Path) -> None:
+def test_the_files_are_a_valid_cog_with_names_a_sample_and_small_pictures(classified: Desk, demo_item: Path) -> None:
     outcome, _ = agreed(classified, references=["truth"], samples=500, seed=3)
     folder = classified.folder(DEMO_ITEM_ID).folder / "agreement" / "truth"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -99,7 +99,7 @@ def test_the_same_seed_writes_the_same_bytes(classified: Desk) -> None:
     assert {name for name in first if first[name] != other[name]} == {"agreement.json", "sample.csv"}
 
 
-def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_out(
+def test_a_users_raster_is_scored_by_a_crosswalk_and_the_unscored_classes_are_listed(
     classified: Desk, tmp_path: Path
 ) -> None:
     scene = classified.folder(DEMO_ITEM_ID)
@@ -107,7 +107,7 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     with rasterio.open(scene.classified) as dataset:
         grid = Grid.of(dataset)
     codes = np.where(found == 1, 10, 40).astype(np.uint8)  # trees where the map has forest, else cropland
-    codes[:20], codes[20:40], codes[40:50] = 70, 0, 123  # snow, nothing, a code that no crosswalk lists
+    codes[:20], codes[20:40], codes[40:50] = 70, 0, 123  # snow, no data, a code that no crosswalk lists
     path = tmp_path / "my map (2021).tif"
     raster(path, codes, grid.crs, grid.transform)
     outcome, _ = agreed(classified, references=[str(path)], crosswalk=str(without_roads(tmp_path)))
@@ -138,7 +138,7 @@ def test_a_raster_of_ones_own_is_scored_by_a_crosswalk_and_says_what_it_leaves_o
     )
 
 
-def test_where_nothing_can_be_scored_the_check_fails_in_words(classified: Desk, tmp_path: Path) -> None:
+def test_the_check_fails_if_no_pixel_can_be_scored(classified: Desk, tmp_path: Path) -> None:
     scene = classified.folder(DEMO_ITEM_ID)
     with rasterio.open(scene.classified) as dataset:
         grid = Grid.of(dataset)
@@ -156,28 +156,34 @@ def test_where_nothing_can_be_scored_the_check_fails_in_words(classified: Desk, 
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ({"references": ["nonsense"]}, "there is no reference 'nonsense' -> name one of esa-worldcover"),
-        ({"references": ["{tmp}/far.tif"], "crosswalk": "{worldcover}"}, "the reference far does not lie under it"),
+        ({"references": ["{tmp}/far.tif"], "crosswalk": "{worldcover}"}, "the reference far does not intersect it"),
         ({"references": ["{tmp}/far.tif"]}, "there is no crosswalk for the reference 'far'"),
         ({"references": ["truth"], "crosswalk": "{tmp}/none.csv"}, "none.csv cannot be read"),
-        ({"references": ["{tmp}/real.tif"], "crosswalk": "{worldcover}"}, "is no map of classes: float32"),
-        ({"references": ["{tmp}/text.tif"], "crosswalk": "{worldcover}"}, "it is damaged, or no GeoTIFF"),
+        (
+            {"references": ["{tmp}/real.tif"], "crosswalk": "{worldcover}"},
+            "is not a raster of class codes: its data type is float32",
+        ),
+        ({"references": ["{tmp}/text.tif"], "crosswalk": "{worldcover}"}, "it is damaged, or not a GeoTIFF"),
         ({"references": ["{tmp}/map.vrt"], "crosswalk": "{worldcover}"}, "it names a description of other files"),
         ({"references": ["/vsicurl/http://a.example/b.tif"]}, "it is an instruction to GDAL"),
         ({"references": ["GTIFF_DIR:1:{tmp}/far.tif"]}, "it is an instruction to GDAL"),
         ({"references": ["https://169.254.169.254/a.tif"]}, "where clouds keep a machine's credentials"),
         ({"references": ["https://a.example/b.tif?sig=secret"]}, "has a query or a user in its URL"),
-        ({"references": ["{tmp}/truth.tif"]}, "would be called truth, which is another one"),
-        ({"references": ["{tmp}/a-b.tif", "{tmp}/a_b.tif"]}, "would go by one name"),
-        ({"references": ["{tmp}/rgb.tif"], "crosswalk": "{worldcover}"}, "is no map of classes: it has 3 bands"),
+        ({"references": ["{tmp}/truth.tif"]}, "would get the name truth, which another reference has"),
+        ({"references": ["{tmp}/a-b.tif", "{tmp}/a_b.tif"]}, "would get the same name"),
+        (
+            {"references": ["{tmp}/rgb.tif"], "crosswalk": "{worldcover}"},
+            "is not a raster of class codes: it has 3 bands",
+        ),
         ({"references": ["{tmp}/flat.tif"], "crosswalk": "{worldcover}"}, "its geotransform has no inverse"),
-        ({"references": ["{tmp}/fine.tif"], "crosswalk": "{worldcover}"}, "bring it to 0.25 m or coarser"),
+        ({"references": ["{tmp}/fine.tif"], "crosswalk": "{worldcover}"}, "by mode to 0.25 m or coarser"),
     ],
 )
-def test_a_reference_that_cannot_be_used_is_one_line(
-    config: dict[str, Any], told: str, classified: Desk, tmp_path: Path
+def test_a_reference_that_cannot_be_used_is_an_error_of_one_line(
+    config: dict[str, Any], message: str, classified: Desk, tmp_path: Path
 ) -> None:
     raster(tmp_path / "far.tif", np.full((9, 9), 10, np.uint8), "EPSG:32632", Affine(10, 0, 5e5, 0, -10, 1e6))
     raster(tmp_path / "real.tif", np.ones(GRID.shape, np.float32), GRID.crs, GRID.transform)
@@ -195,7 +201,7 @@ def test_a_reference_that_cannot_be_used_is_one_line(
     for name, place in places.items():
         text = text.replace(name, place)
     outcome, _ = agreed(classified, **json.loads(text))
-    assert told in str(outcome.error)
+    assert message in str(outcome.error)
     assert len(str(outcome.error).splitlines()) == 1
     assert "secret" not in str(outcome.error)
     assert not (classified.folder(DEMO_ITEM_ID).folder / "agreement").exists() or not list(
@@ -203,13 +209,13 @@ def test_a_reference_that_cannot_be_used_is_one_line(
     )
 
 
-def test_a_scene_without_a_map_is_told_so(desk: Desk, demo_item: Path) -> None:
+def test_a_scene_without_a_map_is_an_error(desk: Desk, demo_item: Path) -> None:
     scene = desk.add(demo_item)
     outcome, _ = agreed(desk, scene.id, references=["truth"])
     assert "its class map is not in the store -> materialise class_raster of this item" in str(outcome.error)
 
 
-def test_it_is_apart_from_the_scenes_own_chain_and_partitioned_alike() -> None:
+def test_the_asset_is_in_the_common_code_location_and_has_the_partitions_of_the_scenes() -> None:
     key = dg.AssetKey("reference_agreement")
     scenes, common = build_definitions(), build_common_definitions()
     assert key not in scenes.resolve_asset_graph().get_all_asset_keys()
@@ -220,14 +226,14 @@ def test_it_is_apart_from_the_scenes_own_chain_and_partitioned_alike() -> None:
     assert "Agreement is not accuracy" in (node.description or "")
 
 
-def test_a_reference_may_be_given_as_a_value(classified: Desk, demo_item: Path) -> None:
+def test_a_reference_can_be_passed_as_an_object(classified: Desk, demo_item: Path) -> None:
     reference = Reference("mine", "Mine", (Tile(demo_item.parent / "truth.tif"),), EUROSAT)
     agreement = compare_scene(classified.folder(DEMO_ITEM_ID), reference, samples=300)
     assert agreement.compared.scored == agreement.compared.compared > 50_000
     assert agreement.document["reference"]["rasters"] == [{"href": str(demo_item.parent / "truth.tif")}]
 
 
-def test_a_comparison_that_is_killed_leaves_no_document_that_vouches_for_others_files(
+def test_a_killed_comparison_leaves_no_document_beside_files_of_another_run(
     classified: Desk, demo_item: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     agreed(classified, references=["truth"])

@@ -1,22 +1,22 @@
-"""Figures of agreement: the estimators of Olofsson et al. (2014), and the sample they are fed with."""
+"""Figures of agreement: the estimators of Olofsson et al. (2014), and their sample."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from lc_assets.products.agreement.estimators import Z95, counted, estimated
-from lc_assets.products.agreement.sampling import ReservoirSampler, allocated
+from lc_assets.products.agreement.estimators import Z95, count_all, estimate_from_sample
+from lc_assets.products.agreement.sampling import ReservoirSampler, allocate_samples
 
 PAPER = np.array([[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]])
 """Olofsson et al. 2014, table 8: deforestation, forest gain, stable forest, stable non-forest."""
 MAPPED = np.array([200_000, 150_000, 3_200_000, 6_450_000])
 
 
-def test_the_papers_example_comes_out_as_printed() -> None:
-    """Section 5. The printed half widths of two producer's accuracies (0.23, 0.01) are not what equation 7 gives for
-    the printed table (0.254, 0.018; the R package mapaccuracy has the same): they are compared with what it gives."""
-    found = estimated(PAPER, MAPPED)
+def test_the_example_of_the_paper_is_reproduced() -> None:
+    """Section 5. Two printed half widths of producer's accuracies (0.23, 0.01) do not follow from equation 7 and the
+    printed table (0.254, 0.018, as in the R package mapaccuracy). The test uses the values that follow."""
+    found = estimate_from_sample(PAPER, MAPPED)
     assert (found.overall.value, Z95 * found.overall.error) == pytest.approx((0.95, 0.02), abs=0.005)
     users = [(figure.value, Z95 * figure.error) for figure in found.users]
     assert users == [
@@ -31,33 +31,33 @@ def test_the_papers_example_comes_out_as_printed() -> None:
     assert found.proportions.sum() == pytest.approx(1)
 
 
-def test_what_nothing_was_there_for_is_not_a_figure() -> None:
+def test_a_figure_without_data_is_none() -> None:
     # The second group is on neither side, the third only on the map, the fourth only in the reference.
-    found = counted(np.array([[8, 0, 0, 2], [0, 0, 0, 0], [3, 0, 0, 1], [0, 0, 0, 0]]))
+    found = count_all(np.array([[8, 0, 0, 2], [0, 0, 0, 0], [3, 0, 0, 1], [0, 0, 0, 0]]))
     assert [figure.value for figure in found.users] == [0.8, None, 0.0, None]
     assert [figure.value for figure in found.producers] == [8 / 11, None, None, 0.0]
     assert [figure.interval for figure in found.users][1] is None
     assert found.overall.value == pytest.approx(8 / 14)
-    empty = counted(np.zeros((3, 3)))
+    empty = count_all(np.zeros((3, 3)))
     assert empty.overall.value is empty.overall.interval is empty.users[0].value is empty.areas[0].value is None
 
 
 def test_a_stratum_of_one_sample_has_no_standard_error_unless_it_has_one_pixel() -> None:
     sample = np.array([[50, 10], [0, 1]])
-    lone = estimated(sample, np.array([6000, 40]))
+    lone = estimate_from_sample(sample, np.array([6000, 40]))
     assert lone.users[1].value == 1.0
     assert lone.users[1].error is lone.overall.error is lone.overall.interval is None
     assert lone.overall.value is not None
-    whole = estimated(sample, np.array([6000, 1]))
+    whole = estimate_from_sample(sample, np.array([6000, 1]))
     assert whole.users[1].error == 0
     assert whole.overall.error is not None
-    none = estimated(np.array([[50, 10], [0, 0]]), np.array([6000, 40]))
+    none = estimate_from_sample(np.array([[50, 10], [0, 0]]), np.array([6000, 40]))
     assert none.overall.value is none.users[1].value is None
     assert none.users[0].value == 50 / 60
 
 
-def test_what_is_counted_whole_has_no_error() -> None:
-    found = counted(np.array([[50, 10], [3, 7]]))
+def test_a_full_count_has_no_error() -> None:
+    found = count_all(np.array([[50, 10], [3, 7]]))
     assert found.overall.interval == (57 / 70, 57 / 70)
     assert {figure.error for figure in (*found.users, *found.producers, *found.areas)} == {0.0}
 
@@ -66,14 +66,14 @@ def test_what_is_counted_whole_has_no_error() -> None:
 
 
 def drawn(strata: np.ndarray, sizes: np.ndarray, seed: int, rows: int = 1000) -> list[np.ndarray]:
-    """Places of the sample of each stratum, offered in strips of so many rows."""
+    """Indices of the sample of each stratum, offered in strips of `rows` rows."""
     sampler = ReservoirSampler(len(sizes), int(sizes.max()), seed)
     for top in range(0, len(strata), rows):
         sampler.offer(strata[top : top + rows], strata[top : top + rows], top)
     parts = sampler.draw(sizes)
-    assert all((strata.ravel()[part.places] == number).all() for number, part in enumerate(parts))
+    assert all((strata.ravel()[part.indices] == number).all() for number, part in enumerate(parts))
     assert all((part.values == number).all() for number, part in enumerate(parts))
-    return [np.sort(part.places) for part in parts]
+    return [np.sort(part.indices) for part in parts]
 
 
 def test_a_sample_depends_on_its_seed_and_not_on_the_strips() -> None:
@@ -86,7 +86,7 @@ def test_a_sample_depends_on_its_seed_and_not_on_the_strips() -> None:
     assert any((a != b).any() for a, b in zip(first, drawn(strata, sizes, 2), strict=True))
 
 
-def test_every_pixel_of_a_stratum_is_drawn_as_often() -> None:
+def test_every_pixel_of_a_stratum_is_drawn_equally_often() -> None:
     strata = np.zeros((4, 5), int)
     counts = sum(
         np.bincount(drawn(strata, np.array([5]), seed, rows=2)[0], minlength=20).astype(float) for seed in range(2000)
@@ -106,25 +106,25 @@ def test_every_pixel_of_a_stratum_is_drawn_as_often() -> None:
         ([1, 10**6], 20, [1, 19]),
     ],
 )
-def test_rare_groups_get_their_least_and_the_rest_goes_by_area(
+def test_rare_groups_get_the_minimum_and_the_rest_is_in_proportion_to_area(
     pixels: list[int], total: int, expected: list[int]
 ) -> None:
-    assert allocated(np.array(pixels), total).tolist() == [pytest.approx(n, abs=11) for n in expected]
-    assert allocated(np.array(pixels), total).sum() == min(total, sum(pixels))
+    assert allocate_samples(np.array(pixels), total).tolist() == [pytest.approx(n, abs=11) for n in expected]
+    assert allocate_samples(np.array(pixels), total).sum() == min(total, sum(pixels))
 
 
-def test_about_95_of_100_intervals_hold_what_the_full_count_says() -> None:
+def test_about_95_of_100_intervals_contain_the_full_count() -> None:
     rng = np.random.default_rng(5)
     ours = rng.choice(3, (400, 500), p=(0.7, 0.25, 0.05))
     theirs = np.where(rng.random(ours.shape) < 0.75, ours, rng.choice(3, ours.shape))
     matrix = np.bincount((3 * ours + theirs).ravel(), minlength=9).reshape(3, 3)
-    truth, sizes = counted(matrix), allocated(matrix.sum(axis=1), 800)
+    truth, sizes = count_all(matrix), allocate_samples(matrix.sum(axis=1), 800)
     seeds, held = 150, np.zeros(10)
     for seed in range(seeds):
         sampler = ReservoirSampler(3, 800, seed)
         sampler.offer(ours, theirs, 0)
         sample = np.array([np.bincount(part.values, minlength=3) for part in sampler.draw(sizes)])
-        found = estimated(sample, matrix.sum(axis=1))
+        found = estimate_from_sample(sample, matrix.sum(axis=1))
         pairs = zip(
             (found.overall, *found.users, *found.producers, *found.areas),
             (truth.overall, *truth.users, *truth.producers, *truth.areas),

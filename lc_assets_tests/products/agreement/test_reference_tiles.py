@@ -1,4 +1,4 @@
-"""Reading a reference map by ranges: signed, in parts, and through faults."""
+"""Reading a reference map by range requests: signed, in parts, and with faults."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand
-from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.reference_tiles import open_tiles
 from lc_assets.products.agreement.references import Tile
 from lc_assets.remote import range_reader, signing
 from lc_assets.remote.range_reader import RemoteFile
@@ -35,18 +35,18 @@ def test_only_parts_of_a_raster_are_read_and_every_request_is_signed(
     assert not any("2020" in exchange.path for exchange in asked)
 
 
-def test_a_large_raster_is_never_fetched_whole(pc: PlanetaryComputer, tmp_path: Path) -> None:
+def test_a_large_raster_is_never_downloaded_completely(pc: PlanetaryComputer, tmp_path: Path) -> None:
     codes = np.random.default_rng(0).integers(1, 200, (6000, 6000)).astype(np.uint8)
     path = cog(tmp_path, codes, "EPSG:32632", (3e5, 6e6), 10)
     href = pc.blobs.put("references/large.tif", path.read_bytes())
-    with opened([Tile(href)], QUICK) as tiles:
+    with open_tiles([Tile(href)], QUICK) as tiles:
         part = tiles[0].read(Window(3000, 3000, 300, 200))
         received = tiles[0].file.received if tiles[0].file else 0
     assert (part == codes[3000:3200, 3000:3300]).all()
     assert 0 < received < path.stat().st_size / 8
 
 
-def test_no_token_is_kept_logged_or_shown(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_is_stored_logged_or_shown(world: World, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     assert agreed(world.desk)[0].error is None
     world.pc.relay.inject(Fault(r"32U-2023", "status", times=-1, status=404))
@@ -64,7 +64,7 @@ def test_no_token_is_kept_logged_or_shown(world: World, tmp_path: Path, caplog: 
 
 
 @pytest.mark.parametrize(
-    ("fault", "told", "transient"),
+    ("fault", "message", "transient"),
     [
         (Fault(ANY_BLOB, "status", times=-1, status=503), "the server answered 503", True),
         (Fault(ANY_BLOB, "status", times=-1, status=403), "the server answered 403", True),
@@ -83,16 +83,16 @@ def test_no_token_is_kept_logged_or_shown(world: World, tmp_path: Path, caplog: 
     ],
     ids=lambda value: value.kind + str(value.status or "") if isinstance(value, Fault) else "",
 )
-def test_a_fault_that_lasts_is_one_clear_error(
-    fault: Fault, told: str, transient: bool, pc: PlanetaryComputer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_permanent_fault_is_one_clear_error(
+    fault: Fault, message: str, transient: bool, pc: PlanetaryComputer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signing, "SECONDS", 0.8)
     path = cog(tmp_path, blocks((300, 300), 5, KNOWN), "EPSG:32632", (3e5, 6e6), 10)
     href = pc.blobs.put("references/faulty.tif", path.read_bytes())
     pc.relay.inject(fault)
-    with pytest.raises(BadBand) as caught, opened([Tile(href)], QUICK) as tiles:
+    with pytest.raises(BadBand) as caught, open_tiles([Tile(href)], QUICK) as tiles:
         tiles[0].read(Window(0, 0, 300, 300))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.transient == transient
     assert href in str(caught.value)
     assert "sig=" not in str(caught.value)
@@ -110,7 +110,7 @@ def test_a_fault_that_lasts_is_one_clear_error(
     ],
     ids=lambda fault: fault.kind + str(fault.status or ""),
 )
-def test_a_fault_that_passes_is_survived_also_in_mid_read(
+def test_a_temporary_fault_is_retried_also_during_a_read(
     fault: Fault, pc: PlanetaryComputer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(signing, "SECONDS", 0.8)
@@ -120,14 +120,14 @@ def test_a_fault_that_passes_is_survived_also_in_mid_read(
     href = pc.blobs.put("references/passing.tif", path.read_bytes())
     if "token" in fault.where:
         pc.relay.inject(fault)
-    with opened([Tile(href)], QUICK) as tiles:
+    with open_tiles([Tile(href)], QUICK) as tiles:
         if "token" not in fault.where:
             pc.relay.inject(fault)
         assert (tiles[0].read(Window(0, 0, 300, 300)) == codes).all()
     assert fault.hits == fault.times, "the fault was not met"
 
 
-def test_a_raster_that_changes_while_it_is_read_is_never_mixed(pc: PlanetaryComputer, tmp_path: Path) -> None:
+def test_a_raster_that_changes_while_it_is_read_is_an_error(pc: PlanetaryComputer, tmp_path: Path) -> None:
     first, other = (bytes([n]) * 5000 for n in (1, 2))
     href = pc.blobs.put("references/changing.tif", first)
     file = RemoteFile(href, QUICK)
@@ -139,7 +139,9 @@ def test_a_raster_that_changes_while_it_is_read_is_never_mixed(pc: PlanetaryComp
         file.check()
 
 
-def test_reads_of_any_place_give_the_files_bytes(pc: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_at_any_offset_return_the_bytes_of_the_file(
+    pc: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(range_reader, "PIECE", 1000)
     monkeypatch.setattr(range_reader, "KEPT", 3)
     content = np.random.default_rng(3).bytes(7777)

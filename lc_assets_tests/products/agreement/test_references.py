@@ -1,4 +1,4 @@
-"""Which reference map is found for a scene, and which is refused."""
+"""The reference map that is found for a scene, and those that are refused."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from lc_assets_tests.rig.references import KNOWN, agreed, blocks
 from lc_assets_tests.rig.stac_api import PUBLIC_HOST
 
 
-def test_both_annual_maps_are_found_read_and_agree_as_counted_by_hand(world: World) -> None:
+def test_the_agreement_with_both_annual_maps_equals_a_count(world: World) -> None:
     outcome, _ = agreed(world.desk)
     assert outcome.error is None, outcome.error
     found = read(world.desk.folder(DEMO_ITEM_ID).classified)
     there = found != NO_DATA.code
-    # The annual LULC of the scene's own zone lies on its very grid: figures are exact.
+    # The annual LULC of the scene's own zone has the scene's grid, so the figures are exact.
     ours = np.array([5, 2, 11, 7, 7, 11, -1, 7, 1, 1, -1])[found]
     scored = there & (ours >= 0)
     document = world.document("io-lulc-annual-v02")
     assert document["pixels"]["scored"] == scored.sum()
     assert document["full_count"]["overall"] == pytest.approx((ours == world.lulc[2023])[scored].mean(), abs=1e-6)
-    # WorldCover's pixels are others; at the centre of a pixel lies what covers most of it, nearly always.
+    # WorldCover has other pixels. Nearly always the class at the centre of a pixel covers most of it.
     columns, rows = np.meshgrid(np.arange(world.grid.width) + 0.5, np.arange(world.grid.height) + 0.5)
     x, y = (world.grid.transform.c + 10 * columns).ravel(), (world.grid.transform.f - 10 * rows).ravel()
     longitudes, latitudes = (np.array(v) for v in transform(world.grid.crs, "EPSG:4326", x, y))
@@ -55,7 +55,7 @@ def test_both_annual_maps_are_found_read_and_agree_as_counted_by_hand(world: Wor
     assert 0 < shown["io_lulc_annual_v02_agreement_percent"] < 60
 
 
-def test_the_nearest_year_is_taken_and_named_with_its_unsigned_rasters(world: World) -> None:
+def test_the_nearest_year_is_used_and_documented_with_unsigned_hrefs(world: World) -> None:
     outcome, checks = agreed(world.desk)
     assert outcome.error is None, outcome.error
     worldcover, lulc = (world.document(name)["reference"] for name in ("esa-worldcover", "io-lulc-annual-v02"))
@@ -82,7 +82,7 @@ def test_the_nearest_year_is_taken_and_named_with_its_unsigned_rasters(world: Wo
         ("2026-08-01", (2021, 2023)),
     ],
 )
-def test_a_year_that_ends_with_the_next_ones_first_day_is_not_taken_for_that(
+def test_a_year_that_ends_on_the_first_day_of_the_next_year_is_the_earlier_year(
     acquired: str, years: tuple[int, int], world: World
 ) -> None:
     document = json.loads(json.dumps(world.scene.document))
@@ -92,9 +92,11 @@ def test_a_year_that_ends_with_the_next_ones_first_day_is_not_taken_for_that(
     assert tuple(find_reference(name, scene, CATALOG).year for name in names) == years
 
 
-def test_a_service_that_is_away_is_one_error_and_nothing_is_written(world: World) -> None:
+def test_an_unreachable_service_is_one_error(world: World) -> None:
     world.pc.relay.inject(Fault(rf"{PUBLIC_HOST}/api/stac/v1/search", "refuse", times=-1))
-    with pytest.raises(LandCoverError, match=r"esa-worldcover was searched in vain: .* cannot be reached") as caught:
+    with pytest.raises(
+        LandCoverError, match=r"the search for the reference esa-worldcover failed: .* cannot be reached"
+    ) as caught:
         find_reference("esa-worldcover", world.scene, CATALOG)
     assert caught.value.transient
     assert len(str(caught.value).splitlines()) == 1
@@ -105,7 +107,7 @@ def change(**asset: Any) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (change(href="file:///etc/passwd"), "is a file of this machine"),
         (change(href="/vsicurl/http://a.example/b.tif"), "is a file of this machine"),
@@ -114,11 +116,11 @@ def change(**asset: Any) -> Callable[[dict[str, Any]], None]:
         (change(href="https://a.example/a.vrt"), "a description of other files"),
         (change(href="s3://bucket/a.tif"), "s3://"),
         (lambda item: item["assets"].clear(), "it has no href"),
-        (lambda item: item["properties"].update(start_datetime="soon"), "does not say its year"),
+        (lambda item: item["properties"].update(start_datetime="soon"), "has no valid date"),
     ],
 )
-def test_a_hostile_items_raster_is_refused_by_name(
-    spoil: Callable[[dict[str, Any]], None], told: str, world: World, tmp_path: Path
+def test_the_raster_of_a_hostile_item_is_refused(
+    spoil: Callable[[dict[str, Any]], None], message: str, world: World, tmp_path: Path
 ) -> None:
     path = cog(tmp_path, blocks((1200, 2400), 8, KNOWN), "EPSG:4326", world.corner, STEP)
     world.pc.api.clear()
@@ -127,23 +129,23 @@ def test_a_hostile_items_raster_is_refused_by_name(
     if item["properties"]["start_datetime"] == "soon":  # pgstac would not take it
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(StacCatalogClient, "search", lambda self, query: iter([[item]]))
-            with pytest.raises(LandCoverError, match=told):
+            with pytest.raises(LandCoverError, match=message):
                 find_reference("esa-worldcover", world.scene, CATALOG)
         return
     world.pc.api.load(items=[item])
     with pytest.raises(LandCoverError) as caught:
         find_reference("esa-worldcover", world.scene, CATALOG)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "evil" in str(caught.value)
 
 
-def test_a_scene_where_the_catalog_has_no_reference_is_told_so(world: World) -> None:
+def test_a_scene_without_an_item_of_the_reference_is_an_error(world: World) -> None:
     world.pc.api.clear()
-    with pytest.raises(LandCoverError, match="has no io-lulc-annual-v02 under its footprint"):
+    with pytest.raises(LandCoverError, match="has no item of io-lulc-annual-v02 that intersects the scene"):
         find_reference("io-lulc-annual-v02", world.scene, CATALOG)
 
 
-def test_a_truth_that_lies_elsewhere_than_the_bands_is_refused(world: World) -> None:
+def test_a_truth_on_another_host_than_the_bands_is_refused(world: World) -> None:
     scene = world.scene
     assert [tile.shown for tile in find_reference("truth", scene, CATALOG).tiles] == [
         scene.document["assets"]["truth"]["href"]

@@ -1,4 +1,4 @@
-"""A reference on the scene's grid: by area, in its place, whatever is read around it, however fine it is."""
+"""Resampling of a reference to the scene's grid: by area, without a shift, for any window and pixel size."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from rasterio.warp import transform
 from rasterio.windows import Window
 
 from lc_assets.core.retry_policy import DEFAULT_POLICY
-from lc_assets.products.agreement.reference_tiles import opened
+from lc_assets.products.agreement.reference_tiles import open_tiles
 from lc_assets.products.agreement.references import Tile
-from lc_assets.products.agreement.warp import NOT_KNOWN, Reprojector
+from lc_assets.products.agreement.warp import NO_REFERENCE, Reprojector
 from lc_assets.raster.grid import Grid
 from lc_assets_tests.rig.references import GRID, KNOWN, WORLDCOVER, blocks, raster, warped
 
@@ -33,31 +33,31 @@ def latlong(tmp_path_factory: pytest.TempPathFactory) -> list[Tile]:
     ]
 
 
-def test_a_reference_on_the_very_grid_comes_through_unchanged(tmp_path: Path) -> None:
+def test_a_reference_on_the_same_grid_is_unchanged(tmp_path: Path) -> None:
     codes = np.random.default_rng(1).choice(KNOWN, GRID.shape).astype(np.uint8)
     codes[5:9, 100:140] = 0
     found = warped([raster(tmp_path / "a.tif", codes, GRID.crs, GRID.transform)], WORLDCOVER)
     assert (found == np.where(codes == 0, 255, codes)).all()
 
 
-def test_a_window_comes_out_the_same_whatever_is_read_around_it(latlong: list[Tile]) -> None:
+def test_a_window_does_not_depend_on_what_is_read_around_it(latlong: list[Tile]) -> None:
     whole = warped(latlong, WORLDCOVER)
     assert set(np.unique(whole).tolist()) == set(KNOWN)
     for rows in (1, 31, 100):
         assert (warped(latlong, WORLDCOVER, rows=rows) == whole).all()
-    with opened(latlong, DEFAULT_POLICY) as tiles:
+    with open_tiles(latlong, DEFAULT_POLICY) as tiles:
         part = Reprojector(tiles, GRID, WORLDCOVER).read(Window(37, 41, 50, 60))
     assert (np.array([e.code for e in WORLDCOVER.reference])[part] == whole[41:101, 37:87]).all()
 
 
 def by_points(tiles: list[Tile], across: float, down: float, height: int = GRID.height) -> np.ndarray:
-    """The reference's code at a point of each pixel of the grid (or of its upper rows), so far from its centre:
-    straight from the tiles."""
+    """The reference's code at a point of each pixel of the grid (or of its upper rows), read from the tiles.
+    The point is `across` and `down` pixels from the centre."""
     columns, rows = np.meshgrid(np.arange(GRID.width) + 0.5 + across, np.arange(height) + 0.5 + down)
     x, y = transform(GRID.crs, "EPSG:4326", (330_000 + 10 * columns).ravel(), (5_760_000 - 10 * rows).ravel())
     found = np.full(columns.size, 255)
     for tile in tiles:
-        with rasterio.open(tile.place) as dataset:
+        with rasterio.open(tile.source) as dataset:
             codes = dataset.read(1)
             column, row = (np.floor(v).astype(int) for v in ~dataset.transform @ (np.array(x), np.array(y)))
             inside = (column >= 0) & (column < codes.shape[1]) & (row >= 0) & (row < codes.shape[0])
@@ -65,7 +65,7 @@ def by_points(tiles: list[Tile], across: float, down: float, height: int = GRID.
     return found.reshape(height, GRID.width)
 
 
-def test_a_pixel_takes_the_class_that_covers_most_of_it_also_across_the_border_of_two_tiles(
+def test_a_pixel_gets_the_class_that_covers_most_of_it_also_on_the_border_of_two_tiles(
     latlong: list[Tile],
 ) -> None:
     height = 48
@@ -85,8 +85,8 @@ def test_a_pixel_takes_the_class_that_covers_most_of_it_also_across_the_border_o
     assert right[seam].mean() > 0.95
 
 
-def test_nothing_is_moved_by_half_a_pixel(latlong: list[Tile]) -> None:
-    """What comes out fits the reference best where the reference is, and worse alike on all sides."""
+def test_the_result_is_not_shifted(latlong: list[Tile]) -> None:
+    """The result fits the unshifted reference best, and a reference shifted to each side equally worse."""
     found = warped(latlong, WORLDCOVER)
     fit = {(a, d): (by_points(latlong, a, d) == found).mean() for a in (-0.5, 0, 0.5) for d in (-0.5, 0, 0.5)}
     assert max(fit, key=lambda where: fit[where]) == (0, 0)
@@ -94,20 +94,20 @@ def test_nothing_is_moved_by_half_a_pixel(latlong: list[Tile]) -> None:
     assert fit[0, -0.5] == pytest.approx(fit[0, 0.5], abs=0.015)
 
 
-def test_a_coarser_reference_gives_the_pixel_that_one_lies_in(tmp_path: Path) -> None:
+def test_pixels_get_the_class_of_the_coarser_reference_pixel_around_them(tmp_path: Path) -> None:
     codes = np.random.default_rng(2).choice(KNOWN, (25, 26)).astype(np.uint8)
     tile = raster(tmp_path / "a.tif", codes, GRID.crs, Affine(100, 0, 330_000, 0, -100, 5_760_000))
     assert (warped([tile], WORLDCOVER) == codes.repeat(10, 0).repeat(10, 1)[:246, :258]).all()
 
 
-def test_a_finer_reference_is_outvoted_pixel_by_pixel(tmp_path: Path) -> None:
+def test_pixels_of_a_finer_reference_vote(tmp_path: Path) -> None:
     codes = np.full((246 * 3, 258 * 3), 10, np.uint8)
     codes[::3, :] = 80  # a third of each pixel: never the mode
     tile = raster(tmp_path / "a.tif", codes, GRID.crs, Affine(10 / 3, 0, 330_000, 0, -10 / 3, 5_760_000))
     assert (warped([tile], WORLDCOVER) == 10).all()
 
 
-def test_what_the_scenes_own_zone_does_not_know_comes_from_the_next(tmp_path: Path) -> None:
+def test_pixels_without_data_in_the_scenes_own_zone_come_from_the_next_zone(tmp_path: Path) -> None:
     own = np.full(GRID.shape, 40, np.uint8)
     own[:, 100:] = 0
     there = raster(tmp_path / "own.tif", own, GRID.crs, GRID.transform)
@@ -141,15 +141,15 @@ def test_a_scene_across_the_antimeridian_gets_both_sides(tmp_path: Path) -> None
     assert (found[:, 101:] == 80).all()
 
 
-def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_path: Path) -> None:
+def test_a_fine_reference_is_read_in_parts_below_the_limit(tmp_path: Path) -> None:
     import lc_assets.products.agreement.warp as warp
 
     fine = blocks((246 * 4, 258 * 4), 16, KNOWN)
     tile = raster(tmp_path / "a.tif", fine, GRID.crs, Affine(2.5, 0, 330_000, 0, -2.5, 5_760_000))
     whole = warped([tile], WORLDCOVER)
     with ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(warp, "MOST_PIXELS", 40_000)
-        tiles = stack.enter_context(opened([tile], DEFAULT_POLICY))
+        patch.setattr(warp, "MAX_PIXELS", 40_000)
+        tiles = stack.enter_context(open_tiles([tile], DEFAULT_POLICY))
         sizes: list[int] = []
         original = type(tiles[0]).read
         patch.setattr(
@@ -163,8 +163,8 @@ def test_however_fine_a_reference_is_no_more_of_it_is_held_than_the_limit(tmp_pa
     assert (np.array([e.code for e in WORLDCOVER.reference])[found] == whole).all()
 
 
-def test_coordinates_of_a_wide_lattice_do_not_run_over(tmp_path: Path) -> None:
-    """A reference of 0.4 m under a grid of 220 km: 550,000 of its pixels wide."""
+def test_coordinates_of_a_wide_pixel_grid_do_not_overflow(tmp_path: Path) -> None:
+    """A grid of 220 km has 550,000 pixels of a reference of 0.4 m along its width."""
     wide = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_000), 22_000, 40)
     tile = raster(
         tmp_path / "fine.tif",
@@ -172,7 +172,7 @@ def test_coordinates_of_a_wide_lattice_do_not_run_over(tmp_path: Path) -> None:
         wide.crs,
         Affine(0.4, 0, 515_000, 0, -0.4, 5_799_900),
     )
-    known = warped([tile], WORLDCOVER, wide) != NOT_KNOWN
+    known = warped([tile], WORLDCOVER, wide) != NO_REFERENCE
     assert known.sum() == 20 * 100
     rows, columns = np.nonzero(known)
     assert (columns.min(), columns.max(), rows.min(), rows.max()) == (21_500, 21_599, 10, 29)

@@ -1,4 +1,4 @@
-"""A real map's Item, and stores for a collection."""
+"""The Item of a real map, and stores for a collection."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Classified Items put into a store, and what its collection lists of them."""
+"""Adds classified Items to a store, and reads the items of its collection."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def scene_id(number: int) -> str:
 
 
 def add(store: Store, template: Document, number: int, **properties: Any) -> str:
-    """Put one more Item into the store, at a longitude of its own; its scene's id."""
+    """Add an Item to the store, at its own longitude, and return the id of its scene."""
     scene = scene_id(number)
     item = json.loads(json.dumps(template).replace(DEMO_ITEM_ID, scene))
     west, south, east, north = number % 300 - 150, 10.0, number % 300 - 149.5, 10.5

@@ -22,7 +22,7 @@ from lc_assets_tests.products.collection.store_items import Document, add, catal
 
 
 @needs_extra
-def test_the_asset_reports_and_checks_what_it_did(whole: Store) -> None:
+def test_the_asset_reports_its_changes_and_checks_the_collection(whole: Store) -> None:
     settings = Settings(store=whole.root)
     job = build_common_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
     with dg.DagsterInstance.ephemeral() as instance:
@@ -39,7 +39,7 @@ def test_the_asset_reports_and_checks_what_it_did(whole: Store) -> None:
     assert again.success
 
 
-def test_the_collection_is_apart_from_the_scenes_and_written_by_one_run_at_a_time(
+def test_the_collection_is_in_the_common_code_location_and_written_by_one_run_at_a_time(
     on_disk: OnDisk, tmp_path: Path
 ) -> None:
     scenes, common = build_definitions(), build_common_definitions()
@@ -55,12 +55,12 @@ def test_the_collection_is_apart_from_the_scenes_and_written_by_one_run_at_a_tim
         instance.event_log_storage.set_concurrency_slots(COLLECTION_POOL, 2)
         ensure_collection_pool(instance)
         assert instance.event_log_storage.get_concurrency_info(COLLECTION_POOL).slot_count == 2, (
-            "somebody's own limit stays"
+            "a limit that the user has set stays"
         )
 
 
 @needs_extra
-def test_the_schedule_runs_only_where_something_is_new(
+def test_the_schedule_runs_only_if_there_are_changes(
     store: Store, template: Document, on_disk: OnDisk, tmp_path: Path
 ) -> None:
     def tick(instance: dg.DagsterInstance) -> Any:

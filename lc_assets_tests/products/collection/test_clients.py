@@ -24,7 +24,7 @@ from lc_assets_tests.rig.service import PlanetaryComputer
 
 
 @needs_extra
-def test_pgstac_takes_the_collection_and_finds_its_items(
+def test_pgstac_loads_the_collection_and_finds_its_items(
     planetary_computer: PlanetaryComputer, store: Store, template: Document, tmp_path: Path
 ) -> None:
     for number in range(10):
@@ -61,8 +61,8 @@ def test_pgstac_takes_the_collection_and_finds_its_items(
 
 
 def duckdb_client(folder: Path) -> Any:
-    """rustac's own client; it needs DuckDB's spatial extension, of its very version, and downloads it, or takes what
-    duckdb-extension-{spatial,icu,parquet} bring."""
+    """rustac's client. It needs DuckDB's spatial extension of the same version: downloaded, or from the packages
+    duckdb-extension-{spatial,icu,parquet}."""
     import rustac
 
     try:
@@ -101,8 +101,8 @@ def test_rustac_searches_the_index(store: Store, template: Document, tmp_path: P
 
 
 @needs_extra
-def test_any_duckdb_asks_the_index_by_plain_sql(store: Store, template: Document) -> None:
-    """As the README shows it; in a process of its own, with DuckDB's own settings but for downloads."""
+def test_duckdb_queries_the_index_with_plain_sql(store: Store, template: Document) -> None:
+    """As in the README; in a separate process, with DuckDB's default settings except for downloads."""
     for number in range(3):
         add(store, template, number, **{"lc:hectares": {"Forest": 100.0 * number, "NoData": 0.0}})
     update(store, everything)

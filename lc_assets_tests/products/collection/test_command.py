@@ -1,4 +1,4 @@
-"""`lc-assets collection`: update, rebuild, export, and the extra that it needs."""
+"""`lc-assets collection`: update, rebuild, export, and the optional packages that it needs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lc_assets_tests.rig.command import Shell, invoke
 
 
 @pytest.mark.parametrize("name", ["rustac", "duckdb", "shapely"])
-def test_without_the_extra_all_say_how_to_install_it(
+def test_without_the_optional_packages_commands_say_how_to_install_them(
     name: str, store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, name, None)

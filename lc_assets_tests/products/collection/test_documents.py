@@ -1,4 +1,4 @@
-"""The collection's document and its items: valid, complete, and summed up."""
+"""The Collection and its items: valid, complete, and with correct sums."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def test_the_collection_and_its_items_are_valid_and_all_hrefs_resolve(whole: Sto
 
 
 @needs_extra
-def test_an_item_in_the_index_is_the_items_own_document(whole: Store, template: Document, tmp_path: Path) -> None:
+def test_an_item_in_the_index_equals_its_document(whole: Store, template: Document, tmp_path: Path) -> None:
     update(whole, everything)
     [item] = rows(whole, tmp_path / "work")
     from shapely.geometry import shape
 
-    assert shape(item["geometry"]).equals(shape(template["geometry"]))  # rustac 0.6 makes a multipolygon of one
+    assert shape(item["geometry"]).equals(shape(template["geometry"]))  # rustac 0.6 writes a multipolygon
     item["geometry"] = template["geometry"]
 
     def bare(document: Document) -> Document:
@@ -58,7 +58,7 @@ def test_an_item_in_the_index_is_the_items_own_document(whole: Store, template: 
         flat = [name for name in copy["properties"] if name.startswith("lc:hectares_")]
         for name in flat:
             copy["properties"].pop(name)
-        for name in ("datetime", "created", "updated"):  # moments, which may be written in several ways
+        for name in ("datetime", "created", "updated"):  # times, which can be written in several ways
             copy["properties"][name] = datetime.fromisoformat(copy["properties"][name].replace("Z", "+00:00"))
         return {key: value for key, value in copy.items() if key not in ("links", "collection")}
 
@@ -66,7 +66,7 @@ def test_an_item_in_the_index_is_the_items_own_document(whole: Store, template: 
 
 
 @needs_extra
-def test_the_collection_sums_up_what_it_holds(store: Store, template: Document) -> None:
+def test_the_collection_has_the_sums_of_its_items(store: Store, template: Document) -> None:
     for number in range(3):
         add(store, template, number, **{"eo:cloud_cover": 10.0 * number})
     update(store, everything)

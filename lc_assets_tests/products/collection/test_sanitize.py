@@ -1,4 +1,4 @@
-"""Items that cannot be listed are named and keep no other out."""
+"""Items that cannot be listed are reported and do not stop the others."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from lc_assets_tests.products.collection.store_items import (
 
 
 @needs_extra
-def test_documents_that_cannot_be_used_are_named_and_keep_no_other_out(
+def test_faulty_documents_are_reported_and_do_not_stop_the_others(
     store: Store, template: Document, tmp_path: Path
 ) -> None:
     scenes = [add(store, template, number) for number in range(6)]
@@ -50,7 +50,7 @@ def test_documents_that_cannot_be_used_are_named_and_keep_no_other_out(
 
 
 @needs_extra
-def test_names_in_items_are_no_sql(store: Store, template: Document, tmp_path: Path) -> None:
+def test_names_in_items_are_not_executed_as_sql(store: Store, template: Document, tmp_path: Path) -> None:
     evil = 'x"), (SELECT count(*) FROM read_text(\'/etc/passwd\')), sum("lc:hectares"."Forest'
     add(store, template, 0, **{"lc:hectares": {"Forest": 1.0, evil: 2.0}, f"lc:hectares_{evil}": 3.0})
     report = update(store, everything)
@@ -61,7 +61,7 @@ def test_names_in_items_are_no_sql(store: Store, template: Document, tmp_path: P
 
 
 @needs_extra
-def test_duckdb_sees_no_file_but_those_of_the_work_folder(tmp_path: Path) -> None:
+def test_duckdb_reads_only_files_of_the_work_folder(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "file").write_text("secret")
     with (
@@ -88,7 +88,7 @@ FAULTS: dict[str, Callable[[Document], Any]] = {
 
 
 @needs_extra
-def test_items_with_values_that_no_column_takes_are_faulty_and_keep_no_other_out(
+def test_items_with_values_that_no_column_can_hold_are_reported_and_do_not_stop_the_others(
     store: Store, template: Document, tmp_path: Path
 ) -> None:
     good = add(store, template, 0)
@@ -117,7 +117,7 @@ def test_properties_of_the_wrong_kind_are_left_out(store: Store, template: Docum
 
 
 @needs_extra
-def test_an_item_whose_fields_do_not_go_with_the_others_is_faulty_alone(
+def test_only_the_item_with_conflicting_types_is_faulty(
     store: Store, template: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = add(store, template, 0)
@@ -127,38 +127,36 @@ def test_an_item_whose_fields_do_not_go_with_the_others_is_faulty_alone(
 
     def strict(old: Any, parts: Any, *rest: Any) -> Any:
         if any(f"{scenes[2]}_classified" in ids(part) for part in parts):
-            raise parquet.SchemaConflict("STRUCT is no VARCHAR", remedy="none")
+            raise parquet.SchemaConflict("STRUCT is not VARCHAR", remedy="none")
         return merge(old, parts, *rest)
 
     monkeypatch.setattr(updating, "merge", strict)
     report = update(store, only(*scenes))
-    assert report.faulty == {scenes[2]: "STRUCT is no VARCHAR"}
+    assert report.faulty == {scenes[2]: "STRUCT is not VARCHAR"}
     assert scenes_of(store, tmp_path / "work") == {first, *scenes} - {scenes[2]}
 
 
 @needs_extra
-def test_whatever_rustac_raises_is_the_items_fault(
-    store: Store, template: Document, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_rustac_names_the_item(store: Store, template: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise Exception("from Rust")
 
     scene = add(store, template, 0)
-    monkeypatch.setattr(parquet, "_wait", fail)
+    monkeypatch.setattr(parquet, "_run_async", fail)
     with pytest.raises(StoreError, match=scene):
         update(store, everything)
 
 
 @needs_extra
-def test_folders_that_no_scene_has_are_named(store: Store, template: Document) -> None:
+def test_folders_that_are_not_scenes_are_reported(store: Store, template: Document) -> None:
     add(store, template, 0)
     (Path(str(store.root)) / "scenes" / "a b").mkdir()
     report = update(store, everything)
-    assert (report.items, report.faulty) == (1, {"a b": "no usable scene id"})
+    assert (report.items, report.faulty) == (1, {"a b": "not a valid scene id"})
 
 
 @needs_extra
-def test_a_key_that_keeps_a_bucket_from_being_listed_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_prevents_the_listing_of_a_bucket_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: Path) -> Any:
         raise OSError(5, "Encountered object with invalid path: scenes//x", "s3://bucket/scenes")
 

@@ -22,7 +22,7 @@ from lc_assets_tests.products.collection.store_items import Document, add, every
 from lc_assets_tests.rig.command import NOBODY, invoke
 
 
-def test_a_row_without_a_map_or_with_a_text_as_cloud_is_shown(store: Store) -> None:
+def test_a_row_without_a_map_or_with_a_string_as_cloud_cover_is_shown(store: Store) -> None:
     odd: Any = {"cloud": "much", "model": 5, "map": None}
     found = Found(scene=scene_id(0), datetime="2024-01-01T00:00:00Z", tile=None, **odd)
     assert str(store.scene(scene_id(0)).classified) in search_done.map_row(store, found)
@@ -42,7 +42,7 @@ def ten(template: Document, tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture
 def done(store: Store, ten: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Result]]:
-    """`lc-assets search --done` in a store of ten maps; where there is no server, and no instance."""
+    """`lc-assets search --done` in a store of ten maps, without a server and without an instance."""
     shutil.copytree(ten.root, store.root)  # type: ignore[arg-type]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LC_ASSETS_STAC_URL", NOBODY)
@@ -72,14 +72,14 @@ def listed(result: Result) -> list[str]:
         (("--datetime", "2024-02/2024-09", "--max-cloud", "50", "--bbox", "-147.3,0,0,20"), (3, 4, 5)),
     ],
 )
-def test_what_is_done_is_found_by_the_filters_of_a_search(
+def test_maps_are_found_by_the_filters_of_a_search(
     done: Callable[..., Result], arguments: tuple[str, ...], numbers: tuple[int, ...]
 ) -> None:
     assert sorted(listed(done("--ids", *arguments))) == sorted(scene_id(number) for number in numbers)
 
 
 @needs_extra
-def test_a_polygon_finds_footprints_and_not_their_boxes(
+def test_a_polygon_is_compared_with_footprints_not_with_their_boxes(
     store: Store, template: Document, done: Callable[..., Result], tmp_path: Path
 ) -> None:
     half = add(store, template, 20)
@@ -122,9 +122,7 @@ def test_maps_across_the_antimeridian_are_found_from_both_sides(
 
 
 @needs_extra
-def test_a_line_says_when_where_by_what_and_which_classes(
-    store: Store, template: Document, done: Callable[..., Result]
-) -> None:
+def test_a_line_has_time_tile_model_and_classes(store: Store, template: Document, done: Callable[..., Result]) -> None:
     [line] = listed(done("--datetime", "2024-03"))
     scene = scene_id(2)
     hectares = template["properties"]["lc:hectares"]
@@ -137,7 +135,7 @@ def test_a_line_says_when_where_by_what_and_which_classes(
 
 
 @needs_extra
-def test_mistakes_are_told_in_one_line(done: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_mistake_is_an_error_of_one_line(done: Callable[..., Result], tmp_path: Path) -> None:
     for arguments, words in (
         (("--store", str(tmp_path / "none")), "lc-assets collection"),
         (("--bbox", "1,2"), "is no box"),

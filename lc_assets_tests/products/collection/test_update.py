@@ -1,4 +1,4 @@
-"""What an update reads again, and what it does with scenes and files that have gone."""
+"""The documents that an update reads, and scenes and files that were deleted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from lc_assets_tests.products.collection.store_items import (
 
 
 @needs_extra
-def test_only_what_dagster_has_recorded_since_is_read_again(store: Store, template: Document, tmp_path: Path) -> None:
+def test_only_scenes_with_new_records_are_read_again(store: Store, template: Document, tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         ask = partial(news_since, instance)
         first = [add(store, template, number) for number in range(3)]
@@ -42,7 +42,7 @@ def test_only_what_dagster_has_recorded_since_is_read_again(store: Store, templa
         catalogued(instance, again, new)
         report = update(store, ask)
         assert counts_of(report) == (4, 1, 1, 0)
-        assert not report.faulty, "the first one was not looked at"
+        assert not report.faulty, "the first one was not read"
         before = (Path(str(folder_of(store))) / INDEX_FILE).read_bytes()
         assert counts_of(update(store, ask)) == (4, 0, 0, 0)
         assert (Path(str(folder_of(store))) / INDEX_FILE).read_bytes() == before
@@ -50,10 +50,10 @@ def test_only_what_dagster_has_recorded_since_is_read_again(store: Store, templa
 
 
 @needs_extra
-def test_a_record_that_appears_late_behind_later_ones_is_not_missed(
+def test_a_record_that_becomes_visible_after_later_ones_is_not_missed(
     store: Store, template: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PostgreSQL gives ids before it shows records."""
+    """PostgreSQL assigns ids before the records are visible."""
     scenes = [add(store, template, number) for number in range(3)]
     records = lc_assets.defs.collection_changes._records
     with dg.DagsterInstance.ephemeral() as instance:
@@ -107,7 +107,7 @@ def test_another_instance_reads_the_whole_store_once(store: Store, template: Doc
 
 
 @needs_extra
-def test_scenes_that_are_gone_drop_out(store: Store, template: Document, tmp_path: Path) -> None:
+def test_deleted_scenes_are_removed(store: Store, template: Document, tmp_path: Path) -> None:
     kept, lost, deleted = (add(store, template, number) for number in range(3))
     update(store, everything)
     shutil.rmtree(store.scene(lost).folder)  # type: ignore[arg-type]
@@ -124,7 +124,7 @@ def test_scenes_that_are_gone_drop_out(store: Store, template: Document, tmp_pat
 
 @needs_extra
 @pytest.mark.parametrize("content", ['{"lc:index": {"generation": 1e999}}', "[" * 200_000, "5", '{"lc:index": []}'])
-def test_a_corrupt_document_of_the_collection_is_written_anew(store: Store, template: Document, content: str) -> None:
+def test_a_corrupt_collection_document_is_replaced(store: Store, template: Document, content: str) -> None:
     add(store, template, 0)
     update(store, everything)
     path = Path(str(folder_of(store))) / COLLECTION_FILE
@@ -135,7 +135,9 @@ def test_a_corrupt_document_of_the_collection_is_written_anew(store: Store, temp
 
 
 @needs_extra
-def test_a_broken_index_names_the_command_that_mends_it(store: Store, template: Document, tmp_path: Path) -> None:
+def test_the_error_of_a_broken_index_names_the_command_that_rebuilds_it(
+    store: Store, template: Document, tmp_path: Path
+) -> None:
     scene = add(store, template, 0)
     update(store, everything)
     (Path(str(folder_of(store))) / INDEX_FILE).write_bytes(b"PAR1 no more")

@@ -30,7 +30,7 @@ from lc_assets_tests.products.collection.store_items import (
 
 
 @needs_extra
-def test_of_two_writers_at_once_neither_loses_its_items(store: Store, template: Document, tmp_path: Path) -> None:
+def test_two_writers_at_the_same_time_lose_no_items(store: Store, template: Document, tmp_path: Path) -> None:
     update_all = [add(store, template, 0)]
     update(store, everything)
     mine, theirs = add(store, template, 1), add(store, template, 2)
@@ -49,7 +49,7 @@ def test_of_two_writers_at_once_neither_loses_its_items(store: Store, template: 
 
 
 @needs_extra
-def test_many_writers_at_once_lose_nothing(store: Store, template: Document, tmp_path: Path) -> None:
+def test_many_writers_at_the_same_time_lose_no_items(store: Store, template: Document, tmp_path: Path) -> None:
     add(store, template, 0)
     update(store, everything)
     shares = [[add(store, template, 10 * writer + number) for number in range(2)] for writer in range(1, 4)]
@@ -74,7 +74,9 @@ def test_many_writers_at_once_lose_nothing(store: Store, template: Document, tmp
 
 
 @needs_extra
-def test_who_never_gets_a_turn_says_so(store: Store, template: Document, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writer_that_always_loses_is_an_error(
+    store: Store, template: Document, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add(store, template, 0)
     monkeypatch.setattr(updating.paths, "compare_and_swap", lambda *_: False)
     monkeypatch.setattr(updating.time, "sleep", lambda _: None)
@@ -84,7 +86,7 @@ def test_who_never_gets_a_turn_says_so(store: Store, template: Document, monkeyp
 
 
 @needs_extra
-def test_a_writer_that_died_before_the_document_is_made_good_by_the_next(
+def test_the_next_writer_writes_the_document_of_a_writer_that_died(
     store: Store, template: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     update(store, lambda _: Changes(None)) if add(store, template, 0) else None
@@ -119,13 +121,13 @@ def test_prune_finds_the_work_folder_of_a_writer_that_died(
         assert list(cleanup._stages(store)) == [work]
 
 
-def test_a_store_that_is_not_there_is_not_begun_by_a_reader(store: Store) -> None:
+def test_a_reader_does_not_create_a_missing_store(store: Store) -> None:
     with updating.scratch(store) as work:
         assert work.is_dir()
     assert not Path(str(store.root)).exists()
 
 
-def test_a_scratch_folder_that_cannot_be_made_is_told_as_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scratch_folder_that_cannot_be_created_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LC_ASSETS_SCRATCH", str(tmp_path / "file"))
     with pytest.raises(StoreError, match="LC_ASSETS_SCRATCH"), updating.scratch(Store.at("s3://bucket/maps")):

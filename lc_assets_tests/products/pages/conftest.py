@@ -40,7 +40,7 @@ def made(scene: SceneLayout, facts: ReportFacts, tmp_path_factory: pytest.TempPa
 
 @pytest.fixture(scope="module")
 def coarse(scene: SceneLayout, facts: ReportFacts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, Path]:
-    """The same of a scene that is too large to be shown pixel by pixel: the demo, with less allowed."""
+    """The same with coarser pixels, as for a large scene: the demo with a lower limit."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "MAX_SIDE", 200)
         report = build_report(*opened(scene), facts)

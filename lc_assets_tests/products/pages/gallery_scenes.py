@@ -30,7 +30,7 @@ def laid(
     report: bool = True,
     properties: dict[str, Any] | None = None,
 ) -> str:
-    """The demo's map once more, as if it were of another tile and day, with one class above all; its id."""
+    """Copy the demo's map as a map of another tile and day, with one class on most pixels; return its id."""
     name = f"S2B_MSIL2A_{day:%Y%m%d}T103629_R008_T{tile}_{day:%Y%m%d}T140000"
     folder = store / "scenes" / name
     folder.mkdir(parents=True)

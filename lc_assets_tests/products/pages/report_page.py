@@ -1,4 +1,4 @@
-"""A scene's report in a real browser: opening it, reading its pixels, finding places."""
+"""Helpers for a scene's report in a real browser: open it, read its pixels, find positions."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def written(report: Report, folder: Path) -> Path:
 
 @contextmanager
 def shown(browser: Any, path: Path, width: int = 1280, height: int = 900, **options: Any) -> Iterator[Any]:
-    """The page, open and ready; an error or a request of its own is a failure."""
+    """The page, open and ready. The test fails if the page has an error or sends a request."""
     context = browser.new_context(viewport={"width": width, "height": height}, **options)
     page = context.new_page()
     faults: list[str] = []
@@ -68,7 +68,7 @@ def is_near(colour: tuple[int, ...], other: tuple[int, ...], by: int = 3) -> boo
 
 
 def place_of(page: Any, report: Report, row: int, column: int) -> tuple[float, float]:
-    """Where the middle of a shown pixel is in the viewport."""
+    """The position of the middle of a shown pixel in the viewport."""
     box = page.locator("#layer-classes").bounding_box()
     return box["x"] + (column + 0.5) * box["width"] / report.width, box["y"] + (row + 0.5) * box[
         "height"
@@ -98,10 +98,10 @@ def in_stage(page: Any, x: float, y: float) -> dict[str, float]:
     return {"x": x - box["x"], "y": y - box["y"]}
 
 
-def far(told: str, crs: str, east: float, north: float) -> float:
-    """Metres between the latitude and longitude that the page tells and a place."""
-    found = re.fullmatch(r"([\d.]+)° ([NS]), ([\d.]+)° ([EW])", told)
-    assert found, told
+def far(text: str, crs: str, east: float, north: float) -> float:
+    """Metres between the latitude and longitude that the page shows and a position."""
+    found = re.fullmatch(r"([\d.]+)° ([NS]), ([\d.]+)° ([EW])", text)
+    assert found, text
     latitude = float(found[1]) * (1 if found[2] == "N" else -1)
     longitude = float(found[3]) * (1 if found[4] == "E" else -1)
     (x,), (y,) = transform("EPSG:4326", crs, [longitude], [latitude])

@@ -20,7 +20,7 @@ from lc_assets.raster.grid import Grid
         ("EPSG:3413", (-54_900, 54_900)),  # around the pole
     ],
 )
-def test_positions_are_told_to_a_fifth_of_a_pixel_anywhere_on_earth(crs: str, corner: tuple[float, float]) -> None:
+def test_positions_are_correct_to_a_fifth_of_a_pixel_anywhere_on_earth(crs: str, corner: tuple[float, float]) -> None:
     grid = Grid(crs, Affine(80, 0, corner[0], 0, -80, corner[1]), 1373, 1373)
     control = control_points(grid, 10)
     assert control is not None

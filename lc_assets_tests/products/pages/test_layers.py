@@ -18,26 +18,24 @@ from lc_assets_tests.products.pages.report_page import opened
 
 
 @pytest.mark.parametrize("share", [0.9, 0.6, 0.2])
-def test_quality_is_given_up_before_resolution(scene: SceneLayout, share: float) -> None:
+def test_quality_is_reduced_before_resolution(scene: SceneLayout, share: float) -> None:
     parts = opened(scene)
     best = build_layers(*parts)
     assert best.degradations == []
-    room = int(share * sum(best.sizes.values()))
-    small = build_layers(*parts, room=room)
-    assert sum(small.sizes.values()) <= room
+    max_bytes = int(share * sum(best.sizes.values()))
+    small = build_layers(*parts, max_bytes=max_bytes)
+    assert sum(small.sizes.values()) <= max_bytes
     assert small.quality < best.quality or small.confidence_step > best.confidence_step
     assert (small.coarsened > 1) == (share < 0.5)
     assert small.factor == small.coarsened
 
 
 @pytest.mark.parametrize("levels", [[], [2, 4, 8]])
-def test_cells_are_means_of_exactly_their_pixels_also_where_the_grid_overhangs(
-    tmp_path: Path, levels: list[int]
-) -> None:
-    """724 is 4 x 181 and no multiple of 8, as 10980 is: of its levels, that of 8 lies askew."""
+def test_cells_are_means_of_exactly_their_pixels_also_at_the_edge(tmp_path: Path, levels: list[int]) -> None:
+    """Like 10980, 724 is a multiple of 4 and not of 8, so the pixels of level 8 are not aligned."""
     draw = np.random.default_rng(5)
     pixels = draw.integers(1, 5000, (724, 732), "uint16")
-    # Levels have been averaged before, so a cell's mean is exact in them only where it is wholly empty or wholly full.
+    # Levels are averages, so a cell's mean is exact in them only if the cell is completely empty or completely full.
     cells = np.repeat(np.repeat(draw.random((91, 92)), 8, axis=0), 8, axis=1)[:724, :732]
     pixels[(cells if levels else draw.random((724, 732))) < 0.2] = 0
     pixels[-4:, -4:] = 0
@@ -54,7 +52,7 @@ def test_cells_are_means_of_exactly_their_pixels_also_where_the_grid_overhangs(
     assert ((means == 0) == (counts == 0)).all()
 
 
-def test_a_bright_pixel_stays_in_its_cell_to_the_last_row(tmp_path: Path) -> None:
+def test_a_bright_pixel_is_in_its_cell_also_in_the_last_row(tmp_path: Path) -> None:
     size = 10980 // 4
     pixels = np.full((size, size), 50, np.uint8)
     pixels[-1, -1] = pixels[size // 2, size - 2] = 100

@@ -1,4 +1,4 @@
-"""The map of where scenes are: land, the antimeridian, labels."""
+"""The map of the scenes: land, the antimeridian, labels."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lc_assets.products.pages.locator_map import Extent, MapMarker, extent_of, l
 from lc_assets_tests.products.pages.gallery_scenes import box
 
 
-def test_land_is_where_it_is(tmp_path: Path) -> None:
+def test_land_has_the_right_position(tmp_path: Path) -> None:
     def alphas(extent: Extent) -> np.ndarray:
         path = tmp_path / "land.png"
         path.write_bytes(land_png(extent))
@@ -64,7 +64,7 @@ def test_labels_and_links_of_the_map_are_escaped() -> None:
     assert "<b>" not in svg
 
 
-def test_a_land_mask_of_another_kind_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_land_mask_of_another_shape_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     np.savez(tmp_path / "mask.npz", mask=np.zeros((4, 4), dtype=bool))
     monkeypatch.setattr(locator_map, "_mask_file", lambda: tmp_path / "mask.npz")
     with pytest.raises(LandCoverError, match="install it again"):

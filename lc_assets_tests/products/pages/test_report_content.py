@@ -1,4 +1,4 @@
-"""What the report says, how it treats foreign texts, and how large it may be."""
+"""The texts of the report, texts from third parties, and the size of the page."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lc_assets_tests.products.pages.report_page import opened, shown, written
 FULL_TILE = 10980
 
 
-def test_what_strangers_wrote_is_text_and_nothing_else(
+def test_texts_from_third_parties_are_only_text(
     browser: Any, scene: SceneLayout, facts: ReportFacts, tmp_path: Path
 ) -> None:
     raw, classes, overview = opened(scene)
@@ -61,7 +61,7 @@ def test_what_strangers_wrote_is_text_and_nothing_else(
         assert "<script>window.hacked=1</script>" in page.inner_text("dl.rows >> nth=0")
 
 
-def test_it_says_what_the_scene_the_model_and_the_work_were(
+def test_the_report_describes_the_scene_the_model_and_the_run(
     made: tuple[Report, Path], scene: SceneLayout, facts: ReportFacts
 ) -> None:
     page = made[0].html.decode()
@@ -83,7 +83,7 @@ def test_it_says_what_the_scene_the_model_and_the_work_were(
     assert not re.search(r'(?:src|href)="(?!data:|\./|https?://)', page)
 
 
-def test_a_noisy_full_tile_stays_under_three_megabytes_and_says_what_it_cost(
+def test_a_noisy_full_tile_stays_below_three_megabytes_and_names_the_reductions(
     scene: SceneLayout, facts: ReportFacts, tmp_path: Path
 ) -> None:
     raw, classes, overview = opened(scene)
@@ -109,13 +109,13 @@ def test_a_noisy_full_tile_stays_under_three_megabytes_and_says_what_it_cost(
     overview = Overview(scene.item, tmp_path / "overview.tif", overview.thumbnail, coarser)
     report = build_report(raw, classes, overview, facts)
     assert (report.width, report.height, report.factor, report.pixel_size) == (1373, 1373, 8, 80)
-    assert 2_000_000 < len(report.html) < 3_000_000  # it is noise, and it is all there
+    assert 2_000_000 < len(report.html) < 3_000_000  # the pictures are noise and complete
     assert "To keep the page small, the true colour is compressed to quality" in report.html.decode()
     for path in tmp_path.iterdir():
         path.unlink()
 
 
-def test_texts_of_uncommon_length_leave_the_page_under_three_megabytes(scene: SceneLayout, facts: ReportFacts) -> None:
+def test_very_long_texts_leave_the_page_below_three_megabytes(scene: SceneLayout, facts: ReportFacts) -> None:
     long = {"title": "'" * 3000, "href": "https://a.example/" + "&" * 240_000}
     contract = replace(
         facts.contract,

@@ -1,4 +1,4 @@
-"""The report fits every screen, prints on one page, and can be read by everyone."""
+"""The report fits every screen, prints on one page, and is accessible."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_nothing_is_cut_off_and_nothing_scrolls_sideways(browser: Any, made: tup
             assert page.locator(wanted).is_visible()
 
 
-def test_it_prints_on_one_page_whatever_is_shown(browser: Any, made: tuple[Report, Path]) -> None:
+def test_the_report_prints_on_one_page_in_any_state(browser: Any, made: tuple[Report, Path]) -> None:
     with shown(browser, made[1]) as page:
         page.click("#nearer")
         page.select_option("#right", label="Confidence")
@@ -54,24 +54,24 @@ def test_it_prints_on_one_page_whatever_is_shown(browser: Any, made: tuple[Repor
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_serious_fault(browser: Any, axe_script: Path, made: tuple[Report, Path], scheme: str) -> None:
+def test_axe_finds_no_serious_violation(browser: Any, axe_script: Path, made: tuple[Report, Path], scheme: str) -> None:
     with shown(browser, made[1], color_scheme=scheme) as page:
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-        page.evaluate(axe_script.read_text())  # the page's policy lets no script element in
+        page.evaluate(axe_script.read_text())  # the page's policy allows no other script element
         result = page.evaluate("axe.run()")
         assert len(result["passes"]) > 20
         grave = [one["id"] for one in result["violations"] if one["impact"] in ("serious", "critical")]
         assert grave == []
 
 
-def test_it_is_dark_where_the_system_is_and_can_be_changed(browser: Any, made: tuple[Report, Path]) -> None:
+def test_the_theme_follows_the_system_and_can_be_changed(browser: Any, made: tuple[Report, Path]) -> None:
     with shown(browser, made[1], color_scheme="dark") as page:
         assert sum(pixel(page, 3, 300)) < 120
         page.click("#theme")
         assert sum(pixel(page, 3, 300)) > 650
 
 
-def test_without_script_the_map_the_legend_and_the_facts_are_there(
+def test_the_map_the_legend_and_the_facts_are_visible_without_script(
     browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
@@ -88,7 +88,7 @@ def test_without_script_the_map_the_legend_and_the_facts_are_there(
         assert not page.locator("#swipe").is_visible()
 
 
-def test_a_dark_class_stands_out_on_the_dark_page_too(browser: Any, made: tuple[Report, Path]) -> None:
+def test_a_dark_class_is_also_visible_on_the_dark_page(browser: Any, made: tuple[Report, Path]) -> None:
     with shown(browser, made[1], color_scheme="dark") as page:
         page.wait_for_selector("html[data-ready=yes]")
         page.focus(".entry")

@@ -1,4 +1,4 @@
-"""The report's map in a real browser: what it shows is what the rasters hold."""
+"""The report's map in a real browser: its values equal those of the rasters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import rasterio
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
-from lc_assets.products.pages.layers import cell_means, ramp_colours
+from lc_assets.products.pages.layers import cell_means, confidence_colours
 from lc_assets.products.pages.scene_report import Report
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
@@ -56,13 +56,13 @@ def test_the_swipe_moves_by_mouse_and_by_keys_and_shows_the_chosen_pictures(
             page.keyboard.press("ArrowRight")
         assert float(page.input_value("#swipe")) > 0
         page.select_option("#right", label="Confidence")
-        assert is_near(pixel(page, x, y), ramp_colours()[confidence])
+        assert is_near(pixel(page, x, y), confidence_colours()[confidence])
         page.select_option("#left", label="Confidence")  # the same on both sides: they change places
         assert page.input_value("#right") == "0"
         assert is_near(pixel(page, x, y), photograph)
 
 
-def test_the_line_between_the_pictures_can_be_dragged_too(browser: Any, made: tuple[Report, Path]) -> None:
+def test_the_line_between_the_pictures_can_be_dragged(browser: Any, made: tuple[Report, Path]) -> None:
     with shown(browser, made[1]) as page:
         line = page.locator("#divider").bounding_box()
         page.mouse.move(line["x"] + 12, line["y"] + 60)
@@ -72,7 +72,7 @@ def test_the_line_between_the_pictures_can_be_dragged_too(browser: Any, made: tu
         assert float(page.input_value("#swipe")) < 40
 
 
-def test_a_class_of_the_legend_lights_up_under_the_pointer_and_stays_when_it_is_clicked(
+def test_a_class_of_the_legend_is_highlighted_under_the_pointer_and_stays_highlighted_after_a_click(
     browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made
@@ -103,7 +103,7 @@ def test_a_class_of_the_legend_lights_up_under_the_pointer_and_stays_when_it_is_
 
 
 @pytest.mark.parametrize("which", ["made", "coarse"])
-def test_class_confidence_and_coordinates_under_the_pointer_are_the_rasters(
+def test_class_confidence_and_coordinates_under_the_pointer_equal_the_rasters(
     browser: Any, which: str, scene: SceneLayout, request: pytest.FixtureRequest
 ) -> None:
     report, path = request.getfixturevalue(which)
@@ -129,8 +129,8 @@ def test_class_confidence_and_coordinates_under_the_pointer_are_the_rasters(
             assert page.inner_text("#at-class") == ALL_CLASSES[code].title
             expected = f"{percent[row, column]} %" if percent[row, column] != CONFIDENCE_NODATA else "\u2013"
             assert page.inner_text("#at-confidence") == expected
-            told_row, told_column = map(int, page.inner_text("#at-pixel").split(", "))
-            assert (told_row // factor, told_column // factor) == (row, column)
+            shown_row, shown_column = map(int, page.inner_text("#at-pixel").split(", "))
+            assert (shown_row // factor, shown_column // factor) == (row, column)
             east, north = (float(n.replace(",", "")) for n in page.inner_text("#at-metres").split(", "))
             middle = grid.coarsened(factor).transform @ (column + 0.5, row + 0.5)
             assert abs(east - middle[0]) < report.pixel_size
@@ -139,7 +139,7 @@ def test_class_confidence_and_coordinates_under_the_pointer_are_the_rasters(
     assert len(seen) >= 4
 
 
-def test_arrow_keys_read_the_map_as_the_pointer_does_and_say_so_once(
+def test_arrow_keys_read_the_map_and_the_values_are_announced(
     browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     codes = read(scene.classified)
@@ -158,9 +158,7 @@ def test_arrow_keys_read_the_map_as_the_pointer_does_and_say_so_once(
         assert page.inner_text("#at-pixel") == f"{row}, {codes.shape[1] - 1}"
 
 
-def test_a_finger_reads_the_map_and_what_it_read_stays(
-    browser: Any, made: tuple[Report, Path], scene: SceneLayout
-) -> None:
+def test_values_read_by_touch_stay(browser: Any, made: tuple[Report, Path], scene: SceneLayout) -> None:
     report, path = made
     codes = read(scene.classified)
     row, column = of_class(codes, commonest(codes)[0], slice(2 * codes.shape[1] // 3, None))  # beside the divider
@@ -169,7 +167,7 @@ def test_a_finger_reads_the_map_and_what_it_read_stays(
         assert page.inner_text("#at-class") == ALL_CLASSES[commonest(codes)[0]].title
 
 
-def test_zooming_and_dragging_keep_what_is_read_true(
+def test_values_stay_correct_after_zooming_and_dragging(
     browser: Any, made: tuple[Report, Path], scene: SceneLayout
 ) -> None:
     report, path = made

@@ -20,7 +20,7 @@ ITEM_URL = "https://example.com/collections/sentinel-2-l2a/items/S2B_MSIL2A_2024
 
 
 def pc_item(**properties):
-    """A minimal item shaped like the Planetary Computer's, its hrefs signed as a careless caller leaves them."""
+    """A minimal item like the Planetary Computer's, with signed hrefs."""
     west, south, east, north = bbox = [-106.2, 41.4, -104.8, 42.4]
     corners = [[west, south], [east, south], [east, north], [west, north], [west, south]]
     return {
@@ -76,7 +76,7 @@ def described(source):
 
 
 def item_of(source):
-    """The classified item's JSON as it is written."""
+    """The JSON of the classified item."""
     item = build_item(described(parse_scene(source).document))
     return json.loads(catalog_files(item)[f"{item.id}.json"])
 

@@ -1,4 +1,4 @@
-"""The STAC documents of a scene: what they say, and that they are valid."""
+"""The STAC documents of a scene: their content and their validity."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ PC_ITEMS = sorted((Path(__file__).parents[4] / "shared/data/pc_items/items").glo
 @pytest.mark.parametrize(
     ("stated", "carried"), [("05.11", "05.11"), ("5.11", "05.11"), (5.1, "05.10"), ("99.99", None), (0, None)]
 )
-def test_a_baseline_is_carried_as_it_was_understood_and_one_that_is_none_is_not(stated, carried):
+def test_a_baseline_is_copied_as_interpreted_unless_it_is_invalid(stated, carried):
     written = item_of(pc_item(**{"s2:processing_baseline": stated, "earthsearch:boa_offset_applied": True}))
     assert written["properties"].get("s2:processing_baseline") == carried
     assert validate_offline(written) == []
 
 
-@pytest.mark.skipif(not PC_ITEMS, reason="../shared is not at hand")
+@pytest.mark.skipif(not PC_ITEMS, reason="../shared does not exist")
 @pytest.mark.parametrize("path", PC_ITEMS, ids=lambda path: path.stem[-22:])
 def test_an_item_made_from_a_real_planetary_computer_item_is_valid(path):
     source = json.loads(path.read_text())
@@ -67,15 +67,15 @@ def test_checksums_are_sha256_multihashes(document):
         assert asset["file:size"] == 1234
 
 
-def test_no_href_carries_a_query_even_when_the_source_is_signed():
-    # Straight into the builder, without the parser that strips them first.
+def test_no_href_has_a_query_even_if_the_source_is_signed():
+    # Without the parser, which would remove the queries.
     item = build_item(described(pc_item())).to_dict(include_self_link=False)
     assert "SECRET" not in json.dumps(item)
     assert not [href for href in hrefs(item) if "?" in href]
     assert ITEM_URL in hrefs(item)
 
 
-def test_a_source_without_an_address_is_linked_by_its_copy():
+def test_a_source_without_a_url_is_linked_by_its_copy():
     source = pc_item()
     source["links"] = []
     links = item_of(source)["links"]
@@ -86,7 +86,7 @@ def test_a_source_without_an_address_is_linked_by_its_copy():
     ("field", "extension"),
     [("eo:cloud_cover", "/eo/"), ("sat:relative_orbit", "/sat/"), ("s2:mgrs_tile", "/sentinel-2/")],
 )
-def test_an_extension_is_declared_exactly_when_a_field_of_it_is_carried(field, extension):
+def test_an_extension_is_declared_exactly_if_one_of_its_fields_is_copied(field, extension):
     source = pc_item()
     prefix = field.partition(":")[0]
     assert any(extension in uri for uri in item_of(source)["stac_extensions"])
@@ -98,7 +98,7 @@ def test_an_extension_is_declared_exactly_when_a_field_of_it_is_carried(field, e
     assert any(extension in uri for uri in left["stac_extensions"]) == carried
 
 
-def test_an_interval_is_carried_whole_or_not_at_all():
+def test_an_interval_is_copied_completely_or_not_at_all():
     start, end = "2024-08-25T17:39:09Z", "2024-08-25T17:39:30Z"
     whole = item_of(pc_item(start_datetime=start, end_datetime=end))
     half = item_of(pc_item(start_datetime=start))
@@ -107,7 +107,7 @@ def test_an_interval_is_carried_whole_or_not_at_all():
     assert validate_offline(whole) == validate_offline(half) == []
 
 
-def test_a_geometry_across_the_antimeridian_at_high_latitude_passes_unchanged():
+def test_a_geometry_across_the_antimeridian_at_high_latitude_is_unchanged():
     source = pc_item()
     west = [[[179.0, 81.0], [180.0, 81.0], [180.0, 82.0], [179.0, 82.0], [179.0, 81.0]]]
     east = [[[-180.0, 81.0], [-179.0, 81.0], [-179.0, 82.0], [-180.0, 82.0], [-180.0, 81.0]]]

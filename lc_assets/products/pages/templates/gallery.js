@@ -30,14 +30,14 @@ function show() {
 }
 function count(n) { el("count").textContent = n === cards.length ? `${n} shown` : `${n} of ${cards.length} shown`; }
 
-function light(key) {
+function highlight(key) {
   for (const node of document.querySelectorAll(".lit")) node.classList.remove("lit");
   if (!key) return;
   spots.get(key)?.classList.add("lit");
   for (const card of at.get(key) || []) card.node.classList.add("lit");
 }
 const keyOf = (event) => event.target.closest?.("[data-spot]")?.dataset.spot;
-for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, (event) => light(keyOf(event)));
+for (const kind of ["mouseover", "focusin"]) document.addEventListener(kind, (event) => highlight(keyOf(event)));
 
 // A marker of several scenes filters the cards; a marker of one scene is a plain link to it.
 document.addEventListener("click", (event) => {

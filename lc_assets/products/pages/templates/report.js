@@ -1,4 +1,4 @@
-// The map of the report: swipe, zoom, values under the pointer, highlighting of classes. It needs nothing but the page.
+// The map of the report: swipe, zoom, values under the pointer, highlighting of classes. It uses only the page.
 (() => {
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);
@@ -17,8 +17,8 @@ for (const plane of planes) { plane.style.width = `${width}px`; plane.style.heig
 const theme = el("theme");
 const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
 const nameTheme = () => { theme.textContent = isDark() ? "Light" : "Dark"; theme.setAttribute("aria-label", `${theme.textContent} page`); };
-theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; nameTheme(); light(); });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { nameTheme(); light(); });
+theme.addEventListener("click", () => { root.dataset.theme = isDark() ? "light" : "dark"; nameTheme(); highlight(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { nameTheme(); highlight(); });
 nameTheme();
 
 // ---- two pictures, and the swipe between them
@@ -29,10 +29,10 @@ for (const side of ["left", "right"]) {
     const other = side === "left" ? "right" : "left", chosen = Number(choices[side].value);
     if (shown[other] === chosen) shown[other] = shown[side];
     shown[side] = chosen;
-    place();
+    arrange();
   });
 }
-function place() {
+function arrange() {
   const [left, right] = [shown.left, shown.right].map((n) => pictures[n]);
   el("spare").append(...pictures.filter((picture) => picture !== left && picture !== right));
   el("pane-left").firstElementChild.append(left);
@@ -150,8 +150,8 @@ stage.addEventListener("pointermove", (event) => {
 });
 for (const kind of ["pointerup", "pointercancel"]) stage.addEventListener(kind, (event) => { touching.delete(event.pointerId); stage.classList.remove("drags"); });
 stage.addEventListener("dragstart", (event) => event.preventDefault()); // prevents dragging the picture out of the page
-// On a touch screen the values stay when the finger is lifted.
-stage.addEventListener("pointerleave", (event) => { if (!crossed && event.pointerType !== "touch") tell(null); });
+// On a touch screen the values stay after the finger is lifted.
+stage.addEventListener("pointerleave", (event) => { if (!crossed && event.pointerType !== "touch") showValues(null); });
 
 // ---- codes and confidence: decoded from the bytes of the PNGs, because a browser may alter what a canvas returns
 let codes = null, percents = null;
@@ -187,7 +187,7 @@ async function indices(picture) {
   return found;
 }
 Promise.all([indices(pictures[1]), indices(pictures[2])]).then(
-  ([classes, confidence]) => { codes = classes; percents = confidence; root.dataset.ready = "yes"; light(); },
+  ([classes, confidence]) => { codes = classes; percents = confidence; root.dataset.ready = "yes"; highlight(); },
   () => { el("at-class").textContent = "This browser is too old to read the map's values."; root.dataset.ready = "no"; },
 );
 
@@ -212,7 +212,7 @@ function at(column, row) {
   return { column: fullColumn, row: fullRow, code: codes ? codes[n] : null, title: entry ? entry.title : "–",
     confidence: percents && percents[n] <= 100 ? percents[n] : null, east: c + a * column, north: f + e * row, degrees: degrees(column, row) };
 }
-function tell(found) {
+function showValues(found) {
   const set = (id, text, name) => { el(id).textContent = text; if (name) Object.assign(el(id).dataset, name); };
   for (const entry of entries) entry.classList.toggle("under", !!found && Number(entry.dataset.code) === found.code);
   if (root.dataset.ready === "no") return;
@@ -224,7 +224,7 @@ function tell(found) {
 }
 function point(x, y) {
   if (crossed) { crossed = null; mark(); }
-  tell(at((x - view.left) / view.scale, (y - view.top) / view.scale));
+  showValues(at((x - view.left) / view.scale, (y - view.top) / view.scale));
 }
 
 // ---- a crosshair for the keyboard; its values are announced when it stops
@@ -250,7 +250,7 @@ function move(right, down) {
   }
   show();
   const found = at(crossed.column, crossed.row);
-  tell(found);
+  showValues(found);
   clearTimeout(resting);
   resting = setTimeout(() => {
     const sure = found.confidence === null ? "" : `, confidence ${found.confidence} percent`;
@@ -267,7 +267,7 @@ stage.addEventListener("keydown", (event) => {
   const keys = {
     ArrowLeft: () => move(-step, 0), ArrowRight: () => move(step, 0), ArrowUp: () => move(0, -step), ArrowDown: () => move(0, step),
     "+": () => zoom(1.6, ...middleOfView()), "=": () => zoom(1.6, ...middleOfView()), "-": () => zoom(1 / 1.6, ...middleOfView()), 0: whole,
-    Escape: () => { crossed = null; mark(); tell(null); },
+    Escape: () => { crossed = null; mark(); showValues(null); },
   };
   if (!keys[event.key]) return;
   event.preventDefault();
@@ -278,7 +278,7 @@ const middleOfView = () => (crossed ? [view.left + crossed.column * view.scale, 
 // ---- highlighting of a class: a veil covers all others
 const entries = [...document.querySelectorAll(".entry")];
 let kept = null, passing = null, drawn = null;
-function light() {
+function highlight() {
   const code = passing ?? kept;
   const shade = isDark() ? 0xdc7c7670 : 0xd8f3f8fa; // as ABGR: the background of the light theme; a grey in the dark theme, where some classes are dark too
   veil.hidden = code === null || !codes;
@@ -290,16 +290,16 @@ function light() {
 }
 for (const entry of entries) {
   const code = Number(entry.dataset.code);
-  for (const kind of ["pointerenter", "focus"]) entry.addEventListener(kind, () => { passing = code; light(); });
-  for (const kind of ["pointerleave", "blur"]) entry.addEventListener(kind, () => { passing = null; light(); });
+  for (const kind of ["pointerenter", "focus"]) entry.addEventListener(kind, () => { passing = code; highlight(); });
+  for (const kind of ["pointerleave", "blur"]) entry.addEventListener(kind, () => { passing = null; highlight(); });
   entry.addEventListener("click", () => {
     kept = kept === code ? null : code;
     if (kept === null) passing = null;
     for (const other of entries) other.setAttribute("aria-pressed", String(Number(other.dataset.code) === kept));
-    light();
+    highlight();
   });
 }
 
-place();
+arrange();
 whole();
 })();
