@@ -18,7 +18,7 @@ from functools import cached_property, partial
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
-from lc_assets.core.errors import BadReference, without_query
+from lc_assets.core.errors import BadReference, NoSuchItem, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
@@ -238,7 +238,7 @@ class StacApi:
                 remedy="check LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION and the search's limits",
             )
         if status in (404, 410):
-            raise BadReference(
+            raise NoSuchItem(
                 f"there is no such item: {shown} answers {status}",
                 item=item_id,
                 remedy="check the id and the collection (LC_ASSETS_COLLECTION); it is the catalog's id, not the "

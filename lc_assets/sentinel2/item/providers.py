@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from lc_assets.remote import eodata
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS, SCL, SCL_GSD
+from lc_assets.sentinel2.product import Product
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Provider:
             tile with two digits (`07HFE`), `{bare}` the tile without the leading zero (`7HFE`).
         cloud_property, nodata_property: properties with the percentages of cloud and of nodata. `a/b` is the value `b`
             in the object `a`, by which servers cannot search.
+        product_ids: `short` or `full` where an item's id is the name of its ESA product, without or with the baseline;
+            empty where it is another one.
         unreliable_offset_archives: parts of a band's href. The offset of files stored there may have been removed
             although the item says that it was not (see `lc_assets.sentinel2.radiometry`).
         constant_offset_archives: parts of a band's href. Items of files stored there declare the same offset for all
@@ -54,6 +57,7 @@ class Provider:
     tile_format: str
     cloud_property: str = "eo:cloud_cover"
     nodata_property: str = "s2:nodata_pixel_percentage"
+    product_ids: str = "short"
     unreliable_offset_archives: tuple[str, ...] = ()
     constant_offset_archives: tuple[str, ...] = ()
 
@@ -69,6 +73,15 @@ class Provider:
     def nodata(self, properties: Mapping[str, Any]) -> Any:
         """Return the percentage of nodata as the item gives it, unchecked; None if it is missing."""
         return _value(properties, self.nodata_property)
+
+    def id_of_product(self, product: Product) -> str | None:
+        """Return the id of a product's item; empty if the name lacks the baseline, None if it cannot be told from the
+        name."""
+        if not self.product_ids:
+            return None
+        if self.product_ids == "short":
+            return product.short_name
+        return product.full_name if product.baseline else ""
 
     def keys(self, assets: Mapping[str, Any]) -> dict[str, str]:
         """Return band name -> asset key for the bands that an item lists. The first key of a band has precedence."""
@@ -120,6 +133,7 @@ EARTH_SEARCH = Provider(
     tile_property="grid:code",
     # The zone has no leading zero: stactools' example of tile 07HFE has MGRS-7HFE.
     tile_format="MGRS-{bare}",
+    product_ids="",
     unreliable_offset_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
@@ -131,6 +145,7 @@ COPERNICUS = Provider(
     tile_property="grid:code",
     tile_format="MGRS-{tile}",
     nodata_property="statistics/nodata",
+    product_ids="full",
     constant_offset_archives=(f"//{eodata.HOST}/",),
 )
 
