@@ -32,9 +32,9 @@ from lc_assets.core.errors import LandCoverError
 def main() -> None:
     """Sentinel-2 scenes in, land-cover maps out.
 
-    A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id or the name
-    of an ESA product, which is looked up among the registered items and then in the configured collection, a path to an
-    item's JSON, or a folder with a catalog.json (all of its items).
+    A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id or the
+    name of an ESA product, which is looked up among the registered items and then in the configured collection, a path
+    to an item's JSON, or a folder with a catalog.json (all of its items).
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_PRECISION, LC_ASSETS_CHIPS,
     LC_ASSETS_SCENES, LC_ASSETS_WINDOW, LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, LC_ASSETS_TIMEOUT,
