@@ -32,6 +32,8 @@ _GET_KEYS = (
 )
 
 _sdk_lock = threading.Lock()
+_without_token: set[tuple[str, str]] = set()
+"""(account, container) pairs for which the token service has no token."""
 _last_failure: tuple[float, SigningFault] | None = None
 
 
@@ -92,6 +94,11 @@ def remedy_for_refusal(href: str) -> str:
         return (
             "it is given out only for the token of a login, which is not sent: use an item whose hrefs are s3://eodata"
         )
+    if _container(href) in _without_token:
+        return (
+            "its container is private, and the Planetary Computer has no token for it (for one of Planetary Computer "
+            "Pro, its GeoCatalog has): download the files, and name the items' JSON beside them"
+        )
     return ""
 
 
@@ -131,6 +138,7 @@ def _token(account: str, container: str) -> Any | None:
         except Exception as error:
             status = _status(error)
             if status == 404:
+                _without_token.add((account, container))
                 return None
             # The error's own text is left out, because it contains URLs and responses.
             reached = not isinstance(error, requests.ConnectionError)
