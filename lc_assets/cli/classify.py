@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lc_assets.cli.crash_watch import working_on
 from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import (
     class_raster_options,
@@ -149,6 +150,8 @@ def _run(
 
     def on_asset(name: str) -> None:
         done.append(name)
+        if len(done) < len(ASSET_NAMES):
+            working_on(item, ASSET_NAMES[len(done)])
         if has_bar:
             draw()
 
@@ -157,6 +160,7 @@ def _run(
 
     if has_bar:
         draw()
+    working_on(item, ASSET_NAMES[0])
     with progress_callbacks(draw if has_bar else None, None if verbose else show_note):
         wait_for_place(instance, DOWNLOADS_POOL)
         result = run_scene(definitions, instance, item, config, verbose=verbose, on_asset=on_asset)

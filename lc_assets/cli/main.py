@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,6 +19,7 @@ from lc_assets.cli.agreement import agreement
 from lc_assets.cli.backfill import backfill, stale
 from lc_assets.cli.classify import classify, register
 from lc_assets.cli.collection import collection
+from lc_assets.cli.crash_watch import watched
 from lc_assets.cli.demo import demo
 from lc_assets.cli.models import model, train
 from lc_assets.cli.options import settings_with, store_option, user_errors
@@ -27,15 +29,28 @@ from lc_assets.cli.season_map import season_map
 from lc_assets.cli.view import view
 from lc_assets.core.errors import LandCoverError
 
+_WITH_NETWORK = ("classify", "demo", "model", "train")
+"""Commands that run the network in their own process."""
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+
+class _Program(click.Group):
+    """The group as a program: the end of a command by a signal is reported."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if set(sys.argv[1:2]) & set(_WITH_NETWORK) and not {"-h", "--help"} & set(sys.argv):
+            with watched():
+                return super().__call__(*args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+@click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(lc_assets.__version__, prog_name="lc-assets")
 def main() -> None:
     """Sentinel-2 scenes in, land-cover maps out.
 
-    A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id, which is
-    looked up among the registered items and then in the configured collection, a path to an item's JSON, or a folder
-    with a catalog.json (all of its items).
+    A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id or the
+    name of an ESA product, which is looked up among the registered items and then in the configured collection, a path
+    to an item's JSON, or a folder with a catalog.json (all of its items).
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_MODEL, LC_ASSETS_PRECISION, LC_ASSETS_CHIPS,
     LC_ASSETS_SCENES, LC_ASSETS_WINDOW, LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION, LC_ASSETS_TIMEOUT,

@@ -100,18 +100,20 @@ def _show(
 def _row(document: dict[str, Any], status: SceneStatus) -> str:
     """One line of the table: status, time, tile, cloud, empty pixels, processing baseline, id."""
     from lc_assets.sentinel2.acquisition import acquisition_of
+    from lc_assets.sentinel2.item.baseline import UNKNOWN, baseline_of
     from lc_assets.sentinel2.item.providers import catalog_of
 
     found = document.get("properties")
     properties: dict[str, Any] = found if isinstance(found, dict) else {}
     provider = catalog_of(document)
+    baseline = properties.get("s2:processing_baseline") or baseline_of(document).text.replace(UNKNOWN, "?")
     cells = [
         click.style(f"{status.value:<8}", fg=_COLOURS.get(status.value)),
         f"{printable(str(properties.get('datetime')))[:19]:<19}",
         f"{acquisition_of(document).tile or '?':<5}",
-        f"{_percentage(properties.get(provider.cloud_property))} cloud",
-        f"{_percentage(properties.get(provider.nodata_property))} empty",
-        f"{printable(str(properties.get('s2:processing_baseline', '?')))[:5]:<5}",
+        f"{_percentage(provider.cloud(properties))} cloud",
+        f"{_percentage(provider.nodata(properties))} empty",
+        f"{printable(str(baseline))[:5]:<5}",
         printable(str(document.get("id"))).replace("\n", " ")[:200],
     ]
     return "  ".join(cells)

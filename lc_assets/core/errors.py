@@ -82,6 +82,10 @@ class BadReference(LandCoverError):
     """An item id, path or URL that cannot be resolved to a STAC item, or a search that cannot be answered."""
 
 
+class NoSuchItem(BadReference):
+    """An item id that the catalog does not have."""
+
+
 class BadItem(LandCoverError):
     """A STAC item that is malformed or is not a usable Sentinel-2 item."""
 

@@ -5,7 +5,10 @@ Keras is imported late, inside the function, because it reads `KERAS_BACKEND` wh
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +40,7 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
     try:
         model: Any = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # Keras can raise any error for a broken archive
-        raise BadModel(
-            f"{path} cannot be loaded as a Keras model ({type(error).__name__}: {first_line(error)})",
-            asset="class_raster",
-            remedy="save it again with model.save('model.keras') from Keras 3, without custom code (Lambda layers)",
-        ) from None
+        raise _not_loaded(path, contract, str(keras.__version__), error) from None
     chip, bands, classes = contract.chip_size, len(contract.bands), len(contract.class_names)
     for what, expected in (("input", (None, chip, chip, bands)), ("output", (None, classes))):
         try:
@@ -57,3 +56,32 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
                 remedy="correct the contract, or use the model that it describes",
             )
     return model
+
+
+def _not_loaded(path: Path, contract: ModelContract, installed: str, error: Exception) -> BadModel:
+    """Return the error for a file that Keras cannot load. It names both versions where another one saved the file."""
+    reason = f"{type(error).__name__}: {first_line(error)}"
+    versions = (saved_version(path), contract.framework_version) if zipfile.is_zipfile(path) else ()
+    saved = next((version for version in versions if version and version != installed), None)
+    if saved and not re.search("(?i)lambda|safe_mode", str(error)):
+        return BadModel(
+            f"{path} was saved by Keras {saved}, and the installed Keras {installed} cannot load it ({reason})",
+            asset=f"model {contract.name}",
+            remedy=f"install the version that saved it (pip install keras=={saved}), or save it again with Keras "
+            f"{installed} and write a new contract",
+        )
+    return BadModel(
+        f"{path} cannot be loaded as a Keras model ({reason})",
+        asset="class_raster",
+        remedy="save it again with model.save('model.keras') from Keras 3, without custom code (Lambda layers)",
+    )
+
+
+def saved_version(path: Path) -> str:
+    """Return the version of Keras that saved a `.keras` file; empty where the file does not tell it."""
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open("metadata.json") as file:
+            found = json.loads(file.read(1 << 16))["keras_version"]
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, KeyError, TypeError):
+        return ""
+    return found if isinstance(found, str) and re.fullmatch(r"\d[\w.+-]{0,30}", found) else ""

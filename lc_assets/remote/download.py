@@ -193,10 +193,7 @@ class Download:
                 return self._receive(response, resume)
         except signing.SigningFault as fault:
             if not fault.transient:
-                raise self._bad(
-                    f"{fault}, so {self.href} cannot be signed",
-                    "check PC_SDK_SUBSCRIPTION_KEY (or unset it) and PC_SDK_SAS_URL, then run it again",
-                ) from None
+                raise self._bad(f"{fault}, so {self.href} cannot be signed", fault.remedy) from None
             raise RetryableError(str(fault)) from None
         except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
             raise self._bad(f"{self.href} is no usable URL ({type(error).__name__})", "correct its href") from None
@@ -230,7 +227,11 @@ class Download:
             # Probably an expired token. The next request gets a new one, the first time without a wait.
             signing.forget(self.href)
             first, self._token_renewed = not self._token_renewed, True
-            raise RetryableError(f"the server answered {status} (its token has expired, perhaps)", wait, at_once=first)
+            remedy = signing.remedy_for_refusal(self.href)
+            if remedy and not first:
+                raise self._bad(f"the server answered {status} for {self.href}", remedy)
+            why = "" if remedy else " (its token has expired, perhaps)"
+            raise RetryableError(f"the server answered {status}{why}", wait, at_once=first)
         if status in (412, 416):
             raise RetryableError("the file has changed at its source meanwhile", restart=True)
         if status in PASSING_STATUS or status >= 500:

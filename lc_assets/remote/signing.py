@@ -1,4 +1,5 @@
-"""Sign URLs of the Planetary Computer's blobs with SAS tokens from Microsoft's SDK, at the time of each request.
+"""Sign URLs at the time of each request: the Planetary Computer's blobs with SAS tokens from Microsoft's SDK, files of
+the Copernicus Data Space with the user's S3 keys (`lc_assets.remote.eodata`).
 
 The SDK sets no time-out, retries for minutes, and sends one request per thread while its cache is empty. So this module
 calls it from one thread at a time. A call that takes too long is abandoned on its own thread. If a call fails, all
@@ -14,6 +15,7 @@ from concurrent.futures import TimeoutError as StillRunning
 from typing import Any
 from urllib.parse import urlsplit
 
+from lc_assets.remote import eodata
 from lc_assets.remote.threads import run_in_daemon_thread
 
 SECONDS = 30.0
@@ -23,32 +25,48 @@ _SDK_RETRIES = 1
 """One retry, so that the SDK obeys a `Retry-After`. The caller makes further attempts and reports them to the user."""
 
 _PERMANENT_STATUS = (400, 401, 403)
+_CHECK_SDK = "check PC_SDK_SUBSCRIPTION_KEY (or unset it) and PC_SDK_SAS_URL, then run it again"
+_GET_KEYS = (
+    f"make S3 keys at {eodata.KEYS_PAGE} and set CDSE_S3_ACCESS_KEY and CDSE_S3_SECRET_KEY (or AWS_ACCESS_KEY_ID and "
+    f"AWS_SECRET_ACCESS_KEY, with AWS_ENDPOINT_URL={eodata.ENDPOINT})"
+)
 
 _sdk_lock = threading.Lock()
+_without_token: set[tuple[str, str]] = set()
+"""(account, container) pairs for which the token service has no token."""
 _last_failure: tuple[float, SigningFault] | None = None
 
 
 class SigningFault(Exception):
-    """The token service sent no token. The message contains neither URL nor token.
+    """There is no token or no key. The message contains neither URL nor token.
 
     Args:
         message: what happened.
         transient: True if another attempt may succeed.
+        remedy: what the user can do about it.
     """
 
-    def __init__(self, message: str, *, transient: bool = True) -> None:
+    def __init__(self, message: str, *, transient: bool = True, remedy: str = _CHECK_SDK) -> None:
         super().__init__(message)
         self.transient = transient
+        self.remedy = remedy
 
 
 def signed(href: str) -> str:
-    """Return `href` with a token if it is a blob of the Planetary Computer, otherwise unchanged.
+    """Return `href` with a signature if it is a blob of the Planetary Computer or a file of the Copernicus Data Space,
+    otherwise unchanged.
 
     The result is a secret: it must not be stored, displayed or logged.
 
     Raises:
-        SigningFault: the token service sent no token.
+        SigningFault: the token service sent no token, or the environment has no S3 keys.
     """
+    if eodata.is_eodata(href):
+        try:
+            return eodata.presign(href, eodata.keys_from_environment())
+        except eodata.MissingKeys as missing:
+            text = f"the Copernicus Data Space asks for S3 keys, and {missing}"
+            raise SigningFault(text, transient=False, remedy=_GET_KEYS) from None
     account, container = _container(href)
     if not account:
         return href
@@ -66,6 +84,22 @@ def forget(href: str) -> None:
     account, container = _container(href)
     for key in [key for key in TOKEN_CACHE if key.endswith(f"/{account}/{container}")]:
         TOKEN_CACHE.pop(key, None)
+
+
+def remedy_for_refusal(href: str) -> str:
+    """Return what a user can do if a server answers 401 or 403 for `href`; empty if a new token may help."""
+    if eodata.is_eodata(href):
+        return f"its S3 keys are wrong or have expired, or their quota is used up: {_GET_KEYS}"
+    if eodata.needs_login(href):
+        return (
+            "it is given out only for the token of a login, which is not sent: use an item whose hrefs are s3://eodata"
+        )
+    if _container(href) in _without_token:
+        return (
+            "its container is private, and the Planetary Computer has no token for it (for one of Planetary Computer "
+            "Pro, its GeoCatalog has): download the files, and name the items' JSON beside them"
+        )
+    return ""
 
 
 def _container(href: str) -> tuple[str, str]:
@@ -104,6 +138,7 @@ def _token(account: str, container: str) -> Any | None:
         except Exception as error:
             status = _status(error)
             if status == 404:
+                _without_token.add((account, container))
                 return None
             # The error's own text is left out, because it contains URLs and responses.
             reached = not isinstance(error, requests.ConnectionError)

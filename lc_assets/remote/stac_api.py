@@ -18,9 +18,10 @@ from functools import cached_property, partial
 from itertools import count
 from typing import Any, NoReturn, TypeVar
 
-from lc_assets.core.errors import BadReference, without_query
+from lc_assets.core.errors import BadReference, NoSuchItem, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
+from lc_assets.remote.access import explain_refusal
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
 from lc_assets.remote.stac_page import Page, Request, parse_page
@@ -232,13 +233,15 @@ class StacApi:
         status, shown = response.status_code, without_query(request.url)
         if status in PASSING_STATUS or status >= 500:
             raise RetryableError(f"answers {status}", retry_after(response.headers))
+        if refusal := explain_refusal(response.url or request.url, status, response.headers):
+            raise BadReference(f"{shown} answers {status}: {refusal.problem}", item=item_id, remedy=refusal.remedy)
         if request.searches:
             raise BadReference(
                 f"{shown} answers {status}{_error_text(response, self.retry_policy.read)}",
                 remedy="check LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION and the search's limits",
             )
         if status in (404, 410):
-            raise BadReference(
+            raise NoSuchItem(
                 f"there is no such item: {shown} answers {status}",
                 item=item_id,
                 remedy="check the id and the collection (LC_ASSETS_COLLECTION); it is the catalog's id, not the "

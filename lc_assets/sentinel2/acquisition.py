@@ -12,7 +12,8 @@ where it covers the ground of the other (`lc_assets.sentinel2.item.coverage`) an
 
 Item ids:
 
-    Planetary Computer, ESA         S2A_MSIL2A_<datatake>_R098_T13TDE_<generation>
+    Planetary Computer              S2A_MSIL2A_<datatake>_R098_T13TDE_<generation>
+    ESA, Copernicus Data Space      S2A_MSIL2A_<datatake>_N0511_R098_T13TDE_<generation>
     Earth Search sentinel-2-c1-l2a  S2A_T13TDE_<sensing start of the datastrip>_L2A
     Earth Search sentinel-2-l2a     S2A_13TDE_20240820_<sequence>_L2A   a sequence may be a half or a version
 
@@ -89,8 +90,8 @@ def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
     first = _COLLECTION_1.fullmatch(_id(document))
     named = product or first or _SEQUENCE.fullmatch(_id(document))
-    datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id"))
-    datastrip = _DATASTRIP.fullmatch(_text(properties, "s2:datastrip_id"))
+    datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id", "eopf:datatake_id"))
+    datastrip = _DATASTRIP.fullmatch(_text(properties, "s2:datastrip_id", "eopf:datastrip_id"))
     platform = re.fullmatch(r"(?i)sentinel-?2([a-z])", str(properties.get("platform", "")))
     satellite = f"S2{platform[1].upper()}" if platform else datatake[1] if datatake else None
     tile = next(
@@ -197,6 +198,6 @@ def _id(document: Mapping[str, Any]) -> str:
     return str(document.get("id") or "")
 
 
-def _text(properties: Mapping[str, Any], key: str) -> str:
-    """Return a property as text, cut to 200 characters: no valid name is longer."""
-    return str(properties.get(key, ""))[:200]
+def _text(properties: Mapping[str, Any], *keys: str) -> str:
+    """Return the first of some properties as text, cut to 200 characters: no valid name is longer."""
+    return next((str(properties[key])[:200] for key in keys if properties.get(key)), "")

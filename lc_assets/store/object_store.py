@@ -30,6 +30,7 @@ from urllib.parse import urlsplit
 
 from lc_assets.core.errors import StoreError
 from lc_assets.core.urls import SCHEMES
+from lc_assets.store.unread_variables import find_unread
 
 _GDAL = dict(zip(SCHEMES, ("/vsis3", "/vsiaz", "/vsigs"), strict=True))
 
@@ -145,10 +146,11 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
 
 
 def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
-    """Check variables whose wrong values the libraries report badly. The message does not show the value.
+    """Check variables whose wrong values the libraries report badly, or which they do not read. The message does not
+    show the value.
 
     Raises:
-        StoreError: a variable has an impossible value.
+        StoreError: a variable has an impossible value, or names credentials in a way that is not read.
     """
     wrong = next((name for name, value in environment.items() if not value.isprintable()), None)
     what = "holds a line break or another control character"
@@ -164,6 +166,8 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
         wrong, what = "the SAS token in AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN", "begins with '?'"
     if wrong:
         raise StoreError(f"{wrong} {what}", remedy="correct it (docs/storage-and-cluster.md)")
+    if unread := find_unread(scheme, environment):
+        raise StoreError(f"the credentials of the store are missing: {unread.problem}", remedy=unread.remedy)
 
 
 def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:

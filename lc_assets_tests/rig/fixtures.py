@@ -1,4 +1,4 @@
-"""What tests ask for: `pc`, the Planetary Computer on loopback."""
+"""What tests ask for: `pc`, the Planetary Computer on loopback, and `relay`, hosts that a test plays itself."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import planetary_computer as sdk
 import pytest
 
 from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.relay import Relay
 from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.stac_api import StacApi
 
@@ -56,3 +57,16 @@ def pc(planetary_computer: PlanetaryComputer, monkeypatch: pytest.MonkeyPatch) -
     planetary_computer.renew()
     sdk.sas.TOKEN_CACHE.clear()
     sdk.settings.Settings.get.cache_clear()
+
+
+@pytest.fixture
+def relay(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Relay]:
+    """A relay whose hosts the test adds. All clients go through it. It needs no other program."""
+    relay = Relay()
+    authority = relay.write_authority(tmp_path_factory.mktemp("relay") / "authority.pem")
+    for name in ("ALL_PROXY", "all_proxy", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in relay.client_environment(authority).items():
+        monkeypatch.setenv(name, value)
+    yield relay
+    relay.stop()

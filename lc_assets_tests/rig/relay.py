@@ -97,6 +97,13 @@ class Relay:
         self._authority.cert_pem.write_to_path(str(path))
         return path
 
+    def client_environment(self, authority: Path) -> dict[str, str]:
+        """Variables with which clients (requests, urllib, curl, GDAL) go through it and trust the certificate."""
+        proxies = {"HTTPS_PROXY": self.url, "HTTP_PROXY": self.url, "NO_PROXY": "127.0.0.1,localhost"}
+        lower = {name.lower(): value for name, value in proxies.items()}  # they win where a user has set them
+        trust = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE")
+        return {**proxies, **lower, **dict.fromkeys(trust, str(authority))}
+
     def add_host(self, host: str, answers: Backend | Handler | tuple[str, int]) -> None:
         """Answer for a public host, from now on: by a server on loopback, or by a function.
 

@@ -92,10 +92,7 @@ class PlanetaryComputer:
     @property
     def environment(self) -> dict[str, str]:
         """What makes clients (requests, urllib, curl, GDAL) go through the relay and trust it."""
-        proxies = {"HTTPS_PROXY": self.relay.url, "HTTP_PROXY": self.relay.url, "NO_PROXY": "127.0.0.1,localhost"}
-        lower = {name.lower(): value for name, value in proxies.items()}  # they win where a user has set them
-        trust = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "CURL_CA_BUNDLE", "GDAL_CURL_CA_BUNDLE")
-        return {**proxies, **lower, **dict.fromkeys(trust, str(self._authority))}
+        return self.relay.client_environment(self._authority)
 
     def publish(
         self, item: dict[str, Any] | Path | str, files: dict[str, Path] | None = None, *, md5: bool = False

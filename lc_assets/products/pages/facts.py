@@ -99,7 +99,7 @@ def _time(value: Any) -> datetime | None:
 def scene_rows(raw: RawBands) -> Rows:
     """Return the rows about the acquisition."""
     properties, kind = raw.scene.properties, catalog_of(raw.scene.document)
-    cloud, empty = properties.get(kind.cloud_property), properties.get(kind.nodata_property)
+    cloud, empty = kind.cloud(properties), kind.nodata(properties)
     rows = [
         ("Acquired", moment(properties["datetime"])),
         ("Tile", acquisition_of(raw.scene.document).tile),

@@ -35,7 +35,10 @@ UNKNOWN = "unknown"
 """Text for an unknown baseline in tags, metadata and reports."""
 
 _STATED = ("s2:processing_baseline", "sentinel:processing_baseline")
-_STRIPS = ("s2:datatake_id", "s2:datastrip_id", "s2:granule_id", "s2:tile_id")
+_STRIPS = (
+    *("s2:datatake_id", "s2:datastrip_id", "s2:granule_id", "s2:tile_id"),
+    *("eopf:datatake_id", "eopf:datastrip_id"),
+)
 _VERSION = "processing:version"
 _TEXT = re.compile(r"N?(?:(\d{2})\.?(\d{2})|(\d)\.(\d{2})|(\d{1,2})\.(0))")
 _PADDED = re.compile(r"(\d{2})\.(\d{2})")

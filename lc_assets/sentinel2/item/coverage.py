@@ -131,7 +131,7 @@ def _drawn(a: _Ground, b: _Ground) -> tuple[np.ndarray, np.ndarray, float] | Non
 
 def _ground(document: Mapping[str, Any], tile: str) -> _Ground:
     properties = document.get("properties")
-    value = properties.get(catalog_of(document).nodata_property) if isinstance(properties, Mapping) else None
+    value = catalog_of(document).nodata(properties) if isinstance(properties, Mapping) else None
     data = 1 - value / 100 if is_percentage(value) else None
     return _Ground(_rings(document.get("geometry"), tile), data)
 

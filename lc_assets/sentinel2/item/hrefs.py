@@ -14,6 +14,7 @@ from urllib.request import url2pathname
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
 from lc_assets.core.urls import REMOTE_SCHEMES, is_remote
+from lc_assets.remote.eodata import https_url, needs_login
 from lc_assets.remote.ssrf import check_url_allowed
 
 _REMEDY = "fetch the item again from its catalog"
@@ -48,7 +49,8 @@ def local_path(href: str) -> Path:
 def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | Path | None, item_id: str) -> None:
     """Make the hrefs of all assets and links absolute, in place, and check those of the bands.
 
-    An asset that is no band, or a link, is left out where it has no href.
+    An asset that is no band, or a link, is left out where it has no href. Files in the bucket of the Copernicus Data
+    Space (`s3://eodata`) get the URL of its endpoint.
 
     Args:
         document: the item; its hrefs may still be signed.
@@ -74,7 +76,9 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
         href = entry["href"]
         band = names.get(name) if position < len(document["assets"]) else None
         try:
-            entry["href"] = absolute(href, base)
+            if band:
+                href = _without_login(entry)
+            entry["href"] = https_url(absolute(href, base))
             refused = why_not_a_raster(href, entry["href"], base) if band else None
         except (LandCoverError, ValueError, OSError, RuntimeError) as error:
             problem = error.problem if isinstance(error, LandCoverError) else str(error)
@@ -90,6 +94,14 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
 
 def _has_href(entry: Any) -> bool:
     return isinstance(entry, dict) and isinstance(entry.get("href"), str) and bool(entry["href"])
+
+
+def _without_login(asset: dict[str, Any]) -> str:
+    """Return the href of an asset, or its alternate in an object store where the href needs a login."""
+    href, alternates = asset["href"], asset.get("alternate")
+    other = alternates.get("s3") if isinstance(alternates, dict) else None
+    found = other.get("href") if isinstance(other, dict) else None
+    return found if isinstance(found, str) and found and needs_login(href) else href
 
 
 def absolute(href: str, base: str | Path | None) -> str:

@@ -8,6 +8,11 @@ The asset keys of Earth Search, its `grid:code` and its `s2:nodata_pixel_percent
 (for examples see stactools-packages/sentinel2, `examples/sentinel2-l2a-example`). Besides each COG, an item of
 `sentinel-2-l2a` lists the JPEG 2000 file that the COG was made from, as `blue-jp2` and so on, in a requester-pays
 bucket. Asset keys must match exactly, so these files are never used.
+
+The conventions of the Copernicus Data Space are those of the program that writes its catalog (eu-cdse/eometadatatool,
+`stac/sentinel-2-l2a` and `stac/sentinel-2-l1c`). It lists a band of Level-2A in each resolution (`B02_10m`, `B02_20m`,
+`B02_60m`); only the native one is used. It writes the offset -0.1 into every item, of old baselines too. Its bands of
+Level-1C have the plain names `B01` to `B12`. How files are read: `lc_assets.remote.eodata`.
 """
 
 from __future__ import annotations
@@ -18,7 +23,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
+from lc_assets.remote import eodata
+from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS, SCL, SCL_GSD
+from lc_assets.sentinel2.product import Product
 
 
 @dataclass(frozen=True)
@@ -32,9 +39,14 @@ class Provider:
         assets: asset key -> band name, `SCL` included.
         tile_property, tile_format: the property with a scene's tile, and how the tile is written there: `{tile}` is the
             tile with two digits (`07HFE`), `{bare}` the tile without the leading zero (`7HFE`).
-        cloud_property, nodata_property: properties with the percentages of cloud and of nodata.
+        cloud_property, nodata_property: properties with the percentages of cloud and of nodata. `a/b` is the value `b`
+            in the object `a`, by which servers cannot search.
+        product_ids: `short` or `full` where an item's id is the name of its ESA product, without or with the baseline;
+            empty where it is another one.
         unreliable_offset_archives: parts of a band's href. The offset of files stored there may have been removed
             although the item says that it was not (see `lc_assets.sentinel2.radiometry`).
+        constant_offset_archives: parts of a band's href. Items of files stored there declare the same offset for all
+            products, so the declaration is not used.
     """
 
     name: str
@@ -45,12 +57,31 @@ class Provider:
     tile_format: str
     cloud_property: str = "eo:cloud_cover"
     nodata_property: str = "s2:nodata_pixel_percentage"
+    product_ids: str = "short"
     unreliable_offset_archives: tuple[str, ...] = ()
+    constant_offset_archives: tuple[str, ...] = ()
 
     def tile_value(self, tile: str) -> str:
         """Return the value of `tile_property` for a tile such as `33UUB`, `07HFE` or `T33UUB`."""
         bare = tile.upper().removeprefix("T").lstrip("0")
         return self.tile_format.format(tile=bare.zfill(5), bare=bare)
+
+    def cloud(self, properties: Mapping[str, Any]) -> Any:
+        """Return the percentage of cloud as the item gives it, unchecked; None if it is missing."""
+        return _value(properties, self.cloud_property)
+
+    def nodata(self, properties: Mapping[str, Any]) -> Any:
+        """Return the percentage of nodata as the item gives it, unchecked; None if it is missing."""
+        return _value(properties, self.nodata_property)
+
+    def id_of_product(self, product: Product) -> str | None:
+        """Return the id of a product's item; empty if the name lacks the baseline, None if it cannot be told from the
+        name."""
+        if not self.product_ids:
+            return None
+        if self.product_ids == "short":
+            return product.short_name
+        return product.full_name if product.baseline else ""
 
     def keys(self, assets: Mapping[str, Any]) -> dict[str, str]:
         """Return band name -> asset key for the bands that an item lists. The first key of a band has precedence."""
@@ -60,6 +91,13 @@ class Provider:
             if band and band not in found:
                 found[band] = key
         return found
+
+
+def _value(properties: Mapping[str, Any], name: str) -> Any:
+    found: Any = properties
+    for part in name.split("/"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
 
 
 PLANETARY_COMPUTER = Provider(
@@ -95,10 +133,23 @@ EARTH_SEARCH = Provider(
     tile_property="grid:code",
     # The zone has no leading zero: stactools' example of tile 07HFE has MGRS-7HFE.
     tile_format="MGRS-{bare}",
+    product_ids="",
     unreliable_offset_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
-CATALOGS: tuple[Provider, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH)
+COPERNICUS = Provider(
+    name="copernicus",
+    title="Copernicus Data Space",
+    hosts=("stac.dataspace.copernicus.eu", "catalogue.dataspace.copernicus.eu"),
+    assets=MappingProxyType({**{f"{b.name}_{b.gsd}m": b.name for b in BANDS}, f"{SCL}_{SCL_GSD}m": SCL}),
+    tile_property="grid:code",
+    tile_format="MGRS-{tile}",
+    nodata_property="statistics/nodata",
+    product_ids="full",
+    constant_offset_archives=(f"//{eodata.HOST}/",),
+)
+
+CATALOGS: tuple[Provider, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH, COPERNICUS)
 """All known catalogs. The first one is used for unknown catalogs."""
 
 
@@ -121,3 +172,8 @@ def catalog_of(document: Mapping[str, Any], catalogs: tuple[Provider, ...] = CAT
     assets = document.get("assets")
     keys = assets if isinstance(assets, Mapping) else {}
     return max(catalogs, key=lambda provider: len(provider.keys(keys).keys() & set(BAND_NAMES)))
+
+
+def has_constant_offset(href: str, catalogs: tuple[Provider, ...] = CATALOGS) -> bool:
+    """True for a file in an archive whose items declare the same offset for all products."""
+    return any(part in href for provider in catalogs for part in provider.constant_offset_archives)

@@ -15,7 +15,7 @@ from typing import Any
 from lc_assets.core.errors import BadItem, BadReference, printable, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.urls import is_remote as is_remote
-from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
+from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import settle_place_and_time
@@ -23,7 +23,7 @@ from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
 from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.item.limits import check_size
-from lc_assets.sentinel2.item.providers import Provider, catalog_of
+from lc_assets.sentinel2.item.providers import Provider, catalog_of, has_constant_offset
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 from lc_assets.store.ids import checked_id
 from lc_assets.store.paths import StorePath
@@ -102,10 +102,12 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
     hrefs = {band: assets[key]["href"] for band, key in keys.items()}
     _check_distinct(hrefs, item_id)
     baseline = baseline_of(document)
+    # Bands in an archive whose items all declare the same offset declare nothing of their own.
+    declaring = {} if has_constant_offset(hrefs[REFERENCE_BAND]) else {b: assets[keys[b]] for b in BAND_NAMES}
     offset = offset_dn(
         baseline,
         properties,
-        declared_offset({band: assets[keys[band]] for band in BAND_NAMES}, item_id),
+        declared_offset(declaring, item_id),
         item_id=item_id,
         doubtful=any(part in hrefs[band] for part in provider.unreliable_offset_archives for band in BAND_NAMES),
     )

@@ -88,7 +88,7 @@ class Query:
             query[provider.tile_property] = {"in": values} if len(values) > 1 else {"eq": values[0]}
         if self.max_cloud is not None:
             query[provider.cloud_property] = {"lte": self.max_cloud}
-        if self.max_nodata is not None:
+        if self.max_nodata is not None and "/" not in provider.nodata_property:
             query[provider.nodata_property] = {"lte": self.max_nodata}
         # pgstac reads a box with west > east as the box from east to west: the whole Earth except the requested area.
         crosses = self.bbox is not None and self.bbox[0] > self.bbox[2]
@@ -109,10 +109,9 @@ class Query:
             return False
         if self.datetime is not None and not _within(_interval(self.datetime), properties.get("datetime")):
             return False
-        limits = ((provider.cloud_property, self.max_cloud), (provider.nodata_property, self.max_nodata))
+        limits = ((provider.cloud(properties), self.max_cloud), (provider.nodata(properties), self.max_nodata))
         return not any(
-            limit is not None and isinstance(value := properties.get(name), int | float) and value > limit
-            for name, limit in limits
+            limit is not None and isinstance(value, int | float) and value > limit for value, limit in limits
         )
 
 

@@ -1,5 +1,5 @@
-"""Resolve a user's reference to scenes: an item's URL, an id, the path of an item's JSON, a folder with a
-`catalog.json`."""
+"""Resolve a user's reference to scenes: an item's URL, an id, the name of an ESA product, the path of an item's JSON, a
+folder with a `catalog.json`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from lc_assets.core.errors import BadReference, LandCoverError, without_query
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.sentinel2.item.scene import Scene, local_path, parse_scene, read_document
+from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.search.catalog import scene_at
 from lc_assets.store.ids import checked_id
 
@@ -34,8 +35,9 @@ def resolve(
     """Yield a result for each item that a reference names. An item that cannot be used yields an error; none is raised.
 
     Args:
-        reference: an item's URL, the path of its JSON, a folder with a `catalog.json` (or that file), or an id.
-        lookup: returns the scene of an id, e.g. `StacCatalogClient.scene`.
+        reference: an item's URL, the path of its JSON, a folder with a `catalog.json` (or that file), an id, or the
+            name of an ESA product.
+        lookup: returns the scene of an id or a product's name, e.g. `StacCatalogClient.scene`.
         retry_policy: limits of the requests.
     """
     shown = without_query(reference)
@@ -43,7 +45,15 @@ def resolve(
         if is_remote(reference):
             yield Resolved(shown, scene_at(reference, retry_policy))
             return
+        product = product_named(reference.rstrip("/\\"))
+        reference = reference.rstrip("/\\") if product else reference
         path = local_path(reference)
+        product = product or product_named(path.name)
+        if product and path.exists() and path.suffix.lower() in (".safe", ".zip"):
+            raise BadReference(
+                f"{path} is a downloaded product, which has no STAC item",
+                remedy=f"name the product's item in the catalog: {product.full_name}",
+            )
         if path.is_dir() or path.name in _STAC_FILES:
             yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset(), retry_policy)
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):

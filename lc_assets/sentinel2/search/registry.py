@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from lc_assets.core.errors import BadReference
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.store.atomic import put
 from lc_assets.store.layout import Store
@@ -31,18 +33,27 @@ class RegisteredItems:
         """Return the scene of an id. An item that is found in the catalog only is registered.
 
         Raises:
-            BadReference, BadItem: the id is unknown, or its item cannot be used.
+            BadReference, BadItem: the id is unknown or is the name of a product, or its item cannot be used.
         """
         scene = self.find(item_id)
+        if scene.id != item_id:
+            raise BadReference(
+                f"the id of the product {item_id} in the catalog is {scene.id}",
+                remedy=f"use that id: lc-assets register {scene.id}",
+            )
         if not self.store.registered(item_id).exists():
             self.register(scene)
         return scene
 
     def find(self, item_id: str) -> Scene:
-        """Return the scene of an id without registering its item.
+        """Return the scene of an id, or of a product's name, without registering its item.
 
         Raises:
             BadReference, BadItem: the id is unknown, or its item cannot be used.
         """
-        path = self.store.registered(item_id)
-        return parse_scene(read_document(path)) if path.exists() else self.catalog.scene(item_id)
+        product = product_named(item_id)
+        for name in dict.fromkeys((item_id, *(product.ids if product else ()))):
+            path = self.store.registered(name)
+            if path.exists():
+                return parse_scene(read_document(path))
+        return self.catalog.scene(item_id)
