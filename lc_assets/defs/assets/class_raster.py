@@ -10,6 +10,7 @@ from lc_assets.core.progress import notify
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.inference.windows.grid import DEFAULT_STRIDE
@@ -133,38 +134,42 @@ def class_raster(
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene)
     problems = [problem for path in classes.rasters for problem in cog_problems(gdal_path(path))]
-    yield dg.AssetCheckResult(
-        check_name="cog_valid",
+    yield scene_result(
+        scene.item,
+        "cog_valid",
         passed=not problems,
         description="; ".join(problems) or "all rasters are valid COGs",
-        metadata={"item": scene.item, "problems": len(problems)},
+        metadata={"problems": len(problems)},
     )
     # The counts come from the written file. A pixel with an unknown code would be missing in them.
     known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
     present = sum(bool(classes.pixels[c.code]) for c in CLASSES)
-    yield dg.AssetCheckResult(
-        check_name="only_known_classes",
+    yield scene_result(
+        scene.item,
+        "only_known_classes",
         passed=known == pixels,
         description=f"{present} of {len(CLASSES)} classes occur; {pixels - known} pixels are of none",
-        metadata={"item": scene.item, "pixels": known, "classes_found": present},
+        metadata={"pixels": known, "classes_found": present},
     )
     impossible = int(classes.tags["IMPOSSIBLE_DN"])
-    yield dg.AssetCheckResult(
-        check_name="possible_values",
+    yield scene_result(
+        scene.item,
+        "possible_values",
         passed=not impossible,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{impossible:,} pixels hold a DN above {HIGHEST_DN:,} in a band and are No Data",
-        metadata={"item": scene.item, "pixels": impossible, "limit": HIGHEST_DN},
+        metadata={"pixels": impossible, "limit": HIGHEST_DN},
     )
     share = classes.share(NO_DATA.code)
     if share == 1:
         context.log.warning("no pixel of %s could be classified: the map is all No Data", context.partition_key)
-    yield dg.AssetCheckResult(
-        check_name="nodata_share",
+    yield scene_result(
+        scene.item,
+        "nodata_share",
         passed=share < MOSTLY_EMPTY,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{share:.1%} No Data, limit {MOSTLY_EMPTY:.0%}",
-        metadata={"item": scene.item, "share": share, "limit": MOSTLY_EMPTY},
+        metadata={"share": share, "limit": MOSTLY_EMPTY},
     )
 
 

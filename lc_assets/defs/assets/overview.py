@@ -7,6 +7,7 @@ from pydantic import Field
 
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import StoreResource
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import MAX_SIDE, OverviewPlan, choose_factor
 from lc_assets.raster.cog import cog_problems
@@ -49,9 +50,10 @@ def overview(
         )
     )
     problems = cog_problems(gdal_path(store.store().scene(context.partition_key).overview))
-    yield dg.AssetCheckResult(
-        check_name="cog_valid",
+    yield scene_result(
+        context.partition_key,
+        "cog_valid",
         passed=not problems,
         description="; ".join(problems) or "it is a valid COG",
-        metadata={"item": context.partition_key, "problems": len(problems)},
+        metadata={"problems": len(problems)},
     )

@@ -11,6 +11,7 @@ from lc_assets.core.wording import quantity
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.operations.keys import DOWNLOADS_POOL
 
 CLOUDY_PERCENT = 50.0
@@ -61,10 +62,11 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
 def _below(item: str, name: str, percent: Any, limit: float) -> dg.AssetCheckResult:
     known = is_percentage(percent)
     unknown = "not given by the item"
-    return dg.AssetCheckResult(
-        check_name=name,
+    return scene_result(
+        item,
+        name,
         passed=not known or percent < limit,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{percent:.1f} %, limit {limit:.0f} %" if known else unknown,
-        metadata={"item": item, **({"percent": float(percent), "limit": limit} if known else {"percent": unknown})},
+        metadata={**({"percent": float(percent), "limit": limit} if known else {"percent": unknown})},
     )
