@@ -73,7 +73,7 @@ def reference_agreement(
     found: list[Agreement] = []
     metadata: dict[str, Any] = {}
     references = list(dict.fromkeys(config.references or reference.names))
-    with raise_as_dagster_failure(again=True):
+    with raise_as_dagster_failure(retry_number=context.retry_number):
         check_names(references)
         scene = reference.scene(item)
         for named in references:

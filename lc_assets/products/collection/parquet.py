@@ -138,7 +138,7 @@ def merge(
         target: file to write.
 
     Returns:
-        The Collection, and the numbers of rows that were added, changed, unchanged and removed.
+        The Collection, and the numbers of rows that were added, changed and removed.
 
     Raises:
         SchemaConflict: the types of the items conflict, or a file is damaged.
@@ -147,7 +147,7 @@ def merge(
     """
     with duckdb_connection(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
         connection.execute("CREATE TEMP TABLE gone AS SELECT unnest(?::VARCHAR[]) AS id", [list(gone)])
-        counts = dict.fromkeys(("added", "changed", "unchanged", "removed"), 0)
+        counts = dict.fromkeys(("added", "changed", "removed"), 0)
         selections = []
         if parts:
             connection.execute(f"CREATE TEMP TABLE fresh AS SELECT id, updated FROM {parquet(*parts)}")
@@ -162,11 +162,11 @@ def merge(
             counts["removed"] = _number(
                 connection, f"SELECT count(*) FROM {known} WHERE id IN (FROM gone) AND id NOT IN (SELECT id FROM fresh)"
             )
-            counts["unchanged"] = _number(
+            same = _number(
                 connection, f"SELECT count(*) FROM {known} JOIN fresh USING (id) WHERE o.updated = fresh.updated"
             )
             both = _number(connection, f"SELECT count(*) FROM {known} JOIN fresh USING (id)")
-            counts["changed"] = both - counts["unchanged"]
+            counts["changed"] = both - same
             counts["added"] -= both
         if parts:
             selections.append(f"SELECT * FROM {parquet(*parts)}")
