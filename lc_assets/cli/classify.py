@@ -24,6 +24,7 @@ from lc_assets.cli.options import (
     store_option,
     user_errors,
 )
+from lc_assets.cli.progress_bar import ProgressBar
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance, Definitions
@@ -33,11 +34,6 @@ if TYPE_CHECKING:
     from lc_assets.sentinel2.item.scene import Scene
     from lc_assets.store.layout import SceneLayout
     from lc_assets.store.paths import StorePath
-
-_BAR = 28
-"""Characters of the progress bar."""
-_LINE = 100
-"""Characters of the bar's line, without its indent; shorter text is padded to it."""
 
 
 @click.command()
@@ -92,7 +88,10 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
         verbose: show Dagster's log in place of the progress bar.
 
     Returns:
-        One error per scene that failed. After an interrupt the remaining scenes are not run.
+        One error per scene that failed.
+
+    Raises:
+        KeyboardInterrupt: a run was interrupted. The remaining scenes are not run.
     """
     from lc_assets.defs.build import build_definitions
     from lc_assets.store.layout import Store
@@ -105,10 +104,10 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
             result = _run(definitions, instance, scene.id, config, verbose)
             if result.error:
+                if result.interrupted:
+                    raise KeyboardInterrupt(result.error)
                 failures.append(result.error if scene.id in result.error else f"item {scene.id}: {result.error}")
                 echo_error(result.error, "      failed")
-                if result.interrupted:
-                    break
             else:
                 _show(result, Store.at(settings.store).scene(scene.id))
     return failures
@@ -138,35 +137,19 @@ def _run(
     from lc_assets.operations.pools import wait_for_place
     from lc_assets.operations.runs import run_scene
 
-    done: list[str] = []
-    has_bar = sys.stdout.isatty() and not verbose
-
-    def draw(share: float = 0.0, words: str = "") -> None:
-        # class_raster takes nearly all of the time, and reports its share of rows: the bar then shows that share.
-        filled = int(_BAR * (share or len(done) / len(ASSET_NAMES)))
-        current = ASSET_NAMES[len(done)] if len(done) < len(ASSET_NAMES) else "done"
-        text = f"{'#' * filled}{'.' * (_BAR - filled)} {current} {words}"
-        click.echo(f"\r      {text:<{_LINE}}", nl=False)
-
     def on_asset(name: str) -> None:
-        done.append(name)
-        if len(done) < len(ASSET_NAMES):
-            working_on(item, ASSET_NAMES[len(done)])
-        if has_bar:
-            draw()
+        bar.finish_step(name)
+        following = ASSET_NAMES.index(name) + 1
+        if following < len(ASSET_NAMES):
+            working_on(item, ASSET_NAMES[following])
 
-    def show_note(line: str) -> None:
-        click.secho(f"\r{f'      {line}':<{_LINE + 6}}" if has_bar else f"      {line}", fg="yellow", err=True)
-
-    if has_bar:
-        draw()
-    working_on(item, ASSET_NAMES[0])
-    with progress_callbacks(draw if has_bar else None, None if verbose else show_note):
+    with (
+        ProgressBar(ASSET_NAMES, visible=sys.stdout.isatty() and not verbose) as bar,
+        progress_callbacks(None if verbose else bar.update, None if verbose else bar.note),
+    ):
+        working_on(item, ASSET_NAMES[0])
         wait_for_place(instance, DOWNLOADS_POOL)
-        result = run_scene(definitions, instance, item, config, verbose=verbose, on_asset=on_asset)
-    if has_bar:
-        click.echo(f"\r{' ' * (_LINE + 6)}\r", nl=False)
-    return result
+        return run_scene(definitions, instance, item, config, verbose=verbose, on_asset=on_asset)
 
 
 def _show(result: RunResult, layout: SceneLayout) -> None:

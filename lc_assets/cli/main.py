@@ -26,6 +26,7 @@ from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.cli.prune import prune
 from lc_assets.cli.search import search
 from lc_assets.cli.season_map import season_map
+from lc_assets.cli.status import status
 from lc_assets.cli.view import view
 from lc_assets.core.errors import LandCoverError
 
@@ -89,6 +90,7 @@ for command in (
     search,
     backfill,
     stale,
+    status,
     collection,
     agreement,
     prune,

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 BAD_INPUT = 1
 """Exit status after an error in a reference, a scene or a setting. (click exits with 2 after a wrong command line.)"""
 
+INTERRUPTED = 130
+"""Exit status after an interrupt, as of a program that SIGINT ends."""
+
 store_option = click.option(
     "--store",
     metavar="PLACE",
@@ -81,7 +84,8 @@ def run_config(
         from lc_assets.inference.windows.grid import check_stride
 
         contract, _ = read_contract(settings.model)
-        if contract.resolve_window(asked) and stride is not None:
+        contract.resolve_window(asked)
+        if stride is not None:  # of positions too, which do not use it
             check_stride(stride, contract.chip_size)
     if mask_dilation is not None:
         from lc_assets.sentinel2.scl import check_dilation
@@ -93,7 +97,10 @@ def run_config(
 
 
 def user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Show a `LandCoverError` of the command as one line without a traceback, and exit with `BAD_INPUT`."""
+    """Show a `LandCoverError` of the command as one line without a traceback, and exit with `BAD_INPUT`.
+
+    After an interrupt (Ctrl-C) the command ends with one line too, and exits with `INTERRUPTED`.
+    """
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -102,6 +109,12 @@ def user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
         except LandCoverError as error:
             echo_error(error)
             sys.exit(BAD_INPUT)
+        except BaseException as error:
+            # Dagster raises its own exception where a run is interrupted. Its name is enough: Dagster is imported late.
+            if not isinstance(error, KeyboardInterrupt) and type(error).__name__ != "DagsterExecutionInterruptedError":
+                raise
+            echo_error(str(error) or "it was interrupted -> run it again", "interrupted")
+            sys.exit(INTERRUPTED)
 
     return wrapped
 

@@ -19,6 +19,9 @@ NoticeCallback = Callable[[str], None]
 LOG_SECONDS = 5.0
 """Shortest time between two log lines in seconds. A tile on a laptop logs two or three."""
 
+_LEAST = 0.1
+"""Smallest rate in millions; a smaller one is shown in thousands."""
+
 _on_progress: ContextVar[ProgressCallback | None] = ContextVar("on_progress", default=None)
 _on_notice: ContextVar[NoticeCallback | None] = ContextVar("on_notice", default=None)
 _log: ContextVar[Callable[[str], None] | None] = ContextVar("log", default=None)
@@ -66,7 +69,8 @@ class RowProgress:
         elapsed = max(now - self._started, 1e-6)
         rate = done * self.width / elapsed / 1e6
         seconds_left = elapsed * (rows - done) / done
-        text = f"{100 * done // rows} %, {rate:.1f} million pixels a second, {seconds_left:.0f} s left"
+        speed = f"{rate:.1f} million" if rate >= _LEAST else f"{1e3 * rate:.0f} thousand"
+        text = f"{100 * done // rows} %, {speed} pixels a second, {seconds_left:.0f} s left"
         log, on_progress = _log.get(), _on_progress.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
@@ -102,7 +106,8 @@ class ByteProgress:
         """Report that `arrived` bytes have been received so far."""
         now = time.perf_counter()
         rate = arrived / max(now - self._started, 1e-6) / 1e6
-        text = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {rate:.1f} MB/s"
+        speed = f"{rate:.1f} MB/s" if rate >= _LEAST else f"{1e3 * rate:.0f} kB/s"
+        text = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {speed}"
         log, on_progress = _log.get(), _on_progress.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now

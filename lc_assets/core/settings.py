@@ -28,6 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import lc_assets
+from lc_assets.core.cpu import cpu_count, positive_setting
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote, is_url
@@ -35,6 +36,7 @@ from lc_assets.core.urls import is_remote, is_url
 STACK_FORMS = ("virtual", "cog")
 PRECISIONS = ("auto", "float32", "bfloat16")
 """`auto` selects bfloat16 if backend and CPU support it and its results agree with those of float32; else float32."""
+KERAS_BACKENDS = ("openvino", "torch", "jax", "tensorflow", "numpy")
 SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / "model.json"
 """MLM item of the model that is used unless LC_ASSETS_MODEL names another one."""
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
@@ -86,6 +88,9 @@ class Settings:
         Raises:
             LandCoverError: a variable has a wrong value.
         """
+        cpu_count()
+        positive_setting("LC_ASSETS_INFERENCE_SLOTS")  # the code that needs these two reads them again
+        _keras_backend()
         default = cls()
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
@@ -102,6 +107,14 @@ class Settings:
             references=_comma_separated("LC_ASSETS_REFERENCE") or default.references,
             crosswalk=os.environ.get("LC_ASSETS_CROSSWALK") or default.crosswalk,
             retry_policy=RetryPolicy(read=_seconds("LC_ASSETS_TIMEOUT", default.retry_policy.read)),
+        )
+
+
+def _keras_backend() -> None:
+    value = os.environ.get("KERAS_BACKEND")
+    if value and value not in KERAS_BACKENDS:
+        raise LandCoverError(
+            f"KERAS_BACKEND is {value!r}", remedy=f"set it to {' or '.join(KERAS_BACKENDS)}, or unset it"
         )
 
 

@@ -5,6 +5,8 @@ Tests and other code locations call `build_definitions` with their own settings.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 
 from lc_assets.core.errors import BadModel
@@ -34,6 +36,8 @@ from lc_assets.defs.resources import (
 from lc_assets.defs.schedules import collection_every_quarter, update_collection
 from lc_assets.defs.sensors import new_sentinel2_items
 from lc_assets.inference.loading import read_contract
+from lc_assets.products.agreement.crosswalk import read_crosswalk
+from lc_assets.products.agreement.references import check_names
 from lc_assets.store.layout import Store
 
 
@@ -45,6 +49,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
 
     Raises:
         StoreError: the store setting is not a usable path or URL.
+        BadModel: the model does not have the window of the settings.
     """
     settings = settings or Settings.from_environment()
     store = _store(settings)
@@ -86,9 +91,13 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
 
     Raises:
         StoreError: the store setting is not a usable path or URL.
+        LandCoverError: two references of the settings have one name, or their crosswalk is wrong.
     """
     settings = settings or Settings.from_environment()
     store = _store(settings)
+    check_names(settings.references)
+    if settings.crosswalk:
+        read_crosswalk(Path(settings.crosswalk))
     return dg.Definitions(
         assets=[collection, model_evaluation, reference_agreement],
         jobs=[update_collection, compare_scenes],
@@ -133,8 +142,8 @@ def _class_raster_version(settings: Settings) -> str:
     code = class_raster.code_versions_by_key[class_raster.key]
     try:
         contract, _ = read_contract(settings.model)
-        window = contract.resolve_window(settings.window)
     except BadModel:
         return f"{code}-no-model"  # a run that uses the model fails with the full message
+    window = contract.resolve_window(settings.window)
     usual = window == contract.resolve_window(None)
     return f"{code}-{contract.fingerprint}" + ("" if usual else f"-window{window}")

@@ -19,16 +19,18 @@ TRANSIENT = "transient"
 
 
 @contextmanager
-def raise_as_dagster_failure(*, again: bool = False) -> Iterator[None]:
+def raise_as_dagster_failure(*, retry_number: int | None = None) -> Iterator[None]:
     """Raise a `LandCoverError` of the body as a Dagster `Failure` with the same message.
 
     Args:
-        again: run the step once more if the error is transient. (A `RetryPolicy` on the asset would do the same, but
-            it also repeats a step that a user interrupted.)
+        retry_number: how often the step has been repeated so far; it is repeated up to `RETRIES` times if the error is
+            transient. None: never. (A `RetryPolicy` on the asset would do the same, but it also repeats a step that a
+            user interrupted. And Dagster must not be asked for one retry too many: the run would then show "Exceeded
+            max_retries" and a stack trace before the message.)
 
     Raises:
         Failure: the body raised a `LandCoverError`.
-        RetryRequested: the error is transient and `again` is true.
+        RetryRequested: the error is transient and the step may be repeated.
     """
     try:
         yield
@@ -44,6 +46,6 @@ def raise_as_dagster_failure(*, again: bool = False) -> Iterator[None]:
             },
             allow_retries=error.transient,
         )
-        if again and error.transient:
+        if error.transient and retry_number is not None and retry_number < RETRIES:
             raise RetryRequested(RETRIES, RETRY_SECONDS) from failure
         raise failure from None

@@ -16,6 +16,7 @@ from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER, PRECISIONS, 
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model, read_contract
+from lc_assets.operations.keys import CLASS_RASTER
 from lc_assets.operations.watch import WatchConfig
 from lc_assets.products.agreement.references import Reference, find_reference
 from lc_assets.sentinel2.item.scene import Scene
@@ -44,8 +45,10 @@ class ItemsResource(ConfigurableResource):
     store: ResourceDependency[StoreResource]
     stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
     collection: str = Field(default=COLLECTION, description="Collection of that API.")
-    timeout: float = Field(default=DEFAULT_POLICY.read, description="Seconds between two pieces of the API's answer.")
-    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a request is tried again.")
+    timeout: float = Field(
+        default=DEFAULT_POLICY.read, gt=0, description="Seconds between two pieces of the API's answer."
+    )
+    backoff: float = Field(default=DEFAULT_POLICY.backoff, ge=0, description="Seconds before a request is tried again.")
 
     def catalog(self) -> StacCatalogClient:
         """Return a client of the STAC API, for the configured collection."""
@@ -70,14 +73,21 @@ class ModelResource(ConfigurableResource):
     """A pre-trained Keras model and its contract. A process loads the model once."""
 
     item: str = Field(description="Path of the model's MLM item (.json); the .keras file lies where it says.")
-    precision: str = Field(default="auto", description=f"Arithmetic of the network: {', '.join(PRECISIONS)}.")
+    precision: str = Field(
+        default="auto",
+        pattern=f"^({'|'.join(PRECISIONS)})$",
+        description=f"Arithmetic of the network: {', '.join(PRECISIONS)}.",
+    )
 
     window: int | None = Field(
-        default=None, description="Window of the maps, where a run's config names none; see class_raster."
+        default=None, ge=0, description="Window of the maps, where a run's config names none; see class_raster."
     )
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
         """Load the model in a thread while the run makes the assets before it: the import of Keras takes 1 to 2 s."""
+        chosen = context.run.asset_selection if context.run else None
+        if chosen and CLASS_RASTER not in chosen:
+            return
         # Not a daemon thread: the interpreter hangs or crashes if it exits while the libraries of Keras are imported.
         threading.Thread(target=self._warm_up, name="load the model", daemon=False).start()
 
@@ -125,7 +135,7 @@ class ReferenceResource(ConfigurableResource):
     items: ResourceDependency[ItemsResource]
     names: list[str] = Field(default=list(REFERENCES), description="References to compare with where a run names none.")
     crosswalk: str = Field(default="", description="Crosswalk for references that come without one.")
-    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a request is tried again.")
+    backoff: float = Field(default=DEFAULT_POLICY.backoff, ge=0, description="Seconds before a request is tried again.")
 
     def scene(self, item: str) -> Scene:
         """Return the scene of a STAC item id, which is the partition key.

@@ -8,6 +8,7 @@ run `lc_assets_tests/operations/test_dagster_private.py`: it lists the names tha
 from __future__ import annotations
 
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
@@ -16,6 +17,7 @@ from dagster._core.utils import make_new_backfill_id
 __all__ = [
     "FINISHED_STATUSES",
     "NOT_FINISHED_STATUSES",
+    "AssetCheckExecutionRecordStatus",
     "BulkActionStatus",
     "BulkActionsFilter",
     "PartitionBackfill",

@@ -17,6 +17,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from sqlalchemy.exc import IntegrityError
 
 from lc_assets.core.errors import without_query
+from lc_assets.operations.failed_checks import without_scene
 from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
 from lc_assets.store.atomic import is_alive
 
@@ -105,7 +106,7 @@ def run_scene(
     error = None if result.success else _why(result)
     interrupted = error is not None and error.endswith(_RUN_AGAIN)
     warnings = [
-        f"{check.check_name}: {check.description}"
+        f"{check.check_name}: {without_scene(check.description, item)}"
         for check in result.get_asset_check_evaluations()
         if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
     ]

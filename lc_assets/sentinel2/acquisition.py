@@ -152,6 +152,16 @@ def acquisition_prefix(item_id: str) -> str | None:
     return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
 
 
+def scene_label(item_id: str) -> str:
+    """Return tile and date of a scene by its id, `33UUB 2024-06-21`; the id itself where it is of an unknown form."""
+    match = _PRODUCT.fullmatch(item_id) or _COLLECTION_1.fullmatch(item_id) or _SEQUENCE.fullmatch(item_id)
+    if not match:
+        return item_id
+    named = match.groupdict()
+    day = named.get("datatake") or named.get("sensing") or named["day"]
+    return f"{named['tile']:0>5} {day[:4]}-{day[4:6]}-{day[6:8]}"
+
+
 def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """True when both items have the same tile and `a` certainly covers (nearly) all ground of `b`."""
     tile = acquisition_of(a).tile

@@ -176,6 +176,28 @@ def test_only_passing_faults_are_tried_again() -> None:
         assert caught.value.allow_retries is transient
 
 
+def test_after_the_last_try_a_run_shows_the_message_itself_first_and_without_a_stack_trace(desk: Desk) -> None:
+    tries = []
+
+    @dg.asset
+    def fetched(context) -> None:
+        with raise_as_dagster_failure(retry_number=context.retry_number):
+            tries.append(context.retry_number)
+            raise LandCoverError("the server is away", remedy="try again later", transient=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lc_assets.defs.failures.RETRY_SECONDS", 0)
+        result = dg.materialize([fetched], instance=desk.instance, raise_on_error=False)
+    assert tries == [0, 1]
+    [record] = desk.instance.all_logs(result.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    failure = record.dagster_event.step_failure_data
+    assert failure.user_failure_data.description == "the server is away -> try again later"
+    assert failure.user_failure_data.metadata["remedy"].value == "try again later"
+    assert failure.error.message.splitlines()[0].endswith("Failure: the server is away -> try again later")
+    assert failure.error.cause is None
+    assert "max_retries" not in str(record)
+
+
 def test_dagster_stores_an_output_before_the_asset_goes_on_to_its_checks() -> None:
     """The checks read what the IO manager has written: this order is what they stand on."""
     order = []

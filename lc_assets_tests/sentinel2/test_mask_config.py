@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lc_assets.defs.resources import ModelResource
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.conftest import Desk, copy_scene
 from lc_assets_tests.rig.command import Shell
@@ -36,8 +37,9 @@ def test_a_dilation_that_cannot_be_applied_is_refused(
 
 @pytest.mark.parametrize("config", [{"mask_dilation": -20}, {"mask_dilation": 30}, {"strip_pixels": -1}])
 def test_a_run_whose_config_is_out_of_range_says_which_value(
-    desk: Desk, demo_item: Path, config: dict[str, int]
+    desk: Desk, demo_item: Path, config: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(ModelResource, "_warm_up", lambda _: None)  # its thread would outlive the test
     desk.add(demo_item)
     error = desk.run(DEMO_ITEM_ID, **config).error
     assert error is not None

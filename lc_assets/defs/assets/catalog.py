@@ -8,6 +8,7 @@ import dagster as dg
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages.scene_report import Page
@@ -61,9 +62,10 @@ def catalog(
             links += 1
             if not folder.folder.joinpath(asset.href).exists():
                 faults.append(f"asset {name}: {asset.href} does not resolve")
-    yield dg.AssetCheckResult(
-        check_name="stac_valid",
+    yield scene_result(
+        folder.item,
+        "stac_valid",
         passed=not faults,
         description="; ".join(faults[:5]) or f"valid, and all {links} assets resolve",
-        metadata={"item": folder.item, "faults": "; ".join(faults) or "none", "assets": links},
+        metadata={"faults": "; ".join(faults) or "none", "assets": links},
     )

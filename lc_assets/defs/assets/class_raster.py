@@ -3,58 +3,23 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from pydantic import Field
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.core.progress import notify
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.defs.run_config import ClassRasterConfig
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.inference.windows.grid import DEFAULT_STRIDE
 from lc_assets.operations.identity import ensure_same_code_and_model
 from lc_assets.raster.cog import cog_problems
-from lc_assets.sentinel2.band_table import SCL_GSD
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
-from lc_assets.sentinel2.scl import MASK_DILATION, MOST_DILATION
 from lc_assets.store.paths import gdal_path
 
 MOSTLY_EMPTY = 0.9
-
-
-class ClassRasterConfig(dg.Config):
-    """Windows and their step, cloud mask, and rows per strip."""
-
-    window: int | None = Field(
-        default=None,
-        description="0: positions, where the model has them: each answers for what it sees around it, and pixels "
-        "interpolate between positions. 64: windows of a whole chip vote for the pixels in them. Unset: "
-        "LC_ASSETS_WINDOW, else what the model has.",
-    )
-    stride: int = Field(
-        default=DEFAULT_STRIDE,
-        description="Step between 64 px windows, in pixels; divides 64. 8: every pixel has 64 votes, detail of 80 m; "
-        "64: one label per 640 m block. Multiples of the model's own step (4 px for the shipped one) are evaluated "
-        "densely and cost about the same; smaller steps are evaluated window by window and cost much more. Positions "
-        "have a fixed step and do not use it.",
-    )
-    mask_clouds: bool = Field(
-        default=True,
-        description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
-    )
-    mask_dilation: int = Field(
-        default=MASK_DILATION,
-        ge=0,
-        le=MOST_DILATION,
-        multiple_of=SCL_GSD,
-        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels: haze is "
-        "around them. 0: not at all.",
-    )
-    strip_pixels: int = Field(
-        default=0, ge=0, description="Rows decoded at a time; 0: as suits the scene. Changes memory, never the map."
-    )
 
 
 @dg.asset(
@@ -133,38 +98,42 @@ def class_raster(
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene)
     problems = [problem for path in classes.rasters for problem in cog_problems(gdal_path(path))]
-    yield dg.AssetCheckResult(
-        check_name="cog_valid",
+    yield scene_result(
+        scene.item,
+        "cog_valid",
         passed=not problems,
         description="; ".join(problems) or "all rasters are valid COGs",
-        metadata={"item": scene.item, "problems": len(problems)},
+        metadata={"problems": len(problems)},
     )
     # The counts come from the written file. A pixel with an unknown code would be missing in them.
     known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
     present = sum(bool(classes.pixels[c.code]) for c in CLASSES)
-    yield dg.AssetCheckResult(
-        check_name="only_known_classes",
+    yield scene_result(
+        scene.item,
+        "only_known_classes",
         passed=known == pixels,
         description=f"{present} of {len(CLASSES)} classes occur; {pixels - known} pixels are of none",
-        metadata={"item": scene.item, "pixels": known, "classes_found": present},
+        metadata={"pixels": known, "classes_found": present},
     )
     impossible = int(classes.tags["IMPOSSIBLE_DN"])
-    yield dg.AssetCheckResult(
-        check_name="possible_values",
+    yield scene_result(
+        scene.item,
+        "possible_values",
         passed=not impossible,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{impossible:,} pixels hold a DN above {HIGHEST_DN:,} in a band and are No Data",
-        metadata={"item": scene.item, "pixels": impossible, "limit": HIGHEST_DN},
+        metadata={"pixels": impossible, "limit": HIGHEST_DN},
     )
     share = classes.share(NO_DATA.code)
     if share == 1:
         context.log.warning("no pixel of %s could be classified: the map is all No Data", context.partition_key)
-    yield dg.AssetCheckResult(
-        check_name="nodata_share",
+    yield scene_result(
+        scene.item,
+        "nodata_share",
         passed=share < MOSTLY_EMPTY,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{share:.1%} No Data, limit {MOSTLY_EMPTY:.0%}",
-        metadata={"item": scene.item, "share": share, "limit": MOSTLY_EMPTY},
+        metadata={"share": share, "limit": MOSTLY_EMPTY},
     )
 
 

@@ -84,7 +84,8 @@ def _metadata(report: UpdateSummary, folder: StorePath) -> dict[str, Any]:
         "seconds": round(report.seconds, 3),
         "bbox": " ".join(f"{degrees:.4f}" for degrees in extent["spatial"]["bbox"][0]),
         "interval": f"{first or '..'}/{last or '..'}",
-        "classes": table([{"class": name, "hectares": area} for name, area in hectares.items()]),
+        "classes": table([{"class": name, "hectares, summed over maps": area} for name, area in hectares.items()]),
+        "overlap": "ground that several maps show is counted once for each map: the sums are no area of land",
         "collection": dg.MetadataValue.path(str(folder / COLLECTION_FILE)),
         "index": dg.MetadataValue.path(str(folder / INDEX_FILE)),
     }

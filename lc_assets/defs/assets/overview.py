@@ -3,20 +3,15 @@
 from collections.abc import Iterator
 
 import dagster as dg
-from pydantic import Field
 
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import StoreResource
+from lc_assets.defs.run_config import OverviewConfig
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
-from lc_assets.products.overview import MAX_SIDE, OverviewPlan, choose_factor
+from lc_assets.products.overview import OverviewPlan, choose_factor
 from lc_assets.raster.cog import cog_problems
 from lc_assets.store.paths import gdal_path
-
-
-class OverviewConfig(dg.Config):
-    """The largest size of the overview."""
-
-    max_side: int = Field(default=MAX_SIDE, ge=1, description="Longest side of the overview in pixels, at most.")
 
 
 @dg.asset(
@@ -49,9 +44,10 @@ def overview(
         )
     )
     problems = cog_problems(gdal_path(store.store().scene(context.partition_key).overview))
-    yield dg.AssetCheckResult(
-        check_name="cog_valid",
+    yield scene_result(
+        context.partition_key,
+        "cog_valid",
         passed=not problems,
         description="; ".join(problems) or "it is a valid COG",
-        metadata={"item": context.partition_key, "problems": len(problems)},
+        metadata={"problems": len(problems)},
     )

@@ -10,8 +10,10 @@ from lc_assets.core.progress import notify
 from lc_assets.core.wording import quantity
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
-from lc_assets.defs.resources import ItemsResource
-from lc_assets.operations.keys import DOWNLOADS_POOL
+from lc_assets.defs.resources import ItemsResource, ModelResource
+from lc_assets.defs.run_config import check_run_config
+from lc_assets.defs.scene_checks import scene_result
+from lc_assets.operations.keys import CLASS_RASTER, DOWNLOADS_POOL
 
 CLOUDY_PERCENT = 50.0
 EMPTY_PERCENT = 80.0
@@ -35,7 +37,9 @@ MOST_NOTES = 5
         ),
     ],
 )
-def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterator[dg.Output | dg.AssetCheckResult]:
+def raw_bands(
+    context: dg.AssetExecutionContext, items: ItemsResource, model: ModelResource
+) -> Iterator[dg.Output | dg.AssetCheckResult]:
     """The scene as its publisher provides it: twelve band files, byte for byte, and the JSON of the item.
 
     The bands are B01 to B12 without B10, at 10, 20 and 60 m, and the scene classification (SCL) if the item has one.
@@ -45,7 +49,11 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
     Look at the picture for haze and clouds that `cloud_share` does not show, and at `nodata %`: a scene at the edge of
     the swath is mostly empty. URLs are stored unsigned and are signed when they are read.
     """
-    with raise_as_dagster_failure(again=True):
+    with raise_as_dagster_failure(retry_number=context.retry_number):
+        assets = {node.name for node in context.job_def.nodes}
+        if CLASS_RASTER.to_user_string() in assets:  # a wrong config or model is reported before anything is fetched
+            ops = context.run.run_config.get("ops") or {}
+            check_run_config(ops, assets, model.contract(), model.window)
         scene = items.registry().scene(context.partition_key)
     notes = [*scene.notes[:MOST_NOTES]]
     if len(scene.notes) > MOST_NOTES:
@@ -61,10 +69,11 @@ def raw_bands(context: dg.AssetExecutionContext, items: ItemsResource) -> Iterat
 def _below(item: str, name: str, percent: Any, limit: float) -> dg.AssetCheckResult:
     known = is_percentage(percent)
     unknown = "not given by the item"
-    return dg.AssetCheckResult(
-        check_name=name,
+    return scene_result(
+        item,
+        name,
         passed=not known or percent < limit,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{percent:.1f} %, limit {limit:.0f} %" if known else unknown,
-        metadata={"item": item, **({"percent": float(percent), "limit": limit} if known else {"percent": unknown})},
+        metadata={**({"percent": float(percent), "limit": limit} if known else {"percent": unknown})},
     )

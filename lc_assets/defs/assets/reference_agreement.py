@@ -11,6 +11,7 @@ from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import inline, picture, table
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ReferenceResource, StoreResource
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.products.agreement.document import CAVEATS, not_scored
 from lc_assets.products.agreement.estimators import Estimate
 from lc_assets.products.agreement.pictures import disagreement_image
@@ -72,7 +73,7 @@ def reference_agreement(
     found: list[Agreement] = []
     metadata: dict[str, Any] = {}
     references = list(dict.fromkeys(config.references or reference.names))
-    with raise_as_dagster_failure(again=True):
+    with raise_as_dagster_failure(retry_number=context.retry_number):
         check_names(references)
         scene = reference.scene(item)
         for named in references:
@@ -98,17 +99,17 @@ def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
     shares = {agreement.reference.name: agreement.compared.full.overall.value for agreement in found}
     empty = [name for name, share in shares.items() if share is None]
     known = [share for share in shares.values() if share is not None]
-    return dg.AssetCheckResult(
-        check_name="agrees_enough",
+    return scene_result(
+        item,
+        "agrees_enough",
         passed=not empty and min(known, default=0.0) >= ENOUGH,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"nothing could be scored against {', '.join(empty)}: its classes under the map, or the map's, all "
         "stand for nothing in the other legend, or are no data"
         if empty
         else "; ".join(f"{_percent(share)} % with {name}" for name, share in shares.items())
         + f", limit {100 * ENOUGH:.0f} %",
         metadata={
-            "item": item,
             "limit_percent": 100 * ENOUGH,
             **{f"{_key(name)}_percent": _percent(share) for name, share in shares.items() if share is not None},
         },

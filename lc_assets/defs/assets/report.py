@@ -8,6 +8,7 @@ import dagster as dg
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
+from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
@@ -55,12 +56,13 @@ def report(
         )
     yield dg.Output(ReportPlan(raw_bands, class_raster, overview, facts))
     size = store.store().scene(context.partition_key).report.stat().st_size
-    yield dg.AssetCheckResult(
-        check_name="small_enough",
+    yield scene_result(
+        context.partition_key,
+        "small_enough",
         passed=size < MAX_BYTES,
-        severity=dg.AssetCheckSeverity.WARN,
+        warn=True,
         description=f"{size / 1e6:.2f} MB, limit {MAX_BYTES / 1e6:.0f} MB",
-        metadata={"item": context.partition_key, "bytes": size, "limit": MAX_BYTES},
+        metadata={"bytes": size, "limit": MAX_BYTES},
     )
 
 

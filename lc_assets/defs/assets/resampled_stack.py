@@ -1,21 +1,12 @@
 """resampled_stack: twelve bands on one 10 m grid."""
 
 import dagster as dg
-from pydantic import Field
 
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
+from lc_assets.defs.run_config import StackConfig
 from lc_assets.sentinel2.bands.raw_bands import RawBands
-from lc_assets.sentinel2.bands.stack import KERNELS, StackRecipe
-
-
-class StackConfig(dg.Config):
-    """How the 20 m and 60 m bands are brought to 10 m."""
-
-    kernel: str = Field(
-        default="bilinear",
-        description=f"Resampling kernel: {', '.join(KERNELS)}. The model's contract names its own.",
-    )
+from lc_assets.sentinel2.bands.stack import StackRecipe
 
 
 @dg.asset(

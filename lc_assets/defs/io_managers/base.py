@@ -40,7 +40,8 @@ class SceneIOManager(ConfigurableIOManager):
             Failure: the value cannot be computed or written.
         """
         started = time.perf_counter()
-        with raise_as_dagster_failure(again=self.fetches), logging_to(context.log.info):
+        retry_number = context.step_context.previous_attempt_count if self.fetches else None
+        with raise_as_dagster_failure(retry_number=retry_number), logging_to(context.log.info):
             written = self.write(self.store.store().scene(context.partition_key), obj)
         context.step_context.set_data_version(context.asset_key, DataVersion(written.version))
         context.add_output_metadata({**written.metadata, "seconds": round(time.perf_counter() - started, 3)})

@@ -23,8 +23,12 @@ from lc_assets.store.object_path import ObjectPath
 class RawBandsIOManager(SceneIOManager):
     """Downloads the files of a scene into its folder. Reads `RawBands`."""
 
-    timeout: float = Field(default=DEFAULT_POLICY.read, description="Seconds between two pieces of a server's answer.")
-    backoff: float = Field(default=DEFAULT_POLICY.backoff, description="Seconds before a second attempt; then doubled.")
+    timeout: float = Field(
+        default=DEFAULT_POLICY.read, gt=0, description="Seconds between two pieces of a server's answer."
+    )
+    backoff: float = Field(
+        default=DEFAULT_POLICY.backoff, ge=0, description="Seconds before a second attempt; then doubled."
+    )
 
     @property
     def fetches(self) -> bool:

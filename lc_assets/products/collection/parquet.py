@@ -138,7 +138,7 @@ def merge(
         target: file to write.
 
     Returns:
-        The Collection, and the numbers of rows that were added, changed, unchanged and removed.
+        The Collection, and the numbers of rows that were added, changed and removed.
 
     Raises:
         SchemaConflict: the types of the items conflict, or a file is damaged.
@@ -147,7 +147,7 @@ def merge(
     """
     with duckdb_connection(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
         connection.execute("CREATE TEMP TABLE removed AS SELECT unnest(?::VARCHAR[]) AS id", [list(removed)])
-        counts = dict.fromkeys(("added", "changed", "unchanged", "removed"), 0)
+        counts = dict.fromkeys(("added", "changed", "removed"), 0)
         selections = []
         if parts:
             connection.execute(f"CREATE TEMP TABLE new_rows AS SELECT id, updated FROM {parquet(*parts)}")
@@ -163,11 +163,11 @@ def merge(
                 connection,
                 f"SELECT count(*) FROM {known} WHERE id IN (FROM removed) AND id NOT IN (SELECT id FROM new_rows)",
             )
-            counts["unchanged"] = _number(
+            same = _number(
                 connection, f"SELECT count(*) FROM {known} JOIN new_rows USING (id) WHERE o.updated = new_rows.updated"
             )
             both = _number(connection, f"SELECT count(*) FROM {known} JOIN new_rows USING (id)")
-            counts["changed"] = both - counts["unchanged"]
+            counts["changed"] = both - same
             counts["added"] -= both
         if parts:
             selections.append(f"SELECT * FROM {parquet(*parts)}")

@@ -59,7 +59,7 @@ class UpdateSummary:
     """The result of an update.
 
     Attributes:
-        items, added, changed, unchanged, removed: numbers of items; `unchanged` ones were read again and are the same.
+        items, added, changed, unchanged, removed: numbers of items. `items` is the sum of the first three others.
         rebuilt: whether all scenes of the store were read.
         faulty: scene id -> why its document cannot be used. The earlier row of such a scene is kept.
         size: bytes of the index.
@@ -207,11 +207,11 @@ def _counts(
     faulty: dict[str, str] | None = None,
     added: int = 0,
     changed: int = 0,
-    unchanged: int = 0,
     removed: int = 0,
 ) -> dict[str, Any]:
+    items = collection["lc:items"]
     return {
-        **{"items": collection["lc:items"], "added": added, "changed": changed, "unchanged": unchanged},
+        **{"items": items, "added": added, "changed": changed, "unchanged": items - added - changed},
         **{"removed": removed, "rebuilt": rebuilt, "faulty": faulty or {}, "size": size, "collection": collection},
     }
 

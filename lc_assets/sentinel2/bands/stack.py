@@ -11,6 +11,7 @@ twelve *native* pixels have data. The scene classification may be stored with it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
 import numpy as np
@@ -26,7 +27,8 @@ from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remov
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, gdal_path
 
-KERNELS: tuple[str, ...] = ("nearest", "bilinear", "cubic", "cubicspline")
+Kernel = Literal["nearest", "bilinear", "cubic", "cubicspline"]
+KERNELS: tuple[str, ...] = get_args(Kernel)
 """Resampling kernels by GDAL's name. All are centre-aligned, and the grids share the tile's corner. Nearest and
 bilinear give the same result to the bit for any division into windows. With the cubic kernels a few pixels in a million
 differ by one DN, where GDAL's sum ends on a half."""

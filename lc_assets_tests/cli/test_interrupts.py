@@ -1,0 +1,51 @@
+"""Ctrl-C ends a command with one line and exit status 130."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from lc_assets.operations.runs import RunResult
+from lc_assets_tests.rig.command import Shell
+
+ARGUMENTS = {
+    "classify": ("x",),
+    "register": ("x",),
+    "backfill": (),
+    "stale": (),
+    "status": (),
+    "collection": (),
+    "search": ("--tile", "33UUB"),
+    "demo": (),
+    "view": (),
+    "agreement": ("x",),
+    "prune": (),
+}
+MODULES = {"register": "classify", "stale": "backfill"}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, dg.DagsterExecutionInterruptedError])
+@pytest.mark.parametrize("command", ARGUMENTS)
+def test_ctrl_c_ends_a_command_with_one_line_and_status_130(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, command: str, error: type[BaseException]
+) -> None:
+    def interrupt(_: object) -> None:
+        raise error
+
+    module = importlib.import_module(f"lc_assets.cli.{MODULES.get(command, command)}")
+    monkeypatch.setattr(module, "settings_with", interrupt)
+    done = shell(command, *ARGUMENTS[command], code=130)
+    assert done.output.splitlines() == ["interrupted: it was interrupted -> run it again"]
+
+
+def test_ctrl_c_in_a_run_ends_classify_before_the_next_scene(
+    shell: Shell, demo_item: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    why = "asset raw_bands: it was interrupted -> run it again"
+    results = [RunResult(demo_item.stem, "1", why, 1.0, interrupted=True)]
+    monkeypatch.setattr("lc_assets.cli.classify._run", lambda *_: results.pop())
+    done = shell("classify", demo_item, code=130)
+    assert done.stderr.splitlines() == [f"interrupted: {why}"]
