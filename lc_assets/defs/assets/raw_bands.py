@@ -1,6 +1,7 @@
 """raw_bands: copies of the scene's twelve band files and SCL, unchanged."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 from typing import Any
 
 import dagster as dg
@@ -52,8 +53,8 @@ def raw_bands(
     with raise_as_dagster_failure(retry_number=context.retry_number):
         assets = {node.name for node in context.job_def.nodes}
         if CLASS_RASTER.to_user_string() in assets:  # a wrong config or model is reported before anything is fetched
-            ops = context.run.run_config.get("ops") or {}
-            check_run_config(ops, assets, model.contract(), model.window)
+            run_config: Mapping[str, Any] = context.run.run_config
+            check_run_config(run_config.get("ops") or {}, assets, model.contract(), model.window)
         scene = items.registry().scene(context.partition_key)
     notes = [*scene.notes[:MOST_NOTES]]
     if len(scene.notes) > MOST_NOTES:
