@@ -25,7 +25,7 @@ from lc_assets.cli.models import model, train
 from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.cli.prune import prune
 from lc_assets.cli.search import search
-from lc_assets.cli.season_map import season_map
+from lc_assets.cli.season_map import change, season_map
 from lc_assets.cli.status import status
 from lc_assets.cli.view import view
 from lc_assets.core.errors import LandCoverError
@@ -97,6 +97,7 @@ for command in (
     view,
     classify,
     season_map,
+    change,
     register,
     demo,
     ui,

@@ -168,3 +168,45 @@ def _show(made: Made) -> None:
     click.echo(f"      {quantity(len(made.scenes), 'scene')} of {quantity(made.dates, 'date')}{confidence}")
     click.echo(f"      {shown_path(made.layout.classified)}")
     click.echo(f"      {shown_path(made.layout.areas)}")
+
+
+@click.command()
+@click.argument("before")
+@click.argument("after")
+@click.option("--sure", default=60, show_default=True, help="Least confidence of both maps in percent.")
+@click.option("--baseline", metavar="MAP", help="Another map of the first period: how much do two such maps differ?")
+@store_option
+@user_errors
+def change(before: str, after: str, sure: int, baseline: str | None, store: str | None) -> None:
+    """Compare two maps of `lc-assets map`: which class became which, in hectares.
+
+    A pixel counts as changed only where both maps are sure enough. Maps of two seasons differ without any change, since
+    they are made of other dates: --baseline measures by how much.
+    """
+    settings = settings_with(store)
+    from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_maps
+    from lc_assets.store.layout import Store
+
+    found = compare_maps(Store.at(settings.store), before, after, sure=sure, baseline=baseline)
+    known = max(int(found.pixels[:NOTHING].sum()), 1)
+
+    def line(words: str, pixels: int) -> str:
+        return f"      {words:<48}{pixels * found.pixel_area:12.1f} ha {100 * pixels / known:6.1f} %"
+
+    for old, new, pixels in found.transitions[:10]:
+        click.echo(line(f"{old.title} to {new.title}", pixels))
+    if len(found.transitions) > 10:
+        click.echo(f"      and {quantity(len(found.transitions) - 10, 'smaller transition')}")
+    click.echo(line("changed", found.changed))
+    click.echo(line("differs, but not sure enough: not counted", int(found.pixels[UNSURE])))
+    click.echo(line("unchanged", int(found.pixels[SAME])))
+    if baseline is None:
+        click.echo("      Two maps of other dates differ without change; --baseline MAP measures by how much.")
+    elif found.baseline is None:
+        click.echo(f"      {baseline} has no pixel where it and {before} are sure")
+    else:
+        click.echo(
+            f"      {before} and {baseline}, of one period, differ on {100 * found.baseline:.1f} % of sure pixels"
+        )
+    click.echo(f"      {shown_path(found.layout.transitions)}")
+    click.echo(f"      {shown_path(found.layout.table)}")

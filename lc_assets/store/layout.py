@@ -21,6 +21,9 @@
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
         areas.csv                     hectares of each class in each polygon of the area
+    <root>/changes/<NAME>/            one folder per comparison of two season maps, named <BEFORE>--<AFTER>
+        <NAME>_transitions.tif        which class became which
+        transitions.csv               hectares of each transition, and of what does not count
 
 The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
 (`lc_assets.store.atomic`).
@@ -170,6 +173,29 @@ class MapLayout(ProductLayout):
 
 
 @dataclass(frozen=True)
+class ChangeLayout:
+    """Paths of the files of a comparison of two season maps.
+
+    Attributes:
+        name: `<BEFORE>--<AFTER>`.
+        folder: the folder of the comparison.
+    """
+
+    name: str
+    folder: StorePath
+
+    @property
+    def transitions(self) -> StorePath:
+        """Which class became which, a GeoTIFF."""
+        return self.folder / f"{self.name}_transitions.tif"
+
+    @property
+    def table(self) -> StorePath:
+        """Hectares of each transition, a CSV file."""
+        return self.folder / "transitions.csv"
+
+
+@dataclass(frozen=True)
 class Store:
     """The store below a root folder or object-store prefix."""
 
@@ -199,6 +225,15 @@ class Store:
             BadReference: the name is not safe as the name of a folder.
         """
         return MapLayout(name, self.root / "maps" / checked_id(name))
+
+    def change(self, before: str, after: str) -> ChangeLayout:
+        """Return the paths of the comparison of two season maps. No folder is created.
+
+        Raises:
+            BadReference: a name is not safe as the name of a folder.
+        """
+        name = checked_id(f"{checked_id(before)}--{checked_id(after)}")
+        return ChangeLayout(name, self.root / "changes" / name)
 
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.

@@ -61,13 +61,24 @@ def test_scenes_without_a_map_are_classified_first(shell: Shell, demo_item: Path
     assert "classifying" not in again
 
 
+def test_two_maps_are_compared(stored: Shell) -> None:
+    for name in ("before", "after"):
+        stored("map", "--bbox", BOX, "--name", name)
+    output = stored("change", "before", "after").output
+    assert "0.0 ha    0.0 %" in next(line for line in output.splitlines() if "changed  " in line)
+    assert "differ without change" in output
+    assert "before--after_transitions.tif" in output
+    assert "differ on 0.0 %" in stored("change", "before", "after", "--baseline", "after").output
+    assert "there is no such map" in stored("change", "before", "other", code=1).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "told"),
     [
         ((), 2, "give the area: --area or --bbox"),
         (("--bbox", BOX, "--area", "-"), 2, "give the area: --area or --bbox"),
         (("--bbox", "6,51"), 1, "is no box"),
-        (("--bbox", BOX, "--name", "../up"), 1, "is no usable item id"),
+        (("--bbox", BOX, "--name", "../up"), 1, "is not a valid item id"),
         (("--bbox", BOX, "--crs", "EPSG:4326"), 1, "is not in metres"),
         (("--bbox", "13,55,14,56"), 1, "no classified scene touches the area"),
         (("--bbox", "-10,40,30,60"), 1, "km long"),

@@ -1,0 +1,160 @@
+"""Change between two season maps: which class became which, where both maps are sure enough.
+
+Two maps differ without any change on the ground, because they are made of other dates. So a pixel counts as changed
+only where both maps are sure, and a third map of the first period (`baseline`) measures how much such maps differ.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.errors import RasterioIOError
+from rasterio.vrt import WarpedVRT
+
+from lc_assets.core.errors import BadReference, StoreError
+from lc_assets.core.landcover import CLASSES, NO_DATA, LandCover
+from lc_assets.raster.cog import code_cog
+from lc_assets.raster.grid import Grid
+from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import ChangeLayout, MapLayout, Store
+from lc_assets.store.paths import gdal_path
+
+SURE = 60
+"""Default of the least confidence, in percent, that both maps must have where a pixel counts as changed."""
+SAME, UNSURE, NOTHING = 100, 101, 255
+"""Codes of pixels whose class is the same, that differ but are not sure enough, and that one map does not have. The
+code of a transition is ten times the class before, plus the class after."""
+_ROWS = 512
+_GREY = {SAME: (236, 236, 236, 255), UNSURE: (190, 190, 190, 255), NOTHING: (0, 0, 0, 0)}
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a comparison found.
+
+    Attributes:
+        layout: where it is.
+        pixels: (256,) pixels of each code.
+        pixel_area: area of a pixel in hectares.
+        baseline: share of the pixels where both maps of the first period are sure that differ between them; None
+            without such a map.
+    """
+
+    layout: ChangeLayout
+    pixels: np.ndarray
+    pixel_area: float
+    baseline: float | None
+
+    @property
+    def changed(self) -> int:
+        """Number of pixels that count as changed."""
+        return int(self.pixels[:SAME].sum())
+
+    @property
+    def transitions(self) -> list[tuple[LandCover, LandCover, int]]:
+        """Class before, class after, pixels; the largest first."""
+        found = [(CLASSES[code // 10], CLASSES[code % 10], int(self.pixels[code])) for code in range(SAME)]
+        return sorted((row for row in found if row[2]), key=lambda row: -row[2])
+
+    def csv(self) -> str:
+        """Return the table as CSV: a row for each transition, then what is the same, not sure, or in one map only."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(("before", "after", "pixels", "hectares"))
+        for before, after, pixels in self.transitions:
+            writer.writerow((before.name, after.name, pixels, f"{pixels * self.pixel_area:.2f}"))
+        for code, word in ((SAME, "unchanged"), (UNSURE, "not sure"), (NOTHING, "no data")):
+            pixels = int(self.pixels[code])
+            writer.writerow((word, "", pixels, f"{pixels * self.pixel_area:.2f}"))
+        return out.getvalue()
+
+
+def compare_maps(store: Store, before: str, after: str, *, sure: int = SURE, baseline: str | None = None) -> Change:
+    """Compare two season maps on the grid of the first one, and write the result into the store.
+
+    Args:
+        store: the store.
+        before, after: names of the maps.
+        sure: least confidence of both maps, in percent.
+        baseline: name of another map of the first period.
+
+    Raises:
+        BadReference: a name is none of a map, `sure` is out of range, or the maps do not overlap.
+        StoreError: the store cannot be written.
+    """
+    if not 0 <= sure <= 100:
+        raise BadReference(f"a confidence of {sure} percent is not possible", remedy="give 0 to 100")
+    layouts = [store.map(name) for name in (before, after, *([baseline] if baseline else []))]
+    layout = store.change(before, after)
+    pixels = np.zeros(256, np.int64)
+    differing = compared = 0
+    with ExitStack() as files:
+        maps = [_Map(files, layout, None) for layout in layouts[:1]]
+        grid = maps[0].grid
+        maps += [_Map(files, layout, grid) for layout in layouts[1:]]
+        palette = {code: (*CLASSES[code % 10].rgb, 255) for code in range(SAME)} | _GREY
+        legend = {code: f"{CLASSES[code // 10].name} to {CLASSES[code % 10].name}" for code in range(SAME)}
+        legend |= {SAME: "unchanged", UNSURE: "not sure"}
+        tags = {"BEFORE": before, "AFTER": after, "SURE_PERCENT": str(sure)}
+        with atomic_output(layout.folder, item=layout.name, asset="change", last=layout.table.name) as stage:
+            with code_cog(stage / layout.transitions.name, grid, tags, "change", legend, palette, NOTHING) as dataset:
+                for window in grid.strips(_ROWS):
+                    read = [each.read(window) for each in maps]
+                    codes = _transitions(*read[0], *read[1], sure)
+                    dataset.write(codes, 1, window=window)
+                    pixels += np.bincount(codes.ravel(), minlength=256)
+                    if baseline:
+                        other = _transitions(*read[0], *read[2], sure)
+                        differing += int((other < SAME).sum())
+                        compared += int((_sure(*read[0], sure) & _sure(*read[2], sure)).sum())
+            if pixels[:NOTHING].sum() == 0:
+                raise BadReference(f"the maps {before} and {after} do not overlap", remedy="compare maps of one area")
+            found = Change(layout, pixels, grid.pixel_area, differing / compared if compared else None)
+            (stage / layout.table.name).write_text(found.csv(), encoding="utf-8")
+    return found
+
+
+class _Map:
+    """Classes and confidence of a map on a grid."""
+
+    def __init__(self, files: ExitStack, layout: MapLayout, grid: Grid | None):
+        try:
+            opened = [files.enter_context(rasterio.open(gdal_path(p))) for p in (layout.classified, layout.confidence)]
+        except RasterioIOError:
+            raise StoreError(
+                "there is no such map in the store", item=layout.name, remedy="make it with `lc-assets map`"
+            ) from None
+        self.grid = grid or Grid.of(opened[0])
+        if grid:
+            shape = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height}
+            opened = [
+                files.enter_context(WarpedVRT(dataset, resampling=Resampling.nearest, **shape)) for dataset in opened
+            ]
+        self._rasters = opened
+
+    def read(self, window: rasterio.windows.Window) -> tuple[np.ndarray, np.ndarray]:
+        """Return the class codes and the confidence in percent, uint8."""
+        classes, confidence = (dataset.read(1, window=window) for dataset in self._rasters)
+        return classes, confidence
+
+
+def _sure(classes: np.ndarray, confidence: np.ndarray, sure: int) -> np.ndarray:
+    found: np.ndarray = (classes != NO_DATA.code) & (confidence >= sure)
+    return found
+
+
+def _transitions(
+    before: np.ndarray, confidence_before: np.ndarray, after: np.ndarray, confidence_after: np.ndarray, sure: int
+) -> np.ndarray:
+    codes = np.where(before == after, SAME, 10 * before.astype(np.uint16) + after)
+    both_sure = _sure(before, confidence_before, sure) & _sure(after, confidence_after, sure)
+    codes = np.where((before != after) & ~both_sure, UNSURE, codes)
+    codes[(before == NO_DATA.code) | (after == NO_DATA.code)] = NOTHING
+    out: np.ndarray = codes.astype(np.uint8)
+    return out
