@@ -103,7 +103,7 @@ def number_cog(path: Path, grid: Grid, tags: dict[str, str], title: str, nodata:
 
     `title` is the description of the band.
     """
-    with blockwise(path, grid, "uint8", nodata, tags, overviews="NEAREST") as dataset:
+    with blockwise_cog(path, grid, "uint8", nodata, tags, overviews="NEAREST") as dataset:
         dataset.set_band_description(1, title)
         yield dataset
 
