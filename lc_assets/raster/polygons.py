@@ -98,7 +98,7 @@ def read_polygons(source: Path | bytes, name: str) -> Polygons:
     except (DataSourceError, FeatureError, shapely.GEOSException, ValueError, RecursionError) as error:
         reason = str(error).replace("\n", " ").partition(";")[0]
         reason = "" if "not recognized" in reason else f" ({reason[:120]})"
-        raise BadReference(f"{name} is no file of polygons{reason}", remedy=remedy) from None
+        raise BadReference(f"{name} is not a file of polygons{reason}", remedy=remedy) from None
     there = np.flatnonzero(~(shapely.is_missing(shapes) | shapely.is_empty(shapes)))
     kinds = shapely.get_type_id(shapes[there])
     if not len(there) or not np.isin(kinds, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)).all():
@@ -110,7 +110,7 @@ def read_polygons(source: Path | bytes, name: str) -> Polygons:
     crs = declared or _known_crs(meta["crs"], name)
     west, south, east, north = shapely.total_bounds(shapes)
     if crs == DEGREES and (max(-west, east) > 360 or max(-south, north) > 90):
-        raise BadReference(f"{name} has coordinates that are no degrees", remedy="write its CRS into it")
+        raise BadReference(f"{name} has coordinates that are not degrees", remedy="write its CRS into it")
     fields = {str(field).lower(): column for field, column in zip(meta["fields"], columns, strict=True)}
     column = next((fields[field] for field in _NAME_COLUMNS if field in fields), None)
     given = [str(n + 1) if column is None or column[n] is None else str(column[n]) for n in there]

@@ -119,11 +119,11 @@ def test_a_box_over_the_antimeridian_has_two_parts() -> None:
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"SQLite format 3\x00" + bytes(range(256)), "is no file of polygons"),
-        (bytes(range(256)), "is no file of polygons"),
-        (b"", "is no file of polygons"),
-        (b"[" * 100_000, "is no file of polygons"),
-        (b'{"a":' * 100_000, "is no file of polygons"),
+        (b"SQLite format 3\x00" + bytes(range(256)), "is not a file of polygons"),
+        (bytes(range(256)), "is not a file of polygons"),
+        (b"", "is not a file of polygons"),
+        (b"[" * 100_000, "is not a file of polygons"),
+        (b'{"a":' * 100_000, "is not a file of polygons"),
         (b'{"type": "FeatureCollection", "features": []}', "has no polygon"),
         (b'{"type": "Feature", "properties": {}, "geometry": null}', "has no polygon"),
         (b'{"type": "Point", "coordinates": [13, 55]}', "has lines or points"),
@@ -148,4 +148,4 @@ def test_a_file_without_polygons_is_one_line_on_the_command_line(tmp_path: Path)
     path.write_bytes(b"SQLite format 3\x00")
     done = invoke("search", "--geometry", path)
     assert done.exit_code == 1
-    assert "area.gpkg is no file of polygons" in done.output
+    assert "area.gpkg is not a file of polygons" in done.output
