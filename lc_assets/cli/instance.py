@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,8 @@ def open_instance(settings: Settings) -> DagsterInstance:
     from lc_assets.operations.pools import free_places_of_ended_runs
     from lc_assets.operations.runs import fail_orphaned_runs
 
+    # An interrupt while a connection is closed ends the command as any other. SQLAlchemy also logs a stack trace of it.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     ensure_dagster_home(settings.store)
     os.environ["LC_ASSETS_STORE"] = str(settings.store)
     instance = DagsterInstance.get()
