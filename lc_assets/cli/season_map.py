@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 @click.option("--max-cloud", type=float, metavar="PERCENT", help="Search no scene with more cloud.")
 @click.option("--name", help="Name of the map.  [default: that of the area's file, and the period]")
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
+@click.option("--polygons", is_flag=True, help="Write the map as polygons too, a GeoPackage.")
+@click.option("--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]")
 @store_option
 @user_errors
 def season_map(
@@ -58,6 +60,8 @@ def season_map(
     max_cloud: float | None,
     name: str | None,
     crs: str | None,
+    polygons: bool,
+    min_area: float | None,
     store: str | None,
 ) -> None:
     """Make one land-cover map of an area from several scenes: from the REFERENCEs, from what a search of a --period
@@ -72,26 +76,30 @@ def season_map(
         raise click.UsageError("give REFERENCEs, or --period, not both")
     if max_cloud is not None and not period:
         raise click.UsageError("--max-cloud needs a search: give --period")
+    if min_area is not None and not polygons:
+        raise click.UsageError("--min-area is for --polygons")
     settings = settings_with(store)
-    polygons = _area(area, bbox)
+    place = _area(area, bbox)
     name = name or _default_name(area, period)
     from lc_assets.products.season_map.grid import checked_crs, utm_zone
+    from lc_assets.products.season_map.polygons import MIN_AREA
     from lc_assets.store.layout import Store
 
     # What cannot work is said before anything is fetched.
     layout = Store.at(settings.store).map(name)
-    crs = checked_crs(crs) if crs else utm_zone(polygons)
+    crs = checked_crs(crs) if crs else utm_zone(place)
     failures: list[str] = []
     if scene_refs or listed:
         scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
         items = _up_to_date(settings, scenes, failures)
     elif period:
-        scenes, failures = _found(settings, polygons, period, max_cloud)
+        scenes, failures = _found(settings, place, period, max_cloud)
         items = _up_to_date(settings, scenes, failures)
     else:
         opened = Store.at(settings.store)
         items = [item for item in opened.folders() if opened.scene(item).classified.exists()]
-    made = _make(settings, layout.name, polygons, items, crs)
+    smallest = (MIN_AREA if min_area is None else min_area) if polygons else None
+    made = _make(settings, layout.name, place, items, crs, smallest)
     _show(made)
     exit_if_failed(failures, len(failures) + len(items))
 
@@ -136,7 +144,9 @@ def _up_to_date(settings: Settings, scenes: Sequence[Scene], failures: list[str]
     return [scene.id for scene in scenes if opened.scene(scene.id).catalog.exists()]
 
 
-def _make(settings: Settings, name: str, area: Polygons, items: Sequence[str], crs: str) -> Made:
+def _make(
+    settings: Settings, name: str, area: Polygons, items: Sequence[str], crs: str, min_area: float | None
+) -> Made:
     from lc_assets.products.season_map.write import make_season_map
     from lc_assets.store.layout import Store
 
@@ -146,7 +156,8 @@ def _make(settings: Settings, name: str, area: Polygons, items: Sequence[str], c
         def progress(share: float) -> None:
             bar.update(round(1000 * share) - bar.pos)
 
-        return make_season_map(Store.at(settings.store), name, area, items, crs=crs, progress=progress)
+        opened = Store.at(settings.store)
+        return make_season_map(opened, name, area, items, crs=crs, min_area=min_area, progress=progress)
 
 
 def _show(made: Made) -> None:

@@ -21,6 +21,7 @@
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
         areas.csv                     hectares of each class in each polygon of the area
+        polygons.gpkg                 the map as polygons, if asked for
     <root>/changes/<NAME>/            one folder per comparison of two season maps, named <BEFORE>--<AFTER>
         <NAME>_transitions.tif        which class became which
         transitions.csv               hectares of each transition, and of what does not count
@@ -170,6 +171,11 @@ class MapLayout(ProductLayout):
     def areas(self) -> StorePath:
         """Hectares of each class in each polygon, a CSV file."""
         return self.folder / "areas.csv"
+
+    @property
+    def polygons(self) -> StorePath:
+        """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
+        return self.folder / "polygons.gpkg"
 
 
 @dataclass(frozen=True)

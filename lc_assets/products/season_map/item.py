@@ -22,6 +22,8 @@ from lc_assets.products.stac.item import (
 from lc_assets.raster.grid import Grid
 from lc_assets.store.layout import MapLayout
 
+GEOPACKAGE = "application/geopackage+sqlite3"
+
 
 @dataclass(frozen=True)
 class SeasonMap:
@@ -111,6 +113,7 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
     def raster(name: str, title: str, roles: list[str], bands: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {**file_asset(files[name], COG, title, roles), **at, **more, "bands": bands}
 
+    polygons = files.get(layout.polygons.name)
     overview = {**projection(made.overview_grid), "raster:spatial_resolution": made.overview_grid.resolution}
     coarse = {**projection(cells), "raster:spatial_resolution": cells.resolution}
     return {
@@ -141,4 +144,5 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
         "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
         "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
+        **({"polygons": file_asset(polygons, GEOPACKAGE, "The map as polygons", ["data"])} if polygons else {}),
     }

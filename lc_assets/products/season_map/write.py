@@ -21,6 +21,7 @@ from lc_assets.products.season_map.areas import AreaTable
 from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
 from lc_assets.products.season_map.grid import MapGrid, checked_crs, grid_of, utm_zone
 from lc_assets.products.season_map.item import SeasonMap, build_item
+from lc_assets.products.season_map.polygons import write_polygons
 from lc_assets.products.season_map.pooling import EXPONENT
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
@@ -70,6 +71,7 @@ def make_season_map(
     items: Sequence[str],
     *,
     crs: str | None = None,
+    min_area: float | None = None,
     progress: Callable[[float], None] = lambda share: None,
 ) -> Made:
     """Fuse the maps of scenes over an area, and write the map into the store. An earlier map of this name is replaced.
@@ -80,6 +82,7 @@ def make_season_map(
         area: its polygons.
         items: ids of scenes that have a map.
         crs: CRS of the map; by default the UTM zone of the area's centre.
+        min_area: area in hectares of the smallest polygon in `polygons.gpkg`; None writes no polygons.
         progress: called with the share of the area's blocks that are done.
 
     Raises:
@@ -104,6 +107,9 @@ def make_season_map(
     with atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name) as stage:
         table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
         overview = _write_overview(stage, layout, grid.map, pixels, tags)
+        if min_area is not None:
+            rasters = (stage / layout.classified.name, stage / layout.confidence.name)
+            write_polygons(stage / layout.polygons.name, *rasters, min_area)
         (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
         (stage / layout.areas.name).write_text(table.csv(area.names, grid.map.pixel_area), encoding="utf-8")
         made = SeasonMap(

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import pytest
 import rasterio
 import shapely
@@ -188,6 +189,35 @@ def test_the_map_is_described_as_stac_and_its_rasters_are_cogs(season: Season) -
     assert named == {f"../../scenes/{item}/{item}_classified.json" for item in items}
     for asset in document["assets"].values():
         assert (Path(str(layout.folder)) / asset["href"]).stat().st_size == asset["file:size"]
+
+
+@pytest.mark.parametrize("min_area", [0, 0.5])
+def test_polygons_cover_what_the_map_covers_and_invent_no_class(
+    season: Season, clouds: Clouds, min_area: float
+) -> None:
+    season.add(item_of("20240501"), seed=1, cloud=clouds(1))
+    made = make_season_map(season.store, "all", ALL, [item_of("20240501")], min_area=min_area)
+    codes, percent = read(made.layout.classified), read(made.layout.confidence)
+    meta, _, encoded, columns = pyogrio.raw.read(Path(str(made.layout.polygons)))
+    table = dict(zip(meta["fields"], columns, strict=True))
+    assert table["hectares"].sum() == pytest.approx((codes != 10).sum() / 100)
+    assert meta["crs"] == "EPSG:32632"
+    shapes = shapely.from_wkb(encoded)
+    assert shapely.is_valid(shapes).all()
+    with rasterio.open(str(made.layout.classified)) as dataset:
+        for number in range(0, len(shapes), 40):
+            inside = geometry_mask([shapes[number]], codes.shape, dataset.transform, invert=True)
+            if min_area == 0:
+                assert set(codes[inside]) == {table["code"][number]}
+            # The class is one that the area has, or one beside it.
+            around = ndimage.binary_dilation(inside)
+            assert table["code"][number] in codes[around]
+            assert table["confidence"][number] == pytest.approx(percent[inside].mean(), abs=0.06)
+    if min_area:
+        assert np.median(table["hectares"]) >= 0.5
+    document = json.loads((Path(str(made.layout.folder)) / "all_classified.json").read_text())
+    assert not validate_offline(document)
+    assert document["assets"]["polygons"]["href"] == "./polygons.gpkg"
 
 
 def test_neighbouring_maps_meet(season: Season) -> None:

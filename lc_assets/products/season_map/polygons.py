@@ -1,0 +1,87 @@
+"""The map as polygons: a GeoPackage with class, confidence and hectares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import rasterio
+import shapely
+from rasterio.features import rasterize, shapes, sieve
+from scipy import ndimage
+
+from lc_assets.core.errors import BadReference
+from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.raster.cog import CONFIDENCE_NODATA
+
+MIN_AREA = 0.5
+"""Default of the smallest polygon, in hectares."""
+MAX_PIXELS = 130_000_000
+"""Most pixels of a map that is turned into polygons: they are held in memory, 10 bytes for each. A tile has 120
+million."""
+
+
+def write_polygons(path: Path, classified: Path, confidence: Path, min_area: float = MIN_AREA) -> int:
+    """Write the class areas of a map as polygons, and return how many.
+
+    Areas smaller than `min_area` take the class of their largest neighbour, so no class is invented, and the polygons
+    together cover what the map covers. No Data gets no polygon, and is not filled. The raster is not changed.
+
+    Args:
+        path: the GeoPackage to write.
+        classified, confidence: the rasters of the map.
+        min_area: area of the smallest polygon in hectares; 0 keeps all. An area without a neighbour stays.
+
+    Raises:
+        BadReference: the map has more than `MAX_PIXELS`, or `min_area` is negative.
+    """
+    if not min_area >= 0:
+        raise BadReference(f"a smallest area of {min_area} ha is not possible", remedy="give 0 or more")
+    with rasterio.open(classified) as dataset:
+        if dataset.width * dataset.height > MAX_PIXELS:
+            raise BadReference(
+                f"the map has {dataset.width * dataset.height / 1e6:.0f} million pixels, too many for polygons",
+                remedy=f"choose an area of at most {MAX_PIXELS / 1e6:.0f} million, or leave out --polygons",
+            )
+        codes, transform, crs = dataset.read(1), dataset.transform, dataset.crs
+    known = codes != NO_DATA.code
+    least = int(np.ceil(min_area / (abs(transform.a * transform.e) / 10_000) - 1e-9))
+    if least > 1 and known.any():
+        codes = sieve(codes, least, mask=known)
+    found = [(shapely.geometry.shape(shape), int(code)) for shape, code in shapes(codes, known, transform=transform)]
+    numbers = np.arange(1, len(found) + 1)
+    with rasterio.open(confidence) as dataset:
+        percent = dataset.read(1)
+    means = np.zeros(0)
+    if found:
+        ids = rasterize(
+            ((shape, number) for (shape, _), number in zip(found, numbers, strict=True)),
+            out_shape=codes.shape,
+            transform=transform,
+            dtype="int32",
+        )
+        ids[percent == CONFIDENCE_NODATA] = 0
+        means = ndimage.mean(percent, ids, numbers)
+    _write(path, [shape for shape, _ in found], [code for _, code in found], means, crs.to_wkt())
+    return len(found)
+
+
+def _write(path: Path, geometries: list[shapely.Geometry], codes: list[int], confidence: np.ndarray, crs: str) -> None:
+    import pyogrio
+
+    columns = {
+        "code": np.array(codes, np.int32),
+        "class": np.array([CLASSES[code].name for code in codes], object),
+        "confidence": np.round(confidence, 1).astype(np.float64),
+        "hectares": np.round(shapely.area(np.array(geometries, object)) / 10_000, 4),
+    }
+    pyogrio.raw.write(
+        path,
+        shapely.to_wkb(np.array(geometries, object)),
+        list(columns.values()),
+        list(columns),
+        crs=crs,
+        geometry_type="Polygon",
+        driver="GPKG",
+        layer="land_cover",
+    )
