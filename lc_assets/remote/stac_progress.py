@@ -115,7 +115,7 @@ def _time(item: dict[str, Any]) -> datetime | None:
     """Return the time of an item, or None if it has none that can be read."""
     text = (item["properties"] or {}).get("datetime")
     try:
-        time = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        time = datetime.fromisoformat(str(text).replace("Z", "+00:00"))
         return (time if time.tzinfo else time.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
-    except (ValueError, TypeError, AttributeError, OverflowError):
+    except (ValueError, OverflowError):
         return None

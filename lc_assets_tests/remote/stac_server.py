@@ -126,7 +126,7 @@ class Archive:
     def _link(self, body: dict[str, Any]) -> dict[str, Any]:
         if self.links == "POST":
             return {"href": f"{ROOT}/search", "method": "POST", "body": body}
-        kept = {name: body[name] for name in ("limit", "from", "datetime") if name in body}
+        kept: dict[str, Any] = {name: body[name] for name in ("limit", "from", "datetime") if name in body}
         return {"href": f"{ROOT}/search?{urlencode(kept)}"}
 
     def _within(self, interval: str | None) -> Callable[[datetime | None], bool]:
