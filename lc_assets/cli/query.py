@@ -92,10 +92,12 @@ def read_area(path: str) -> Polygons:
 
 
 def find_items(settings: Settings, query: Query) -> list[dict[str, Any]]:
-    """Search the configured collection. Returns all items found, as JSON, by acquisition time."""
+    """Search the configured collection, and print warnings. Returns all items found, as JSON, by acquisition time."""
+    from lc_assets.core.progress import progress_callbacks
     from lc_assets.sentinel2.search.catalog import StacCatalogClient
 
-    found = [item for page in StacCatalogClient.of(settings).search(query) for item in page]
+    with progress_callbacks(None, lambda line: click.secho(f"warning: {line}", fg="yellow", err=True)):
+        found = [item for page in StacCatalogClient.of(settings).search(query) for item in page]
     return sorted(found, key=lambda item: (str((item.get("properties") or {}).get("datetime")), str(item.get("id"))))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import dagster as dg
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.progress import logging_to
 from lc_assets.defs.assets import catalog as catalog_asset
 from lc_assets.defs.jobs import classify_scenes
 from lc_assets.defs.partitions import scenes
@@ -72,7 +73,8 @@ def _tick(
 ) -> dg.SensorResult:
     catalog = items.quick_catalog(watch.collection)
     registry = RegisteredItems(items.store.store(), catalog)
-    seen = search_window(watch, lambda first, last: watch.query(path, first, last), catalog, before, _now())
+    with logging_to(context.log.warning):
+        seen = search_window(watch, lambda first, last: watch.query(path, first, last), catalog, before, _now())
     # All partition keys are read only if an item is new: other versions of it may be among them.
     asked = [*seen.documents, *before.replacing]
     known = set(context.instance.get_existing_dynamic_partitions(SCENES, asked)) if asked else set()

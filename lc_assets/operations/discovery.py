@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.progress import notify
 from lc_assets.core.wording import quantity
 from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, SearchCursor
 from lc_assets.operations.watch import ReprocessingPolicy, WatchConfig
@@ -76,6 +77,8 @@ def search_window(
         cursor: the current position.
         now: the current time.
 
+    The position does not move past a window whose items may be incomplete: the next search takes half of that window.
+
     Raises:
         LandCoverError: the API cannot be reached, or its answer is incomplete. The position then stays the same.
     """
@@ -85,25 +88,43 @@ def search_window(
         return SearchResult({}, cursor, f"the watched time begins at {begin:%Y-%m-%d}")
     recent = max(begin, end - timedelta(days=watch.recent_days))
     documents: dict[str, Document] = {}
+    doubts: list[str] = []
     if watch.recent_days:
-        _gather(catalog, query(recent, end), documents, MANY)
+        _gather(catalog, query(recent, end), documents, MANY, doubts)
     stretch = cursor.window(begin, end)
-    words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {quantity(len(documents), 'item')}"
+    words = f"looked at {recent:%Y-%m-%d} to {end:%Y-%m-%d}: {quantity(len(documents), 'item')}{_doubts(doubts)}"
     if time.monotonic() - started > SECONDS:
         return SearchResult(documents, cursor, f"{words}; the API was too slow to look further")
     older: dict[str, Document] = {}
     # The shortest window is searched to its end: it cannot be split.
-    complete = _gather(catalog, query(*stretch), older, MANY if cursor.days > LEAST_DAYS else None)
-    words += f"; at {stretch[0]:%Y-%m-%d %H:%M} to {stretch[1]:%Y-%m-%d %H:%M}: {len(older)}"
+    doubts = []
+    complete = _gather(catalog, query(*stretch), older, MANY if cursor.days > LEAST_DAYS else None, doubts)
+    words += f"; at {stretch[0]:%Y-%m-%d %H:%M} to {stretch[1]:%Y-%m-%d %H:%M}: {len(older)}{_doubts(doubts)}"
     documents |= older
-    # A window with too many items is split for the next search. The items that were found count already.
-    return SearchResult(documents, cursor.advance(stretch, len(older), end) if complete else cursor.shrink(), words)
+    # A window with too many items, or with items that the API may have left out, is split for the next search. The
+    # items that were found count already.
+    is_whole = complete and not doubts
+    return SearchResult(documents, cursor.advance(stretch, len(older), end) if is_whole else cursor.shrink(), words)
 
 
-def _gather(catalog: StacCatalogClient, query: Query, into: dict[str, Document], most: int | None) -> bool:
-    """Add the items that a search finds to `into`, at most `most` and one page more. Return whether these are all."""
+def _doubts(doubts: Sequence[str]) -> str:
+    return "".join(f" ({doubt})" for doubt in doubts)
+
+
+def _gather(
+    catalog: StacCatalogClient, query: Query, into: dict[str, Document], most: int | None, doubts: list[str]
+) -> bool:
+    """Add the items that a search finds to `into`, at most `most` and one page more. Return whether these are all.
+
+    A warning that the search may be incomplete is added to `doubts`.
+    """
+
+    def on_incomplete(line: str) -> None:
+        notify(line)
+        doubts.append(line)
+
     started = time.monotonic()
-    for page in catalog.search(query):
+    for page in catalog.search(query, on_incomplete):
         if time.monotonic() - started > SECONDS:
             raise LandCoverError(
                 f"{catalog.url} needs more than {SECONDS:.0f} s for one look",

@@ -77,7 +77,7 @@ def test_a_byte_now_and_then_is_no_answer(pc: PlanetaryComputer, world: list[str
         list(catalog(1, patient).search(EVERYWHERE))
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
+@pytest.mark.parametrize("status", [400, 401, 404, 405])
 def test_a_search_that_the_api_refuses_is_not_repeated(status: int, pc: PlanetaryComputer, world: list[str]) -> None:
     pc.relay.inject(Fault(SEARCH, "status", times=-1, status=status))
     with pytest.raises(BadReference, match=rf"/search answers {status}") as caught:

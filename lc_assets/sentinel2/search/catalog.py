@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
 from lc_assets.core.errors import BadReference, NoSuchItem
+from lc_assets.core.progress import notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER, Settings
-from lc_assets.remote.stac_api import StacApi
+from lc_assets.remote.stac_api import PageSize, StacApi
 from lc_assets.sentinel2.item.providers import catalog_for_api
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, unsigned
 from lc_assets.sentinel2.product import Product, product_named, product_of
@@ -100,22 +101,33 @@ class StacCatalogClient:
             f"lc-assets search --tile {product.tile} --datetime {month}",
         )
 
-    def search(self, query: Query) -> Iterator[list[dict[str, Any]]]:
+    def search(self, query: Query, on_incomplete: Callable[[str], None] = notify) -> Iterator[list[dict[str, Any]]]:
         """Yield the items that match a query, page by page, without duplicates.
 
         The query's limits on tile, date, cloud and nodata are checked for each item here too, because some servers
         ignore filters that they do not know.
 
+        Args:
+            query: what is searched.
+            on_incomplete: receives a warning if it cannot be decided whether the items are all.
+
         Raises:
             BadReference: see `lc_assets.remote.stac_api.StacApi.search`.
         """
-        api, provider = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4)), catalog_for_api(self.url)
+        api = StacApi(self.url, self.retry_policy, min(self.retry_policy.tries, 4), self._page_size)
+        provider = catalog_for_api(self.url)
         seen: set[str] = set()
         for part in query.parts():
-            for page in api.search(self.collection, part.parameters(provider), partial(part.wants, provider=provider)):
+            parameters, wants = part.parameters(provider), partial(part.wants, provider=provider)
+            for page in api.search(self.collection, parameters, wants, on_incomplete):
                 fresh = [item for item in page if item["id"] not in seen]
                 seen |= {item["id"] for item in fresh}
                 yield fresh
+
+    @cached_property
+    def _page_size(self) -> PageSize:
+        """Items per page, for all searches of this client: it stays smaller after the API could not send as many."""
+        return PageSize()
 
     def parse(self, document: dict[str, Any]) -> Scene:
         """Return an item from a search as a scene.
