@@ -113,3 +113,15 @@ def test_no_test_file_imports_from_another() -> None:
         if name.startswith("lc_assets_tests.") and ".test_" in name
     ]
     assert found == []
+
+
+def test_only_core_reads_and_changes_the_environment() -> None:
+    touching = [name for name, path in MODULES.items() if {"os.environ", "os.getenv"} & {*_attributes(path)}]
+    assert touching == ["lc_assets.core.environment"]
+
+
+def _attributes(path: Path) -> Iterator[str]:
+    """Yield the attributes of modules that a file uses, such as `os.environ`."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{node.value.id}.{node.attr}"

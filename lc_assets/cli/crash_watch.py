@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from lc_assets.cli.options import echo_error
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import LandCoverError
 
 _SIGNALS = {
@@ -102,7 +103,7 @@ def crash_message(crash: str, item: str = "", asset: str = "") -> LandCoverError
         crash: the words of `faulthandler`; empty where the process was killed.
         item, asset: what it worked on; empty before the first scene.
     """
-    backend, precision = os.environ.get("KERAS_BACKEND") or "openvino", os.environ.get("LC_ASSETS_PRECISION") or "auto"
+    backend, precision = variable("KERAS_BACKEND") or "openvino", variable("LC_ASSETS_PRECISION") or "auto"
     if not crash:
         problem = "the process was killed, perhaps by the system because memory ran out"
         remedy = "if nobody ended it, set LC_ASSETS_THREADS=1 or close other programs, then run it again"

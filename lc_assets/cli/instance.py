@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import TYPE_CHECKING
 
 import click
 
+from lc_assets.core.environment import set_variable
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def open_instance(settings: Settings) -> DagsterInstance:
     # An interrupt while a connection is closed ends the command as any other. SQLAlchemy also logs a stack trace of it.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
     ensure_dagster_home(settings.store)
-    os.environ["LC_ASSETS_STORE"] = str(settings.store)
+    set_variable("LC_ASSETS_STORE", str(settings.store))
     instance = DagsterInstance.get()
     orphaned = fail_orphaned_runs(instance)
     free_places_of_ended_runs(instance)

@@ -28,6 +28,7 @@ from lc_assets.cli.search import search
 from lc_assets.cli.season_map import change, season_map
 from lc_assets.cli.status import status
 from lc_assets.cli.view import view
+from lc_assets.core.environment import set_variable
 from lc_assets.core.errors import LandCoverError
 
 _WITH_NETWORK = ("classify", "demo", "model", "train")
@@ -78,7 +79,7 @@ def ui(store: str | None, port: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     ensure_dagster_home(settings.store)
-    os.environ["LC_ASSETS_STORE"] = str(settings.store)
+    set_variable("LC_ASSETS_STORE", str(settings.store))
     workspace = Path(__file__).with_name("workspace.yaml")
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(workspace), "-h", "127.0.0.1", "-p", str(port)]
     os.execv(sys.executable, command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lc_assets.core.environment import set_variable
 from lc_assets.core.errors import LandCoverError, without_query
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ def echo_error(error: object, label: str = "error") -> None:
 def settings_with(store: str | None) -> Settings:
     """The settings of the environment; `store`, if not None, replaces LC_ASSETS_STORE."""
     if store is not None:
-        os.environ["LC_ASSETS_STORE"] = str(store)
+        set_variable("LC_ASSETS_STORE", str(store))
     from lc_assets.core.settings import Settings
 
     return Settings.from_environment()

@@ -5,12 +5,12 @@ LC_ASSETS_BROKER  URL of the Redis that carries the runs  redis://127.0.0.1:6379
 
 from __future__ import annotations
 
-import os
 from urllib.parse import urlsplit
 
 from celery import Celery
 from dagster_celery.make_app import make_app
 
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import LandCoverError
 
 QUEUE = "dagster"
@@ -48,7 +48,7 @@ CONFIG = {
 
 def broker() -> str:
     """Return the URL of the broker. It may contain a password: do not log it."""
-    return os.environ.get("LC_ASSETS_BROKER") or DEFAULT_BROKER
+    return variable("LC_ASSETS_BROKER") or DEFAULT_BROKER
 
 
 def checked_broker_url(url: str) -> str:

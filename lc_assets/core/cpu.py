@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import LandCoverError
 
 _MAX_COUNT = 4096
@@ -30,7 +31,7 @@ def positive_setting(name: str) -> int | None:
     Raises:
         LandCoverError: the value is not a whole number from 1 to 4096.
     """
-    text = os.environ.get(name)
+    text = variable(name)
     if not text:
         return None
     if text.isdecimal() and len(text) <= _MAX_DIGITS and 0 < int(text) <= _MAX_COUNT:

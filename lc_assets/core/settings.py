@@ -23,12 +23,12 @@ KERAS_BACKEND              `openvino`, or `torch`, `jax` or `tensorflow` if inst
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import lc_assets
 from lc_assets.core.cpu import cpu_count, positive_setting
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote, is_url
@@ -97,21 +97,21 @@ class Settings:
             store=_store(default.store),
             model=model / "model.json" if model.is_dir() else model,
             chips=_path("LC_ASSETS_CHIPS", default.chips),
-            scenes=_path("LC_ASSETS_SCENES", Path()) if os.environ.get("LC_ASSETS_SCENES") else default.scenes,
-            precision=os.environ.get("LC_ASSETS_PRECISION") or default.precision,
+            scenes=_path("LC_ASSETS_SCENES", Path()) if variable("LC_ASSETS_SCENES") else default.scenes,
+            precision=variable("LC_ASSETS_PRECISION") or default.precision,
             window=_whole_number("LC_ASSETS_WINDOW"),
-            stack=os.environ.get("LC_ASSETS_STACK") or default.stack,
-            stac_url=os.environ.get("LC_ASSETS_STAC_URL") or default.stac_url,
-            collection=os.environ.get("LC_ASSETS_COLLECTION") or default.collection,
+            stack=variable("LC_ASSETS_STACK") or default.stack,
+            stac_url=variable("LC_ASSETS_STAC_URL") or default.stac_url,
+            collection=variable("LC_ASSETS_COLLECTION") or default.collection,
             watch=_path("LC_ASSETS_WATCH", default.watch),
             references=_comma_separated("LC_ASSETS_REFERENCE") or default.references,
-            crosswalk=os.environ.get("LC_ASSETS_CROSSWALK") or default.crosswalk,
+            crosswalk=variable("LC_ASSETS_CROSSWALK") or default.crosswalk,
             retry_policy=RetryPolicy(read=_seconds("LC_ASSETS_TIMEOUT", default.retry_policy.read)),
         )
 
 
 def _keras_backend() -> None:
-    value = os.environ.get("KERAS_BACKEND")
+    value = variable("KERAS_BACKEND")
     if value and value not in KERAS_BACKENDS:
         raise LandCoverError(
             f"KERAS_BACKEND is {value!r}", remedy=f"set it to {' or '.join(KERAS_BACKENDS)}, or unset it"
@@ -119,30 +119,30 @@ def _keras_backend() -> None:
 
 
 def _comma_separated(name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in os.environ.get(name, "").split(",") if part.strip())
+    return tuple(part.strip() for part in variable(name).split(",") if part.strip())
 
 
 def _store(default: Path | str) -> Path | str:
-    value = os.environ.get("LC_ASSETS_STORE")
+    value = variable("LC_ASSETS_STORE")
     return value if value and is_url(value) else _path("LC_ASSETS_STORE", Path(default))
 
 
 def _path(name: str, default: Path) -> Path:
     try:
-        return Path(os.environ.get(name) or default).expanduser().resolve()
+        return Path(variable(name) or default).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or a loop of symbolic links
         raise LandCoverError(f"{name} is not a valid path ({error})", remedy="correct it, or unset it") from None
 
 
 def _whole_number(name: str) -> int | None:
-    value = os.environ.get(name, "").strip()
+    value = variable(name).strip()
     if value and not (value.isascii() and value.isdigit()):
         raise LandCoverError(f"{name} is {value!r}", remedy="set it to a whole number, or unset it")
     return int(value) if value else None
 
 
 def _seconds(name: str, default: float) -> float:
-    value = os.environ.get(name) or default
+    value = variable(name) or default
     try:
         seconds = float(value)
         if 0.1 <= seconds <= 3600:

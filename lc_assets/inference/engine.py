@@ -7,7 +7,6 @@ default OpenVINO uses bfloat16 where the CPU supports it.
 
 from __future__ import annotations
 
-import os
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from lc_assets.core.checksum import sha256_of
+from lc_assets.core.environment import set_default, variable
 from lc_assets.core.errors import BadModel, LandCoverError
 from lc_assets.inference.bfloat16_check import WrongBfloat16, compare_bfloat16
 from lc_assets.inference.chip_programs import (
@@ -155,7 +155,7 @@ def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -
         BadModel: the file is missing or corrupt, its SHA-256, input shape or output shape differs from the contract, or
             bfloat16 was requested explicitly and the CPU does not support it or its results are wrong.
     """
-    os.environ.setdefault("KERAS_BACKEND", DEFAULT_BACKEND)
+    set_default("KERAS_BACKEND", DEFAULT_BACKEND)
     try:
         # Reading a device or a pipe would never end.
         digest = sha256_of(model) if model.is_file() or not model.exists() else None
@@ -173,7 +173,7 @@ def load_engine(model: Path, contract: ModelContract, precision: str = "auto") -
             asset=f"model {contract.name}",
             remedy="put the original file back, or write a new contract for this one",
         )
-    key = (contract.sha256, os.environ["KERAS_BACKEND"], repr(contract), precision)
+    key = (contract.sha256, variable("KERAS_BACKEND"), repr(contract), precision)
     with _loading:
         if key not in _engines:
             _engines[key] = _build(model, contract, precision)

@@ -6,12 +6,12 @@ Keras is imported late, inside the function, because it reads `KERAS_BACKEND` wh
 from __future__ import annotations
 
 import json
-import os
 import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import BadModel
 from lc_assets.inference.chip_programs import first_line
 from lc_assets.inference.contract import ModelContract
@@ -33,7 +33,7 @@ def load_keras_model(path: Path, contract: ModelContract) -> Any:
         import keras
     except (ImportError, ValueError) as error:  # ValueError: Keras does not know the backend
         raise BadModel(
-            f"Keras cannot use KERAS_BACKEND={os.environ['KERAS_BACKEND']} ({error})",
+            f"Keras cannot use KERAS_BACKEND={variable('KERAS_BACKEND')} ({error})",
             asset="class_raster",
             remedy=f"install that backend, or unset KERAS_BACKEND to use {DEFAULT_BACKEND}",
         ) from None

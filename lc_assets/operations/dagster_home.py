@@ -13,6 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from lc_assets.core.environment import set_variable, variable
 from lc_assets.core.errors import StoreError
 
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
@@ -27,7 +28,7 @@ def ensure_dagster_home(store: Path | str) -> Path:
     Raises:
         StoreError: the folder cannot be created.
     """
-    chosen = os.environ.get("DAGSTER_HOME")
+    chosen = variable("DAGSTER_HOME")
     try:
         home = Path(chosen or ".dagster").expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or links in a circle
@@ -42,7 +43,7 @@ def ensure_dagster_home(store: Path | str) -> Path:
                 f"DAGSTER_HOME=${{DAGSTER_HOME:-{home}}}\nLC_ASSETS_STORE=${{LC_ASSETS_STORE:-{store}}}\n",
                 encoding="utf-8",
             )
-        os.environ["DAGSTER_HOME"] = str(home)
+        set_variable("DAGSTER_HOME", str(home))
         with FileLock(home / ".setup.lock"):
             if not (home / "dagster.yaml").exists():
                 shutil.copyfile(_TEMPLATE, home / "dagster.yaml")

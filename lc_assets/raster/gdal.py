@@ -9,9 +9,8 @@ they must end in reverse order. Two generators that are read alternately cannot 
 
 from __future__ import annotations
 
-import os
-
 from lc_assets.core.cpu import cpu_count
+from lc_assets.core.environment import set_default
 
 SETTINGS: dict[str, str] = {
     "GDAL_CACHEMAX": "256",  # MB
@@ -24,4 +23,4 @@ SETTINGS: dict[str, str] = {
 def configure() -> None:
     """Set the environment variables. The import of `lc_assets.raster` calls this, before any raster is opened."""
     for name, value in {**SETTINGS, "GDAL_NUM_THREADS": str(cpu_count())}.items():
-        os.environ.setdefault(name, value)
+        set_default(name, value)

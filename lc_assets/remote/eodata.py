@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 from datetime import datetime, timezone
 from typing import NamedTuple
 from urllib.parse import quote, unquote, urlsplit
+
+from lc_assets.core.environment import variable
 
 HOST = "eodata.dataspace.copernicus.eu"
 ENDPOINT = f"https://{HOST}"
@@ -77,14 +78,14 @@ def keys_from_environment() -> Keys:
     Raises:
         MissingKeys: there are none.
     """
-    own, aws = ([os.environ.get(name, "") for name in names] for names in (_OWN, _AWS))
+    own, aws = ([variable(name) for name in names] for names in (_OWN, _AWS))
     if any(own):
         if all(own):
             return Keys(own[0], own[1])
         raise MissingKeys(f"{_OWN[0 if own[1] else 1]} is not set, but {_OWN[1 if own[1] else 0]} is")
-    endpoint = next(((name, os.environ[name]) for name in _ENDPOINTS if os.environ.get(name)), None)
+    endpoint = next(((name, variable(name)) for name in _ENDPOINTS if variable(name)), None)
     if all(aws) and endpoint and endpoint[1].removeprefix("https://").rstrip("/") == HOST:
-        return Keys(aws[0], aws[1], os.environ.get("AWS_SESSION_TOKEN", ""))
+        return Keys(aws[0], aws[1], variable("AWS_SESSION_TOKEN"))
     text = f"{_OWN[0]} and {_OWN[1]} are not set"
     if any(aws):
         why = f"{endpoint[0]} is another server" if endpoint else f"AWS_ENDPOINT_URL is not {ENDPOINT}"

@@ -19,7 +19,6 @@ this module sets GDAL's variables from the others. Credentials are never written
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+from lc_assets.core.environment import set_default, set_variable, unset, variables
 from lc_assets.core.errors import StoreError
 from lc_assets.core.urls import SCHEMES
 from lc_assets.store.unread_variables import find_unread
@@ -78,8 +78,8 @@ class Bucket:
             StoreError: the environment contains no usable credentials.
         """
         own = _gdal_variables.keys()
-        variables = tuple(sorted(v for v in os.environ.items() if v[0].startswith(_PROVIDERS) and v[0] not in own))
-        return _connect(self.scheme, self.name, variables)
+        found = tuple(sorted(v for v in variables().items() if v[0].startswith(_PROVIDERS) and v[0] not in own))
+        return _connect(self.scheme, self.name, found)
 
 
 def parse_url(url: str) -> tuple[Bucket, str]:
@@ -116,25 +116,26 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
     _check_environment(scheme, dict(environment))
 
     for variable, value in _GDAL_RETRY.items():
-        os.environ.setdefault(variable, value)
+        set_default(variable, value)
     for variable in [variable for variable, set_for in _gdal_variables.items() if set_for == scheme]:
-        os.environ.pop(variable, None)
+        unset(variable)
         del _gdal_variables[variable]
     settings = gdal_settings(scheme, dict(environment))
-    os.environ.update(settings)
+    for variable, value in settings.items():
+        set_variable(variable, value)
     _gdal_variables.update(dict.fromkeys(settings, scheme))
     # GDAL caches file content by name. In a worker that runs for weeks, the content of a name changes.
-    uncached = os.environ.get("CPL_VSIL_CURL_NON_CACHED")
+    uncached = variables().get("CPL_VSIL_CURL_NON_CACHED")
     bucket = f"{_GDAL[scheme]}/{name}"
     if not uncached or bucket not in uncached.split(":"):
-        os.environ["CPL_VSIL_CURL_NON_CACHED"] = f"{uncached}:{bucket}" if uncached else bucket
+        set_variable("CPL_VSIL_CURL_NON_CACHED", f"{uncached}:{bucket}" if uncached else bucket)
     options: dict[str, Any] = {"retry_config": _RETRY_CONFIG, "client_options": {"timeout": "120s"}}
     try:
         if scheme == "s3":
-            options["client_options"]["allow_http"] = _s3_endpoint(os.environ).startswith("http://")
+            options["client_options"]["allow_http"] = _s3_endpoint(variables()).startswith("http://")
             return store.S3Store(name, **options)
         if scheme == "az":
-            azure: Any = _azure(os.environ)
+            azure: Any = _azure(variables())
             options["client_options"]["allow_http"] = azure.get("endpoint", "").startswith("http://")
             return store.AzureStore(name, config=azure, **options)
         return store.GCSStore(name, **options)
@@ -211,8 +212,8 @@ def _azure(environment: Mapping[str, str]) -> dict[str, Any]:
         "sas_token": ("sharedaccesssignature", ("AZURE_STORAGE_SAS_TOKEN",)),
         "endpoint": ("blobendpoint", ()),
     }
-    for option, (part, variables) in names.items():
-        values = [parts.get(part), *(environment.get(variable) for variable in variables if not text)]
+    for option, (part, own) in names.items():
+        values = [parts.get(part), *(environment.get(variable) for variable in own if not text)]
         if value := next((value for value in values if value), None):
             config[option] = value
     return config

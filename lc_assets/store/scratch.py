@@ -8,6 +8,7 @@ import stat
 import tempfile
 from pathlib import Path
 
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import StoreError
 from lc_assets.store.paths import StorePath
 
@@ -38,7 +39,7 @@ def scratch_dir(path: StorePath) -> Path:
     """
     if isinstance(path, Path):
         return path
-    chosen = os.environ.get("LC_ASSETS_SCRATCH")
+    chosen = variable("LC_ASSETS_SCRATCH")
     try:
         base = Path(chosen).expanduser() if chosen else user_temp_dir("lc_assets")
     except (RuntimeError, OSError) as error:  # unknown user in `~user`; folder of another user

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lc_assets.core.checksum import sha256_of
+from lc_assets.core.environment import set_default
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.inference.contract import ModelContract, check_name
@@ -108,7 +108,7 @@ def train(
     """
     check_name(name, version)
     # Keras is used only to write the network to a file; any backend that can hold weights is enough.
-    os.environ.setdefault("KERAS_BACKEND", "torch")
+    set_default("KERAS_BACKEND", "torch")
     try:
         from lc_assets.training.fit import Recipe
     except ImportError:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lc_assets.core.environment import variable
 from lc_assets.core.errors import StoreError
 from lc_assets.products.stac.collection import COLLECTION_FOLDER
 from lc_assets.store.atomic import stage_name
@@ -37,7 +37,7 @@ def _create(store: Store, name: str) -> Path:
 
     The second folder is for a store that the user may only read. A store that does not exist is not created.
     """
-    general = Path(os.environ.get("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
+    general = Path(variable("LC_ASSETS_SCRATCH") or tempfile.gettempdir()).expanduser().absolute()
     in_store = scratch_dir(store.root)
     on_disk = isinstance(store.root, Path)
     bases = [*([in_store] if not on_disk or in_store.is_dir() else []), *([general] if on_disk else [])]

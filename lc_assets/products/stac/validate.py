@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from referencing import Registry, Resource
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT7
 
+from lc_assets.core.environment import variable
 from lc_assets.products.stac.schemas import SCHEMAS, Schema
 
 
@@ -27,7 +27,7 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
     """
     if not isinstance(document, dict):
         return [f"document: a {type(document).__name__}, not a JSON object"]
-    folder = schema_folder or (Path(p) if (p := os.environ.get("LC_ASSETS_STAC_SCHEMAS")) else None)
+    folder = schema_folder or (Path(p) if (p := variable("LC_ASSETS_STAC_SCHEMAS")) else None)
     originals = _originals(folder) if folder else {}
     known = {**get_local_schema_cache(), **originals}
     registry = Registry().with_resources((uri, Resource.from_contents(s, DRAFT7)) for uri, s in known.items())
