@@ -173,9 +173,7 @@ def launch(
     waiting = sum(status is SceneStatus.WAITING for status in statuses.values())
     if items:
         contract, _ = read_contract(settings.model)
-        counts = Counter(statuses[item].value for item in items)
-        were = ", ".join(f"{n} {'failed before' if name == 'failed' else name}" for name, n in counts.items())
-        title = f"{quantity(len(items), 'scene')} to run: {were}"
+        title = f"{quantity(len(items), 'scene')} to run: {_listed([statuses[item] for item in items])}"
         backfill_id = launch_backfill(
             instance, build_definitions(settings), items, fingerprint=contract.fingerprint, config=config, title=title
         )
@@ -199,8 +197,14 @@ def _daemon_is_alive(instance: DagsterInstance) -> bool:
 
 def count_statuses(statuses: Sequence[SceneStatus]) -> str:
     """How many scenes there are of each status, as text: `3 scenes: 1 new, 2 done`."""
+    parts = _listed(statuses)
+    return f"{quantity(len(statuses), 'scene')}{': ' if parts else ''}{parts}"
+
+
+def _listed(statuses: Sequence[SceneStatus]) -> str:
+    """`1 new, 2 failed before`. (`2 failed` would read as if the command had failed.)"""
     from lc_assets.operations.status import SceneStatus
 
     counts = Counter(statuses)
-    parts = ", ".join(f"{counts[status]} {status.value}" for status in SceneStatus if counts[status])
-    return f"{quantity(len(statuses), 'scene')}{': ' if parts else ''}{parts}"
+    words = {SceneStatus.FAILED: "failed before"}
+    return ", ".join(f"{counts[s]} {words.get(s, s.value)}" for s in SceneStatus if counts[s])

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import signal
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -10,6 +14,7 @@ import pytest
 
 from lc_assets.operations.runs import RunResult
 from lc_assets_tests.rig.command import Shell
+from lc_assets_tests.rig.programs import WAIT_SECONDS
 
 ARGUMENTS = {
     "classify": ("x",),
@@ -49,3 +54,23 @@ def test_ctrl_c_in_a_run_ends_classify_before_the_next_scene(
     monkeypatch.setattr("lc_assets.cli.classify._run", lambda *_: results.pop())
     done = shell("classify", demo_item, code=130)
     assert done.stderr.splitlines() == [f"interrupted: {why}"]
+
+
+def test_a_real_ctrl_c_ends_a_search_that_waits_for_its_server(shell: Shell, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(WAIT_SECONDS)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lc_assets.cli.main", "search", "--tile", "33UUB"],
+            cwd=tmp_path,
+            env={**shell.child_environment(), "LC_ASSETS_STAC_URL": f"http://127.0.0.1:{server.getsockname()[1]}"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # A shell starts background jobs with SIGINT ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        connection, _ = server.accept()
+        with connection:
+            process.send_signal(signal.SIGINT)
+            output, _ = process.communicate(timeout=WAIT_SECONDS)
+    assert (process.returncode, output.splitlines()) == (130, ["interrupted: it was interrupted -> run it again"])

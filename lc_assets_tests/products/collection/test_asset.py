@@ -29,14 +29,16 @@ def test_the_asset_reports_its_changes_and_checks_the_collection(whole: Store) -
         result = job.execute_in_process(instance=instance)
         [event] = result.get_asset_materialization_events()
         checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
-        again = job.execute_in_process(
-            instance=instance, run_config={"ops": {"collection": {"config": {"rebuild": True}}}}
-        )
+        for config in ({}, {"rebuild": True}):
+            again = job.execute_in_process(instance=instance, run_config={"ops": {"collection": {"config": config}}})
+            [event_again] = again.get_asset_materialization_events()
+            assert event_again.materialization.metadata["unchanged"].value == 1
     shown = {key: value.value for key, value in event.materialization.metadata.items()}
     assert (shown["items"], shown["added"], shown["changed"], shown["removed"]) == (1, 1, 0, 0)
+    assert shown["unchanged"] == 0
+    assert "counted once for each map" in shown["overlap"]
     assert {"bytes", "seconds", "bbox", "interval"} <= set(shown)
     assert checks == {"stac_valid": True, "counts_agree": True}
-    assert again.success
 
 
 def test_the_collection_is_in_the_common_code_location_and_written_by_one_run_at_a_time(
