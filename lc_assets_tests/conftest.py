@@ -16,7 +16,6 @@ import dagster as dg
 import numpy as np
 import pytest
 import rasterio
-from dagster._core.debug import DebugRunPayload
 
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.core.retry_policy import RetryPolicy
@@ -34,7 +33,7 @@ from lc_assets.store.layout import SceneLayout, Store
 from lc_assets_tests.rig.command import NOBODY, QUICK, Shell
 
 pytest_plugins = ["pytester"]
-pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "suite", "fixtures", "browser")]
+pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "once", "suite", "fixtures", "browser")]
 
 
 def pytest_configure() -> None:
@@ -168,25 +167,21 @@ def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Shell(tmp_path)
 
 
-_LASTING = (
-    *(dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION),
-    *(dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS),
-)
-"""Events that say what a run has made."""
-
-
 @pytest.fixture
 def classified(classified_demo: tuple[Desk, RunResult], tmp_path: Path) -> Iterator[Desk]:
     """The same in a store and an instance of their own, for tests that change something: files and records copied."""
-    source, outcome = classified_demo
+    source, _ = classified_demo
     shutil.copytree(source.settings.store, tmp_path / "store")  # type: ignore[arg-type]
-    run = source.instance.get_run_by_id(outcome.run_id)
-    assert run
-    whole = DebugRunPayload.build(source.instance, run)
-    lasting = [e for e in whole.event_list if e.dagster_event and e.dagster_event.event_type in _LASTING]
-    with dg.DagsterInstance.ephemeral(preload=[whole._replace(event_list=lasting)]) as instance:
-        instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
+    with dg.DagsterInstance.ephemeral() as instance:
+        copy_records(source.instance, instance)
         yield Desk(replace(source.settings, store=tmp_path / "store"), instance)
+
+
+def copy_records(source: dg.DagsterInstance, target: dg.DagsterInstance) -> None:
+    """Copy the databases of an ephemeral instance as they are: Dagster compares the ids of records."""
+    for storage in ("run_storage", "event_log_storage"):
+        databases = [getattr(one, storage)._held_conn.connection.dbapi_connection for one in (source, target)]
+        databases[0].backup(databases[1])
 
 
 def copy_scene(item: Path, folder: Path, **properties: Any) -> Path:
