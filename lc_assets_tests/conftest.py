@@ -8,8 +8,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
@@ -67,6 +68,9 @@ def real_item(shared: Path) -> Path:
     return next(shared.glob("scenes/S2*/*.json"))
 
 
+_SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
 @dataclass
 class Desk:
     """A store and an instance of their own, and what one does with them."""
@@ -93,16 +97,20 @@ class Desk:
         ops = {"class_raster": {"config": config}} if config else {}
         return run_scene(build_definitions(self.settings), self.instance, item, ops)
 
-    def materialize(self, asset: str, item: str = DEMO_ITEM_ID, **config: Any) -> dg.ExecuteInProcessResult:
-        """Materialise one asset of a registered item by itself; keywords configure it. A failure is in the result."""
+    def materialize(self, *assets: str, item: str = DEMO_ITEM_ID, **config: Any) -> dg.ExecuteInProcessResult:
+        """Materialise only some assets of a registered item. A failure is in the result.
+
+        Keywords configure class_raster where it is among the assets, otherwise the first asset.
+        """
         definitions = build_definitions(self.settings)
+        configured = "class_raster" if "class_raster" in assets else assets[0]
         return dg.materialize(
             definitions.assets,  # type: ignore[arg-type]
-            selection=asset,
+            selection=list(assets),
             resources=definitions.resources,
             instance=self.instance,
             partition_key=item,
-            run_config={"ops": {asset: {"config": config}}} if config else None,
+            run_config={"ops": {configured: {"config": config}} if config else {}, "loggers": _SILENT},
             raise_on_error=False,
         )
 
@@ -235,22 +243,40 @@ def read(path: Path) -> np.ndarray:
         return dataset.read(1)
 
 
-def own_model(
-    folder: Path, bands: tuple[str, ...], classes: int, network: Any | None = None, **contract: object
-) -> Path:
-    """A user's own two files: a small untrained network, or the one that is given, and its MLM item."""
+def saved(network: Any) -> bytes:
+    """The content of a network's `.keras` file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        network.save(path)
+        return path.read_bytes()
+
+
+@cache
+def _untrained(bands: int, classes: int) -> bytes:
+    """A small network's file. The same file in each test, so that the process compiles it once."""
     import keras  # late: it reads KERAS_BACKEND, which pytest_configure sets
 
-    folder.mkdir()
-    model = network or keras.Sequential(
-        [
-            keras.Input((64, 64, len(bands))),
-            keras.layers.Conv2D(4, 3, 4, padding="same"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(classes, activation="softmax"),
-        ]
+    return saved(
+        keras.Sequential(
+            [
+                keras.Input((64, 64, bands)),
+                keras.layers.Conv2D(4, 3, 4, padding="same"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(classes, activation="softmax"),
+            ]
+        )
     )
-    model.save(folder / "model.keras")
+
+
+def own_model(
+    folder: Path, bands: tuple[str, ...], classes: int, network: bytes | Any | None = None, **contract: object
+) -> Path:
+    """A user's own two files: a small untrained network, or the one that is given (its file or itself), and its MLM
+    item."""
+    folder.mkdir()
+    if network is None:
+        network = _untrained(len(bands), classes)
+    (folder / "model.keras").write_bytes(network if isinstance(network, bytes) else saved(network))
     fields = {
         "name": "own",
         "version": "1",

@@ -40,7 +40,8 @@ def test_a_changed_window_makes_the_maps_stale_where_it_changes_them(
     ]
     assert (parameters["window"], parameters["stride"]) == ("64", "64")
     assert stale_items(desk.instance, build_definitions(desk.settings)) == []
-    assert read_tags(desk.classify(demo_item, window=0).classified)["WINDOW"] == "0"
+    assert desk.materialize("class_raster", window=0).success
+    assert read_tags(folder.classified)["WINDOW"] == "0"
 
 
 def test_windows_and_positions_are_named_where_a_model_has_none(
