@@ -8,15 +8,15 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
 import numpy as np
 import pytest
 import rasterio
-from dagster._core.debug import DebugRunPayload
 
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.core.retry_policy import RetryPolicy
@@ -34,7 +34,7 @@ from lc_assets.store.layout import SceneLayout, Store
 from lc_assets_tests.rig.command import NOBODY, QUICK, Shell
 
 pytest_plugins = ["pytester"]
-pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "suite", "fixtures", "browser")]
+pytest_plugins += [f"lc_assets_tests.rig.{name}" for name in ("hygiene", "once", "suite", "fixtures", "browser")]
 
 
 def pytest_configure() -> None:
@@ -68,6 +68,9 @@ def real_item(shared: Path) -> Path:
     return next(shared.glob("scenes/S2*/*.json"))
 
 
+_SILENT = {"console": {"config": {"log_level": "CRITICAL"}}}
+
+
 @dataclass
 class Desk:
     """A store, a Dagster instance, and methods to run scenes with them."""
@@ -94,16 +97,20 @@ class Desk:
         ops = {"class_raster": {"config": config}} if config else {}
         return run_scene(build_definitions(self.settings), self.instance, item, ops)
 
-    def materialize(self, asset: str, item: str = DEMO_ITEM_ID, **config: Any) -> dg.ExecuteInProcessResult:
-        """Materialise one asset of a registered item. Keywords are its config. A failure is in the result."""
+    def materialize(self, *assets: str, item: str = DEMO_ITEM_ID, **config: Any) -> dg.ExecuteInProcessResult:
+        """Materialise only some assets of a registered item. A failure is in the result.
+
+        Keywords configure class_raster where it is among the assets, otherwise the first asset.
+        """
         definitions = build_definitions(self.settings)
+        configured = "class_raster" if "class_raster" in assets else assets[0]
         return dg.materialize(
             definitions.assets,  # type: ignore[arg-type]
-            selection=asset,
+            selection=list(assets),
             resources=definitions.resources,
             instance=self.instance,
             partition_key=item,
-            run_config={"ops": {asset: {"config": config}}} if config else None,
+            run_config={"ops": {configured: {"config": config}} if config else {}, "loggers": _SILENT},
             raise_on_error=False,
         )
 
@@ -168,25 +175,21 @@ def shell(tmp_path: Path, databases: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return Shell(tmp_path)
 
 
-_LASTING = (
-    *(dg.DagsterEventType.ASSET_MATERIALIZATION, dg.DagsterEventType.ASSET_CHECK_EVALUATION),
-    *(dg.DagsterEventType.RUN_START, dg.DagsterEventType.RUN_SUCCESS),
-)
-"""Events of a run that are copied for `classified`."""
-
-
 @pytest.fixture
 def classified(classified_demo: tuple[Desk, RunResult], tmp_path: Path) -> Iterator[Desk]:
     """A copy of `classified_demo` (files and records), for tests that change it."""
-    source, outcome = classified_demo
+    source, _ = classified_demo
     shutil.copytree(source.settings.store, tmp_path / "store")  # type: ignore[arg-type]
-    run = source.instance.get_run_by_id(outcome.run_id)
-    assert run
-    whole = DebugRunPayload.build(source.instance, run)
-    lasting = [e for e in whole.event_list if e.dagster_event and e.dagster_event.event_type in _LASTING]
-    with dg.DagsterInstance.ephemeral(preload=[whole._replace(event_list=lasting)]) as instance:
-        instance.add_dynamic_partitions("scenes", [DEMO_ITEM_ID])
+    with dg.DagsterInstance.ephemeral() as instance:
+        copy_records(source.instance, instance)
         yield Desk(replace(source.settings, store=tmp_path / "store"), instance)
+
+
+def copy_records(source: dg.DagsterInstance, target: dg.DagsterInstance) -> None:
+    """Copy the databases of an ephemeral instance as they are: Dagster compares the ids of records."""
+    for storage in ("run_storage", "event_log_storage"):
+        databases = [getattr(one, storage)._held_conn.connection.dbapi_connection for one in (source, target)]
+        databases[0].backup(databases[1])
 
 
 def copy_scene(item: Path, folder: Path, **properties: Any) -> Path:
@@ -240,22 +243,40 @@ def read(path: Path) -> np.ndarray:
         return dataset.read(1)
 
 
-def own_model(
-    folder: Path, bands: tuple[str, ...], classes: int, network: Any | None = None, **contract: object
-) -> Path:
-    """Write a model (a small untrained network, or the given one) and its MLM item, and return the path of the item."""
+def saved(network: Any) -> bytes:
+    """Return the content of a network's `.keras` file."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        network.save(path)
+        return path.read_bytes()
+
+
+@cache
+def _untrained(bands: int, classes: int) -> bytes:
+    """Return the file of a small network: the same one in each test, so that a process compiles it once."""
     import keras  # imported here, because it reads KERAS_BACKEND, which pytest_configure sets
 
-    folder.mkdir()
-    model = network or keras.Sequential(
-        [
-            keras.Input((64, 64, len(bands))),
-            keras.layers.Conv2D(4, 3, 4, padding="same"),
-            keras.layers.Flatten(),
-            keras.layers.Dense(classes, activation="softmax"),
-        ]
+    return saved(
+        keras.Sequential(
+            [
+                keras.Input((64, 64, bands)),
+                keras.layers.Conv2D(4, 3, 4, padding="same"),
+                keras.layers.Flatten(),
+                keras.layers.Dense(classes, activation="softmax"),
+            ]
+        )
     )
-    model.save(folder / "model.keras")
+
+
+def own_model(
+    folder: Path, bands: tuple[str, ...], classes: int, network: bytes | Any | None = None, **contract: object
+) -> Path:
+    """A user's own two files: a small untrained network, or the one that is given (its file or itself), and its MLM
+    item."""
+    folder.mkdir()
+    if network is None:
+        network = _untrained(len(bands), classes)
+    (folder / "model.keras").write_bytes(network if isinstance(network, bytes) else saved(network))
     fields = {
         "name": "own",
         "version": "1",

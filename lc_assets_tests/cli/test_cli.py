@@ -136,7 +136,8 @@ def test_a_job_backfill_from_the_checkout_classifies_all_its_partitions(
     done = subprocess.run(backfill, cwd=CHECKOUT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     with (tmp_path / "daemon.log").open("w") as log:
-        daemon = subprocess.Popen([BIN / "dagster-daemon", "run"], cwd=CHECKOUT, env=env, stdout=log, stderr=log)
+        command = [sys.executable, "-m", "lc_assets_tests.rig.quick_daemon", "run"]
+        daemon = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=log, stderr=log)
     try:
         wanted = [tmp_path / "store" / "scenes" / item / "catalog.json" for item in ids]
         deadline = time.monotonic() + WAIT_SECONDS

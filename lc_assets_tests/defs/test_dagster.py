@@ -101,13 +101,10 @@ def test_all_checks_are_evaluated_and_pass(classified_demo: tuple[Desk, RunResul
 def test_a_cloudy_scene_warns_and_is_classified_all_the_same(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
     item = copy_scene(demo_item, tmp_path, **{"eo:cloud_cover": 93.0})
     scene = desk.add(item)
-    outcome = desk.run(scene.id)
-    assert outcome.error is None
-    [evaluation] = [
-        record.dagster_event.asset_check_evaluation_data
-        for record in desk.instance.all_logs(outcome.run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
-        if record.dagster_event.asset_check_evaluation_data.check_name == "cloud_share"
-    ]
+    result = desk.materialize("raw_bands", "resampled_stack", "class_raster")
+    assert result.success
+    assert desk.folder(scene.id).classified.exists()
+    [evaluation] = [check for check in result.get_asset_check_evaluations() if check.check_name == "cloud_share"]
     assert not evaluation.passed
     assert evaluation.severity == dg.AssetCheckSeverity.WARN
 
@@ -164,7 +161,9 @@ def test_a_signed_band_that_cannot_be_fetched_never_shows_its_token(
 def test_the_stack_is_written_as_cog_by_one_setting(demo_item: Path, tmp_path: Path) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         desk = Desk(Settings(store=tmp_path / "store", stack="cog"), instance)
-        folder = desk.classify(demo_item)
+        scene = desk.add(demo_item)
+        assert desk.materialize("raw_bands", "resampled_stack").success
+        folder = desk.folder(scene.id)
     assert (folder.resampled_stack / "stack.tif").exists()
     assert not (folder.resampled_stack / "stack.vrt").exists()
 
@@ -225,8 +224,8 @@ def test_the_page_tells_what_the_assets_before_it_have_taken(classified_demo: tu
         assert f"<dt>{name}</dt><dd>{outcome.metadata[name]['seconds']:.1f} s</dd>" in page, name
 
 
-def test_a_page_of_another_models_map_is_refused(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
-    desk.classify(demo_item)
+def test_a_page_of_another_models_map_is_refused(classified: Desk, tmp_path: Path) -> None:
+    desk = classified
     other = own_model(tmp_path / "own", ("B04", "B03", "B02"), 10)
     result = Desk(replace(desk.settings, model=other), desk.instance).materialize("report")
     [failed] = [event for event in result.all_events if event.is_step_failure]

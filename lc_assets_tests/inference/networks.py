@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES
-from lc_assets_tests.conftest import own_model
+from lc_assets_tests.conftest import own_model, saved
 
 
 def position_network(side: int = 64, view: int = 16) -> Any:
@@ -57,4 +58,9 @@ def mean_head() -> list[np.ndarray]:
 
 def position_model(folder: Path, network: Any | None = None) -> Path:
     """The two files of a network with positions; returns the MLM item."""
-    return own_model(folder, BAND_NAMES, 10, network or position_network(), positions=True)
+    return own_model(folder, BAND_NAMES, 10, network or _saved_position_network(), positions=True)
+
+
+@cache
+def _saved_position_network() -> bytes:
+    return saved(position_network())

@@ -18,12 +18,15 @@ import rasterio
 from lc_assets.core.errors import BadModel
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.core.settings import SHIPPED
+from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import chip_programs, engine, openvino_runtime
 from lc_assets.inference.bfloat16_check import TOLERANCE
+from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense import backends
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
+from lc_assets.inference.keras_file import load_keras_model
 from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.synthetic_ground import synthetic_block
 from lc_assets.sentinel2.band_table import BAND_NAMES
@@ -74,15 +77,53 @@ def bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
         monkeypatch.setattr(engine, "cpu_name", lambda: "Model CPU 9000")
         monkeypatch.setattr(engine, "_engines", {})
+        # What is the same for every fault: the model in float32.
+        monkeypatch.setattr(engine, "load_keras_model", _loaded)
+        monkeypatch.setattr(engine, "export_openvino", _exported)
+        monkeypatch.setattr(engine, "_in_float32", _in_float32)
         for module, fault in ((backends, dense), (chip_programs, chips)):
             monkeypatch.setattr(module, "compile_graph", _faulty(fault))
 
     return install
 
 
+_known: dict[Any, Any] = {}
+
+
+def _once(make: Callable[[], Any], *key: Any) -> Any:
+    """What `make` returns, made once for a key."""
+    if key not in _known:
+        _known[key] = make()
+    return _known[key]
+
+
+def _loaded(path: Path, contract: ModelContract) -> Any:
+    return _once(lambda: load_keras_model(path, contract), contract.sha256, repr(contract))
+
+
+def _exported(model: Any, shape: tuple[int, ...], name: str) -> Any:
+    graph = _once(lambda: chip_programs.export_openvino(model, shape, name), "graph", id(model), shape)
+    _known["exported", id(graph)] = graph
+    return graph
+
+
+def _compiled(graph: Any) -> openvino_runtime.Run:
+    """In float32. Graphs of a dense form are made for each engine, those of a whole model are the same."""
+    if ("exported", id(graph)) not in _known:
+        return openvino_runtime.compile_graph(graph, "float32")
+    return _once(lambda: openvino_runtime.compile_graph(graph, "float32"), "program", id(graph))
+
+
+_make_float32 = engine._in_float32
+
+
+def _in_float32(model: Any, contract: ModelContract, *arguments: Any) -> Engine:
+    return _once(lambda: _make_float32(model, contract, *arguments), "engine", id(model), repr(contract))
+
+
 def _faulty(fault: Fault) -> Callable[[Any, str], openvino_runtime.Run]:
     def compile_graph(graph: Any, precision: str) -> openvino_runtime.Run:
-        run = openvino_runtime.compile_graph(graph, "float32")
+        run = _compiled(graph)
         if precision == "float32":
             return run
 
@@ -187,20 +228,19 @@ def test_requested_float32_is_not_compared_and_gives_no_warning(bfloat16: Any) -
     assert (found.precision, found.bfloat16, found.warning) == ("float32", "", "")
 
 
-def test_a_map_has_the_tag_float32_and_its_run_and_the_terminal_say_why(
-    bfloat16: Any, desk: Desk, demo_item: Path
-) -> None:
+def test_a_map_has_the_tag_float32_and_its_run_and_the_terminal_say_why(bfloat16: Any, classified: Desk) -> None:
     bfloat16(dense=channels_shifted)
+    desk = classified
     desk.settings = dataclasses.replace(desk.settings, precision="auto")
-    scene = desk.add(demo_item)
     lines: list[str] = []
     with progress_callbacks(None, lines.append):
-        outcome = desk.run(scene.id, stride=64)
-    assert outcome.error is None
-    with rasterio.open(desk.folder(scene.id).classified) as dataset:
+        result = desk.materialize("class_raster", stride=64)
+    assert result.success
+    with rasterio.open(desk.folder(DEMO_ITEM_ID).classified) as dataset:
         assert dataset.tags()["PRECISION"] == "float32"
-    assert outcome.metadata["class_raster"]["precision"] == "float32"
-    warned = [entry for entry in desk.instance.all_logs(outcome.run_id) if "bfloat16 is wrong" in entry.user_message]
+    [made] = result.asset_materializations_for_node("class_raster")
+    assert made.metadata["precision"].value == "float32"
+    warned = [entry for entry in desk.instance.all_logs(result.run_id) if "bfloat16 is wrong" in entry.user_message]
     assert [entry.level for entry in warned] == [30]  # logging.WARNING
     assert [line for line in lines if "bfloat16 is wrong" in line] == [warned[0].user_message]
 

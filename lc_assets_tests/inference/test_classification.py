@@ -14,7 +14,6 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
-from lc_assets.operations.runs import RunResult
 from lc_assets.sentinel2.band_table import BANDS
 from lc_assets_tests.conftest import Desk, copy_scene, cropped, edit_bands, read
 from lc_assets_tests.inference.maps import by_hand, whole_map
@@ -91,11 +90,11 @@ def test_adding_the_offset_of_a_newer_baseline_changes_nothing(
     assert (read(again.confidence) == before[1]).all()
 
 
-def test_clouds_are_masked_unless_masking_is_off(
-    demo_item: Path, desk: Desk, classified_demo: tuple[Desk, RunResult]
-) -> None:
-    masked = read(classified_demo[0].folder(DEMO_ITEM_ID).classified)
-    seen = read(desk.classify(demo_item, mask_clouds=False).classified)
+def test_clouds_are_masked_unless_masking_is_off(demo_item: Path, classified: Desk) -> None:
+    folder = classified.folder(DEMO_ITEM_ID)
+    masked = read(folder.classified)
+    assert classified.materialize("class_raster", mask_clouds=False).success
+    seen = read(folder.classified)
     scl = read(demo_item.parent / "SCL.tif").repeat(2, 0).repeat(2, 1)
     hidden = np.isin(scl, (1, 3, 8, 9, 10))
     valid = read(demo_item.parent / "B02.tif") > 0
@@ -117,7 +116,9 @@ def test_most_of_a_synthetic_landscape_is_recognised(tmp_path: Path, desk: Desk)
     from lc_assets.demo.scene import write_demo_scene
 
     item = write_demo_scene(tmp_path, shape=(480, 510))
-    folder = desk.classify(item)
+    scene = desk.add(item)
+    assert desk.materialize("raw_bands", "resampled_stack", "class_raster").success
+    folder = desk.folder(scene.id)
     found, truth = read(folder.classified), read(item.parent / "truth.tif")
     known = (found != NO_DATA.code) & (truth != NO_DATA.code)
     assert (found == truth)[known].mean() > 0.6

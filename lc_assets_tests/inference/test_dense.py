@@ -12,6 +12,7 @@ import pytest
 from lc_assets.core.errors import BadModel
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.core.settings import SHIPPED
+from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.check import check_dense
 from lc_assets.inference.dense.form import NotFullyConvolutional, split_fully_convolutional, window_means
@@ -220,17 +221,17 @@ def test_a_model_with_an_impossible_mean_is_evaluated_chip_by_chip(tmp_path: Pat
     assert "mean of a band is outside" in open_model(item, "float32").why_chips
 
 
-def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
+def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(classified: Desk, tmp_path: Path) -> None:
     model = own_model(tmp_path / "m", BAND_NAMES, 10)  # padded, and flattened
-    desk.settings = dataclasses.replace(desk.settings, model=model, precision="float32")
-    scene = desk.add(demo_item)
-    outcome = desk.run(scene.id, stride=32, mask_clouds=False)
-    assert outcome.error is None
-    report = outcome.metadata["class_raster"]
-    assert report["evaluation"] == "chips: it has no GlobalAveragePooling2D layers"
-    stack = Stack.open(desk.folder(scene.id).resampled_stack / "stack.vrt", None, scene.id)
+    classified.settings = dataclasses.replace(classified.settings, model=model, precision="float32")
+    result = classified.materialize("class_raster", stride=32, mask_clouds=False)
+    assert result.success
+    [made] = result.asset_materializations_for_node("class_raster")
+    assert made.metadata["evaluation"].value == "chips: it has no GlobalAveragePooling2D layers"
+    folder = classified.folder(DEMO_ITEM_ID)
+    stack = Stack.open(folder.resampled_stack / "stack.vrt", None, DEMO_ITEM_ID)
     expected, _ = by_hand(stack, 32, open_model(model, "float32"))
-    assert (read(desk.folder(scene.id).classified) == expected).mean() > 0.9999
+    assert (read(folder.classified) == expected).mean() > 0.9999
 
 
 def test_a_stride_that_does_not_fit_the_features_falls_back_to_chips(demo_item: Path, tmp_path: Path) -> None:
@@ -264,6 +265,7 @@ def test_bfloat16_changes_few_classes_of_the_real_scene(real_item: Path, tmp_pat
 
 def test_a_precision_that_the_cpu_does_not_support_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("lc_assets.inference.engine.has_bfloat16", lambda: False)
+    monkeypatch.setattr("lc_assets.inference.engine._engines", {})
     item = own_model(tmp_path / "m", BANDS, 10)
     with pytest.raises(BadModel, match="this CPU does not support it"):
         open_model(item, "bfloat16")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -55,8 +56,8 @@ def test_a_changed_model_makes_every_map_stale_and_one_command_backfills_them(
     assert shell("stale").stdout == f"{DEMO_ITEM_ID}\n"
 
 
-def test_the_ui_calls_a_map_of_another_model_stale(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
-    desk.classify(demo_item, stride=64)
+def test_the_ui_calls_a_map_of_another_model_stale(classified: Desk, tmp_path: Path) -> None:
+    desk = classified
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     for model, expected in ((SHIPPED, StaleStatus.FRESH), (own, StaleStatus.STALE)):
         definitions = build_definitions(Settings(store=desk.settings.store, model=model))
@@ -221,7 +222,7 @@ def test_training_checks_the_name_before_it_reads_any_file(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
-def test_the_example_of_the_guide_works(demo_item: Path, tmp_path: Path) -> None:
+def test_the_example_of_the_guide_works(classified: Desk, tmp_path: Path) -> None:
     """The unchanged snippet of the guide: another architecture (flatten and dense, padded), four bands."""
     [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", GUIDE.read_text(), re.DOTALL)
     plain = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
@@ -232,10 +233,9 @@ def test_the_example_of_the_guide_works(demo_item: Path, tmp_path: Path) -> None
     assert validate_offline(json.loads(model.read_text())) == []
     engine = open_model(model)
     assert len(engine.contract.bands) == 4
-    with dg.DagsterInstance.ephemeral() as instance:
-        desk = Desk(Settings(store=tmp_path / "store", model=model), instance)
-        folder = desk.classify(demo_item, stride=64)
-    assert (read(folder.classified) < 10).any()
+    classified.settings = dataclasses.replace(classified.settings, model=model)
+    assert classified.materialize("class_raster", "overview", "report", "catalog", stride=64).success
+    assert (read(classified.folder(DEMO_ITEM_ID).classified) < 10).any()
     chips = np.full((3, 64, 64, 12), 1200, np.uint16)
     assert classify_chips(chips, model).shape == (3, len(CLASS_NAMES))
 

@@ -11,6 +11,7 @@ import pytest
 import rasterio
 
 from lc_assets.core.landcover import CLASS_NAMES, NO_DATA
+from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.class_map import write_class_map
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
@@ -24,9 +25,10 @@ from lc_assets_tests.sentinel2.stacks import stack_of
 STEP = 4
 
 
-def test_the_raster_has_ten_bands_with_sum_250_a_scale_and_names(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
-    desk.settings = dataclasses.replace(desk.settings, model=position_model(tmp_path / "model"))
-    folder = desk.classify(demo_item)
+def test_the_raster_has_ten_bands_with_sum_250_a_scale_and_names(classified: Desk, tmp_path: Path) -> None:
+    classified.settings = dataclasses.replace(classified.settings, model=position_model(tmp_path / "model"))
+    assert classified.materialize("class_raster", "overview", "report", "catalog").success
+    folder = classified.folder(DEMO_ITEM_ID)
     classes, confidence = read(folder.classified), read(folder.confidence)
     with rasterio.open(folder.classified) as of_map, rasterio.open(folder.probabilities) as dataset:
         stored = dataset.read()

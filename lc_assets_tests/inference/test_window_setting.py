@@ -40,7 +40,8 @@ def test_a_changed_window_makes_only_the_maps_stale_that_it_changes(
     ]
     assert (parameters["window"], parameters["stride"]) == ("64", "64")
     assert stale_items(desk.instance, build_definitions(desk.settings)) == []
-    assert read_tags(desk.classify(demo_item, window=0).classified)["WINDOW"] == "0"
+    assert desk.materialize("class_raster", window=0).success
+    assert read_tags(folder.classified)["WINDOW"] == "0"
 
 
 def test_a_window_that_the_model_does_not_have_is_an_error(

@@ -49,8 +49,8 @@ def shell(shell: Shell, pc: PlanetaryComputer) -> Shell:
 def daemon(folder: Path) -> Iterator[None]:
     """Dagster's daemon on the instance of `shell`."""
     environment = {**os.environ, "DAGSTER_HOME": str(folder / "home"), "LC_ASSETS_STORE": str(folder / "store")}
-    environment["LC_ASSETS_TIMEOUT"] = "2"
-    command = [sys.executable, "-m", "dagster._daemon", "run", "-m", "lc_assets.definitions"]
+    environment |= {"LC_ASSETS_TIMEOUT": "2", "PYTHONPATH": str(HERE)}
+    command = [sys.executable, "-m", "lc_assets_tests.rig.quick_daemon", "run", "-m", "lc_assets.definitions"]
     with (folder / "daemon.log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:

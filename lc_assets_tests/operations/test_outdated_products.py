@@ -21,13 +21,6 @@ from lc_assets.operations.status import SceneStatus, scene_statuses, stale_items
 from lc_assets_tests.conftest import Desk, copy_scene
 
 
-@pytest.fixture
-def classified(demo_item: Path, desk: Desk) -> Desk:
-    """The demo scene, classified. Not the session's, copied: Dagster compares ids of records, which a copy changes."""
-    desk.classify(demo_item)
-    return desk
-
-
 def stale_assets(desk: Desk) -> set[str]:
     """The assets of the demo scene that the UI calls stale."""
     definitions = build_definitions(desk.settings)

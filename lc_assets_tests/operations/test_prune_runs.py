@@ -17,8 +17,9 @@ import yaml
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations.run_retention import old_runs
+from lc_assets.operations.runs import RunResult
 from lc_assets.operations.status import SceneStatus
-from lc_assets_tests.conftest import Desk, OnDisk
+from lc_assets_tests.conftest import Desk, OnDisk, copy_records
 from lc_assets_tests.operations.pruned_stores import queue, stands
 from lc_assets_tests.rig.cluster.services import postgresql
 from lc_assets_tests.rig.programs import Missing
@@ -71,18 +72,28 @@ def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk) -> Iterato
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def test_deleting_any_old_run_would_lose_a_map(kept: Desk, demo_item: Path) -> None:
+@pytest.fixture
+def finished(kept: Desk, demo_item: Path, classified_demo: tuple[Desk, RunResult]) -> Desk:
+    """The same, with a scene that is finished: records in memory are copied, a database gets them from a run."""
+    if kept.instance.is_ephemeral:
+        source, _ = classified_demo
+        shutil.copytree(source.settings.store, kept.settings.store)
+        copy_records(source.instance, kept.instance)
+    else:
+        kept.classify(demo_item)
+    return kept
+
+
+def test_deleting_any_old_run_would_lose_a_map(finished: Desk) -> None:
     """Why `prune` does not do what it seems to be asked for: this is what Dagster does."""
-    kept.classify(demo_item, stride=64)
+    kept = finished
     [run] = kept.instance.get_runs()
     kept.instance.delete_run(run.run_id)
     assert stands(kept) == SceneStatus.MISSING
 
 
-def test_runs_on_which_something_rests_stay_and_the_others_go(
-    kept: Desk, demo_item: Path, tmp_path: Path, told: Callable[..., str]
-) -> None:
-    kept.classify(demo_item, stride=64)
+def test_runs_on_which_something_rests_stay_and_the_others_go(finished: Desk, told: Callable[..., str]) -> None:
+    kept = finished
     superseded = kept.instance.get_runs()[0].run_id
     assert kept.run(DEMO, stride=7).error  # raw bands and the stack are of this run, the map is not
     failed = kept.instance.get_runs()[0].run_id

@@ -16,8 +16,6 @@ from typing import Any
 import absl.logging
 import dagster as dg
 import pytest
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from dagster._core.storage.defs_state.base import DefsStateStorage
 from dagster._utils.interrupts import setup_interrupt_handlers
 
@@ -52,20 +50,6 @@ def _running() -> set[subprocess.Popen[Any]]:
     return set(_started)
 
 
-def _read_revisions_once() -> None:
-    """Alembic reads Dagster's seventy revisions from their files for every instance that is made: half of its time."""
-    read = ScriptDirectory.from_config
-    known: dict[str | None, ScriptDirectory] = {}
-
-    def from_config(config: Config) -> ScriptDirectory:
-        place = config.get_main_option("script_location")
-        if place not in known:
-            known[place] = read(config)
-        return known[place]
-
-    ScriptDirectory.from_config = from_config  # type: ignore[method-assign,assignment]
-
-
 def _watch_instances() -> None:
     """Note each instance when it is made, and forget it when it is closed."""
     made, closed = dg.DagsterInstance.__init__, dg.DagsterInstance.dispose
@@ -91,7 +75,6 @@ def pytest_configure() -> None:
     # moto's server, a process of its own, brings boto3. A user has none, and where rasterio finds one it asks for
     # credentials with every file.
     sys.modules["boto3"] = None  # type: ignore[assignment]
-    _read_revisions_once()
     # Keras' logger closes its stream when Dagster configures logging; the stream that it finds is pytest's.
     absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 

@@ -46,7 +46,10 @@ def expected(scene: PcScene, tmp_path_factory: pytest.TempPathFactory) -> tuple[
         document["assets"][key]["href"] = str(path)
     (folder / "item.json").write_text(json.dumps(document))
     with dg.DagsterInstance.ephemeral() as instance:
-        made = Desk(Settings(store=folder / "store", stac_url=NOBODY), instance).classify(folder / "item.json")
+        desk = Desk(Settings(store=folder / "store", stac_url=NOBODY), instance)
+        item = desk.add(folder / "item.json").id
+        assert desk.materialize("raw_bands", "resampled_stack", "class_raster", item=item).success
+        made = desk.folder(item)
         return read(made.classified), read(made.confidence)
 
 
@@ -124,11 +127,11 @@ def test_a_transfer_from_s3_goes_on_where_it_broke_off_and_is_not_repeated_by_th
     by_url(desk, item["id"])
     host = BUCKETS[desk.settings.collection]
     pc.relay.inject(Fault(rf"{host}/.*B04\.tif", "truncate", after=10_000))
-    assert desk.run(item["id"]).error is None
+    assert desk.materialize("raw_bands", item=item["id"]).success
     assert "bytes=10000-" in {exchange.range for exchange in pc.relay.exchanges}
     raw = RawBands.open(desk.folder(item["id"]).raw_bands, item["id"])
     pc.relay.forget()
-    assert desk.run(item["id"]).error is None
+    assert desk.materialize("raw_bands", item=item["id"]).success
     assert {exchange.status for exchange in pc.relay.exchanges if exchange.host == host} == {304}
     assert len(raw.paths) == 13
 

@@ -15,8 +15,9 @@ from lc_assets_tests.sentinel2.spoilt_scenes import without_scl
 
 def test_a_scene_without_scl_says_that_clouds_are_mapped(desk: Desk, demo_item: Path, tmp_path: Path) -> None:
     desk.add(without_scl(copy_scene(demo_item, tmp_path)))
-    outcome = desk.run(DEMO_ITEM_ID, stride=64)
-    said = [entry.user_message for entry in desk.instance.all_logs(outcome.run_id)]
+    result = desk.materialize("raw_bands", "resampled_stack", "class_raster", stride=64)
+    assert result.success
+    said = [entry.user_message for entry in desk.instance.all_logs(result.run_id)]
     assert any(f"{DEMO_ITEM_ID} has no scene classification (SCL)" in line for line in said)
 
 

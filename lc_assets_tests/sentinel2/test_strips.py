@@ -208,7 +208,7 @@ def test_no_map_is_made_of_bands_that_changed_after_they_were_fetched(
 ) -> None:
     item = copy_scene(demo_item, tmp_path)
     scene = desk.add(item)
-    assert desk.run(scene.id, stride=64).error is None
+    assert desk.materialize("raw_bands", "resampled_stack", "class_raster", stride=64).success
     before = desk.folder(scene.id).classified.read_bytes()
     (item.parent / "B03.tif").write_bytes((item.parent / "B04.tif").read_bytes())  # cp: in place
     job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
@@ -228,7 +228,7 @@ def test_what_cannot_be_linked_is_copied(demo_item: Path, desk: Desk, monkeypatc
 
     monkeypatch.setattr(os, "link", refuse)
     scene = desk.add(demo_item)
-    assert desk.run(scene.id, stride=64).error is None
+    assert desk.materialize("raw_bands").success
     copy = desk.folder(scene.id).raw_bands / "B02.tif"
     assert copy.read_bytes() == (demo_item.parent / "B02.tif").read_bytes()
     assert copy.stat().st_nlink == 1
@@ -237,7 +237,7 @@ def test_what_cannot_be_linked_is_copied(demo_item: Path, desk: Desk, monkeypatc
 def test_replacing_a_source_file_leaves_the_store_as_it_was(demo_item: Path, desk: Desk, tmp_path: Path) -> None:
     item = copy_scene(demo_item, tmp_path)
     scene = desk.add(item)
-    assert desk.run(scene.id, stride=64).error is None
+    assert desk.materialize("raw_bands").success
     before = read(desk.folder(scene.id).raw_bands / "B04.tif")
     (item.parent / "B04.tif").unlink()
     assert (read(desk.folder(scene.id).raw_bands / "B04.tif") == before).all()

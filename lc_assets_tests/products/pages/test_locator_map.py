@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from lc_assets_tests.products.pages.gallery_scenes import box
 
 
 def test_land_has_the_right_position(tmp_path: Path) -> None:
+    @cache
     def alphas(extent: Extent) -> np.ndarray:
         path = tmp_path / "land.png"
         path.write_bytes(land_png(extent))

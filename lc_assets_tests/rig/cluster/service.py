@@ -57,7 +57,7 @@ class Cluster:
             folder: an empty folder.
             workers: how many, of one process each.
             location: module of the code location.
-            changed: merged into deploy/dagster.yaml.
+            changed: merged into deploy/dagster.yaml; where it is empty, the daemon has its usual waits too.
             store: folder or URL; default is `store` in `folder`.
             environment: added to ours.
 
@@ -86,7 +86,9 @@ class Cluster:
             **(environment or {}),
         }
         self.daemon = self._program(
-            "daemon", ["dagster._daemon", "run", "-w", "workspace.yaml"], lambda p: "SensorDaemon" in p.said()
+            "daemon",
+            ["lc_assets_tests.rig.quick_daemon" if changed else "dagster._daemon", "run", "-w", "workspace.yaml"],
+            lambda p: "SensorDaemon" in p.said(),
         )
         self.workers = [self.worker(f"w{number}") for number in range(1, workers + 1)]
         self._others: list[Process] = []
