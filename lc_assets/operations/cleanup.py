@@ -14,9 +14,10 @@ from enum import Enum
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, exclusive_fetch
+from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST
 from lc_assets.sentinel2.bands.stack import STACK_COG, STACK_VRT
 from lc_assets.store.atomic import ABANDONED_SECONDS, is_abandoned
+from lc_assets.store.exclusive import exclusive
 from lc_assets.store.ids import checked_id
 from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.lease import SECONDS
@@ -130,7 +131,9 @@ def remove(
                 # than a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
                 wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
                 held.enter_context(
-                    exclusive_fetch(folder.incoming, folder.item, folder.lease, wait=wait, lease_seconds=lease_seconds)
+                    exclusive(
+                        folder.incoming, folder.item, "raw_bands", folder.lease, wait=wait, lease_seconds=lease_seconds
+                    )
                 )
         except StoreError as error:
             if error.transient:

@@ -153,6 +153,16 @@ class MapLayout(ProductLayout):
         return self.name
 
     @property
+    def incoming(self) -> Path:
+        """Local folder beside which the lock of the process that writes the map lies."""
+        return scratch_dir(self.folder).with_name(f".{self.name}.incoming")
+
+    @property
+    def lease(self) -> ObjectPath | None:
+        """Lease object that lets one machine at a time write the map; None on a disk, where a file lock does this."""
+        return self.folder.with_name(f".{self.name}.lease") if isinstance(self.folder, ObjectPath) else None
+
+    @property
     def observations(self) -> StorePath:
         """Number of dates that see a pixel, a GeoTIFF."""
         return self.folder / f"{self.name}_observations.tif"

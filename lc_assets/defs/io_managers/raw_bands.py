@@ -13,9 +13,10 @@ from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import raw_bands_metadata
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, RawBands, exclusive_fetch, fetch_scene
+from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
+from lc_assets.store.exclusive import exclusive
 from lc_assets.store.layout import SceneLayout
 from lc_assets.store.object_path import ObjectPath
 
@@ -46,7 +47,11 @@ class RawBandsIOManager(SceneIOManager):
         retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
         # Local files are linked at once. A download or an upload takes long: only one process at a time does it.
         remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
-        with exclusive_fetch(scene.incoming, scene.item, scene.lease) if remote else nullcontext(lambda: None) as check:
+        with (
+            exclusive(scene.incoming, scene.item, "raw_bands", scene.lease)
+            if remote
+            else nullcontext(lambda: None) as check
+        ):
             try:
                 present = self.read(scene)
             except LandCoverError as error:  # missing or damaged: then all files are downloaded

@@ -6,18 +6,15 @@ pooled ones are interpolated to 10 m as those of a scene are. Which dates see a 
 
 from __future__ import annotations
 
-import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
 import rasterio
 from affine import Affine
-from rasterio.enums import Resampling
 from rasterio.features import rasterize
-from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
@@ -27,6 +24,7 @@ from lc_assets.inference.positions.interpolate import interpolate
 from lc_assets.products.season_map.areas import AreaTable
 from lc_assets.products.season_map.grid import MapGrid
 from lc_assets.products.season_map.pooling import Pool
+from lc_assets.products.season_map.rasters import WarpedRasters
 from lc_assets.products.season_map.scenes import MappedScene
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
@@ -82,7 +80,6 @@ class Fusion:
         self.grid, self.area = grid, area
         self._dates = _by_date(scenes)
         self._sources = {scene.item: _Source(store, scene, grid) for scene in scenes}
-        self._opened = threading.local()
 
     @property
     def dates(self) -> int:
@@ -98,28 +95,36 @@ class Fusion:
         Raises:
             RasterioError: a raster of a scene cannot be read.
         """
-        with rasterio.Env(), ExitStack() as files, ThreadPoolExecutor(cpu_count(), thread_name_prefix="fuse") as pool:
-            self._files, self._lock = files, threading.Lock()
-            size = BLOCK_CELLS * self.grid.step
-            rows, columns = self.grid.map.shape
-            windows = [
-                Window(left, top, min(size, columns - left), min(size, rows - top))
-                for top in range(0, rows, size)
-                for left in range(0, columns, size)
-            ]
-            for number, block in enumerate(pool.map(self._block, windows), start=1):
+        size, threads = BLOCK_CELLS * self.grid.step, cpu_count()
+        rows, columns = self.grid.map.shape
+        windows = [
+            Window(left, top, min(size, columns - left), min(size, rows - top))
+            for top in range(0, rows, size)
+            for left in range(0, columns, size)
+        ]
+        with (
+            rasterio.Env(),
+            WarpedRasters() as rasters,
+            ThreadPoolExecutor(threads, thread_name_prefix="fuse") as pool,
+        ):
+            # Few blocks ahead of the writer, so that memory does not depend on the size of the map.
+            coming = deque(pool.submit(self._block, window, rasters) for window in windows[: 2 * threads])
+            for number, later in enumerate([*windows[2 * threads :], *[None] * len(coming)], start=1):
+                block = coming.popleft().result()
+                if later is not None:
+                    coming.append(pool.submit(self._block, later, rasters))
                 if block:
                     yield block
                 progress(number / len(windows))
 
-    def _block(self, window: Window) -> FusedBlock | None:
+    def _block(self, window: Window, rasters: WarpedRasters) -> FusedBlock | None:
         inside = self._inside(window)
         if not inside.any():
             return None
         with rasterio.Env():  # a thread has none of its own
-            return self._fused(window, inside)
+            return self._fused(window, inside, rasters)
 
-    def _fused(self, window: Window, inside: np.ndarray) -> FusedBlock:
+    def _fused(self, window: Window, inside: np.ndarray, rasters: WarpedRasters) -> FusedBlock:
         step = self.grid.step
         # With the rim: one more cell on each side.
         cells = Window(
@@ -129,7 +134,7 @@ class Fusion:
         observations = np.zeros((window.height, window.width), np.uint8)
         seen: list[tuple[np.ndarray, np.ndarray]] = []
         for scenes in self._dates:
-            date = self._date(scenes, cells)
+            date = self._date(scenes, cells, rasters)
             if date is None:
                 continue
             probabilities, known, codes = date
@@ -146,11 +151,7 @@ class Fusion:
         classes, confidence = classes[part].copy(), confidence[part].copy()
         hidden = observations == 0
         classes[hidden], confidence[hidden] = NO_DATA.code, CONFIDENCE_NODATA
-        agreeing = np.zeros(classes.shape, np.uint16)
-        for codes, clear in seen:
-            agreeing += clear & (codes == classes)
-        stability = np.full(classes.shape, STABILITY_NODATA, np.uint8)
-        stability[~hidden] = np.rint(100 * agreeing[~hidden] / observations[~hidden])
+        stability = _stability(classes, observations, seen)
         fused, answers = fused[:, 1:-1, 1:-1], answers[1:-1, 1:-1]
         stored = np.where(answers, np.rint(fused / PROBABILITY_SCALE), PROBABILITY_NODATA).astype(np.uint8)
         table = AreaTable.of(self.area, part_of(self.grid.map, window), classes, fused)
@@ -166,7 +167,9 @@ class Fusion:
         found: np.ndarray = rasterize(shapes, out_shape=part.shape, transform=part.transform, dtype="uint8")
         return found.astype(bool)
 
-    def _date(self, scenes: Sequence[MappedScene], cells: Window) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    def _date(
+        self, scenes: Sequence[MappedScene], cells: Window, rasters: WarpedRasters
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return what the tiles of one date say: the mean of their probabilities, where there is one, and class codes
         at 10 m; None if none of them is there."""
         step = self.grid.step
@@ -176,11 +179,11 @@ class Fusion:
             source = self._sources[scene.item]
             if not source.touches(part_of(self.grid.cells, cells).bounds):
                 continue
-            own = source.codes(self._open, pixels)
+            own = source.codes(rasters, pixels)
             clear = own != NO_DATA.code
             if not clear.any():
                 continue
-            raw = source.probabilities(self._open, cells)
+            raw = source.probabilities(rasters, cells)
             known = (raw[0] != PROBABILITY_NODATA) & clear.reshape(cells.height, step, cells.width, step).any((1, 3))
             values = np.where(known, raw * np.float32(PROBABILITY_SCALE), np.float32(0))
             if total is None or codes is None or count is None:
@@ -191,27 +194,6 @@ class Fusion:
         if total is None or codes is None or count is None:
             return None
         return total / np.maximum(count, 1), count > 0, codes
-
-    def _open(self, path: str, grid: Grid, resampling: Resampling) -> WarpedVRT:
-        """Return a raster on a grid of the map; each thread has its own."""
-        opened: dict[tuple[str, Grid], WarpedVRT] = self._opened.__dict__.setdefault("rasters", {})
-        key = (path, grid)
-        if key not in opened:
-            dataset = rasterio.open(path)
-            vrt = WarpedVRT(
-                dataset,
-                crs=grid.crs,
-                transform=grid.transform,
-                width=grid.width,
-                height=grid.height,
-                resampling=resampling,
-                dtype="float32" if resampling == Resampling.bilinear else None,
-            )
-            opened[key] = vrt
-            with self._lock:
-                self._files.enter_context(dataset)
-                self._files.enter_context(vrt)
-        return opened[key]
 
 
 class _Source:
@@ -231,22 +213,36 @@ class _Source:
         left, bottom, right, top = self._bounds
         return left < bounds[2] and bounds[0] < right and bottom < bounds[3] and bounds[1] < top
 
-    def codes(self, opened: _Open, window: Window) -> np.ndarray:
+    def codes(self, rasters: WarpedRasters, window: Window) -> np.ndarray:
         """Return the class codes of pixels, uint8; No Data where SCL hides the ground, whether or not the map masks
         clouds."""
-        codes: np.ndarray = opened(self._classes, self._grid.pixels, Resampling.nearest).read(1, window=window)
+        codes = rasters.read_codes(self._classes, self._grid.pixels, window)
         if self._scl:
-            scl = opened(self._scl, self._grid.pixels, Resampling.nearest).read(1, window=window)
-            codes[is_hidden(scl)] = NO_DATA.code
+            codes[is_hidden(rasters.read_codes(self._scl, self._grid.pixels, window))] = NO_DATA.code
         return codes
 
-    def probabilities(self, opened: _Open, window: Window) -> np.ndarray:
+    def probabilities(self, rasters: WarpedRasters, window: Window) -> np.ndarray:
         """Return the stored probabilities of cells, (classes, rows, columns) float32."""
-        values: np.ndarray = opened(self._probabilities, self._grid.cells, Resampling.bilinear).read(window=window)
-        return values
+        return rasters.read_values(self._probabilities, self._grid.cells, window)
 
 
-_Open = Callable[[str, Grid, Resampling], WarpedVRT]
+def _stability(
+    classes: np.ndarray, observations: np.ndarray, seen: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> np.ndarray:
+    """Return the share of dates whose class is that of the map, in percent, uint8.
+
+    Args:
+        classes: class codes of the map.
+        observations: number of dates that see each pixel.
+        seen: for each date its class codes, and where it sees the ground.
+    """
+    agreeing = np.zeros(classes.shape, np.uint16)
+    for codes, clear in seen:
+        agreeing += clear & (codes == classes)
+    percent = np.full(classes.shape, STABILITY_NODATA, np.uint8)
+    visible = observations > 0
+    percent[visible] = np.rint(100 * agreeing[visible] / observations[visible])
+    return percent
 
 
 def _by_date(scenes: Sequence[MappedScene]) -> list[list[MappedScene]]:

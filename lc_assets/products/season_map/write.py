@@ -33,6 +33,7 @@ from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
+from lc_assets.store.exclusive import exclusive
 from lc_assets.store.layout import MapLayout, Store
 
 THUMBNAIL_SIDE = 512
@@ -104,7 +105,10 @@ def make_season_map(
         "POOLING_EXPONENT": str(EXPONENT),
         **{tag: touching[0].classes.tags[tag] for tag in ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE")},
     }
-    with atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name) as stage:
+    with (
+        exclusive(layout.incoming, name, "season_map", layout.lease) as check,
+        atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check) as stage,
+    ):
         table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
         overview = _write_overview(stage, layout, grid.map, pixels, tags)
         if min_area is not None:

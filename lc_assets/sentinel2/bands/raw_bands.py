@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 from typing import Any
-
-from filelock import FileLock, Timeout
 
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import StoreError
@@ -29,15 +25,11 @@ from lc_assets.sentinel2.bands.local_copy import FetchResult, fetch_local, fetch
 from lc_assets.sentinel2.bands.verify import BandFile, check_band_files, verify_download
 from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets.store.lease import SECONDS as LEASE_SECONDS
-from lc_assets.store.lease import lease
-from lc_assets.store.object_path import ObjectPath, Status
+from lc_assets.store.object_path import Status
 from lc_assets.store.paths import StorePath, list_files
 
 MANIFEST = "manifest.json"
 ITEM = "item.json"
-_OTHERS_SECONDS = 3600
-"""Longest wait, in seconds, for another process that fetches the same scene."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +139,7 @@ def fetch_scene(
 ) -> dict[str, FetchResult]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
-    Call it inside `exclusive_fetch`. Remote files are downloaded to `incoming` first and moved at the end. If the scene
+    Call it inside `exclusive`. Remote files are downloaded to `incoming` first and moved at the end. If the scene
     fails they stay there, and the next attempt, in this process or another, resumes the download.
 
     Args:
@@ -244,71 +236,6 @@ def _most_bytes(declared: DeclaredAsset) -> int:
     """Return an upper limit for the bytes of a file of the declared shape: its pixels, uncompressed, plus overviews and
     tables."""
     return min(LARGEST, 4 * math.prod(declared.shape) + (64 << 20)) if declared.shape else LARGEST
-
-
-@contextmanager
-def exclusive_fetch(
-    incoming: Path,
-    item: str,
-    shared: ObjectPath | None = None,
-    *,
-    wait: float = _OTHERS_SECONDS,
-    lease_seconds: float = LEASE_SECONDS,
-) -> Iterator[Callable[[], None]]:
-    """Let only one process at a time fetch a scene. A second process waits until the first one has finished.
-
-    Args:
-        incoming: the local folder for unfinished downloads.
-        item: STAC item id, for messages.
-        shared: the lease that all machines share, where the store is an object store. A lock on a disk works on one
-            machine only.
-        wait: longest wait for another process, in seconds.
-        lease_seconds: the lease expires after this many seconds without renewal.
-
-    Yields:
-        A function to call before each file is written. It raises StoreError if the lease has been lost.
-
-    Raises:
-        StoreError: the other process takes too long, or the store cannot be written.
-    """
-    try:
-        incoming.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as taken:
-            taken.enter_context(FileLock(incoming.with_name(f"{incoming.name}.lock"), timeout=wait))
-            check = _nothing
-            if shared:
-                check = taken.enter_context(lease(shared, wait=wait, seconds=lease_seconds)).ensure_held
-            held = taken.pop_all()
-    except (Timeout, TimeoutError):
-        raise StoreError(
-            f"another process has been fetching it for more than {wait:.0f} s",
-            item=item,
-            asset="raw_bands",
-            remedy="look what that process does, then run it again",
-            transient=True,
-        ) from None
-    except OSError as error:
-        if shared and "://" not in str(error.filename or "://"):
-            raise StoreError(
-                f"{error.filename} cannot be written ({error.strerror or error})",
-                item=item,
-                asset="raw_bands",
-                remedy="set LC_ASSETS_SCRATCH to a folder that you may write",
-            ) from None
-        denied = isinstance(error, PermissionError)
-        raise StoreError(
-            f"{error.filename or incoming} cannot be written ({error.strerror or error})",
-            item=item,
-            asset="raw_bands",
-            remedy=f"check {'the credentials, and what they may do' if denied else 'the store'}, then run it again",
-            transient=not denied,
-        ) from None
-    with held:
-        yield check
-
-
-def _nothing() -> None:
-    """Do nothing: a lock on a disk cannot be lost."""
 
 
 def _write_json(path: Path, content: Any) -> None:

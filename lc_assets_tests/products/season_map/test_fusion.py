@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +268,26 @@ def test_an_area_without_scenes_is_one_clear_error_and_writes_nothing(season: Se
     with pytest.raises(StoreError, match=message):
         make_season_map(season.store, "all", ALL, season.store.folders())
     assert not Path(str(season.store.map("all").folder)).exists()
+
+
+def test_two_maps_of_one_name_are_written_one_after_the_other(season: Season) -> None:
+    season.add(item_of("20240501"), seed=1)
+    left, bottom, right, top = ZONE_32.bounds
+    halves = [
+        Polygons((name,), np.array([shapely.box(*box)]), ZONE_32.crs)
+        for name, box in (("west", (left, bottom, left + 900, top)), ("east", (left + 900, bottom, right, top)))
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda half: make_season_map(season.store, "one", half, [item_of("20240501")]), halves))
+    layout = made[0].layout
+    names = {line.split(",")[0] for line in Path(str(layout.areas)).read_text().splitlines()[1:]}
+    with rasterio.open(str(layout.classified)) as dataset:
+        is_west = dataset.bounds.left == left
+    # All files are those of the map that was written last.
+    assert names == ({"west"} if is_west else {"east"})
+    document = json.loads((Path(str(layout.folder)) / "one_classified.json").read_text())
+    for asset in document["assets"].values():
+        assert (Path(str(layout.folder)) / asset["href"]).stat().st_size == asset["file:size"]
 
 
 def test_maps_of_two_models_are_not_fused(season: Season) -> None:

@@ -1,0 +1,79 @@
+"""The rasters of many scenes, read on the grid of a season map by several threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from contextlib import suppress
+
+import numpy as np
+import rasterio
+from rasterio.enums import Resampling
+from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
+
+from lc_assets.raster.grid import Grid
+
+MAX_OPEN = 64
+"""Rasters that a thread keeps open. A season of a large area has hundreds, and a process may open about a thousand
+files."""
+
+
+class WarpedRasters:
+    """Reads windows of rasters on another grid. Each thread opens its own, and keeps the latest ones open.
+
+    Use it as a context: at its end all rasters are closed.
+    """
+
+    def __init__(self) -> None:
+        self._own = threading.local()
+        self._all: set[WarpedVRT] = set()
+
+    def __enter__(self) -> WarpedRasters:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        for vrt in self._all:
+            _close(vrt)
+        self._all.clear()
+
+    def read_codes(self, path: str, grid: Grid, window: Window) -> np.ndarray:
+        """Return the first band in a window of a grid, by the nearest pixel; the raster's nodata outside it."""
+        codes: np.ndarray = self._open(path, grid, Resampling.nearest).read(1, window=window)
+        return codes
+
+    def read_values(self, path: str, grid: Grid, window: Window) -> np.ndarray:
+        """Return all bands in a window of a grid, (bands, rows, columns) float32, bilinear among pixels that have data;
+        the raster's nodata elsewhere."""
+        values: np.ndarray = self._open(path, grid, Resampling.bilinear).read(window=window)
+        return values
+
+    def _open(self, path: str, grid: Grid, resampling: Resampling) -> WarpedVRT:
+        opened: OrderedDict[tuple[str, Grid], WarpedVRT] = self._own.__dict__.setdefault("opened", OrderedDict())
+        key = (path, grid)
+        if key in opened:
+            opened.move_to_end(key)
+            return opened[key]
+        if len(opened) >= MAX_OPEN:
+            _, oldest = opened.popitem(last=False)
+            self._all.discard(oldest)
+            _close(oldest)
+        dataset = rasterio.open(path)
+        opened[key] = vrt = WarpedVRT(
+            dataset,
+            crs=grid.crs,
+            transform=grid.transform,
+            width=grid.width,
+            height=grid.height,
+            resampling=resampling,
+            dtype="float32" if resampling == Resampling.bilinear else None,
+        )
+        self._all.add(vrt)
+        return vrt
+
+
+def _close(vrt: WarpedVRT) -> None:
+    source = vrt.src_dataset
+    vrt.close()
+    with suppress(AttributeError):
+        source.close()
