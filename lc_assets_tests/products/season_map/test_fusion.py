@@ -19,7 +19,7 @@ from scipy import ndimage
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import RunResult
-from lc_assets.products.season_map import fusion
+from lc_assets.products.season_map import fusion, rasters
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import cog_problems
@@ -84,12 +84,15 @@ def test_the_map_of_one_scene_is_the_map_of_that_scene(classified_demo: tuple[De
     assert np.abs(confidence - read(scene.confidence))[inner].max() <= 2  # rounded twice
 
 
-def test_blocks_and_threads_leave_no_trace(season: Season, clouds: Clouds, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_threads_and_open_files_leave_no_trace(
+    season: Season, clouds: Clouds, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, day in enumerate(DATES[:3]):
         season.add(item_of(day), seed=number, cloud=clouds(number))
     items = [item_of(day) for day in DATES[:3]]
     whole = make_season_map(season.store, "whole", ALL, items)
     monkeypatch.setattr(fusion, "BLOCK_CELLS", 11)
+    monkeypatch.setattr(rasters, "MAX_OPEN", 1)
     parts = make_season_map(season.store, "parts", ALL, items)
     for name in ("classified", "confidence", "observations", "stability"):
         assert np.array_equal(read(getattr(whole.layout, name)), read(getattr(parts.layout, name))), name
