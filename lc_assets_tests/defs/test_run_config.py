@@ -44,7 +44,7 @@ def error_of(desk: Desk, asset: str, config: dict[str, Any]) -> str:
     [
         ("class_raster", {"stride": 10}, "a stride of 10 px does not divide"),
         ("class_raster", {"stride": 0}, "its config stride is wrong"),
-        ("class_raster", {"window": 10}, "a window of 10 px was asked for"),
+        ("class_raster", {"window": 10}, "a window of 10 px was requested"),
         ("class_raster", {"window": -1}, "its config window is wrong"),
         ("class_raster", {"mask_dilation": 30}, "its config mask_dilation is wrong"),
         ("class_raster", {"strip_pixels": -5}, "its config strip_pixels is wrong"),
