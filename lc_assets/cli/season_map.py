@@ -72,33 +72,39 @@ def season_map(
     """
     if (area is None) == (bbox is None):
         raise click.UsageError("give the area: --area or --bbox")
-    if (scene_refs or listed) and (period or max_cloud is not None):
+    if (scene_refs or listed) and (period is not None or max_cloud is not None):
         raise click.UsageError("give REFERENCEs, or --period, not both")
-    if max_cloud is not None and not period:
+    if max_cloud is not None and period is None:
         raise click.UsageError("--max-cloud needs a search: give --period")
     if min_area is not None and not polygons:
         raise click.UsageError("--min-area is for --polygons")
     settings = settings_with(store)
     place = _area(area, bbox)
-    name = name or _default_name(area, period)
-    from lc_assets.products.season_map.grid import checked_crs, utm_zone
-    from lc_assets.products.season_map.polygons import MIN_AREA
+    name = _default_name(area, period) if name is None else name
+    from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
+    from lc_assets.products.season_map.polygons import MIN_AREA, check_min_area
+    from lc_assets.store.ids import is_id
     from lc_assets.store.layout import Store
 
     # What cannot work is said before anything is fetched.
     layout = Store.at(settings.store).map(name)
-    crs = checked_crs(crs) if crs else utm_zone(place)
+    crs = utm_zone(place) if crs is None else checked_crs(crs)
+    check_area(place.to(crs))
+    if min_area is not None:
+        check_min_area(min_area)
     failures: list[str] = []
     if scene_refs or listed:
         scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
         items = _up_to_date(settings, scenes, failures)
-    elif period:
+    elif period is not None:
         scenes, failures = _found(settings, place, period, max_cloud)
         items = _up_to_date(settings, scenes, failures)
     else:
         opened = Store.at(settings.store)
-        items = [item for item in opened.folders() if opened.scene(item).classified.exists()]
+        items = [item for item in opened.folders() if is_id(item) and opened.scene(item).classified.exists()]
     smallest = (MIN_AREA if min_area is None else min_area) if polygons else None
+    if failures and not items:
+        exit_if_failed(failures, len(failures))
     made = _make(settings, layout.name, place, items, crs, smallest)
     _show(made)
     exit_if_failed(failures, len(failures) + len(items))

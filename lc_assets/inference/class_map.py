@@ -69,9 +69,9 @@ class ClassMap:
                     )
             pixels = np.array([int(tags[f"PIXELS_{c.code}"]) for c in ALL_CLASSES])
             return cls(item, path, scene.confidence, probabilities, grid, pixels, tags)
-        except (RasterioIOError, KeyError):
+        except (RasterioIOError, KeyError, ValueError, ZeroDivisionError):
             raise StoreError(
-                "its class map is not in the store", item=item, asset="class_raster", remedy=_REMEDY
+                "its class map is not in the store, or is damaged", item=item, asset="class_raster", remedy=_REMEDY
             ) from None
 
     @property

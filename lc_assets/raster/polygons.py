@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import shapely
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform
 
 from lc_assets.core.errors import BadReference
@@ -20,6 +21,8 @@ from lc_assets.core.json_values import parse_json
 DEGREES = "OGC:CRS84"
 _NAME_COLUMNS = ("name", "title", "label", "id")
 """Columns that name a feature, the best one first; capital letters make no difference."""
+_FARTHEST = 5e7
+"""Largest coordinate of any CRS, in metres: more than the Earth's circumference."""
 _LONGEST_EDGE = {True: 0.01, False: 1000.0}
 """Longest edge before a change of the CRS, in degrees (True) or metres: a straight line in one CRS is bent in
 another."""
@@ -43,7 +46,11 @@ class Polygons:
         return len(self.names)
 
     def to(self, crs: str) -> Polygons:
-        """Return the polygons in another CRS. Long edges get more corners first."""
+        """Return the polygons in another CRS. Long edges get more corners first.
+
+        Raises:
+            BadReference: a point has no place in the other CRS.
+        """
         source = CRS.from_user_input(self.crs)
         if source == CRS.from_user_input(crs):
             return self
@@ -52,7 +59,17 @@ class Polygons:
         def moved(points: np.ndarray) -> np.ndarray:
             return np.column_stack(transform(source, crs, points[:, 0], points[:, 1])[:2])
 
-        return Polygons(self.names, shapely.make_valid(shapely.transform(dense, moved)), crs)
+        try:
+            shapes = shapely.transform(dense, moved)
+            placed = bool(np.isfinite(shapely.get_coordinates(shapes)).all())
+        except (CPLE_BaseError, RasterioError):
+            placed = False
+        if not placed:
+            raise BadReference(
+                "the area cannot be transformed between its CRS and that of the map",
+                remedy="choose another CRS (--crs), or correct the area's coordinates",
+            )
+        return Polygons(self.names, shapely.make_valid(shapes), crs)
 
     def touching(self, bounds: tuple[float, float, float, float]) -> np.ndarray:
         """Return the numbers of the polygons whose boxes touch (left, bottom, right, top)."""
@@ -66,7 +83,17 @@ class Polygons:
 
 
 def box_polygon(west: float, south: float, east: float, north: float) -> Polygons:
-    """Return a box in degrees. West > east crosses the antimeridian."""
+    """Return a box in degrees. West > east crosses the antimeridian.
+
+    Raises:
+        BadReference: it is not a box on the Earth, or it is empty.
+    """
+    inside = -180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90
+    if not inside or west == east:
+        raise BadReference(
+            f"the bbox {west:g},{south:g},{east:g},{north:g} is not a box on the Earth",
+            remedy="give west,south,east,north in degrees, e.g. 13.2,55.4,13.6,55.7",
+        )
     parts = [(west, east)] if west <= east else [(west, 180.0), (-180.0, east)]
     shape = shapely.union_all([shapely.box(left, south, right, north) for left, right in parts])
     return Polygons(("area",), np.array([shape]), DEGREES)
@@ -95,7 +122,7 @@ def read_polygons(source: Path | bytes, name: str) -> Polygons:
             warnings.simplefilter("ignore")  # GDAL's, of other fields than we read
             meta, _, encoded, columns = pyogrio.raw.read(source, force_2d=True)
         shapes = shapely.from_wkb(encoded, on_invalid="fix")
-    except (DataSourceError, FeatureError, shapely.GEOSException, ValueError, RecursionError) as error:
+    except (DataSourceError, FeatureError, shapely.GEOSException, ValueError, TypeError, RecursionError) as error:
         reason = str(error).replace("\n", " ").partition(";")[0]
         reason = "" if "not recognized" in reason else f" ({reason[:120]})"
         raise BadReference(f"{name} is not a file of polygons{reason}", remedy=remedy) from None
@@ -105,10 +132,14 @@ def read_polygons(source: Path | bytes, name: str) -> Polygons:
         has = "lines or points, not only polygons" if len(there) else "no polygon"
         raise BadReference(f"{name} has {has}", remedy=remedy)
     shapes = shapely.make_valid(shapes[there], method="structure", keep_collapsed=False)
-    if not np.isfinite(shapely.bounds(shapes)).all():
+    with np.errstate(invalid="ignore"):
+        boxes = shapely.bounds(shapes)
+    if not np.isfinite(boxes).all():
         raise BadReference(f"{name} has a polygon without an area", remedy="correct its coordinates")
     crs = declared or _known_crs(meta["crs"], name)
     west, south, east, north = shapely.total_bounds(shapes)
+    if crs != DEGREES and np.abs(boxes).max() > _FARTHEST:
+        raise BadReference(f"{name} has coordinates that are not on the Earth", remedy="correct them, or its CRS")
     if crs == DEGREES and (max(-west, east) > 360 or max(-south, north) > 90):
         raise BadReference(f"{name} has coordinates that are not degrees", remedy="write its CRS into it")
     fields = {str(field).lower(): column for field, column in zip(meta["fields"], columns, strict=True)}
@@ -140,16 +171,23 @@ def _known_crs(text: str | None, name: str) -> str:
         return DEGREES
     try:
         crs = CRS.from_user_input(text)
-    except CRSError:
-        raise BadReference(f"{name} has a CRS that is not known", remedy="write its coordinates in degrees") from None
+    except (CRSError, CPLE_BaseError):
+        crs = None
+    if crs is None or not (crs.is_geographic or crs.is_projected):
+        raise BadReference(f"{name} has a CRS that is not known", remedy="write its coordinates in degrees")
     return DEGREES if crs in (CRS.from_epsg(4326), CRS.from_string(DEGREES)) else crs.to_wkt()
 
 
 def _unique(names: list[str]) -> tuple[str, ...]:
-    """Number the names that have occurred before: `a`, `a (2)`."""
-    counts: dict[str, int] = {}
+    """Number the names that have occurred before: `a`, `a (2)`. White space and control characters become a blank."""
+    known: set[str] = set()
     out = []
     for name in names:
-        counts[name] = counts.get(name, 0) + 1
-        out.append(name if counts[name] == 1 else f"{name} ({counts[name]})")
+        name = plain = " ".join("".join(c if c.isprintable() else " " for c in name).split()) or "unnamed"
+        number = 1
+        while name in known:
+            number += 1
+            name = f"{plain} ({number})"
+        known.add(name)
+        out.append(name)
     return tuple(out)

@@ -35,7 +35,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lc_assets.core.errors import StoreError
+from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, parse_path
@@ -238,8 +238,10 @@ class Store:
         """Return the paths of a season map. No folder is created.
 
         Raises:
-            BadReference: the name is not safe as the name of a folder.
+            BadReference: the name is not safe as the name of a folder, or contains `--`.
         """
+        if "--" in name:  # which separates two names in that of a comparison
+            raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
         return MapLayout(name, self.root / "maps" / checked_id(name))
 
     def change(self, before: str, after: str) -> ChangeLayout:
@@ -248,7 +250,7 @@ class Store:
         Raises:
             BadReference: a name is not safe as the name of a folder.
         """
-        name = checked_id(f"{checked_id(before)}--{checked_id(after)}")
+        name = checked_id(f"{self.map(before).name}--{self.map(after).name}")
         return ChangeLayout(name, self.root / "changes" / name)
 
     def folders(self) -> list[str]:

@@ -61,6 +61,44 @@ def test_scenes_without_a_map_are_classified_first(shell: Shell, demo_item: Path
     assert "classifying" not in again
 
 
+@pytest.mark.parametrize(
+    "content", [None, b"", b"[]", b'{"properties": null}', b'{"properties": {"datetime": 5}}', b"\xff"]
+)
+def test_a_damaged_registered_item_is_one_line(stored: Shell, content: bytes | None) -> None:
+    registered = stored.store / "items" / f"{ITEM}.json"
+    registered.unlink() if content is None else registered.write_bytes(content)
+    output = stored("map", "--bbox", BOX, code=1).output
+    assert f"item {ITEM}" in output and "its registered item is missing or damaged" in output
+    assert not (stored.store / "maps").exists()
+
+
+def test_a_damaged_raster_is_named_with_its_scene(stored: Shell) -> None:
+    path = stored.store / "scenes" / ITEM / f"{ITEM}_classified.tif"
+    path.write_bytes(path.read_bytes()[:2500])
+    output = stored("map", "--bbox", BOX, code=1).output
+    assert f"item {ITEM}" in output and "class_raster" in output
+    assert not (stored.store / "maps").exists() or not list((stored.store / "maps").iterdir())
+
+
+def test_scenes_elsewhere_make_no_difference(stored: Shell) -> None:
+    from affine import Affine
+
+    from lc_assets.raster.grid import Grid
+    from lc_assets.store.layout import Store
+
+    far = Grid("EPSG:32618", Affine(10, 0, 600_000, 0, -10, 4_500_000), 64, 64)
+    Season(Store.at(stored.store), landscape()).add(ITEM.replace("32ULB", "18TWL"), seed=2, grid=far, model="another")
+    (stored.store / "scenes" / "my notes").mkdir()
+    assert "1 scene of 1 date" in stored("map", "--bbox", BOX).output
+
+
+def test_a_map_of_the_same_name_leaves_nothing_of_the_earlier_one(stored: Shell) -> None:
+    stored("map", "--bbox", BOX, "--name", "m", "--polygons")
+    assert (stored.store / "maps" / "m" / "polygons.gpkg").exists()
+    stored("map", "--bbox", BOX, "--name", "m")
+    assert not (stored.store / "maps" / "m" / "polygons.gpkg").exists()
+
+
 def test_two_maps_are_compared(stored: Shell) -> None:
     for name in ("before", "after"):
         stored("map", "--bbox", BOX, "--name", name)
@@ -82,6 +120,19 @@ def test_two_maps_are_compared(stored: Shell) -> None:
         (("--bbox", BOX, "--crs", "EPSG:4326"), 1, "is not in metres"),
         (("--bbox", "13,55,14,56"), 1, "no classified scene touches the area"),
         (("--bbox", "-10,40,30,60"), 1, "km long"),
+        (("--bbox", "13,56,14,55"), 1, "is not a box on the Earth"),
+        (("--bbox", "13,55,13,56"), 1, "is not a box on the Earth"),
+        (("--bbox", "nan,51,7,52"), 1, "is not a box on the Earth"),
+        (("--bbox", "366.12,51.41,366.14,51.42"), 1, "is not a box on the Earth"),
+        (("--bbox", "6.13,51.415,6.1300001,51.4150001"), 1, "holds no centre of a pixel"),
+        (("--bbox", BOX, "--crs", "EPSG:3857"), 1, "differ from those on the ground"),
+        (("--bbox", BOX, "--crs", "+proj=geos +h=35785831 +lon_0=180"), 1, "cannot be transformed"),
+        (("--bbox", BOX, "--crs", ""), 1, "is not known"),
+        (("--bbox", BOX, "--name", ""), 1, "is not a valid item id"),
+        (("--bbox", BOX, "--name", "a--b"), 1, "contains '--'"),
+        (("--bbox", BOX, "--period", ""), 1, "is no date"),
+        (("--bbox", BOX, "--polygons", "--min-area", "inf"), 1, "is not possible"),
+        (("--bbox", BOX, "--polygons", "--min-area", "-1"), 1, "is not possible"),
         (("--bbox", BOX, "--period", "2024", ITEM), 2, "not both"),
         (("--bbox", BOX, "--max-cloud", "10"), 2, "give --period"),
         (("--bbox", BOX, "--period", "yesterday"), 1, "yesterday"),

@@ -56,6 +56,12 @@ def test_several_features_are_one_area_with_their_names() -> None:
     assert shapely.geometry.shape(found.degrees()).area == pytest.approx(2 * BOX.area)
 
 
+def test_names_are_unique_lines_of_text() -> None:
+    names = ["a", "a (2)", "a", "two\nlines", "\x1b[31mred", " "]
+    found = read(collection(*[feature(SQUARE, name=name) for name in names]))
+    assert found.names == ("a", "a (2)", "a (3)", "two lines", "[31mred", "unnamed")
+
+
 def test_features_without_a_name_are_numbered() -> None:
     assert read(collection(feature(SQUARE, size=3), feature(OTHER, size=4))).names == ("1", "2")
 
@@ -133,6 +139,12 @@ def test_a_box_over_the_antimeridian_has_two_parts() -> None:
         (json.dumps({**SQUARE, "crs": crs("nonsense")}).encode(), "has a CRS that is not known"),
         (json.dumps({**SQUARE, "crs": {"type": "link"}}).encode(), "has a CRS that is not known"),
         (json.dumps({**SQUARE, "crs": []}).encode(), "has a CRS that is not known"),
+        (json.dumps({**SQUARE, "crs": [1]}).encode(), "is not a file of polygons"),
+        (json.dumps({**SQUARE, "crs": crs('LOCAL_CS["x"]')}).encode(), "has a CRS that is not known"),
+        (
+            json.dumps({**SQUARE, "coordinates": [[[x * 1e8, y] for x, y in RING]], "crs": crs("EPSG:3857")}).encode(),
+            "has coordinates that are not on the Earth",
+        ),
         (json.dumps({**SQUARE, "coordinates": [[[x * 1e5, y] for x, y in RING]]}).encode(), "has coordinates that are"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

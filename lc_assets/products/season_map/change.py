@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioIOError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.vrt import WarpedVRT
 
 from lc_assets.core.errors import BadReference, StoreError
@@ -88,6 +89,8 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int = SURE, bas
         BadReference: a name is none of a map, `sure` is out of range, or the maps do not overlap.
         StoreError: the store cannot be written.
     """
+    if baseline == "":
+        raise BadReference("the name of the baseline is empty", remedy="name a map, or leave out --baseline")
     if not 0 <= sure <= 100:
         raise BadReference(f"a confidence of {sure} percent is not possible", remedy="give 0 to 100")
     layouts = [store.map(name) for name in (before, after, *([baseline] if baseline else []))]
@@ -130,7 +133,14 @@ class _Map:
             raise StoreError(
                 "there is no such map in the store", item=layout.name, remedy="make it with `lc-assets map`"
             ) from None
+        self._name = layout.name
         self.grid = grid or Grid.of(opened[0])
+        if Grid.of(opened[0]) != Grid.of(opened[1]):
+            raise StoreError(
+                f"{layout.classified.name} and {layout.confidence.name} do not belong together",
+                item=layout.name,
+                remedy="make the map again with `lc-assets map`",
+            )
         if grid:
             shape = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height}
             opened = [
@@ -140,7 +150,12 @@ class _Map:
 
     def read(self, window: rasterio.windows.Window) -> tuple[np.ndarray, np.ndarray]:
         """Return the class codes and the confidence in percent, uint8."""
-        classes, confidence = (dataset.read(1, window=window) for dataset in self._rasters)
+        try:
+            classes, confidence = (dataset.read(1, window=window) for dataset in self._rasters)
+        except (RasterioError, CPLE_BaseError) as error:
+            raise StoreError(
+                f"the map cannot be read ({str(error)[:100]})", item=self._name, remedy="make it with `lc-assets map`"
+            ) from None
         return classes, confidence
 
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioError
 from rasterio.features import rasterize
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
 from lc_assets.core.cpu import cpu_count
+from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.positions.interpolate import interpolate
 from lc_assets.products.season_map.areas import AreaTable
@@ -77,7 +80,7 @@ class Fusion:
     """
 
     def __init__(self, store: Store, scenes: Sequence[MappedScene], grid: MapGrid, area: Polygons):
-        self.grid, self.area = grid, area
+        self.scenes, self.grid, self.area = scenes, grid, area
         self._dates = _by_date(scenes)
         self._sources = {scene.item: _Source(store, scene, grid) for scene in scenes}
 
@@ -93,7 +96,7 @@ class Fusion:
             progress: called with the share of all blocks that are done.
 
         Raises:
-            RasterioError: a raster of a scene cannot be read.
+            StoreError: a raster of a scene cannot be read.
         """
         size, threads = BLOCK_CELLS * self.grid.step, cpu_count()
         rows, columns = self.grid.map.shape
@@ -109,13 +112,16 @@ class Fusion:
         ):
             # Few blocks ahead of the writer, so that memory does not depend on the size of the map.
             coming = deque(pool.submit(self._block, window, rasters) for window in windows[: 2 * threads])
-            for number, later in enumerate([*windows[2 * threads :], *[None] * len(coming)], start=1):
-                block = coming.popleft().result()
-                if later is not None:
-                    coming.append(pool.submit(self._block, later, rasters))
-                if block:
-                    yield block
-                progress(number / len(windows))
+            try:
+                for number in range(1, len(windows) + 1):
+                    block = coming.popleft().result()
+                    if number + 2 * threads <= len(windows):
+                        coming.append(pool.submit(self._block, windows[number + 2 * threads - 1], rasters))
+                    if block:
+                        yield block
+                    progress(number / len(windows))
+            finally:  # after an error or an interrupt, blocks that have not begun are not computed
+                pool.shutdown(wait=False, cancel_futures=True)
 
     def _block(self, window: Window, rasters: WarpedRasters) -> FusedBlock | None:
         inside = self._inside(window)
@@ -179,11 +185,19 @@ class Fusion:
             source = self._sources[scene.item]
             if not source.touches(part_of(self.grid.cells, cells).bounds):
                 continue
-            own = source.codes(rasters, pixels)
-            clear = own != NO_DATA.code
-            if not clear.any():
-                continue
-            raw = source.probabilities(rasters, cells)
+            try:
+                own = source.codes(rasters, pixels)
+                clear = own != NO_DATA.code
+                if not clear.any():
+                    continue
+                raw = source.probabilities(rasters, cells)
+            except (RasterioError, CPLE_BaseError) as error:
+                raise StoreError(
+                    f"its map cannot be read ({str(error)[:100]})",
+                    item=scene.item,
+                    asset="class_raster",
+                    remedy=f"make it again: `lc-assets classify {scene.item}`",
+                ) from None
             known = (raw[0] != PROBABILITY_NODATA) & clear.reshape(cells.height, step, cells.width, step).any((1, 3))
             values = np.where(known, raw * np.float32(PROBABILITY_SCALE), np.float32(0))
             if total is None or codes is None or count is None:

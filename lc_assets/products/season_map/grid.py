@@ -16,6 +16,11 @@ from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 
+_EARTH_RADIUS = 6_371_007.0
+_SPHERE = 0.007
+"""Largest difference between an area on the ellipsoid and on the sphere of equal area, at the equator and the poles."""
+MAX_DISTORTION = 0.01
+"""Largest relative error of areas in the CRS of a map, at the middle of the area. UTM has up to 0.001 in its zone."""
 LARGEST_SIDE = 500_000
 """Longest side of an area, in metres. Beyond it a UTM zone distorts areas by more than half a percent."""
 
@@ -84,6 +89,40 @@ def checked_crs(crs: str) -> str:
     return ":".join(found.to_authority() or ()) or str(found.to_wkt())
 
 
+def check_area(area: Polygons) -> None:
+    """Check that an area is not too large, and that areas in the CRS of its map are those on the ground.
+
+    The area of a square of 100 m in the middle of the area is compared with that on the sphere of the same area as the
+    WGS 84 ellipsoid (radius 6,371,007 m, https://epsg.io/7057).
+
+    Args:
+        area: the area, in the CRS of the map.
+
+    Raises:
+        BadReference: it is longer than `LARGEST_SIDE`, or the relative difference is larger than `MAX_DISTORTION`.
+    """
+    left, bottom, right, top = shapely.total_bounds(area.shapes)
+    if not max(right - left, top - bottom) <= LARGEST_SIDE:
+        raise BadReference(
+            f"the area is {max(right - left, top - bottom) / 1000:.0f} km long",
+            remedy=f"choose one of at most {LARGEST_SIDE // 1000} km, or split it",
+        )
+    x, y = (left + right) / 2, (bottom + top) / 2
+    square = Polygons(("square",), np.array([shapely.box(x - 50, y - 50, x + 50, y + 50)]), area.crs)
+    corners = shapely.get_coordinates(square.to(DEGREES).shapes[0])
+    longitudes, latitudes = np.radians(corners).T
+    if np.ptp(longitudes) > np.pi:
+        longitudes = np.where(longitudes < 0, longitudes + 2 * np.pi, longitudes)
+    # The shoelace formula in the cylindrical equal-area projection.
+    across, up = longitudes, np.sin(latitudes)
+    found = abs(np.sum(across[:-1] * up[1:] - across[1:] * up[:-1])) / 2 * _EARTH_RADIUS**2
+    if not abs(found / 10_000 - 1) <= MAX_DISTORTION + _SPHERE:
+        raise BadReference(
+            f"areas in the CRS of the map differ from those on the ground by {100 * abs(10_000 / found - 1):.0f} %",
+            remedy="leave out --crs (UTM is used), or choose an equal-area one, e.g. EPSG:3035 in Europe",
+        )
+
+
 def grid_of(area: Polygons, step: int, origin: tuple[float, float] = (0, 0)) -> MapGrid:
     """Return the smallest grid that covers an area.
 
@@ -92,16 +131,8 @@ def grid_of(area: Polygons, step: int, origin: tuple[float, float] = (0, 0)) -> 
         step: pixels along the side of a cell.
         origin: (x, y) of the corner of any cell, a multiple of 10 m: that of the cells of the scenes, if possible, so
             that they need not be resampled.
-
-    Raises:
-        BadReference: the area is longer than `LARGEST_SIDE`.
     """
     left, bottom, right, top = shapely.total_bounds(area.shapes)
-    if not max(right - left, top - bottom) <= LARGEST_SIDE:
-        raise BadReference(
-            f"the area is {max(right - left, top - bottom) / 1000:.0f} km long",
-            remedy=f"choose one of at most {LARGEST_SIDE // 1000} km, or split it",
-        )
     cell = step * PIXEL_SIZE
     x, y = (value - value % PIXEL_SIZE for value in origin)
     west = math.floor((left - x) / cell) * cell + x

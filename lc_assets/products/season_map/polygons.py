@@ -16,6 +16,8 @@ from lc_assets.raster.cog import CONFIDENCE_NODATA
 
 MIN_AREA = 0.5
 """Default of the smallest polygon, in hectares."""
+MAX_MIN_AREA = 10_000
+"""Largest value of the smallest area, in hectares."""
 MAX_PIXELS = 130_000_000
 """Most pixels of a map that is turned into polygons: they are held in memory, 10 bytes for each. A tile has 120
 million."""
@@ -33,10 +35,9 @@ def write_polygons(path: Path, classified: Path, confidence: Path, min_area: flo
         min_area: area of the smallest polygon in hectares; 0 keeps all. An area without a neighbour stays.
 
     Raises:
-        BadReference: the map has more than `MAX_PIXELS`, or `min_area` is negative.
+        BadReference: the map has more than `MAX_PIXELS`; see also `check_min_area`.
     """
-    if not min_area >= 0:
-        raise BadReference(f"a smallest area of {min_area} ha is not possible", remedy="give 0 or more")
+    check_min_area(min_area)
     with rasterio.open(classified) as dataset:
         if dataset.width * dataset.height > MAX_PIXELS:
             raise BadReference(
@@ -47,7 +48,7 @@ def write_polygons(path: Path, classified: Path, confidence: Path, min_area: flo
     known = codes != NO_DATA.code
     least = int(np.ceil(min_area / (abs(transform.a * transform.e) / 10_000) - 1e-9))
     if least > 1 and known.any():
-        codes = sieve(codes, least, mask=known)
+        codes = sieve(codes, min(least, codes.size - 1), mask=known)
     found = [(shapely.geometry.shape(shape), int(code)) for shape, code in shapes(codes, known, transform=transform)]
     numbers = np.arange(1, len(found) + 1)
     with rasterio.open(confidence) as dataset:
@@ -64,6 +65,18 @@ def write_polygons(path: Path, classified: Path, confidence: Path, min_area: flo
         means = ndimage.mean(percent, ids, numbers)
     _write(path, [shape for shape, _ in found], [code for _, code in found], means, crs.to_wkt())
     return len(found)
+
+
+def check_min_area(min_area: float) -> None:
+    """Check the area of the smallest polygon, in hectares.
+
+    Raises:
+        BadReference: it is negative, or not a number.
+    """
+    if not 0 <= min_area <= MAX_MIN_AREA:
+        raise BadReference(
+            f"a smallest area of {min_area:g} ha is not possible", remedy=f"give 0 to {MAX_MIN_AREA} (--min-area)"
+        )
 
 
 def _write(path: Path, geometries: list[shapely.Geometry], codes: list[int], confidence: np.ndarray, crs: str) -> None:

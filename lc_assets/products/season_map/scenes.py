@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rasterio.warp import transform_bounds
+
 from lc_assets.core.errors import StoreError
+from lc_assets.core.json_values import parse_json
 from lc_assets.inference.class_map import ClassMap
+from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import is_newer_version
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import StorePath
@@ -39,13 +42,17 @@ class MappedScene:
         return int(self.classes.tags["STRIDE"])
 
 
-def open_scenes(store: Store, items: Sequence[str]) -> list[MappedScene]:
-    """Open the maps of scenes.
+def open_scenes(store: Store, items: Sequence[str], area: Polygons) -> list[MappedScene]:
+    """Open the maps of the scenes that touch an area. Whatever is wrong with other scenes makes no difference.
 
     Raises:
         StoreError: a scene has no map, its map has no probabilities, or the maps are of different models.
     """
-    scenes = [_opened(store, item) for item in items]
+    scenes = []
+    for item in items:
+        classes = ClassMap.open(store.scene(item))
+        if len(area.touching(transform_bounds(classes.grid.crs, area.crs, *classes.grid.bounds))):
+            scenes.append(_opened(store, classes))
     first = scenes[0] if scenes else None
     for scene in scenes[1:]:
         assert first
@@ -76,8 +83,8 @@ def newest_versions(scenes: Sequence[MappedScene]) -> tuple[list[MappedScene], d
     return [scene for scene in scenes if scene.item not in replaced], replaced
 
 
-def _opened(store: Store, item: str) -> MappedScene:
-    classes = ClassMap.open(store.scene(item))
+def _opened(store: Store, classes: ClassMap) -> MappedScene:
+    item = classes.item
     if classes.probabilities is None:
         raise StoreError(
             "its map is of windows and has no probabilities, of which a season map is made",
@@ -85,5 +92,21 @@ def _opened(store: Store, item: str) -> MappedScene:
             asset="class_raster",
             remedy="classify it again without --window and LC_ASSETS_WINDOW, with a model that has positions",
         )
-    document = json.loads(store.registered(item).read_text(encoding="utf-8"))
-    return MappedScene(document, classes, classes.probabilities)
+    return MappedScene(_document(store, item), classes, classes.probabilities)
+
+
+def _document(store: Store, item: str) -> dict[str, Any]:
+    """Return the JSON of a registered item, with a time in its properties."""
+    try:
+        document = parse_json(store.registered(item).read_text(encoding="utf-8"))
+        times = [document["properties"].get(name) for name in ("datetime", "start_datetime")]
+        if any(isinstance(time, str) for time in times):
+            return dict(document)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        pass
+    raise StoreError(
+        "its registered item is missing or damaged",
+        item=item,
+        asset="season_map",
+        remedy="register it again: `lc-assets register` and its reference",
+    )

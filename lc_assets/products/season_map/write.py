@@ -11,17 +11,16 @@ from pathlib import Path
 
 import numpy as np
 import shapely
-from rasterio.warp import transform_bounds
 
 from lc_assets.core.checksum import sha256_of
-from lc_assets.core.errors import StoreError
+from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.overview import OverviewPlan, choose_factor
 from lc_assets.products.season_map.areas import AreaTable
 from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
-from lc_assets.products.season_map.grid import MapGrid, checked_crs, grid_of, utm_zone
+from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs, grid_of, utm_zone
 from lc_assets.products.season_map.item import SeasonMap, build_item
-from lc_assets.products.season_map.polygons import write_polygons
+from lc_assets.products.season_map.polygons import check_min_area, write_polygons
 from lc_assets.products.season_map.pooling import EXPONENT
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
@@ -91,9 +90,12 @@ def make_season_map(
         StoreError: there is no scene, a scene has no map that can be fused, or the store cannot be written.
     """
     layout = store.map(name)
-    placed = area.to(checked_crs(crs) if crs else utm_zone(area))
-    scenes, replaced = newest_versions(open_scenes(store, items))
-    touching = [scene for scene in scenes if _touches(scene, placed)]
+    placed = area.to(utm_zone(area) if crs is None else checked_crs(crs))
+    check_area(placed)
+    if min_area is not None:
+        check_min_area(min_area)
+    opened = open_scenes(store, items, placed)
+    touching, replaced = newest_versions(opened)
     if not touching:
         raise StoreError("no classified scene touches the area", item=name, remedy="classify scenes of the area first")
     grid = _grid(touching, placed)
@@ -105,40 +107,54 @@ def make_season_map(
         "POOLING_EXPONENT": str(EXPONENT),
         **{tag: touching[0].classes.tags[tag] for tag in ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE")},
     }
-    with (
-        exclusive(layout.incoming, name, "season_map", layout.lease) as check,
-        atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check) as stage,
-    ):
-        table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
-        overview = _write_overview(stage, layout, grid.map, pixels, tags)
-        if min_area is not None:
-            rasters = (stage / layout.classified.name, stage / layout.confidence.name)
-            write_polygons(stage / layout.polygons.name, *rasters, min_area)
-        (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
-        (stage / layout.areas.name).write_text(table.csv(area.names, grid.map.pixel_area), encoding="utf-8")
-        made = SeasonMap(
-            layout=layout,
-            grid=grid.map,
-            overview_grid=overview,
-            geometry=area.degrees(),
-            scenes=tuple((scene.item, scene.document["properties"]) for scene in touching),
-            files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
-            pixels=pixels,
-            tags=tags,
-            created=now(),
-            software=software(),
-            mean_confidence=confidence,
-        )
-        for file, content in catalog_files(build_item(made)).items():
-            (stage / file).write_bytes(content)
+    with exclusive(layout.incoming, name, "season_map", layout.lease) as check:
+        with atomic_output(
+            layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check
+        ) as stage:
+            pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
+        if min_area is None:  # those of an earlier map of this name
+            layout.polygons.unlink(missing_ok=True)
     used = tuple(scene.item for scene in touching)
-    beside = tuple(scene.item for scene in scenes if scene.item not in used)
+    beside = tuple(item for item in items if item not in {scene.item for scene in opened})
     return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence)
 
 
-def _touches(scene: MappedScene, area: Polygons) -> bool:
-    grid = scene.classes.grid
-    return bool(len(area.touching(transform_bounds(grid.crs, area.crs, *grid.bounds))))
+def _write(
+    stage: Path,
+    layout: MapLayout,
+    fusion: Fusion,
+    area: Polygons,
+    tags: dict[str, str],
+    min_area: float | None,
+    progress: Callable[[float], None],
+) -> tuple[np.ndarray, float | None]:
+    """Write all files of a map; return the pixels of each code inside the area, and the mean confidence."""
+    grid = fusion.grid.map
+    table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
+    if not pixels.any():
+        raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
+    overview = _write_overview(stage, layout, grid, pixels, tags)
+    if min_area is not None:
+        rasters = (stage / layout.classified.name, stage / layout.confidence.name)
+        write_polygons(stage / layout.polygons.name, *rasters, min_area)
+    (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
+    (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
+    made = SeasonMap(
+        layout=layout,
+        grid=grid,
+        overview_grid=overview,
+        geometry=area.degrees(),
+        scenes=tuple((scene.item, scene.document["properties"]) for scene in fusion.scenes),
+        files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
+        pixels=pixels,
+        tags=tags,
+        created=now(),
+        software=software(),
+        mean_confidence=confidence,
+    )
+    for file, content in catalog_files(build_item(made)).items():
+        (stage / file).write_bytes(content)
+    return pixels, confidence
 
 
 def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:
