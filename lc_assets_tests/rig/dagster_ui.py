@@ -120,6 +120,7 @@ class DagsterUi:
         )
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(1000 * _PAGE_SECONDS)
+        expect.set_options(timeout=1000 * _PAGE_SECONDS)
         self.page.route(lambda address: address.startswith("http") and not address.startswith(f"{url}/"), self._refuse)
 
     def close(self) -> None:
