@@ -39,8 +39,8 @@ from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path
 
 STABILITY_NODATA = 255
-BLOCK_CELLS = 256
-"""Side of a block in cells: 1,024 pixels of 10 m."""
+BLOCK_ROWS, BLOCK_COLUMNS = 128, 1024
+"""Size of a block in cells: 512 x 4,096 pixels of 10 m. Long rows cost less for each pixel."""
 
 
 @dataclass(frozen=True)
@@ -98,12 +98,12 @@ class Fusion:
         Raises:
             StoreError: a raster of a scene cannot be read.
         """
-        size, threads = BLOCK_CELLS * self.grid.step, cpu_count()
+        high, wide, threads = BLOCK_ROWS * self.grid.step, BLOCK_COLUMNS * self.grid.step, cpu_count()
         rows, columns = self.grid.map.shape
         windows = [
-            Window(left, top, min(size, columns - left), min(size, rows - top))
-            for top in range(0, rows, size)
-            for left in range(0, columns, size)
+            Window(left, top, min(wide, columns - left), min(high, rows - top))
+            for top in range(0, rows, high)
+            for left in range(0, columns, wide)
         ]
         with (
             rasterio.Env(),

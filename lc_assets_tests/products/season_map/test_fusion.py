@@ -91,7 +91,8 @@ def test_blocks_threads_and_open_files_leave_no_trace(
         season.add(item_of(day), seed=number, cloud=clouds(number))
     items = [item_of(day) for day in DATES[:3]]
     whole = make_season_map(season.store, "whole", ALL, items)
-    monkeypatch.setattr(fusion, "BLOCK_CELLS", 11)
+    monkeypatch.setattr(fusion, "BLOCK_ROWS", 11)
+    monkeypatch.setattr(fusion, "BLOCK_COLUMNS", 17)
     monkeypatch.setattr(rasters, "MAX_OPEN", 1)
     parts = make_season_map(season.store, "parts", ALL, items)
     for name in ("classified", "confidence", "observations", "stability"):
