@@ -212,7 +212,9 @@ def test_a_reference_that_cannot_be_used_is_an_error_of_one_line(
 def test_a_scene_without_a_map_is_an_error(desk: Desk, demo_item: Path) -> None:
     scene = desk.add(demo_item)
     outcome, _ = agreed(desk, scene.id, references=["truth"])
-    assert "its class map is not in the store -> materialise class_raster of this item" in str(outcome.error)
+    assert "its class map is not in the store, or is damaged -> materialise class_raster of this item" in str(
+        outcome.error
+    )
 
 
 def test_the_asset_is_in_the_common_code_location_and_has_the_partitions_of_the_scenes() -> None:
