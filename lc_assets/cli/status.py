@@ -28,8 +28,8 @@ def status(store: str | None) -> None:
         statuses = scene_statuses(instance, definitions)
         graphs = [each.resolve_asset_graph() for each in (definitions, build_common_definitions(settings))]
         failed = failed_checks(instance, [key for graph in graphs for key in sorted(graph.asset_check_keys)])
-    for item, stands in statuses.items():
-        click.echo(f"{stands.value:<8}  {item}")
+    for item, status_of_item in statuses.items():
+        click.echo(f"{status_of_item.value:<8}  {item}")
         for check in failed.get(item, ()):
             text = f"{check.name} of {check.asset} {'warns' if check.is_warning else 'failed'}: {check.description}"
             click.secho(f"{'':<10}{text}", fg="yellow" if check.is_warning else "red")

@@ -64,6 +64,11 @@ class Grid:
         t = self.transform
         return t.b == 0 and t.d == 0 and t.a > 0 and math.isclose(t.a, -t.e)
 
+    def part(self, window: Window) -> Grid:
+        """Return the grid of a window, which may begin outside this grid."""
+        moved = self.transform @ Affine.translation(window.col_off, window.row_off)
+        return Grid(self.crs, moved, window.width, window.height)
+
     def coarsened(self, factor: int) -> Grid:
         """Return the grid with the same top-left corner and pixels `factor` times as wide that covers this one."""
         return Grid(

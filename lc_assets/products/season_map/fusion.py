@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import rasterio
-from affine import Affine
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 from rasterio.features import rasterize
@@ -30,7 +29,6 @@ from lc_assets.products.season_map.pooling import Pool
 from lc_assets.products.season_map.rasters import WarpedRasters
 from lc_assets.products.season_map.scenes import MappedScene
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
-from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
@@ -76,7 +74,7 @@ class Fusion:
         store: the store of the scenes.
         scenes: the scenes, of one model, each acquisition once.
         grid: the grid of the map.
-        area: the polygons, in the CRS of the grid. Pixels whose centre is in none of them are No Data.
+        area: the polygons, in the CRS of the grid. Pixels whose centre is outside all of them are No Data.
     """
 
     def __init__(self, store: Store, scenes: Sequence[MappedScene], grid: MapGrid, area: Polygons):
@@ -120,14 +118,14 @@ class Fusion:
                     if block:
                         yield block
                     progress(number / len(windows))
-            finally:  # after an error or an interrupt, blocks that have not begun are not computed
+            finally:  # after an error or an interrupt, blocks that wait are not computed
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _block(self, window: Window, rasters: WarpedRasters) -> FusedBlock | None:
         inside = self._inside(window)
         if not inside.any():
             return None
-        with rasterio.Env():  # a thread has none of its own
+        with rasterio.Env():  # GDAL's environment belongs to one thread
             return self._fused(window, inside, rasters)
 
     def _fused(self, window: Window, inside: np.ndarray, rasters: WarpedRasters) -> FusedBlock:
@@ -160,13 +158,13 @@ class Fusion:
         stability = _stability(classes, observations, seen)
         fused, answers = fused[:, 1:-1, 1:-1], answers[1:-1, 1:-1]
         stored = np.where(answers, np.rint(fused / PROBABILITY_SCALE), PROBABILITY_NODATA).astype(np.uint8)
-        table = AreaTable.of(self.area, part_of(self.grid.map, window), classes, fused)
+        table = AreaTable.of(self.area, self.grid.map.part(window), classes, fused)
         cells = Window(cells.col_off, cells.row_off, fused.shape[2], fused.shape[1])
         pixels = np.bincount(classes[inside], minlength=len(ALL_CLASSES))
         return FusedBlock(window, classes, confidence, observations, stability, cells, stored, pixels, table)
 
     def _inside(self, window: Window) -> np.ndarray:
-        part = part_of(self.grid.map, window)
+        part = self.grid.map.part(window)
         shapes = self.area.shapes[self.area.touching(part.bounds)]
         if not len(shapes):
             return np.zeros(part.shape, bool)
@@ -177,13 +175,13 @@ class Fusion:
         self, scenes: Sequence[MappedScene], cells: Window, rasters: WarpedRasters
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Return what the tiles of one date say: the mean of their probabilities, where there is one, and class codes
-        at 10 m; None if none of them is there."""
+        at 10 m; None if no tile shows any ground here."""
         step = self.grid.step
         pixels = Window(*(step * value for value in (cells.col_off, cells.row_off, cells.width, cells.height)))
         total = codes = count = None
         for scene in scenes:
             source = self._sources[scene.item]
-            if not source.touches(part_of(self.grid.cells, cells).bounds):
+            if not source.touches(self.grid.cells.part(cells).bounds):
                 continue
             try:
                 own = source.codes(rasters, pixels)
@@ -267,9 +265,3 @@ def _by_date(scenes: Sequence[MappedScene]) -> list[list[MappedScene]]:
         moment = acquisition.datatake or acquisition.sensing
         dates.setdefault((acquisition.satellite, moment) if moment else scene.item, []).append(scene)
     return list(dates.values())
-
-
-def part_of(grid: Grid, window: Window) -> Grid:
-    """Return the grid of a window."""
-    moved = grid.transform @ Affine.translation(window.col_off, window.row_off)
-    return Grid(grid.crs, moved, window.width, window.height)

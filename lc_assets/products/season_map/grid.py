@@ -10,6 +10,7 @@ import shapely
 from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
+from rasterio.windows import Window
 
 from lc_assets.core.errors import BadReference
 from lc_assets.raster.grid import Grid
@@ -43,8 +44,7 @@ class MapGrid:
     def pixels(self) -> Grid:
         """The map's pixels with the rim."""
         g = self.map
-        moved = g.transform @ Affine.translation(-self.step, -self.step)
-        return Grid(g.crs, moved, g.width + 2 * self.step, g.height + 2 * self.step)
+        return g.part(Window(-self.step, -self.step, g.width + 2 * self.step, g.height + 2 * self.step))
 
     @property
     def cells(self) -> Grid:
@@ -58,7 +58,7 @@ def utm_zone(area: Polygons) -> str:
     Raises:
         BadReference: the area is not on the Earth.
     """
-    boxes = shapely.bounds(np.concatenate([shapely.get_parts(area.to(DEGREES).shapes)]))
+    boxes = shapely.bounds(shapely.get_parts(area.to(DEGREES).shapes))
     west, south, east, north = boxes.T
     if not (np.isfinite(boxes).all() and south.min() >= -90 and north.max() <= 90):
         raise BadReference("the area is not on the Earth", remedy="check the CRS of its file")
