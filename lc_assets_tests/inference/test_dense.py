@@ -81,6 +81,7 @@ def test_windows_with_gaps_between_them_do_not_depend_on_strips(
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
 
 
+@pytest.mark.slow
 def test_windows_that_overlap_an_empty_block_equal_their_chips(
     demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ from lc_assets_tests.rig.command import Shell, invoke
 GUIDE = Path(__file__).parents[2] / "docs" / "your-own-model.md"
 
 
+@pytest.mark.slow
 def test_a_changed_model_makes_every_map_stale_and_one_command_backfills_them(
     demo_item: Path, shell: Shell, tmp_path: Path
 ) -> None:
@@ -199,6 +200,7 @@ def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
     assert "input shape is not known" in done.output
 
 
+@pytest.mark.slow
 def test_a_card_replaces_no_other_readme_and_claims_nothing_unknown(shared: Path, tmp_path: Path) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     (own.parent / "README.md").write_text("# my notes")
@@ -222,6 +224,7 @@ def test_training_checks_the_name_before_it_reads_any_file(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_guide_works(classified: Desk, tmp_path: Path) -> None:
     """The unchanged snippet of the guide: another architecture (flatten and dense, padded), four bands."""
     [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", GUIDE.read_text(), re.DOTALL)
@@ -240,6 +243,7 @@ def test_the_example_of_the_guide_works(classified: Desk, tmp_path: Path) -> Non
     assert classify_chips(chips, model).shape == (3, len(CLASS_NAMES))
 
 
+@pytest.mark.slow
 def test_the_model_evaluation_shows_the_figures_of_the_card(shared: Path, tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store", chips=shared / "eurosat")
     definitions = build_common_definitions(settings)
