@@ -19,15 +19,14 @@ def status(store: str | None) -> None:
     A check counts until its asset is made again.
     """
     settings = settings_with(store)
-    from lc_assets.defs.build import build_common_definitions, build_definitions
+    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.failed_checks import failed_checks
     from lc_assets.operations.status import scene_statuses
 
     with open_instance(settings) as instance:
         definitions = build_definitions(settings)
         statuses = scene_statuses(instance, definitions)
-        graphs = [each.resolve_asset_graph() for each in (definitions, build_common_definitions(settings))]
-        failed = failed_checks(instance, [key for graph in graphs for key in sorted(graph.asset_check_keys)])
+        failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
     for item, status_of_item in statuses.items():
         click.echo(f"{status_of_item.value:<8}  {item}")
         for check in failed.get(item, ()):

@@ -64,7 +64,7 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
         outside = sky.outside[:: band.factor, :: band.factor]
         _write(
             target / f"{band.name}.tif",
-            _to_dn(_block_mean(layer, band.factor), outside, rng),
+            _to_dn(block_mean(layer, band.factor), outside, rng),
             grid.coarsened(band.factor),
         )
     _write(target / f"{SCL}.tif", scl, grid.coarsened(SCL_GSD // PIXEL_SIZE), overviews="MODE")
@@ -76,7 +76,7 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
     return path
 
 
-def _block_mean(layer: np.ndarray, factor: int) -> np.ndarray:
+def block_mean(layer: np.ndarray, factor: int) -> np.ndarray:
     """Return the mean over blocks of `factor` x `factor` pixels, (rows / factor, columns / factor)."""
     rows, columns = layer.shape
     return layer.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))

@@ -17,6 +17,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from sqlalchemy.exc import IntegrityError
 
 from lc_assets.core.errors import without_query
+from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
 from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
 from lc_assets.store.atomic import is_alive
@@ -89,7 +90,7 @@ def run_scene(
     run_id = str(uuid4())
     level = "INFO" if verbose else "CRITICAL"
     started = time.perf_counter()
-    with _watched(instance, run_id, on_asset):
+    with _watched(instance, run_id, on_asset), runs_in_code_location(instance):
         result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
             instance=instance,

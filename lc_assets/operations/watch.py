@@ -1,4 +1,5 @@
-"""Reads the YAML file that says what the sensor watches. It is read at every tick: a change needs no restart.
+"""Reads the YAML file that says what the sensor watches. It is read at every tick: a change needs no restart, except of
+`every_minutes`.
 
 collection: sentinel-2-l2a         default: LC_ASSETS_COLLECTION
 tiles: [33UUB, 32ULC]              or bbox: [13.2, 55.4, 13.6, 55.7], or geometry: area.geojson (beside this file)
@@ -6,6 +7,7 @@ from: 2024-01-01                   first day of acquisition; default: 60 days ag
 to: 2024-12-31                     last day; default: open
 max_cloud: 40                      percent; default: no limit
 max_nodata: 80
+every_minutes: 10                  time between two ticks; it is read when Dagster loads the code location
 reprocessed: replace               or keep, or first: see `ReprocessingPolicy`
 recent_days: 10                    searched at every tick; older days are searched in turn
 runs_per_tick: 50
@@ -50,9 +52,18 @@ class WatchConfig(BaseModel):
     to: date | None = None
     max_cloud: float | None = None
     max_nodata: float | None = None
+    every_minutes: int = Field(default=10, ge=1, le=1440)
     reprocessed: ReprocessingPolicy = ReprocessingPolicy.REPLACE
     recent_days: float = Field(default=10, ge=0, le=366)
     runs_per_tick: int = Field(default=50, ge=1, le=1000)
+
+    @classmethod
+    def minutes_of(cls, path: Path) -> int:
+        """Return `every_minutes` of a watch file, or its default if the file is missing or not valid."""
+        try:
+            return cls.read(path).every_minutes
+        except LandCoverError:  # a tick fails with the message
+            return cls.model_fields["every_minutes"].get_default()
 
     @classmethod
     def read(cls, path: Path) -> WatchConfig:
@@ -70,7 +81,7 @@ class WatchConfig(BaseModel):
         except FileNotFoundError:
             raise LandCoverError(
                 f"there is no {path}",
-                remedy="write one that says what to watch (docs/sensor-and-backfill.md), or set LC_ASSETS_WATCH",
+                remedy="lc-assets watch --init writes one, which you then edit; or set LC_ASSETS_WATCH",
             ) from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
@@ -121,8 +132,8 @@ class WatchConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """A hash of all fields (16 hex digits): equal for equal watches."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A hash of what is watched (16 hex digits): equal for equal watches."""
+        return hashlib.sha256(self.model_dump_json(exclude={"every_minutes"}).encode()).hexdigest()[:16]
 
 
 def _midnight(day: date) -> datetime:

@@ -25,7 +25,7 @@ class CollectionConfig(dg.Config):
 
 @dg.asset(
     deps=[CATALOG],
-    group_name="collection",
+    group_name="all_scenes",
     kinds={"stac", "parquet"},
     code_version="1",
     pool=COLLECTION_POOL,
@@ -49,7 +49,7 @@ def collection(
 ) -> dg.MaterializeResult:
     """A STAC 1.1 Collection and a stac-geoparquet index of all items. Each update adds the new and changed items.
 
-    The run of a scene never waits for it. Two updates at the same time lose no item. Needs `pip install .[cluster]`.
+    The run of a scene never waits for it. Two updates at the same time lose no item. Needs the extra `collection`.
     """
     with raise_as_dagster_failure():
         report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)

@@ -24,7 +24,7 @@ MOST_NOTES = 5
 @dg.asset(
     partitions_def=scenes,
     io_manager_key="raw_bands_io",
-    group_name="source",
+    group_name="land_cover",
     kinds={"cog", "sentinel2"},
     code_version="1",
     pool=DOWNLOADS_POOL,

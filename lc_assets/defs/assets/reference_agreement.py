@@ -42,7 +42,7 @@ class AgreementConfig(dg.Config):
 @dg.asset(
     partitions_def=scenes,
     deps=[class_raster.key],
-    group_name="quality",
+    group_name="accuracy",
     kinds={"cog", "csv"},
     code_version="1",
     check_specs=[

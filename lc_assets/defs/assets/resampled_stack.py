@@ -12,7 +12,7 @@ from lc_assets.sentinel2.bands.stack import StackRecipe
 @dg.asset(
     partitions_def=scenes,
     io_manager_key="stack_io",
-    group_name="source",
+    group_name="land_cover",
     kinds={"gdal", "vrt"},
     code_version="2",
 )

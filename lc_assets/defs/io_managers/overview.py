@@ -30,7 +30,7 @@ class OverviewIOManager(SceneIOManager):
             picture = map_with_legend(codes, value.pixels, value.source_grid.pixel_area, pixel_size)
             (stage / scene.thumbnail.name).write_bytes(picture)
             version = sha256_of_files(stage.iterdir())
-        return Written(overview_metadata(self.read(scene), value), version)
+        return Written(overview_metadata(self.read(scene), value, self.store.url), version)
 
     def read(self, scene: SceneLayout) -> Overview:
         """Return the stored overview.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 
 from pydantic import Field
@@ -42,7 +41,6 @@ class RawBandsIOManager(SceneIOManager):
         Raises:
             LandCoverError: a file cannot be downloaded, is damaged, or cannot be written.
         """
-        started = time.perf_counter()
         present: RawBands | None = None
         retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
         # Local files are linked at once. A download or an upload takes long: only one process at a time does it.
@@ -64,10 +62,9 @@ class RawBandsIOManager(SceneIOManager):
                 for name, how in fetched.items():
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
                         (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
-        seconds = time.perf_counter() - started
         raw = self.read(scene)
         version = sha256_of_values({**raw.checksums, ITEM: sha256_of(raw.folder / ITEM)})
-        return Written(raw_bands_metadata(raw, fetched, seconds), version)
+        return Written(raw_bands_metadata(raw, fetched), version)
 
     def read(self, scene: SceneLayout) -> RawBands:
         """Return the stored raw bands.
