@@ -36,7 +36,7 @@ test: $(VENV)/.installed-dev rig
 	$(PYTEST) -m "not slow" $(PYTEST_ARGS); tests=$$?; \
 	wait $$lint; lint=$$?; cat $(VENV)/lint.log; exit $$((tests | lint))
 
-test-slow: $(VENV)/.installed-dev rig
+test-slow: $(VENV)/.installed-slow .rig/wheel/.installed rig
 	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-rig: $(VENV)/.installed-dev rig
@@ -90,6 +90,17 @@ $(VENV)/.installed-dev: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/p
 	$(PIP) --editable '.[cluster,dev]'
 	@touch $(VENV)/.installed $@
 
+$(VENV)/.installed-slow: $(VENV)/.installed-dev
+	$(PIP) --editable '.[slow,xarray]'
+	@touch $@
+
+# An environment with only what a user's has, for the tests that install the wheel into it.
+.rig/wheel/.installed: setup.cfg constraints.txt | $(VENV)/.installed-dev
+	$(PYTHON) -m venv --without-pip .rig/wheel
+	$(BIN)/python -m pip --python .rig/wheel/bin/python install --quiet --disable-pip-version-check --no-compile \
+		--constraint constraints.txt .
+	@touch $@
+
 $(VENV)/.installed-browser: $(VENV)/.installed-dev
 	$(PIP) playwright
 	@touch $@
@@ -100,7 +111,7 @@ $(VENV)/.installed-train: $(VENV)/.installed-dev
 
 # One file for every supported Python: markers say what differs.
 lock:
-	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --no-header --no-annotate --no-emit-index-url \
+	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --extra slow --extra xarray --no-header --no-annotate --no-emit-index-url \
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:

@@ -17,6 +17,7 @@ from typing import Any
 import click
 import pytest
 
+import lc_assets
 from lc_assets.cli.main import main
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.agreement.crosswalk import shipped as shipped_crosswalk
@@ -182,7 +183,10 @@ def test_stac_fields_lists_exactly_the_written_fields(desk: Desk, demo_item: Pat
 
 
 def _is_here(name: str) -> bool:
-    """Return True if a name such as `lc_assets/core/cpu.py`, `lc_assets/core` or `lc_assets.core.cpu` exists."""
+    """Return True if a name such as `lc_assets/core/cpu.py`, `lc_assets/core`, `lc_assets.core.cpu` or
+    `lc_assets.open_scene` exists."""
+    if name.removeprefix("lc_assets.") in lc_assets.__all__:
+        return True
     if "/" not in name:
         name = name.replace(".", "/")
     return (ROOT / name).exists() or (ROOT / f"{name}.py").exists()

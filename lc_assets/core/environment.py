@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def variable(name: str) -> str:
@@ -28,3 +30,17 @@ def set_default(name: str, value: str) -> None:
 def unset(name: str) -> None:
     """Remove a variable, if it is set."""
     os.environ.pop(name, None)
+
+
+@contextmanager
+def restored(*names: str) -> Iterator[None]:
+    """Give variables that are changed inside the context their former values after it."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                unset(name)
+            else:
+                set_variable(name, value)

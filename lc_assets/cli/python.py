@@ -1,0 +1,110 @@
+"""`lc_assets.classify`: the command `lc-assets classify` as a Python function."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lc_assets.cli.instance import open_instance, register_scenes
+from lc_assets.cli.options import run_config, settings_with
+from lc_assets.core.environment import restored
+from lc_assets.core.errors import BadReference, LandCoverError
+
+if TYPE_CHECKING:
+    import pystac
+
+    from lc_assets.core.settings import Settings
+    from lc_assets.products.arrays import OpenedMap
+    from lc_assets.sentinel2.item.scene import Scene
+
+
+def classify(
+    item: str | Path | pystac.Item,
+    store: str | Path | None = None,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    mask_clouds: bool | None = None,
+    mask_dilation: int | None = None,
+) -> OpenedMap:
+    """Classify a scene by a Dagster run in this process, and open its map.
+
+    The run is that of the command `lc-assets classify`: in the same instance (DAGSTER_HOME, default `./.dagster`), with
+    the same settings, files and records. A map that the scene already has is replaced. A check that fails without
+    stopping the run becomes a Python warning.
+
+    Args:
+        item: a STAC item, or a reference to one: URL, id, path of its JSON, folder whose catalog has one item.
+        store: a folder, or s3://, az://, gs://; None takes LC_ASSETS_STORE, else `./store`.
+        window: 0 for a map of positions, 64 for one of windows; None takes what the model has.
+        stride: step between windows in pixels.
+        mask_clouds: set clouds and their shadows to No Data; None masks them.
+        mask_dilation: metres by which they grow first.
+
+    Raises:
+        BadReference: the reference names no scene, or several.
+        LandCoverError: the scene cannot be classified.
+        KeyboardInterrupt: the run was interrupted.
+    """
+    from lc_assets.products.arrays import open_scene
+
+    with restored("LC_ASSETS_STORE", "DAGSTER_HOME"):
+        settings = settings_with(None if store is None else str(store))
+        config = run_config(settings, window, stride, mask_clouds, mask_dilation)
+        scene = _scene(item, settings)
+        _run(scene, settings, config)
+        return open_scene(settings.store, scene.id)
+
+
+def _scene(item: str | Path | pystac.Item, settings: Settings) -> Scene:
+    """Return the one scene that `item` is or names.
+
+    Raises:
+        LandCoverError: there is no such scene, there are several, or its item cannot be used.
+    """
+    from lc_assets.sentinel2.item.scene import parse_scene
+    from lc_assets.sentinel2.search.catalog import StacCatalogClient
+    from lc_assets.sentinel2.search.references import resolve
+    from lc_assets.sentinel2.search.registry import RegisteredItems
+    from lc_assets.store.layout import Store
+
+    if not isinstance(item, str | Path):
+        # Transforming links would read the catalog that they name.
+        return parse_scene(item.to_dict(transform_hrefs=False), base=item.get_self_href())
+    registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
+    found = list(resolve(str(item), registry.find, settings.retry_policy))
+    if len(found) > 1:
+        raise BadReference(f"{found[0].reference} and {len(found) - 1} more are meant", remedy="name one scene")
+    if found[0].error is not None:
+        raise found[0].error
+    assert found[0].scene is not None
+    return found[0].scene
+
+
+def _run(scene: Scene, settings: Settings, config: dict[str, Any]) -> None:
+    """Register a scene and materialise its six assets.
+
+    Raises:
+        LandCoverError: the run failed.
+    """
+    from lc_assets.defs.build import build_definitions
+    from lc_assets.operations.keys import DOWNLOADS_POOL
+    from lc_assets.operations.pools import wait_for_place
+    from lc_assets.operations.runs import run_scene
+
+    with open_instance(settings) as instance:
+        register_scenes(settings, instance, [scene])
+        wait_for_place(instance, DOWNLOADS_POOL)
+        with warnings.catch_warnings():
+            # In a notebook, Dagster cannot close its event loop within that of the kernel, which has no consequence.
+            warnings.filterwarnings("ignore", "coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited")
+            result = run_scene(build_definitions(settings), instance, scene.id, config)
+    if result.interrupted:
+        raise KeyboardInterrupt(result.error)
+    if result.error:
+        problem, _, remedy = result.error.partition(" -> ")
+        named = None if scene.id in problem else scene.id
+        raise LandCoverError(problem, item=named, remedy=remedy or "see the run in Dagster's UI: lc-assets ui")
+    for warning in result.warnings:
+        warnings.warn(f"{scene.id}: {warning}", stacklevel=3)
