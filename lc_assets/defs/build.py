@@ -14,6 +14,7 @@ from lc_assets.core.settings import Settings
 from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
 from lc_assets.defs.assets.collection import collection
 from lc_assets.defs.assets.reference_agreement import reference_agreement
+from lc_assets.defs.assets.season_map import season_map, season_scenes
 from lc_assets.defs.io_managers import (
     CatalogIOManager,
     ClassRasterIOManager,
@@ -33,6 +34,7 @@ from lc_assets.defs.resources import (
     WatchResource,
 )
 from lc_assets.defs.schedules import update_collection, update_collection_every_15_minutes
+from lc_assets.defs.season_map_sensor import fuse_season_map, season_maps_again
 from lc_assets.defs.sensors import build_sensor
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.watch import WatchConfig
@@ -74,11 +76,13 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             *(asset.map_asset_specs(stamped) for asset in SCENE_ASSETS),
             reference_agreement,
             model_evaluation,
+            season_scenes,
+            season_map,
             *([collection] if indexed else []),
         ],
-        jobs=[classify_scenes, compare_scenes, *([update_collection] if indexed else [])],
+        jobs=[classify_scenes, compare_scenes, fuse_season_map, *([update_collection] if indexed else [])],
         schedules=[update_collection_every_15_minutes] if indexed else [],
-        sensors=[build_sensor(WatchConfig.minutes_of(settings.watch))],
+        sensors=[build_sensor(WatchConfig.minutes_of(settings.watch)), season_maps_again],
         executor=dg.in_process_executor,
         resources={
             "store": store,
