@@ -10,6 +10,7 @@ import pystac
 import shapely
 
 from lc_assets.core.stac import CLASSIFICATION, COG, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER
+from lc_assets.products.stac.collection import PARQUET
 from lc_assets.products.stac.item import (
     ProductFile,
     code_band,
@@ -113,7 +114,6 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
     def raster(name: str, title: str, roles: list[str], bands: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
         return {**file_asset(files[name], COG, title, roles), **at, **more, "bands": bands}
 
-    polygons = files.get(layout.polygons.name)
     overview = {**projection(made.overview_grid), "raster:spatial_resolution": made.overview_grid.resolution}
     coarse = {**projection(cells), "raster:spatial_resolution": cells.resolution}
     return {
@@ -144,5 +144,15 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
         "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
         "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
-        **({"polygons": file_asset(polygons, GEOPACKAGE, "The map as polygons", ["data"])} if polygons else {}),
+        "areas_parquet": file_asset(
+            files[layout.areas_parquet.name], PARQUET, "The same with the polygons, as GeoParquet", ["data"]
+        ),
+        **{
+            name: file_asset(files[path.name], kind, f"The map as polygons, {title}", ["data"])
+            for name, path, kind, title in (
+                ("polygons", layout.polygons, GEOPACKAGE, "as GeoPackage"),
+                ("polygons_parquet", layout.polygons_parquet, PARQUET, "as GeoParquet"),
+            )
+            if path.name in files
+        },
     }
