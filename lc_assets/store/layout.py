@@ -8,6 +8,7 @@
         <ID>_confidence.tif           confidence of the class map
         <ID>_probabilities.tif        class probabilities, one pixel per position; only for a map of positions
         overview_<ID>_classified.tif  lower-resolution class map
+        <raster>.tif.aux.xml, .qml    of both class maps: names, colours and hectares, for GDAL and QGIS
         <ID>_thumbnail.png            picture of the class map with a legend
         report.html                   page of the scene
         agreement/<reference>/        agreement with a reference map (`lc_assets.products.agreement.scene`)
@@ -16,14 +17,14 @@
 
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
-        <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
         <NAME>_observations.tif       number of dates that see a pixel
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
         areas.csv                     hectares of each class in each polygon of the area
         polygons.gpkg                 the map as polygons, if asked for
     <root>/changes/<NAME>/            one folder per comparison of two season maps, named <BEFORE>--<AFTER>
-        <NAME>_transitions.tif        which class became which
+        <NAME>_transitions.tif        which class became which; with .tif.aux.xml and .qml
         transitions.csv               hectares of each transition, and of what does not count
 
 The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
@@ -34,12 +35,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, parse_path
 from lc_assets.store.scratch import scratch_dir
+
+_AnyPath = TypeVar("_AnyPath", Path, ObjectPath, StorePath)
+
+
+def pam_file(raster: _AnyPath) -> _AnyPath:
+    """Return the path of the names and the attribute table of a class map, which GDAL reads beside it."""
+    return raster.with_name(f"{raster.name}.aux.xml")
+
+
+def style_file(raster: _AnyPath) -> _AnyPath:
+    """Return the path of the style of a class map, which QGIS reads beside it."""
+    return raster.with_name(f"{raster.name.rpartition('.')[0]}.qml")
 
 
 class ProductLayout:
@@ -75,6 +89,16 @@ class ProductLayout:
     def overview(self) -> StorePath:
         """Lower-resolution class map, a GeoTIFF."""
         return self.folder / f"overview_{self.stem}_classified.tif"
+
+    @property
+    def legends(self) -> dict[str, StorePath]:
+        """Names and styles beside class map and overview, by their keys in the STAC item."""
+        return {
+            "classified_names": pam_file(self.classified),
+            "classified_style": style_file(self.classified),
+            "overview_names": pam_file(self.overview),
+            "overview_style": style_file(self.overview),
+        }
 
     @property
     def thumbnail(self) -> StorePath:

@@ -28,12 +28,13 @@ from lc_assets.products.stac.item import ProductFile
 from lc_assets.products.stac.provenance import now, software
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import MapLayout, Store
+from lc_assets.store.layout import MapLayout, Store, pam_file, style_file
 
 THUMBNAIL_SIDE = 512
 OVERVIEW_BLOCK = 128
@@ -134,6 +135,8 @@ def _write(
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
     overview = _write_overview(stage, layout, grid, pixels, tags)
+    for raster in (stage / layout.classified.name, stage / layout.overview.name):
+        write_legend(class_entries(pixels, grid.pixel_area), pam_file(raster), style_file(raster))
     if min_area is not None:
         rasters = (stage / layout.classified.name, stage / layout.confidence.name)
         write_polygons(stage / layout.polygons.name, *rasters, min_area)
