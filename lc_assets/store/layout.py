@@ -1,5 +1,6 @@
 """The store's layout: the names of all folders and files.
 
+    <root>/catalog.json               STAC catalog of the store: links to all scenes and season maps
     <root>/items/<ID>.json            registered items (unsigned hrefs), one per partition key
     <root>/scenes/<ID>/               one folder per scene, which can be copied and used on its own
         raw_bands/                    unchanged source files, item.json, manifest.json (written last)
@@ -38,7 +39,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.store.ids import checked_id
+from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, parse_path
 from lc_assets.store.scratch import scratch_dir
@@ -277,6 +278,20 @@ class Store:
         name = checked_id(f"{self.map(before).name}--{self.map(after).name}")
         return ChangeLayout(name, self.root / "changes" / name)
 
+    @property
+    def catalog(self) -> StorePath:
+        """STAC catalog of the store, with links to all scenes and season maps."""
+        return self.root / "catalog.json"
+
+    def map_names(self) -> list[str]:
+        """Return the sorted names of all season maps.
+
+        Raises:
+            StoreError: the object store contains a key that cannot be listed.
+            OSError: the store cannot be read.
+        """
+        return [name for name in _names(self.root / "maps") if is_id(name) and "--" not in name]
+
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.
 
@@ -286,18 +301,7 @@ class Store:
             StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
-        folder = self.root / "scenes"
-        if isinstance(folder, Path) and not folder.exists():
-            return []
-        try:
-            return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-        except OSError as error:
-            # The object_store library fails to list any key if one key has an empty or '..' segment.
-            if "invalid path" not in str(error).lower():
-                raise
-            raise StoreError(
-                f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
-            ) from None
+        return _names(self.root / "scenes")
 
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.
@@ -306,3 +310,18 @@ class Store:
             BadReference: the id is not safe as the name of a file.
         """
         return self.root / "items" / f"{checked_id(item)}.json"
+
+
+def _names(folder: StorePath) -> list[str]:
+    """Return the sorted names in a folder that do not begin with a dot; none if there is no such folder."""
+    if isinstance(folder, Path) and not folder.exists():
+        return []
+    try:
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        # The object_store library fails to list any key if one key has an empty or '..' segment.
+        if "invalid path" not in str(error).lower():
+            raise
+        raise StoreError(
+            f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
+        ) from None

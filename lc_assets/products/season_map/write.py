@@ -26,6 +26,7 @@ from lc_assets.products.season_map.scenes import MappedScene, newest_versions, o
 from lc_assets.products.stac.catalog import catalog_files
 from lc_assets.products.stac.item import ProductFile
 from lc_assets.products.stac.provenance import now, software
+from lc_assets.products.stac.store_catalog import link_season_maps
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
@@ -115,6 +116,7 @@ def make_season_map(
             pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
         if min_area is None:  # those of an earlier map of this name
             layout.polygons.unlink(missing_ok=True)
+    link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
     return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence)
