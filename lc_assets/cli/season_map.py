@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 @click.option("--max-cloud", type=float, metavar="PERCENT", help="Search no scene with more cloud.")
 @click.option("--name", help="Name of the map.  [default: that of the area's file, and the period]")
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
-@click.option("--polygons", is_flag=True, help="Write the map as polygons too, a GeoPackage.")
+@click.option("--polygons", is_flag=True, help="Write the map as polygons too, as GeoPackage and GeoParquet.")
 @click.option("--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]")
 @store_option
 @user_errors

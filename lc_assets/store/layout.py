@@ -23,7 +23,8 @@
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
         areas.csv                     hectares of each class in each polygon of the area
-        polygons.gpkg                 the map as polygons, if asked for
+        areas.parquet                 the same with the polygons, GeoParquet
+        polygons.gpkg, polygons.parquet   the map as polygons, if asked for: GeoPackage, GeoParquet
     <root>/changes/<NAME>/            one folder per comparison of two season maps, named <BEFORE>--<AFTER>
         <NAME>_transitions.tif        which class became which; with .tif.aux.xml and .qml
         transitions.csv               hectares of each transition, and of what does not count
@@ -208,9 +209,19 @@ class MapLayout(ProductLayout):
         return self.folder / "areas.csv"
 
     @property
+    def areas_parquet(self) -> StorePath:
+        """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
+        return self.folder / "areas.parquet"
+
+    @property
     def polygons(self) -> StorePath:
         """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
         return self.folder / "polygons.gpkg"
+
+    @property
+    def polygons_parquet(self) -> StorePath:
+        """The same as GeoParquet."""
+        return self.folder / "polygons.parquet"
 
 
 @dataclass(frozen=True)

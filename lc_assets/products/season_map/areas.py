@@ -112,6 +112,19 @@ class AreaTable:
                 writer.writerow([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
         return out.getvalue()
 
+    def columns(self, names: tuple[str, ...], pixel_area: float) -> dict[str, np.ndarray]:
+        """Return the figures of `csv` in hectares as columns with a value for each polygon: `Forest_hectares`,
+        `Forest_expected_hectares` and so on."""
+        found: dict[str, np.ndarray] = {"area": np.array(names, object)}
+        for kind in ALL_CLASSES:
+            parts = {"hectares": self.counted}
+            if kind is not NO_DATA:
+                parts |= {"expected_hectares": self.expected, "low_hectares": self.low, "high_hectares": self.high}
+            for part, values in parts.items():
+                hectares = np.round(values[: len(names), kind.code] * pixel_area, 2)
+                found[f"{kind.name.replace(' ', '')}_{part}"] = hectares
+        return found
+
 
 def interval(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what each pixel adds to the lower and to the upper end of the interval of an area, from 0 to 1.

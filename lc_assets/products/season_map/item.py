@@ -10,6 +10,7 @@ import pystac
 import shapely
 
 from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER
+from lc_assets.products.stac.collection import PARQUET
 from lc_assets.products.stac.item import (
     CLASSIFIED,
     CONFIDENCE,
@@ -129,7 +130,6 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         own = {} if grid == made.grid else projection(grid)
         return {**raster_asset(files[name], title, roles, bands, grid), **own}
 
-    polygons = files.get(layout.polygons.name)
     return {
         "classified": raster(layout.classified.name, CLASSIFIED, ["data"], [code_band()], grid),
         "confidence": raster(layout.confidence.name, CONFIDENCE, ["data", "confidence"], [sure], grid),
@@ -147,5 +147,15 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
         "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
         "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
-        **({"polygons": file_asset(polygons, GEOPACKAGE, "The map as polygons", ["data"])} if polygons else {}),
+        "areas_parquet": file_asset(
+            files[layout.areas_parquet.name], PARQUET, "The same with the polygons, as GeoParquet", ["data"]
+        ),
+        **{
+            name: file_asset(files[path.name], kind, f"The map as polygons, {title}", ["data"])
+            for name, path, kind, title in (
+                ("polygons", layout.polygons, GEOPACKAGE, "as GeoPackage"),
+                ("polygons_parquet", layout.polygons_parquet, PARQUET, "as GeoParquet"),
+            )
+            if path.name in files
+        },
     }

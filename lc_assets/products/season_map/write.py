@@ -28,6 +28,7 @@ from lc_assets.products.stac.item import ProductFile
 from lc_assets.products.stac.provenance import now, software
 from lc_assets.products.stac.store_catalog import link_season_maps
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
+from lc_assets.raster.geoparquet import write_geoparquet
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
@@ -84,7 +85,8 @@ def make_season_map(
         area: its polygons.
         items: ids of scenes that have a map.
         crs: CRS of the map; by default the UTM zone of the area's centre.
-        min_area: area in hectares of the smallest polygon in `polygons.gpkg`; None writes no polygons.
+        min_area: area in hectares of the smallest polygon in `polygons.gpkg` and `polygons.parquet`; None writes no
+            polygons.
         progress: called with the share of the area's blocks that are done.
 
     Raises:
@@ -109,13 +111,17 @@ def make_season_map(
         "POOLING_EXPONENT": str(EXPONENT),
         **{tag: touching[0].classes.tags[tag] for tag in ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE")},
     }
-    with exclusive(layout.incoming, name, "season_map", layout.lease) as check:
-        with atomic_output(
-            layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check
-        ) as stage:
-            pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
-        if min_area is None:  # those of an earlier map of this name
-            layout.polygons.unlink(missing_ok=True)
+    with (
+        exclusive(layout.incoming, name, "season_map", layout.lease) as check,
+        atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check) as stage,
+    ):
+        pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
+        check()
+        # A map without its catalog, which is moved last, is not complete: its files may be of two maps.
+        layout.catalog.unlink(missing_ok=True)
+        if min_area is None:
+            for path in (layout.polygons, layout.polygons_parquet):
+                path.unlink(missing_ok=True)
     link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
@@ -141,9 +147,11 @@ def _write(
         write_legend(class_entries(pixels, grid.pixel_area), pam_file(raster), style_file(raster))
     if min_area is not None:
         rasters = (stage / layout.classified.name, stage / layout.confidence.name)
-        write_polygons(stage / layout.polygons.name, *rasters, min_area)
+        write_polygons(stage / layout.polygons.name, stage / layout.polygons_parquet.name, *rasters, min_area)
     (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
+    columns = table.columns(area.names, grid.pixel_area)
+    write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
     made = SeasonMap(
         layout=layout,
         grid=grid,
