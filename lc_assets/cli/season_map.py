@@ -81,8 +81,8 @@ def season_map(
     settings = settings_with(store)
     place = _area(area, bbox)
     name = _default_name(area, period) if name is None else name
+    from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
-    from lc_assets.products.season_map.polygons import MIN_AREA, check_min_area
     from lc_assets.store.ids import is_id
     from lc_assets.store.layout import Store
 

@@ -15,12 +15,12 @@ import shapely
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.products.areas import AreaTable
 from lc_assets.products.overview import OverviewPlan, choose_factor
-from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.polygons import check_min_area, write_polygons
 from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
 from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs, grid_of, utm_zone
 from lc_assets.products.season_map.item import SeasonMap, build_item
-from lc_assets.products.season_map.polygons import check_min_area, write_polygons
 from lc_assets.products.season_map.pooling import EXPONENT
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
