@@ -17,6 +17,7 @@ from lc_assets.cli.classify import classify, register
 from lc_assets.cli.collection import collection
 from lc_assets.cli.crash_watch import watched
 from lc_assets.cli.demo import demo
+from lc_assets.cli.export import export
 from lc_assets.cli.models import model, train
 from lc_assets.cli.prune import prune
 from lc_assets.cli.search import search
@@ -67,6 +68,7 @@ for command in (
     agreement,
     prune,
     view,
+    export,
     classify,
     season_map,
     change,

@@ -90,9 +90,9 @@ def season_map(
     settings = settings_with(store)
     place = _area(area, bbox)
     name = _default_name(area, period) if name is None else name
+    from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
     from lc_assets.products.season_map.plan import MapPlan, select_scenes
-    from lc_assets.products.season_map.polygons import MIN_AREA, check_min_area
     from lc_assets.store.layout import Store
 
     # What cannot work is said before anything is fetched.

@@ -18,8 +18,10 @@ from rasterio.windows import Window
 from lc_assets.core.errors import StoreError
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
+from lc_assets.store.layout import pam_file, style_file
 from lc_assets.store.paths import StorePath, gdal_path
 
 MAX_SIDE = 1536
@@ -72,10 +74,13 @@ class OverviewPlan:
                 yield Window(0, window.row_off // self.factor, codes.shape[1], codes.shape[0]), codes
 
     def write(self, path: Path, thumbnail: Path) -> None:
-        """Write the overview block by block as a COG, and a picture of it with a legend as a PNG."""
+        """Write the overview block by block as a COG, its legend for other programs, and a picture of it with a
+        legend as a PNG."""
         with class_cog(path, self.grid, self.tags, blocksize=OVERVIEW_BLOCK) as dataset:
             for window, codes in self.blocks():
                 dataset.write(codes, 1, window=window)
+        # The hectares are those of the class map, not those of the overview's coarser pixels.
+        write_legend(class_entries(self.pixels, self.source_grid.pixel_area), pam_file(path), style_file(path))
         codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
         thumbnail.write_bytes(map_with_legend(codes, self.pixels, self.source_grid.pixel_area, pixel_size))
 

@@ -1,5 +1,6 @@
 """The store's layout: the names of all folders and files.
 
+    <root>/catalog.json               STAC catalog of the store: links to all scenes and season maps
     <root>/items/<ID>.json            registered items (unsigned hrefs), one per partition key
     <root>/scenes/<ID>/               one folder per scene, which can be copied and used on its own
         raw_bands/                    unchanged source files, item.json, manifest.json (written last)
@@ -8,6 +9,7 @@
         <ID>_confidence.tif           confidence of the class map
         <ID>_probabilities.tif        class probabilities, one pixel per position; only for a map of positions
         overview_<ID>_classified.tif  lower-resolution class map
+        <raster>.tif.aux.xml, .qml    of both class maps: names, colours and hectares, for GDAL and QGIS
         <ID>_thumbnail.png            picture of the class map with a legend
         report.html                   page of the scene
         agreement/<reference>/        agreement with a reference map (`lc_assets.products.agreement.scene`)
@@ -17,7 +19,7 @@
     <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
-        <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
         <NAME>_observations.tif       number of dates that see a pixel
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
@@ -25,7 +27,7 @@
         areas.parquet                 the same with the polygons, GeoParquet
         polygons.gpkg, polygons.parquet   the map as polygons, if asked for: GeoPackage, GeoParquet
     <root>/changes/<NAME>/            one folder per comparison of two season maps, named <BEFORE>--<AFTER>
-        <NAME>_transitions.tif        which class became which
+        <NAME>_transitions.tif        which class became which; with .tif.aux.xml and .qml
         transitions.csv               hectares of each transition, and of what does not count
 
 The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
@@ -36,12 +38,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, list_files, parse_path
 from lc_assets.store.scratch import scratch_dir
+
+_AnyPath = TypeVar("_AnyPath", Path, ObjectPath, StorePath)
+
+
+def pam_file(raster: _AnyPath) -> _AnyPath:
+    """Return the path of the names and the attribute table of a class map, which GDAL reads beside it."""
+    return raster.with_name(f"{raster.name}.aux.xml")
+
+
+def style_file(raster: _AnyPath) -> _AnyPath:
+    """Return the path of the style of a class map, which QGIS reads beside it."""
+    return raster.with_name(f"{raster.name.rpartition('.')[0]}.qml")
 
 
 class ProductLayout:
@@ -77,6 +92,16 @@ class ProductLayout:
     def overview(self) -> StorePath:
         """Lower-resolution class map, a GeoTIFF."""
         return self.folder / f"overview_{self.stem}_classified.tif"
+
+    @property
+    def legends(self) -> dict[str, StorePath]:
+        """Names and styles beside class map and overview, by their keys in the STAC item."""
+        return {
+            "classified_names": pam_file(self.classified),
+            "classified_style": style_file(self.classified),
+            "overview_names": pam_file(self.overview),
+            "overview_style": style_file(self.overview),
+        }
 
     @property
     def thumbnail(self) -> StorePath:
@@ -282,6 +307,20 @@ class Store:
         name = checked_id(f"{self.map(before).name}--{self.map(after).name}")
         return ChangeLayout(name, self.root / "changes" / name)
 
+    @property
+    def catalog(self) -> StorePath:
+        """STAC catalog of the store, with links to all scenes and season maps."""
+        return self.root / "catalog.json"
+
+    def map_names(self) -> list[str]:
+        """Return the sorted names of all season maps.
+
+        Raises:
+            StoreError: the object store contains a key that cannot be listed.
+            OSError: the store cannot be read.
+        """
+        return [name for name in _names(self.root / "maps") if is_id(name) and "--" not in name]
+
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.
 
@@ -291,18 +330,7 @@ class Store:
             StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
-        folder = self.root / "scenes"
-        if isinstance(folder, Path) and not folder.exists():
-            return []
-        try:
-            return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-        except OSError as error:
-            # The object_store library fails to list any key if one key has an empty or '..' segment.
-            if "invalid path" not in str(error).lower():
-                raise
-            raise StoreError(
-                f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
-            ) from None
+        return _names(self.root / "scenes")
 
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.
@@ -311,3 +339,18 @@ class Store:
             BadReference: the id is not safe as the name of a file.
         """
         return self.root / "items" / f"{checked_id(item)}.json"
+
+
+def _names(folder: StorePath) -> list[str]:
+    """Return the sorted names in a folder that do not begin with a dot; none if there is no such folder."""
+    if isinstance(folder, Path) and not folder.exists():
+        return []
+    try:
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        # The object_store library fails to list any key if one key has an empty or '..' segment.
+        if "invalid path" not in str(error).lower():
+            raise
+        raise StoreError(
+            f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
+        ) from None

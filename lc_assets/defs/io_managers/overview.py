@@ -14,7 +14,7 @@ class OverviewIOManager(SceneIOManager):
     """Writes an `OverviewPlan`. Reads an `Overview`."""
 
     def write(self, scene: SceneLayout, value: OverviewPlan) -> Written:
-        """Write the overview block by block, and the picture."""
+        """Write the overview block by block, its legend, and the picture."""
         with atomic_output(scene.folder, item=scene.item, asset="overview") as stage:
             value.write(stage / scene.overview.name, stage / scene.thumbnail.name)
             version = sha256_of_files(stage.iterdir())

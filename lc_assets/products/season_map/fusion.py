@@ -23,7 +23,7 @@ from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.positions.interpolate import interpolate
-from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.areas import AreaTable
 from lc_assets.products.season_map.grid import MapGrid
 from lc_assets.products.season_map.pooling import Pool
 from lc_assets.products.season_map.rasters import WarpedRasters

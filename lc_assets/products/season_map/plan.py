@@ -12,8 +12,8 @@ import shapely
 
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.json_values import parse_json
+from lc_assets.products.polygons import check_min_area
 from lc_assets.products.season_map.grid import checked_crs
-from lc_assets.products.season_map.polygons import check_min_area
 from lc_assets.raster.polygons import Polygons, read_polygons
 from lc_assets.sentinel2.item.providers import catalog_of
 from lc_assets.sentinel2.search.query import Query

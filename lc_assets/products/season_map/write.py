@@ -14,25 +14,27 @@ import numpy as np
 from lc_assets.core.checksum import sha256_of, sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.products.areas import AreaTable
 from lc_assets.products.overview import OverviewPlan, choose_factor
-from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.polygons import check_min_area, write_polygons
 from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
 from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs, grid_of, utm_zone
 from lc_assets.products.season_map.item import SeasonMap, build_item
-from lc_assets.products.season_map.polygons import check_min_area, write_polygons
 from lc_assets.products.season_map.pooling import EXPONENT
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
 from lc_assets.products.stac.item import ProductFile
 from lc_assets.products.stac.provenance import now, software
+from lc_assets.products.stac.store_catalog import link_season_maps
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
 from lc_assets.raster.geoparquet import write_geoparquet
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import MapLayout, Store
+from lc_assets.store.layout import MapLayout, Store, pam_file, style_file
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def make_season_map(
         if min_area is None:
             for path in (layout.polygons, layout.polygons_parquet):
                 path.unlink(missing_ok=True)
+    link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
     return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence, version)
@@ -139,10 +142,12 @@ def _write(
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
     overview = _write_overview(stage, layout, grid, pixels, tags)
+    classified = stage / layout.classified.name
+    write_legend(class_entries(pixels, grid.pixel_area), pam_file(classified), style_file(classified))
     if min_area is not None:
-        rasters = (stage / layout.classified.name, stage / layout.confidence.name)
+        rasters = (classified, stage / layout.confidence.name)
         write_polygons(stage / layout.polygons.name, stage / layout.polygons_parquet.name, *rasters, min_area)
-    (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
+    (stage / layout.area.name).write_text(json.dumps(area.to(DEGREES).geojson()) + "\n", encoding="utf-8")
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
     columns = table.columns(area.names, grid.pixel_area)
     write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)

@@ -75,6 +75,7 @@ def describe_scene(
         overview=_product(overview.path, classes.item),
         thumbnail=_product(overview.thumbnail, classes.item),
         report=_product(report, classes.item),
+        legends={key: _product(path, classes.item) for key, path in folder.legends.items()},
         grid=classes.grid,
         overview_grid=overview.grid,
         pixels=classes.pixels,

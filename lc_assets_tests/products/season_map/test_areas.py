@@ -11,8 +11,8 @@ import shapely
 from affine import Affine
 from rasterio.features import geometry_mask
 
-from lc_assets.products.season_map import areas
-from lc_assets.products.season_map.areas import AreaTable, interval
+from lc_assets.products import areas
+from lc_assets.products.areas import AreaTable, interval
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 

@@ -93,7 +93,7 @@ class AreaTable:
             getattr(self, field.name)[other.rows] += getattr(other, field.name)
 
     def csv(self, names: tuple[str, ...], pixel_area: float) -> str:
-        """Return the table as CSV, a row for each polygon and class (`COLUMNS`), and for No Data.
+        """Return the table as CSV, a row for each polygon and class (`COLUMNS`), and for No Data. NaN is left empty.
 
         Args:
             names: names of the polygons.
@@ -108,7 +108,7 @@ class AreaTable:
                 values = [counted * pixel_area]
                 if kind is not NO_DATA:
                     values += [t[number, kind.code] * pixel_area for t in (self.expected, self.low, self.high)]
-                written = [f"{value:.2f}" for value in values]
+                written = ["" if math.isnan(value) else f"{value:.2f}" for value in values]
                 writer.writerow([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
         return out.getvalue()
 

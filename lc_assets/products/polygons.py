@@ -25,7 +25,11 @@ million."""
 
 
 def write_polygons(
-    geopackage: Path, geoparquet: Path, classified: Path, confidence: Path, min_area: float = MIN_AREA
+    geopackage: Path | None,
+    geoparquet: Path | None,
+    classified: Path | str,
+    confidence: Path | str,
+    min_area: float = MIN_AREA,
 ) -> int:
     """Write the class areas of a map as polygons, the same into both files, and return how many.
 
@@ -33,8 +37,8 @@ def write_polygons(
     together cover what the map covers. No Data gets no polygon, and is not filled. The raster is not changed.
 
     Args:
-        geopackage, geoparquet: the files to write.
-        classified, confidence: the rasters of the map.
+        geopackage, geoparquet: the files to write; None leaves one out.
+        classified, confidence: the rasters of the map, as GDAL opens them.
         min_area: area of the smallest polygon in hectares; 0 keeps all. An area without a neighbour stays.
 
     Raises:
@@ -45,7 +49,7 @@ def write_polygons(
         if dataset.width * dataset.height > MAX_PIXELS:
             raise BadReference(
                 f"the map has {dataset.width * dataset.height / 1e6:.0f} million pixels, too many for polygons",
-                remedy=f"choose an area of at most {MAX_PIXELS / 1e6:.0f} million, or leave out --polygons",
+                remedy=f"choose an area of at most {MAX_PIXELS / 1e6:.0f} million, or leave out the polygons",
             )
         codes, transform, crs = dataset.read(1), dataset.transform, dataset.crs
     known = codes != NO_DATA.code
@@ -73,8 +77,10 @@ def write_polygons(
         "confidence": np.round(means, 1).astype(np.float64),
         "hectares": np.round(shapely.area(polygons) / 10_000, 4),
     }
-    _write_geopackage(geopackage, polygons, columns, crs.to_wkt())
-    write_geoparquet(geoparquet, polygons, columns, crs.to_wkt())
+    if geopackage:
+        _write_geopackage(geopackage, polygons, columns, crs.to_wkt())
+    if geoparquet:
+        write_geoparquet(geoparquet, polygons, columns, crs.to_wkt())
     return len(found)
 
 
