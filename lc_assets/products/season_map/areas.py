@@ -69,7 +69,7 @@ class AreaTable:
             inside = rasterize([area.shapes[number]], out_shape=codes.shape, transform=moved, dtype="uint8")
             table.counted[row] = np.bincount(codes[inside == 1], minlength=len(ALL_CLASSES))
             seen = (inside == 1) & (codes != NO_DATA.code)
-            each = seen.reshape(rows.stop - rows.start, step, columns.stop - columns.start, step).sum((1, 3))
+            each = count_in_cells(seen, step)
             for out, values in ((table.expected, probabilities), (table.sure, likely), (table.possible, possible)):
                 out[row] = np.einsum("crs,rs->c", values[:, rows, columns], each, dtype=np.float64)
         return cls(numbers, table.counted, table.expected, table.sure, table.possible)
@@ -98,6 +98,20 @@ class AreaTable:
                 written = [f"{value:.2f}" for value in values]
                 writer.writerow([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
         return out.getvalue()
+
+
+def count_in_cells(flags: np.ndarray, step: int) -> np.ndarray:
+    """Return how many pixels of each cell of `step` x `step` (at most 15 x 15) are True, (rows, columns) uint8.
+
+    Args:
+        flags: (rows * step, columns * step) bool.
+        step: pixels along the side of a cell.
+    """
+    height, width = flags.shape
+    # Rows first: numpy adds long rows quickly, and is slow at short ones.
+    added = flags.reshape(height // step, step, width).sum(1, dtype=np.uint8)
+    counted: np.ndarray = added.reshape(height // step, width // step, step).sum(2, dtype=np.uint8)
+    return counted
 
 
 def _cells_of(shape: shapely.Geometry, grid: Grid, step: int) -> tuple[slice, slice] | None:
