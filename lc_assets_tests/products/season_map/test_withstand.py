@@ -98,6 +98,20 @@ def test_an_area_of_100_m_has_a_hundred_pixels(season: Season) -> None:
     assert np.array_equal(np.bincount(read(whole.layout.classified)[inside].ravel(), minlength=11), made.pixels)
 
 
+def test_a_feature_outside_all_scenes_is_no_data_and_the_others_are_mapped(season: Season) -> None:
+    season.add(item_of("20240501"), seed=1)
+    left, _, right, top = ZONE_32.bounds
+    shapes = [shapely.box(x, top - 300, x + 200, top - 100) for x in (left + 100, right + 1000)]
+    area = Polygons(("here", "far"), np.array(shapes), ZONE_32.crs)
+    layout = make_season_map(season.store, "both", area, [item_of("20240501")]).layout
+    pixels = {name: [0] * 11 for name in area.names}
+    for line in layout.areas.read_text(encoding="utf-8").splitlines()[1:]:
+        name, code, _, count, *_ = line.split(",")
+        pixels[name][int(code)] = int(count)
+    assert sum(pixels["here"]) == 400 and pixels["here"][10] == 0
+    assert pixels["far"] == [0] * 10 + [400]
+
+
 def test_a_map_of_200_km_holds_only_a_few_blocks_at_a_time(season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
     left, _, _, top = ZONE_32.bounds
     area = Polygons(("big",), np.array([shapely.box(left, top - 200_000, left + 200_000, top)]), ZONE_32.crs)
