@@ -126,6 +126,20 @@ class AreaTable:
         return found
 
 
+def count_in_cells(flags: np.ndarray, step: int) -> np.ndarray:
+    """Return how many pixels of each cell of `step` x `step` (at most 15 x 15) are True, (rows, columns) uint8.
+
+    Args:
+        flags: (rows * step, columns * step) bool.
+        step: pixels along the side of a cell.
+    """
+    height, width = flags.shape
+    # Rows first: numpy adds long rows quickly, and is slow at short ones.
+    added = flags.reshape(height // step, step, width).sum(1, dtype=np.uint8)
+    counted: np.ndarray = added.reshape(height // step, width // step, step).sum(2, dtype=np.uint8)
+    return counted
+
+
 def interval(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return what each pixel adds to the lower and to the upper end of the interval of an area, from 0 to 1.
 
@@ -163,7 +177,7 @@ class _Block:
         shape = (self._probabilities.shape[1], self.step, self._probabilities.shape[2], self.step)
         seen = (self._classes != NO_DATA.code) & (numbers != polygons)
         if polygons == 1:
-            pixels = seen.reshape(shape).sum((1, 3), dtype=np.float64).reshape(1, -1)
+            pixels = count_in_cells(seen, self.step).reshape(1, -1).astype(np.float64)
         else:
             starts = np.arange(0, seen.size + 1, self.step**2, dtype=np.int32)
             number, weight = (values.reshape(shape).swapaxes(1, 2).ravel() for values in (numbers, seen))
