@@ -108,7 +108,7 @@ def _show(metadata: dict[str, Any]) -> None:
     how = "made from the scenes of the store" if metadata["rebuilt"] else "appended"
     click.echo(
         f"{quantity(metadata['items'], 'item')} ({metadata['added']} added, {metadata['changed']} changed, "
-        f"{metadata['removed']} removed), {how} in {metadata['seconds']:.1f} s, {metadata['bytes'] / 1e6:.1f} MB"
+        f"{metadata['removed']} removed), {how} in {metadata['seconds']:.1f} s, {metadata['size_MB']:.1f} MB"
     )
     for name in ("collection", "index"):
         click.echo(f"  {metadata[name]}")

@@ -232,10 +232,10 @@ def page_metadata(scene: SceneLayout, page: Report, url: Callable[[StorePath], s
     """
     opened = url(scene.report)
     return {
-        "report": dg.MetadataValue.url(opened),
-        "all_scenes": dg.MetadataValue.url(all_scenes),
         # Dagster shows short Markdown at once, and this picture is not in the text but at the URL.
         "picture": dg.MetadataValue.md(f"[![class map with legend]({url(scene.thumbnail)})]({opened})"),
+        "report": dg.MetadataValue.url(opened),
+        "all_scenes": dg.MetadataValue.url(all_scenes),
         "path": dg.MetadataValue.path(str(scene.report)),
         "shown": f"{page.width} x {page.height} px of {page.pixel_size:g} m",
         "layers": table([{"layer": name, "kB": round(size / 1e3, 1)} for name, size in page.sizes.items()]),
@@ -301,7 +301,7 @@ def catalog_metadata(
         rows.append({"what": f"link {link.rel}", "resolves": there, "MB": None, "href": href})
     return {
         "catalog": dg.MetadataValue.url(url(scene.catalog)),
-        "documents": dg.MetadataValue.md("\n".join(f"- [{name}]({url(scene.folder / name)})" for name in files)),
+        "item": dg.MetadataValue.url(url(scene.folder / f"{item.id}.json")),
         "links": table(rows),
         "stac_version": str(item.to_dict(include_self_link=False)["stac_version"]),
         "valid_against": dg.MetadataValue.md("\n".join(f"- {uri}" for uri in item.stac_extensions)),

@@ -69,6 +69,16 @@ def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, Run
         ("overview", "map"),
     ):
         assert reports[name][key].startswith("![") and len(reports[name][key]) <= MAX_MARKDOWN, (name, key)
+    scene = f"http://127.0.0.1:3001/scenes/{DEMO_ITEM_ID}"  # where `lc-assets ui` serves the store
+    for name, key, url in (
+        ("class_raster", "raster", f"{scene}/{DEMO_ITEM_ID}_classified.tif"),
+        ("overview", "picture", f"{scene}/{DEMO_ITEM_ID}_thumbnail.png"),
+        ("report", "report", f"{scene}/report.html"),
+        ("report", "all_scenes", "http://127.0.0.1:3001/index.html"),
+        ("catalog", "catalog", f"{scene}/catalog.json"),
+        ("catalog", "item", f"{scene}/{DEMO_ITEM_ID}_classified.json"),
+    ):
+        assert reports[name][key] == url
     classes = reports["class_raster"]
     shares = [record.data["percent"] for record in classes["classes"].records]
     assert len(shares) == 11

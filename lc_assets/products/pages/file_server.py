@@ -36,9 +36,11 @@ HOSTS = ("127.0.0.1", "localhost")
 """Host names of requests that are answered."""
 _HEADERS = {
     "Cache-Control": "no-cache",  # a page that was made again is shown at once
-    "Cross-Origin-Resource-Policy": "same-site",  # Dagster's UI may show pictures, pages of other sites may not
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
+_PICTURE = {"Cross-Origin-Resource-Policy": "cross-origin"}
+"""Of thumbnails: Dagster's UI, which is at another port, shows them. No page of another site can read their pixels."""
 
 
 class _StoreFiles(StaticFiles):
@@ -59,7 +61,7 @@ class _StoreFiles(StaticFiles):
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)
-        response.headers.update(_HEADERS)
+        response.headers.update(_HEADERS | (_PICTURE if path.endswith("_thumbnail.png") else {}))
         return response
 
 

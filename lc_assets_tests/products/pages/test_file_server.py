@@ -107,7 +107,8 @@ def test_nothing_outside_the_store_nothing_hidden_and_no_folder_is_served(server
 def test_a_file_is_served_whole_in_ranges_and_without_a_body(server: Server) -> None:
     whole = server.ask(MAP)
     assert (whole.status, whole.body) == (200, CONTENT)
-    for header in ("content-type: image/tiff", "accept-ranges: bytes", "cache-control: no-cache", "nosniff"):
+    wanted = ("content-type: image/tiff", "accept-ranges: bytes", "cache-control: no-cache", "nosniff", "same-origin")
+    for header in wanted:
         assert header in whole.head
     part = server.ask(MAP, "Range: bytes=16-31")
     assert (part.status, part.body) == (206, CONTENT[16:32])
@@ -140,3 +141,5 @@ def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene:
         assert f'href="scenes/{name}/report.html"'.encode() in page.body
     assert not (server.store / "index.html").exists(), "it is not written"
     assert name.encode() in server.ask(f"/scenes/{name}/report.html").body
+    thumbnail = server.ask(f"/scenes/{name}/{name}_thumbnail.png", method="HEAD")
+    assert "cross-origin-resource-policy: cross-origin" in thumbnail.head, "Dagster's UI shows it"
