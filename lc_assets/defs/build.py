@@ -120,7 +120,7 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
 
 def _store(settings: Settings) -> StoreResource:
     Store.at(settings.store)  # raises StoreError here, and not only in each run
-    return StoreResource(root=str(settings.store))
+    return StoreResource(root=str(settings.store), area=str(settings.area or ""))
 
 
 def _items(settings: Settings, store: StoreResource) -> ItemsResource:

@@ -109,6 +109,7 @@ def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult], seconds: 
         "product_level": raw.scene.product_level,
         "processing_baseline": raw.scene.baseline,
         "has_scl": raw.scene.has_scl,
+        "part": str(raw.part) if raw.part else None,
     }
     return {
         "true_colour": inline(inline_image(eye, "true colour")),
