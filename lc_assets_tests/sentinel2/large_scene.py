@@ -13,6 +13,8 @@ from affine import Affine
 from lc_assets.demo.item_json import DEMO_ITEM_ID, write_item
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets_tests.remote.file_host import HOST
 
 SHAPE = (738, 774)
 _BLOCK = 128
@@ -60,3 +62,11 @@ def area_file(item: Path, path: Path, place: Place) -> Path:
     named = {"type": "name", "properties": {"name": crs}}
     path.write_text(json.dumps({"type": "FeatureCollection", "crs": named, "features": [feature]}))
     return path
+
+
+def served(item: Path, folder: str = f"https://{HOST}") -> Scene:
+    """The scene, with its files on a server."""
+    document = read_document(item)
+    for name, asset in document["assets"].items():
+        asset["href"] = f"{folder}/{name}.tif"
+    return parse_scene(document)

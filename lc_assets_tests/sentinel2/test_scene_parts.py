@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -18,20 +20,24 @@ import shapely
 from affine import Affine
 from shapely.geometry import mapping
 
-from lc_assets.core.errors import BadBand, BadItem
+from lc_assets.core.errors import BadBand, BadItem, StoreError
 from lc_assets.core.settings import Settings
+from lc_assets.defs.io_managers import VirtualStackIOManager
+from lc_assets.defs.resources import StoreResource
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons, box_polygon, read_polygons
 from lc_assets.sentinel2.bands.part_plan import area_near, part_around
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import Desk, copy_scene, edit_bands
 from lc_assets_tests.remote.file_host import HOST, files_of
 from lc_assets_tests.rig.command import NOBODY, QUICK
 from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.sentinel2.large_scene import area_file, large_scene
+from lc_assets_tests.rig.service import PlanetaryComputer
+from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
 from lc_assets_tests.sentinel2.spoilt_scenes import before_the_offset
 
 AREA = (390, 470, 420, 560)
@@ -72,14 +78,6 @@ def scene_of(item: Path) -> Scene:
     return parse_scene(read_document(item), base=item)
 
 
-def served(item: Path) -> Scene:
-    """The scene, with its files on a server."""
-    document = read_document(item)
-    for name, asset in document["assets"].items():
-        asset["href"] = f"https://{HOST}/{name}.tif"
-    return parse_scene(document)
-
-
 def fetched(scene: Scene, area: Polygons, folder: Path, present: RawBands | None = None) -> RawBands:
     folder.mkdir(parents=True)
     fetch_scene(scene, folder, folder.with_name("incoming"), area=area, retry_policy=QUICK, present=present)
@@ -102,24 +100,21 @@ def inside(desk: Desk, item: str, name: str, corner: tuple[int, int]) -> np.ndar
     return pixels(path)[:, rows, columns]
 
 
-@pytest.mark.parametrize(
-    "config", [{}, {"window": 64, "stride": 64, "mask_dilation": 400}], ids=["positions", "windows"]
-)
-def test_inside_the_area_the_map_is_that_of_the_whole_scene(
-    config: dict[str, int], desks: dict[str, Desk], large: Path
-) -> None:
+def test_inside_the_area_the_map_is_that_of_the_whole_scene(desks: dict[str, Desk], large: Path) -> None:
+    """First the maps of positions that the fixture has made, then maps of windows with the widest masks."""
     item = scene_of(large).id
-    if config:
-        assert all(desk.materialize("class_raster", item=item, **config).success for desk in desks.values())
-    for name in ("classified", "confidence") if config else ("classified", "confidence", "probabilities"):
-        whole = inside(desks["whole"], item, name, (0, 0))
-        part = inside(desks["part"], item, name, (PART.row, PART.column))
-        assert whole.size
-        assert (part == whole).all()
-    with rasterio.open(desks["part"].folder(item).classified) as dataset:
-        assert dataset.shape == (PART.height, PART.width)
-    classes = inside(desks["part"], item, "classified", (PART.row, PART.column))
-    assert 0.1 < (classes == 10).mean() < 0.9
+    for config in ({}, {"window": 64, "stride": 64, "mask_dilation": 400}):
+        if config:
+            assert all(desk.materialize("class_raster", item=item, **config).success for desk in desks.values())
+        for name in ("classified", "confidence", *([] if config else ["probabilities"])):
+            whole = inside(desks["whole"], item, name, (0, 0))
+            part = inside(desks["part"], item, name, (PART.row, PART.column))
+            assert whole.size
+            assert (part == whole).all()
+        with rasterio.open(desks["part"].folder(item).classified) as dataset:
+            assert dataset.shape == (PART.height, PART.width)
+        classes = inside(desks["part"], item, "classified", (PART.row, PART.column))
+        assert 0.1 < (classes == 10).mean() < 0.9
 
 
 def test_the_stac_item_and_the_page_say_that_it_is_a_part(desks: dict[str, Desk], large: Path) -> None:
@@ -127,13 +122,30 @@ def test_the_stac_item_and_the_page_say_that_it_is_a_part(desks: dict[str, Desk]
     folder = desks["part"].folder(scene.id)
     item = json.loads((folder.folder / f"{scene.id}_classified.json").read_text())
     assert item["properties"]["lc:part"] == {"window": [192, 192, 564, 480], "scene": [774, 738]}
-    assert "a part (564 x 480 of 774 x 738 pixels) of" in item["properties"]["processing:lineage"]
+    said = "564 x 480 of 774 x 738 pixels, from column 192 and row 192"
+    assert f"a part ({said}) of" in item["properties"]["processing:lineage"]
     with rasterio.open(folder.classified) as dataset:
         box = rasterio.warp.transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
     assert item["bbox"] == pytest.approx(box, abs=1e-4)
-    assert "564 x 480 of 774 x 738 pixels, around the area of the store" in folder.report.read_text()
+    assert f"{said}: around the area of the store" in folder.report.read_text()
     kept = json.loads(desks["part"].store.area.read_text())
     assert kept["features"][0]["properties"] == {"name": "district"}
+
+
+def test_a_scene_that_was_fetched_whole_becomes_a_part_and_is_not_read_with_its_old_stack(
+    desks: dict[str, Desk], large: Path, tmp_path: Path
+) -> None:
+    item = scene_of(large).id
+    shutil.copytree(desks["whole"].settings.store, tmp_path / "store", copy_function=os.link)
+    settings = replace(desks["part"].settings, store=tmp_path / "store")
+    manager = VirtualStackIOManager(store=StoreResource(root=str(settings.store)))
+    layout = Store.at(settings.store).scene(item)
+    assert manager.read(layout).part == ""
+    assert Desk(settings, desks["whole"].instance).materialize("raw_bands", item=item).success
+    with pytest.raises(StoreError, match="its raw bands are of another part of the scene than its stack -> materiali"):
+        manager.read(layout)
+    assert Desk(settings, desks["whole"].instance).materialize("resampled_stack", item=item).success
+    assert manager.read(layout).grid.shape == (PART.height, PART.width)
 
 
 def test_only_the_blocks_of_the_part_are_fetched(large: Path, demo_item: Path, relay: Relay, tmp_path: Path) -> None:
@@ -209,6 +221,20 @@ def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
     relay.inject(Fault("/B03", "flip", times=-1, after=block))
     with pytest.raises(BadBand, match=r"asset B03: https://.*/B03.tif cannot be decoded: the file is damaged ->"):
         fetched(served(large), area, tmp_path / "always")
+
+
+def test_every_request_is_signed_and_no_token_is_kept(
+    large: Path, area: Polygons, pc: PlanetaryComputer, tmp_path: Path
+) -> None:
+    scene = served(large, pc.blobs.url("sentinel2-l2/large"))
+    for name, href in scene.hrefs.items():
+        pc.blobs.put(href, (large.parent / f"{name}.tif").read_bytes())
+    raw = fetched(scene, area, tmp_path / "raw_bands")
+    asked = [exchange for exchange in pc.relay.exchanges if exchange.host == pc.blobs.host]
+    assert len(asked) > 2 * len(raw.files)
+    assert all(exchange.signed and exchange.range and exchange.status == 206 for exchange in asked)
+    assert pc.tokens_issued
+    assert not any(b"sig=" in path.read_bytes() for path in raw.folder.iterdir())
 
 
 def test_a_missing_file_is_one_clear_error(large: Path, area: Polygons, relay: Relay, tmp_path: Path) -> None:

@@ -46,7 +46,8 @@ class ScenePart:
         return [side for side, is_open in ends.items() if is_open]
 
     def __str__(self) -> str:
-        return f"{self.width:,} x {self.height:,} of {self.scene_width:,} x {self.scene_height:,} pixels"
+        size, scene = (f"{self.width:,} x {self.height:,}", f"{self.scene_width:,} x {self.scene_height:,}")
+        return f"{size} of {scene} pixels, from column {self.column:,} and row {self.row:,}"
 
     def window(self, factor: int) -> Window:
         """Return the window in a band whose pixels are `factor` pixels of 10 m wide."""
