@@ -63,10 +63,10 @@ def backfill(
     the same command continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs
     it; the UI shows it under Runs, Backfills.
     """
-    query = parse_query(**query_values)
+    settings = settings_with(store)
+    query = parse_query(**query_values, settings=settings)
     if query and (scene_refs or listed):
         raise click.UsageError("give REFERENCEs, or search options, not both")
-    settings = settings_with(store)
     scenes: list[Scene] | None = None
     failures: list[str] = []
     if scene_refs or listed:

@@ -1,6 +1,7 @@
 """Settings from environment variables, with their defaults.
 
 LC_ASSETS_STORE            the store: a folder, or the URL of an object store              ./store
+LC_ASSETS_AREA             polygons of which scenes are kept and classified (docs/maps.md)  whole scenes
 LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
 LC_ASSETS_CHIPS            labelled chips, for `model_evaluation`                          none
 LC_ASSETS_SCENES           scenes with references, for `model_evaluation`                  none
@@ -55,6 +56,8 @@ class Settings:
 
     store: Path | str = field(default_factory=lambda: Path("store").resolve())
     """A folder, or the URL of an object store with an optional prefix."""
+    area: Path | None = None
+    """File of polygons of which scenes are kept and classified. None: the area that the store has, if any."""
     model: Path = SHIPPED
     chips: Path | None = None
     """Folder of labelled chips, see `lc_assets.training.data.splits`. None: `model_evaluation` uses none."""
@@ -109,6 +112,7 @@ class Settings:
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
             store=_store(default.store),
+            area=_path("LC_ASSETS_AREA", Path()) if variable("LC_ASSETS_AREA") else default.area,
             model=model / "model.json" if model.is_dir() else model,
             chips=_optional_path("LC_ASSETS_CHIPS"),
             scenes=_optional_path("LC_ASSETS_SCENES"),

@@ -108,7 +108,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
 
 def _store(settings: Settings) -> StoreResource:
     Store.at(settings.store)  # raises StoreError here, and not only in each run
-    return StoreResource(root=str(settings.store), files_url=settings.files_url)
+    return StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)
 
 
 def _items(settings: Settings, store: StoreResource) -> ItemsResource:

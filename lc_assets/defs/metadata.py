@@ -110,6 +110,7 @@ def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult]) -> dict[s
         "cloud_cover_percent": properties.get("eo:cloud_cover"),
         "no_data_percent": properties.get("s2:nodata_pixel_percentage"),
         "product": f"{raw.scene.product_level}, baseline {raw.scene.baseline}",
+        "part": str(raw.part) if raw.part else None,
     }
     return {
         "true_colour": inline(inline_image(eye, "true colour")),

@@ -6,6 +6,7 @@ A resource holds plain settings (texts and numbers). Its methods return the obje
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource, InitResourceContext, ResourceDependency
 from pydantic import Field
@@ -27,12 +28,16 @@ from lc_assets.store.layout import Store
 from lc_assets.store.paths import StorePath
 from lc_assets.store.web_url import web_url
 
+if TYPE_CHECKING:
+    from lc_assets.raster.polygons import Polygons
+
 
 class StoreResource(ConfigurableResource):
     """The store: the folder or bucket that holds all files of the project."""
 
     root: str = Field(description="Where the store is: an absolute path, or a URL (s3://, az://, gs://).")
     files_url: str = Field(default="", description="Where a browser reaches the store; empty: lc_assets.store.web_url.")
+    area: str = Field(default="", description="File of polygons of which scenes are kept; empty: what the store says.")
 
     def store(self) -> Store:
         """Return the store at `root`.
@@ -50,6 +55,20 @@ class StoreResource(ConfigurableResource):
     def all_scenes(self) -> str:
         """URL of the page of all scenes."""
         return self.url(self.store().root / PAGE)
+
+    def kept_area(self) -> "Polygons | None":
+        """Return the area of the store, in degrees; None if it keeps whole scenes. `area` becomes that of the store if
+        it has none.
+
+        Raises:
+            LandCoverError: the store has another area than `area`, or one of them cannot be read.
+        """
+        store = self.store()
+        if not self.area and not store.area.exists():
+            return None
+        from lc_assets.sentinel2.search.store_area import area_of  # of shapely, which costs a tenth of a second
+
+        return area_of(store, Path(self.area) if self.area else None, keep=True)
 
 
 class ItemsResource(ConfigurableResource):

@@ -1,6 +1,7 @@
 """The store's layout: the names of all folders and files.
 
     <root>/catalog.json               STAC catalog of the store: links to all scenes and season maps
+    <root>/area.geojson               the store's area, in degrees; only in a store of an area
     <root>/items/<ID>.json            registered items (unsigned hrefs), one per partition key
     <root>/scenes/<ID>/               one folder per scene, which can be copied and used on its own
         raw_bands/                    unchanged source files, item.json, manifest.json (written last)
@@ -262,6 +263,11 @@ class Store:
             StoreError: it is a URL, but not one of an object store.
         """
         return cls(parse_path(root))
+
+    @property
+    def area(self) -> StorePath:
+        """The store's area, a GeoJSON file. Only a store of an area has this file."""
+        return self.root / "area.geojson"
 
     def scene(self, item: str) -> SceneLayout:
         """Return the paths of a scene. No folder is created.

@@ -29,5 +29,11 @@ def resampled_stack(raw_bands: RawBands, config: StackConfig) -> StackRecipe:
     with raise_as_dagster_failure():
         scene = raw_bands.scene
         return StackRecipe(
-            scene.id, raw_bands.checked(), scene.product_level, scene.baseline, scene.offset, config.kernel
+            scene.id,
+            raw_bands.checked(),
+            scene.product_level,
+            scene.baseline,
+            scene.offset,
+            config.kernel,
+            raw_bands.part,
         )

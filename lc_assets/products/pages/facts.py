@@ -106,6 +106,7 @@ def scene_rows(raw: RawBands) -> Rows:
         ("Tile", acquisition_of(raw.scene.document).tile),
         ("Cloud cover", _percent_of_item(cloud)),
         ("No data in the scene", _percent_of_item(empty)),
+        ("Part of the scene", f"{raw.part}: around the area of the store" if raw.part else None),
         ("Platform", properties.get("platform")),
         ("Product level", raw.scene.product_level),
         ("Processing baseline", raw.scene.baseline),

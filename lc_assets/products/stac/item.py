@@ -26,10 +26,12 @@ from lc_assets.core.stac import (
 )
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
+from lc_assets.products.stac.footprint import part_footprint
 from lc_assets.products.stac.renders import LEGENDS, renders
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
 
@@ -99,6 +101,7 @@ class ClassifiedScene:
         mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         software: name -> version.
+        part: the part of the scene that the map covers; None for all of it.
     """
 
     source: dict[str, Any]
@@ -119,6 +122,7 @@ class ClassifiedScene:
     mean_confidence: float | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
+    part: ScenePart | None = None
 
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
@@ -134,6 +138,9 @@ def build_item(scene: ClassifiedScene) -> pystac.Item:
 def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
     source = scene.source
     prefixes = {key.partition(":")[0] for key in carried}
+    footprint = {name: source[name] for name in ("geometry", "bbox")}
+    if scene.part:
+        footprint = part_footprint(footprint, scene.grid)
     return {
         "type": "Feature",
         "stac_version": pystac.get_stac_version(),
@@ -142,8 +149,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
         ],
         "id": f"{source['id']}_classified",
-        "geometry": source["geometry"],
-        "bbox": source["bbox"],
+        **footprint,
         "properties": {
             "datetime": source["properties"]["datetime"],
             "title": f"Land cover of {source['id']}",
@@ -165,6 +171,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "lc:hectares": hectares(scene.pixels, scene.grid),
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
+            **({"lc:part": scene.part.document()} if scene.part else {}),
         },
         "links": _links(scene),
         "assets": _assets(scene),
@@ -222,8 +229,9 @@ def _lineage(scene: ClassifiedScene) -> str:
     way = f"in a sliding {scene.contract.chip_size} px window ({parameters}), window probabilities averaged per pixel"
     if scene.parameters.get("window") == "0":
         way = f"at positions {scene.parameters['stride']} px apart ({parameters}), probabilities interpolated per pixel"
+    part = f"a part ({scene.part}) of " if scene.part else ""
     return (
-        f"Twelve bands of {scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
+        f"Twelve bands of {part}{scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
         f"{scene.contract.version} {way}; overview by mode."
     )
 

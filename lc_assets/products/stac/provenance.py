@@ -85,6 +85,7 @@ def describe_scene(
         mean_confidence=float(tags["MEAN_CONFIDENCE"]) if "MEAN_CONFIDENCE" in tags else None,
         parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
         software=software(),
+        part=raw.part,
     )
 
 
