@@ -23,8 +23,8 @@ from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.inline_svg import inline_map, inline_shares
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
-from lc_assets.store.layout import MapLayout
 from lc_assets.store.paths import gdal_path
+from lc_assets.store.season_layout import MapLayout
 
 season_scenes = dg.AssetSpec(
     SEASON_SCENES,

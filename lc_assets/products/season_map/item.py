@@ -30,7 +30,7 @@ from lc_assets.products.stac.item import (
 )
 from lc_assets.products.stac.renders import renders
 from lc_assets.raster.grid import Grid
-from lc_assets.store.layout import MapLayout
+from lc_assets.store.season_layout import MapLayout
 
 GEOPACKAGE = "application/geopackage+sqlite3"
 

@@ -34,7 +34,9 @@ from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import MapLayout, Store, pam_file, style_file
+from lc_assets.store.layout import Store
+from lc_assets.store.product_layout import pam_file, style_file
+from lc_assets.store.season_layout import MapLayout
 
 
 @dataclass(frozen=True)
