@@ -16,7 +16,7 @@
 
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
-        <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        <NAME>_thumbnail.png, report.html, catalog.json, <NAME>_classified.json   as of a scene
         <NAME>_observations.tif       number of dates that see a pixel
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
@@ -83,6 +83,11 @@ class ProductLayout:
         return self.folder / f"{self.stem}_thumbnail.png"
 
     @property
+    def report(self) -> StorePath:
+        """HTML page with all results."""
+        return self.folder / "report.html"
+
+    @property
     def catalog(self) -> StorePath:
         """STAC catalog of the products."""
         return self.folder / "catalog.json"
@@ -129,11 +134,6 @@ class SceneLayout(ProductLayout):
     def resampled_stack(self) -> StorePath:
         """Folder of the band stack."""
         return self.folder / "resampled_stack"
-
-    @property
-    def report(self) -> StorePath:
-        """HTML page of the scene."""
-        return self.folder / "report.html"
 
 
 @dataclass(frozen=True)
