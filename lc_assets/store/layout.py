@@ -20,7 +20,8 @@
     <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
-        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, report.html, catalog.json, <NAME>_classified.json   as of a
+            scene
         <NAME>_observations.tif       number of dates that see a pixel
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
@@ -90,11 +91,6 @@ class SceneLayout(ProductLayout):
     def resampled_stack(self) -> StorePath:
         """Folder of the band stack."""
         return self.folder / "resampled_stack"
-
-    @property
-    def report(self) -> StorePath:
-        """HTML page of the scene."""
-        return self.folder / "report.html"
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,11 @@ class ProductLayout:
         return self.folder / f"{self.stem}_thumbnail.png"
 
     @property
+    def report(self) -> StorePath:
+        """HTML page with all results."""
+        return self.folder / "report.html"
+
+    @property
     def catalog(self) -> StorePath:
         """STAC catalog of the products."""
         return self.folder / "catalog.json"
