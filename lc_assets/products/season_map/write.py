@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import shapely
 
-from lc_assets.core.checksum import sha256_of
+from lc_assets.core.checksum import sha256_of, sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.overview import OverviewPlan, choose_factor
@@ -29,14 +28,10 @@ from lc_assets.products.stac.provenance import now, software
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons
-from lc_assets.raster.render import map_with_legend, read_codes_for_display
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
 from lc_assets.store.layout import MapLayout, Store
-
-THUMBNAIL_SIDE = 512
-OVERVIEW_BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -52,6 +47,7 @@ class Made:
         replaced: scene that was left out -> the later processing that was used instead.
         beside: ids of the scenes that do not touch the area.
         mean_confidence: in percent; None if no pixel has a class.
+        version: SHA-256 of the rasters: equal for maps with equal pixels and tags.
     """
 
     layout: MapLayout
@@ -62,6 +58,7 @@ class Made:
     replaced: dict[str, str]
     beside: tuple[str, ...]
     mean_confidence: float | None
+    version: str
 
 
 def make_season_map(
@@ -111,12 +108,12 @@ def make_season_map(
         with atomic_output(
             layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check
         ) as stage:
-            pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
+            pixels, confidence, version = _write(stage, layout, fusion, area, tags, min_area, progress)
         if min_area is None:  # those of an earlier map of this name
             layout.polygons.unlink(missing_ok=True)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
-    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence)
+    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence, version)
 
 
 def _write(
@@ -127,17 +124,19 @@ def _write(
     tags: dict[str, str],
     min_area: float | None,
     progress: Callable[[float], None],
-) -> tuple[np.ndarray, float | None]:
-    """Write all files of a map; return the pixels of each code inside the area, and the mean confidence."""
+) -> tuple[np.ndarray, float | None, str]:
+    """Write all files of a map; return the pixels of each code inside the area, the mean confidence, and the SHA-256 of
+    the rasters."""
     grid = fusion.grid.map
     table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
+    version = sha256_of_files(stage.iterdir())
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
     overview = _write_overview(stage, layout, grid, pixels, tags)
     if min_area is not None:
         rasters = (stage / layout.classified.name, stage / layout.confidence.name)
         write_polygons(stage / layout.polygons.name, *rasters, min_area)
-    (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
+    (stage / layout.area.name).write_text(json.dumps(area.to(DEGREES).geojson()) + "\n", encoding="utf-8")
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
     made = SeasonMap(
         layout=layout,
@@ -154,7 +153,7 @@ def _write(
     )
     for file, content in catalog_files(build_item(made)).items():
         (stage / file).write_bytes(content)
-    return pixels, confidence
+    return pixels, confidence, version
 
 
 def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:
@@ -209,19 +208,5 @@ def _write_overview(stage: Path, layout: MapLayout, grid: Grid, pixels: np.ndarr
     factor = choose_factor(grid)
     tags = {**tags, "OVERVIEW_FACTOR": str(factor)}
     plan = OverviewPlan(layout.name, stage / layout.classified.name, grid, pixels, tags, factor)
-    path = stage / layout.overview.name
-    with class_cog(path, plan.grid, tags, blocksize=OVERVIEW_BLOCK) as dataset:
-        for window, codes in plan.blocks():
-            dataset.write(codes, 1, window=window)
-    codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
-    (stage / layout.thumbnail.name).write_bytes(map_with_legend(codes, pixels, grid.pixel_area, pixel_size))
+    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
     return plan.grid
-
-
-def _geojson(area: Polygons) -> str:
-    """Return the area as GeoJSON, in degrees."""
-    features = [
-        {"type": "Feature", "properties": {"name": name}, "geometry": shapely.geometry.mapping(shape)}
-        for name, shape in zip(area.names, area.to(DEGREES).shapes, strict=True)
-    ]
-    return json.dumps({"type": "FeatureCollection", "features": features}) + "\n"
