@@ -14,6 +14,7 @@
         catalog.json                  STAC catalog of the scene
         <ID>_classified.json          STAC item of the class map
 
+    <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
         <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
@@ -36,9 +37,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.store.ids import checked_id
+from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import StorePath, parse_path
+from lc_assets.store.paths import StorePath, list_files, parse_path
 from lc_assets.store.scratch import scratch_dir
 
 
@@ -243,6 +244,23 @@ class Store:
         if "--" in name:  # which separates two names in that of a comparison
             raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
         return MapLayout(name, self.root / "maps" / checked_id(name))
+
+    def registered_map(self, name: str) -> StorePath:
+        """Return the path of the registration of a season map.
+
+        Raises:
+            BadReference: the name is not safe as the name of a folder, or contains `--`.
+        """
+        return self.root / "areas" / f"{self.map(name).name}.json"
+
+    def registered_maps(self) -> list[str]:
+        """Return the sorted names of all registered season maps.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
+        names = (name.removesuffix(".json") for name in list_files(self.root / "areas") if name.endswith(".json"))
+        return sorted(name for name in names if is_id(name) and "--" not in name)
 
     def change(self, before: str, after: str) -> ChangeLayout:
         """Return the paths of the comparison of two season maps. No folder is created.
