@@ -14,6 +14,7 @@ from lc_assets.core.settings import Settings
 from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
 from lc_assets.defs.assets.collection import collection
 from lc_assets.defs.assets.reference_agreement import reference_agreement
+from lc_assets.defs.assets.season_map import season_map, season_scenes
 from lc_assets.defs.io_managers import (
     CatalogIOManager,
     ClassRasterIOManager,
@@ -34,6 +35,7 @@ from lc_assets.defs.resources import (
     WatchResource,
 )
 from lc_assets.defs.schedules import collection_every_quarter, update_collection
+from lc_assets.defs.season_map_sensor import fuse_season_map, season_maps_again
 from lc_assets.defs.sensors import new_sentinel2_items
 from lc_assets.inference.loading import read_contract
 from lc_assets.products.agreement.crosswalk import read_crosswalk
@@ -81,7 +83,8 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
 
 
 def build_common_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """Build the code location of the whole store: collection, model evaluation, agreement with reference maps.
+    """Build the code location of the whole store: collection, season maps, model evaluation, agreement with reference
+    maps.
 
     It is separate (`lc_assets.common_definitions`), so that "all assets of a partition" in the UI means the six assets
     that a scene needs.
@@ -99,13 +102,15 @@ def build_common_definitions(settings: Settings | None = None) -> dg.Definitions
     if settings.crosswalk:
         read_crosswalk(Path(settings.crosswalk))
     return dg.Definitions(
-        assets=[collection, model_evaluation, reference_agreement],
-        jobs=[update_collection, compare_scenes],
+        assets=[collection, model_evaluation, reference_agreement, season_scenes, season_map],
+        jobs=[update_collection, compare_scenes, fuse_season_map],
         schedules=[collection_every_quarter],
+        sensors=[season_maps_again],
         executor=dg.in_process_executor,
         resources={
             "store": store,
             "model": ModelResource(item=str(settings.model)),
+            "watch": WatchResource(file=str(settings.watch)),
             "chips": ChipsResource(folder=str(settings.chips)),
             "scenes": ScenesResource(folder=str(settings.scenes or "")),
             "reference": ReferenceResource(

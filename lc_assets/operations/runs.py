@@ -48,17 +48,17 @@ class RunResult:
     warnings: list[str] = field(default_factory=list)
 
 
-def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
-    """Add partition keys and return the new ones, in the given order."""
+def register(instance: DagsterInstance, items: Iterable[str], partitions: str = SCENES) -> list[str]:
+    """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order."""
     items = list(dict.fromkeys(items))
     while True:
-        known = set(instance.get_dynamic_partitions(SCENES))
+        known = set(instance.get_dynamic_partitions(partitions))
         new = [item for item in items if item not in known]
         try:
             if new:
-                instance.add_dynamic_partitions(SCENES, new)
+                instance.add_dynamic_partitions(partitions, new)
         except IntegrityError:  # another process has added one of them since
-            if not set(instance.get_dynamic_partitions(SCENES)) - known:
+            if not set(instance.get_dynamic_partitions(partitions)) - known:
                 raise
             continue
         return new
@@ -79,7 +79,7 @@ def run_scene(
     Args:
         definitions: definitions that hold the job.
         instance: where Dagster records the run.
-        item: STAC item id, which is the partition key.
+        item: the partition key: STAC item id of a scene, or name of a season map.
         config: config of the ops.
         verbose: print Dagster's log at level INFO.
         on_asset: called with the name of each asset that is materialised, from a thread.

@@ -9,6 +9,7 @@ max_nodata: 80
 reprocessed: replace               or keep, or first: see `ReprocessingPolicy`
 recent_days: 10                    searched at every tick; older days are searched in turn
 runs_per_tick: 50
+map: scania-2024                   a season map of the area (bbox or geometry) from the first day on; default: none
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ import hashlib
 from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.sentinel2.search.query import Query
+
+if TYPE_CHECKING:
+    from lc_assets.raster.polygons import Polygons
 
 
 class ReprocessingPolicy(str, Enum):
@@ -53,6 +57,7 @@ class WatchConfig(BaseModel):
     reprocessed: ReprocessingPolicy = ReprocessingPolicy.REPLACE
     recent_days: float = Field(default=10, ge=0, le=366)
     runs_per_tick: int = Field(default=50, ge=1, le=1000)
+    map: str | None = None
 
     @classmethod
     def read(cls, path: Path) -> WatchConfig:
@@ -93,26 +98,37 @@ class WatchConfig(BaseModel):
         Raises:
             LandCoverError: the geometry file is missing or not valid, or a box or a tile is not valid.
         """
-        from lc_assets.raster.polygons import read_polygons  # of shapely, which costs every start a tenth of a second
-
-        geometry: dict[str, Any] | None = None
-        if self.geometry:
-            file = path.parent / self.geometry
-            try:
-                file.open("rb").close()
-                geometry = read_polygons(file, str(file)).degrees()
-            except OSError as error:
-                raise LandCoverError(
-                    f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"
-                ) from None
+        area = self.polygons(path)
         return Query(
             bbox=self.bbox,
-            geometry=geometry,
+            geometry=area.degrees() if area else None,
             tiles=self.tiles,
             datetime=f"{first:%Y-%m-%dT%H:%M:%SZ}/{last:%Y-%m-%dT%H:%M:%SZ}",
             max_cloud=self.max_cloud,
             max_nodata=self.max_nodata,
         )
+
+    def polygons(self, path: Path) -> Polygons | None:
+        """Return the polygons of the geometry file; None without one.
+
+        Args:
+            path: path of the watch file; the path of the geometry file is relative to its folder.
+
+        Raises:
+            LandCoverError: the geometry file is missing or not valid.
+        """
+        from lc_assets.raster.polygons import read_polygons  # of shapely, which costs every start a tenth of a second
+
+        if not self.geometry:
+            return None
+        file = path.parent / self.geometry
+        try:
+            file.open("rb").close()
+            return read_polygons(file, str(file))
+        except OSError as error:
+            raise LandCoverError(
+                f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"
+            ) from None
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
         """Return the start and the end of the watched time."""
@@ -121,8 +137,8 @@ class WatchConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """A hash of all fields (16 hex digits): equal for equal watches."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A hash of all fields of the search (16 hex digits): equal for equal searches."""
+        return hashlib.sha256(self.model_dump_json(exclude={"map"}).encode()).hexdigest()[:16]
 
 
 def _midnight(day: date) -> datetime:

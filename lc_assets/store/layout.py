@@ -16,6 +16,7 @@
         catalog.json                  STAC catalog of the scene
         <ID>_classified.json          STAC item of the class map
 
+    <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
         their .tif.aux.xml and .qml, <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
@@ -29,6 +30,8 @@
         <NAME>_transitions.tif        which class became which; with .tif.aux.xml and .qml
         transitions.csv               hectares of each transition, and of what does not count
 
+The names that scenes and season maps share are in `lc_assets.store.product_layout`.
+
 The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
 (`lc_assets.store.atomic`).
 """
@@ -37,80 +40,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import StorePath, parse_path
+from lc_assets.store.paths import StorePath, list_files, parse_path
+from lc_assets.store.product_layout import ProductLayout
 from lc_assets.store.scratch import scratch_dir
-
-_AnyPath = TypeVar("_AnyPath", Path, ObjectPath, StorePath)
-
-
-def pam_file(raster: _AnyPath) -> _AnyPath:
-    """Return the path of the names and the attribute table of a class map, which GDAL reads beside it."""
-    return raster.with_name(f"{raster.name}.aux.xml")
-
-
-def style_file(raster: _AnyPath) -> _AnyPath:
-    """Return the path of the style of a class map, which QGIS reads beside it."""
-    return raster.with_name(f"{raster.name.rpartition('.')[0]}.qml")
-
-
-class ProductLayout:
-    """Paths of the products that scenes and season maps have.
-
-    Attributes:
-        folder: the folder of the products.
-    """
-
-    folder: StorePath
-
-    @property
-    def stem(self) -> str:
-        """Item id of the scene, or name of the map, with which the names of the files begin."""
-        raise NotImplementedError
-
-    @property
-    def classified(self) -> StorePath:
-        """Class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_classified.tif"
-
-    @property
-    def confidence(self) -> StorePath:
-        """Confidence of the class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_confidence.tif"
-
-    @property
-    def probabilities(self) -> StorePath:
-        """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
-        return self.folder / f"{self.stem}_probabilities.tif"
-
-    @property
-    def overview(self) -> StorePath:
-        """Lower-resolution class map, a GeoTIFF."""
-        return self.folder / f"overview_{self.stem}_classified.tif"
-
-    @property
-    def legends(self) -> dict[str, StorePath]:
-        """Names and styles beside class map and overview, by their keys in the STAC item."""
-        return {
-            "classified_names": pam_file(self.classified),
-            "classified_style": style_file(self.classified),
-            "overview_names": pam_file(self.overview),
-            "overview_style": style_file(self.overview),
-        }
-
-    @property
-    def thumbnail(self) -> StorePath:
-        """Picture of the class map with a legend, a PNG."""
-        return self.folder / f"{self.stem}_thumbnail.png"
-
-    @property
-    def catalog(self) -> StorePath:
-        """STAC catalog of the products."""
-        return self.folder / "catalog.json"
 
 
 @dataclass(frozen=True)
@@ -279,6 +215,23 @@ class Store:
         if "--" in name:  # which separates two names in that of a comparison
             raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
         return MapLayout(name, self.root / "maps" / checked_id(name))
+
+    def registered_map(self, name: str) -> StorePath:
+        """Return the path of the registration of a season map.
+
+        Raises:
+            BadReference: the name is not safe as the name of a folder, or contains `--`.
+        """
+        return self.root / "areas" / f"{self.map(name).name}.json"
+
+    def registered_maps(self) -> list[str]:
+        """Return the sorted names of all registered season maps.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
+        names = (name.removesuffix(".json") for name in list_files(self.root / "areas") if name.endswith(".json"))
+        return sorted(name for name in names if is_id(name) and "--" not in name)
 
     def change(self, before: str, after: str) -> ChangeLayout:
         """Return the paths of the comparison of two season maps. No folder is created.

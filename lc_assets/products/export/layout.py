@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from lc_assets.store.layout import ProductLayout
+from lc_assets.store.product_layout import ProductLayout
 
 
 @dataclass(frozen=True)

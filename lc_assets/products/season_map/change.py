@@ -24,11 +24,10 @@ from lc_assets.raster.cog import code_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import Entry, write_legend
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import ChangeLayout, MapLayout, Store, pam_file, style_file
+from lc_assets.store.layout import ChangeLayout, MapLayout, Store
 from lc_assets.store.paths import gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
 
-SURE = 60
-"""Default of the least confidence, in percent, that both maps must have where a pixel counts as changed."""
 SAME, UNSURE, NOTHING = 100, 101, 255
 """Codes of pixels whose class is the same, that differ but are not sure enough, and that one map does not have. The
 code of a transition is ten times the class before, plus the class after."""
@@ -77,7 +76,7 @@ class Change:
         return out.getvalue()
 
 
-def compare_maps(store: Store, before: str, after: str, *, sure: int = SURE, baseline: str | None = None) -> Change:
+def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: str | None = None) -> Change:
     """Compare two season maps on the grid of the first one, and write the result into the store.
 
     Args:

@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import shapely
 
-from lc_assets.core.checksum import sha256_of
+from lc_assets.core.checksum import sha256_of, sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.areas import AreaTable
@@ -32,14 +31,11 @@ from lc_assets.raster.geoparquet import write_geoparquet
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
-from lc_assets.raster.render import map_with_legend, read_codes_for_display
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import MapLayout, Store, pam_file, style_file
-
-THUMBNAIL_SIDE = 512
-OVERVIEW_BLOCK = 128
+from lc_assets.store.layout import MapLayout, Store
+from lc_assets.store.product_layout import pam_file, style_file
 
 
 @dataclass(frozen=True)
@@ -55,6 +51,7 @@ class Made:
         replaced: scene that was left out -> the later processing that was used instead.
         beside: ids of the scenes that do not touch the area.
         mean_confidence: in percent; None if no pixel has a class.
+        version: SHA-256 of the rasters: equal for maps with equal pixels and tags.
     """
 
     layout: MapLayout
@@ -65,6 +62,7 @@ class Made:
     replaced: dict[str, str]
     beside: tuple[str, ...]
     mean_confidence: float | None
+    version: str
 
 
 def make_season_map(
@@ -115,7 +113,7 @@ def make_season_map(
         exclusive(layout.incoming, name, "season_map", layout.lease) as check,
         atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check) as stage,
     ):
-        pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
+        pixels, confidence, version = _write(stage, layout, fusion, area, tags, min_area, progress)
         check()
         # A map without its catalog, which is moved last, is not complete: its files may be of two maps.
         layout.catalog.unlink(missing_ok=True)
@@ -125,7 +123,7 @@ def make_season_map(
     link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
-    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence)
+    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence, version)
 
 
 def _write(
@@ -136,19 +134,21 @@ def _write(
     tags: dict[str, str],
     min_area: float | None,
     progress: Callable[[float], None],
-) -> tuple[np.ndarray, float | None]:
-    """Write all files of a map; return the pixels of each code inside the area, and the mean confidence."""
+) -> tuple[np.ndarray, float | None, str]:
+    """Write all files of a map; return the pixels of each code inside the area, the mean confidence, and the SHA-256 of
+    the rasters."""
     grid = fusion.grid.map
     table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
+    version = sha256_of_files(stage.iterdir())
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
     overview = _write_overview(stage, layout, grid, pixels, tags)
-    for raster in (stage / layout.classified.name, stage / layout.overview.name):
-        write_legend(class_entries(pixels, grid.pixel_area), pam_file(raster), style_file(raster))
+    classified = stage / layout.classified.name
+    write_legend(class_entries(pixels, grid.pixel_area), pam_file(classified), style_file(classified))
     if min_area is not None:
         rasters = (stage / layout.classified.name, stage / layout.confidence.name)
         write_polygons(stage / layout.polygons.name, stage / layout.polygons_parquet.name, *rasters, min_area)
-    (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
+    (stage / layout.area.name).write_text(json.dumps(area.to(DEGREES).geojson()) + "\n", encoding="utf-8")
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
     columns = table.columns(area.names, grid.pixel_area)
     write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
@@ -167,7 +167,7 @@ def _write(
     )
     for file, content in catalog_files(build_item(made)).items():
         (stage / file).write_bytes(content)
-    return pixels, confidence
+    return pixels, confidence, version
 
 
 def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:
@@ -222,19 +222,5 @@ def _write_overview(stage: Path, layout: MapLayout, grid: Grid, pixels: np.ndarr
     factor = choose_factor(grid)
     tags = {**tags, "OVERVIEW_FACTOR": str(factor)}
     plan = OverviewPlan(layout.name, stage / layout.classified.name, grid, pixels, tags, factor)
-    path = stage / layout.overview.name
-    with class_cog(path, plan.grid, tags, blocksize=OVERVIEW_BLOCK) as dataset:
-        for window, codes in plan.blocks():
-            dataset.write(codes, 1, window=window)
-    codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
-    (stage / layout.thumbnail.name).write_bytes(map_with_legend(codes, pixels, grid.pixel_area, pixel_size))
+    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
     return plan.grid
-
-
-def _geojson(area: Polygons) -> str:
-    """Return the area as GeoJSON, in degrees."""
-    features = [
-        {"type": "Feature", "properties": {"name": name}, "geometry": shapely.geometry.mapping(shape)}
-        for name, shape in zip(area.names, area.to(DEGREES).shapes, strict=True)
-    ]
-    return json.dumps({"type": "FeatureCollection", "features": features}) + "\n"
