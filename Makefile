@@ -104,4 +104,4 @@ lock:
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:
-	rm -rf $(VENV) .rig .dagster store demo_scene build *.egg-info .env
+	rm -rf $(VENV) .rig .dagster store demo_scene demo_season build *.egg-info .env

@@ -137,6 +137,20 @@ def interval(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.maximum(0, 1 - (1 - probabilities) / TAIL), np.minimum(1, probabilities / TAIL)
 
 
+def count_in_cells(flags: np.ndarray, step: int) -> np.ndarray:
+    """Return how many pixels of each cell of `step` x `step` (at most 15 x 15) are True, (rows, columns) uint8.
+
+    Args:
+        flags: (rows * step, columns * step) bool.
+        step: pixels along the side of a cell.
+    """
+    height, width = flags.shape
+    # Rows first: numpy adds long rows quickly, and is slow at short ones.
+    added = flags.reshape(height // step, step, width).sum(1, dtype=np.uint8)
+    counted: np.ndarray = added.reshape(height // step, width // step, step).sum(2, dtype=np.uint8)
+    return counted
+
+
 class _Block:
     """Codes of pixels, and what their cells add to the areas."""
 
