@@ -1,6 +1,6 @@
 # make demo   set everything up, classify a synthetic scene, say how much is right
 # make test   set everything up, run the tests; lint and check types beside them
-# make test-slow   tests that take more than ten seconds: Dagster's daemon, a cluster, a server, a browser
+# make test-slow   the other tests: Dagster's daemon, a cluster, a server, a browser, further cases
 # make test-rig    the tests of the rig itself; make test runs them where it has changed
 # make rig    the programs that play the Planetary Computer for the tests (node and PostgreSQL must be there)
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
@@ -115,4 +115,4 @@ lock:
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:
-	rm -rf $(VENV) .rig .dagster store demo_scene build *.egg-info .env
+	rm -rf $(VENV) .rig .dagster store demo_scene demo_season build *.egg-info .env

@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from benchmarks.season_map import DATES
 from benchmarks.tile import MOTIF, compression, write_tile
 from benchmarks.watch import measured
 from lc_assets.core.cpu import cpu_count
@@ -35,6 +36,10 @@ def main() -> None:
     tile = write_tile(work / "tile", TILE).parent
     found = {"machine": _machine(), "compression": compression(tile)}
     found.update(_tile(tile, work, options.chips))
+    print("a map of several dates of the tile", flush=True)
+    shutil.rmtree(work / "season", ignore_errors=True)
+    found["season_map"] = measured("season_map", work / "season", DATES)
+    shutil.rmtree(work / "season")
     if not options.no_large:
         print(f"writing a raster of {2 * TILE} px (once)", flush=True)
         found["large"] = _large(write_tile(work / "large", 2 * TILE).parent, work)
@@ -111,6 +116,14 @@ def markdown(found: dict[str, Any]) -> str:
         notes.append(
             f"- Chain, stride {stride}, {precision}: {run['cpu'] / KM2 * 1000:.1f} CPU-seconds per 1000 km2; {assets}."
         )
+    season = found["season_map"]
+    bound = season["reading"] + season["writing"]
+    rows.append((f"season map, {DATES} dates", season["seconds"], None, bound / season["seconds"], season))
+    notes.append(
+        f"- Season map of {DATES} dates: {season['cpu']:.1f} CPU-seconds; limit: reading the maps "
+        f"{season['reading']:.1f} s, writing the map {season['writing']:.1f} s. Its memory, and what it reads "
+        "and writes, include the writing of the scenes and the measurement of the limit."
+    )
     rows.append(("limit: decode 12 bands", limits["decode"], None, None, None))
     rows.append(("limit: write the class COG", limits["cog"], None, None, None))
     for precision in ("float32", "bfloat16"):

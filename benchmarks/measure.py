@@ -97,7 +97,19 @@ def limits(tile: str, classified: str, work: str, side: str) -> dict[str, Any]:
     return found
 
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {"reference": reference, "chain": chain, "limits": limits}
+def season_map(folder: str, dates: str) -> dict[str, Any]:
+    """Measure the fusion of several dates of a full tile (`benchmarks.season_map`)."""
+    from benchmarks.season_map import measure
+
+    return measure(Path(folder), int(dates))
+
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "reference": reference,
+    "chain": chain,
+    "limits": limits,
+    "season_map": season_map,
+}
 
 
 def main() -> None:

@@ -1,20 +1,20 @@
-"""Measure the fusion of several dates of a full tile into one map.
+"""Measure the fusion of several dates of a full tile into one map: `make bench`, or alone:
 
     python -m benchmarks.season_map [DATES]
 
-The maps of the scenes are random, with clouds over a third of each: their content makes no difference to the time. Two
-stages are measured apart as the limit: reading all rasters once, and writing the map's rasters. It takes some minutes,
-most of them to write the scenes.
+The maps of the scenes are random, with clouds over a third of each: their content makes no difference to the time. The
+limit is measured apart: reading all rasters of the scenes once, and writing the rasters of the map from memory. All of
+it takes some minutes, most of them to write the scenes.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
@@ -22,38 +22,86 @@ import shapely
 from affine import Affine
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
+from lc_assets.products.season_map.fusion import STABILITY_NODATA
 from lc_assets.products.season_map.write import make_season_map
-from lc_assets.raster.cog import PROBABILITY_SCALE, class_cog, probability_cog, read_blocks
+from lc_assets.raster.cog import (
+    PROBABILITY_SCALE,
+    class_cog,
+    confidence_cog,
+    number_cog,
+    probability_cog,
+    read_blocks,
+)
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 from lc_assets.store.layout import Store
+from lc_assets.store.season_layout import MapLayout
 
 SIDE, STEP, PART = 10_980, 4, 60
 GRID = Grid("EPSG:32633", Affine(10, 0, 399_960, 0, -10, 6_200_040), SIDE, SIDE)
+DATES = 6
 
 
 def main() -> None:
-    """Print the table."""
-    dates = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+    """Print the figures."""
+    from benchmarks.watch import measured
+
+    dates = int(sys.argv[1]) if len(sys.argv) > 1 else DATES
     with tempfile.TemporaryDirectory() as folder:
-        store = Store.at(Path(folder) / "store")
-        items = [_write_scene(store, number) for number in range(dates)]
+        found = measured("season_map", folder, dates)
+    print(f"{dates} dates of {SIDE} x {SIDE} px: {found['seconds']:.1f} s, {found['cpu']:.1f} CPU seconds")
+    print(f"peak of the memory, that of writing the scenes included: {found['peak'] / 1e9:.2f} GB")
+    print(f"limit: reading {found['reading']:.1f} s, writing {found['writing']:.1f} s")
+    print(f"share of the limit: {(found['reading'] + found['writing']) / found['seconds']:.0%}")
+
+
+def measure(folder: Path, dates: int) -> dict[str, Any]:
+    """Fuse random scenes into a map of the whole tile.
+
+    Args:
+        folder: folder for the store.
+        dates: number of scenes.
+
+    Returns:
+        `seconds` and `cpu` of the fusion, and seconds of the parts of the limit, `reading` and `writing`.
+    """
+    store = Store.at(folder / "store")
+    items = [_write_scene(store, number) for number in range(dates)]
+    area = Polygons(("tile",), np.array([shapely.box(*GRID.bounds)]), GRID.crs)
+    started, cpu = time.perf_counter(), time.process_time()
+    layout = make_season_map(store, "tile", area, items).layout
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    return {"seconds": seconds, "cpu": cpu, "reading": _read(store, items), "writing": _write(layout, folder)}
+
+
+def _read(store: Store, items: list[str]) -> float:
+    """Return the seconds that reading all rasters of the scenes takes."""
+    started = time.perf_counter()
+    for item in items:
+        scene = store.scene(item)
+        for path, bands in ((scene.classified, 1), (scene.probabilities, [*range(1, len(CLASSES) + 1)])):
+            for _ in read_blocks(str(path), bands=bands):
+                pass
+    return time.perf_counter() - started
+
+
+def _write(layout: MapLayout, folder: Path) -> float:
+    """Return the seconds that writing the rasters of a map takes."""
+    spent = 0.0
+    for source, cog in (
+        (layout.classified, lambda path: class_cog(path, GRID, {})),
+        (layout.confidence, lambda path: confidence_cog(path, GRID, {})),
+        (layout.observations, lambda path: number_cog(path, GRID, {}, "", None)),
+        (layout.stability, lambda path: number_cog(path, GRID, {}, "", STABILITY_NODATA)),
+        (layout.probabilities, lambda path: probability_cog(path, GRID.coarsened(STEP), {})),
+    ):
+        with rasterio.open(str(source)) as dataset:
+            values = dataset.read()
         started = time.perf_counter()
-        for item in items:
-            scene = store.scene(item)
-            for path, bands in ((scene.classified, 1), (scene.probabilities, [*range(1, len(CLASSES) + 1)])):
-                for _ in read_blocks(str(path), bands=bands):
-                    pass
-        reading = time.perf_counter() - started
-        area = Polygons(("tile",), np.array([shapely.box(*GRID.bounds)]), GRID.crs)
-        started, cpu = time.perf_counter(), time.process_time()
-        made = make_season_map(store, "tile", area, items)
-        whole, cpu = time.perf_counter() - started, time.process_time() - cpu
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-        print(f"{dates} dates of {SIDE} x {SIDE} px: {whole:.1f} s, {cpu:.1f} CPU seconds, peak {peak:.2f} GB")
-        print(f"reading all rasters once: {reading:.1f} s ({100 * reading / whole:.0f} % of it)")
-        with rasterio.open(str(made.layout.observations)) as dataset:
-            print(f"mean number of dates of a pixel: {dataset.read(1, out_shape=(549, 549)).mean():.2f}")
+        with cog(folder / "again.tif") as dataset:
+            dataset.write(values)
+        spent += time.perf_counter() - started
+    return spent
 
 
 def _write_scene(store: Store, number: int) -> str:

@@ -7,7 +7,6 @@ deflate, blocks of 512 px, overviews, DN 0 in the north-western corner, and a fe
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import rasterio.shutil
 from affine import Affine
 
 from lc_assets.demo.colours import paint
-from lc_assets.demo.item_json import DEMO_ITEM_ID, TRUTH, write_item
+from lc_assets.demo.item_json import DEMO_ITEM_ID, write_item
 from lc_assets.demo.landscape import make_landscape
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, SCL, SCL_GSD
@@ -59,9 +58,6 @@ def write_tile(folder: Path, side: int) -> Path:
     with _tiled(folder / f"{SCL}.tif", coarse, "uint8") as dataset:
         dataset.write(scl, 1)
     write_item(path, grid, scl)
-    document = json.loads(path.read_text(encoding="utf-8"))
-    document["assets"].pop(TRUTH)
-    path.write_text(json.dumps(document, indent=2), encoding="utf-8")
     return path
 
 

@@ -5,6 +5,7 @@ set -uo pipefail
 
 is_there() {
     case "$1" in
+    gdal-bin) command -v gdalinfo ;;
     nodejs) command -v node ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb ;;
     postgresql-postgis) compgen -G '/usr/share/postgresql/*/extension/postgis.control' ;;

@@ -1,4 +1,4 @@
-"""The code location of the scenes: `dagster dev -m lc_assets.definitions`."""
+"""The code location: `lc-assets ui` and `dg dev` show it."""
 
 from lc_assets.defs.build import build_definitions
 

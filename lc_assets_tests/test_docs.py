@@ -172,6 +172,7 @@ def test_stac_fields_lists_exactly_the_written_fields(desk: Desk, demo_item: Pat
         "Assets": set(written["assets"]),
         "Fields of an asset": {key for asset in assets for key in asset},
         "Fields of a band": {key for band in bands for key in band},
+        "raster:bands": {key for asset in assets for band in asset.get("raster:bands", []) for key in band},
         "Catalog": set(catalog),
         "The collection": {key for key in collection_document(Summary(1), {}) if key.startswith("lc:")},
     }

@@ -19,7 +19,7 @@ from benchmarks.many_scenes.stac import item
 from benchmarks.many_scenes.world import LAST, World, scene_names, seconds_of
 from lc_assets.defs import sensors
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.defs.sensors import build_sensor
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.keys import SCENES
@@ -93,7 +93,7 @@ def _tick(world: World, cursor: str | None) -> Any:
         instance=world.instance,
         resources={name: (definitions.resources or {})[name] for name in ("watch", "items", "store")},
     ) as context:
-        return new_sentinel2_items.evaluate_tick(context)
+        return build_sensor(1).evaluate_tick(context)
 
 
 def _settle(world: World, result: Any) -> None:

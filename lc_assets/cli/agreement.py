@@ -78,7 +78,7 @@ def _compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
     Returns:
         One error per scene that failed. After an interrupt the remaining scenes are not run.
     """
-    from lc_assets.defs.build import build_common_definitions
+    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.keys import COMPARE
     from lc_assets.operations.runs import run_scene
     from lc_assets.products.agreement.scene import ASSET, read_document
@@ -87,7 +87,7 @@ def _compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
     failures = []
     with open_instance(settings) as instance:
         register_scenes(settings, instance, scenes)
-        definitions = build_common_definitions(settings)
+        definitions = build_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
             click.echo(f"[{number}/{len(scenes)}] {scene.id}")
             try:  # checked before the run: a wrong command line must not leave a failed run in the scene's records
@@ -129,7 +129,7 @@ def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
     Returns:
         The error, if the comparison failed.
     """
-    from lc_assets.defs.build import build_common_definitions
+    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.keys import COMPARE
     from lc_assets.operations.runs import run_scene
     from lc_assets.products.agreement.scene import ASSET, read_document
@@ -137,7 +137,7 @@ def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
 
     with open_instance(settings) as instance:
         config = {ASSET: {"config": {"references": ["truth"]}}}
-        result = run_scene(build_common_definitions(settings), instance, scene.id, config, job=COMPARE)
+        result = run_scene(build_definitions(settings), instance, scene.id, config, job=COMPARE)
     if result.error:
         echo_error(result.error, "failed")
         return [result.error]

@@ -63,10 +63,10 @@ def backfill(
     the same command continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs
     it; the UI shows it under Runs, Backfills.
     """
-    query = parse_query(**query_values)
+    settings = settings_with(store)
+    query = parse_query(**query_values, settings=settings)
     if query and (scene_refs or listed):
         raise click.UsageError("give REFERENCEs, or search options, not both")
-    settings = settings_with(store)
     scenes: list[Scene] | None = None
     failures: list[str] = []
     if scene_refs or listed:
@@ -87,7 +87,8 @@ def stale(store: str | None, backfill: bool) -> None:
     asset was made of an older version of another one; one id a line.
 
     `lc-assets stale --backfill` launches a backfill of them all; `lc-assets stale | lc-assets classify --from -`
-    classifies them in this process.
+    classifies them in this process. Season maps that are stale, because one of their scenes was made again, are named
+    on standard error: `lc-assets map --name NAME` makes one again.
     """
     _list_stale(settings_with(store), backfill=backfill)
 
@@ -129,9 +130,10 @@ def _backfill_scenes(
 
 
 def _list_stale(settings: Settings, *, backfill: bool) -> None:
-    """Print the ids of scenes with a stale map, or launch a backfill of them."""
+    """Print the ids of scenes with a stale map, or launch a backfill of them. Name the stale season maps."""
     from lc_assets.defs.build import build_definitions
     from lc_assets.inference.loading import read_contract
+    from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
 
     read_contract(settings.model)  # raises if there is no model; without one, no map would count as stale
@@ -146,6 +148,9 @@ def _list_stale(settings: Settings, *, backfill: bool) -> None:
             waiting = waiting_items(instance, definitions)
             statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
             launch(settings, instance, statuses, NEEDS_RUN, {})
+        for name, found in map_statuses(instance).items():
+            if found.status is SceneStatus.STALE:
+                click.echo(f"season map {name} is stale: {found.changed[0]} was made again since", err=True)
 
 
 def launch(

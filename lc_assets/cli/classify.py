@@ -123,7 +123,7 @@ def register_all(settings: Settings, scenes: list[Scene]) -> None:
         click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
     if scenes:
         click.echo("Next: lc-assets ui, or, in an activated .venv:")
-        click.echo(f"  dagster asset materialize --select '*' --partition {scenes[0].id}")
+        click.echo(f"  dagster asset materialize --select 'group:land_cover' --partition {scenes[0].id}")
         click.echo("  lc-assets backfill  (the UI's daemon runs it), or one of chosen scenes:")
         click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
 
@@ -169,7 +169,8 @@ def _show(result: RunResult, layout: SceneLayout) -> None:
         seconds = result.metadata[name].get("seconds", 0)
         click.echo(f"      {name:<16}{seconds:8.2f} s  {shown_path(paths[name])}")
     metadata = result.metadata["class_raster"]
-    shares = [(c.title, float(metadata[f"percent_{c.name.replace(' ', '')}"])) for c in ALL_CLASSES]
+    titles = {c.name: c.title for c in ALL_CLASSES}
+    shares = [(titles[row.data["class"]], float(row.data["percent"])) for row in metadata["classes"].records]
     listed = ", ".join(
         f"{title} {share:.1f} %" for title, share in sorted(shares, key=lambda s: -s[1]) if share >= 0.05
     )

@@ -68,8 +68,9 @@ def _update(settings: Settings, *, rebuild: bool) -> None:
     """
     import dagster as dg
 
-    from lc_assets.defs.build import build_common_definitions
+    from lc_assets.defs.build import build_definitions
     from lc_assets.defs.schedules import UPDATE_COLLECTION
+    from lc_assets.operations.code_location import runs_in_code_location
     from lc_assets.operations.keys import COLLECTION_POOL, HOST_TAG, PID_TAG
     from lc_assets.operations.pools import ensure_collection_pool, wait_for_place
 
@@ -77,16 +78,17 @@ def _update(settings: Settings, *, rebuild: bool) -> None:
         ensure_collection_pool(instance)
         with progress_callbacks(None, lambda line: click.echo(line, err=True)):
             wait_for_place(instance, COLLECTION_POOL)
-        job = build_common_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
+        job = build_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
         try:
-            result = job.execute_in_process(
-                instance=instance,
-                run_config={
-                    "ops": {"collection": {"config": {"rebuild": rebuild}}},
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
-                tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
-            )
+            with runs_in_code_location(instance):
+                result = job.execute_in_process(
+                    instance=instance,
+                    run_config={
+                        "ops": {"collection": {"config": {"rebuild": rebuild}}},
+                        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                    },
+                    tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+                )
         except dg.Failure as failure:
             metadata = {name: value.value for name, value in failure.metadata.items()}
             raise LandCoverError(
@@ -106,7 +108,7 @@ def _show(metadata: dict[str, Any]) -> None:
     how = "made from the scenes of the store" if metadata["rebuilt"] else "appended"
     click.echo(
         f"{quantity(metadata['items'], 'item')} ({metadata['added']} added, {metadata['changed']} changed, "
-        f"{metadata['removed']} removed), {how} in {metadata['seconds']:.1f} s, {metadata['bytes'] / 1e6:.1f} MB"
+        f"{metadata['removed']} removed), {how} in {metadata['seconds']:.1f} s, {metadata['size_MB']:.1f} MB"
     )
     for name in ("collection", "index"):
         click.echo(f"  {metadata[name]}")

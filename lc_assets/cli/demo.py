@@ -1,4 +1,4 @@
-"""`lc-assets demo`: write a synthetic scene, classify it, and compare the map with its truth."""
+"""`lc-assets demo`: write a synthetic scene or season, classify it, and compare the map with its truth."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from lc_assets.cli.options import exit_if_failed, settings_with, store_option, u
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
+    from lc_assets.demo.season_figures import SeasonFigures
+
+SEASON_MAP = "demo-season"
+"""Name of the fused map."""
 
 
 @click.command()
@@ -22,14 +26,17 @@ if TYPE_CHECKING:
     "--scene",
     "folder",
     type=click.Path(path_type=Path),
-    default=Path("demo_scene"),
-    show_default=True,
-    help="Where the demo scene is written.",
+    help="Where the scenes are written.  [default: demo_scene, with --season demo_season]",
 )
+@click.option("--season", is_flag=True, help="Fuse six dates of two tiles into one map, in place of one scene.")
 @user_errors
-def demo(store: str | None, folder: Path) -> None:
+def demo(store: str | None, folder: Path | None, season: bool) -> None:
     """Write a synthetic scene, classify it, and compare the map with its truth: how much is right."""
-    exit_if_failed(_run_demo(settings_with(store), folder), 1)
+    settings = settings_with(store)
+    if season:
+        exit_if_failed(_run_season(settings, folder or Path("demo_season")), 1)
+    else:
+        exit_if_failed(_run_demo(settings, folder or Path("demo_scene")), 1)
 
 
 def _run_demo(settings: Settings, folder: Path) -> list[str]:
@@ -48,3 +55,50 @@ def _run_demo(settings: Settings, folder: Path) -> list[str]:
         click.echo(f"\nTo look at it: open {shown_path(Store.at(settings.store).scene(scene.id).report)} in a browser,")
         click.echo("or Dagster's UI: make ui (or: lc-assets ui), then http://127.0.0.1:3000")
     return failures
+
+
+def _run_season(settings: Settings, folder: Path) -> list[str]:
+    """Write a synthetic season to `folder`, classify its scenes, fuse them, and compare the map with the truth. Returns
+    what failed."""
+    from lc_assets.demo.season import write_demo_season
+    from lc_assets.demo.season_figures import measure_season
+    from lc_assets.products.season_map.write import make_season_map
+    from lc_assets.raster.polygons import read_polygons
+    from lc_assets.sentinel2.item.scene import parse_scene, read_document
+    from lc_assets.store.layout import Store
+    from lc_assets.store.paths import gdal_path
+
+    started = time.perf_counter()
+    season = write_demo_season(folder)
+    click.echo(f"demo season written to {folder} ({time.perf_counter() - started:.1f} s)")
+    scenes = [parse_scene(read_document(path), base=path) for path in season.items]
+    failures = classify_all(settings, scenes, {}, verbose=False)
+    if failures:
+        return failures
+    store, area = Store.at(settings.store), read_polygons(season.area, season.area.name)
+    started = time.perf_counter()
+    layout = make_season_map(store, SEASON_MAP, area, [scene.id for scene in scenes]).layout
+    click.echo(f"{len(scenes)} scenes fused ({time.perf_counter() - started:.1f} s)")
+    dates: dict[str, list[str]] = {}
+    for scene in scenes:
+        dates.setdefault(scene.properties["datetime"][:10], []).append(gdal_path(store.scene(scene.id).classified))
+    rasters = [gdal_path(path) for path in (layout.classified, layout.confidence, layout.observations)]
+    _show_season(measure_season(rasters, gdal_path(season.truth), dates, area))
+    for path in (layout.classified, layout.areas, season.truth):
+        click.echo(f"  {shown_path(path)}")
+    return []
+
+
+def _show_season(found: SeasonFigures) -> None:
+    """Print the figures of the fused map beside those of each date."""
+    click.echo("\n  date        sees   right   the fused map is right there")
+    for date, one in found.dates.items():
+        shares = f"{100 * one.seen:5.1f} % {100 * one.right:5.1f} %   {100 * one.fused_right:5.1f} %"
+        click.echo(f"  {date} {shares}")
+    click.secho(f"  fused      {100 * found.seen:5.1f} % {100 * found.right:5.1f} %", bold=True)
+    click.echo(
+        f"  wrong within 200 m of a tile's border {100 * found.wrong_at_borders:.1f} %, "
+        f"elsewhere {100 * found.wrong_elsewhere:.1f} %"
+    )
+    click.echo(f"  confidence differs from the share of right pixels by {100 * found.calibration_error:.1f} %")
+    click.echo(f"  pixels whose number of dates is wrong: {found.miscounted}")

@@ -125,12 +125,22 @@ def echo_error(error: object, label: str = "error") -> None:
 
 
 def settings_with(store: str | None) -> Settings:
-    """The settings of the environment; `store`, if not None, replaces LC_ASSETS_STORE."""
+    """The settings of the environment; `store`, if not None, replaces LC_ASSETS_STORE.
+
+    Raises:
+        LandCoverError: a variable has a wrong value, or the store has another area than LC_ASSETS_AREA.
+    """
     if store is not None:
         set_variable("LC_ASSETS_STORE", str(store))
     from lc_assets.core.settings import Settings
 
-    return Settings.from_environment()
+    settings = Settings.from_environment()
+    if settings.area:
+        from lc_assets.sentinel2.search.store_area import area_of
+        from lc_assets.store.layout import Store
+
+        area_of(Store.at(settings.store), settings.area)
+    return settings
 
 
 def read_scene_refs(given: tuple[str, ...], listed: Iterable[str] | None, metavar: str = "REFERENCE") -> list[str]:

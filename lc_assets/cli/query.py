@@ -47,6 +47,7 @@ def parse_query(
     max_cloud: float | None,
     max_nodata: float | None,
     anywhere: bool = False,
+    settings: Settings | None = None,
 ) -> Query | None:
     """The query of the options of `query_options`; None if no option is given.
 
@@ -57,6 +58,7 @@ def parse_query(
         when: date or interval.
         max_cloud, max_nodata: percent.
         anywhere: a query without a place is allowed and covers the whole Earth, which is too much for a STAC API.
+        settings: a query without a place is of the area of their store, if it has one.
 
     Raises:
         BadReference: an option is not valid, or there is no place.
@@ -68,14 +70,25 @@ def parse_query(
     if not tiles and all(value is None for value in (bbox, geometry, when, max_cloud, max_nodata)):
         return None
     everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
+    shape = read_area(geometry).degrees() if geometry else None
+    if settings and bbox is None and geometry is None and not tiles:
+        shape = _store_area(settings)
     return Query(
         bbox=box_of(bbox) if bbox is not None else everywhere,
-        geometry=read_area(geometry).degrees() if geometry else None,
+        geometry=shape,
         tiles=tiles,
         datetime=when,
         max_cloud=max_cloud,
         max_nodata=max_nodata,
     )
+
+
+def _store_area(settings: Settings) -> dict[str, Any] | None:
+    from lc_assets.sentinel2.search.store_area import area_of
+    from lc_assets.store.layout import Store
+
+    area = area_of(Store.at(settings.store), settings.area)
+    return area.degrees() if area else None
 
 
 def read_area(path: str) -> Polygons:

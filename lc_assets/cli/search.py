@@ -37,7 +37,7 @@ def search(store: str | None, ids: bool, register: bool, backfill: bool, done: b
     """Search the configured collection: a table of its scenes, with what is done already and what is new.
 
     The search asks the STAC API of LC_ASSETS_STAC_URL (the Planetary Computer) for LC_ASSETS_COLLECTION
-    (sentinel-2-l2a). Give a --bbox, a --geometry or a --tile.
+    (sentinel-2-l2a). Give a --bbox, a --geometry or a --tile; in a store of an area, the place may be left out.
 
     With --done the maps of this store are searched, without that API and without Dagster. The place may then be left
     out, and --max-nodata is of the map.
@@ -48,10 +48,10 @@ def search(store: str | None, ids: bool, register: bool, backfill: bool, done: b
         settings = settings_with(store)
         show_done(settings, parse_query(**query_values, anywhere=True), ids=ids)
         return
-    query = parse_query(**query_values)
+    settings = settings_with(store)
+    query = parse_query(**query_values, settings=settings)
     if query is None:
         raise click.UsageError("say where to look: --bbox, --geometry or --tile")
-    settings = settings_with(store)
     documents = find_items(settings, query)
     exit_if_failed(_show(settings, documents, ids=ids, register=register, backfill=backfill), len(documents))
 

@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,15 +23,17 @@ from lc_assets.cli.options import (
     store_option,
     user_errors,
 )
+from lc_assets.cli.progress_bar import ProgressBar
 from lc_assets.cli.query import find_items, parse_items, read_area
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
-    from lc_assets.products.season_map.write import Made
+    from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
+    from lc_assets.store.season_layout import MapLayout
 
 
 @click.command("map")
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
 @click.option("--max-cloud", type=float, metavar="PERCENT", help="Search no scene with more cloud.")
 @click.option("--name", help="Name of the map.  [default: that of the area's file, and the period]")
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
-@click.option("--polygons", is_flag=True, help="Write the map as polygons too, a GeoPackage.")
+@click.option("--polygons", is_flag=True, help="Write the map as polygons too, as GeoPackage and GeoParquet.")
 @click.option("--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]")
 @store_option
 @user_errors
@@ -68,10 +70,17 @@ def season_map(
     finds, or else from all scenes of the store.
 
     Scenes without an up-to-date map are classified first. The map, its confidence, the number of dates that see each
-    pixel and the hectares of each class in each polygon are written to maps/NAME in the store.
+    pixel and the hectares of each class in each polygon are written to maps/NAME in the store. The map is registered,
+    so that Dagster's UI and `lc-assets map --name NAME` can make it again from the scenes that are classified then.
     """
-    if (area is None) == (bbox is None):
+    if area is not None and bbox is not None:
         raise click.UsageError("give the area: --area or --bbox")
+    if area is None and bbox is None:
+        if name is None or scene_refs or listed or polygons or any(v is not None for v in (period, max_cloud, crs)):
+            raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
+        settings = settings_with(store)
+        _fuse_again(settings, name)
+        return
     if (scene_refs or listed) and (period is not None or max_cloud is not None):
         raise click.UsageError("give REFERENCEs, or --period, not both")
     if max_cloud is not None and period is None:
@@ -81,33 +90,33 @@ def season_map(
     settings = settings_with(store)
     place = _area(area, bbox)
     name = _default_name(area, period) if name is None else name
+    from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
-    from lc_assets.products.season_map.polygons import MIN_AREA, check_min_area
-    from lc_assets.store.ids import is_id
+    from lc_assets.products.season_map.plan import MapPlan, select_scenes
     from lc_assets.store.layout import Store
 
     # What cannot work is said before anything is fetched.
-    layout = Store.at(settings.store).map(name)
+    opened = Store.at(settings.store)
+    opened.map(name)
     crs = utm_zone(place) if crs is None else checked_crs(crs)
     check_area(place.to(crs))
     if min_area is not None:
         check_min_area(min_area)
+    scenes: list[Scene] = []
     failures: list[str] = []
+    listed_ids = None
     if scene_refs or listed:
         scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
-        items = _up_to_date(settings, scenes, failures)
+        listed_ids = tuple(scene.id for scene in scenes)
     elif period is not None:
         scenes, failures = _found(settings, place, period, max_cloud)
-        items = _up_to_date(settings, scenes, failures)
-    else:
-        opened = Store.at(settings.store)
-        items = [item for item in opened.folders() if is_id(item) and opened.scene(item).classified.exists()]
+    failures += _classify_missing(settings, scenes)
     smallest = (MIN_AREA if min_area is None else min_area) if polygons else None
-    if failures and not items:
+    plan = MapPlan(place, crs, period, max_cloud, listed_ids, smallest)
+    if failures and not any(True for _ in select_scenes(opened, plan)):
         exit_if_failed(failures, len(failures))
-    made = _make(settings, layout.name, place, items, crs, smallest)
-    _show(made)
-    exit_if_failed(failures, len(failures) + len(items))
+    _fuse(settings, name, plan)
+    exit_if_failed(failures, len(failures) + len(scenes))
 
 
 def _area(area: str | None, bbox: str | None) -> Polygons:
@@ -134,57 +143,106 @@ def _found(settings: Settings, area: Polygons, period: str, max_cloud: float | N
     return scenes, failures
 
 
-def _up_to_date(settings: Settings, scenes: Sequence[Scene], failures: list[str]) -> list[str]:
-    """Classify the scenes that need it, and return the ids of all that have a map; add errors to `failures`."""
+def _classify_missing(settings: Settings, scenes: Sequence[Scene]) -> list[str]:
+    """Classify the scenes that need it. Returns one error per scene that failed."""
     from lc_assets.defs.build import build_definitions
     from lc_assets.operations.status import NEEDS_RUN, scene_statuses
-    from lc_assets.store.layout import Store
 
+    if not scenes:
+        return []
     with open_instance(settings) as instance:
         statuses = scene_statuses(instance, build_definitions(settings), [scene.id for scene in scenes])
     missing = [scene for scene in scenes if statuses[scene.id] in NEEDS_RUN]
-    if missing:
-        click.echo(f"classifying {quantity(len(missing), 'scene')} of {len(scenes)}")
-        failures += classify_all(settings, missing, {}, verbose=False)
-    opened = Store.at(settings.store)
-    return [scene.id for scene in scenes if opened.scene(scene.id).catalog.exists()]
+    if not missing:
+        return []
+    click.echo(f"classifying {quantity(len(missing), 'scene')} of {len(scenes)}")
+    return classify_all(settings, missing, {}, verbose=False)
 
 
-def _make(
-    settings: Settings, name: str, area: Polygons, items: Sequence[str], crs: str, min_area: float | None
-) -> Made:
-    from lc_assets.products.season_map.write import make_season_map
+def _fuse(settings: Settings, name: str, plan: MapPlan) -> None:
+    """Register a map and fuse it. If it cannot be fused, the registration is what it was before.
+
+    Raises:
+        LandCoverError: it cannot be fused.
+    """
+    from lc_assets.operations.keys import SEASON_MAPS
+    from lc_assets.products.season_map.plan import read_plan, write_plan
     from lc_assets.store.layout import Store
 
-    label = f"fusing {quantity(len(items), 'scene')}"
-    with click.progressbar(length=1000, label=label, show_eta=False, hidden=not sys.stdout.isatty()) as bar:
+    store = Store.at(settings.store)
+    try:
+        before = read_plan(store, name)
+    except LandCoverError:  # there is none, or it is damaged
+        before = None
+    write_plan(store, name, plan)
+    try:
+        _fuse_again(settings, name)
+    except BaseException:
+        if before is None:
+            store.registered_map(name).unlink(missing_ok=True)
+            with open_instance(settings) as instance:
+                instance.delete_dynamic_partition(SEASON_MAPS, name)
+        else:
+            write_plan(store, name, before)
+        raise
 
-        def progress(share: float) -> None:
-            bar.update(round(1000 * share) - bar.pos)
 
-        opened = Store.at(settings.store)
-        return make_season_map(opened, name, area, items, crs=crs, min_area=min_area, progress=progress)
+def _fuse_again(settings: Settings, name: str) -> None:
+    """Fuse a registered map: a run of the asset `season_map` in this process. Prints the result.
+
+    Raises:
+        LandCoverError: it cannot be fused.
+    """
+    from lc_assets.core.progress import progress_callbacks
+    from lc_assets.defs.build import build_definitions
+    from lc_assets.operations.keys import FUSE, SEASON_MAP
+    from lc_assets.operations.runs import run_scene
+    from lc_assets.operations.season_maps import register_map
+    from lc_assets.products.season_map.plan import read_plan
+    from lc_assets.store.layout import Store
+
+    store = Store.at(settings.store)
+    plan = read_plan(store, name)
+    asset = SEASON_MAP.to_user_string()
+    with open_instance(settings) as instance:
+        register_map(instance, name, plan.digest)
+        with (
+            ProgressBar((asset,), visible=sys.stdout.isatty()) as bar,
+            progress_callbacks(bar.update, bar.note),
+        ):
+            result = run_scene(build_definitions(settings), instance, name, {}, job=FUSE)
+    if result.interrupted:
+        raise KeyboardInterrupt(result.error)
+    if result.error:
+        problem, _, remedy = result.error.rpartition(" -> ")
+        raise LandCoverError(problem or result.error, remedy=remedy or "look at the run in the UI")
+    _show(result.metadata[asset], store.map(name))
 
 
-def _show(made: Made) -> None:
+def _show(made: dict[str, Any], layout: MapLayout) -> None:
     """Print the hectares of each class, what was used, and where the map is."""
     from lc_assets.core.landcover import ALL_CLASSES
+    from lc_assets.operations.season_maps import NOTE_COLUMN, SCENE_COLUMN, SCENE_TABLE
 
-    for item, newer in made.replaced.items():
-        click.secho(f"      left out: {item}, of which {newer} is a later version", fg="yellow", err=True)
-    for item in made.beside:
-        click.secho(f"      left out: {item}, which does not touch the area", fg="yellow", err=True)
-    total = max(int(made.pixels.sum()), 1)
-    for kind in ALL_CLASSES:
-        count = int(made.pixels[kind.code])
-        if count:
-            click.echo(f"      {kind.title:<24}{count * made.pixel_area:12.1f} ha {100 * count / total:6.1f} %")
-    if made.mean_confidence is None:
+    for row in _rows(made[SCENE_TABLE]):
+        if row[NOTE_COLUMN]:
+            click.secho(f"      {row[SCENE_COLUMN]} is {row[NOTE_COLUMN]}", fg="yellow", err=True)
+    titles = {c.code: c.title for c in ALL_CLASSES}
+    for row in _rows(made["classes"]):
+        if row["hectares"]:
+            click.echo(f"      {titles[row['code']]:<24}{row['hectares']:12.1f} ha {row['percent']:6.1f} %")
+    confidence = made.get("mean_confidence_percent")
+    if confidence is None:
         echo_error("no date sees the ground of the area; the map is all No Data", "      warning")
-    confidence = "" if made.mean_confidence is None else f", mean confidence {made.mean_confidence:.0f} %"
-    click.echo(f"      {quantity(len(made.scenes), 'scene')} of {quantity(made.dates, 'date')}{confidence}")
-    click.echo(f"      {shown_path(made.layout.classified)}")
-    click.echo(f"      {shown_path(made.layout.areas)}")
+    words = "" if confidence is None else f", mean confidence {confidence:.0f} %"
+    click.echo(f"      {quantity(made['scenes_used'], 'scene')} of {quantity(made['dates'], 'date')}{words}")
+    click.echo(f"      {shown_path(layout.classified)}")
+    click.echo(f"      {shown_path(layout.areas)}")
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    """Return the rows of a table of Dagster's metadata."""
+    return [record.data for record in table.records]
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""`lc-assets status`: the registered scenes, each with its status and its failed checks."""
+"""`lc-assets status`: the registered scenes and season maps, each with its status and its failed checks."""
 
 from __future__ import annotations
 
@@ -14,24 +14,30 @@ from lc_assets.core.wording import quantity
 @store_option
 @user_errors
 def status(store: str | None) -> None:
-    """List the registered scenes with their status, and below each scene its checks that failed.
+    """List the registered scenes and season maps with their status, and below each its checks that failed.
 
-    A check counts until its asset is made again.
+    A check counts until its asset is made again. A season map is stale if one of its scenes was made again.
     """
     settings = settings_with(store)
-    from lc_assets.defs.build import build_common_definitions, build_definitions
+    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.failed_checks import failed_checks
+    from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import scene_statuses
 
     with open_instance(settings) as instance:
         definitions = build_definitions(settings)
         statuses = scene_statuses(instance, definitions)
-        graphs = [each.resolve_asset_graph() for each in (definitions, build_common_definitions(settings))]
-        failed = failed_checks(instance, [key for graph in graphs for key in sorted(graph.asset_check_keys)])
-    for item, status_of_item in statuses.items():
-        click.echo(f"{status_of_item.value:<8}  {item}")
-        for check in failed.get(item, ()):
+        failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
+        maps = map_statuses(instance)
+    lines = [(item, item, status_of_item.value) for item, status_of_item in statuses.items()]
+    lines += [(name, f"season map {name}", found.status.value) for name, found in maps.items()]
+    for key, words, value in lines:
+        click.echo(f"{value:<8}  {words}")
+        for check in failed.get(key, ()):
             text = f"{check.name} of {check.asset} {'warns' if check.is_warning else 'failed'}: {check.description}"
             click.secho(f"{'':<10}{text}", fg="yellow" if check.is_warning else "red")
-    number = sum(len(failed.get(item, ())) for item in statuses)
-    click.echo(f"{count_statuses(list(statuses.values()))}; {quantity(number, 'failed check')}", err=True)
+        for item in maps[key].changed if key in maps else ():
+            click.secho(f"{'':<10}{item} was made again since", fg="yellow")
+    number = sum(len(failed.get(key, ())) for key, _, _ in lines)
+    maps_text = f"; {quantity(len(maps), 'season map')}" if maps else ""
+    click.echo(f"{count_statuses(list(statuses.values()))}{maps_text}; {quantity(number, 'failed check')}", err=True)

@@ -48,7 +48,7 @@ def _report(store: Store, wanted: str) -> Path:
         LandCoverError: there is no such scene, or it has no report.
         StoreError: the report cannot be read.
     """
-    scene = _find_scene(store, wanted)
+    scene = find_scene(store, wanted)
     page = store.scene(scene).report
     if isinstance(page, Path):
         if page.exists():
@@ -75,7 +75,7 @@ def _no_report(scene: str) -> LandCoverError:
     )
 
 
-def _find_scene(store: Store, wanted: str) -> str:
+def find_scene(store: Store, wanted: str) -> str:
     """The id of the one scene whose id is `wanted`, or contains all of its words.
 
     Raises:

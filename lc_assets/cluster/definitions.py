@@ -1,4 +1,4 @@
-"""The code location of a cluster: the assets of the scenes, and the sensor `cluster_watch`."""
+"""The code location of a cluster: that of `lc_assets.definitions`, with the sensor `cluster_watch`."""
 
 import dagster as dg
 

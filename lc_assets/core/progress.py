@@ -87,6 +87,13 @@ def notify(line: str) -> None:
             receive(line)
 
 
+def share_progress(share: float) -> None:
+    """Report which share of a step is finished, 0 to 1, to this thread's progress bar (see `progress_callbacks`)."""
+    on_progress = _on_progress.get()
+    if on_progress:
+        on_progress(share, f"{100 * share:.0f} %")
+
+
 @dataclass
 class ByteProgress:
     """Reports the bytes received and their rate.

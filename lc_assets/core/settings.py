@@ -1,9 +1,10 @@
 """Settings from environment variables, with their defaults.
 
 LC_ASSETS_STORE            the store: a folder, or the URL of an object store              ./store
+LC_ASSETS_AREA             polygons of which scenes are kept and classified (docs/maps.md)  whole scenes
 LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
-LC_ASSETS_CHIPS            labelled chips that `model_evaluation` uses                     ../shared/data/eurosat
-LC_ASSETS_SCENES           scenes with references, to evaluate maps                        none
+LC_ASSETS_CHIPS            labelled chips, for `model_evaluation`                          none
+LC_ASSETS_SCENES           scenes with references, for `model_evaluation`                  none
 LC_ASSETS_PRECISION        number format in the network: `auto`, `float32` or `bfloat16`   auto
 LC_ASSETS_WINDOW           side of the windows in pixels; 0: positions                     positions, else windows
 LC_ASSETS_STACK            form of the band stack: `virtual` (VRT) or `cog`                virtual
@@ -13,6 +14,7 @@ LC_ASSETS_WATCH            file that configures the sensor (lc_assets.operations
 LC_ASSETS_REFERENCE        reference maps, comma-separated (lc_assets.products.agreement)  REFERENCES, see below
 LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map without a shipped one       none
 LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
+LC_ASSETS_FILES_URL        where a browser reaches the store's files                       see `files_url`
 LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
 LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
 LC_ASSETS_INFERENCE_SLOTS  processes that run inference at the same time                   no limit
@@ -29,7 +31,7 @@ from pathlib import Path
 import lc_assets
 from lc_assets.core.cpu import cpu_count, positive_setting
 from lc_assets.core.environment import variable
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote, is_url
 
@@ -44,6 +46,9 @@ COLLECTION = "sentinel-2-l2a"
 REFERENCES = ("esa-worldcover", "io-lulc-annual-v02")
 """Annual reference maps that are used unless LC_ASSETS_REFERENCE names others."""
 
+FILES_URL = "http://127.0.0.1:3001"
+"""Where `lc-assets ui` serves the files of a store that is a folder."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -51,10 +56,14 @@ class Settings:
 
     store: Path | str = field(default_factory=lambda: Path("store").resolve())
     """A folder, or the URL of an object store with an optional prefix."""
+    area: Path | None = None
+    """File of polygons of which scenes are kept and classified. None: the area that the store has, if any."""
     model: Path = SHIPPED
-    chips: Path = field(default_factory=lambda: Path("../shared/data/eurosat").resolve())
+    chips: Path | None = None
+    """Folder of labelled chips, see `lc_assets.training.data.splits`. None: `model_evaluation` uses none."""
     scenes: Path | None = None
-    """Folder of scenes with references, see `lc_assets.training.evaluation.scenes`. None: no maps are evaluated."""
+    """Folder of scenes with references, see `lc_assets.training.evaluation.scenes`. None: `model_evaluation` uses none,
+    only its own synthetic scenes."""
     stack: str = "virtual"
     precision: str = "auto"
     window: int | None = None
@@ -65,6 +74,8 @@ class Settings:
     watch: Path = field(default_factory=lambda: Path("watch.yaml").resolve())
     references: tuple[str, ...] = REFERENCES
     crosswalk: str = ""
+    files_url: str = ""
+    """URL of the store's root for a browser. Empty: `FILES_URL` for a folder, the own URL of an object store."""
 
     def __post_init__(self) -> None:
         if self.stack not in STACK_FORMS:
@@ -81,6 +92,12 @@ class Settings:
                 remedy="set it to the http(s) root of a STAC API, or unset it",
             )
 
+        if self.files_url and (not is_remote(self.files_url) or set("?#@") & set(self.files_url)):
+            raise LandCoverError(
+                f"LC_ASSETS_FILES_URL is {without_query(self.files_url)!r}",
+                remedy="set it to the http(s) URL at which a web server has the store, or unset it",
+            )
+
     @classmethod
     def from_environment(cls) -> Settings:
         """Return the settings of the environment. An unset or empty variable gets its default.
@@ -95,9 +112,10 @@ class Settings:
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
             store=_store(default.store),
+            area=_path("LC_ASSETS_AREA", Path()) if variable("LC_ASSETS_AREA") else default.area,
             model=model / "model.json" if model.is_dir() else model,
-            chips=_path("LC_ASSETS_CHIPS", default.chips),
-            scenes=_path("LC_ASSETS_SCENES", Path()) if variable("LC_ASSETS_SCENES") else default.scenes,
+            chips=_optional_path("LC_ASSETS_CHIPS"),
+            scenes=_optional_path("LC_ASSETS_SCENES"),
             precision=variable("LC_ASSETS_PRECISION") or default.precision,
             window=_whole_number("LC_ASSETS_WINDOW"),
             stack=variable("LC_ASSETS_STACK") or default.stack,
@@ -106,6 +124,7 @@ class Settings:
             watch=_path("LC_ASSETS_WATCH", default.watch),
             references=_comma_separated("LC_ASSETS_REFERENCE") or default.references,
             crosswalk=variable("LC_ASSETS_CROSSWALK") or default.crosswalk,
+            files_url=variable("LC_ASSETS_FILES_URL"),
             retry_policy=RetryPolicy(read=_seconds("LC_ASSETS_TIMEOUT", default.retry_policy.read)),
         )
 
@@ -132,6 +151,10 @@ def _path(name: str, default: Path) -> Path:
         return Path(variable(name) or default).expanduser().resolve()
     except (RuntimeError, OSError, ValueError) as error:  # unknown user in `~user`, or a loop of symbolic links
         raise LandCoverError(f"{name} is not a valid path ({error})", remedy="correct it, or unset it") from None
+
+
+def _optional_path(name: str) -> Path | None:
+    return _path(name, Path()) if variable(name) else None
 
 
 def _whole_number(name: str) -> int | None:

@@ -13,14 +13,18 @@ CLASSIFICATION = "https://stac-extensions.github.io/classification/v2.0.0/schema
 FILE = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 MLM = "https://stac-extensions.github.io/mlm/v1.6.0/schema.json"
 PROCESSING = "https://stac-extensions.github.io/processing/v1.2.0/schema.json"
-PROJECTION = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
-RASTER = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
+PROJECTION = "https://stac-extensions.github.io/projection/v1.2.0/schema.json"
+"""The only version that has both `proj:code` and `proj:epsg`, which is all that stackstac 0.5 knows."""
+RASTER = "https://stac-extensions.github.io/raster/v1.1.0/schema.json"
+"""The last version with `raster:bands`, which readers of STAC 1.0 know. The schema of 2.0 does not allow that field."""
+RENDER = "https://stac-extensions.github.io/render/v2.0.0/schema.json"
 EO = "https://stac-extensions.github.io/eo/v2.0.0/schema.json"
 SAT = "https://stac-extensions.github.io/sat/v1.1.0/schema.json"
 SENTINEL2 = "https://stac-extensions.github.io/sentinel-2/v1.0.0/schema.json"
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 GEOJSON = "application/geo+json"
+XML = "application/xml"
 
 
 def multihash(sha256: str) -> str:

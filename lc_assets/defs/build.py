@@ -1,4 +1,4 @@
-"""Builds the definitions of the two code locations from the settings.
+"""Builds the definitions of the code location from the settings.
 
 Tests and other code locations call `build_definitions` with their own settings.
 """
@@ -14,6 +14,7 @@ from lc_assets.core.settings import Settings
 from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
 from lc_assets.defs.assets.collection import collection
 from lc_assets.defs.assets.reference_agreement import reference_agreement
+from lc_assets.defs.assets.season_map import season_map, season_scenes
 from lc_assets.defs.io_managers import (
     CatalogIOManager,
     ClassRasterIOManager,
@@ -25,24 +26,28 @@ from lc_assets.defs.io_managers import (
 )
 from lc_assets.defs.jobs import classify_scenes, compare_scenes
 from lc_assets.defs.resources import (
-    ChipsResource,
+    EvaluationResource,
     ItemsResource,
     ModelResource,
     ReferenceResource,
-    ScenesResource,
     StoreResource,
     WatchResource,
 )
-from lc_assets.defs.schedules import collection_every_quarter, update_collection
-from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.defs.schedules import update_collection, update_collection_every_15_minutes
+from lc_assets.defs.season_map_sensor import fuse_season_map, season_maps_again
+from lc_assets.defs.sensors import build_sensor
 from lc_assets.inference.loading import read_contract
+from lc_assets.operations.watch import WatchConfig
 from lc_assets.products.agreement.crosswalk import read_crosswalk
 from lc_assets.products.agreement.references import check_names
+from lc_assets.products.collection.extras import missing_tool
 from lc_assets.store.layout import Store
 
 
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """Build the code location of the scenes: six assets, their job, the sensor, the IO managers.
+    """Build the code location: all assets, jobs, schedules and sensors, the IO managers and the other resources.
+
+    The collection, its job and its schedule are left out if the packages that they need are not installed.
 
     Args:
         settings: the settings; None reads them from the environment.
@@ -50,25 +55,46 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     Raises:
         StoreError: the store setting is not a usable path or URL.
         BadModel: the model does not have the window of the settings.
+        LandCoverError: two references of the settings have one name, or their crosswalk is wrong.
     """
     settings = settings or Settings.from_environment()
     store = _store(settings)
+    items = _items(settings, store)
     version = _class_raster_version(settings)
     retry_policy = settings.retry_policy
+    check_names(settings.references)
+    if settings.crosswalk:
+        read_crosswalk(Path(settings.crosswalk))
 
     def stamped(spec: dg.AssetSpec) -> dg.AssetSpec:
         return spec.replace_attributes(code_version=version) if spec.key == class_raster.key else spec
 
     stack_io = CogStackIOManager if settings.stack == "cog" else VirtualStackIOManager
+    indexed = not missing_tool()
     return dg.Definitions(
-        assets=[asset.map_asset_specs(stamped) for asset in SCENE_ASSETS],
-        jobs=[classify_scenes],
-        sensors=[new_sentinel2_items],
+        assets=[
+            *(asset.map_asset_specs(stamped) for asset in SCENE_ASSETS),
+            reference_agreement,
+            model_evaluation,
+            season_scenes,
+            season_map,
+            *([collection] if indexed else []),
+        ],
+        jobs=[classify_scenes, compare_scenes, fuse_season_map, *([update_collection] if indexed else [])],
+        schedules=[update_collection_every_15_minutes] if indexed else [],
+        sensors=[build_sensor(WatchConfig.minutes_of(settings.watch)), season_maps_again],
         executor=dg.in_process_executor,
         resources={
             "store": store,
-            "items": _items(settings, store),
+            "items": items,
             "model": ModelResource(item=str(settings.model), precision=settings.precision, window=settings.window),
+            "evaluation": EvaluationResource(chips=str(settings.chips or ""), scenes=str(settings.scenes or "")),
+            "reference": ReferenceResource(
+                items=items,
+                names=list(settings.references),
+                crosswalk=settings.crosswalk,
+                backoff=retry_policy.backoff,
+            ),
             "watch": WatchResource(file=str(settings.watch)),
             "raw_bands_io": RawBandsIOManager(store=store, timeout=retry_policy.read, backoff=retry_policy.backoff),
             "stack_io": stack_io(store=store),
@@ -80,47 +106,9 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     )
 
 
-def build_common_definitions(settings: Settings | None = None) -> dg.Definitions:
-    """Build the code location of the whole store: collection, model evaluation, agreement with reference maps.
-
-    It is separate (`lc_assets.common_definitions`), so that "all assets of a partition" in the UI means the six assets
-    that a scene needs.
-
-    Args:
-        settings: the settings; None reads them from the environment.
-
-    Raises:
-        StoreError: the store setting is not a usable path or URL.
-        LandCoverError: two references of the settings have one name, or their crosswalk is wrong.
-    """
-    settings = settings or Settings.from_environment()
-    store = _store(settings)
-    check_names(settings.references)
-    if settings.crosswalk:
-        read_crosswalk(Path(settings.crosswalk))
-    return dg.Definitions(
-        assets=[collection, model_evaluation, reference_agreement],
-        jobs=[update_collection, compare_scenes],
-        schedules=[collection_every_quarter],
-        executor=dg.in_process_executor,
-        resources={
-            "store": store,
-            "model": ModelResource(item=str(settings.model)),
-            "chips": ChipsResource(folder=str(settings.chips)),
-            "scenes": ScenesResource(folder=str(settings.scenes or "")),
-            "reference": ReferenceResource(
-                items=_items(settings, store),
-                names=list(settings.references),
-                crosswalk=settings.crosswalk,
-                backoff=settings.retry_policy.backoff,
-            ),
-        },
-    )
-
-
 def _store(settings: Settings) -> StoreResource:
     Store.at(settings.store)  # raises StoreError here, and not only in each run
-    return StoreResource(root=str(settings.store))
+    return StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)
 
 
 def _items(settings: Settings, store: StoreResource) -> ItemsResource:

@@ -1,4 +1,4 @@
-"""The jobs of a scene. One run classifies one scene, with all steps in one process. Several runs work in parallel."""
+"""The jobs of a scene. One run is of one scene, with all steps in one process. Several runs work in parallel."""
 
 import dagster as dg
 
@@ -20,5 +20,5 @@ compare_scenes = dg.define_asset_job(
     selection=dg.AssetSelection.assets(reference_agreement),
     partitions_def=scenes,
     executor_def=dg.in_process_executor,
-    description="Hold the map of one scene against reference maps. In the code location lc_assets.common_definitions.",
+    description="Hold the map of one scene against reference maps.",
 )

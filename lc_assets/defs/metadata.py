@@ -1,4 +1,6 @@
-"""The metadata of each asset in Dagster: pictures, tables and numbers for the UI.
+"""The metadata of each asset in Dagster: pictures, tables and numbers for the UI, at most twelve rows an asset.
+
+A label names the unit of its number. What a document of the store says in full is not repeated here.
 
 URLs are stored without query strings, so no token gets into Dagster's records.
 """
@@ -6,6 +8,7 @@ URLs are stored without query strings, so no token gets into Dagster's records.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -22,10 +25,9 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.products.overview import Overview, OverviewPlan
 from lc_assets.products.pages.scene_report import Report
-from lc_assets.raster.inline_svg import inline_histogram, inline_image, inline_map, inline_shares, percent_by_tenth
+from lc_assets.raster.inline_svg import inline_histogram, inline_image, inline_map, inline_shares
 from lc_assets.raster.render import (
     encode_image,
-    map_with_legend,
     quicklook,
     read_codes_for_display,
     read_decimated,
@@ -71,20 +73,21 @@ def table(rows: list[dict[str, Any]]) -> dg.TableMetadataValue:
     return dg.MetadataValue.table([dg.TableRecord(row) for row in rows])
 
 
-def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult], seconds: float) -> dict[str, Any]:
+def _megabytes(size: int) -> float:
+    return round(size / 1e6, 6)
+
+
+def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult]) -> dict[str, Any]:
     """Return a true-colour picture, a table of the bands (size, rate, nodata share, origin) and facts of the scene.
 
     Args:
         raw: the complete folder of raw bands.
         fetched: band -> result of its download.
-        seconds: time of all downloads together.
 
     Raises:
         BadBand: the pixels of a band cannot be decoded.
     """
     properties = raw.scene.properties
-    size = sum(entry["size"] for entry in raw.files.values())
-    received = sum(part.received for part in fetched.values())
     metres = {band.name: band.gsd for band in BANDS}
     names = sorted(fetched, key=(*BAND_NAMES, SCL).index)
     seen = {name: _looked_at(raw, name) for name in names}
@@ -105,39 +108,31 @@ def raw_bands_metadata(raw: RawBands, fetched: dict[str, FetchResult], seconds: 
         "acquired": str(properties["datetime"]),
         "tile": properties.get("s2:mgrs_tile"),
         "cloud_cover_percent": properties.get("eo:cloud_cover"),
-        "nodata_percent": properties.get("s2:nodata_pixel_percentage"),
-        "product_level": raw.scene.product_level,
-        "processing_baseline": raw.scene.baseline,
-        "has_scl": raw.scene.has_scl,
+        "no_data_percent": properties.get("s2:nodata_pixel_percentage"),
+        "product": f"{raw.scene.product_level}, baseline {raw.scene.baseline}",
+        "part": str(raw.part) if raw.part else None,
     }
     return {
         "true_colour": inline(inline_image(eye, "true colour")),
         "true_colour_large": photo(eye, "true colour"),
         "bands": table(rows),
-        "sources": dg.MetadataValue.json({name: raw.files[name]["href"] for name in names}),
-        "bytes": size,
-        "mb_per_second": round((received or size) / 1e6 / max(seconds, 1e-6), 1),
-        "bytes_received": received,
-        "requests": sum(part.requests for part in fetched.values()),
+        "size_MB": _megabytes(sum(entry["size"] for entry in raw.files.values())),
+        "received_MB": _megabytes(sum(part.received for part in fetched.values())),
         "folder": dg.MetadataValue.path(str(raw.folder)),
         **{key: value for key, value in facts.items() if value is not None},
     }
 
 
 def stack_metadata(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
-    """Return a true-colour and a false-colour picture of the stack, its grid, bands, kernel and DN offset."""
+    """Return a false-colour picture of the stack, its grid, bands, kernel and DN offset."""
     left, bottom, right, top = stack.grid.bounds
     infrared = _seen(recipe, FALSE_COLOUR)
     return {
-        "true_colour": inline(inline_image(_seen(recipe, TRUE_COLOUR), "true colour: " + " ".join(TRUE_COLOUR))),
         "false_colour": inline(inline_image(infrared, "false colour: " + " ".join(FALSE_COLOUR))),
         "false_colour_large": photo(infrared, "false colour: " + " ".join(FALSE_COLOUR)),
         "path": dg.MetadataValue.path(str(stack.path)),
         "form": "virtual" if stack.path.suffix == ".vrt" else "cog",
-        "width": stack.grid.width,
-        "height": stack.grid.height,
-        "pixels": stack.grid.width * stack.grid.height,
-        "crs": stack.grid.crs,
+        "grid": f"{stack.grid.width} x {stack.grid.height} px of {stack.grid.resolution:g} m, {stack.grid.crs}",
         "bounds_m": f"{left:.0f} {bottom:.0f} {right:.0f} {top:.0f}",
         "bands": table(
             [
@@ -152,65 +147,52 @@ def stack_metadata(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
             ]
         ),
         "kernel": stack.kernel,
-        "offset_dn": stack.offset,
+        "offset_DN": stack.offset,
         "has_scl": stack.scl_path is not None,
-        "bytes": stack.path.stat().st_size,
+        "size_MB": _megabytes(stack.path.stat().st_size),
     }
 
 
-def class_raster_metadata(classes: ClassMap, computed: Classification, seconds: float) -> dict[str, Any]:
-    """Return the map with its legend, percent and hectares per class, confidence, the model, the speed of each stage.
+def class_raster_metadata(
+    classes: ClassMap, computed: Classification, url: Callable[[StorePath], str]
+) -> dict[str, Any]:
+    """Return a picture of the map, percent and hectares per class, confidence, the model, the speed of each stage.
 
     Args:
         classes: the written class map.
         computed: how it was computed.
-        seconds: time of the computation.
+        url: function from a file of the store to its URL for a browser.
     """
     statistics, contract = computed.statistics, computed.engine.contract
     codes, pixel_size = read_codes_for_display(gdal_path(classes.path), PICTURE_SIDE)
-    image = map_with_legend(codes, classes.pixels, classes.grid.pixel_area, pixel_size)
-    hectares = {c.name: round(float(classes.pixels[c.code]) * classes.grid.pixel_area, 2) for c in ALL_CLASSES}
     rows = [
         {
             "code": c.code,
             "class": c.name,
-            "percent": round(100 * classes.share(c.code), 2),
-            "hectares": hectares[c.name],
+            "percent": round(100 * classes.share(c.code), 3),
+            "hectares": round(float(classes.pixels[c.code]) * classes.grid.pixel_area, 2),
         }
         for c in ALL_CLASSES
     ]
-    bins = statistics.confidence
+    no_data = {
+        "no source data": statistics.no_source_data,
+        "hidden by SCL": statistics.hidden,
+        "impossible DN": statistics.impossible,
+        "too little visible around it": statistics.no_vote,
+    }
     pixels = float(classes.pixels.sum())
     return {
         "map": inline(inline_map(codes, "class map", pixel_size)),
-        "shares": inline(inline_shares([(c, 100 * classes.share(c.code)) for c in ALL_CLASSES], "percent of the map")),
-        "map_large": picture(image, "png", "class map with legend"),
+        "legend": inline(inline_shares([(c, 100 * classes.share(c.code)) for c in ALL_CLASSES], "percent of the map")),
         "classes": table(rows),
-        "confidence_histogram": inline(inline_histogram(bins, "percent of the map per tenth of confidence")),
-        "mean_confidence_percent": round(statistics.mean_confidence or 0.0, 2),
-        **{f"percent_{c.name.replace(' ', '')}": round(100 * classes.share(c.code), 3) for c in ALL_CLASSES},
-        "confidence": table(
-            [
-                {"from": 10 * n, "to": 10 * n + 9 if n < 9 else 100, "percent_of_map": round(share, 2)}
-                for n, share in enumerate(percent_by_tenth(bins))
-            ]
+        "no_data": table([{"reason": reason, "pixels": count} for reason, count in no_data.items()]),
+        "confidence_histogram": inline(
+            inline_histogram(statistics.confidence, "percent of the map per tenth of confidence")
         ),
-        "nodata_no_source": statistics.no_source_data,
-        "nodata_hidden_by_scl": statistics.hidden,
-        "nodata_impossible_dn": statistics.impossible,
-        "nodata_without_vote": statistics.no_vote,
-        "pixels": int(pixels),
-        "windows": statistics.windows,
-        "windows_voting": statistics.voting,
-        "window": 0 if computed.positions else contract.chip_size,
-        "stride": computed.window_grid.stride,
-        "pixels_per_second": round(pixels / max(seconds, 1e-6)),
-        "windows_per_second": round(statistics.voting / max(seconds, 1e-6)),
-        "model": f"{contract.name} {contract.version}",
-        "model_sha256": contract.sha256,
-        "backend": computed.engine.backend,
+        "mean_confidence_percent": round(statistics.mean_confidence or 0.0, 2),
+        "model": f"{contract.name} {contract.version}, in {computed.engine.backend}",
+        "evaluation": f"{_evaluation(computed)}, one every {computed.window_grid.stride} px",
         "precision": computed.engine.precision,
-        "evaluation": _evaluation(computed),
         "stages": table(
             [
                 {"stage": name, "seconds": round(spent, 3), "million_pixels_per_second": round(pixels / spent / 1e6, 1)}
@@ -218,8 +200,7 @@ def class_raster_metadata(classes: ClassMap, computed: Classification, seconds: 
                 if spent > 0
             ]
         ),
-        "path": dg.MetadataValue.path(str(classes.path)),
-        "bytes": sum(path.stat().st_size for path in classes.rasters),
+        "raster": dg.MetadataValue.url(url(classes.path)),
     }
 
 
@@ -228,32 +209,38 @@ def _evaluation(computed: Classification) -> str:
     return f"{evaluator.name}: {evaluator.why}" if evaluator.why else evaluator.name
 
 
-def overview_metadata(overview: Overview, plan: OverviewPlan) -> dict[str, Any]:
-    """Return a picture of the overview, its factor, size in pixels, pixel size in metres, and paths."""
+def overview_metadata(overview: Overview, plan: OverviewPlan, url: Callable[[StorePath], str]) -> dict[str, Any]:
+    """Return a picture of the overview, its size, and the URLs of its files for a browser."""
     codes, pixel_size = read_codes_for_display(gdal_path(overview.path), PICTURE_SIDE)
     return {
         "map": inline(inline_map(codes, "overview", pixel_size)),
-        "path": dg.MetadataValue.path(str(overview.path)),
-        "thumbnail": dg.MetadataValue.path(str(overview.thumbnail)),
+        "picture": dg.MetadataValue.url(url(overview.thumbnail)),
+        "raster": dg.MetadataValue.url(url(overview.path)),
+        "grid": f"{overview.grid.width} x {overview.grid.height} px of {overview.grid.resolution:g} m",
         "factor": plan.factor,
-        "pixel_size_m": overview.grid.resolution,
-        "width": overview.grid.width,
-        "height": overview.grid.height,
-        "bytes": overview.path.stat().st_size,
+        "size_MB": _megabytes(overview.path.stat().st_size),
     }
 
 
-def page_metadata(scene: SceneLayout, page: Report) -> dict[str, Any]:
-    """Return the path of the page, the command that opens it, and the size of its layers."""
+def page_metadata(scene: SceneLayout, page: Report, url: Callable[[StorePath], str], all_scenes: str) -> dict[str, Any]:
+    """Return the URLs of the page and of the page of all scenes, a picture that leads to the page, and its size.
+
+    Args:
+        scene: layout of the scene.
+        page: the written page.
+        url: function from a file of the store to its URL for a browser.
+        all_scenes: URL of the page of all scenes.
+    """
+    opened = url(scene.report)
     return {
+        # Dagster shows short Markdown at once, and this picture is not in the text but at the URL.
+        "picture": dg.MetadataValue.md(f"[![class map with legend]({url(scene.thumbnail)})]({opened})"),
+        "report": dg.MetadataValue.url(opened),
+        "all_scenes": dg.MetadataValue.url(all_scenes),
         "path": dg.MetadataValue.path(str(scene.report)),
-        "open": f"lc-assets view {scene.item}",
-        "bytes": len(page.html),
-        "pixel_size_m": page.pixel_size,
-        "factor": page.factor,
-        "width": page.width,
-        "height": page.height,
+        "shown": f"{page.width} x {page.height} px of {page.pixel_size:g} m",
         "layers": table([{"layer": name, "kB": round(size / 1e3, 1)} for name, size in page.sizes.items()]),
+        "size_MB": _megabytes(len(page.html)),
     }
 
 
@@ -288,8 +275,17 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
         ) from None
 
 
-def catalog_metadata(scene: SceneLayout, item: pystac.Item, files: dict[str, bytes]) -> dict[str, Any]:
-    """Return the paths of the STAC documents, their links and whether each target exists, and the schemas they pass."""
+def catalog_metadata(
+    scene: SceneLayout, item: pystac.Item, files: dict[str, bytes], url: Callable[[StorePath], str]
+) -> dict[str, Any]:
+    """Return the URLs of the STAC documents, their links and whether each target exists, and the schemas they pass.
+
+    Args:
+        scene: layout of the scene.
+        item: the written item.
+        files: name -> content of the written documents.
+        url: function from a file of the store to its URL for a browser.
+    """
     written = list_files(scene.folder)
     rows = [
         {
@@ -305,10 +301,10 @@ def catalog_metadata(scene: SceneLayout, item: pystac.Item, files: dict[str, byt
         there = "a server's: not asked" if is_remote(href) else "yes" if _resolves(scene.folder, href) else "NO"
         rows.append({"what": f"link {link.rel}", "resolves": there, "MB": None, "href": href})
     return {
+        "catalog": dg.MetadataValue.url(url(scene.catalog)),
+        "item": dg.MetadataValue.url(url(scene.folder / f"{item.id}.json")),
         "links": table(rows),
-        "path": dg.MetadataValue.path(str(scene.catalog)),
-        "documents": dg.MetadataValue.md("\n".join(f"- `{name}`" for name in files)),
         "stac_version": str(item.to_dict(include_self_link=False)["stac_version"]),
         "valid_against": dg.MetadataValue.md("\n".join(f"- {uri}" for uri in item.stac_extensions)),
-        "bytes": sum(map(len, files.values())),
+        "size_MB": _megabytes(sum(map(len, files.values()))),
     }

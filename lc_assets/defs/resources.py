@@ -1,4 +1,4 @@
-"""The resources of the assets, the sensor and the schedule: store, items, model, chips, reference maps, watch file.
+"""The resources of the assets, the sensor and the schedule: store, items, model, reference maps, watch file and so on.
 
 A resource holds plain settings (texts and numbers). Its methods return the objects of the lower rooms.
 """
@@ -6,6 +6,7 @@ A resource holds plain settings (texts and numbers). Its methods return the obje
 import threading
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dagster import ConfigurableResource, InitResourceContext, ResourceDependency
 from pydantic import Field
@@ -19,16 +20,24 @@ from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.operations.keys import CLASS_RASTER
 from lc_assets.operations.watch import WatchConfig
 from lc_assets.products.agreement.references import Reference, find_reference
+from lc_assets.products.pages.gallery import PAGE
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import StorePath
+from lc_assets.store.web_url import web_url
+
+if TYPE_CHECKING:
+    from lc_assets.raster.polygons import Polygons
 
 
 class StoreResource(ConfigurableResource):
     """The store: the folder or bucket that holds all files of the project."""
 
     root: str = Field(description="Where the store is: an absolute path, or a URL (s3://, az://, gs://).")
+    files_url: str = Field(default="", description="Where a browser reaches the store; empty: lc_assets.store.web_url.")
+    area: str = Field(default="", description="File of polygons of which scenes are kept; empty: what the store says.")
 
     def store(self) -> Store:
         """Return the store at `root`.
@@ -37,6 +46,29 @@ class StoreResource(ConfigurableResource):
             StoreError: `root` is not a usable path or URL.
         """
         return Store.at(self.root)
+
+    def url(self, path: StorePath) -> str:
+        """Return the URL of a file of the store for a browser."""
+        return web_url(self.store().root, path, self.files_url)
+
+    @property
+    def all_scenes(self) -> str:
+        """URL of the page of all scenes."""
+        return self.url(self.store().root / PAGE)
+
+    def kept_area(self) -> "Polygons | None":
+        """Return the area of the store, in degrees; None if it keeps whole scenes. `area` becomes that of the store if
+        it has none.
+
+        Raises:
+            LandCoverError: the store has another area than `area`, or one of them cannot be read.
+        """
+        store = self.store()
+        if not self.area and not store.area.exists():
+            return None
+        from lc_assets.sentinel2.search.store_area import area_of  # of shapely, which costs a tenth of a second
+
+        return area_of(store, Path(self.area) if self.area else None, keep=True)
 
 
 class ItemsResource(ConfigurableResource):
@@ -112,21 +144,26 @@ class ModelResource(ConfigurableResource):
             self.engine()
 
 
-class ChipsResource(ConfigurableResource):
-    """A folder of labelled chips. `lc_assets.training.data.splits.read_splits` describes its files."""
+class EvaluationResource(ConfigurableResource):
+    """What the model is evaluated on, beside synthetic scenes."""
 
-    folder: str = Field(description="Folder of eurosat_ms.tif (or EuroSAT's own classes), l2a_weak.tif and their CSVs.")
-
-
-class ScenesResource(ConfigurableResource):
-    """A folder of scenes with references. `lc_assets.training.evaluation.scenes` describes its files."""
-
-    folder: str = Field(default="", description="Folder of {name}_{level}.tif with their references; empty: no maps.")
+    chips: str = Field(
+        default="", description="Folder of labelled chips: lc_assets.training.data.splits; empty: none are used."
+    )
+    scenes: str = Field(
+        default="",
+        description="Folder of scenes with references: lc_assets.training.evaluation.scenes; empty: none are used.",
+    )
 
     @property
-    def path(self) -> Path | None:
-        """Path of the folder; None if there is none."""
-        return Path(self.folder) if self.folder else None
+    def chips_folder(self) -> Path | None:
+        """Path of the folder of chips, or None."""
+        return Path(self.chips) if self.chips else None
+
+    @property
+    def scenes_folder(self) -> Path | None:
+        """Path of the folder of scenes, or None."""
+        return Path(self.scenes) if self.scenes else None
 
 
 class ReferenceResource(ConfigurableResource):

@@ -1,4 +1,4 @@
-"""collection_every_quarter: updates the collection every 15 minutes, if a scene is new."""
+"""update_collection_every_15_minutes: updates the collection every 15 minutes, if a scene is new."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ update_collection = dg.define_asset_job(
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Appends to the collection what is new since the last time; skips when nothing is.",
 )
-def collection_every_quarter(
+def update_collection_every_15_minutes(
     context: dg.ScheduleEvaluationContext, store: StoreResource
 ) -> dg.RunRequest | dg.SkipReason:
     """Return a run request if a scene is new, or else the reason why not.

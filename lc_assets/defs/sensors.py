@@ -1,4 +1,4 @@
-"""new_sentinel2_items: finds new items of a STAC collection, registers them, and runs each exactly once.
+"""The sensor new_sentinel2_items: finds new items of a STAC collection, registers them, and runs each exactly once.
 
 Two rules ensure "once". The sensor only runs an item that has neither a run nor a map. The item id is the run key, and
 Dagster launches a run key once. So no item is lost if the daemon dies between registration and launch, and no item is
@@ -28,6 +28,7 @@ from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets.operations.watch import WatchConfig
 from lc_assets.sentinel2.search.registry import RegisteredItems
 
+NAME = "new_sentinel2_items"
 REPLACES_TAG = "lc_assets/replaces"
 """Run tag: id of the older version of the same acquisition, which this run's item replaces."""
 FAILED_TICKS = 3
@@ -35,15 +36,23 @@ FAILED_TICKS = 3
 _CHUNK = 500
 
 
-@dg.sensor(
-    job=classify_scenes,
-    minimum_interval_seconds=60,
-    default_status=dg.DefaultSensorStatus.STOPPED,
-    description="Finds new Sentinel-2 items of the area in watch.yaml (LC_ASSETS_WATCH), registers and runs each once.",
-)
-def new_sentinel2_items(
-    context: dg.SensorEvaluationContext, watch: WatchResource, items: ItemsResource
-) -> dg.SensorResult:
+def build_sensor(minutes: int) -> dg.SensorDefinition:
+    """Return the sensor.
+
+    Args:
+        minutes: time between two ticks.
+    """
+    return dg.sensor(
+        name=NAME,
+        job=classify_scenes,
+        minimum_interval_seconds=60 * minutes,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Finds new Sentinel-2 items of the area in watch.yaml (LC_ASSETS_WATCH), registers and runs each "
+        "once.",
+    )(evaluate)
+
+
+def evaluate(context: dg.SensorEvaluationContext, watch: WatchResource, items: ItemsResource) -> dg.SensorResult:
     """Return the run requests of one tick.
 
     If the API or the store cannot be reached, the tick is skipped with that reason, and the position stays the same.

@@ -44,6 +44,12 @@ ROUGH = 1.3
 SOFT = {"Forest": (0.55, 0.35, 0.3), "HerbaceousVegetation": (0.65, 0.35, 0.3)}
 """Classes whose materials change gradually: weights of the variation over large distances, from parcel to parcel, and
 within a parcel."""
+GROWING = {"AnnualCrop", "Pasture", "PermanentCrop"}
+"""Classes whose parcels are green for a part of the year."""
+WINTER_CROPS = 0.6
+"""Share of the fields with cereals and rape, which are green in May. The others have maize and beets."""
+PEAK_DAYS = 140, 215
+"""Days of the year on which winter crops and summer crops are greenest."""
 VERGE_NDVI = 0.5
 """Materials of highway chips with a higher NDVI are roadside vegetation."""
 TABLE = 512
@@ -52,14 +58,26 @@ FARM_CLASSES = np.isin(np.arange(256), (CODE["AnnualCrop"], CODE["Pasture"]))
 """(256,) bool: class codes on which farms are placed."""
 
 
-def paint(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
-    """Return (12, rows, columns) float32 surface reflectance in DN (reflectance * 10000, no offset) at 10 m."""
+def paint(
+    landscape: Landscape,
+    rng: np.random.Generator,
+    day: int | None = None,
+    daily: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Return (12, rows, columns) float32 surface reflectance in DN (reflectance * 10000, no offset) at 10 m.
+
+    Args:
+        landscape: classes and parcels.
+        rng: random number generator. The same state gives the same ground on each day.
+        day: day of the year, which decides how green the plants are; None draws a stage of growth for each parcel.
+        daily: random number generator of the texture, in another state on each day; by default `rng`.
+    """
     materials = read_materials()
-    spectra, material, gain = _materials(landscape, materials, rng)
+    spectra, material, gain = _materials(landscape, materials, rng, day)
     cube = np.empty((len(BAND_NAMES), *material.shape), np.float32)
     for band, layer in enumerate(cube):
         np.multiply(spectra[:, band][material], gain, out=layer)
-    _texture(cube, landscape, materials, rng)
+    _texture(cube, landscape, materials, daily or rng)
     for spectrum, share in _overlays(landscape, materials, rng):
         for value, layer in zip(spectrum, cube, strict=True):
             layer += (value - layer) * share
@@ -69,7 +87,7 @@ def paint(landscape: Landscape, rng: np.random.Generator) -> np.ndarray:
 
 
 def _materials(
-    landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator
+    landscape: Landscape, materials: dict[str, Materials], rng: np.random.Generator, day: int | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all spectra (K, 12), each pixel's index in them, and each pixel's brightness relative to its material."""
     shape = landscape.cover.shape
@@ -90,7 +108,11 @@ def _materials(
         spectra.append(palette.spectra)
         if name in pieces:
             ids = pieces[name][inside]
-            number[inside] = start + pick_by_id(ids, palette.sample(TABLE, rng))
+            if day is None or name not in GROWING:
+                stages = palette.sample(TABLE, rng)
+            else:
+                stages = _grown_on(day, name, palette, rng)
+            number[inside] = start + pick_by_id(ids, stages)
             gain[inside] = pick_by_id(ids, rng.normal(1, 0.06, TABLE + 1).astype(np.float32))
         elif name == "Residential":
             # Quarters have the same materials, but differ in the share of green ones.
@@ -102,11 +124,30 @@ def _materials(
             spectra[-1] = palette.gradient(TABLE)
             stand = pick_by_id(landscape.parcel // 3, rng.standard_normal(TABLE).astype(np.float32))
             wide, fine = (fractal_noise(shape, scale, rng) for scale in (220, 30))
-            rank = ndtr((SOFT[name][0] * wide + SOFT[name][1] * stand + SOFT[name][2] * fine)[inside])
+            greener = 0 if day is None else 1.2 * (_growth(day) - 0.7)
+            rank = ndtr((SOFT[name][0] * wide + SOFT[name][1] * stand + SOFT[name][2] * fine)[inside] + greener)
             number[inside] = start + (rank * (TABLE - 1)).astype(int)
         else:
             number[inside] = start + int(palette.share.argmax())
     return np.concatenate(spectra), number, gain
+
+
+def _growth(day: int) -> float:
+    """Return how far the plants of a temperate summer have grown, 0..1, on a day of the year."""
+    return float(np.exp(-(((day - 175) / 75) ** 2)))
+
+
+def _grown_on(day: int, name: str, palette: Materials, rng: np.random.Generator) -> np.ndarray:
+    """Return (TABLE,) indices of the materials that parcels of a class have on a day of the year.
+
+    Crops are green for two or three months, and bare before and after. Grass and orchards change less.
+    """
+    if name == "AnnualCrop":
+        peak = np.where(rng.random(TABLE) < WINTER_CROPS, *PEAK_DAYS) + rng.normal(0, 12, TABLE)
+        green = np.exp(-(((day - peak) / 45) ** 2))
+    else:
+        green = rng.random(TABLE) + 0.5 * (_growth(day) - 0.7)
+    return palette.ordered_by_ndvi(TABLE)[(green.clip(0, 1) * (TABLE - 1)).astype(int)]
 
 
 def _plots(landscape: Landscape, size: tuple[float, float], rng: np.random.Generator) -> np.ndarray:

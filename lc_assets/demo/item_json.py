@@ -1,9 +1,12 @@
-"""The STAC item and catalog of the demo scene, like those of the Planetary Computer's `sentinel-2-l2a` (STAC 1.0.0,
+"""The STAC items and catalog of synthetic scenes, like those of the Planetary Computer's `sentinel-2-l2a` (STAC 1.0.0,
 `proj:epsg`)."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,38 @@ from lc_assets.demo.sky import SWATH_EDGE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
 
-DEMO_ITEM_ID = "S2B_MSIL2A_20240621T103629_R008_T32ULC_20240621T140000"
+
+@dataclass(frozen=True)
+class SceneName:
+    """What the id of a scene consists of.
+
+    Attributes:
+        sensing: start of the datatake, UTC.
+        satellite: `A` or `B`.
+        tile: MGRS tile.
+    """
+
+    sensing: datetime
+    satellite: str
+    tile: str
+
+    @property
+    def id(self) -> str:
+        """Id of the item, as on the Planetary Computer."""
+        return f"{self._begin}_R008_T{self.tile}_{self.sensing:%Y%m%d}T140000"
+
+    @property
+    def product(self) -> str:
+        """Name of the product at ESA."""
+        return f"{self._begin}_N0511_R008_T{self.tile}_{self.sensing:%Y%m%d}T140000.SAFE"
+
+    @property
+    def _begin(self) -> str:
+        return f"S2{self.satellite}_MSIL2A_{self.sensing:%Y%m%dT%H%M%S}"
+
+
+DEMO_SCENE = SceneName(datetime(2024, 6, 21, 10, 36, 29), "B", "32ULC")
+DEMO_ITEM_ID = DEMO_SCENE.id
 TRUTH = "truth"
 """Asset key and file stem of the raster with the true classes."""
 
@@ -32,15 +66,23 @@ _SHARES = {
 """SCL code -> the `s2:*_percentage` property in which it is counted."""
 
 
-def write_item(path: Path, grid: Grid, scl: np.ndarray) -> None:
+def write_item(
+    path: Path,
+    grid: Grid,
+    scl: np.ndarray,
+    name: SceneName = DEMO_SCENE,
+    swath_edge: tuple[float, float] = SWATH_EDGE,
+) -> None:
     """Write the item's JSON. Its percentages come from the scene classification.
 
     Args:
-        path: target file, in the folder of the bands.
+        path: target file, in the folder of the bands. A truth in this folder becomes an asset.
         grid: grid of the 10 m bands.
         scl: (rows, columns) uint8 at 20 m.
+        name: what the item's id consists of.
+        swath_edge: as `sky.SWATH_EDGE`; zeros for a scene inside the swath.
     """
-    geometry = _footprint(grid)
+    geometry = _footprint(grid, swath_edge)
     longitudes, latitudes = zip(*geometry["coordinates"][0], strict=True)
     item = {
         "type": "Feature",
@@ -50,70 +92,70 @@ def write_item(path: Path, grid: Grid, scl: np.ndarray) -> None:
             "https://stac-extensions.github.io/sat/v1.0.0/schema.json",
             "https://stac-extensions.github.io/projection/v1.0.0/schema.json",
         ],
-        "id": DEMO_ITEM_ID,
+        "id": name.id,
         "geometry": geometry,
         "bbox": [min(longitudes), min(latitudes), max(longitudes), max(latitudes)],
-        "properties": _properties(grid, scl),
+        "properties": _properties(grid, scl, name),
         "links": [
             {"rel": "root", "href": "../catalog.json", "type": "application/json"},
             {"rel": "parent", "href": "../catalog.json", "type": "application/json"},
         ],
-        "assets": _assets(grid),
+        "assets": _assets(grid, (path.parent / f"{TRUTH}.tif").exists()),
     }
     path.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
 
 
-def write_catalog(path: Path) -> None:
-    """Write a static catalog that lists the item."""
+def write_catalog(path: Path, items: Sequence[str], description: str) -> None:
+    """Write a static catalog that lists items."""
     catalog = {
         "type": "Catalog",
         "stac_version": "1.0.0",
         "id": "lc-assets-demo",
-        "description": "One synthetic Sentinel-2 scene with a known truth",
+        "description": description,
         "links": [
             {"rel": "root", "href": "./catalog.json", "type": "application/json"},
-            {"rel": "item", "href": f"./{DEMO_ITEM_ID}/{DEMO_ITEM_ID}.json", "type": "application/geo+json"},
+            *({"rel": "item", "href": f"./{id}/{id}.json", "type": "application/geo+json"} for id in items),
         ],
     }
     path.write_text(json.dumps(catalog, indent=2) + "\n", encoding="utf-8")
 
 
-def _footprint(grid: Grid) -> dict[str, Any]:
+def _footprint(grid: Grid, swath_edge: tuple[float, float]) -> dict[str, Any]:
     """Return the footprint as a GeoJSON polygon in degrees, without the corner outside the swath."""
     left, bottom, right, top = grid.bounds
-    down, across = SWATH_EDGE
+    down, across = swath_edge
     edge = [(left, top - down * (top - bottom)), (left + across * (right - left), top)]
     ring = [edge[0], (left, bottom), (right, bottom), (right, top), edge[1], edge[0]]
     geometry = transform_geom(grid.crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]}, precision=7)
     return {"type": "Polygon", "coordinates": [[list(point) for point in geometry["coordinates"][0]]]}
 
 
-def _properties(grid: Grid, scl: np.ndarray) -> dict[str, Any]:
+def _properties(grid: Grid, scl: np.ndarray, name: SceneName) -> dict[str, Any]:
     counts = np.bincount(scl.ravel(), minlength=12)
     seen = max(int(counts[1:].sum()), 1)
     percent = {f"s2:{name}_percentage": round(100 * int(counts[code]) / seen, 6) for code, name in _SHARES.items()}
     return {
-        "datetime": "2024-06-21T10:36:29.024000Z",
+        "datetime": f"{name.sensing:%Y-%m-%dT%H:%M:%S}.024000Z",
         "description": "Synthetic: made by lc_assets, not by a satellite",
-        "platform": "Sentinel-2B",
+        "platform": f"Sentinel-2{name.satellite}",
         "constellation": "Sentinel 2",
         "instruments": ["msi"],
         "proj:epsg": int(grid.crs.split(":")[1]),
         "eo:cloud_cover": round(100 * int(counts[8:11].sum()) / seen, 6),
         "sat:orbit_state": "descending",
         "sat:relative_orbit": 8,
-        "s2:mgrs_tile": "32ULC",
+        "s2:mgrs_tile": name.tile,
         "s2:datatake_type": "INS-NOBS",
         "s2:product_type": "S2MSI2A",
-        "s2:product_uri": "S2B_MSIL2A_20240621T103629_N0511_R008_T32ULC_20240621T140000.SAFE",
+        "s2:product_uri": name.product,
         "s2:processing_baseline": "05.11",
-        "s2:generation_time": "2024-06-21T14:00:00.000000Z",
+        "s2:generation_time": f"{name.sensing:%Y-%m-%d}T14:00:00.000000Z",
         "s2:nodata_pixel_percentage": round(100 * int(counts[0]) / scl.size, 6),
         **percent,
     }
 
 
-def _assets(grid: Grid) -> dict[str, Any]:
+def _assets(grid: Grid, has_truth: bool) -> dict[str, Any]:
     assets = {}
     for band in BANDS:
         title = (
@@ -128,7 +170,8 @@ def _assets(grid: Grid) -> dict[str, Any]:
         assets[band.name] = {**_asset(band.name, title, band.gsd, grid.coarsened(band.factor)), "eo:bands": [described]}
     coarse = grid.coarsened(SCL_GSD // 10)
     assets[SCL] = _asset(SCL, "Scene classification map (SCL)", SCL_GSD, coarse)
-    assets[TRUTH] = {**_asset(TRUTH, "What the landscape really is", 10, grid), "roles": ["labels"]}
+    if has_truth:
+        assets[TRUTH] = {**_asset(TRUTH, "What the landscape really is", 10, grid), "roles": ["labels"]}
     return assets
 
 

@@ -19,8 +19,8 @@ DISTRICTS = 22
 """Number of areas whose fields have the same direction, in a scene of the default size."""
 
 CORRIDOR = 27
-"""Half width (px) of the class Highway or River in the truth. A EuroSAT chip of these classes is 64 px of land with a
-road or river through it."""
+"""Half width (px) of the class Highway or River in the truth of the demo scene. A EuroSAT chip of these classes is 64
+px of land with a road or river through it."""
 ROADSIDE = 20
 """Half width (px) of the strip with the materials of the highway: embankments, junctions and small plots."""
 JUNCTIONS = 0.14, 0.47, 0.93
@@ -66,9 +66,9 @@ class Landscape:
         return np.clip((RIVER_HALF_WIDTH - self.river) / 1.5 + 0.5, 0, 1)
 
 
-def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
+def make_landscape(shape: Shape, rng: np.random.Generator, corridor: float = CORRIDOR) -> Landscape:
     """Return a landscape of (rows, columns) pixels of 10 m with fields, woods, lake, river, town, industry and
-    highway."""
+    highway. `corridor` is the half width (px) of the class Highway or River in the truth."""
     unit = min(shape) / 1380
     row, column = warped_coordinates(shape, rng, (300 * unit, 18 * unit), (40, 2.5))
     district = voronoi_cells(row, column, max(round(DISTRICTS * unit**2), 4), rng)
@@ -98,9 +98,9 @@ def make_landscape(shape: Shape, rng: np.random.Generator) -> Landscape:
     river[row < 0.30 * shape[0]] = np.inf
     classes = cover.copy()
     open_land = ~np.isin(cover, (CODE["Residential"], CODE["Industrial"]))
-    classes[(road < CORRIDOR) & open_land] = CODE["Highway"]
+    classes[(road < corridor) & open_land] = CODE["Highway"]
     cover[(road < ROADSIDE + 6 * smooth_noise(shape, 40, rng)) & open_land] = CODE["Highway"]
-    classes[river < CORRIDOR] = CODE["River"]
+    classes[river < corridor] = CODE["River"]
     classes[lake] = CODE["SeaLake"]
     river[lake] = np.inf
     return Landscape(classes, cover, parcel, district, built[0], built[1], built[2], river, road, ramp)

@@ -60,23 +60,41 @@ def write_demo_scene(folder: Path, *, shape: tuple[int, int] = SHAPE, seed: int 
     grid = Grid(_CRS, Affine(PIXEL_SIZE, 0, _CORNER[0], 0, -PIXEL_SIZE, _CORNER[1]), shape[1], shape[0])
     target = folder / DEMO_ITEM_ID
     target.mkdir(parents=True, exist_ok=True)
-    for band, layer in zip(BANDS, cube, strict=True):
-        outside = sky.outside[:: band.factor, :: band.factor]
-        _write(
-            target / f"{band.name}.tif",
-            _to_dn(_block_mean(layer, band.factor), outside, rng),
-            grid.coarsened(band.factor),
-        )
-    _write(target / f"{SCL}.tif", scl, grid.coarsened(SCL_GSD // PIXEL_SIZE), overviews="MODE")
-    with class_cog(target / f"{TRUTH}.tif", grid, {"ITEM_ID": DEMO_ITEM_ID}) as dataset:
-        dataset.write(np.where(sky.outside, NO_DATA.code, landscape.classes).astype(np.uint8), 1)
+    write_bands(target, grid, cube, sky.outside, scl, rng)
+    write_truth(target / f"{TRUTH}.tif", grid, np.where(sky.outside, NO_DATA.code, landscape.classes), DEMO_ITEM_ID)
     path = target / f"{DEMO_ITEM_ID}.json"
     write_item(path, grid, scl)
-    write_catalog(folder / "catalog.json")
+    write_catalog(folder / "catalog.json", [DEMO_ITEM_ID], "One synthetic Sentinel-2 scene with a known truth")
     return path
 
 
-def _block_mean(layer: np.ndarray, factor: int) -> np.ndarray:
+def write_bands(
+    target: Path, grid: Grid, cube: np.ndarray, outside: np.ndarray, scl: np.ndarray, rng: np.random.Generator
+) -> None:
+    """Write the bands and SCL as COGs.
+
+    Args:
+        target: folder of the scene.
+        grid: grid of the 10 m bands.
+        cube: (12, rows, columns) DN without offset at 10 m.
+        outside: (rows, columns) bool, outside the swath, in whole pixels of 60 m.
+        scl: (rows, columns) uint8 at 20 m.
+        rng: random number generator, for the noise.
+    """
+    for band, layer in zip(BANDS, cube, strict=True):
+        hidden = outside[:: band.factor, :: band.factor]
+        dn = _to_dn(block_mean(layer, band.factor), hidden, rng)
+        _write(target / f"{band.name}.tif", dn, grid.coarsened(band.factor))
+    _write(target / f"{SCL}.tif", scl, grid.coarsened(SCL_GSD // PIXEL_SIZE), overviews="MODE")
+
+
+def write_truth(path: Path, grid: Grid, classes: np.ndarray, item: str) -> None:
+    """Write the true classes (rows, columns) as a class raster."""
+    with class_cog(path, grid, {"ITEM_ID": item}) as dataset:
+        dataset.write(classes.astype(np.uint8), 1)
+
+
+def block_mean(layer: np.ndarray, factor: int) -> np.ndarray:
     """Return the mean over blocks of `factor` x `factor` pixels, (rows / factor, columns / factor)."""
     rows, columns = layer.shape
     return layer.reshape(rows // factor, factor, columns // factor, factor).mean(axis=(1, 3))

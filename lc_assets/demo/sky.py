@@ -1,4 +1,5 @@
-"""The parts of the scene where the ground is hidden (a cloud, its shadow, the edge of the swath), and its SCL."""
+"""The parts of the scene where the ground is hidden (clouds, their shadows, the edge of the swath), its haze
+and its SCL."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from lc_assets.demo.fields import Shape, fractal_noise
+from lc_assets.demo.fields import Shape, fractal_noise, smooth_noise
 from lc_assets.demo.landscape import CODE, Landscape
 from lc_assets.sentinel2.band_table import BAND_INDEX, BANDS, SCL_GSD
 
@@ -22,6 +23,8 @@ south-south-east."""
 SWATH_EDGE = (0.24, 0.13)
 """Points where the edge of the swath meets the scene's left and upper side, as shares of height and width."""
 VEGETATED_NDVI = 0.4
+HAZE_DN = np.array([520, 430, 320, 250, 210, 180, 160, 150, 130, 90, 30, 15], np.float32)
+"""Reflectance that haze adds where the atmospheric correction has missed it, DN: most in the blue."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,22 @@ def make_sky(shape: Shape, rng: np.random.Generator) -> Sky:
     v, u = np.mgrid[: height // step, : width // step] * step
     outside = v / (SWATH_EDGE[0] * height) + u / (SWATH_EDGE[1] * width) < 1
     return Sky(cloud, shadow, outside.repeat(step, 0).repeat(step, 1))
+
+
+def make_cloudy_sky(shape: Shape, cover: float, rng: np.random.Generator) -> Sky:
+    """Return a sky with clouds over a share of the scene, at random places, and without an edge of the swath."""
+    density = fractal_noise(shape, 160, rng, 5)
+    cloud = np.clip((density - np.quantile(density, 1 - cover)) * 2, 0, 1)
+    cloud = ndimage.gaussian_filter(cloud.astype(np.float32), 1.2)
+    shadow = ndimage.gaussian_filter(ndimage.shift(cloud, SHADOW_OFFSET, order=0), 1.0)
+    return Sky(cloud, shadow, np.zeros(shape, bool))
+
+
+def add_haze(cube: np.ndarray, strength: float, rng: np.random.Generator) -> None:
+    """Add haze to a cube (12, rows, columns) of DN without offset, in place: `HAZE_DN` times its strength, in waves."""
+    field = strength * (1 + 0.4 * smooth_noise(cube.shape[1:], 300, rng)).clip(0)
+    for layer, bright in zip(cube, HAZE_DN, strict=True):
+        layer += bright * field
 
 
 def add_clouds(cube: np.ndarray, sky: Sky) -> None:

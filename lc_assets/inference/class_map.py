@@ -15,9 +15,11 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.cog import class_cog, confidence_cog, probability_cog
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.writer import RasterWriter, run_writers
 from lc_assets.store.layout import SceneLayout
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ Progress = Callable[[int, int], None]
 
 
 def write_class_map(classification: Classification, folder: Path, progress: Progress | None = None) -> None:
-    """Compute a classification and write its rasters block by block, in one pass.
+    """Compute a classification and write its rasters block by block, in one pass; then the legend of the class map.
 
     Each raster is written by its own thread. Earlier blocks are written while the next ones are computed, and all
     files are converted to COGs at the same time.
@@ -140,6 +142,8 @@ def write_class_map(classification: Classification, folder: Path, progress: Prog
                 per_class[0].put(block.probabilities.window, block.probabilities.values)
             if progress:
                 progress(int(block.window.row_off + block.window.height), grid.height)
+    entries = class_entries(classification.statistics.pixels, grid.pixel_area)
+    write_legend(entries, pam_file(path), style_file(path))
     classification.statistics.stages.add("write", sum(writer.write_seconds for writer in writers))
     classification.statistics.stages.add("cog", sum(writer.finish_seconds for writer in writers))
     wrong = [writer.path.name for writer in writers if not writer.is_verified]

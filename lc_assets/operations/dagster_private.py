@@ -7,21 +7,29 @@ run `lc_assets_tests/operations/test_dagster_private.py`: it lists the names tha
 
 from __future__ import annotations
 
+from dagster._core.definitions.repository_definition.valid_definitions import SINGLETON_REPOSITORY_NAME
 from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus, PartitionBackfill
+from dagster._core.remote_origin import RemoteRepositoryOrigin
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 from dagster._core.storage.event_log.schema import SqlEventLogStorageTable
 from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
+from dagster._core.storage.tags import MAX_RETRIES_TAG
 from dagster._core.utils import make_new_backfill_id
+from dagster._core.workspace.load import location_origin_from_module_name
 
 __all__ = [
     "FINISHED_STATUSES",
+    "MAX_RETRIES_TAG",
     "NOT_FINISHED_STATUSES",
+    "SINGLETON_REPOSITORY_NAME",
     "AssetCheckExecutionRecordStatus",
     "BulkActionStatus",
     "BulkActionsFilter",
     "PartitionBackfill",
+    "RemoteRepositoryOrigin",
     "SqlEventLogStorage",
     "SqlEventLogStorageTable",
+    "location_origin_from_module_name",
     "make_new_backfill_id",
 ]

@@ -7,6 +7,8 @@ import dagster as dg
 CLASSIFY = "classify_scenes"
 COMPARE = "compare_scenes"
 SCENES = "scenes"
+FUSE = "fuse_season_map"
+SEASON_MAPS = "season_maps"
 HOST_TAG = "lc_assets/host"
 PID_TAG = "lc_assets/pid"
 PARTITION_TAG = "dagster/partition"
@@ -18,6 +20,8 @@ COLLECTION_POOL = "collection"
 """Dagster's pool with limit one: only one run at a time writes the collection."""
 CLASS_RASTER = dg.AssetKey("class_raster")
 CATALOG = dg.AssetKey("catalog")
+SEASON_SCENES = dg.AssetKey("season_scenes")
+SEASON_MAP = dg.AssetKey("season_map")
 SCENE_ASSETS: tuple[dg.AssetKey, ...] = (
     dg.AssetKey("raw_bands"),
     dg.AssetKey("resampled_stack"),

@@ -102,6 +102,15 @@ def data_versions(
     return found
 
 
+def newest_data_versions(instance: dg.DagsterInstance, asset: dg.AssetKey, items: Collection[str]) -> dict[str, str]:
+    """Return item -> data version of its newest materialisation, as the UI shows it. Items without one are left out."""
+    newest = latest_storage_ids(instance, asset, items)
+    ordered, found = sorted(newest.values()), dict[int, str]()
+    for start in range(0, len(ordered), PAGE):
+        found |= _tags(instance, asset, ordered[start : start + PAGE], DATA_VERSION_TAG)
+    return {item: found[record] for item, record in newest.items() if found.get(record)}
+
+
 def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
     """Record -> short hash of the run that made it, or of its time if no run did.
 

@@ -17,6 +17,7 @@ from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 from sqlalchemy.exc import IntegrityError
 
 from lc_assets.core.errors import without_query
+from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
 from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
 from lc_assets.store.atomic import is_alive
@@ -48,17 +49,17 @@ class RunResult:
     warnings: list[str] = field(default_factory=list)
 
 
-def register(instance: DagsterInstance, items: Iterable[str]) -> list[str]:
-    """Add partition keys and return the new ones, in the given order."""
+def register(instance: DagsterInstance, items: Iterable[str], partitions: str = SCENES) -> list[str]:
+    """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order."""
     items = list(dict.fromkeys(items))
     while True:
-        known = set(instance.get_dynamic_partitions(SCENES))
+        known = set(instance.get_dynamic_partitions(partitions))
         new = [item for item in items if item not in known]
         try:
             if new:
-                instance.add_dynamic_partitions(SCENES, new)
+                instance.add_dynamic_partitions(partitions, new)
         except IntegrityError:  # another process has added one of them since
-            if not set(instance.get_dynamic_partitions(SCENES)) - known:
+            if not set(instance.get_dynamic_partitions(partitions)) - known:
                 raise
             continue
         return new
@@ -79,7 +80,7 @@ def run_scene(
     Args:
         definitions: definitions that hold the job.
         instance: where Dagster records the run.
-        item: STAC item id, which is the partition key.
+        item: the partition key: STAC item id of a scene, or name of a season map.
         config: config of the ops.
         verbose: print Dagster's log at level INFO.
         on_asset: called with the name of each asset that is materialised, from a thread.
@@ -89,7 +90,7 @@ def run_scene(
     run_id = str(uuid4())
     level = "INFO" if verbose else "CRITICAL"
     started = time.perf_counter()
-    with _watched(instance, run_id, on_asset):
+    with _watched(instance, run_id, on_asset), runs_in_code_location(instance):
         result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
             instance=instance,

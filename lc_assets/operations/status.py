@@ -64,7 +64,7 @@ def scene_statuses(
     here = set(known)
     newest = _newest(instance, known)
     mapped = newest[CATALOG]
-    failed = _failed(instance, known, mapped)
+    failed = failed_items(instance, known, mapped)
     outdated = _outdated(instance, definitions, newest, known)
     waiting = waiting_items(instance, definitions) if known else set()
 
@@ -110,16 +110,26 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
     return waiting
 
 
-def _failed(instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int]) -> set[str]:
-    """Items whose last planned run for the catalog failed before it made the catalog. A cancelled run did not fail."""
-    planned = latest_storage_ids(instance, CATALOG, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
+def failed_items(
+    instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int], asset: dg.AssetKey = CATALOG
+) -> set[str]:
+    """Return the items whose last planned run for an asset failed before it made the asset. A cancelled run did not
+    fail.
+
+    Args:
+        instance: whose records are read.
+        items: partition keys of the asset.
+        mapped: item -> storage id of its newest materialisation of the asset.
+        asset: the asset; by default the last one of a scene.
+    """
+    planned = latest_storage_ids(instance, asset, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     missed = {record: item for item, record in planned.items() if record > mapped.get(item, 0)}
     runs: dict[str, list[str]] = defaultdict(list)  # a run of a backfill that a user started may hold several scenes
     records = sorted(missed)
     for start in range(0, len(records), _CHUNK):
         chosen = dg.EventRecordsFilter(
             dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-            asset_key=CATALOG,
+            asset_key=asset,
             storage_ids=records[start : start + _CHUNK],
         )
         for record in instance.event_log_storage.get_event_records(chosen, limit=_CHUNK):

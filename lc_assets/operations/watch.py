@@ -1,4 +1,5 @@
-"""Reads the YAML file that says what the sensor watches. It is read at every tick: a change needs no restart.
+"""Reads the YAML file that says what the sensor watches. It is read at every tick: a change needs no restart, except of
+`every_minutes`.
 
 collection: sentinel-2-l2a         default: LC_ASSETS_COLLECTION
 tiles: [33UUB, 32ULC]              or bbox: [13.2, 55.4, 13.6, 55.7], or geometry: area.geojson (beside this file)
@@ -6,9 +7,11 @@ from: 2024-01-01                   first day of acquisition; default: 60 days ag
 to: 2024-12-31                     last day; default: open
 max_cloud: 40                      percent; default: no limit
 max_nodata: 80
+every_minutes: 10                  time between two ticks; it is read when Dagster loads the code location
 reprocessed: replace               or keep, or first: see `ReprocessingPolicy`
 recent_days: 10                    searched at every tick; older days are searched in turn
 runs_per_tick: 50
+map: scania-2024                   a season map of the area (bbox or geometry) from the first day on; default: none
 """
 
 from __future__ import annotations
@@ -17,13 +20,16 @@ import hashlib
 from datetime import date, datetime, time, timedelta, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.sentinel2.search.query import Query
+
+if TYPE_CHECKING:
+    from lc_assets.raster.polygons import Polygons
 
 
 class ReprocessingPolicy(str, Enum):
@@ -50,9 +56,19 @@ class WatchConfig(BaseModel):
     to: date | None = None
     max_cloud: float | None = None
     max_nodata: float | None = None
+    every_minutes: int = Field(default=10, ge=1, le=1440)
     reprocessed: ReprocessingPolicy = ReprocessingPolicy.REPLACE
     recent_days: float = Field(default=10, ge=0, le=366)
     runs_per_tick: int = Field(default=50, ge=1, le=1000)
+    map: str | None = None
+
+    @classmethod
+    def minutes_of(cls, path: Path) -> int:
+        """Return `every_minutes` of a watch file, or its default if the file is missing or not valid."""
+        try:
+            return cls.read(path).every_minutes
+        except LandCoverError:  # a tick fails with the message
+            return cls.model_fields["every_minutes"].get_default()
 
     @classmethod
     def read(cls, path: Path) -> WatchConfig:
@@ -70,7 +86,7 @@ class WatchConfig(BaseModel):
         except FileNotFoundError:
             raise LandCoverError(
                 f"there is no {path}",
-                remedy="write one that says what to watch (docs/sensor-and-backfill.md), or set LC_ASSETS_WATCH",
+                remedy="lc-assets watch --init writes one, which you then edit; or set LC_ASSETS_WATCH",
             ) from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
             raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
@@ -93,26 +109,37 @@ class WatchConfig(BaseModel):
         Raises:
             LandCoverError: the geometry file is missing or not valid, or a box or a tile is not valid.
         """
-        from lc_assets.raster.polygons import read_polygons  # of shapely, which costs every start a tenth of a second
-
-        geometry: dict[str, Any] | None = None
-        if self.geometry:
-            file = path.parent / self.geometry
-            try:
-                file.open("rb").close()
-                geometry = read_polygons(file, str(file)).degrees()
-            except OSError as error:
-                raise LandCoverError(
-                    f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"
-                ) from None
+        area = self.polygons(path)
         return Query(
             bbox=self.bbox,
-            geometry=geometry,
+            geometry=area.degrees() if area else None,
             tiles=self.tiles,
             datetime=f"{first:%Y-%m-%dT%H:%M:%SZ}/{last:%Y-%m-%dT%H:%M:%SZ}",
             max_cloud=self.max_cloud,
             max_nodata=self.max_nodata,
         )
+
+    def polygons(self, path: Path) -> Polygons | None:
+        """Return the polygons of the geometry file; None without one.
+
+        Args:
+            path: path of the watch file; the path of the geometry file is relative to its folder.
+
+        Raises:
+            LandCoverError: the geometry file is missing or not valid.
+        """
+        from lc_assets.raster.polygons import read_polygons  # of shapely, which costs every start a tenth of a second
+
+        if not self.geometry:
+            return None
+        file = path.parent / self.geometry
+        try:
+            file.open("rb").close()
+            return read_polygons(file, str(file))
+        except OSError as error:
+            raise LandCoverError(
+                f"{file} cannot be read ({_line(error)})", remedy=f"correct geometry in {path}"
+            ) from None
 
     def span(self, now: datetime) -> tuple[datetime, datetime]:
         """Return the start and the end of the watched time."""
@@ -121,8 +148,8 @@ class WatchConfig(BaseModel):
 
     @property
     def digest(self) -> str:
-        """A hash of all fields (16 hex digits): equal for equal watches."""
-        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:16]
+        """A hash of all fields of the search (16 hex digits): equal for equal searches."""
+        return hashlib.sha256(self.model_dump_json(exclude={"every_minutes", "map"}).encode()).hexdigest()[:16]
 
 
 def _midnight(day: date) -> datetime:

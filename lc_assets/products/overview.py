@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import rasterio
@@ -15,12 +16,20 @@ from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from lc_assets.core.errors import StoreError
+from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.mode import mode_nxn
+from lc_assets.raster.render import map_with_legend, read_codes_for_display
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
 
 MAX_SIDE = 1536
 """Default of the longest side, in pixels. The overview of a full tile has 1373 x 1373 pixels of 80 m."""
+THUMBNAIL_SIDE = 512
+"""Longest side of the thumbnail's map, in pixels."""
+OVERVIEW_BLOCK = 128
+"""Tile width of the COG, in pixels. It is small, so that even a small overview has its own overviews."""
 
 
 def choose_factor(grid: Grid, max_side: int = MAX_SIDE) -> int:
@@ -36,7 +45,7 @@ class OverviewPlan:
     """A class map and the factor of its overview. `blocks` computes the pixels of the overview.
 
     Attributes:
-        item: STAC item id.
+        item: STAC item id of the scene, or name of the season map.
         source: the full-resolution class map.
         source_grid: grid of the class map.
         pixels: number of pixels per class code in the class map.
@@ -63,6 +72,17 @@ class OverviewPlan:
             for window in self.source_grid.strips(rows):
                 codes = mode_nxn(dataset.read(1, window=window), self.factor)
                 yield Window(0, window.row_off // self.factor, codes.shape[1], codes.shape[0]), codes
+
+    def write(self, path: Path, thumbnail: Path) -> None:
+        """Write the overview block by block as a COG, its legend for other programs, and a picture of it with a
+        legend as a PNG."""
+        with class_cog(path, self.grid, self.tags, blocksize=OVERVIEW_BLOCK) as dataset:
+            for window, codes in self.blocks():
+                dataset.write(codes, 1, window=window)
+        # The hectares are those of the class map, not those of the overview's coarser pixels.
+        write_legend(class_entries(self.pixels, self.source_grid.pixel_area), pam_file(path), style_file(path))
+        codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
+        thumbnail.write_bytes(map_with_legend(codes, self.pixels, self.source_grid.pixel_area, pixel_size))
 
 
 @dataclass(frozen=True)

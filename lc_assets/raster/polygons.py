@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class Polygons:
         """
         source = CRS.from_user_input(self.crs)
         if source == CRS.from_user_input(crs):
-            return self
+            return replace(self, crs=crs)
         dense = shapely.segmentize(self.shapes, _LONGEST_EDGE[source.is_geographic])
 
         def moved(points: np.ndarray) -> np.ndarray:
@@ -75,6 +75,18 @@ class Polygons:
         """Return the numbers of the polygons whose boxes touch (left, bottom, right, top)."""
         left, bottom, right, top = shapely.bounds(self.shapes).T
         return np.flatnonzero((left <= bounds[2]) & (right >= bounds[0]) & (bottom <= bounds[3]) & (top >= bounds[1]))
+
+    def geojson(self) -> dict[str, Any]:
+        """Return the polygons as a GeoJSON FeatureCollection, in their own CRS: `read_polygons` reads the same ones.
+
+        The CRS is named by the member `crs` (GeoJSON 2008, 3), without which coordinates are degrees.
+        """
+        features = [
+            {"type": "Feature", "properties": {"name": name}, "geometry": shapely.geometry.mapping(shape)}
+            for name, shape in zip(self.names, self.shapes, strict=True)
+        ]
+        crs = {} if self.crs == DEGREES else {"crs": {"type": "name", "properties": {"name": self.crs}}}
+        return {"type": "FeatureCollection", **crs, "features": features}
 
     def degrees(self) -> dict[str, Any]:
         """Return the area of all polygons as a GeoJSON geometry in degrees."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -114,21 +115,39 @@ def quicklook(bands: tuple[str | Path, str | Path, str | Path], side: int) -> Im
     return rgb_composite(np.stack([read_decimated(path, side) for path in bands]))
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """Which DN become black and white: the same for all bands, which keeps the colours: haze stays blue."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, layers: np.ndarray) -> Stretch:
+        """Return a stretch that clips only the brightest pixels of (3, rows, columns) DN; 0 is no data."""
+        valid = (layers > 0).all(axis=0)
+        if not valid.any():
+            return cls(0, 1)
+        low, high = np.percentile(layers[:, valid], (0.5, 93))
+        return cls(low, high + 0.35 * (high - low))
+
+    def apply(self, layer: np.ndarray) -> np.ndarray:
+        """Return uint8 tones of DN."""
+        tone = np.clip((layer.astype(np.float32) - self.low) / max(self.high - self.low, 1), 0, 1)
+        tones: np.ndarray = (255 * tone**0.7).astype(np.uint8)
+        return tones
+
+
 def rgb_composite(layers: np.ndarray) -> Image.Image:
     """Return three layers as an RGB image, stretched so that only the brightest pixels are clipped.
 
     Args:
         layers: (3, rows, columns) DN in the order red, green, blue. 0 means no data and becomes black.
     """
-    valid = (layers > 0).all(axis=0)
+    valid, stretch = (layers > 0).all(axis=0), Stretch.of(layers)
     page = np.zeros((*valid.shape, 3), np.uint8)
-    if valid.any():
-        # The same stretch for all three layers keeps the colours: haze stays blue, bare soil stays brown.
-        low, high = np.percentile(layers[:, valid], (0.5, 93))
-        high += 0.35 * (high - low)
-        for channel, layer in enumerate(layers):
-            tone = np.clip((layer.astype(np.float32) - low) / max(high - low, 1), 0, 1)
-            page[..., channel] = np.where(valid, 255 * tone**0.7, 0)
+    for channel, layer in enumerate(layers):
+        page[..., channel] = np.where(valid, stretch.apply(layer), 0)
     return Image.fromarray(page)
 
 

@@ -132,20 +132,29 @@ class PartialDownload:
         self.drop()
         if copy.path != self.target:
             self.target.unlink(missing_ok=True)
-            if not isinstance(copy.path, Path):
-                with copy.path.open("rb") as source, self.target.open("wb") as target:
-                    shutil.copyfileobj(source, target, 1 << 22)
-                if sha256_of(self.target) != copy.sha256:
-                    self.target.unlink()
-                    raise OSError(errno.EIO, "it has been changed in place", str(copy.path))
-            else:
-                try:
-                    os.link(copy.path, self.target)
-                except OSError:
-                    shutil.copyfile(copy.path, self.target)
+            link_or_copy(copy, self.target)
         self._write_note(copy.etag, copy.size, copy.sha256)
 
     def _write_note(self, etag: str | None, size: int, sha256: str) -> None:
         if etag:
             note = {"href": self.href, "etag": etag, "size": size, "sha256": sha256}
             self._note.write_text(json.dumps(note), encoding="utf-8")
+
+
+def link_or_copy(copy: CachedFile, target: Path) -> None:
+    """Link an existing copy to `target`, which must not exist yet. It is copied where that is not possible.
+
+    Raises:
+        OSError: the copy cannot be read, or an object has changed since it was noted.
+    """
+    if not isinstance(copy.path, Path):
+        with copy.path.open("rb") as source, target.open("wb") as file:
+            shutil.copyfileobj(source, file, 1 << 22)
+        if sha256_of(target) != copy.sha256:
+            target.unlink()
+            raise OSError(errno.EIO, "it has been changed in place", str(copy.path))
+        return
+    try:
+        os.link(copy.path, target)
+    except OSError:
+        shutil.copyfile(copy.path, target)

@@ -15,8 +15,10 @@ import io
 import re
 import time
 from collections import OrderedDict
-from functools import cached_property
+from collections.abc import Callable, Iterable
+from functools import cached_property, partial
 from itertools import count
+from threading import Event, Lock
 from typing import Any, NoReturn
 
 from lc_assets.core.errors import BadBand
@@ -24,33 +26,57 @@ from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote import signing
 from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
+from lc_assets.remote.threads import run_parallel, sleep_or_cancel
 
 PIECE = 1 << 19
 """Bytes per request. In the COG of a reference map, a row of blocks is contiguous and has 100 kB to a few MB."""
 KEPT = 64
 """Cached pieces per file: 32 MB."""
+LONGEST = 8 << 20
+"""Largest request of `RemoteFile.fetch`, in bytes. A request that fails is repeated from its beginning."""
+_GAP = 1 << 12
+"""Bytes between two ranges that are fetched too, in place of a second request."""
+_CONNECTIONS = 8
+"""Requests of `RemoteFile.fetch` at the same time."""
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})")
 
 
+class NoRanges(BadBand):
+    """The server sends whole files only."""
+
+
 class RemoteFile:
-    """A file at a URL that is read in pieces of `PIECE` bytes; the last `KEPT` pieces are cached.
+    """A file at a URL that is read in pieces; the last `KEPT` pieces are cached.
 
     Args:
         href: unsigned URL.
         retry_policy: time-outs and retries of a request.
+        piece: bytes per request; 0 means `PIECE`.
+        another: what the user may choose instead, for messages.
 
     Attributes:
+        etag: ETag of the file's version; None if the server sends none, or before the first request.
         received: bytes received from the network.
         requests: HTTP requests sent.
     """
 
-    def __init__(self, href: str, retry_policy: RetryPolicy = DEFAULT_POLICY) -> None:
+    def __init__(
+        self,
+        href: str,
+        retry_policy: RetryPolicy = DEFAULT_POLICY,
+        *,
+        piece: int = 0,
+        another: str = "another reference",
+    ) -> None:
         self.href, self.retry_policy = href, retry_policy
         self.received = self.requests = 0
+        self.etag: str | None = None
+        self._piece_bytes, self._another = piece or PIECE, another
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
+        self._ranges: list[tuple[int, bytes]] = []
         self._size: int | None = None
-        self._etag: str | None = None
         self._error: BaseException | None = None
+        self._lock = Lock()
 
     def check(self) -> None:
         """Raise the exception of an earlier read, if one failed.
@@ -80,8 +106,7 @@ class RemoteFile:
         data = b""
         try:
             while len(data) < size:
-                number, begin = divmod(offset + len(data), PIECE)
-                part = self._piece(number)[begin : begin + size - len(data)]
+                part = self._next(offset + len(data), size - len(data))
                 if not part:
                     break
                 data += part
@@ -90,34 +115,70 @@ class RemoteFile:
             return b""
         return data
 
+    def fetch(
+        self, ranges: Iterable[tuple[int, int]], meanwhile: Callable[[], None] = lambda: None
+    ) -> list[tuple[int, int]]:
+        """Fetch the ranges and nothing else, several at a time, and keep them in place of those of the last call.
+
+        Args:
+            ranges: (first byte, size) of each. Ranges that are close together are fetched as one.
+            meanwhile: called every half second.
+
+        Returns:
+            (first byte, size) of each range that was fetched, in the order of the file.
+
+        Raises:
+            BadBand: as `check`.
+        """
+        joined = joined_ranges(ranges)
+        self._ranges = []
+        stop = Event()
+
+        def one(first: int) -> list[tuple[int, bytes]]:
+            return [(begin, self._fetch(begin, size, stop)) for begin, size in joined[first::_CONNECTIONS]]
+
+        works = [partial(one, first) for first in range(min(_CONNECTIONS, len(joined)))]
+        self._ranges = sorted(found for each in run_parallel(works, stop, meanwhile) for found in each)
+        return joined
+
     @property
     def size(self) -> int:
         """Size of the file in bytes; 0 if a read failed."""
         self.read(0, 1)
         return self._size or 0
 
+    def _next(self, offset: int, size: int) -> bytes:
+        """Return at least one and up to `size` bytes from `offset`; none at the end of the file."""
+        for begin, content in self._ranges:
+            if begin <= offset < begin + len(content):
+                return content[offset - begin : offset - begin + size]
+        number, begin = divmod(offset, self._piece_bytes)
+        return self._piece(number)[begin : begin + size]
+
     def _piece(self, number: int) -> bytes:
         self.check()
-        if self._size is not None and number * PIECE >= self._size:
+        if self._size is not None and number * self._piece_bytes >= self._size:
             return b""
         if number in self._pieces:
             self._pieces.move_to_end(number)
         else:
-            self._pieces[number] = self._fetch(number * PIECE)
+            self._pieces[number] = self._fetch(number * self._piece_bytes, self._piece_bytes)
             if len(self._pieces) > KEPT:
                 self._pieces.popitem(last=False)
         return self._pieces[number]
 
-    def _fetch(self, begin: int) -> bytes:
-        """Return the piece at an offset, with retries.
+    def _fetch(self, begin: int, size: int, stop: Event | None = None) -> bytes:
+        """Return `size` bytes from an offset, fewer at the end of the file, with retries.
 
         Raises:
             BadBand: the last attempt failed, or another attempt cannot succeed.
+            Cancelled: `stop` was set.
         """
-        started = time.monotonic()
+        started, stop = time.monotonic(), stop or Event()
         for attempt in count(1):
+            sleep_or_cancel(0, stop)
             try:
-                return self._request(begin)
+                return self._request(begin, size)
             except RetryableError as error:
                 elapsed = time.monotonic() - started
                 if attempt >= self.retry_policy.tries or elapsed > self.retry_policy.seconds:
@@ -127,11 +188,11 @@ class RemoteFile:
                         transient=True,
                     ) from None
                 seconds = self.retry_policy.wait(attempt, error.retry_after)
-            time.sleep(seconds)
+            sleep_or_cancel(seconds, stop)
         raise AssertionError  # not reached: count() is endless
 
-    def _request(self, begin: int) -> bytes:
-        """Send one request and return the piece at an offset.
+    def _request(self, begin: int, size: int) -> bytes:
+        """Send one request and return its bytes.
 
         Raises:
             RetryableError: another attempt may succeed.
@@ -139,9 +200,9 @@ class RemoteFile:
         """
         import requests
 
-        headers = {"Accept-Encoding": "identity", "Range": f"bytes={begin}-{begin + PIECE - 1}"}
-        if self._etag:
-            headers["If-Match"] = self._etag
+        headers = {"Accept-Encoding": "identity", "Range": f"bytes={begin}-{begin + size - 1}"}
+        if self.etag:
+            headers["If-Match"] = self.etag
 
         def get(href: str) -> Any:
             url = signing.signed(href)
@@ -154,13 +215,13 @@ class RemoteFile:
             with get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS) as response:
                 if response.status_code != 206:
                     self._raise_for_status(response)
-                content = read_body(response, PIECE, self.retry_policy.read)
+                content = read_body(response, size, self.retry_policy.read)
         except signing.SigningFault as fault:
             if not fault.transient:
-                self._fail(f"cannot be signed: {fault}", "check PC_SDK_SUBSCRIPTION_KEY, or unset it")
+                self._fail(f"cannot be signed: {fault}", fault.remedy)
             raise RetryableError(str(fault)) from None
         except RefusedRedirect as refused:
-            self._fail(str(refused), "choose another reference")
+            self._fail(str(refused), f"choose {self._another}")
         except TooLarge:
             raise RetryableError("the server sent more than it was asked for") from None
         except ValueError as error:
@@ -175,24 +236,29 @@ class RemoteFile:
         if not match or int(match[1]) != begin or int(match[2]) - begin + 1 != len(content):
             raise RetryableError("the server sent another part of the file than was asked for")
         size, etag = int(match[3]), headers.get("ETag")
-        if self._size not in (None, size) or (self._etag and etag != self._etag):
-            self._raise_changed()
-        self._size, self._etag = size, etag
-        self.received += len(content)
+        with self._lock:
+            if self._size not in (None, size) or (self.etag and etag != self.etag):
+                self._raise_changed()
+            self._size, self.etag = size, etag
+            self.received += len(content)
         return content
 
     def _raise_for_status(self, response: Any) -> NoReturn:
         status = response.status_code
         if status in (401, 403):
             signing.forget(self.href)  # probably an expired token: the next request gets a new one
+            if remedy := signing.remedy_for_refusal(self.href):
+                self._fail(f"is not to be had: the server answered {status}", remedy)
             raise RetryableError(f"the server answered {status} (its token has expired, perhaps)")
         if status == 412:
             self._raise_changed()
         if status in PASSING_STATUS or status >= 500:
             raise RetryableError(f"the server answered {status}", retry_after(response.headers))
         if status == 200:
-            self._fail("lies on a server that sends whole files only", "fetch it and name the file")
-        self._fail(f"is not to be had: the server answered {status}", "check the URL, or choose another reference")
+            raise NoRanges(
+                f"{self.href} lies on a server that sends whole files only", remedy="fetch it and name the file"
+            )
+        self._fail(f"is not to be had: the server answered {status}", f"check the URL, or choose {self._another}")
 
     def _raise_changed(self) -> NoReturn:
         self._fail("has changed at its source while it was read", "run it again")
@@ -203,6 +269,19 @@ class RemoteFile:
     @cached_property
     def _session(self) -> Any:
         return session()
+
+
+def joined_ranges(ranges: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join ranges of bytes, each (first byte, size), that are close together, up to `LONGEST` bytes."""
+    joined: list[tuple[int, int]] = []
+    for begin, size in sorted(ranges):
+        first, before = joined[-1] if joined else (0, 0)
+        end = max(begin + size, first + before)
+        if joined and begin - (first + before) <= _GAP and end - first <= LONGEST:
+            joined[-1] = (first, end - first)
+        else:
+            joined.append((begin, size))
+    return joined
 
 
 class _View(io.RawIOBase):

@@ -34,7 +34,13 @@ ABANDONED_SECONDS = 24 * 3600
 
 @contextmanager
 def atomic_output(
-    target: StorePath, *, item: str, asset: str, last: str | None = None, check: Callable[[], None] = lambda: None
+    target: StorePath,
+    *,
+    item: str,
+    asset: str,
+    last: str | None = None,
+    check: Callable[[], None] = lambda: None,
+    place: str = "store (--store)",
 ) -> Iterator[Path]:
     """Yield a new local staging folder and move its files into `target` at the end of the context.
 
@@ -47,6 +53,7 @@ def atomic_output(
         item, asset: for messages.
         last: name of the file to move after all others. Its presence means that the folder is complete.
         check: called before each file is moved. If it raises, no further file is moved.
+        place: what the target is, and the option that names it, for messages.
 
     Yields:
         The staging folder.
@@ -71,7 +78,7 @@ def atomic_output(
         if isinstance(target, Path):
             _flush(target)
     except (OSError, RasterioError, CPLE_BaseError) as error:
-        raise _store_error(error, target, item, asset) from None
+        raise _store_error(error, target, item, asset, place) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -97,7 +104,9 @@ def put(path: StorePath, content: bytes, *, item: str, asset: str) -> None:
         (stage / path.name).write_bytes(content)
 
 
-def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> StoreError:
+def _store_error(
+    error: Exception, path: StorePath, item: str, asset: str, place: str = "store (--store)"
+) -> StoreError:
     reason = _reason(error)
     if (
         isinstance(path, ObjectPath)
@@ -114,7 +123,7 @@ def _store_error(error: Exception, path: StorePath, item: str, asset: str) -> St
             else "check that the object store can be reached and accepts writes, then run it again",
             transient=not denied,
         )
-    what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else "store (--store)"
+    what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else place
     path = scratch_dir(path)
     full = isinstance(error, OSError) and error.errno in _DISK_FULL
     full = full or "space" in reason or "too large" in reason.lower()

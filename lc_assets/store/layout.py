@@ -1,5 +1,7 @@
 """The store's layout: the names of all folders and files.
 
+    <root>/catalog.json               STAC catalog of the store: links to all scenes and season maps
+    <root>/area.geojson               the store's area, in degrees; only in a store of an area
     <root>/items/<ID>.json            registered items (unsigned hrefs), one per partition key
     <root>/scenes/<ID>/               one folder per scene, which can be copied and used on its own
         raw_bands/                    unchanged source files, item.json, manifest.json (written last)
@@ -8,22 +10,26 @@
         <ID>_confidence.tif           confidence of the class map
         <ID>_probabilities.tif        class probabilities, one pixel per position; only for a map of positions
         overview_<ID>_classified.tif  lower-resolution class map
+        <raster>.tif.aux.xml, .qml    of both class maps: names, colours and hectares, for GDAL and QGIS
         <ID>_thumbnail.png            picture of the class map with a legend
         report.html                   page of the scene
         agreement/<reference>/        agreement with a reference map (`lc_assets.products.agreement.scene`)
         catalog.json                  STAC catalog of the scene
         <ID>_classified.json          STAC item of the class map
 
+    <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
-        <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, report.html, catalog.json, <NAME>_classified.json   as of a
+            scene
         <NAME>_observations.tif       number of dates that see a pixel
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
         areas.csv                     hectares of each class in each polygon of the area
-        polygons.gpkg                 the map as polygons, if asked for
+        areas.parquet                 the same with the polygons, GeoParquet
+        polygons.gpkg, polygons.parquet   the map as polygons, if asked for: GeoPackage, GeoParquet
     <root>/changes/<NAME>/            one folder per comparison of two season maps, named <BEFORE>--<AFTER>
-        <NAME>_transitions.tif        which class became which
+        <NAME>_transitions.tif        which class became which; with .tif.aux.xml and .qml
         transitions.csv               hectares of each transition, and of what does not count
 
 The root is a folder or a prefix in an object store (`lc_assets.store.paths`). Files are written atomically
@@ -36,55 +42,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.store.ids import checked_id
+from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import StorePath, parse_path
+from lc_assets.store.paths import StorePath, list_files, parse_path
+from lc_assets.store.product_layout import ProductLayout
 from lc_assets.store.scratch import scratch_dir
-
-
-class ProductLayout:
-    """Paths of the products that scenes and season maps have.
-
-    Attributes:
-        folder: the folder of the products.
-    """
-
-    folder: StorePath
-
-    @property
-    def stem(self) -> str:
-        """Item id of the scene, or name of the map, with which the names of the files begin."""
-        raise NotImplementedError
-
-    @property
-    def classified(self) -> StorePath:
-        """Class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_classified.tif"
-
-    @property
-    def confidence(self) -> StorePath:
-        """Confidence of the class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_confidence.tif"
-
-    @property
-    def probabilities(self) -> StorePath:
-        """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
-        return self.folder / f"{self.stem}_probabilities.tif"
-
-    @property
-    def overview(self) -> StorePath:
-        """Lower-resolution class map, a GeoTIFF."""
-        return self.folder / f"overview_{self.stem}_classified.tif"
-
-    @property
-    def thumbnail(self) -> StorePath:
-        """Picture of the class map with a legend, a PNG."""
-        return self.folder / f"{self.stem}_thumbnail.png"
-
-    @property
-    def catalog(self) -> StorePath:
-        """STAC catalog of the products."""
-        return self.folder / "catalog.json"
+from lc_assets.store.season_layout import ChangeLayout, MapLayout
 
 
 @dataclass(frozen=True)
@@ -129,87 +92,6 @@ class SceneLayout(ProductLayout):
         """Folder of the band stack."""
         return self.folder / "resampled_stack"
 
-    @property
-    def report(self) -> StorePath:
-        """HTML page of the scene."""
-        return self.folder / "report.html"
-
-
-@dataclass(frozen=True)
-class MapLayout(ProductLayout):
-    """Paths of the files of a season map.
-
-    Attributes:
-        name: name of the map.
-        folder: the map's folder.
-    """
-
-    name: str
-    folder: StorePath
-
-    @property
-    def stem(self) -> str:
-        """The map's name."""
-        return self.name
-
-    @property
-    def incoming(self) -> Path:
-        """Local folder beside which the lock of the process that writes the map lies."""
-        return scratch_dir(self.folder).with_name(f".{self.name}.incoming")
-
-    @property
-    def lease(self) -> ObjectPath | None:
-        """Lease object that lets one machine at a time write the map; None on a disk, where a file lock does this."""
-        return self.folder.with_name(f".{self.name}.lease") if isinstance(self.folder, ObjectPath) else None
-
-    @property
-    def observations(self) -> StorePath:
-        """Number of dates that see a pixel, a GeoTIFF."""
-        return self.folder / f"{self.name}_observations.tif"
-
-    @property
-    def stability(self) -> StorePath:
-        """Share of the dates that agree with the map, a GeoTIFF."""
-        return self.folder / f"{self.name}_stability.tif"
-
-    @property
-    def area(self) -> StorePath:
-        """The area, a GeoJSON file."""
-        return self.folder / "area.geojson"
-
-    @property
-    def areas(self) -> StorePath:
-        """Hectares of each class in each polygon, a CSV file."""
-        return self.folder / "areas.csv"
-
-    @property
-    def polygons(self) -> StorePath:
-        """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
-        return self.folder / "polygons.gpkg"
-
-
-@dataclass(frozen=True)
-class ChangeLayout:
-    """Paths of the files of a comparison of two season maps.
-
-    Attributes:
-        name: `<BEFORE>--<AFTER>`.
-        folder: the folder of the comparison.
-    """
-
-    name: str
-    folder: StorePath
-
-    @property
-    def transitions(self) -> StorePath:
-        """Which class became which, a GeoTIFF."""
-        return self.folder / f"{self.name}_transitions.tif"
-
-    @property
-    def table(self) -> StorePath:
-        """Hectares of each transition, a CSV file."""
-        return self.folder / "transitions.csv"
-
 
 @dataclass(frozen=True)
 class Store:
@@ -225,6 +107,11 @@ class Store:
             StoreError: it is a URL, but not one of an object store.
         """
         return cls(parse_path(root))
+
+    @property
+    def area(self) -> StorePath:
+        """The store's area, a GeoJSON file. Only a store of an area has this file."""
+        return self.root / "area.geojson"
 
     def scene(self, item: str) -> SceneLayout:
         """Return the paths of a scene. No folder is created.
@@ -244,6 +131,23 @@ class Store:
             raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
         return MapLayout(name, self.root / "maps" / checked_id(name))
 
+    def registered_map(self, name: str) -> StorePath:
+        """Return the path of the registration of a season map.
+
+        Raises:
+            BadReference: the name is not safe as the name of a folder, or contains `--`.
+        """
+        return self.root / "areas" / f"{self.map(name).name}.json"
+
+    def registered_maps(self) -> list[str]:
+        """Return the sorted names of all registered season maps.
+
+        Raises:
+            OSError: the store cannot be read.
+        """
+        names = (name.removesuffix(".json") for name in list_files(self.root / "areas") if name.endswith(".json"))
+        return sorted(name for name in names if is_id(name) and "--" not in name)
+
     def change(self, before: str, after: str) -> ChangeLayout:
         """Return the paths of the comparison of two season maps. No folder is created.
 
@@ -252,6 +156,20 @@ class Store:
         """
         name = checked_id(f"{self.map(before).name}--{self.map(after).name}")
         return ChangeLayout(name, self.root / "changes" / name)
+
+    @property
+    def catalog(self) -> StorePath:
+        """STAC catalog of the store, with links to all scenes and season maps."""
+        return self.root / "catalog.json"
+
+    def map_names(self) -> list[str]:
+        """Return the sorted names of all season maps.
+
+        Raises:
+            StoreError: the object store contains a key that cannot be listed.
+            OSError: the store cannot be read.
+        """
+        return [name for name in _names(self.root / "maps") if is_id(name) and "--" not in name]
 
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.
@@ -262,18 +180,7 @@ class Store:
             StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
-        folder = self.root / "scenes"
-        if isinstance(folder, Path) and not folder.exists():
-            return []
-        try:
-            return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-        except OSError as error:
-            # The object_store library fails to list any key if one key has an empty or '..' segment.
-            if "invalid path" not in str(error).lower():
-                raise
-            raise StoreError(
-                f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
-            ) from None
+        return _names(self.root / "scenes")
 
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.
@@ -282,3 +189,18 @@ class Store:
             BadReference: the id is not safe as the name of a file.
         """
         return self.root / "items" / f"{checked_id(item)}.json"
+
+
+def _names(folder: StorePath) -> list[str]:
+    """Return the sorted names in a folder that do not begin with a dot; none if there is no such folder."""
+    if isinstance(folder, Path) and not folder.exists():
+        return []
+    try:
+        return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        # The object_store library fails to list any key if one key has an empty or '..' segment.
+        if "invalid path" not in str(error).lower():
+            raise
+        raise StoreError(
+            f"{folder} cannot be listed ({error.strerror or error})", remedy="remove the object of that key"
+        ) from None

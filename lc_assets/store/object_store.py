@@ -132,10 +132,10 @@ def _connect(scheme: str, name: str, environment: tuple[tuple[str, str], ...]) -
     options: dict[str, Any] = {"retry_config": _RETRY_CONFIG, "client_options": {"timeout": "120s"}}
     try:
         if scheme == "s3":
-            options["client_options"]["allow_http"] = _s3_endpoint(variables()).startswith("http://")
+            options["client_options"]["allow_http"] = s3_endpoint(variables()).startswith("http://")
             return store.S3Store(name, **options)
         if scheme == "az":
-            azure: Any = _azure(variables())
+            azure: Any = azure_settings(variables())
             options["client_options"]["allow_http"] = azure.get("endpoint", "").startswith("http://")
             return store.AzureStore(name, config=azure, **options)
         return store.GCSStore(name, **options)
@@ -155,7 +155,7 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
     """
     wrong = next((name for name, value in environment.items() if not value.isprintable()), None)
     what = "holds a line break or another control character"
-    if not wrong and scheme == "s3" and (endpoint := _s3_endpoint(environment)):
+    if not wrong and scheme == "s3" and (endpoint := s3_endpoint(environment)):
         try:
             parts = urlsplit(endpoint)
             valid = parts.scheme in ("http", "https") and parts.hostname
@@ -163,7 +163,7 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
             valid = None
         if not valid:
             wrong, what = "AWS_ENDPOINT_URL", "is no http(s)://host"
-    if not wrong and scheme == "az" and str(_azure(environment).get("sas_token", "")).startswith("?"):
+    if not wrong and scheme == "az" and str(azure_settings(environment).get("sas_token", "")).startswith("?"):
         wrong, what = "the SAS token in AZURE_STORAGE_CONNECTION_STRING or AZURE_STORAGE_SAS_TOKEN", "begins with '?'"
     if wrong:
         raise StoreError(f"{wrong} {what}", remedy="correct it (docs/storage-and-cluster.md)")
@@ -175,7 +175,7 @@ def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]
     """Return the GDAL variables for credentials that the environment holds under other names."""
     settings: dict[str, str] = {}
     if scheme == "s3":
-        endpoint = urlsplit(_s3_endpoint(environment))
+        endpoint = urlsplit(s3_endpoint(environment))
         if endpoint.netloc:
             settings |= {
                 "AWS_S3_ENDPOINT": endpoint.netloc,
@@ -196,12 +196,13 @@ def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]
     return settings
 
 
-def _s3_endpoint(environment: Mapping[str, str]) -> str:
+def s3_endpoint(environment: Mapping[str, str]) -> str:
+    """Return the URL of an S3 server other than Amazon's; an empty text for Amazon's."""
     names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
     return next((environment[name] for name in names if environment.get(name)), "")
 
 
-def _azure(environment: Mapping[str, str]) -> dict[str, Any]:
+def azure_settings(environment: Mapping[str, str]) -> dict[str, Any]:
     """Return obstore's configuration for Azure. obstore does not read connection strings, so they are parsed here."""
     config: dict[str, Any] = {}
     text = environment.get("AZURE_STORAGE_CONNECTION_STRING", "")

@@ -114,6 +114,7 @@ def test_the_references_and_the_crosswalk_may_be_settings(
     assert first == second
 
 
+@pytest.mark.slow
 def test_the_demo_ends_with_how_much_is_right(
     classified: Desk, demo_item: Path, shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -102,6 +102,7 @@ def test_a_bad_setting_is_explained(demo_item: Path, shell: Shell) -> None:
     assert "nowhere.json cannot be read" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_checkout_gets_a_home_that_dagster_commands_find(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text((CHECKOUT / "workspace.yaml").read_text())
     env = shell.child_environment() | MATERIALIZE

@@ -52,13 +52,23 @@ def test_a_map_is_named_after_its_area_and_has_a_row_for_each_polygon(stored: Sh
     assert [row["pixels"] for row in rows[:11]] == [row["pixels"] for row in rows[11:]]
 
 
-def test_scenes_without_a_map_are_classified_first(shell: Shell, demo_item: Path) -> None:
+def test_scenes_without_a_map_are_classified_first_and_one_that_lacks_a_band_is_left_out(
+    shell: Shell, demo_item: Path, tmp_path: Path
+) -> None:
     output = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
     assert "classifying 1 scene of 1" in output
     assert (shell.store / "scenes" / DEMO_ITEM_ID / "catalog.json").exists()
     assert (shell.store / "maps" / "demo" / "demo_classified.json").exists()
     again = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
     assert "classifying" not in again
+    document = json.loads(demo_item.read_text())
+    del document["assets"]["B05"]
+    incomplete = tmp_path / "incomplete.json"
+    incomplete.write_text(json.dumps({**document, "id": DEMO_ITEM_ID.replace("20240621", "20240626")}))
+    (shell.store / "maps" / "demo" / "demo_classified.json").unlink()
+    output = shell("map", incomplete, demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo", code=1).output
+    assert "B05" in output and "1 scene of 1 date" in output
+    assert (shell.store / "maps" / "demo" / "demo_classified.json").exists()
 
 
 @pytest.mark.parametrize(

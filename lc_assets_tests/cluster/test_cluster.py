@@ -68,17 +68,22 @@ def field(cluster: Field) -> Iterator[Field]:
             program.start()
 
 
-@pytest.mark.parametrize("asset", ASSET_NAMES)
-def test_a_worker_killed_in_an_asset_is_replaced_by_another(field: Field, asset: str) -> None:
-    item = field.scene()
-    field.hold(asset)
-    field.cluster.queue(item)
-    field.until_held(asset, item)
-    field.worker_of(item).kill()
-    field.let_go()
-    field.until_done(item)
-    assert field.statuses(item) == [FAILURE, SUCCESS]
-    assert "the worker was killed, or its machine failed" in " ".join(field.events(field.runs(item)[0]))
+@pytest.mark.parametrize("assets", zip(ASSET_NAMES[::2], ASSET_NAMES[1::2], strict=True), ids="-".join)
+def test_a_worker_killed_in_an_asset_is_replaced_by_another(field: Field, assets: tuple[str, str]) -> None:
+    """The second one is killed while the run of the first waits for its retry."""
+    items = [field.scene() for _ in assets]
+    for asset, item in zip(assets, items, strict=True):
+        field.hold(asset)
+        field.cluster.queue(item)
+        field.until_held(asset, item)
+        worker = field.worker_of(item)
+        worker.kill()
+        field.let_go()
+        worker.start()
+    field.until_done(*items)
+    for item in items:
+        assert field.statuses(item) == [FAILURE, SUCCESS]
+        assert "the worker was killed, or its machine failed" in " ".join(field.events(field.runs(item)[0]))
 
 
 def test_a_restarted_daemon_continues_a_backfill(field: Field) -> None:

@@ -181,7 +181,7 @@ COMMAND = [sys.executable, "-m", "lc_assets.cli.main"]
 @pytest.mark.parametrize(
     ("after", "stride"),
     [
-        ("raw_bands/manifest.json", "64"),
+        pytest.param("raw_bands/manifest.json", "64", marks=pytest.mark.slow),
         pytest.param("resampled_stack/stack.vrt", "8", marks=pytest.mark.slow),
         pytest.param("_classified.tif", "8", marks=pytest.mark.slow),
     ],

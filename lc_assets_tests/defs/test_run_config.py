@@ -12,7 +12,7 @@ import pytest
 
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
-from lc_assets.defs.build import build_common_definitions, build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.resources import ModelResource
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.keys import CLASSIFY
@@ -111,6 +111,6 @@ def test_a_wrong_setting_fails_when_the_definitions_are_loaded(
     monkeypatch.setenv(name, value)
     with pytest.raises(LandCoverError) as caught:
         build_definitions()
-        build_common_definitions()
+        build_definitions()
     assert "\n" not in str(caught.value) and "->" in str(caught.value)
     assert name in str(caught.value) or Path(value.split(",")[0]).name in str(caught.value)

@@ -53,7 +53,11 @@ def test_a_person_launches_a_scene_from_the_graph_and_sees_its_map(ui: DagsterUi
     chain = ("raw_bands", "resampled_stack", "class_raster", "overview", "catalog")
     assert sorted(chain, key=lambda name: places[name]) == list(chain), "left to right in the order of the mission"
 
-    ui.select(" or ".join(f'key:"{name}"' for name in NAMES))
+    ui.page.get_by_role("button", name="Materialize all").click()
+    ui.page.get_by_role("dialog").get_by_text("Launch runs to materialize").wait_for()
+    ui.page.get_by_role("button", name="Cancel").click()
+
+    ui.select('group:"land_cover"')
     assert f"materialize {len(NAMES)} assets" in ui.launch(DEMO_ITEM_ID, "launch")
     ui.follow("run")
 
@@ -67,6 +71,15 @@ def test_a_person_launches_a_scene_from_the_graph_and_sees_its_map(ui: DagsterUi
     for name in NAMES:
         ui.materialisation(name, DEMO_ITEM_ID)
         ui.shoot(name)
+
+    ui.materialisation("report", DEMO_ITEM_ID)
+    [(natural, shown)] = ui.inline_pictures().values()
+    assert natural > 0 and shown >= 300
+    ui.page.locator("tr img").click()
+    ui.page.wait_for_url(f"{ui.files}/scenes/{DEMO_ITEM_ID}/report.html")
+    ui.page.goto(f"{ui.files}/")
+    ui.page.locator("li.card").first.wait_for()
+    ui.shoot("all_scenes")
 
     ui.asset("overview")
     assert "overview" in ui.launch(DEMO_ITEM_ID)

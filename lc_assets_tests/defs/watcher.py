@@ -14,7 +14,7 @@ import yaml
 
 from lc_assets.defs import sensors
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.defs.sensors import build_sensor
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets_tests.conftest import Desk
@@ -73,7 +73,7 @@ class Watcher:
             instance=instance,
             resources=resources,
         ) as context:
-            result = new_sentinel2_items.evaluate_tick(context)
+            result = build_sensor(1).evaluate_tick(context)
         for request in result.dynamic_partitions_requests or ():
             change = "add" if isinstance(request, dg.AddDynamicPartitionsRequest) else "delete"
             for key in request.partition_keys:

@@ -81,6 +81,7 @@ def test_windows_with_gaps_between_them_do_not_depend_on_strips(
     assert np.abs(dense[1].astype(int) - chips[1]).max() <= 1
 
 
+@pytest.mark.slow
 def test_windows_that_overlap_an_empty_block_equal_their_chips(
     demo_item: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +228,7 @@ def test_a_padded_model_is_evaluated_chip_by_chip_and_says_so(classified: Desk, 
     result = classified.materialize("class_raster", stride=32, mask_clouds=False)
     assert result.success
     [made] = result.asset_materializations_for_node("class_raster")
-    assert made.metadata["evaluation"].value == "chips: it has no GlobalAveragePooling2D layers"
+    assert made.metadata["evaluation"].value == "chips: it has no GlobalAveragePooling2D layers, one every 32 px"
     folder = classified.folder(DEMO_ITEM_ID)
     stack = Stack.open(folder.resampled_stack / "stack.vrt", None, DEMO_ITEM_ID)
     expected, _ = by_hand(stack, 32, open_model(model, "float32"))

@@ -20,14 +20,15 @@ from dagster._core.loader import LoadingContextForTest
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.core.settings import SHIPPED, Settings
 from lc_assets.defs.assets import class_raster, model_evaluation
-from lc_assets.defs.assets.model_evaluation import USABLE
-from lc_assets.defs.build import build_common_definitions, build_definitions
+from lc_assets.defs.assets.model_evaluation import USABLE, USABLE_SYNTHETIC
+from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips
 from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.operations.status import stale_items
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.training.data.splits import CREDIBLE_VOTES
+from lc_assets.training.evaluation import synthetic
 from lc_assets.training.evaluation.metrics import agreement
 from lc_assets.training.evaluation.model_card import evaluate, write_card
 from lc_assets_tests.conftest import Desk, own_model, read
@@ -36,6 +37,7 @@ from lc_assets_tests.rig.command import Shell, invoke
 GUIDE = Path(__file__).parents[2] / "docs" / "your-own-model.md"
 
 
+@pytest.mark.slow
 def test_a_changed_model_makes_every_map_stale_and_one_command_backfills_them(
     demo_item: Path, shell: Shell, tmp_path: Path
 ) -> None:
@@ -199,6 +201,7 @@ def test_a_model_that_was_never_built_is_refused(tmp_path: Path) -> None:
     assert "input shape is not known" in done.output
 
 
+@pytest.mark.slow
 def test_a_card_replaces_no_other_readme_and_claims_nothing_unknown(shared: Path, tmp_path: Path) -> None:
     own = own_model(tmp_path / "m", ("B08", "B04", "B02"), 10)
     (own.parent / "README.md").write_text("# my notes")
@@ -222,6 +225,7 @@ def test_training_checks_the_name_before_it_reads_any_file(tmp_path: Path) -> No
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_guide_works(classified: Desk, tmp_path: Path) -> None:
     """The unchanged snippet of the guide: another architecture (flatten and dense, padded), four bands."""
     [snippet] = re.findall(r"```python\n(.*?contract_to_item.*?)```", GUIDE.read_text(), re.DOTALL)
@@ -240,9 +244,33 @@ def test_the_example_of_the_guide_works(classified: Desk, tmp_path: Path) -> Non
     assert classify_chips(chips, model).shape == (3, len(CLASS_NAMES))
 
 
+@pytest.fixture
+def small_synthetic_scenes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "SEEDS", (1,))
+    monkeypatch.setattr(synthetic, "SHAPE", (300, 300))
+
+
+@pytest.mark.usefixtures("small_synthetic_scenes")
+def test_the_model_evaluation_needs_nothing_but_the_model(tmp_path: Path) -> None:
+    definitions = build_definitions(Settings(store=tmp_path / "store"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        result = dg.materialize([model_evaluation], instance=instance, resources=dict(definitions.resources or {}))
+    [event] = result.get_asset_materialization_events()
+    metadata = event.materialization.metadata
+    [row] = metadata["synthetic"].records  # type: ignore[union-attr]
+    assert row.data["scene"] == "synthetic_1"
+    assert 60 < float(str(metadata["synthetic_right_percent"].value)) <= 100
+    assert "data:image/png;base64," in str(metadata["maps"].value)
+    [check] = result.get_asset_check_evaluations()
+    assert check.metadata["limit"].value == USABLE_SYNTHETIC
+    assert check.passed == (float(str(check.metadata["lowest"].value)) >= USABLE_SYNTHETIC)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_synthetic_scenes")
 def test_the_model_evaluation_shows_the_figures_of_the_card(shared: Path, tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store", chips=shared / "eurosat")
-    definitions = build_common_definitions(settings)
+    definitions = build_definitions(settings)
     # With its own instance: Dagster would use the last opened one, which another test has closed.
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([model_evaluation], instance=instance, resources=dict(definitions.resources or {}))
@@ -253,13 +281,16 @@ def test_the_model_evaluation_shows_the_figures_of_the_card(shared: Path, tmp_pa
     assert evaluated.labelled
     assert shown["l1c_accuracy"] == evaluated.labelled.accuracy
     assert shown["model_sha256"] == evaluated.contract.sha256
-    for table in ("l1c_classes", "l2a_classes"):
-        records = metadata[table].records  # type: ignore[union-attr]
-        assert tuple(record.data["class"] for record in records) == CLASS_NAMES
+    records = metadata["l1c_classes"].records  # type: ignore[union-attr]
+    assert tuple(record.data["class"] for record in records) == CLASS_NAMES
     assert "data:image/png;base64," in shown["confusion"]
     [check] = result.get_asset_check_evaluations()
-    lowest = min(evaluated.labelled.accuracy, agreement(evaluated.weak[CREDIBLE_VOTES])["agreement"])
-    assert check.passed == (lowest >= USABLE)
+    weak = {record.data["votes of ten"]: record.data for record in metadata["l2a"].records}  # type: ignore[union-attr]
+    agreed = agreement(evaluated.weak[CREDIBLE_VOTES])["agreement"]
+    assert weak[CREDIBLE_VOTES]["agreement"] == agreed
+    lowest = min(evaluated.labelled.accuracy, agreed)
+    synthetic_right = float(str(shown["synthetic_right_percent"])) / 100
+    assert check.passed == (lowest >= USABLE and synthetic_right >= USABLE_SYNTHETIC)
 
 
 def test_the_shipped_card_is_up_to_date(shared: Path, tmp_path: Path) -> None:

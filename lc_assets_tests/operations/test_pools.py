@@ -74,6 +74,7 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 def test_a_command_that_waits_ends_on_a_signal(shell: Shell) -> None:
     with dg.DagsterInstance.from_config(str(shell.home)) as instance:
         taken(instance, COLLECTION_POOL, os.getpid(), dg.DagsterRunStatus.STARTED)

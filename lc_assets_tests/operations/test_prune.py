@@ -223,6 +223,7 @@ def bucket(tmp_path: Path) -> Iterator[ObjectPath]:
         yield root
 
 
+@pytest.mark.slow
 def test_a_store_in_an_object_store_is_pruned_as_one_on_a_disk(
     classified: Desk, bucket: ObjectPath, told: Callable[..., str]
 ) -> None:

@@ -34,6 +34,8 @@ def test_all_products_have_the_required_names(classified_demo: Classified) -> No
         f"{DEMO_ITEM_ID}_confidence.tif",
         f"{DEMO_ITEM_ID}_probabilities.tif",
         f"overview_{DEMO_ITEM_ID}_classified.tif",
+        *(f"{DEMO_ITEM_ID}_classified{end}" for end in (".tif.aux.xml", ".qml")),
+        *(f"overview_{DEMO_ITEM_ID}_classified{end}" for end in (".tif.aux.xml", ".qml")),
         f"{DEMO_ITEM_ID}_thumbnail.png",
         "report.html",
         "catalog.json",

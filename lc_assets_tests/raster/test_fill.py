@@ -20,6 +20,7 @@ from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import copy_scene, edit_bands, read
 from lc_assets_tests.inference.maps import whole_map
+from lc_assets_tests.rig.marks import further, named
 from lc_assets_tests.sentinel2.stacks import stack_of
 
 Mask = Callable[[tuple[int, int], np.random.Generator], np.ndarray]
@@ -73,8 +74,8 @@ def share_correct(stack: Stack, truth: np.ndarray, *, densely: bool) -> float:
     return float((classes == truth)[known].mean())
 
 
-@pytest.mark.parametrize("densely", [True, False], ids=["densely", "chip by chip"])
-@pytest.mark.parametrize("mask", MASKS.values(), ids=MASKS.keys())
+@pytest.mark.parametrize("densely", [True, *further(False)])
+@pytest.mark.parametrize("mask", named(MASKS, ["specks of 20 m over 20 %", "patches of 60 m over 20 %"]))
 def test_small_masked_areas_do_not_change_the_map_around_them(
     landscape: Path, tmp_path: Path, mask: Mask, densely: bool
 ) -> None:

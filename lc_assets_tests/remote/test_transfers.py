@@ -34,6 +34,7 @@ from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.command import NOBODY
 from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.marks import further
 from lc_assets_tests.rig.scenes import PcScene, pc_scene
 from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.rig.wire import Answer, Backend, Request
@@ -94,7 +95,14 @@ def test_a_fault_that_passes_is_survived_and_each_byte_fetched_once(
     assert case.real_token_seconds is None or len(pc.tokens_issued) > 1, "no token has died"
 
 
-@pytest.mark.parametrize("case", told(), ids=lambda case: case.name)
+WAITING = ("blob: stalls for ever", "token: no answer for ever")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [*(case for case in told() if case.name not in WAITING), *further(*(c for c in told() if c.name in WAITING))],
+    ids=lambda case: case.name,
+)
 def test_a_fault_that_lasts_ends_in_one_clear_error_and_nothing_half_written(
     case: Case, pc: PlanetaryComputer, stored: PcScene, quick: Desk
 ) -> None:
@@ -136,7 +144,7 @@ def test_what_is_complete_is_not_fetched_again_when_it_is_materialised_again(
     assert again.success
     assert received(pc) == 0
     [made] = again.asset_materializations_for_node("raw_bands")
-    assert made.metadata["bytes_received"].value == 0
+    assert made.metadata["received_MB"].value == 0
     assert quick.folder(item).classified.read_bytes() == first
 
 
@@ -237,7 +245,7 @@ def test_two_who_want_one_scene_fetch_it_once(pc: PlanetaryComputer, stored: PcS
     manager = build_definitions(quick.settings).resources["raw_bands_io"]
     works = [lambda: manager.write(quick.folder(scene.id), scene).metadata] * 2
     reports = run_parallel(works, threading.Event())
-    assert sorted(report["bytes_received"] > 0 for report in reports) == [False, True]
+    assert sorted(report["received_MB"] > 0 for report in reports) == [False, True]
     size = sum(path.stat().st_size for path in stored.files.values())
     assert received(pc) <= size + 1000
 
@@ -262,6 +270,7 @@ def test_a_redirect_into_the_machine_is_refused(pc: PlanetaryComputer, stored: P
         fetched(quick, parse_scene(stored.item))
 
 
+@pytest.mark.slow
 def test_nothing_signed_is_kept_logged_or_shown(
     pc: PlanetaryComputer, stored: PcScene, on_disk: OnDisk, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -303,7 +312,8 @@ def test_a_flipped_bit_in_any_block_is_noticed(scene: PcScene, tmp_path: Path) -
     assert silent > 30
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_a_fetch_that_hangs_and_the_scenes_after_it(
     pc: PlanetaryComputer, stored: PcScene, tmp_path: Path, signum: signal.Signals
 ) -> None:

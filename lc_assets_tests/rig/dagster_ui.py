@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ def served(folder: Path) -> Iterator[str]:
     Raises:
         RuntimeError: it does not come up, or something of it is left.
     """
-    port = free_port()
+    port = _free_pair()
     url = f"http://127.0.0.1:{port}"
     line = [sys.executable, "-m", "lc_assets.cli.main", "ui", "--port", str(port)]
     log = folder / "ui.log"
@@ -73,6 +74,16 @@ def served(folder: Path) -> Iterator[str]:
         process.wait()
     if left:
         raise RuntimeError(f"lc-assets ui left processes behind: {left}; {log.read_text(errors='replace')[-2000:]}")
+
+
+def _free_pair() -> int:
+    """A port that nobody listens at now, as at the next one, which is for the store's files."""
+    for _ in range(100):
+        port = free_port()
+        with socket.socket() as other, suppress(OSError):
+            other.bind(("127.0.0.1", port + 1))
+            return port
+    raise RuntimeError("there are no two free ports in a row")
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -112,7 +123,10 @@ class DagsterUi:
             pictures: folder for screenshots.
             size: of the window, in pixels.
         """
-        self._url, self._pictures = url, pictures
+        self.url, self._pictures = url, pictures
+        host, port = url.rsplit(":", 1)
+        self.files = f"{host}:{int(port) + 1}"
+        """Address of the store's files."""
         self.outside: list[str] = []
         """Addresses beyond this machine that the page asked for."""
         self._context = browser.new_context(
@@ -121,7 +135,8 @@ class DagsterUi:
         self.page: Page = self._context.new_page()
         self.page.set_default_timeout(1000 * _PAGE_SECONDS)
         expect.set_options(timeout=1000 * _PAGE_SECONDS)
-        self.page.route(lambda address: address.startswith("http") and not address.startswith(f"{url}/"), self._refuse)
+        here = (f"{url}/", f"{self.files}/")
+        self.page.route(lambda address: address.startswith("http") and not address.startswith(here), self._refuse)
 
     def close(self) -> None:
         """Close the page."""
@@ -142,7 +157,7 @@ class DagsterUi:
     def graph(self, groups: Iterable[str] = ()) -> None:
         """Open the global asset graph, with these groups unfolded."""
         expanded = ",".join(f"global@global:{group}" for group in groups)
-        self.page.goto(f"{self._url}/asset-groups" + (f"?expanded={quote(expanded, safe='')}" if expanded else ""))
+        self.page.goto(f"{self.url}/asset-groups" + (f"?expanded={quote(expanded, safe='')}" if expanded else ""))
         expect(self.page.get_by_text("Global asset lineage")).to_be_visible()
 
     def make_room(self) -> None:
@@ -162,7 +177,7 @@ class DagsterUi:
 
     def asset(self, name: str) -> None:
         """Open an asset's own page."""
-        self.page.goto(f"{self._url}/assets/{name}")
+        self.page.goto(f"{self.url}/assets/{name}")
         expect(self.page.get_by_text("Upstream assets", exact=True)).to_be_visible()
 
     def launch(self, partition: str, picture: str | None = None) -> str:
@@ -201,7 +216,7 @@ class DagsterUi:
 
     def materialisation(self, asset: str, partition: str) -> None:
         """Open the newest materialisation of a partition of an asset."""
-        self.page.goto(f"{self._url}/assets/{asset}?view=partitions&partition={quote(partition, safe='')}")
+        self.page.goto(f"{self.url}/assets/{asset}?view=partitions&partition={quote(partition, safe='')}")
         expect(self.page.get_by_text("Latest materialization", exact=True)).to_be_visible()
         self.page.get_by_text("Metadata", exact=True).locator("visible=true").first.wait_for()
 

@@ -121,8 +121,11 @@ def _moved(folder: Path, tile: str, seed: int) -> Path:
 
 
 def _of_maps(folder: Path, truth: Path, made: Path) -> None:
-    """The demo's panels, and those of the real scene."""
-    arguments = [str(made), "--truth", str(truth)]
+    """The panels of the demo and its season, and those of the real scene."""
+    season = folder / "season"
+    season.mkdir()
+    command(season, "demo", "--season")
+    arguments = [str(made), "--truth", str(truth), "--season", str(season)]
     real = next(_SHARED.glob("scenes/S2*/*.json"), None)
     if real:
         windows = folder / "windows"

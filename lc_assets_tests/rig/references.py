@@ -11,7 +11,7 @@ import rasterio
 from affine import Affine
 
 from lc_assets.core.retry_policy import DEFAULT_POLICY
-from lc_assets.defs.build import build_common_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.keys import COMPARE
 from lc_assets.operations.runs import RunResult, run_scene
@@ -54,7 +54,7 @@ KNOWN = (10, 20, 30, 40, 50, 80)
 def agreed(desk: Desk, item: str = DEMO_ITEM_ID, **config: Any) -> tuple[RunResult, dict[str, Any]]:
     """The asset, materialised; and its check: whether it passed, its description, its metadata."""
     outcome = run_scene(
-        build_common_definitions(desk.settings),
+        build_definitions(desk.settings),
         desk.instance,
         item,
         {"reference_agreement": {"config": config}},

@@ -24,6 +24,7 @@ from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.command import NOBODY
 from lc_assets_tests.rig.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
 from lc_assets_tests.rig.faults import Fault
+from lc_assets_tests.rig.marks import further
 from lc_assets_tests.rig.scenes import PcScene, pc_scene, pc_scenes
 from lc_assets_tests.rig.service import PlanetaryComputer
 
@@ -79,7 +80,7 @@ def by_url(desk: Desk, item_id: str) -> Scene:
     return found.scene
 
 
-@pytest.mark.parametrize("way", ["by its URL", "by its bare id"])
+@pytest.mark.parametrize("way", ["by its bare id", *further("by its URL")])
 def test_a_scene_of_earth_search_becomes_the_map_of_the_same_pixels_at_the_planetary_computer(
     way: str,
     desk: Desk,

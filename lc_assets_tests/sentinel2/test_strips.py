@@ -270,5 +270,5 @@ def test_a_run_reports_stages_rates_and_precision(classified_demo: tuple[Desk, o
     stages = {record.data["stage"]: record.data for record in report["stages"].records}
     assert {"decode", "interpolate", "evaluate", "average", "write", "cog"} <= set(stages)
     assert all(stage["seconds"] >= 0 for stage in stages.values())
-    assert report["evaluation"] == "positions"
+    assert report["evaluation"] == "positions, one every 4 px"
     assert report["precision"] in ("float32", "bfloat16")

@@ -185,6 +185,7 @@ def test_the_command_line_takes_a_url_as_the_store(
 
 
 @only_s3
+@pytest.mark.slow
 def test_agreement_with_a_reference_is_written_to_the_object_store(
     away: Desk, classified_demo: tuple[Desk, RunResult]
 ) -> None:

@@ -24,7 +24,7 @@ from lc_assets.sentinel2.bands.raw_bands import RawBands
     io_manager_key="catalog_io",
     group_name="land_cover",
     kinds={"stac", "json"},
-    code_version="2",
+    code_version="3",
     check_specs=[
         dg.AssetCheckSpec(
             "stac_valid",

@@ -15,8 +15,10 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.operations.identity import ensure_same_code_and_model
 from lc_assets.raster.cog import cog_problems
+from lc_assets.sentinel2.bands.scene_part import MOST_EXACT_CHIP, MOST_EXACT_DILATION
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
+from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path
 
 MOSTLY_EMPTY = 0.9
@@ -27,7 +29,7 @@ MOSTLY_EMPTY = 0.9
     io_manager_key="class_raster_io",
     group_name="land_cover",
     kinds={"keras", "cog"},
-    code_version="3",
+    code_version="4",
     check_specs=[
         dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="All rasters are valid COGs."),
         dg.AssetCheckSpec(
@@ -78,7 +80,12 @@ def class_raster(
         ensure_same_code_and_model(
             context.run.tags, classification.engine.contract.fingerprint, context.partition_key, "class_raster"
         )
-        for warning in (classification.engine.warning, _without_classification(resampled_stack, config)):
+        chip = classification.engine.contract.chip_size
+        for warning in (
+            classification.engine.warning,
+            _without_classification(resampled_stack, config),
+            _narrow_margin(store.store(), chip, config),
+        ):
             if warning:
                 context.log.warning(warning)
                 notify(warning)
@@ -142,3 +149,14 @@ def _without_classification(stack: Stack, config: ClassRasterConfig) -> str:
     if stack.scl_path or not config.mask_clouds:
         return ""
     return f"{stack.item} has no scene classification (SCL): clouds and shadows are mapped as if they were ground"
+
+
+def _narrow_margin(store: Store, chip: int, config: ClassRasterConfig) -> str:
+    """Warning for a store of an area, if a pixel may depend on more than the margin that it keeps; otherwise empty."""
+    exact = chip <= MOST_EXACT_CHIP and config.mask_dilation <= MOST_EXACT_DILATION
+    if exact or not store.area.exists():
+        return ""
+    return (
+        "at the border of the store's area the map may differ from that of the whole scene: the margin suffices for "
+        f"chips of {MOST_EXACT_CHIP} px and a mask_dilation of {MOST_EXACT_DILATION} m"
+    )

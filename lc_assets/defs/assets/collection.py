@@ -25,7 +25,7 @@ class CollectionConfig(dg.Config):
 
 @dg.asset(
     deps=[CATALOG],
-    group_name="collection",
+    group_name="all_scenes",
     kinds={"stac", "parquet"},
     code_version="1",
     pool=COLLECTION_POOL,
@@ -49,7 +49,7 @@ def collection(
 ) -> dg.MaterializeResult:
     """A STAC 1.1 Collection and a stac-geoparquet index of all items. Each update adds the new and changed items.
 
-    The run of a scene never waits for it. Two updates at the same time lose no item. Needs `pip install .[cluster]`.
+    The run of a scene never waits for it. Two updates at the same time lose no item. Needs the extra `collection`.
     """
     with raise_as_dagster_failure():
         report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)
@@ -76,16 +76,15 @@ def _metadata(report: UpdateSummary, folder: StorePath) -> dict[str, Any]:
     extent = report.collection["extent"]
     first, last = extent["temporal"]["interval"][0]
     hectares = report.collection["lc:hectares"]
+    bbox = " ".join(f"{degrees:.4f}" for degrees in extent["spatial"]["bbox"][0])
     return {
         **{"items": report.items, "added": report.added, "changed": report.changed, "removed": report.removed},
-        **{"unchanged": report.unchanged, "rebuilt": report.rebuilt, "attempts": report.attempts},
-        "unusable": len(report.faulty),
-        "bytes": report.size,
+        **{"unchanged": report.unchanged, "rebuilt": report.rebuilt},
+        "size_MB": round(report.size / 1e6, 6),
         "seconds": round(report.seconds, 3),
-        "bbox": " ".join(f"{degrees:.4f}" for degrees in extent["spatial"]["bbox"][0]),
-        "interval": f"{first or '..'}/{last or '..'}",
+        "extent": f"{bbox} degrees, {first or '..'} to {last or '..'}",
+        # Ground that several maps show is counted once for each map: the sums are no area of land.
         "classes": table([{"class": name, "hectares, summed over maps": area} for name, area in hectares.items()]),
-        "overlap": "ground that several maps show is counted once for each map: the sums are no area of land",
         "collection": dg.MetadataValue.path(str(folder / COLLECTION_FILE)),
         "index": dg.MetadataValue.path(str(folder / INDEX_FILE)),
     }

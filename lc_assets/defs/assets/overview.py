@@ -19,7 +19,7 @@ from lc_assets.store.paths import gdal_path
     io_manager_key="overview_io",
     group_name="land_cover",
     kinds={"cog", "png"},
-    code_version="1",
+    code_version="2",
     check_specs=[dg.AssetCheckSpec("cog_valid", asset="overview", blocking=True, description="It is a valid COG.")],
 )
 def overview(

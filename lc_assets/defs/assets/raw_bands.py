@@ -24,7 +24,7 @@ MOST_NOTES = 5
 @dg.asset(
     partitions_def=scenes,
     io_manager_key="raw_bands_io",
-    group_name="source",
+    group_name="land_cover",
     kinds={"cog", "sentinel2"},
     code_version="1",
     pool=DOWNLOADS_POOL,
@@ -44,7 +44,7 @@ def raw_bands(
 
     The bands are B01 to B12 without B10, at 10, 20 and 60 m, and the scene classification (SCL) if the item has one.
     Each file is downloaded once and checked against the item: size, checksum, grid, type. An interrupted download
-    resumes where it stopped.
+    resumes where it stopped. A store of an area (LC_ASSETS_AREA) keeps the part of each file around it.
 
     Look at the picture for haze and clouds that `cloud_share` does not show, and at `nodata %`: a scene at the edge of
     the swath is mostly empty. URLs are stored unsigned and are signed when they are read.

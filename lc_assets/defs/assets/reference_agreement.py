@@ -1,6 +1,5 @@
 """reference_agreement: how far the class map agrees with other maps of the same area."""
 
-import time
 from typing import Any
 
 import dagster as dg
@@ -12,7 +11,6 @@ from lc_assets.defs.metadata import inline, picture, table
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ReferenceResource, StoreResource
 from lc_assets.defs.scene_checks import scene_result
-from lc_assets.products.agreement.document import CAVEATS, not_scored
 from lc_assets.products.agreement.estimators import Estimate
 from lc_assets.products.agreement.pictures import disagreement_image
 from lc_assets.products.agreement.references import check_names
@@ -42,7 +40,7 @@ class AgreementConfig(dg.Config):
 @dg.asset(
     partitions_def=scenes,
     deps=[class_raster.key],
-    group_name="quality",
+    group_name="accuracy",
     kinds={"cog", "csv"},
     code_version="1",
     check_specs=[
@@ -77,7 +75,6 @@ def reference_agreement(
         check_names(references)
         scene = reference.scene(item)
         for named in references:
-            started = time.perf_counter()
             wanted = reference.find(named, scene, config.crosswalk)
             context.log.info(
                 "%s: %d rasters, by the crosswalk %s", wanted.title, len(wanted.tiles), wanted.crosswalk.name
@@ -90,8 +87,7 @@ def reference_agreement(
                 retry_policy=reference.retry_policy(),
             )
             found.append(agreement)
-            metadata |= _metadata(agreement, time.perf_counter() - started)
-    metadata["what_it_means"] = dg.MetadataValue.md("\n".join(f"- {caveat}" for caveat in CAVEATS))
+            metadata |= _metadata(agreement)
     return dg.MaterializeResult(metadata=metadata, check_results=[_check(item, found)])
 
 
@@ -116,40 +112,30 @@ def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
     )
 
 
-def _metadata(agreement: Agreement, seconds: float) -> dict[str, Any]:
-    """Metadata of one comparison. The keys begin with the reference's name, so the UI plots each over the scenes."""
+def _metadata(agreement: Agreement) -> dict[str, Any]:
+    """Metadata of one comparison. The keys begin with the reference's name, so the UI plots each over the scenes.
+
+    The document `agreement.json` in the folder has all figures.
+    """
     compared, reference = agreement.compared, agreement.reference
-    full, estimates = compared.full, compared.estimates
     codes, pixel_size = read_codes_for_display(gdal_path(agreement.folder / DISAGREEMENT), _INLINE_SIDE)
     facts: dict[str, Any] = {
-        "agreement_percent": _percent(full.overall.value),
-        "agreement_estimated_percent": _percent(estimates.overall.value),
-        "agreement_estimated_95_percent": _span(estimates.overall),
+        "agreement_percent": _percent(compared.full.overall.value),
         "where": inline(inline_map(codes, "agreement light, disagreement dark", pixel_size, disagreement_image)),
-        "disagreement": picture(agreement.disagreement, "png", f"where map and {reference.name} disagree"),
-        "groups": table(_counted(agreement)),
-        "groups_estimated": table(_estimated(agreement)),
+        "groups": table(_groups(agreement)),
         "confusion": picture(agreement.confusion, "png", f"confusion with {reference.name}"),
         "not_scored_percent": _percent(1 - compared.scored / compared.compared) if compared.compared else None,
-        "not_scored": table(not_scored(compared)) if compared.scored < compared.compared else None,
-        "scored_pixels": compared.scored,
-        "sampled_pixels": int(compared.sample.sum()),
-        "year": reference.year,
-        "version": reference.version,
-        "rasters": table(agreement.document["reference"]["rasters"]),
-        "attribution": reference.attribution or None,
-        "own_accuracy": reference.accuracy,
-        "crosswalk": f"{reference.crosswalk.name}, SHA-256 {reference.crosswalk.sha256[:12]}",
         "folder": dg.MetadataValue.path(str(agreement.folder)),
-        "seconds": round(seconds, 3),
     }
     return {f"{_key(reference.name)}_{name}": value for name, value in facts.items() if value is not None}
 
 
-def _counted(agreement: Agreement) -> list[dict[str, Any]]:
-    """One row per group, over all scored pixels: both accuracies, and the group's share in map and reference."""
+def _groups(agreement: Agreement) -> list[dict[str, Any]]:
+    """One row per group: both accuracies and the group's share, over all scored pixels, and from the sample with their
+    95 % intervals."""
     compared, rows = agreement.compared, agreement.document["full_count"]["groups"]
-    mapped, scored = compared.matrix.sum(axis=1), compared.scored
+    mapped, scored, found = compared.matrix.sum(axis=1), compared.scored, compared.estimates
+    estimates = zip(found.users, found.producers, found.areas, strict=True)
     return [
         {
             "group": row["group"],
@@ -158,18 +144,11 @@ def _counted(agreement: Agreement) -> list[dict[str, Any]]:
             "map %": _percent(pixels / scored) if scored else None,
             "reference %": _percent(row["reference_area"]),
             "reference ha": row["reference_hectares"],
+            "user's %, sampled": _span(users),
+            "producer's %, sampled": _span(producers),
+            "reference %, sampled": _span(area),
         }
-        for row, pixels in zip(rows, mapped, strict=True)
-    ]
-
-
-def _estimated(agreement: Agreement) -> list[dict[str, Any]]:
-    """One row per group, from the sample: both accuracies and the reference's share, each with its 95 % interval."""
-    found = agreement.compared.estimates
-    rows = zip(agreement.compared.crosswalk.groups, found.users, found.producers, found.areas, strict=True)
-    return [
-        {"group": group, "user's %": _span(users), "producer's %": _span(producers), "reference %": _span(areas)}
-        for group, users, producers, areas in rows
+        for row, pixels, (users, producers, area) in zip(rows, mapped, estimates, strict=True)
     ]
 
 

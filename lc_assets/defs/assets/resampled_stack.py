@@ -12,7 +12,7 @@ from lc_assets.sentinel2.bands.stack import StackRecipe
 @dg.asset(
     partitions_def=scenes,
     io_manager_key="stack_io",
-    group_name="source",
+    group_name="land_cover",
     kinds={"gdal", "vrt"},
     code_version="2",
 )
@@ -29,5 +29,11 @@ def resampled_stack(raw_bands: RawBands, config: StackConfig) -> StackRecipe:
     with raise_as_dagster_failure():
         scene = raw_bands.scene
         return StackRecipe(
-            scene.id, raw_bands.checked(), scene.product_level, scene.baseline, scene.offset, config.kernel
+            scene.id,
+            raw_bands.checked(),
+            scene.product_level,
+            scene.baseline,
+            scene.offset,
+            config.kernel,
+            raw_bands.part,
         )

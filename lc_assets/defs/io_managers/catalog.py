@@ -38,7 +38,7 @@ class CatalogIOManager(SceneIOManager):
             for name, content in files.items():
                 (stage / name).write_bytes(content)
             version = sha256_of_files(stage.iterdir())
-        return Written(catalog_metadata(scene, value, files), version)
+        return Written(catalog_metadata(scene, value, files, self.store.url), version)
 
     def read(self, scene: SceneLayout) -> pystac.Catalog:
         """Return the stored Catalog.

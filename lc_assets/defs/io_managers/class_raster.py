@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from lc_assets.core.checksum import sha256_of_files
 from lc_assets.core.progress import RowProgress, notify
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
@@ -21,14 +19,13 @@ class ClassRasterIOManager(SceneIOManager):
     def write(self, scene: SceneLayout, value: Classification) -> Written:
         """Wait for one of the machine's inference slots, then compute, write and verify the rasters."""
         with inference_slot(lambda: notify("waiting for one of this machine's inference slots")):
-            started = time.perf_counter()
             with atomic_output(scene.folder, item=scene.item, asset="class_raster") as stage:
                 progress = RowProgress(value.stack.grid.width)
                 write_class_map(value, stage, progress.update)
                 version = sha256_of_files(stage.iterdir())
             if not value.positions:  # an earlier map may have been one of positions
                 scene.probabilities.unlink(missing_ok=True)
-        return Written(class_raster_metadata(self.read(scene), value, time.perf_counter() - started), version)
+        return Written(class_raster_metadata(self.read(scene), value, self.store.url), version)
 
     def read(self, scene: SceneLayout) -> ClassMap:
         """Return the stored class map.

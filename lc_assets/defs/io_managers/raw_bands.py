@@ -1,8 +1,8 @@
-"""IO manager of raw_bands: the source files byte for byte, the item, a manifest."""
+"""IO manager of raw_bands: the source files byte for byte (of a store of an area, a part of each), the item, a
+manifest."""
 
 from __future__ import annotations
 
-import time
 from contextlib import nullcontext
 
 from pydantic import Field
@@ -37,12 +37,14 @@ class RawBandsIOManager(SceneIOManager):
         return True
 
     def write(self, scene: SceneLayout, value: Scene) -> Written:
-        """Download and check the files. Files that are in the store already and still match are kept.
+        """Download and check the files, or the part of each that covers the store's area. Files that are in the store
+        already and still match are kept.
 
         Raises:
+            BadItem: the scene does not touch the area.
             LandCoverError: a file cannot be downloaded, is damaged, or cannot be written.
         """
-        started = time.perf_counter()
+        area = self.store.kept_area()
         present: RawBands | None = None
         retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
         # Local files are linked at once. A download or an upload takes long: only one process at a time does it.
@@ -60,14 +62,15 @@ class RawBandsIOManager(SceneIOManager):
             with atomic_output(
                 scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check
             ) as stage:
-                fetched = fetch_scene(value, stage, scene.incoming, present=present, retry_policy=retry_policy)
+                fetched = fetch_scene(
+                    value, stage, scene.incoming, present=present, retry_policy=retry_policy, area=area
+                )
                 for name, how in fetched.items():
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
                         (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
-        seconds = time.perf_counter() - started
         raw = self.read(scene)
         version = sha256_of_values({**raw.checksums, ITEM: sha256_of(raw.folder / ITEM)})
-        return Written(raw_bands_metadata(raw, fetched, seconds), version)
+        return Written(raw_bands_metadata(raw, fetched), version)
 
     def read(self, scene: SceneLayout) -> RawBands:
         """Return the stored raw bands.

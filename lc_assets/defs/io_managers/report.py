@@ -19,7 +19,9 @@ class ReportIOManager(SceneIOManager):
         """Build the page and write it as a whole."""
         page = value.page()
         put(scene.report, page.html, item=scene.item, asset="report")
-        return Written(page_metadata(scene, page), hashlib.sha256(page.html).hexdigest())
+        return Written(
+            page_metadata(scene, page, self.store.url, self.store.all_scenes), hashlib.sha256(page.html).hexdigest()
+        )
 
     def read(self, scene: SceneLayout) -> Page:
         """Return the stored page.

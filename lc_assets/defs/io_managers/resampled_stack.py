@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lc_assets.core.checksum import sha256_of_values
+from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import stack_metadata
 from lc_assets.sentinel2.bands.raw_bands import RawBands
@@ -24,14 +25,24 @@ class _StackIOManager(SceneIOManager):
         """Return the stored stack, which reads its pixels window by window.
 
         Raises:
-            StoreError: the stack, or the raw bands of a virtual stack, are not in the store.
+            StoreError: the stack, or the raw bands of a virtual stack, are not in the store, or these are of another
+                part of the scene.
         """
         folder = scene.resampled_stack
         written = STACK_COG in list_files(folder)
-        if not written:
-            RawBands.open(scene.raw_bands, scene.item)  # raises if the pixels are missing or have changed
         stack, scl = _COG if written else _VIRTUAL
-        return Stack.open(folder / stack, folder / scl, scene.item)
+        if written:
+            return Stack.open(folder / stack, folder / scl, scene.item)
+        raw = RawBands.open(scene.raw_bands, scene.item)  # raises if the pixels are missing or have changed
+        found = Stack.open(folder / stack, folder / scl, scene.item)
+        if found.part != str(raw.part or ""):
+            raise StoreError(
+                "its raw bands are of another part of the scene than its stack",
+                item=scene.item,
+                asset="resampled_stack",
+                remedy="materialise resampled_stack again",
+            )
+        return found
 
     def _written(self, scene: SceneLayout, value: StackRecipe, form: tuple[str, str]) -> Written:
         folder, other = scene.resampled_stack, _COG if form == _VIRTUAL else _VIRTUAL

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import shapely.geometry
+
 from lc_assets.core.landcover import NO_DATA
-from lc_assets.products.collection.extras import optional_import
 from lc_assets.products.collection.parquet import columns, duckdb_connection, parquet
 from lc_assets.products.collection.rows import SUFFIX
 from lc_assets.sentinel2.acquisition import acquisition_of
@@ -129,7 +130,7 @@ def _interval(query: Query) -> str:
 
 def _boxes(query: Query) -> list[tuple[float, float, float, float]]:
     if query.geometry:
-        return [optional_import("shapely").geometry.shape(query.geometry).bounds]
+        return [shapely.geometry.shape(query.geometry).bounds]
     if not query.bbox or query.bbox == EARTH:
         return []
     west, south, east, north = query.bbox
@@ -142,7 +143,6 @@ def _intersecting(rows: list[dict[str, Any]], query: Query) -> list[dict[str, An
     boxes = _boxes(query)
     if not boxes or not rows:
         return rows
-    shapely = optional_import("shapely")
     area = (
         shapely.geometry.shape(query.geometry)
         if query.geometry

@@ -2,8 +2,9 @@
 
 `<store>/collection/items.parquet` is replaced as a whole, and only if it is still the file that was read. If another
 writer was faster, the update reads the file again and repeats its part. The metadata of the file contain the position
-up to which Dagster's records were processed, so items and position change together. `collection.json` is written
-afterwards, from the same content. If a writer dies in between, the next one writes it. No scene waits for an update.
+up to which Dagster's records were processed, so items and position change together. `collection.json` and the store's
+`catalog.json` are written afterwards, from the same content. If a writer dies in between, the next one writes them. No
+scene waits for an update.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from lc_assets.products.collection.parquet import SchemaConflict, ids, merge, re
 from lc_assets.products.collection.rows import SUFFIX, read_rows
 from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
+from lc_assets.products.stac.store_catalog import publish_catalog
 from lc_assets.store import paths
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import Store
@@ -170,8 +172,8 @@ def _attempt(
     others = {name: at for name, at in state.get("positions", {}).items() if name not in changes.positions}
     positions = {**others, **changes.positions}
     if before and changes.scenes is not None and not changes.scenes and positions == state.get("positions"):
-        _publish(store, before)
         assert old
+        _publish(store, before, old)
         return _counts(before, old.stat().st_size, rebuilt=False)
 
     scenes = changes.scenes if changes.scenes is not None else store.folders()
@@ -195,7 +197,7 @@ def _attempt(
         ) from None
     if not paths.compare_and_swap(folder_of(store) / INDEX_FILE, target.read_bytes(), version):
         return None
-    _publish(store, collection)
+    _publish(store, collection, target)
     return _counts(collection, target.stat().st_size, rebuilt=changes.scenes is None, faulty=faulty, **counts)
 
 
@@ -310,15 +312,16 @@ def _published(store: Store) -> tuple[int, str | None]:
         return 0, version
 
 
-def _publish(store: Store, collection: dict[str, Any]) -> None:
-    """Write `collection.json`, unless it belongs to the same or a later index already."""
-    content = (json.dumps(collection, indent=2) + "\n").encode()
+def _publish(store: Store, collection: dict[str, Any], index: Path) -> None:
+    """Write `collection.json` and the store's `catalog.json`, unless they belong to a later index already."""
+    content, own = (json.dumps(collection, indent=2) + "\n").encode(), collection["lc:index"]["generation"]
     for _ in range(_TRIES):
         generation, version = _published(store)
-        if version is not None and generation >= collection["lc:index"]["generation"]:
-            return
+        if version is not None and generation >= own:
+            break
         if paths.compare_and_swap(folder_of(store) / COLLECTION_FILE, content, version):
-            return
+            break
+    publish_catalog(store, [item.removesuffix(SUFFIX) for item in ids(index)], own)
 
 
 def _first_faults(faulty: Mapping[str, str]) -> str:

@@ -36,7 +36,7 @@ class Faults:
 
 
 def check_collection(store: Store) -> Faults:
-    """Check the collection in the store: the Collection, 20 of its items, and the counts.
+    """Check the collection in the store: the Collection, the store's Catalog, 20 of the items, and the counts.
 
     Raises:
         StoreError: the collection is missing or cannot be read.
@@ -49,6 +49,8 @@ def check_collection(store: Store) -> Faults:
                 raise FileNotFoundError(2, "the file does not exist", INDEX_FILE)
             known = ids(index)
             invalid = validate_offline(document)
+            root = json.loads(store.catalog.read_text(encoding="utf-8"))
+            invalid += [f"{store.catalog.name}: {fault}" for fault in validate_offline(root)]
             for item in items(index, work, _SAMPLE):
                 invalid += [f"{item['id']}: {fault}" for fault in validate_offline(item)]
     except (OSError, ValueError) as error:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
 from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import LandCoverError
@@ -105,6 +106,7 @@ def scene_rows(raw: RawBands) -> Rows:
         ("Tile", acquisition_of(raw.scene.document).tile),
         ("Cloud cover", _percent_of_item(cloud)),
         ("No data in the scene", _percent_of_item(empty)),
+        ("Part of the scene", f"{raw.part}: around the area of the store" if raw.part else None),
         ("Platform", properties.get("platform")),
         ("Product level", raw.scene.product_level),
         ("Processing baseline", raw.scene.baseline),
@@ -144,14 +146,20 @@ def _step(classes: ClassMap, chip: int) -> tuple[str, str | None]:
     return "Window", f"{chip} pixels, every {tags['STRIDE']}" if "STRIDE" in tags else None
 
 
-def summary(classes: ClassMap) -> str:
-    """Return a sentence with the area, the share that has a class, and the three most frequent classes."""
-    present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -classes.pixels[c.code])
-    frequent = [f"{c.title.lower()} {percent(classes.share(c.code))}" for c in present[:3] if classes.pixels[c.code]]
-    area = classes.grid.pixel_area * classes.grid.width * classes.grid.height / 100
+def summary(pixels: np.ndarray, pixel_area: float) -> str:
+    """Return a sentence with the area, the share that has a class, and the three most frequent classes.
+
+    Args:
+        pixels: (11,) pixels of each code, No Data last.
+        pixel_area: area of a pixel in hectares.
+    """
+    shares = pixels / max(int(pixels.sum()), 1)
+    present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -pixels[c.code])
+    frequent = [f"{c.title.lower()} {percent(shares[c.code])}" for c in present[:3] if pixels[c.code]]
+    area = pixel_area * int(pixels.sum()) / 100
     words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
     listed = f", mostly {', '.join(frequent)}" if frequent else ""
-    return f"{words}, {percent(1 - classes.share(NO_DATA.code))} of it classified{listed}."
+    return f"{words}, {percent(1 - shares[NO_DATA.code])} of it classified{listed}."
 
 
 def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:

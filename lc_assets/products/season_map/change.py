@@ -22,12 +22,13 @@ from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import CLASSES, NO_DATA, LandCover
 from lc_assets.raster.cog import code_cog
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import Entry, write_legend
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import ChangeLayout, MapLayout, Store
+from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
+from lc_assets.store.season_layout import ChangeLayout, MapLayout
 
-SURE = 60
-"""Default of the least confidence, in percent, that both maps must have where a pixel counts as changed."""
 SAME, UNSURE, NOTHING = 100, 101, 255
 """Codes of pixels whose class is the same, that differ but are not sure enough, and that one map does not have. The
 code of a transition is ten times the class before, plus the class after."""
@@ -76,7 +77,7 @@ class Change:
         return out.getvalue()
 
 
-def compare_maps(store: Store, before: str, after: str, *, sure: int = SURE, baseline: str | None = None) -> Change:
+def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: str | None = None) -> Change:
     """Compare two season maps on the grid of the first one, and write the result into the store.
 
     Args:
@@ -102,7 +103,7 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int = SURE, bas
         grid = maps[0].grid
         maps += [_Map(files, layout, grid) for layout in layouts[1:]]
         palette = {code: (*CLASSES[code % 10].rgb, 255) for code in range(SAME)} | _GREY
-        legend = {code: f"{CLASSES[code // 10].name} to {CLASSES[code % 10].name}" for code in range(SAME)}
+        legend = {code: f"{CLASSES[code // 10].title} to {CLASSES[code % 10].title}" for code in range(SAME)}
         legend |= {SAME: "unchanged", UNSURE: "not sure"}
         tags = {"BEFORE": before, "AFTER": after, "SURE_PERCENT": str(sure)}
         with atomic_output(layout.folder, item=layout.name, asset="change", last=layout.table.name) as stage:
@@ -119,6 +120,14 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int = SURE, bas
             if pixels[:NOTHING].sum() == 0:
                 raise BadReference(f"the maps {before} and {after} do not overlap", remedy="compare maps of one area")
             found = Change(layout, pixels, grid.pixel_area, differing / compared if compared else None)
+            # Most of the hundred transitions do not occur.
+            entries = [
+                Entry(code, name, palette[code], float(pixels[code]) * grid.pixel_area)
+                for code, name in legend.items()
+                if pixels[code]
+            ]
+            raster = stage / layout.transitions.name
+            write_legend(entries, pam_file(raster), style_file(raster))
             (stage / layout.table.name).write_text(found.csv(), encoding="utf-8")
     return found
 

@@ -23,20 +23,23 @@ from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.positions.interpolate import interpolate
-from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.areas import AreaTable, count_in_cells
 from lc_assets.products.season_map.grid import MapGrid
 from lc_assets.products.season_map.pooling import Pool
 from lc_assets.products.season_map.rasters import WarpedRasters
-from lc_assets.products.season_map.scenes import MappedScene
+from lc_assets.products.season_map.scenes import MappedScene, scl_raster
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import acquisition_of
-from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
 from lc_assets.sentinel2.scl import is_hidden
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path
 
 STABILITY_NODATA = 255
+_DATES = np.arange(256)
+_SHARES = np.rint(100 * _DATES / np.maximum(_DATES[:, None], 1)).clip(0, 100)
+_PERCENT = np.where(_DATES[:, None] > 0, _SHARES, STABILITY_NODATA).astype(np.uint8)
+"""Number of dates, number of those that agree -> their share in percent, `STABILITY_NODATA` for no date."""
 BLOCK_ROWS, BLOCK_COLUMNS = 128, 1024
 """Size of a block in cells: 512 x 4,096 pixels of 10 m. Long rows cost less for each pixel."""
 
@@ -86,6 +89,11 @@ class Fusion:
     def dates(self) -> int:
         """Number of dates. Tiles of one overpass are one date."""
         return len(self._dates)
+
+    @property
+    def scenes_by_date(self) -> list[list[MappedScene]]:
+        """The scenes of each date."""
+        return self._dates
 
     def blocks(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[FusedBlock]:
         """Compute the blocks that the area touches, from top to bottom.
@@ -196,7 +204,7 @@ class Fusion:
                     asset="class_raster",
                     remedy=f"make it again: `lc-assets classify {scene.item}`",
                 ) from None
-            known = (raw[0] != PROBABILITY_NODATA) & clear.reshape(cells.height, step, cells.width, step).any((1, 3))
+            known = (raw[0] != PROBABILITY_NODATA) & (count_in_cells(clear, step) > 0)
             values = np.where(known, raw * np.float32(PROBABILITY_SCALE), np.float32(0))
             if total is None or codes is None or count is None:
                 total, codes, count = values, own, known.astype(np.uint8)
@@ -216,10 +224,7 @@ class _Source:
         self._bounds = transform_bounds(own.crs, grid.map.crs, *own.bounds)
         self._grid = grid
         self._classes, self._probabilities = gdal_path(scene.classes.path), gdal_path(scene.probabilities)
-        self._scl: str | None = None
-        if scene.classes.tags.get("SCL_MASK") != "yes":
-            stack = store.scene(scene.item).resampled_stack
-            self._scl = next((gdal_path(stack / name) for name in (SCL_VRT, SCL_COG) if (stack / name).exists()), None)
+        self._scl = scl_raster(store, scene)
 
     def touches(self, bounds: tuple[float, float, float, float]) -> bool:
         left, bottom, right, top = self._bounds
@@ -248,13 +253,10 @@ def _stability(
         observations: number of dates that see each pixel.
         seen: for each date its class codes, and where it sees the ground.
     """
-    agreeing = np.zeros(classes.shape, np.uint16)
+    agreeing = np.zeros(classes.shape, np.uint8)
     for codes, clear in seen:
-        agreeing += clear & (codes == classes)
-    percent = np.full(classes.shape, STABILITY_NODATA, np.uint8)
-    visible = observations > 0
-    percent[visible] = np.rint(100 * agreeing[visible] / observations[visible])
-    return percent
+        agreeing += clear & (codes == classes) & (agreeing < 254)
+    return _PERCENT[observations, agreeing]
 
 
 def _by_date(scenes: Sequence[MappedScene]) -> list[list[MappedScene]]:

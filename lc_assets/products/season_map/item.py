@@ -9,18 +9,28 @@ import numpy as np
 import pystac
 import shapely
 
-from lc_assets.core.stac import CLASSIFICATION, COG, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER
+from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER
+from lc_assets.products.stac.collection import PARQUET
 from lc_assets.products.stac.item import (
+    CLASSIFIED,
+    CONFIDENCE,
+    LICENCE,
+    OVERVIEW,
+    PROBABILITIES,
+    PROVIDERS,
     ProductFile,
     code_band,
     file_asset,
     hectares,
+    legend_assets,
     percent_band,
     probability_bands,
     projection,
+    raster_asset,
 )
+from lc_assets.products.stac.renders import renders
 from lc_assets.raster.grid import Grid
-from lc_assets.store.layout import MapLayout
+from lc_assets.store.season_layout import MapLayout
 
 GEOPACKAGE = "application/geopackage+sqlite3"
 
@@ -63,7 +73,7 @@ def build_item(made: SeasonMap) -> pystac.Item:
     document = {
         "type": "Feature",
         "stac_version": pystac.get_stac_version(),
-        "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER],
+        "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER],
         "id": f"{name}_classified",
         "geometry": made.geometry,
         "bbox": list(shapely.bounds(shapely.geometry.shape(made.geometry))),
@@ -76,7 +86,10 @@ def build_item(made: SeasonMap) -> pystac.Item:
             f"{tags['DATES']} dates.",
             "created": made.created,
             "updated": made.created,
+            "license": "other",
+            "providers": PROVIDERS,
             **projection(made.grid),
+            "renders": renders(),
             "processing:level": "L4",
             "processing:datetime": made.created,
             "processing:lineage": f"Class probabilities of {tags['MODEL']} for the scenes of `derived_from`, pooled by "
@@ -90,13 +103,16 @@ def build_item(made: SeasonMap) -> pystac.Item:
             "lc:scenes": [item for item, _ in made.scenes],
         },
         "links": [
-            {
-                "rel": "derived_from",
-                "href": f"../../scenes/{item}/{item}_classified.json",
-                "type": GEOJSON,
-                "title": f"Map of {item}",
-            }
-            for item, _ in made.scenes
+            *(
+                {
+                    "rel": "derived_from",
+                    "href": f"../../scenes/{item}/{item}_classified.json",
+                    "type": GEOJSON,
+                    "title": f"Map of {item}",
+                }
+                for item, _ in made.scenes
+            ),
+            LICENCE,
         ],
         "assets": _assets(made),
     }
@@ -105,44 +121,42 @@ def build_item(made: SeasonMap) -> pystac.Item:
 
 def _assets(made: SeasonMap) -> dict[str, Any]:
     layout, files = made.layout, made.files
-    at = {"raster:spatial_resolution": made.grid.resolution}
-    cells = made.grid.coarsened(int(made.tags["STRIDE"]))
+    grid, cells = made.grid, made.grid.coarsened(int(made.tags["STRIDE"]))
     mean = {} if made.mean_confidence is None else {"statistics": {"mean": made.mean_confidence}}
     count = {"name": "observations", "data_type": "uint8", "description": "Number of dates that see the ground"}
+    sure, agreeing = percent_band("confidence", **mean), percent_band("stability")
 
-    def raster(name: str, title: str, roles: list[str], bands: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-        return {**file_asset(files[name], COG, title, roles), **at, **more, "bands": bands}
+    def raster(name: str, title: str, roles: list[str], bands: list[dict[str, Any]], grid: Grid) -> dict[str, Any]:
+        own = {} if grid == made.grid else projection(grid)
+        return {**raster_asset(files[name], title, roles, bands, grid), **own}
 
-    polygons = files.get(layout.polygons.name)
-    overview = {**projection(made.overview_grid), "raster:spatial_resolution": made.overview_grid.resolution}
-    coarse = {**projection(cells), "raster:spatial_resolution": cells.resolution}
     return {
-        "classified": raster(layout.classified.name, "Land-cover classes", ["data"], [code_band()]),
-        "confidence": raster(
-            layout.confidence.name,
-            "Probability of the winning class, in percent",
-            ["data", "confidence"],
-            [percent_band("confidence", **mean)],
-        ),
-        "observations": raster(layout.observations.name, "Number of dates that see the ground", ["metadata"], [count]),
+        "classified": raster(layout.classified.name, CLASSIFIED, ["data"], [code_band()], grid),
+        "confidence": raster(layout.confidence.name, CONFIDENCE, ["data", "confidence"], [sure], grid),
+        "observations": raster(layout.observations.name, str(count["description"]), ["metadata"], [count], grid),
         "stability": raster(
             layout.stability.name,
             "Share of these dates that agree with the map, in percent",
             ["metadata"],
-            [percent_band("stability")],
+            [agreeing],
+            grid,
         ),
-        "probabilities": raster(
-            layout.probabilities.name, "Probability of each class", ["data"], probability_bands(), **coarse
-        ),
-        "overview": raster(
-            layout.overview.name,
-            "Land-cover classes at lower resolution, by mode",
-            ["overview"],
-            [code_band()],
-            **overview,
-        ),
+        "probabilities": raster(layout.probabilities.name, PROBABILITIES, ["data"], probability_bands(), cells),
+        "overview": raster(layout.overview.name, OVERVIEW, ["overview"], [code_band()], made.overview_grid),
+        **legend_assets({key: files[path.name] for key, path in layout.legends.items()}),
         "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
+        "report": file_asset(files[layout.report.name], "text/html", "All of it on one page, to look at", ["metadata"]),
         "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
         "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
-        **({"polygons": file_asset(polygons, GEOPACKAGE, "The map as polygons", ["data"])} if polygons else {}),
+        "areas_parquet": file_asset(
+            files[layout.areas_parquet.name], PARQUET, "The same with the polygons, as GeoParquet", ["data"]
+        ),
+        **{
+            name: file_asset(files[path.name], kind, f"The map as polygons, {title}", ["data"])
+            for name, path, kind, title in (
+                ("polygons", layout.polygons, GEOPACKAGE, "as GeoPackage"),
+                ("polygons_parquet", layout.polygons_parquet, PARQUET, "as GeoParquet"),
+            )
+            if path.name in files
+        },
     }

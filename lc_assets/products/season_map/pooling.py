@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-EXPONENT = 0.3
+EXPONENT = 0.1
 """Chosen so that the confidence of fused maps is calibrated; see docs/maps.md."""
 LOWEST = 0.002
 """Half a step of the stored probabilities: a date cannot exclude a class for ever."""

@@ -19,6 +19,10 @@ MAX_OPEN = 64
 """Rasters that a thread keeps open. A season of a large area has hundreds, and a process may open about a thousand
 files."""
 
+TOLERANCE = 0.001
+"""Largest error, in pixels, of the place of a pixel in another CRS. GDAL's default of an eighth would take the wrong
+pixel here and there, and another one where a block begins elsewhere."""
+
 
 class WarpedRasters:
     """Reads windows of rasters on another grid. Each thread opens its own, and keeps the latest ones open.
@@ -85,6 +89,7 @@ class WarpedRasters:
             width=grid.width,
             height=grid.height,
             resampling=resampling,
+            tolerance=TOLERANCE,
             dtype="float32" if resampling == Resampling.bilinear else None,
         )
         self._all.add(vrt)

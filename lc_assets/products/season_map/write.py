@@ -10,33 +10,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import shapely
+import rasterio
 
-from lc_assets.core.checksum import sha256_of
+from lc_assets.core.checksum import sha256_of, sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.products.areas import AreaTable
 from lc_assets.products.overview import OverviewPlan, choose_factor
-from lc_assets.products.season_map.areas import AreaTable
+from lc_assets.products.polygons import check_min_area, write_polygons
+from lc_assets.products.season_map.dates import read_dates
 from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
 from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs, grid_of, utm_zone
 from lc_assets.products.season_map.item import SeasonMap, build_item
-from lc_assets.products.season_map.polygons import check_min_area, write_polygons
+from lc_assets.products.season_map.pictures import build_pictures
 from lc_assets.products.season_map.pooling import EXPONENT
+from lc_assets.products.season_map.report import MAX_DATES, SeasonReport, season_page
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
 from lc_assets.products.stac.item import ProductFile
 from lc_assets.products.stac.provenance import now, software
+from lc_assets.products.stac.store_catalog import link_season_maps
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
+from lc_assets.raster.geoparquet import write_geoparquet
 from lc_assets.raster.grid import Grid
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
-from lc_assets.raster.render import map_with_legend, read_codes_for_display
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import MapLayout, Store
-
-THUMBNAIL_SIDE = 512
-OVERVIEW_BLOCK = 128
+from lc_assets.store.layout import Store
+from lc_assets.store.product_layout import pam_file, style_file
+from lc_assets.store.season_layout import MapLayout
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Made:
         replaced: scene that was left out -> the later processing that was used instead.
         beside: ids of the scenes that do not touch the area.
         mean_confidence: in percent; None if no pixel has a class.
+        version: SHA-256 of the rasters: equal for maps with equal pixels and tags.
     """
 
     layout: MapLayout
@@ -62,6 +67,7 @@ class Made:
     replaced: dict[str, str]
     beside: tuple[str, ...]
     mean_confidence: float | None
+    version: str
 
 
 def make_season_map(
@@ -82,7 +88,8 @@ def make_season_map(
         area: its polygons.
         items: ids of scenes that have a map.
         crs: CRS of the map; by default the UTM zone of the area's centre.
-        min_area: area in hectares of the smallest polygon in `polygons.gpkg`; None writes no polygons.
+        min_area: area in hectares of the smallest polygon in `polygons.gpkg` and `polygons.parquet`; None writes no
+            polygons.
         progress: called with the share of the area's blocks that are done.
 
     Raises:
@@ -107,19 +114,25 @@ def make_season_map(
         "POOLING_EXPONENT": str(EXPONENT),
         **{tag: touching[0].classes.tags[tag] for tag in ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE")},
     }
-    with exclusive(layout.incoming, name, "season_map", layout.lease) as check:
-        with atomic_output(
-            layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check
-        ) as stage:
-            pixels, confidence = _write(stage, layout, fusion, area, tags, min_area, progress)
-        if min_area is None:  # those of an earlier map of this name
-            layout.polygons.unlink(missing_ok=True)
+    with (
+        exclusive(layout.incoming, name, "season_map", layout.lease) as check,
+        atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check) as stage,
+    ):
+        pixels, confidence, version = _write(store, stage, layout, fusion, area, tags, min_area, progress)
+        check()
+        # A map without its catalog, which is moved last, is not complete: its files may be of two maps.
+        layout.catalog.unlink(missing_ok=True)
+        if min_area is None:
+            for path in (layout.polygons, layout.polygons_parquet):
+                path.unlink(missing_ok=True)
+    link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
-    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence)
+    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence, version)
 
 
 def _write(
+    store: Store,
     stage: Path,
     layout: MapLayout,
     fusion: Fusion,
@@ -127,18 +140,43 @@ def _write(
     tags: dict[str, str],
     min_area: float | None,
     progress: Callable[[float], None],
-) -> tuple[np.ndarray, float | None]:
-    """Write all files of a map; return the pixels of each code inside the area, and the mean confidence."""
+) -> tuple[np.ndarray, float | None, str]:
+    """Write all files of a map; return the pixels of each code inside the area, the mean confidence, and the SHA-256 of
+    the rasters."""
     grid = fusion.grid.map
     table, pixels, confidence = _write_rasters(stage, layout, fusion, tags, progress)
+    version = sha256_of_files(stage.iterdir())
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
     overview = _write_overview(stage, layout, grid, pixels, tags)
+    classified = stage / layout.classified.name
+    write_legend(class_entries(pixels, grid.pixel_area), pam_file(classified), style_file(classified))
     if min_area is not None:
-        rasters = (stage / layout.classified.name, stage / layout.confidence.name)
-        write_polygons(stage / layout.polygons.name, *rasters, min_area)
-    (stage / layout.area.name).write_text(_geojson(area), encoding="utf-8")
+        rasters = (classified, stage / layout.confidence.name)
+        write_polygons(stage / layout.polygons.name, stage / layout.polygons_parquet.name, *rasters, min_area)
+    (stage / layout.area.name).write_text(json.dumps(area.to(DEGREES).geojson()) + "\n", encoding="utf-8")
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
+    columns = table.columns(area.names, grid.pixel_area)
+    write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
+    created, programs = now(), software()
+    staged = MapLayout(layout.name, stage)
+    with rasterio.open(staged.overview, OVERVIEW_LEVEL="NONE") as dataset:
+        dates = read_dates(store, fusion.scenes_by_date, dataset.read(1), overview, MAX_DATES)
+    page = SeasonReport(
+        layout=layout,
+        files=frozenset(path.name for path in stage.iterdir()),
+        grid=grid,
+        names=area.names,
+        areas=table,
+        pixels=pixels,
+        mean_confidence=confidence,
+        tags=tags,
+        dates=dates,
+        pictures=build_pictures(staged, grid, overview, dates),
+        created=created,
+        software=programs,
+    )
+    staged.report.write_bytes(season_page(page, store))
     made = SeasonMap(
         layout=layout,
         grid=grid,
@@ -148,13 +186,13 @@ def _write(
         files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
         pixels=pixels,
         tags=tags,
-        created=now(),
-        software=software(),
+        created=created,
+        software=programs,
         mean_confidence=confidence,
     )
     for file, content in catalog_files(build_item(made)).items():
         (stage / file).write_bytes(content)
-    return pixels, confidence
+    return pixels, confidence, version
 
 
 def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:
@@ -209,19 +247,5 @@ def _write_overview(stage: Path, layout: MapLayout, grid: Grid, pixels: np.ndarr
     factor = choose_factor(grid)
     tags = {**tags, "OVERVIEW_FACTOR": str(factor)}
     plan = OverviewPlan(layout.name, stage / layout.classified.name, grid, pixels, tags, factor)
-    path = stage / layout.overview.name
-    with class_cog(path, plan.grid, tags, blocksize=OVERVIEW_BLOCK) as dataset:
-        for window, codes in plan.blocks():
-            dataset.write(codes, 1, window=window)
-    codes, pixel_size = read_codes_for_display(path, THUMBNAIL_SIDE)
-    (stage / layout.thumbnail.name).write_bytes(map_with_legend(codes, pixels, grid.pixel_area, pixel_size))
+    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
     return plan.grid
-
-
-def _geojson(area: Polygons) -> str:
-    """Return the area as GeoJSON, in degrees."""
-    features = [
-        {"type": "Feature", "properties": {"name": name}, "geometry": shapely.geometry.mapping(shape)}
-        for name, shape in zip(area.names, area.to(DEGREES).shapes, strict=True)
-    ]
-    return json.dumps({"type": "FeatureCollection", "features": features}) + "\n"

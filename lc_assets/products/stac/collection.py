@@ -7,8 +7,18 @@ from typing import Any
 
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.core.stac import CLASSIFICATION, COG, STAC_VERSION, class_objects
-from lc_assets.products.stac.item import probability_bands
-from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.products.stac.item import (
+    CLASSIFIED,
+    CONFIDENCE,
+    LICENCE,
+    OVERVIEW,
+    PROBABILITIES,
+    PROVIDERS,
+    code_band,
+    percent_band,
+    probability_bands,
+)
+from lc_assets.products.stac.renders import LEGENDS
 
 COLLECTION_ID = "sentinel-2-land-cover"
 COLLECTION_FOLDER = "collection"
@@ -17,20 +27,6 @@ COLLECTION_FILE = "collection.json"
 INDEX_FILE = "items.parquet"
 PARQUET = "application/vnd.apache.parquet"
 
-_PROVIDERS = [
-    {
-        "name": "European Space Agency",
-        "roles": ["producer", "licensor"],
-        "url": "https://sentinels.copernicus.eu/copernicus/sentinel-2",
-    }
-]
-"""Providers of the source data. An organisation that publishes maps adds itself in its own catalog."""
-
-_LICENCE = {
-    "rel": "license",
-    "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
-    "title": "Licence of the source data",
-}
 _MAX_VALUES = 500
 """Largest number of different values of a property that a summary lists."""
 
@@ -77,7 +73,7 @@ def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, An
         f"items are in {INDEX_FILE} (stac-geoparquet); their hrefs are relative to the folder of this document.",
         "keywords": ["land cover", "Sentinel-2", "classification", "EuroSAT"],
         "license": "other",
-        "providers": _PROVIDERS,
+        "providers": PROVIDERS,
         "extent": {
             "spatial": {"bbox": [list(summary.bbox)]},
             "temporal": {"interval": [list(summary.interval)]},
@@ -99,7 +95,7 @@ def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, An
         "links": [
             {"rel": "root", "href": f"./{COLLECTION_FILE}", "type": "application/json"},
             {"rel": "items", "href": f"./{INDEX_FILE}", "type": PARQUET, "title": "All items, as stac-geoparquet"},
-            _LICENCE,
+            LICENCE,
         ],
         **({"updated": summary.updated} if summary.updated else {}),
         "lc:items": summary.items,
@@ -115,33 +111,16 @@ def _range(low: float, high: float) -> dict[str, float]:
 
 def _item_assets() -> dict[str, Any]:
     """Return the assets of the items of `lc_assets.products.stac.item`. A map of windows has no probabilities."""
-    codes = {
-        "name": "land_cover",
-        "data_type": "uint8",
-        "nodata": NO_DATA.code,
-        "classification:classes": class_objects(ALL_CLASSES, NO_DATA),
-    }
-    percent = {"name": "confidence", "data_type": "uint8", "nodata": CONFIDENCE_NODATA, "unit": "%"}
+
+    def raster(title: str, roles: list[str], bands: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"type": COG, "title": title, "roles": roles, "bands": bands}
+
     return {
-        "classified": {"type": COG, "title": "Land-cover classes", "roles": ["data"], "bands": [codes]},
-        "confidence": {
-            "type": COG,
-            "title": "Probability of the winning class, in percent",
-            "roles": ["data", "confidence"],
-            "bands": [percent],
-        },
-        "probabilities": {
-            "type": COG,
-            "title": "Probability of each class",
-            "roles": ["data"],
-            "bands": probability_bands(),
-        },
-        "overview": {
-            "type": COG,
-            "title": "Land-cover classes at lower resolution, by mode",
-            "roles": ["overview"],
-            "bands": [codes],
-        },
+        "classified": raster(CLASSIFIED, ["data"], [code_band()]),
+        "confidence": raster(CONFIDENCE, ["data", "confidence"], [percent_band("confidence")]),
+        "probabilities": raster(PROBABILITIES, ["data"], probability_bands()),
+        "overview": raster(OVERVIEW, ["overview"], [code_band()]),
+        **{key: {"type": kind, "title": title, "roles": ["metadata"]} for key, (title, kind) in LEGENDS.items()},
         "thumbnail": {"type": "image/png", "title": "Map with legend", "roles": ["thumbnail"]},
         "report": {"type": "text/html", "title": "All of it on one page, to look at", "roles": ["metadata"]},
     }

@@ -18,6 +18,7 @@ from lc_assets.core.stac import (
     PROCESSING,
     PROJECTION,
     RASTER,
+    RENDER,
     SAT,
     SENTINEL2,
     class_objects,
@@ -25,9 +26,12 @@ from lc_assets.core.stac import (
 )
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
+from lc_assets.products.stac.footprint import part_footprint
+from lc_assets.products.stac.renders import LEGENDS, renders
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
 
@@ -39,7 +43,30 @@ _CARRIED = (
 )
 """Properties of the source item that are also true for the map."""
 
+PROVIDERS = [
+    {
+        "name": "European Space Agency",
+        "roles": ["producer", "licensor"],
+        "url": "https://sentinels.copernicus.eu/copernicus/sentinel-2",
+    }
+]
+"""Providers of the source data, where the source item names none. An organisation that publishes maps adds itself in
+its own catalog."""
+LICENCE = {
+    "rel": "license",
+    "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
+    "title": "Licence of the source data",
+}
+"""The link where the source item has none."""
+
 _STORED = {"data_type": "uint8"}
+_OLD_BAND = ("data_type", "nodata", "unit", "statistics")
+"""Fields of a band that `raster:bands` has too."""
+CLASSIFIED = "Land-cover classes"
+CONFIDENCE = "Probability of the winning class, in percent"
+PROBABILITIES = "Probability of each class"
+OVERVIEW = "Land-cover classes at lower resolution, by mode"
+"""Titles of assets."""
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
 
@@ -70,9 +97,11 @@ class ClassifiedScene:
         model_href: path of the model's MLM item, relative to the Item.
         created: current time, ISO 8601, UTC.
         probabilities: the class probabilities; None for a map of windows.
+        legends: key of `LEGENDS` -> file.
         mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         software: name -> version.
+        part: the part of the scene that the map covers; None for all of it.
     """
 
     source: dict[str, Any]
@@ -89,9 +118,11 @@ class ClassifiedScene:
     model_href: str
     created: str
     probabilities: ProductFile | None = None
+    legends: dict[str, ProductFile] = field(default_factory=dict)
     mean_confidence: float | None = None
     parameters: dict[str, str] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
+    part: ScenePart | None = None
 
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
@@ -107,24 +138,29 @@ def build_item(scene: ClassifiedScene) -> pystac.Item:
 def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
     source = scene.source
     prefixes = {key.partition(":")[0] for key in carried}
+    footprint = {name: source[name] for name in ("geometry", "bbox")}
+    if scene.part:
+        footprint = part_footprint(footprint, scene.grid)
     return {
         "type": "Feature",
         "stac_version": pystac.get_stac_version(),
         "stac_extensions": [
-            *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER),
+            *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER),
             *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
         ],
         "id": f"{source['id']}_classified",
-        "geometry": source["geometry"],
-        "bbox": source["bbox"],
+        **footprint,
         "properties": {
             "datetime": source["properties"]["datetime"],
             "title": f"Land cover of {source['id']}",
             "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
             "created": scene.created,
             "updated": scene.created,
+            "license": "other",
+            "providers": PROVIDERS,
             **carried,
             **projection(scene.grid),
+            "renders": renders(),
             "processing:level": "L4",
             "processing:datetime": scene.created,
             "processing:lineage": _lineage(scene),
@@ -135,6 +171,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "lc:hectares": hectares(scene.pixels, scene.grid),
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
+            **({"lc:part": scene.part.document()} if scene.part else {}),
         },
         "links": _links(scene),
         "assets": _assets(scene),
@@ -156,8 +193,10 @@ def _carried(source: dict[str, Any]) -> dict[str, Any]:
 def projection(grid: Grid) -> dict[str, Any]:
     """Return the properties of the projection extension for a raster."""
     left, bottom, right, top = grid.bounds
+    authority, _, number = grid.crs.partition(":")
     return {
         "proj:code": grid.crs,
+        **({"proj:epsg": int(number)} if authority == "EPSG" else {}),
         "proj:shape": list(grid.shape),
         "proj:transform": list(grid.transform)[:6],
         "proj:bbox": [left, bottom, right, top],
@@ -190,8 +229,9 @@ def _lineage(scene: ClassifiedScene) -> str:
     way = f"in a sliding {scene.contract.chip_size} px window ({parameters}), window probabilities averaged per pixel"
     if scene.parameters.get("window") == "0":
         way = f"at positions {scene.parameters['stride']} px apart ({parameters}), probabilities interpolated per pixel"
+    part = f"a part ({scene.part}) of " if scene.part else ""
     return (
-        f"Twelve bands of {scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
+        f"Twelve bands of {part}{scene.source['id']} brought to 10 m, classified by {scene.contract.name} "
         f"{scene.contract.version} {way}; overview by mode."
     )
 
@@ -207,15 +247,14 @@ def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     ]
     for link in links:
         if link.get("rel") == "license" and is_remote(link["href"]):
-            found.append({"rel": "license", "href": unsigned(link["href"]), "title": "Licence of the source data"})
-    return found
+            found.append({**LICENCE, "href": unsigned(link["href"])})
+    return found if found[-1]["rel"] == "license" else [*found, LICENCE]
 
 
 def _assets(scene: ClassifiedScene) -> dict[str, Any]:
     total = max(int(scene.pixels.sum()), 1)
     valid = {"valid_percent": round(100 * (1 - float(scene.pixels[NO_DATA.code]) / total), 4)}
     mean = {} if scene.mean_confidence is None else {"statistics": {"mean": scene.mean_confidence}}
-    resolution = {"raster:spatial_resolution": scene.grid.resolution}
     histogram = {
         "count": len(ALL_CLASSES),
         "min": 0,
@@ -223,23 +262,18 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
         "buckets": [int(n) for n in scene.pixels],
     }
     return {
-        "classified": {
-            **file_asset(scene.classified, COG, "Land-cover classes", ["data"]),
-            **resolution,
-            "bands": [code_band(statistics=valid, **{"raster:histogram": histogram})],
-        },
-        "confidence": {
-            **file_asset(scene.confidence, COG, "Probability of the winning class, in percent", ["data", "confidence"]),
-            **resolution,
-            "bands": [percent_band("confidence", **mean)],
-        },
+        "classified": raster_asset(
+            scene.classified, CLASSIFIED, ["data"], [code_band(statistics=valid)], scene.grid, histogram=histogram
+        ),
+        "confidence": raster_asset(
+            scene.confidence, CONFIDENCE, ["data", "confidence"], [percent_band("confidence", **mean)], scene.grid
+        ),
         **({"probabilities": _probabilities(scene, scene.probabilities)} if scene.probabilities else {}),
         "overview": {
-            **file_asset(scene.overview, COG, "Land-cover classes at lower resolution, by mode", ["overview"]),
+            **raster_asset(scene.overview, OVERVIEW, ["overview"], [code_band()], scene.overview_grid),
             **projection(scene.overview_grid),
-            "raster:spatial_resolution": scene.overview_grid.resolution,
-            "bands": [code_band()],
         },
+        **legend_assets(scene.legends),
         "thumbnail": file_asset(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
         "report": file_asset(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
     }
@@ -247,11 +281,35 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
 
 def _probabilities(scene: ClassifiedScene, product: ProductFile) -> dict[str, Any]:
     grid = scene.grid.coarsened(int(scene.parameters["stride"]))
+    bands = probability_bands()
+    return {**raster_asset(product, PROBABILITIES, ["data"], bands, grid), **projection(grid)}
+
+
+def raster_asset(
+    product: ProductFile, title: str, roles: list[str], bands: list[dict[str, Any]], grid: Grid, **more: Any
+) -> dict[str, Any]:
+    """Return an asset of a raster, with its bands as STAC 1.1 has them, and a single one as STAC 1.0 had it too.
+
+    Several bands have no `raster:bands`: with them stackstac refuses the whole Item.
+
+    Args:
+        product: the file.
+        title, roles: of the asset.
+        bands: `bands`.
+        grid: grid of the raster.
+        more: fields of the band in `raster:bands` only.
+    """
+    asset = {**file_asset(product, COG, title, roles), "gsd": grid.resolution, "bands": bands}
+    if len(bands) == 1:
+        known = {key: bands[0][key] for key in _OLD_BAND if key in bands[0]}
+        asset["raster:bands"] = [{**known, "spatial_resolution": grid.resolution, **more}]
+    return asset
+
+
+def legend_assets(files: dict[str, ProductFile]) -> dict[str, Any]:
+    """Return the assets of GDAL's and QGIS's legends, of key -> file."""
     return {
-        **file_asset(product, COG, "Probability of each class", ["data"]),
-        **projection(grid),
-        "raster:spatial_resolution": grid.resolution,
-        "bands": probability_bands(),
+        key: file_asset(files[key], kind, title, ["metadata"]) for key, (title, kind) in LEGENDS.items() if key in files
     }
 
 

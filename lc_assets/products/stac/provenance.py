@@ -75,6 +75,7 @@ def describe_scene(
         overview=_product(overview.path, classes.item),
         thumbnail=_product(overview.thumbnail, classes.item),
         report=_product(report, classes.item),
+        legends={key: _product(path, classes.item) for key, path in folder.legends.items()},
         grid=classes.grid,
         overview_grid=overview.grid,
         pixels=classes.pixels,
@@ -84,6 +85,7 @@ def describe_scene(
         mean_confidence=float(tags["MEAN_CONFIDENCE"]) if "MEAN_CONFIDENCE" in tags else None,
         parameters={name: tags[tag] for name, tag in _PARAMETERS.items() if tag in tags},
         software=software(),
+        part=raw.part,
     )
 
 

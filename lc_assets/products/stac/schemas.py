@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lc_assets.core.stac import CLASSIFICATION, EO, FILE, MLM, PROCESSING, PROJECTION, RASTER, SAT, SENTINEL2
+from lc_assets.core.stac import CLASSIFICATION, EO, FILE, MLM, PROCESSING, PROJECTION, RASTER, RENDER, SAT, SENTINEL2
 
 Schema = dict[str, Any]
 
@@ -54,11 +54,22 @@ _CLASS = _object(
 )
 _CLASSES = _list(_CLASS, uniqueItems=True)
 
+_STATISTICS: Schema = {
+    **_object((), mean=_NUMBER, minimum=_NUMBER, maximum=_NUMBER, stddev=_NUMBER, valid_percent=_NUMBER),
+    "minProperties": 1,
+    "additionalProperties": False,
+}
+_HISTOGRAM: Schema = {
+    **_object(("count", "min", "max", "buckets"), count=_COUNT, min=_NUMBER, max=_NUMBER, buckets=_list(_COUNT, 3)),
+    "additionalProperties": False,
+}
+
 _FIELDS: dict[str, tuple[str, dict[str, Schema]]] = {
     PROJECTION: (
         "proj",
         {
             "proj:code": {"type": ["string", "null"], "pattern": "^[A-Za-z]+:[0-9A-Za-z]+$"},
+            "proj:epsg": {"type": ["integer", "null"]},
             "proj:wkt2": {"type": ["string", "null"]},
             "proj:projjson": {"type": ["object", "null"]},
             "proj:geometry": {"type": "object", "required": ["type", "coordinates"]},
@@ -97,17 +108,22 @@ _FIELDS: dict[str, tuple[str, dict[str, Schema]]] = {
     RASTER: (
         "raster",
         {
-            "raster:sampling": {"enum": ["area", "point"]},
-            "raster:bits_per_sample": {"type": "integer", "minimum": 1},
-            "raster:spatial_resolution": {"type": "number", "exclusiveMinimum": 0},
-            "raster:scale": _NUMBER,
-            "raster:offset": _NUMBER,
-            "raster:histogram": {
-                **_object(
-                    ("count", "min", "max", "buckets"), count=_COUNT, min=_NUMBER, max=_NUMBER, buckets=_list(_COUNT, 3)
-                ),
-                "additionalProperties": False,
-            },
+            "raster:bands": _list(
+                _object(
+                    (),
+                    data_type=_DATA_TYPE,
+                    nodata={"anyOf": [_NUMBER, {"enum": ["nan", "inf", "-inf"]}]},
+                    unit=_STRING,
+                    sampling={"enum": ["area", "point"]},
+                    bits_per_sample={"type": "integer", "minimum": 1},
+                    spatial_resolution={"type": "number", "exclusiveMinimum": 0},
+                    scale=_NUMBER,
+                    offset=_NUMBER,
+                    statistics=_STATISTICS,
+                    histogram=_HISTOGRAM,
+                )
+            ),
+            "raster:scale": _NUMBER,  # of 2.0, in `bands`, which the schema of 1.1 does not look into
         },
     ),
     EO: (
@@ -263,7 +279,26 @@ def _mlm() -> Schema:
     return schema
 
 
+def _render() -> Schema:
+    drawn = _object(
+        ("assets",),
+        assets=_list(_STRING),
+        title=_STRING,
+        rescale=_list(_list(_NUMBER, 2, 2)),
+        nodata={"type": ["number", "string"]},
+        colormap_name=_STRING,
+        colormap={"type": "object"},
+        resampling=_STRING,
+    )
+    schema = _extension(RENDER, "render", {})
+    schema["required"] = ["stac_extensions", "properties", "assets"]
+    has = {"required": ["renders"], "properties": {"renders": {"type": "object", "additionalProperties": drawn}}}
+    schema["allOf"] = [{"properties": {"properties": has}}]
+    return schema
+
+
 SCHEMAS: dict[str, Schema] = {
     **{uri: _extension(uri, prefix, known) for uri, (prefix, known) in _FIELDS.items()},
     MLM: _mlm(),
+    RENDER: _render(),
 }

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lc_assets.core.errors import BadBand
 from lc_assets.remote.download import Download
@@ -28,8 +29,9 @@ class FetchResult:
         etag: ETag of the file, where it comes from an HTTP server.
         received: bytes received over the network; 0 for a local file, and for a file that was already present.
         requests: number of HTTP requests.
-        origin: `linked`, `copied`, `downloaded`, `resumed` or `kept` (by the server's answer, the present file is the
-            newest version).
+        origin: `linked`, `copied`, `downloaded`, `resumed`, `part` (of the source) or `kept` (by the server's answer,
+            the present file is the newest version).
+        part: of a part: its window in the source, the source's size, and the fetched ranges with their SHA-256.
     """
 
     size: int
@@ -39,6 +41,7 @@ class FetchResult:
     received: int = 0
     requests: int = 0
     origin: str = "copied"
+    part: dict[str, Any] | None = None
 
 
 def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResult:

@@ -1,16 +1,17 @@
-"""The raw bands of a scene in the store: the unchanged source files, checked and described by a manifest."""
+"""The raw bands of a scene in the store: the unchanged source files, or a part of each, checked and described by a
+manifest."""
 
 from __future__ import annotations
 
 import json
 import math
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import StoreError
@@ -22,11 +23,17 @@ from lc_assets.remote.partial_file import CachedFile
 from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.local_copy import FetchResult, fetch_local, fetch_remote
+from lc_assets.sentinel2.bands.part_edges import has_open_zeros
+from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import BandFile, check_band_files, verify_download
 from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.object_path import Status
 from lc_assets.store.paths import StorePath, list_files
+
+if TYPE_CHECKING:
+    from lc_assets.raster.polygons import Polygons
+    from lc_assets.sentinel2.bands.part_files import SceneParts
 
 MANIFEST = "manifest.json"
 ITEM = "item.json"
@@ -40,12 +47,15 @@ class RawBands:
         scene: the scene of the item that is stored with the bands.
         folder: the folder with the files.
         files: band name (and `SCL`) -> entry of the manifest: file name, size in bytes, SHA-256, unsigned href of the
-            source, modification time (ns), and the ETag, where an HTTP server gave one.
+            source, modification time (ns), and the ETag, where an HTTP server gave one. A part also has what was
+            fetched of the source (`FetchResult.part`).
+        part: which part of the scene the files contain; None means all of it.
     """
 
     scene: Scene
     folder: StorePath
     files: dict[str, dict[str, Any]]
+    part: ScenePart | None = None
 
     @classmethod
     def open(cls, folder: StorePath, item: str) -> RawBands:
@@ -56,7 +66,9 @@ class RawBands:
         """
         remedy = "materialise raw_bands of this item"
         try:
-            files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            files, part = manifest["files"], manifest.get("part")
+            part = ScenePart.of_document(part) if part else None
             if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
                 raise KeyError
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
@@ -71,7 +83,7 @@ class RawBands:
                 remedy="look whether the store is there and lets you read, then run it again",
                 transient=not isinstance(error, PermissionError),
             ) from None
-        raw = cls(parse_scene(read_document(folder / ITEM)), folder, files)
+        raw = cls(parse_scene(read_document(folder / ITEM)), folder, files, part)
         there = list_files(folder)
         for name, path in raw.paths.items():
             status = there.get(path.name)
@@ -106,10 +118,11 @@ class RawBands:
         """Band name -> SHA-256 of its file, hex."""
         return {name: entry["sha256"] for name, entry in self.files.items()}
 
-    def copy_of(self, name: str, href: str) -> CachedFile | None:
-        """Return the present copy of the file at `href` with its ETag, or None where there is no copy or no ETag."""
+    def copy_of(self, name: str, href: str, part: ScenePart | None = None) -> CachedFile | None:
+        """Return the present copy of the file at `href`, or of a part of it, with the ETag of the file; None where
+        there is no copy or no ETag."""
         entry = self.files.get(name)
-        if not entry or entry["href"] != href or not entry.get("etag"):
+        if not entry or entry["href"] != href or self.part != part or not entry.get("etag"):
             return None
         return CachedFile(self.folder / entry["file"], entry["etag"], entry["size"], entry["sha256"])
 
@@ -136,6 +149,7 @@ def fetch_scene(
     *,
     present: RawBands | None = None,
     retry_policy: RetryPolicy | None = None,
+    area: Polygons | None = None,
 ) -> dict[str, FetchResult]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
@@ -149,47 +163,91 @@ def fetch_scene(
         present: the complete folder that this scene has already. A file that is still the newest version, by the
             server's answer, is linked instead of downloaded.
         retry_policy: limits of the requests.
+        area: the area of the store, in degrees: only the part of each file around it is fetched and written.
 
     Returns:
         Band name (and `SCL`) -> fetched file.
 
     Raises:
+        BadItem: the scene does not touch the area.
         BadBand: a band is missing, broken, does not fit the others, or differs from what the item declares.
     """
-    names = sorted(scene.hrefs)
-    remote = [name for name in names if is_remote(scene.hrefs[name])]
-    fetched = {
-        name: fetch_local(scene.hrefs[name], stage / f"{name}.tif", item=scene.id, asset=name)
-        for name in names
-        if name not in remote
-    }
-    if remote:
-        incoming.mkdir(parents=True, exist_ok=True)
-        fetched |= _download(scene, remote, incoming, present, retry_policy or DEFAULT_POLICY)
-        for name in remote:
-            (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
-        shutil.rmtree(incoming, ignore_errors=True)
-    check_band_files({name: stage / f"{name}.tif" for name in names}, scene.id)
+    policy = retry_policy or DEFAULT_POLICY
+    parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
+    fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
+    shutil.rmtree(incoming, ignore_errors=True)
+    check_band_files({name: stage / f"{name}.tif" for name in fetched}, scene.id)
     files = {
         name: {
             "file": f"{name}.tif",
-            "size": fetched[name].size,
-            "sha256": fetched[name].sha256,
+            "size": got.size,
+            "sha256": got.sha256,
             "href": scene.hrefs[name],
             "modified": (stage / f"{name}.tif").stat().st_mtime_ns,
-            **({"etag": fetched[name].etag} if fetched[name].etag else {}),
+            **({"etag": got.etag} if got.etag else {}),
+            **({"part": got.part} if got.part else {}),
         }
-        for name in names
+        for name, got in sorted(fetched.items())
     }
+    part = {"part": parts.part.document()} if parts else {}
     _write_json(stage / ITEM, scene.document)
-    _write_json(stage / MANIFEST, {"item": scene.id, "files": files})
+    _write_json(stage / MANIFEST, {"item": scene.id, **part, "files": files})
     return fetched
+
+
+def _fetch_whole(
+    scene: Scene, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
+) -> dict[str, FetchResult]:
+    remote = [name for name, href in sorted(scene.hrefs.items()) if is_remote(href)]
+    fetched = {
+        name: fetch_local(href, stage / f"{name}.tif", item=scene.id, asset=name)
+        for name, href in scene.hrefs.items()
+        if name not in remote
+    }
+    if remote:
+        fetched |= _download(scene, remote, incoming, present, retry_policy)
+        for name in remote:
+            (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
+    return fetched
+
+
+def _fetch_parts(
+    scene: Scene, area: Polygons, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
+) -> SceneParts | None:
+    """Fetch the part of each file; return None where all of the scene is needed."""
+    from lc_assets.sentinel2.bands.part_files import (
+        SceneParts,
+        fetch_parts,
+    )  # of shapely, which costs a tenth of a second
+
+    def download(names: list[str]) -> dict[str, FetchResult]:
+        return _download(scene, names, incoming, None, retry_policy)
+
+    def copy_of(name: str, part: ScenePart) -> CachedFile | None:
+        return present.copy_of(name, scene.hrefs[name], part) if present else None
+
+    parts = fetch_parts(scene, area, stage, incoming, download, copy_of, retry_policy)
+    if parts is None:
+        return None
+    if scene.offset == 0:
+        bands = check_band_files({name: stage / f"{name}.tif" for name in parts.fetched}, scene.id)
+        if has_open_zeros(parts.part, bands):
+            for name in parts.fetched:
+                (stage / f"{name}.tif").unlink()
+            return None
+    kept = {
+        name: replace(got, part=present.files[name]["part"])
+        for name, got in parts.fetched.items()
+        if got.origin == "kept" and present
+    }
+    return SceneParts(parts.part, {**parts.fetched, **kept})
 
 
 def _download(
     scene: Scene, names: list[str], incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> dict[str, FetchResult]:
     """Download all files at the same time, each on its own thread: they wait for the network, not for the CPU."""
+    incoming.mkdir(parents=True, exist_ok=True)
     stop = Event()
     delays: SimpleQueue[RetryNotice] = SimpleQueue()
     arrived = [0] * len(names)

@@ -22,6 +22,7 @@ from rasterio.windows import Window
 from lc_assets.core.errors import BadBand, StoreError
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
+from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import BandFile
 from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remove_offset
 from lc_assets.store.object_path import ObjectPath
@@ -43,6 +44,7 @@ class StackRecipe:
         bands: band name -> checked native file; may include `SCL`.
         product_level, baseline, offset: those of the scene (`lc_assets.sentinel2.item.scene.Scene`).
         kernel: resampling kernel, one of `KERNELS`.
+        part: the part of the scene that the files contain; None for all of it.
     """
 
     item: str
@@ -51,6 +53,7 @@ class StackRecipe:
     baseline: str
     offset: int
     kernel: str = "bilinear"
+    part: ScenePart | None = None
 
     @property
     def grid(self) -> Grid:
@@ -67,6 +70,7 @@ class StackRecipe:
             "OFFSET_DN": str(self.offset),
             "RESAMPLING": self.kernel,
             "SCL": "yes" if SCL in self.bands else "no",
+            **({"PART": str(self.part)} if self.part else {}),
         }
 
 
@@ -80,6 +84,7 @@ class Stack:
         scl_path: the scene classification on the same grid, or None.
         grid: the grid of the stack, 10 m.
         product_level, baseline, offset, kernel: as in `StackRecipe`; read from the raster's tags.
+        part: the part of the scene, as text; empty for all of it.
     """
 
     item: str
@@ -90,6 +95,7 @@ class Stack:
     baseline: str
     offset: int
     kernel: str
+    part: str = ""
 
     @classmethod
     def open(cls, path: StorePath, scl_path: StorePath | None, item: str) -> Stack:
@@ -124,6 +130,7 @@ class Stack:
                     tags["PROCESSING_BASELINE"],
                     int(tags["OFFSET_DN"]),
                     tags["RESAMPLING"],
+                    tags.get("PART", ""),
                 )
         except RasterioIOError:
             raise StoreError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,20 +65,11 @@ def check_band_files(paths: Mapping[str, StorePath], item: str) -> dict[str, Ban
         BadBand: a file is not a raster, is truncated, has the wrong dtype or band count, or a grid that does not fit
             B02's.
     """
-    gsds = {band.name: band.gsd for band in BANDS}
-    reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND], PIXEL_SIZE, "uint16", item)
-    if not reference.grid.is_north_up() or round(reference.grid.resolution) != PIXEL_SIZE:
-        raise BadBand(
-            f"its grid is no north-up grid of {PIXEL_SIZE} m pixels",
-            item=item,
-            asset=REFERENCE_BAND,
-            remedy="use the item's original file",
-        )
+    reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND], item)
     checked: dict[str, BandFile] = {}
     for name, path in paths.items():
-        gsd, dtype = (SCL_GSD, "uint8") if name == SCL else (gsds[name], "uint16")
-        band = reference if name == REFERENCE_BAND else _check_file(name, path, gsd, dtype, item)
-        _check_congruent(band, reference.grid, item)
+        band = reference if name == REFERENCE_BAND else _check_file(name, path, item)
+        check_congruent(band, reference.grid, item)
         checked[name] = band
     return checked
 
@@ -97,8 +88,17 @@ def verify_download(name: str, path: Path, item: str, declared: DeclaredAsset | 
     Raises:
         BadBand: it is not.
     """
-    gsd, dtype = (SCL_GSD, "uint8") if name == SCL else ({b.name: b.gsd for b in BANDS}[name], "uint16")
-    band = _check_file(name, path, gsd, dtype, item)
+    check_declared(_check_file(name, path, item), declared, item)
+    if decode:
+        _decode(path, item, name)
+
+
+def check_declared(band: BandFile, declared: DeclaredAsset | None, item: str) -> None:
+    """Compare CRS, shape and transform of a band with what the item declares.
+
+    Raises:
+        BadBand: they differ.
+    """
     grid, remedy = band.grid, "use the item's original file"
     for what, expected, found in (
         ("CRS", declared and declared.epsg and f"EPSG:{declared.epsg}", grid.crs),
@@ -106,32 +106,24 @@ def verify_download(name: str, path: Path, item: str, declared: DeclaredAsset | 
         ("transform", declared and declared.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
     ):
         if expected is not None and expected != found:
-            raise BadBand(f"its {what} is {found}, the item promises {expected}", item=item, asset=name, remedy=remedy)
-    if decode:
-        _decode(path, item, name)
+            raise BadBand(
+                f"its {what} is {found}, the item promises {expected}", item=item, asset=band.name, remedy=remedy
+            )
 
 
 def _decode(path: Path, item: str, name: str) -> None:
-    """Decode every block once.
-
-    GDAL accepts damaged DEFLATE streams: of 300 flipped bits in a band's blocks it noticed 3, because libtiff stops
-    when the block is full, before the Adler-32 checksum at the end (RFC 1950). So zlib decompresses these streams,
-    which verifies the checksum. Other compressions have no checksum and are decoded by GDAL.
-    """
+    """Decode every block once."""
     try:
         # One thread: with more, GDAL's JPEG 2000 reader only prints that a tile cannot be decoded, and continues.
-        with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(path, driver=_driver(path)) as dataset:
+        with rasterio.Env(GDAL_NUM_THREADS="1"), rasterio.open(path, driver=driver_of(path)) as dataset:
             if dataset.driver == "GTiff" and dataset.compression == Compression.deflate:
-                most = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
                 with path.open("rb") as file:
-                    for offset, size in _blocks(dataset):
-                        if size > 2 * most + 1024:  # longer than any deflated block: the table is wrong
-                            raise zlib.error("a block's length is absurd")
+
+                    def read(offset: int, size: int) -> bytes:
                         file.seek(offset)
-                        stream = zlib.decompressobj()
-                        stream.decompress(file.read(size), most + 1)
-                        if not stream.eof:
-                            raise zlib.error("it ends early, or never")
+                        return file.read(size)
+
+                    inflate(dataset, blocks_of(dataset), read)
                 return
             rows = max(dataset.block_shapes[0][0], 512)
             for row in range(0, dataset.height, rows):
@@ -145,7 +137,32 @@ def _decode(path: Path, item: str, name: str) -> None:
         ) from None
 
 
-def _driver(path: StorePath) -> str:
+def inflate(dataset: DatasetReader, blocks: Iterable[tuple[int, int]], read: Callable[[int, int], bytes]) -> None:
+    """Decompress blocks of a TIFF with DEFLATE, and forget them.
+
+    GDAL accepts damaged DEFLATE streams: of 300 flipped bits in a band's blocks it noticed 3, because libtiff stops
+    when the block is full, before the Adler-32 checksum at the end (RFC 1950). So zlib decompresses these streams,
+    which verifies the checksum. Other compressions have no checksum and are decoded by GDAL.
+
+    Args:
+        dataset: the TIFF.
+        blocks: (byte position, size in bytes) of each block.
+        read: reads the bytes of a block.
+
+    Raises:
+        zlib.error: a block is damaged.
+    """
+    most = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
+    for offset, size in blocks:
+        if size > 2 * most + 1024:  # longer than any deflated block: the table is wrong
+            raise zlib.error("a block's length is absurd")
+        stream = zlib.decompressobj()
+        stream.decompress(read(offset, size), most + 1)
+        if not stream.eof:
+            raise zlib.error("it ends early, or never")
+
+
+def driver_of(path: StorePath) -> str:
     """Return the GDAL driver for a file, chosen by its first bytes.
 
     Without a named driver GDAL tries all of its drivers, and some of them contact servers that the file names.
@@ -160,52 +177,83 @@ def _driver(path: StorePath) -> str:
         raise RasterioIOError(str(error)) from None
 
 
-def _check_file(name: str, path: StorePath, gsd: int, dtype: str, item: str) -> BandFile:
-    remedy = "fetch the file again: delete the item's raw_bands folder and materialise raw_bands"
+def _check_file(name: str, path: StorePath, item: str) -> BandFile:
     try:
-        with rasterio.open(gdal_path(path), driver=_driver(path)) as dataset:
-            crs = dataset.crs
-            if dataset.driver not in _DRIVERS:
-                raise BadBand(
-                    f"it is a {dataset.driver} file, not one of {', '.join(_DRIVERS)}",
-                    item=item,
-                    asset=name,
-                    remedy="use the item's original file",
-                )
-            if not crs or not crs.is_projected or crs.linear_units_factor[1] != 1:
-                raise BadBand(
-                    f"its CRS ({crs.to_string()[:80] if crs else 'none'}) is no projected one in metres",
-                    item=item,
-                    asset=name,
-                    remedy="use the item's original file, which is in UTM",
-                )
-            block = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
-            if max(dataset.shape) > MAX_SIDE or block > _LARGEST_BLOCK:
-                raise BadBand(
-                    f"it claims {dataset.width} x {dataset.height} pixels in blocks of {block >> 20} MB",
-                    item=item,
-                    asset=name,
-                    remedy="use the item's original file",
-                )
-            if dataset.count != 1 or dataset.dtypes[0] != dtype:
-                raise BadBand(
-                    f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}",
-                    item=item,
-                    asset=name,
-                    remedy="use the item's original file",
-                )
-            end, size = _end_of_last_block(dataset), path.stat().st_size
-            if end > size:
-                raise BadBand(
-                    f"the file is truncated: {size} of at least {end} bytes",
-                    item=item,
-                    asset=name,
-                    remedy="get the whole file from its source, then run it again",
-                )
-            masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-            return BandFile(name, path, Grid.of(dataset), gsd, _declared_nodata(dataset), masked)
+        with rasterio.open(gdal_path(path), driver=driver_of(path)) as dataset:
+            return check_dataset(name, path, dataset, path.stat().st_size, item)
     except (RasterioIOError, CRSError):
-        raise BadBand("the file cannot be opened as a raster", item=item, asset=name, remedy=remedy) from None
+        raise BadBand(
+            "the file cannot be opened as a raster",
+            item=item,
+            asset=name,
+            remedy="fetch the file again: delete the item's raw_bands folder and materialise raw_bands",
+        ) from None
+
+
+def check_dataset(name: str, path: StorePath, dataset: DatasetReader, size: int, item: str) -> BandFile:
+    """Check the header of an open band file.
+
+    Args:
+        name: band name, or `SCL`.
+        path: path for the result.
+        dataset: the open file.
+        size: its size in bytes.
+        item: STAC item id, for messages.
+
+    Raises:
+        BadBand: it is no raster of one band of the right data type in metres, or it is truncated. B02 also must be
+            north up, with pixels of 10 m.
+        RasterioIOError, CRSError: the file cannot be read.
+    """
+    gsd, dtype = (SCL_GSD, "uint8") if name == SCL else ({b.name: b.gsd for b in BANDS}[name], "uint16")
+    crs = dataset.crs
+    if dataset.driver not in _DRIVERS:
+        raise BadBand(
+            f"it is a {dataset.driver} file, not one of {', '.join(_DRIVERS)}",
+            item=item,
+            asset=name,
+            remedy="use the item's original file",
+        )
+    if not crs or not crs.is_projected or crs.linear_units_factor[1] != 1:
+        raise BadBand(
+            f"its CRS ({crs.to_string()[:80] if crs else 'none'}) is no projected one in metres",
+            item=item,
+            asset=name,
+            remedy="use the item's original file, which is in UTM",
+        )
+    block = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
+    if max(dataset.shape) > MAX_SIDE or block > _LARGEST_BLOCK:
+        raise BadBand(
+            f"it claims {dataset.width} x {dataset.height} pixels in blocks of {block >> 20} MB",
+            item=item,
+            asset=name,
+            remedy="use the item's original file",
+        )
+    if dataset.count != 1 or dataset.dtypes[0] != dtype:
+        raise BadBand(
+            f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}",
+            item=item,
+            asset=name,
+            remedy="use the item's original file",
+        )
+    end = _end_of_last_block(dataset)
+    if end > size:
+        raise BadBand(
+            f"the file is truncated: {size} of at least {end} bytes",
+            item=item,
+            asset=name,
+            remedy="get the whole file from its source, then run it again",
+        )
+    grid = Grid.of(dataset)
+    if name == REFERENCE_BAND and (not grid.is_north_up() or round(grid.resolution) != PIXEL_SIZE):
+        raise BadBand(
+            f"its grid is no north-up grid of {PIXEL_SIZE} m pixels",
+            item=item,
+            asset=name,
+            remedy="use the item's original file",
+        )
+    masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+    return BandFile(name, path, grid, gsd, _declared_nodata(dataset), masked)
 
 
 def _declared_nodata(dataset: DatasetReader) -> int:
@@ -216,21 +264,32 @@ def _declared_nodata(dataset: DatasetReader) -> int:
 
 def _end_of_last_block(dataset: DatasetReader) -> int:
     """Return the byte position where the last block of a TIFF ends; 0 for formats without block positions."""
-    return max((offset + size for offset, size in _blocks(dataset)), default=0)
+    return max((offset + size for offset, size in blocks_of(dataset)), default=0)
 
 
-def _blocks(dataset: DatasetReader) -> Iterator[tuple[int, int]]:
-    """Yield (byte position, size in bytes) of each block of a TIFF's first band; nothing for other formats."""
+def blocks_of(dataset: DatasetReader, window: Window | None = None) -> Iterator[tuple[int, int]]:
+    """Yield (byte position, size in bytes) of each block of a TIFF's first band; nothing for other formats.
+
+    Args:
+        dataset: the TIFF.
+        window: only the blocks with a pixel of this window; None means all.
+    """
     height, width = dataset.block_shapes[0]
-    for row in range(-(-dataset.height // height)):
-        for column in range(-(-dataset.width // width)):
+    found = window or Window(0, 0, dataset.width, dataset.height)
+    for row in range(found.row_off // height, -(-(found.row_off + found.height) // height)):
+        for column in range(found.col_off // width, -(-(found.col_off + found.width) // width)):
             offset = dataset.get_tag_item(f"BLOCK_OFFSET_{column}_{row}", "TIFF", bidx=1)
             size = dataset.get_tag_item(f"BLOCK_SIZE_{column}_{row}", "TIFF", bidx=1)
             if offset and size:
                 yield int(offset), int(size)
 
 
-def _check_congruent(band: BandFile, reference: Grid, item: str) -> None:
+def check_congruent(band: BandFile, reference: Grid, item: str) -> None:
+    """Compare the grid of a band with that of B02.
+
+    Raises:
+        BadBand: its pixels do not tile those of B02.
+    """
     factor = band.gsd // PIXEL_SIZE
     expected = reference.coarsened(factor)
     difference = band.grid.difference_to(expected)

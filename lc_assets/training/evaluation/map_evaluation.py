@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lc_assets.core.errors import BadModel
+from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.stack_classes import classify_stack
 from lc_assets.sentinel2.band_table import BAND_INDEX, TRUE_COLOUR
@@ -140,11 +142,21 @@ def evaluate_maps(model: Path, folder: Path) -> MapEvaluation:
             asset=f"model {contract.name}",
             remedy="use a folder with scenes of these product levels",
         )
-    taught = any(TAUGHT_BY in str(source.get("title", "")) for source in contract.training_data)
+    return compare_maps(map(read_scene, files), engine)
+
+
+def compare_maps(scenes: Iterable[ReferenceScene], engine: Engine) -> MapEvaluation:
+    """Make maps of scenes, and compare them with the scenes' references.
+
+    Args:
+        scenes: of product levels that the model accepts.
+        engine: the model.
+    """
+    taught = any(TAUGHT_BY in str(source.get("title", "")) for source in engine.contract.training_data)
     references, agreements, kinds, pictures = [], [], [], []
     dates: dict[tuple[str, str, str, tuple[int, int]], list[np.ndarray]] = defaultdict(list)
-    for file in files:
-        scene = read_scene(file)
+    for scene in scenes:
+        file = scene.file
         note = file.learnt_part if taught else ""
         classes = np.concatenate([classify_stack(part, file.level, engine).classes for part in scene.parts()])
         groups = groups_of(classes)

@@ -56,12 +56,12 @@ class Evaluation:
     maps: MapEvaluation | None = None
 
 
-def evaluate(model: Path, data: Path, scenes: Path | None = None) -> Evaluation:
+def evaluate(model: Path, data: Path | None, scenes: Path | None = None) -> Evaluation:
     """Evaluate a model on the chips in a folder that are not used for training, and its maps of scenes.
 
     Args:
         model: path of the model's MLM item.
-        data: folder of chips, see `lc_assets.training.data.splits.read_splits`.
+        data: folder of chips, see `lc_assets.training.data.splits.read_splits`; None uses no chips.
         scenes: folder of scenes with references, see `lc_assets.training.evaluation.scenes`; None makes no maps.
 
     Raises:
@@ -69,6 +69,8 @@ def evaluate(model: Path, data: Path, scenes: Path | None = None) -> Evaluation:
         LandCoverError: the chips or the scenes cannot be read.
     """
     contract, _ = read_contract(model)
+    if data is None:
+        return Evaluation(contract, None, {}, None, {}, evaluate_maps(model, scenes) if scenes else None)
     if contract.chip_size != CHIP:
         raise BadModel(
             f"its chips have {contract.chip_size} px, but the labelled chips have {CHIP} px",

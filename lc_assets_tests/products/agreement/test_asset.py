@@ -17,7 +17,7 @@ from affine import Affine
 from PIL import Image
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
-from lc_assets.defs.build import build_common_definitions, build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.products.agreement.crosswalk import FOLDER
 from lc_assets.products.agreement.references import Reference, Tile
@@ -217,14 +217,11 @@ def test_a_scene_without_a_map_is_an_error(desk: Desk, demo_item: Path) -> None:
     )
 
 
-def test_the_asset_is_in_the_common_code_location_and_has_the_partitions_of_the_scenes() -> None:
-    key = dg.AssetKey("reference_agreement")
-    scenes, common = build_definitions(), build_common_definitions()
-    assert key not in scenes.resolve_asset_graph().get_all_asset_keys()
-    node, chain = common.resolve_asset_graph().get(key), scenes.resolve_asset_graph().get(dg.AssetKey("class_raster"))
+def test_the_asset_depends_on_the_map_and_has_its_partitions() -> None:
+    graph = build_definitions().resolve_asset_graph()
+    node, chain = graph.get(dg.AssetKey("reference_agreement")), graph.get(dg.AssetKey("class_raster"))
     assert node.parent_keys == {chain.key}
     assert node.partitions_def == chain.partitions_def
-    assert node.group_name == "quality"
     assert "Agreement is not accuracy" in (node.description or "")
 
 

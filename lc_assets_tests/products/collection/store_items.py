@@ -19,7 +19,7 @@ from lc_assets.store.layout import Store
 
 needs_extra = pytest.mark.skipif(
     any(importlib.util.find_spec(name) is None for name in ("rustac", "duckdb", "shapely")),
-    reason="needs rustac, DuckDB and shapely (pip install '.[cluster]')",
+    reason="needs rustac and DuckDB (pip install '.[collection]')",
 )
 Document = dict[str, Any]
 

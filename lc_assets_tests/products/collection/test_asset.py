@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 
 from lc_assets.core.settings import Settings
-from lc_assets.defs.build import build_common_definitions, build_definitions
+from lc_assets.defs.build import build_definitions
 from lc_assets.defs.collection_changes import news_since
 from lc_assets.defs.resources import StoreResource
-from lc_assets.defs.schedules import UPDATE_COLLECTION, collection_every_quarter
+from lc_assets.defs.schedules import UPDATE_COLLECTION, update_collection_every_15_minutes
 from lc_assets.operations.keys import CATALOG, COLLECTION_POOL
 from lc_assets.operations.pools import ensure_collection_pool
 from lc_assets.products.collection.update import update
@@ -24,7 +26,7 @@ from lc_assets_tests.products.collection.store_items import Document, add, catal
 @needs_extra
 def test_the_asset_reports_its_changes_and_checks_the_collection(whole: Store) -> None:
     settings = Settings(store=whole.root)
-    job = build_common_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
+    job = build_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
     with dg.DagsterInstance.ephemeral() as instance:
         result = job.execute_in_process(instance=instance)
         [event] = result.get_asset_materialization_events()
@@ -36,18 +38,23 @@ def test_the_asset_reports_its_changes_and_checks_the_collection(whole: Store) -
     shown = {key: value.value for key, value in event.materialization.metadata.items()}
     assert (shown["items"], shown["added"], shown["changed"], shown["removed"]) == (1, 1, 0, 0)
     assert shown["unchanged"] == 0
-    assert "counted once for each map" in shown["overlap"]
-    assert {"bytes", "seconds", "bbox", "interval"} <= set(shown)
+    assert {"size_MB", "seconds", "extent"} <= set(shown)
+    assert len(shown) <= 12
     assert checks == {"stac_valid": True, "counts_agree": True}
 
 
-def test_the_collection_is_in_the_common_code_location_and_written_by_one_run_at_a_time(
-    on_disk: OnDisk, tmp_path: Path
-) -> None:
-    scenes, common = build_definitions(), build_common_definitions()
-    key = dg.AssetKey("collection")
-    assert key not in scenes.resolve_asset_graph().get_all_asset_keys()
-    node = common.resolve_asset_graph().get(key)
+@pytest.mark.parametrize("name", ["rustac", "duckdb"])
+def test_without_its_packages_the_collection_is_not_shown(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    definitions = build_definitions()
+    assert dg.AssetKey("collection") not in definitions.resolve_asset_graph().get_all_asset_keys()
+    assert not definitions.schedules
+    assert UPDATE_COLLECTION not in {job.name for job in definitions.jobs or ()}
+
+
+@needs_extra
+def test_the_collection_is_written_by_one_run_at_a_time(on_disk: OnDisk, tmp_path: Path) -> None:
+    node = build_definitions().resolve_asset_graph().get(dg.AssetKey("collection"))
     assert node.partitions_def is None
     assert node.parent_keys == {CATALOG}
     assert node.pools == {COLLECTION_POOL}
@@ -68,7 +75,7 @@ def test_the_schedule_runs_only_if_there_are_changes(
     def tick(instance: dg.DagsterInstance) -> Any:
         resources = {"store": StoreResource(root=str(store.root))}
         with dg.build_schedule_context(instance=instance, resources=resources) as context:
-            return collection_every_quarter(context)
+            return update_collection_every_15_minutes(context)
 
     with on_disk(tmp_path / "home") as instance:
         assert isinstance(tick(instance), dg.SkipReason), "no map at all"
@@ -79,6 +86,6 @@ def test_the_schedule_runs_only_if_there_are_changes(
         assert isinstance(tick(instance), dg.SkipReason)
         catalogued(instance, add(store, template, 1))
         assert isinstance(tick(instance), dg.RunRequest)
-        job = build_common_definitions(Settings(store=store.root)).resolve_job_def(UPDATE_COLLECTION)
+        job = build_definitions(Settings(store=store.root)).resolve_job_def(UPDATE_COLLECTION)
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
         assert "under way" in str(tick(instance).skip_message)

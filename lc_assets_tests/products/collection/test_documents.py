@@ -109,7 +109,8 @@ def test_items_that_differ_in_their_fields_share_an_index(store: Store, template
     assert counts_of(update(store, only(scene))) == (2, 1, 0, 0)
     first, second = rows(store, tmp_path / "work")
     assert "jax" not in first["properties"]["processing:software"]
-    assert "providers" not in first["properties"]
+    assert [p["name"] for p in first["properties"]["providers"]] == ["European Space Agency"]
+    assert [p["name"] for p in second["properties"]["providers"]] == ["somebody"]
     assert second["properties"]["processing:software"]["jax"] == "2.13"
     assert second["properties"]["gsd"] == 10.5
     assert second["assets"]["classified"]["bands"][0]["description"] == "one more word"

@@ -107,6 +107,7 @@ def test_another_instance_reads_the_whole_store_once(store: Store, template: Doc
 
 
 @needs_extra
+@pytest.mark.slow
 def test_deleted_scenes_are_removed(store: Store, template: Document, tmp_path: Path) -> None:
     kept, lost, deleted = (add(store, template, number) for number in range(3))
     update(store, everything)

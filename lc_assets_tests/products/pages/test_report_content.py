@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import rasterio
 
 from lc_assets.inference.class_map import ClassMap
@@ -83,6 +84,7 @@ def test_the_report_describes_the_scene_the_model_and_the_run(
     assert not re.search(r'(?:src|href)="(?!data:|\./|https?://)', page)
 
 
+@pytest.mark.slow
 def test_a_noisy_full_tile_stays_below_three_megabytes_and_names_the_reductions(
     scene: SceneLayout, facts: ReportFacts, tmp_path: Path
 ) -> None:

@@ -126,7 +126,7 @@ def test_class_confidence_and_coordinates_under_the_pointer_equal_the_rasters(
             page.locator("#stage").hover(position=in_stage(page, x, y))
             code = int(codes[row, column])
             seen.add(code)
-            assert page.inner_text("#at-class") == ALL_CLASSES[code].title
+            assert page.inner_text("#at-classes") == ALL_CLASSES[code].title
             expected = f"{percent[row, column]} %" if percent[row, column] != CONFIDENCE_NODATA else "\u2013"
             assert page.inner_text("#at-confidence") == expected
             shown_row, shown_column = map(int, page.inner_text("#at-pixel").split(", "))
@@ -149,7 +149,7 @@ def test_arrow_keys_read_the_map_and_the_values_are_announced(
             page.keyboard.press(key)
         row, column = map(int, page.inner_text("#at-pixel").split(", "))
         title = ALL_CLASSES[codes[row, column]].title
-        assert page.inner_text("#at-class") == title
+        assert page.inner_text("#at-classes") == title
         assert page.get_attribute("#cross", "hidden") is None
         page.wait_for_selector("#spoken:not(:empty)", state="attached")
         assert page.text_content("#spoken").startswith(title)
@@ -164,7 +164,7 @@ def test_values_read_by_touch_stay(browser: Any, made: tuple[Report, Path], scen
     row, column = of_class(codes, commonest(codes)[0], slice(2 * codes.shape[1] // 3, None))  # beside the divider
     with shown(browser, path, 360, 740, has_touch=True) as page:
         page.touchscreen.tap(*place_of(page, report, row, column))
-        assert page.inner_text("#at-class") == ALL_CLASSES[commonest(codes)[0]].title
+        assert page.inner_text("#at-classes") == ALL_CLASSES[commonest(codes)[0]].title
 
 
 def test_values_stay_correct_after_zooming_and_dragging(
@@ -188,7 +188,7 @@ def test_values_stay_correct_after_zooming_and_dragging(
         box = page.locator("#layer-classes").bounding_box()
         assert box["x"] == pytest.approx(before - 60, abs=1)
         row, column = map(int, page.inner_text("#at-pixel").split(", "))
-        assert page.inner_text("#at-class") == ALL_CLASSES[codes[row, column]].title
+        assert page.inner_text("#at-classes") == ALL_CLASSES[codes[row, column]].title
         scale = box["width"] / report.width
         assert (column, row) == (
             int((stage["x"] + 40 - box["x"]) / scale),

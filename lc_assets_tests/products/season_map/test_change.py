@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.polygons import Polygons
+from lc_assets.store.product_layout import pam_file, style_file
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season
 
 ALL = Polygons(("all",), np.array([shapely.box(*ZONE_32.bounds)]), ZONE_32.crs)
@@ -66,6 +68,21 @@ def test_what_has_changed_is_found_and_each_pixel_is_accounted_for(three_maps: S
     assert not cog_problems(str(found.layout.transitions))
 
 
+def test_the_legend_has_the_hectares_of_the_transitions_that_occur(three_maps: Season) -> None:
+    found = compare_maps(three_maps.store, "a", "c", sure=40)
+    rows = [[field.text for field in row] for row in ElementTree.parse(pam_file(found.layout.transitions)).iter("Row")]
+    assert {int(row[0]): float(row[-1]) for row in rows} == {
+        code: pytest.approx(found.pixels[code] * found.pixel_area) for code in np.flatnonzero(found.pixels[:NOTHING])
+    }
+    names = {int(row[0]): row[1] for row in rows}
+    assert names[15] == "Forest to Pasture"
+    assert (names[SAME], names[UNSURE]) == ("unchanged", "not sure")
+    style = [
+        entry.get("label") for entry in ElementTree.parse(style_file(found.layout.transitions)).iter("paletteEntry")
+    ]
+    assert style == list(names.values())
+
+
 def test_where_a_map_is_not_sure_nothing_counts_as_change(three_maps: Season) -> None:
     found = compare_maps(three_maps.store, "a", "c", sure=100)
     assert found.changed == 0
@@ -94,5 +111,5 @@ def test_maps_that_do_not_overlap_are_not_compared(three_maps: Season) -> None:
         half = Polygons(("x",), np.array([shapely.box(left + west, bottom, left + east, top)]), ZONE_32.crs)
         make_season_map(three_maps.store, name, half, [item_of("20230501")])
     with pytest.raises(BadReference, match="do not overlap"):
-        compare_maps(three_maps.store, "west", "east")
+        compare_maps(three_maps.store, "west", "east", sure=60)
     assert not list(Path(str(three_maps.store.root), "changes").glob("*"))

@@ -61,6 +61,30 @@ def test_all_eleven_classes_have_their_colour_and_only_no_data_is_nodata(documen
     assert [c["value"] for c in classes if c.get("nodata")] == [10]
 
 
+def test_readers_of_stac_1_0_find_the_grid_and_the_band_too(document):
+    assert document["properties"]["proj:epsg"] == 32613
+    for asset in document["assets"].values():
+        if "bands" in asset and len(asset["bands"]) == 1:
+            old = asset["raster:bands"][0]
+            assert {key: old[key] for key in ("data_type", "nodata")} == {
+                "data_type": "uint8",
+                "nodata": asset["bands"][0]["nodata"],
+            }
+
+
+def test_a_source_without_licence_and_providers_gets_those_of_sentinel_2():
+    source = pc_item()
+    source["links"] = []
+    written = item_of(source)
+    assert written["properties"]["license"] == "other"
+    assert written["properties"]["providers"][0]["name"] == "European Space Agency"
+    assert [link["rel"] for link in written["links"]][-1] == "license"
+    own = item_of(pc_item(license="proprietary", providers=[{"name": "Somebody"}]))
+    assert own["properties"]["license"] == "proprietary"
+    assert own["properties"]["providers"] == [{"name": "Somebody"}]
+    assert [link["href"] for link in own["links"] if link["rel"] == "license"] == ["https://example.com/licence"]
+
+
 def test_checksums_are_sha256_multihashes(document):
     for asset in document["assets"].values():
         assert asset["file:checksum"] == "1220" + "ab" * 32

@@ -17,7 +17,7 @@ import yaml
 from lc_assets.core.settings import Settings
 from lc_assets.defs import sensors
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.sensors import new_sentinel2_items
+from lc_assets.defs.sensors import build_sensor
 from lc_assets.operations.keys import ASSET_NAMES, SCENES
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import renew, stopwatch
@@ -74,7 +74,7 @@ def _tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) 
     """One tick, and what Dagster does with its result; the new cursor, runs, and seconds of the tick alone."""
     definitions = build_definitions(settings)
     with stopwatch() as spent, _context(definitions, instance, cursor) as context:
-        result = new_sentinel2_items.evaluate_tick(context)
+        result = build_sensor(1).evaluate_tick(context)
     for request in result.dynamic_partitions_requests or ():
         if isinstance(request, dg.AddDynamicPartitionsRequest):
             instance.add_dynamic_partitions(SCENES, list(request.partition_keys))

@@ -9,7 +9,7 @@ root.classList.add("js");
 
 const stage = el("stage"), swipe = el("swipe"), divider = el("divider"), veil = el("veil"), cross = el("cross");
 const planes = [...document.querySelectorAll(".plane")];
-const pictures = [el("layer-colour"), el("layer-classes"), el("layer-confidence")];
+const pictures = [...document.querySelectorAll(".layer")]; // the first one is shown on the left, the second one on the right
 const choices = { left: el("left"), right: el("right") };
 for (const plane of planes) { plane.style.width = `${width}px`; plane.style.height = `${height}px`; }
 
@@ -39,6 +39,7 @@ function arrange() {
   el("pane-right").firstElementChild.append(right);
   for (const side of ["left", "right"]) {
     choices[side].value = String(shown[side]);
+    pictures.forEach((picture, n) => { choices[side].options[n].textContent = picture.dataset.title; });
     el(`tag-${side}`).textContent = pictures[shown[side]].dataset.title;
   }
   part();
@@ -153,8 +154,9 @@ stage.addEventListener("dragstart", (event) => event.preventDefault()); // preve
 // On a touch screen the values stay after the finger is lifted.
 stage.addEventListener("pointerleave", (event) => { if (!crossed && event.pointerType !== "touch") showValues(null); });
 
-// ---- codes and confidence: decoded from the bytes of the PNGs, because a browser may alter what a canvas returns
-let codes = null, percents = null;
+// ---- values: decoded from the bytes of the PNGs, because a browser may alter what a canvas returns
+const values = new Map(); // picture -> its values, row by row, and how many there are in a row
+const classes = el("layer-classes");
 function guess(filter, left, up, corner) { // PNG specification, 9.2: the predicted value of a filtered byte
   if (filter === 1) return left;
   if (filter === 2) return up;
@@ -167,10 +169,10 @@ async function indices(picture) {
   const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
   const view = new DataView(bytes.buffer);
   const parts = [];
-  let depth = 8;
+  let depth = 8, width = 0, height = 0;
   for (let at = 8; at < bytes.length; ) {
     const length = view.getUint32(at), kind = text.slice(at + 4, at + 8);
-    if (kind === "IHDR") depth = bytes[at + 16];
+    if (kind === "IHDR") [width, height, depth] = [view.getUint32(at + 8), view.getUint32(at + 12), bytes[at + 16]];
     if (kind === "IDAT") parts.push(bytes.subarray(at + 8, at + 8 + length));
     at += length + 12;
   }
@@ -184,11 +186,16 @@ async function indices(picture) {
     for (let x = 0; x < width; x++) found[y * width + x] = (row[(x * depth) >> 3] >> (8 - depth - ((x * depth) & 7))) & most;
     above = row;
   }
-  return found;
+  return { pixels: found, columns: width };
 }
-Promise.all([indices(pictures[1]), indices(pictures[2])]).then(
-  ([classes, confidence]) => { codes = classes; percents = confidence; root.dataset.ready = "yes"; highlight(); },
-  () => { el("at-class").textContent = "This browser is too old to read the map's values."; root.dataset.ready = "no"; },
+async function decode(picture) {
+  const source = picture.src, found = await indices(picture);
+  if (picture.src === source) values.set(picture, found); // else another picture has taken its place
+}
+const readable = pictures.filter((picture) => data.values[picture.id]);
+Promise.all(readable.map(decode)).then(
+  () => { root.dataset.ready = "yes"; highlight(); },
+  () => { el("at-classes").textContent = "This browser is too old to read the map's values."; root.dataset.ready = "no"; },
 );
 
 // ---- values and coordinates at a position
@@ -207,17 +214,22 @@ const compass = (value, [plus, minus]) => `${number(Math.abs(value), 5)}° ${val
 function at(column, row) {
   const fullRow = Math.floor(row * data.factor), fullColumn = Math.floor(column * data.factor);
   if (!(column >= 0 && row >= 0 && column < width && row < height && fullRow < data.rows && fullColumn < data.columns)) return null;
-  const n = Math.floor(row) * width + Math.floor(column), [a, , c, , e, f] = data.transform;
-  const entry = codes && data.classes.find((entry) => entry.code === codes[n]);
-  return { column: fullColumn, row: fullRow, code: codes ? codes[n] : null, title: entry ? entry.title : "–",
-    confidence: percents && percents[n] <= 100 ? percents[n] : null, east: c + a * column, north: f + e * row, degrees: degrees(column, row) };
+  const [a, , c, , e, f] = data.transform, found = {};
+  for (const [picture, { pixels, columns }] of values) {
+    const { coarser } = data.values[picture.id];
+    found[picture.id] = pixels[Math.floor(row / coarser) * columns + Math.floor(column / coarser)];
+  }
+  return { column: fullColumn, row: fullRow, code: found[classes.id] ?? null, found, east: c + a * column, north: f + e * row, degrees: degrees(column, row) };
+}
+function words({ unit, most, step }, value) {
+  if (unit === "class") return data.classes.find((entry) => entry.code === value)?.title ?? "–";
+  return value === undefined || value > most ? "–" : `${step > 1 ? "about " : ""}${value}${unit}`;
 }
 function showValues(found) {
-  const set = (id, text, name) => { el(id).textContent = text; if (name) Object.assign(el(id).dataset, name); };
+  const set = (id, text) => { el(id).textContent = text; };
   for (const entry of entries) entry.classList.toggle("under", !!found && Number(entry.dataset.code) === found.code);
   if (root.dataset.ready === "no") return;
-  set("at-class", found ? found.title : "Point at the map");
-  set("at-confidence", found && found.confidence !== null ? `${data.step > 1 ? "about " : ""}${found.confidence} %` : "–");
+  for (const { id } of readable) set(data.values[id].at, found ? words(data.values[id], found.found[id]) : id === classes.id ? "Point at the map" : "–");
   set("at-pixel", found ? `${found.row}, ${found.column}` : "–");
   set("at-metres", found ? `${number(found.east)}, ${number(found.north)}` : "–");
   set("at-degrees", found && found.degrees ? `${compass(found.degrees.lat, "NS")}, ${compass(found.degrees.lon, "EW")}` : "–");
@@ -253,9 +265,10 @@ function move(right, down) {
   showValues(found);
   clearTimeout(resting);
   resting = setTimeout(() => {
-    const sure = found.confidence === null ? "" : `, confidence ${found.confidence} percent`;
+    const others = readable.filter((picture) => picture !== classes).map((picture) => [picture.dataset.title, words(data.values[picture.id], found.found[picture.id])]);
+    const read = others.filter(([, text]) => text !== "–").map(([title, text]) => `, ${title} ${text}`).join("");
     const where = found.degrees ? `, ${compass(found.degrees.lat, ["north", "south"])}, ${compass(found.degrees.lon, ["east", "west"])}` : "";
-    el("spoken").textContent = `${found.title}${sure}${where}`;
+    el("spoken").textContent = `${words(data.values[classes.id], found.code ?? undefined)}${read}${where}`;
   }, 600);
 }
 stage.tabIndex = 0;
@@ -281,6 +294,7 @@ let kept = null, passing = null, drawn = null;
 function highlight() {
   const code = passing ?? kept;
   const shade = isDark() ? 0xdc7c7670 : 0xd8f3f8fa; // as ABGR: the background of the light theme; a grey in the dark theme, where some classes are dark too
+  const codes = values.get(classes)?.pixels;
   veil.hidden = code === null || !codes;
   if (veil.hidden || drawn === `${code} ${shade}`) return;
   drawn = `${code} ${shade}`;
@@ -299,6 +313,14 @@ for (const entry of entries) {
     highlight();
   });
 }
+
+// Another script may exchange the picture of a layer, which is then shown.
+readable.forEach((picture) => picture.addEventListener("exchange", () => {
+  const n = pictures.indexOf(picture);
+  if (shown.left !== n && shown.right !== n) shown.left = n;
+  arrange();
+  decode(picture).then(() => showValues(crossed && at(crossed.column, crossed.row)));
+}));
 
 arrange();
 whole();

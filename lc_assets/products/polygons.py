@@ -1,4 +1,4 @@
-"""The map as polygons: a GeoPackage with class, confidence and hectares."""
+"""The map as polygons with class, confidence and hectares: a GeoPackage and a GeoParquet file."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from scipy import ndimage
 from lc_assets.core.errors import BadReference
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.raster.cog import CONFIDENCE_NODATA
+from lc_assets.raster.geoparquet import write_geoparquet
 
 MIN_AREA = 0.5
 """Default of the smallest polygon, in hectares."""
@@ -23,15 +24,21 @@ MAX_PIXELS = 130_000_000
 million."""
 
 
-def write_polygons(path: Path, classified: Path, confidence: Path, min_area: float = MIN_AREA) -> int:
-    """Write the class areas of a map as polygons, and return how many.
+def write_polygons(
+    geopackage: Path | None,
+    geoparquet: Path | None,
+    classified: Path | str,
+    confidence: Path | str,
+    min_area: float = MIN_AREA,
+) -> int:
+    """Write the class areas of a map as polygons, the same into both files, and return how many.
 
     Areas smaller than `min_area` take the class of their largest neighbour, so no class is invented, and the polygons
     together cover what the map covers. No Data gets no polygon, and is not filled. The raster is not changed.
 
     Args:
-        path: the GeoPackage to write.
-        classified, confidence: the rasters of the map.
+        geopackage, geoparquet: the files to write; None leaves one out.
+        classified, confidence: the rasters of the map, as GDAL opens them.
         min_area: area of the smallest polygon in hectares; 0 keeps all. An area without a neighbour stays.
 
     Raises:
@@ -42,7 +49,7 @@ def write_polygons(path: Path, classified: Path, confidence: Path, min_area: flo
         if dataset.width * dataset.height > MAX_PIXELS:
             raise BadReference(
                 f"the map has {dataset.width * dataset.height / 1e6:.0f} million pixels, too many for polygons",
-                remedy=f"choose an area of at most {MAX_PIXELS / 1e6:.0f} million, or leave out --polygons",
+                remedy=f"choose an area of at most {MAX_PIXELS / 1e6:.0f} million, or leave out the polygons",
             )
         codes, transform, crs = dataset.read(1), dataset.transform, dataset.crs
     known = codes != NO_DATA.code
@@ -63,7 +70,17 @@ def write_polygons(path: Path, classified: Path, confidence: Path, min_area: flo
         )
         ids[percent == CONFIDENCE_NODATA] = 0
         means = ndimage.mean(percent, ids, numbers)
-    _write(path, [shape for shape, _ in found], [code for _, code in found], means, crs.to_wkt())
+    polygons, classes = np.array([shape for shape, _ in found], object), [code for _, code in found]
+    columns = {
+        "code": np.array(classes, np.int32),
+        "class": np.array([CLASSES[code].name for code in classes], object),
+        "confidence": np.round(means, 1).astype(np.float64),
+        "hectares": np.round(shapely.area(polygons) / 10_000, 4),
+    }
+    if geopackage:
+        _write_geopackage(geopackage, polygons, columns, crs.to_wkt())
+    if geoparquet:
+        write_geoparquet(geoparquet, polygons, columns, crs.to_wkt())
     return len(found)
 
 
@@ -79,18 +96,12 @@ def check_min_area(min_area: float) -> None:
         )
 
 
-def _write(path: Path, geometries: list[shapely.Geometry], codes: list[int], confidence: np.ndarray, crs: str) -> None:
+def _write_geopackage(path: Path, polygons: np.ndarray, columns: dict[str, np.ndarray], crs: str) -> None:
     import pyogrio
 
-    columns = {
-        "code": np.array(codes, np.int32),
-        "class": np.array([CLASSES[code].name for code in codes], object),
-        "confidence": np.round(confidence, 1).astype(np.float64),
-        "hectares": np.round(shapely.area(np.array(geometries, object)) / 10_000, 4),
-    }
     pyogrio.raw.write(
         path,
-        shapely.to_wkb(np.array(geometries, object)),
+        shapely.to_wkb(polygons),
         list(columns.values()),
         list(columns),
         crs=crs,

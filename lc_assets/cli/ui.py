@@ -1,0 +1,102 @@
+"""`lc-assets ui`: Dagster's UI and daemon, and a server of the store's files, on this machine."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.core.environment import set_variable
+from lc_assets.core.errors import LandCoverError
+
+_HOST = "127.0.0.1"
+
+
+@click.command()
+@store_option
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65534),
+    default=3000,
+    show_default=True,
+    help="Port of the UI on 127.0.0.1. The store's files are at the next one.",
+)
+@user_errors
+def ui(store: str | None, port: int) -> None:
+    """Open Dagster's UI on loopback, on the same instance and store.
+
+    The files of a store on a disk are served too, read-only: the links in the UI open reports, maps and the page of all
+    scenes. With LC_ASSETS_FILES_URL, links lead to that URL; if it is on loopback, the files are served there.
+    """
+    settings = settings_with(store)
+    from lc_assets.operations.dagster_home import ensure_dagster_home
+
+    with socket.socket() as probe:
+        if probe.connect_ex((_HOST, port)) == 0:
+            raise _unusable(f"port {port} is taken")
+    files_url = settings.files_url or f"http://{_HOST}:{port + 1}"
+    files = _listen(files_url) if isinstance(settings.store, Path) else None
+    # A job that a shell starts in the background ignores interrupts, and so would Dagster's child processes.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    ensure_dagster_home(settings.store)
+    set_variable("LC_ASSETS_STORE", str(settings.store))
+    if files:
+        set_variable("LC_ASSETS_FILES_URL", files_url)
+        _serve_files(Path(settings.store), files)
+        click.echo(f"All scenes: {files_url}/ (served while the UI runs)")
+    click.echo(f"Dagster's UI: http://{_HOST}:{port}")
+    workspace = Path(__file__).with_name("workspace.yaml")
+    # `dg dev`, which Dagster recommends instead, is in a package that is not a dependency.
+    quiet = ["-W", "ignore::FutureWarning"]
+    command = [sys.executable, *quiet, "-m", "dagster", "dev", "-w", str(workspace), "-h", _HOST, "-p", str(port)]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)
+
+
+def _listen(url: str) -> socket.socket | None:
+    """Listen at the port of a URL; None if the URL is that of another web server.
+
+    Raises:
+        LandCoverError: the port is taken.
+    """
+    parts = urlsplit(url)
+    if parts.hostname not in (_HOST, "localhost") or parts.scheme != "http" or parts.path.strip("/"):
+        return None
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((_HOST, parts.port or 80))
+        listening.listen()
+    except OSError as error:
+        listening.close()
+        raise _unusable(f"port {parts.port or 80} of the store's files cannot be used ({error.strerror})") from None
+    return listening
+
+
+def _unusable(problem: str) -> LandCoverError:
+    return LandCoverError(problem, remedy="stop the program that uses it, or choose another with --port")
+
+
+def _serve_files(store: Path, listening: socket.socket) -> None:
+    """Start the server of the store's files. It ends when this process does, also after `exec`."""
+    from lc_assets.products.pages import file_server
+
+    end, held = os.pipe()  # the server reads it to its end, which comes when this process has ended
+    os.set_inheritable(held, True)
+    number = listening.fileno()
+    subprocess.Popen(
+        [sys.executable, "-m", file_server.__name__, str(store), str(number)],
+        stdin=end,
+        pass_fds=[number],
+        start_new_session=True,  # an interrupt of the UI reaches it by way of the pipe
+    )
+    os.close(end)
+    listening.close()

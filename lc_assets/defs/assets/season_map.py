@@ -1,0 +1,150 @@
+"""season_map: the land-cover map of an area and a period, fused from the maps of several scenes."""
+
+import json
+import time
+from typing import Any
+
+import dagster as dg
+
+from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.core.progress import logging_to, share_progress
+from lc_assets.core.wording import quantity
+from lc_assets.defs.failures import raise_as_dagster_failure
+from lc_assets.defs.metadata import PICTURE_SIDE, inline, picture, table
+from lc_assets.defs.partitions import season_maps
+from lc_assets.defs.resources import StoreResource
+from lc_assets.defs.scene_checks import scene_result
+from lc_assets.operations.keys import CLASS_RASTER, SEASON_SCENES
+from lc_assets.operations.season_maps import PLAN, SCENE_TABLE, scene_table, scene_versions
+from lc_assets.products.season_map.plan import read_plan, select_scenes
+from lc_assets.products.season_map.write import Made, make_season_map
+from lc_assets.products.stac.catalog import read_catalog
+from lc_assets.products.stac.validate import validate_offline
+from lc_assets.raster.cog import cog_problems
+from lc_assets.raster.inline_svg import inline_map, inline_shares
+from lc_assets.raster.render import map_with_legend, read_codes_for_display
+from lc_assets.store.paths import gdal_path
+from lc_assets.store.season_layout import MapLayout
+
+season_scenes = dg.AssetSpec(
+    SEASON_SCENES,
+    partitions_def=season_maps,
+    deps=[dg.AssetDep(CLASS_RASTER, partition_mapping=dg.AllPartitionMapping())],
+    group_name="season_maps",
+    description="The classified scenes of the area and the period of a season map. Nothing makes this asset: the "
+    "sensor `season_maps_again` notes here that a scene was classified or made again, and then the map is stale.",
+)
+
+
+@dg.asset(
+    partitions_def=season_maps,
+    deps=[SEASON_SCENES],
+    group_name="season_maps",
+    kinds={"cog", "stac"},
+    code_version="1",
+    check_specs=[
+        dg.AssetCheckSpec("cog_valid", asset="season_map", blocking=True, description="All rasters are valid COGs."),
+        dg.AssetCheckSpec(
+            "stac_valid",
+            asset="season_map",
+            blocking=True,
+            description="The written Item passes the schemas of STAC 1.1 and of every extension that it declares, and "
+            "every asset resolves.",
+        ),
+    ],
+)
+def season_map(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
+    """The land-cover map of an area and a period, fused from the class probabilities of several scenes.
+
+    A partition is a map that `lc-assets map` or the sensor `season_maps_again` has registered: a name, an area and a
+    period. Each run takes the scenes that are classified now. The map has 10 m pixels, with its confidence, the number
+    of dates that see each pixel and the hectares of each class in each polygon.
+    """
+    name = context.partition_key
+    started = time.perf_counter()
+    with raise_as_dagster_failure(), logging_to(context.log.info):
+        opened = store.store()
+        plan = read_plan(opened, name)
+        scenes = list(select_scenes(opened, plan))
+        versions = scene_versions(context.instance, scenes)  # before the scenes are read
+        made = make_season_map(
+            opened, name, plan.area, scenes, crs=plan.crs, min_area=plan.min_area, progress=share_progress
+        )
+    metadata = {
+        **_metadata(made, versions),
+        PLAN: plan.digest,
+        "area_features": len(plan.area),
+        "period": plan.period or "any",
+        "seconds": round(time.perf_counter() - started, 3),
+    }
+    return dg.MaterializeResult(
+        metadata=metadata, data_version=dg.DataVersion(made.version), check_results=_checks(made.layout)
+    )
+
+
+def _metadata(made: Made, versions: dict[str, str]) -> dict[str, Any]:
+    """Pictures, hectares per class, the scenes with their data versions, and paths."""
+    layout, total = made.layout, max(int(made.pixels.sum()), 1)
+    codes, pixel_size = read_codes_for_display(gdal_path(layout.overview), PICTURE_SIDE)
+    percent = {c: 100 * int(made.pixels[c.code]) / total for c in ALL_CLASSES}
+    notes = {
+        **{item: f"left out, because {newer} is a later version" for item, newer in made.replaced.items()},
+        **dict.fromkeys(made.beside, "left out, because it does not touch the area"),
+    }
+    return {
+        "map": inline(inline_map(codes, "season map", pixel_size)),
+        "shares": inline(inline_shares(list(percent.items()), "percent of the area")),
+        "map_large": picture(
+            map_with_legend(codes, made.pixels, made.pixel_area, pixel_size), "png", "season map with legend"
+        ),
+        "classes": table(
+            [
+                {
+                    "code": c.code,
+                    "class": c.name,
+                    "percent": round(percent[c], 2),
+                    "hectares": round(int(made.pixels[c.code]) * made.pixel_area, 2),
+                }
+                for c in ALL_CLASSES
+            ]
+        ),
+        "dates": made.dates,
+        SCENE_TABLE: scene_table(versions, notes),
+        "scenes_used": len(made.scenes),
+        **({} if made.mean_confidence is None else {"mean_confidence_percent": made.mean_confidence}),
+        "path": dg.MetadataValue.path(str(layout.classified)),
+        "areas": dg.MetadataValue.path(str(layout.areas)),
+        "bytes": layout.classified.stat().st_size,
+    }
+
+
+def _checks(layout: MapLayout) -> list[dg.AssetCheckResult]:
+    rasters = (
+        layout.classified,
+        layout.confidence,
+        layout.observations,
+        layout.stability,
+        layout.probabilities,
+        layout.overview,
+    )
+    problems = [problem for path in rasters for problem in cog_problems(gdal_path(path))]
+    [item] = read_catalog(layout.catalog).get_items()
+    faults = validate_offline(json.loads((layout.folder / f"{item.id}.json").read_text(encoding="utf-8")))
+    missing = [key for key, asset in item.assets.items() if not layout.folder.joinpath(asset.href).exists()]
+    faults += [f"asset {key} does not resolve" for key in missing]
+    return [
+        scene_result(
+            layout.name,
+            "cog_valid",
+            passed=not problems,
+            description="; ".join(problems) or "all rasters are valid COGs",
+            metadata={"problems": len(problems)},
+        ),
+        scene_result(
+            layout.name,
+            "stac_valid",
+            passed=not faults,
+            description="; ".join(faults[:5]) or f"valid, and all {quantity(len(item.assets), 'asset')} resolve",
+            metadata={"faults": "; ".join(faults) or "none", "assets": len(item.assets)},
+        ),
+    ]

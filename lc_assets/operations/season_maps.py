@@ -1,0 +1,146 @@
+"""What Dagster's records say of season maps: of which scenes they are made, and whether one was made again since.
+
+A season map has a few of all scenes, and other ones than its neighbour, which no partition mapping of Dagster can say.
+So the asset `season_map` has a table of its scenes with their data versions in its metadata, and stands in Dagster's
+graph behind `season_scenes`, which has the same partitions and is made by nobody. When a scene of a map was made again,
+or a new one was classified, that is an observation of `season_scenes` with another data version. The map is then stale
+in the UI, as any asset that was made of something older.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from lc_assets.core.checksum import sha256_of_values
+from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
+from lc_assets.operations.keys import CLASS_RASTER, PARTITION_TAG, SEASON_MAP, SEASON_MAPS, SEASON_SCENES
+from lc_assets.operations.records import DATA_VERSION_TAG, latest_storage_ids, newest_data_versions
+from lc_assets.operations.runs import register
+from lc_assets.operations.status import SceneStatus, failed_items
+
+SCENE_TABLE, SCENE_COLUMN, VERSION_COLUMN, NOTE_COLUMN = "scenes", "scene", "data version", "note"
+"""The table in the metadata of a season map, and its columns."""
+PLAN = "plan"
+"""Metadata of a season map: digest of the registration that it was made of."""
+
+
+@dataclass(frozen=True)
+class FusedMap:
+    """The newest materialisation of a season map.
+
+    Attributes:
+        started: when it was begun, in seconds since 1970.
+        plan: digest of its registration.
+        scenes: item id -> data version of its class map, for all scenes that the registration chose.
+    """
+
+    started: float
+    plan: str
+    scenes: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class MapStatus:
+    """The status of a season map, and those of its scenes that were made again since."""
+
+    status: SceneStatus
+    changed: list[str] = field(default_factory=list)
+
+
+def scene_versions(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, str]:
+    """Return item -> data version of its class map; "" where this instance has no record of it."""
+    known = newest_data_versions(instance, CLASS_RASTER, items)
+    return {item: known.get(item, "") for item in items}
+
+
+def register_map(instance: dg.DagsterInstance, name: str, plan: str) -> None:
+    """Add a season map to the partitions. `plan` is the digest of its registration."""
+    if register(instance, [name], SEASON_MAPS):
+        # With nothing to compare it with, Dagster would not take the first change of the scenes for one.
+        observe_scenes(instance, name, {}, plan)
+
+
+def observe_scenes(instance: dg.DagsterInstance, name: str, scenes: Mapping[str, str], plan: str) -> None:
+    """Note which scenes a season map would be made of now. If they differ from those before, the map is stale.
+
+    Args:
+        instance: where it is noted.
+        name: name of the map.
+        scenes: item id -> data version of its class map.
+        plan: digest of the map's registration.
+    """
+    version = sha256_of_values({**scenes, PLAN: plan})
+    instance.report_runless_asset_event(
+        dg.AssetObservation(
+            SEASON_SCENES,
+            partition=name,
+            metadata={SCENE_TABLE: scene_table(scenes)},
+            tags={DATA_VERSION_TAG: version},
+        )
+    )
+
+
+def scene_table(scenes: Mapping[str, str], notes: Mapping[str, str] | None = None) -> dg.TableMetadataValue:
+    """Return the table of a map's scenes.
+
+    Args:
+        scenes: item id -> data version of its class map.
+        notes: item id -> why the map was made without it, for the scenes that were left out.
+    """
+    notes = notes or {}
+    rows = [
+        dg.TableRecord({SCENE_COLUMN: item, VERSION_COLUMN: version, NOTE_COLUMN: notes.get(item, "")})
+        for item, version in sorted(scenes.items())
+    ]
+    columns = [dg.TableColumn(name) for name in (SCENE_COLUMN, VERSION_COLUMN, NOTE_COLUMN)]
+    return dg.MetadataValue.table(rows, schema=dg.TableSchema(columns))
+
+
+def fused_map(instance: dg.DagsterInstance, name: str) -> FusedMap | None:
+    """Return the newest materialisation of a season map; None if there is none."""
+    wanted = dg.AssetRecordsFilter(asset_key=SEASON_MAP, asset_partitions=[name])
+    records = instance.fetch_materializations(wanted, limit=1).records
+    made = records[0].asset_materialization if records else None
+    if made is None:
+        return None
+    seconds = made.metadata["seconds"].value if "seconds" in made.metadata else 0.0
+    plan = made.metadata[PLAN].value if PLAN in made.metadata else ""
+    table = made.metadata.get(SCENE_TABLE)
+    rows = [record.data for record in table.records] if isinstance(table, dg.TableMetadataValue) else []
+    return FusedMap(
+        started=records[0].timestamp - (float(seconds) if isinstance(seconds, int | float) else 0.0),
+        plan=str(plan),
+        scenes={str(row[SCENE_COLUMN]): str(row[VERSION_COLUMN] or "") for row in rows},
+    )
+
+
+def changed_scenes(instance: dg.DagsterInstance, fused: FusedMap) -> list[str]:
+    """Return the scenes of a map whose class map has another data version now. A scene without a record is none."""
+    now = scene_versions(instance, list(fused.scenes))
+    return [item for item, version in fused.scenes.items() if now[item] and now[item] != version]
+
+
+def map_statuses(instance: dg.DagsterInstance, names: Iterable[str] | None = None) -> dict[str, MapStatus]:
+    """Return name -> status of season maps. Without `names`: of all that are partitions."""
+    asked = instance.get_dynamic_partitions(SEASON_MAPS) if names is None else list(names)
+    made = latest_storage_ids(instance, SEASON_MAP, asked)
+    failed = failed_items(instance, asked, made, SEASON_MAP)
+    unfinished = dg.RunsFilter(tags={PARTITION_TAG: list(asked)}, statuses=[*NOT_FINISHED_STATUSES])
+    waiting = {run.tags[PARTITION_TAG] for run in instance.get_runs(unfinished)} if asked else set()
+    found = {}
+    for name in asked:
+        fused = fused_map(instance, name) if name in made else None
+        changed = changed_scenes(instance, fused) if fused else []
+        if name in waiting:
+            status = SceneStatus.WAITING
+        elif name in failed:
+            status = SceneStatus.FAILED
+        elif changed:
+            status = SceneStatus.STALE
+        else:
+            status = SceneStatus.DONE if fused else SceneStatus.MISSING
+        found[name] = MapStatus(status, changed)
+    return found

@@ -1,0 +1,220 @@
+"""Hectares of each class in each polygon: counted, expected, and an interval."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, fields
+
+import numpy as np
+from affine import Affine
+from rasterio.enums import MergeAlg
+from rasterio.features import rasterize
+from scipy.sparse import csr_array
+
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.raster.grid import Grid
+from lc_assets.raster.polygons import Polygons
+
+TAIL = 0.1
+"""Largest probability that the true area of a class is below the interval, and that it is above."""
+COLUMNS = ("area", "code", "class", "pixels", "hectares", "expected_hectares", "low_hectares", "high_hectares")
+_ONE = 1 << 32
+"""What a polygon adds to a pixel, beside its number: more than the number of polygons."""
+
+
+@dataclass(frozen=True)
+class AreaTable:
+    """Pixels of some polygons.
+
+    Attributes:
+        rows: (K,) numbers of the polygons; the number after the last polygon is the whole area, in which pixels of
+            several polygons count once.
+        counted: (K, 11) int64, pixels of each code.
+        expected: (K, 10) float64, sum of the probabilities of each class over the pixels that are not No Data.
+        low, high: (K, 10) float64, see `interval`.
+    """
+
+    rows: np.ndarray
+    counted: np.ndarray
+    expected: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def empty(cls, polygons: int) -> AreaTable:
+        """Return a table of zeros for all polygons and the whole area, to which others are added."""
+        zeros = [np.zeros((polygons + 1, len(CLASSES))) for _ in range(3)]
+        return cls(np.arange(polygons + 1), np.zeros((polygons + 1, len(ALL_CLASSES)), np.int64), *zeros)
+
+    @classmethod
+    def of(cls, area: Polygons, grid: Grid, classes: np.ndarray, probabilities: np.ndarray) -> AreaTable:
+        """Count a block. A pixel belongs to each polygon that its centre is in.
+
+        Pixels that belong to one polygon only are counted together. Those of several polygons are counted polygon by
+        polygon.
+
+        Args:
+            area: the polygons.
+            grid: grid of the block.
+            classes: (height, width) uint8 codes.
+            probabilities: (10, rows, columns) float32 of the cells that the pixels are in.
+        """
+        numbers = area.touching(grid.bounds)
+        shapes = area.shapes[numbers]
+        block = _Block(classes, probabilities)
+        polygons, number = _polygons_of_pixels(shapes, grid)
+        found = block.count(np.where(polygons == 1, number, len(shapes)), len(shapes))
+        whole = [values.sum(axis=0) for values in found]
+        shared = polygons > 1
+        if shared.any():
+            for total, values in zip(whole, block.count((~shared).view(np.uint8), 1), strict=True):
+                total += values[0]
+            for row, shape in enumerate(shapes):
+                part = _cells_of(shape.bounds, grid, block.step)
+                if part is None:
+                    continue
+                pixels = tuple(slice(s.start * block.step, s.stop * block.step) for s in part)
+                if shared[pixels].any():
+                    moved = grid.transform @ Affine.translation(pixels[1].start, pixels[0].start)
+                    outside = rasterize(
+                        [shape], out_shape=shared[pixels].shape, transform=moved, fill=1, default_value=0, dtype="uint8"
+                    )
+                    outside[~shared[pixels]] = 1
+                    for total, values in zip(found, block.part(part).count(outside, 1), strict=True):
+                        total[row] += values[0]
+        tables = [np.vstack([values, total]) for values, total in zip(found, whole, strict=True)]
+        return cls(np.append(numbers, len(area)), *tables)
+
+    def add(self, other: AreaTable) -> None:
+        """Add the pixels of another table to this one, which has all polygons."""
+        for field in fields(self)[1:]:
+            getattr(self, field.name)[other.rows] += getattr(other, field.name)
+
+    def csv(self, names: tuple[str, ...], pixel_area: float) -> str:
+        """Return the table as CSV, a row for each polygon and class (`COLUMNS`), and for No Data. NaN is left empty.
+
+        Args:
+            names: names of the polygons.
+            pixel_area: area of a pixel in hectares.
+        """
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for number, name in enumerate(names):
+            for kind in ALL_CLASSES:
+                counted = int(self.counted[number, kind.code])
+                values = [counted * pixel_area]
+                if kind is not NO_DATA:
+                    values += [t[number, kind.code] * pixel_area for t in (self.expected, self.low, self.high)]
+                written = ["" if math.isnan(value) else f"{value:.2f}" for value in values]
+                writer.writerow([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
+        return out.getvalue()
+
+    def columns(self, names: tuple[str, ...], pixel_area: float) -> dict[str, np.ndarray]:
+        """Return the figures of `csv` in hectares as columns with a value for each polygon: `Forest_hectares`,
+        `Forest_expected_hectares` and so on."""
+        found: dict[str, np.ndarray] = {"area": np.array(names, object)}
+        for kind in ALL_CLASSES:
+            parts = {"hectares": self.counted}
+            if kind is not NO_DATA:
+                parts |= {"expected_hectares": self.expected, "low_hectares": self.low, "high_hectares": self.high}
+            for part, values in parts.items():
+                hectares = np.round(values[: len(names), kind.code] * pixel_area, 2)
+                found[f"{kind.name.replace(' ', '')}_{part}"] = hectares
+        return found
+
+
+def count_in_cells(flags: np.ndarray, step: int) -> np.ndarray:
+    """Return how many pixels of each cell of `step` x `step` (at most 15 x 15) are True, (rows, columns) uint8.
+
+    Args:
+        flags: (rows * step, columns * step) bool.
+        step: pixels along the side of a cell.
+    """
+    height, width = flags.shape
+    # Rows first: numpy adds long rows quickly, and is slow at short ones.
+    added = flags.reshape(height // step, step, width).sum(1, dtype=np.uint8)
+    counted: np.ndarray = added.reshape(height // step, width // step, step).sum(2, dtype=np.uint8)
+    return counted
+
+
+def interval(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return what each pixel adds to the lower and to the upper end of the interval of an area, from 0 to 1.
+
+    If the probabilities are right, the true area is below the sum of the first with a probability of at most `TAIL`,
+    and above the sum of the second with at most `TAIL`, however the errors of the pixels depend on each other: the
+    sums are the means of the smallest and of the largest tenth of the area if all errors have one cause, and these
+    bound the quantiles for any dependence (Bernard, Rueschendorf and Vanduffel 2017, doi:10.1111/jori.12108).
+    """
+    return np.maximum(0, 1 - (1 - probabilities) / TAIL), np.minimum(1, probabilities / TAIL)
+
+
+class _Block:
+    """Codes of pixels, and what their cells add to the areas."""
+
+    def __init__(self, classes: np.ndarray, probabilities: np.ndarray):
+        self.step = classes.shape[0] // probabilities.shape[1]
+        self._classes, self._probabilities = classes, probabilities
+
+    def part(self, cells: tuple[slice, slice]) -> _Block:
+        """Return the part with some rows and columns of cells."""
+        pixels = tuple(slice(s.start * self.step, s.stop * self.step) for s in cells)
+        return _Block(self._classes[pixels], self._probabilities[:, cells[0], cells[1]])
+
+    def count(self, numbers: np.ndarray, polygons: int) -> list[np.ndarray]:
+        """Return the values of `AreaTable` for polygons.
+
+        Args:
+            numbers: (height, width) number of the polygon of each pixel; `polygons` where there is none.
+            polygons: how many there are.
+        """
+        classes = len(ALL_CLASSES)
+        numbers = numbers.astype(np.int32, copy=False)
+        counted = np.bincount((numbers * classes + self._classes).ravel(), minlength=(polygons + 1) * classes)
+        # Pixels of each polygon in each cell, a row for each cell.
+        shape = (self._probabilities.shape[1], self.step, self._probabilities.shape[2], self.step)
+        seen = (self._classes != NO_DATA.code) & (numbers != polygons)
+        if polygons == 1:
+            pixels = count_in_cells(seen, self.step).reshape(1, -1).astype(np.float64)
+        else:
+            starts = np.arange(0, seen.size + 1, self.step**2, dtype=np.int32)
+            number, weight = (values.reshape(shape).swapaxes(1, 2).ravel() for values in (numbers, seen))
+            cells = csr_array((weight.astype(np.float64), number, starts), shape=(len(starts) - 1, polygons + 1))
+            cells.sum_duplicates()
+            pixels = cells.T[:polygons]
+        probabilities = self._probabilities.reshape(len(CLASSES), -1).T
+        return [
+            counted.reshape(-1, classes)[:polygons],
+            *(pixels @ values for values in (probabilities, *interval(probabilities))),
+        ]
+
+
+def _polygons_of_pixels(shapes: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
+    """Return for each pixel of a grid the number of polygons that its centre is in, and which one it is, if it is one.
+
+    Each polygon adds `_ONE` and its own number. Where one polygon adds twice, as GDAL may do at an edge, the pixel
+    seems to be in two polygons.
+    """
+    if len(shapes) < 2:
+        inside = rasterize(shapes, out_shape=grid.shape, transform=grid.transform, dtype="uint8") if len(shapes) else 0
+        return np.broadcast_to(np.asarray(inside), grid.shape), np.zeros(grid.shape, np.int32)
+    sums = rasterize(
+        ((shape, _ONE + number) for number, shape in enumerate(shapes)),
+        out_shape=grid.shape,
+        transform=grid.transform,
+        dtype="int64",
+        merge_alg=MergeAlg.add,
+    )
+    return sums >> 32, (sums & (_ONE - 1)).astype(np.int32)
+
+
+def _cells_of(bounds: tuple[float, float, float, float], grid: Grid, step: int) -> tuple[slice, slice] | None:
+    """Return the rows and columns of the cells in a box; None if there are none."""
+    left, bottom, right, top = bounds
+    inverse = ~grid.transform
+    (west, north), (east, south) = inverse @ (left, top), inverse @ (right, bottom)
+    rows = slice(max(0, math.floor(north / step)), min(grid.height // step, math.ceil(south / step)))
+    columns = slice(max(0, math.floor(west / step)), min(grid.width // step, math.ceil(east / step)))
+    return (rows, columns) if rows.start < rows.stop and columns.start < columns.stop else None

@@ -1,0 +1,92 @@
+"""The area of a store: what it keeps and classifies of each scene. It is written once, and not changed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import shapely
+
+from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.raster.polygons import Polygons, read_polygons
+from lc_assets.store.layout import Store
+from lc_assets.store.paths import compare_and_swap
+
+_SAME = 1e-6
+"""Largest share of an area by which it may differ and still be the same one: coordinates are rounded."""
+
+
+def area_of(store: Store, file: Path | None = None, *, keep: bool = False) -> Polygons | None:
+    """Return the area of a store, in degrees; None if it has none.
+
+    Args:
+        store: the store.
+        file: polygons, which must be those of the store (LC_ASSETS_AREA).
+        keep: whether these become the area of a store that has none.
+
+    Raises:
+        BadReference: the file has no polygons.
+        LandCoverError: the file cannot be read.
+        StoreError: the store has another area, or cannot be read or written.
+    """
+    kept = _read(store)
+    if file is None:
+        return kept
+    wanted = _named(file)
+    if kept is None and keep:
+        kept = _write(store, wanted)
+    if kept is not None and not _is_same(kept, wanted):
+        raise StoreError(
+            f"the area of the store {store.root} is {kept.names[0]}, and {file} (LC_ASSETS_AREA) is another one",
+            remedy="unset LC_ASSETS_AREA, or use another store for it",
+        )
+    return wanted if kept is None else kept
+
+
+def _named(file: Path) -> Polygons:
+    """Return the area of a file as one polygon, with the file's name."""
+    try:
+        file.open("rb").close()
+    except OSError as error:
+        raise LandCoverError(
+            f"{file} cannot be read ({error.strerror})", remedy="correct LC_ASSETS_AREA, or unset it"
+        ) from None
+    found = read_polygons(file, str(file))
+    return read_polygons(_content(found, file.name.partition(".")[0]), str(file))
+
+
+def _content(area: Polygons, name: str) -> bytes:
+    feature = {"type": "Feature", "properties": {"name": name}, "geometry": area.degrees()}
+    return json.dumps({"type": "FeatureCollection", "features": [feature]}, indent=2).encode() + b"\n"
+
+
+def _read(store: Store) -> Polygons | None:
+    try:
+        content = store.area.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"{store.area} cannot be read ({error.strerror or error})",
+            remedy="look whether the store is there and lets you read, then run it again",
+            transient=not isinstance(error, PermissionError),
+        ) from None
+    return read_polygons(content, str(store.area))
+
+
+def _write(store: Store, area: Polygons) -> Polygons:
+    """Write the area, unless another process has written one, and return that of the store."""
+    try:
+        compare_and_swap(store.area, _content(area, area.names[0]), None)
+    except OSError as error:
+        raise StoreError(
+            f"{store.area} cannot be written ({error.strerror or error})",
+            remedy="check the permissions there, or name another store (--store), then run it again",
+        ) from None
+    return _read(store) or area
+
+
+def _is_same(one: Polygons, other: Polygons) -> bool:
+    first, second = (shapely.union_all(area.shapes) for area in (one, other))
+    differing = shapely.area(shapely.symmetric_difference(first, second))
+    return bool(differing <= _SAME * shapely.area(first))

@@ -1,0 +1,145 @@
+"""The server of a store's files: what it serves, and what it refuses."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from lc_assets.products.pages import file_server
+from lc_assets.store.layout import SceneLayout
+from lc_assets_tests.products.pages.gallery_scenes import box, laid
+
+CONTENT = bytes(range(256))
+MAP = "/scenes/S2/map.tif"
+
+
+class Answer(NamedTuple):
+    status: int
+    head: str
+    body: bytes
+
+
+class Server:
+    """A running server, asked without a client's corrections of a path."""
+
+    def __init__(self, store: Path, port: int) -> None:
+        self.store, self.port = store, port
+
+    def ask(self, path: str, *headers: str, method: str = "GET", host: str = "127.0.0.1") -> Answer:
+        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "Connection: close", "", ""]
+        with socket.create_connection(("127.0.0.1", self.port), 60) as connection:
+            connection.sendall("\r\n".join(lines).encode())
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))
+        head, _, body = answer.partition(b"\r\n\r\n")
+        return Answer(int(head.split()[1]), head.decode().lower(), body)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """On a store with a file, a hidden file, links, and a secret beside it. It must end with its standard input."""
+    folder = tmp_path_factory.mktemp("served")
+    store = folder / "store"
+    (store / "scenes" / "S2").mkdir(parents=True)
+    (store / "scenes" / "S2" / "map.tif").write_bytes(CONTENT)
+    (store / ".hidden").write_text("secret")
+    (folder / "store-beside").mkdir()
+    (folder / "store-beside" / "secret").write_text("secret")
+    (store / "out").symlink_to(folder / "store-beside" / "secret")
+    (store / "folder_out").symlink_to(folder / "store-beside")
+    (store / "to_hidden").symlink_to(store / ".hidden")
+    (store / "inside").symlink_to(store / "scenes" / "S2" / "map.tif")
+    os.mkfifo(store / "pipe")
+    end, held = os.pipe()
+    with closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        number, port = listening.fileno(), listening.getsockname()[1]
+        command = [sys.executable, "-m", file_server.__name__, str(store), str(number)]
+        process = subprocess.Popen(command, stdin=end, pass_fds=[number], start_new_session=True)
+    os.close(end)
+    try:
+        yield Server(store, port)
+    finally:
+        os.close(held)
+        assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../store-beside/secret",
+        "/%2e%2e/store-beside/secret",
+        "/..%2fstore-beside%2fsecret",
+        "/scenes/../../store-beside/secret",
+        "/%252e%252e/store-beside/secret",
+        "/..\\store-beside\\secret",
+        "//etc/passwd",
+        "/%2fetc/passwd",
+        "/out",
+        "/folder_out/secret",
+        "/.hidden",
+        "/%2ehidden",
+        "/scenes/..%2f.hidden",
+        "/to_hidden",
+        "/pipe",
+        "/scenes",
+        "/scenes/",
+        "/scenes/S2/",
+        "/%00",
+        "/" + "a" * 5000,
+        "/missing",
+    ],
+)
+def test_nothing_outside_the_store_nothing_hidden_and_no_folder_is_served(server: Server, path: str) -> None:
+    answer = server.ask(path)
+    assert (answer.status, answer.body) == (404, b"Not Found")
+
+
+def test_a_file_is_served_whole_in_ranges_and_without_a_body(server: Server) -> None:
+    whole = server.ask(MAP)
+    assert (whole.status, whole.body) == (200, CONTENT)
+    wanted = ("content-type: image/tiff", "accept-ranges: bytes", "cache-control: no-cache", "nosniff", "same-origin")
+    for header in wanted:
+        assert header in whole.head
+    part = server.ask(MAP, "Range: bytes=16-31")
+    assert (part.status, part.body) == (206, CONTENT[16:32])
+    assert server.ask(MAP, "Range: bytes=-4").body == CONTENT[-4:]
+    assert server.ask(MAP, "Range: bytes=256-").status == 416
+    head = server.ask(MAP, method="HEAD")
+    assert (head.status, head.body) == (200, b"")
+    assert "content-length: 256" in head.head
+    assert server.ask("/inside").body == CONTENT, "a link that stays in the store"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_only_reading_methods_are_allowed(server: Server, method: str) -> None:
+    assert server.ask(MAP, method=method).status == 405
+    assert server.ask("/", method=method).status == 405
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "evil.example:3001", "", "0.0.0.0"])
+def test_a_request_that_names_another_host_is_refused(server: Server, host: str) -> None:
+    assert server.ask(MAP, host=host).status == 400
+    assert server.ask("/", host=host).status == 400
+
+
+def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene: SceneLayout) -> None:
+    assert b"No scene has a map yet" in server.ask("/").body
+    name = laid(scene, server.store, "33UUB", date(2024, 6, 1), box(12, 55, 13, 56))
+    for path in ("/", "/index.html"):
+        page = server.ask(path)
+        assert page.status == 200
+        assert f'href="scenes/{name}/report.html"'.encode() in page.body
+    assert not (server.store / "index.html").exists(), "it is not written"
+    assert name.encode() in server.ask(f"/scenes/{name}/report.html").body
+    thumbnail = server.ask(f"/scenes/{name}/{name}_thumbnail.png", method="HEAD")
+    assert "cross-origin-resource-policy: cross-origin" in thumbnail.head, "Dagster's UI shows it"

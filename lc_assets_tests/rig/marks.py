@@ -1,0 +1,31 @@
+"""Marks of cases: `make test` runs a few cases of each claim, and `make test-slow` the further ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+
+def further(*cases: Any) -> list[Any]:
+    """Return cases of a parametrised test for `make test-slow`. A case of several values is a tuple."""
+    return [pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=pytest.mark.slow) for case in cases]
+
+
+def named(cases: dict[str, Any], quick: Collection[str]) -> list[Any]:
+    """Return named cases of a parametrised test; `make test` runs those of `quick` only.
+
+    Raises:
+        KeyError: a name of `quick` is none of the cases.
+    """
+    for name in quick:
+        cases[name]
+    return [
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)),
+            id=name,
+            marks=() if name in quick else pytest.mark.slow,
+        )
+        for name, case in cases.items()
+    ]

@@ -1,0 +1,41 @@
+"""A store of an area in an object store."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lc_assets.defs.io_managers import RawBandsIOManager
+from lc_assets.defs.resources import StoreResource
+from lc_assets.store.layout import Store
+from lc_assets.store.object_path import ObjectPath
+from lc_assets_tests.remote.file_host import HOST, files_of
+from lc_assets_tests.rig.gate import Gate
+from lc_assets_tests.rig.relay import Relay
+from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
+from lc_assets_tests.store.object_stores import only_s3
+
+pytestmark = pytest.mark.xdist_group("object stores")
+
+
+@pytest.mark.slow
+@only_s3
+def test_a_part_in_an_object_store_is_fetched_once(
+    remote: tuple[ObjectPath, Gate], relay: Relay, demo_item: Path, tmp_path: Path
+) -> None:
+    item = large_scene(demo_item, tmp_path)
+    relay.add_host(HOST, files_of(item.parent))
+    store, scene = Store(remote[0]), served(item)
+    area = area_file(item, tmp_path / "district.geojson", (600, 620, 600, 620))
+    layout = store.scene(scene.id)
+    first = RawBandsIOManager(store=StoreResource(root=str(store.root), area=str(area))).write(layout, scene)
+    assert store.area.exists()
+    relay.forget()
+    manager = RawBandsIOManager(store=StoreResource(root=str(store.root)))
+    again = manager.write(layout, scene)
+    assert again.version == first.version
+    assert len(relay.exchanges) == len(scene.hrefs), "more than the header of each file was asked for"
+    raw = manager.read(layout)
+    assert raw.part is not None
+    assert (raw.part.column, raw.part.row) == (384, 384)
