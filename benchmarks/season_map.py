@@ -34,7 +34,8 @@ from lc_assets.raster.cog import (
 )
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
-from lc_assets.store.layout import MapLayout, Store
+from lc_assets.store.layout import Store
+from lc_assets.store.season_layout import MapLayout
 
 SIDE, STEP, PART = 10_980, 4, 60
 GRID = Grid("EPSG:32633", Affine(10, 0, 399_960, 0, -10, 6_200_040), SIDE, SIDE)

@@ -13,7 +13,8 @@ from lc_assets.cli.view import find_scene
 from lc_assets.products.export import FORMATS
 
 if TYPE_CHECKING:
-    from lc_assets.store.layout import MapLayout, SceneLayout, Store
+    from lc_assets.store.layout import SceneLayout, Store
+    from lc_assets.store.season_layout import MapLayout
 
 
 @click.command()

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
-    from lc_assets.store.layout import MapLayout
+    from lc_assets.store.season_layout import MapLayout
 
 
 @click.command("map")

@@ -17,8 +17,9 @@ from lc_assets.raster.cog import class_cog, confidence_cog, probability_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.writer import RasterWriter, run_writers
-from lc_assets.store.layout import SceneLayout, pam_file, style_file
+from lc_assets.store.layout import SceneLayout
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
 
 
 @dataclass(frozen=True)

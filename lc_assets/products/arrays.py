@@ -16,8 +16,10 @@ import pystac
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import CLASSES
 from lc_assets.products.stac.catalog import read_catalog
-from lc_assets.store.layout import MapLayout, ProductLayout, Store
+from lc_assets.store.layout import Store
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.product_layout import ProductLayout
+from lc_assets.store.season_layout import MapLayout
 
 if TYPE_CHECKING:
     from xarray import DataArray

@@ -21,8 +21,8 @@ from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import map_with_legend, read_codes_for_display
-from lc_assets.store.layout import pam_file, style_file
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
 
 MAX_SIDE = 1536
 """Default of the longest side, in pixels. The overview of a full tile has 1373 x 1373 pixels of 80 m."""

@@ -20,7 +20,8 @@
     <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
-        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, catalog.json, <NAME>_classified.json   as of a scene
+        their .tif.aux.xml and .qml, <NAME>_thumbnail.png, report.html, catalog.json, <NAME>_classified.json   as of a
+            scene
         <NAME>_observations.tif       number of dates that see a pixel
         <NAME>_stability.tif          share of these dates that agree with the map
         area.geojson                  the area, in degrees
@@ -39,80 +40,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, list_files, parse_path
+from lc_assets.store.product_layout import ProductLayout
 from lc_assets.store.scratch import scratch_dir
-
-_AnyPath = TypeVar("_AnyPath", Path, ObjectPath, StorePath)
-
-
-def pam_file(raster: _AnyPath) -> _AnyPath:
-    """Return the path of the names and the attribute table of a class map, which GDAL reads beside it."""
-    return raster.with_name(f"{raster.name}.aux.xml")
-
-
-def style_file(raster: _AnyPath) -> _AnyPath:
-    """Return the path of the style of a class map, which QGIS reads beside it."""
-    return raster.with_name(f"{raster.name.rpartition('.')[0]}.qml")
-
-
-class ProductLayout:
-    """Paths of the products that scenes and season maps have.
-
-    Attributes:
-        folder: the folder of the products.
-    """
-
-    folder: StorePath
-
-    @property
-    def stem(self) -> str:
-        """Item id of the scene, or name of the map, with which the names of the files begin."""
-        raise NotImplementedError
-
-    @property
-    def classified(self) -> StorePath:
-        """Class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_classified.tif"
-
-    @property
-    def confidence(self) -> StorePath:
-        """Confidence of the class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_confidence.tif"
-
-    @property
-    def probabilities(self) -> StorePath:
-        """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
-        return self.folder / f"{self.stem}_probabilities.tif"
-
-    @property
-    def overview(self) -> StorePath:
-        """Lower-resolution class map, a GeoTIFF."""
-        return self.folder / f"overview_{self.stem}_classified.tif"
-
-    @property
-    def legends(self) -> dict[str, StorePath]:
-        """Names and styles beside class map and overview, by their keys in the STAC item."""
-        return {
-            "classified_names": pam_file(self.classified),
-            "classified_style": style_file(self.classified),
-            "overview_names": pam_file(self.overview),
-            "overview_style": style_file(self.overview),
-        }
-
-    @property
-    def thumbnail(self) -> StorePath:
-        """Picture of the class map with a legend, a PNG."""
-        return self.folder / f"{self.stem}_thumbnail.png"
-
-    @property
-    def catalog(self) -> StorePath:
-        """STAC catalog of the products."""
-        return self.folder / "catalog.json"
+from lc_assets.store.season_layout import ChangeLayout, MapLayout
 
 
 @dataclass(frozen=True)
@@ -156,97 +91,6 @@ class SceneLayout(ProductLayout):
     def resampled_stack(self) -> StorePath:
         """Folder of the band stack."""
         return self.folder / "resampled_stack"
-
-    @property
-    def report(self) -> StorePath:
-        """HTML page of the scene."""
-        return self.folder / "report.html"
-
-
-@dataclass(frozen=True)
-class MapLayout(ProductLayout):
-    """Paths of the files of a season map.
-
-    Attributes:
-        name: name of the map.
-        folder: the map's folder.
-    """
-
-    name: str
-    folder: StorePath
-
-    @property
-    def stem(self) -> str:
-        """The map's name."""
-        return self.name
-
-    @property
-    def incoming(self) -> Path:
-        """Local folder beside which the lock of the process that writes the map lies."""
-        return scratch_dir(self.folder).with_name(f".{self.name}.incoming")
-
-    @property
-    def lease(self) -> ObjectPath | None:
-        """Lease object that lets one machine at a time write the map; None on a disk, where a file lock does this."""
-        return self.folder.with_name(f".{self.name}.lease") if isinstance(self.folder, ObjectPath) else None
-
-    @property
-    def observations(self) -> StorePath:
-        """Number of dates that see a pixel, a GeoTIFF."""
-        return self.folder / f"{self.name}_observations.tif"
-
-    @property
-    def stability(self) -> StorePath:
-        """Share of the dates that agree with the map, a GeoTIFF."""
-        return self.folder / f"{self.name}_stability.tif"
-
-    @property
-    def area(self) -> StorePath:
-        """The area, a GeoJSON file."""
-        return self.folder / "area.geojson"
-
-    @property
-    def areas(self) -> StorePath:
-        """Hectares of each class in each polygon, a CSV file."""
-        return self.folder / "areas.csv"
-
-    @property
-    def areas_parquet(self) -> StorePath:
-        """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
-        return self.folder / "areas.parquet"
-
-    @property
-    def polygons(self) -> StorePath:
-        """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
-        return self.folder / "polygons.gpkg"
-
-    @property
-    def polygons_parquet(self) -> StorePath:
-        """The same as GeoParquet."""
-        return self.folder / "polygons.parquet"
-
-
-@dataclass(frozen=True)
-class ChangeLayout:
-    """Paths of the files of a comparison of two season maps.
-
-    Attributes:
-        name: `<BEFORE>--<AFTER>`.
-        folder: the folder of the comparison.
-    """
-
-    name: str
-    folder: StorePath
-
-    @property
-    def transitions(self) -> StorePath:
-        """Which class became which, a GeoTIFF."""
-        return self.folder / f"{self.name}_transitions.tif"
-
-    @property
-    def table(self) -> StorePath:
-        """Hectares of each transition, a CSV file."""
-        return self.folder / "transitions.csv"
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import RunResult
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.raster.polygons import Polygons
-from lc_assets.store.layout import SceneLayout, Store, pam_file, style_file
+from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.product_layout import pam_file, style_file
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season, landscape
 from lc_assets_tests.rig.qgis import ask_qgis, environment

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import shapely
 
+from lc_assets.products.export import FORMATS
+from lc_assets.products.export.write import export_map
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.raster.polygons import Polygons
 from lc_assets.store.layout import Store
@@ -35,4 +37,12 @@ def test_a_season_map_is_the_same_in_an_object_store_and_on_a_disk(
     there = make_season_map(Store(root), "all", ALL, ITEMS, min_area=0.5).layout
     for name in ("classified", "confidence", "observations", "stability", "probabilities", "overview", "areas", "area"):
         assert getattr(there, name).read_bytes() == getattr(here, name).read_bytes(), name
+    for key, path in here.legends.items():
+        assert there.legends[key].read_bytes() == path.read_bytes(), key
     assert there.catalog.exists() and there.polygons.exists() and there.thumbnail.exists()
+    for store, layout, folder in ((local.store, here, "here"), (Store(root), there, "there")):
+        export_map(store, layout, tmp_path / folder, FORMATS)
+    exported = [path for path in sorted((tmp_path / "here").iterdir()) if path.suffix != ".gpkg"]
+    assert len(exported) == 7
+    for path in exported:
+        assert path.read_bytes() == (tmp_path / "there" / path.name).read_bytes(), path.name

@@ -24,8 +24,8 @@ from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.inline_svg import inline_map, inline_shares
 from lc_assets.raster.render import read_codes_for_display
-from lc_assets.store.layout import MapLayout
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.season_layout import MapLayout
 
 season_scenes = dg.AssetSpec(
     SEASON_SCENES,
@@ -87,7 +87,7 @@ def _metadata(made: Made, versions: dict[str, str], url: Callable[[StorePath], s
     layout, total = made.layout, max(int(made.pixels.sum()), 1)
     codes, pixel_size = read_codes_for_display(gdal_path(layout.overview), PICTURE_SIDE)
     percent = {c: 100 * int(made.pixels[c.code]) / total for c in ALL_CLASSES}
-    thumbnail = url(layout.thumbnail)
+    report, thumbnail = url(layout.report), url(layout.thumbnail)
     notes = {
         **{item: f"left out, because {newer} is a later version" for item, newer in made.replaced.items()},
         **dict.fromkeys(made.beside, "left out, because it does not touch the area"),
@@ -96,7 +96,8 @@ def _metadata(made: Made, versions: dict[str, str], url: Callable[[StorePath], s
         "map": inline(inline_map(codes, "season map", pixel_size)),
         "legend": inline(inline_shares(list(percent.items()), "percent of the area")),
         # Dagster shows short Markdown at once, and this picture is not in the text but at the URL.
-        "picture": dg.MetadataValue.md(f"[![season map with legend]({thumbnail})]({thumbnail})"),
+        "picture": dg.MetadataValue.md(f"[![season map with legend]({thumbnail})]({report})"),
+        "report": dg.MetadataValue.url(report),
         "classes": table(
             [
                 {
@@ -111,7 +112,6 @@ def _metadata(made: Made, versions: dict[str, str], url: Callable[[StorePath], s
         "dates": made.dates,
         SCENE_TABLE: scene_table(versions, notes),
         **({} if made.mean_confidence is None else {"mean_confidence_percent": made.mean_confidence}),
-        "raster": dg.MetadataValue.url(url(layout.classified)),
         "areas": dg.MetadataValue.url(url(layout.areas)),
     }
 

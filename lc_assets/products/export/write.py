@@ -29,8 +29,10 @@ from lc_assets.raster.legend import class_entries, paletted_renderer, write_lege
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import MapLayout, SceneLayout, Store, pam_file, style_file
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
+from lc_assets.store.season_layout import MapLayout
 
 _ROWS = 512
 

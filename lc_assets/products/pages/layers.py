@@ -140,14 +140,14 @@ def _unreadable(path: StorePath, item: str) -> StoreError:
 
 def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor: int, max_bytes: int) -> Layers | None:
     """Return the pictures, or None if they do not fit even at the lowest quality."""
-    picture = _indexed(codes, [c.rgb for c in ALL_CLASSES])
+    picture = indexed_png(codes, [c.rgb for c in ALL_CLASSES])
     left = max_bytes - len(picture)
     percent = cell_means(classes.confidence, factor, CONFIDENCE_NODATA, classes.item)
     known = percent != CONFIDENCE_NODATA
     # Confidence gets at most half of the rest, so that a noisy one does not spoil the true colour.
     for step in _STEPS:
         rounded = np.where(known, np.minimum((percent + step // 2) // step * step, 100), CONFIDENCE_EMPTY)
-        confidence = _indexed(rounded.astype(np.uint8), [*confidence_colours(), NO_DATA.rgb])
+        confidence = indexed_png(rounded.astype(np.uint8), [*confidence_colours(), NO_DATA.rgb])
         if len(confidence) <= left // 2:
             break
     else:
@@ -174,7 +174,7 @@ def confidence_colours() -> list[tuple[int, ...]]:
     return [tuple(map(int, colour)) for colour in zip(*channels, strict=True)]
 
 
-def _indexed(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
+def indexed_png(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:
     """Return a PNG with a palette."""
     image = Image.fromarray(indices)
     image.putpalette(bytes(value for colour in palette for value in colour))

@@ -24,8 +24,10 @@ from lc_assets.raster.cog import code_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import Entry, write_legend
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import ChangeLayout, MapLayout, Store, pam_file, style_file
+from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path
+from lc_assets.store.product_layout import pam_file, style_file
+from lc_assets.store.season_layout import ChangeLayout, MapLayout
 
 SAME, UNSURE, NOTHING = 100, 101, 255
 """Codes of pixels whose class is the same, that differ but are not sure enough, and that one map does not have. The

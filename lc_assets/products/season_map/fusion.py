@@ -27,11 +27,10 @@ from lc_assets.products.areas import AreaTable, count_in_cells
 from lc_assets.products.season_map.grid import MapGrid
 from lc_assets.products.season_map.pooling import Pool
 from lc_assets.products.season_map.rasters import WarpedRasters
-from lc_assets.products.season_map.scenes import MappedScene
+from lc_assets.products.season_map.scenes import MappedScene, scl_raster
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import acquisition_of
-from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
 from lc_assets.sentinel2.scl import is_hidden
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path
@@ -90,6 +89,11 @@ class Fusion:
     def dates(self) -> int:
         """Number of dates. Tiles of one overpass are one date."""
         return len(self._dates)
+
+    @property
+    def scenes_by_date(self) -> list[list[MappedScene]]:
+        """The scenes of each date."""
+        return self._dates
 
     def blocks(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[FusedBlock]:
         """Compute the blocks that the area touches, from top to bottom.
@@ -220,10 +224,7 @@ class _Source:
         self._bounds = transform_bounds(own.crs, grid.map.crs, *own.bounds)
         self._grid = grid
         self._classes, self._probabilities = gdal_path(scene.classes.path), gdal_path(scene.probabilities)
-        self._scl: str | None = None
-        if scene.classes.tags.get("SCL_MASK") != "yes":
-            stack = store.scene(scene.item).resampled_stack
-            self._scl = next((gdal_path(stack / name) for name in (SCL_VRT, SCL_COG) if (stack / name).exists()), None)
+        self._scl = scl_raster(store, scene)
 
     def touches(self, bounds: tuple[float, float, float, float]) -> bool:
         left, bottom, right, top = self._bounds

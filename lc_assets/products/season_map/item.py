@@ -30,7 +30,7 @@ from lc_assets.products.stac.item import (
 )
 from lc_assets.products.stac.renders import renders
 from lc_assets.raster.grid import Grid
-from lc_assets.store.layout import MapLayout
+from lc_assets.store.season_layout import MapLayout
 
 GEOPACKAGE = "application/geopackage+sqlite3"
 
@@ -145,6 +145,7 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         "overview": raster(layout.overview.name, OVERVIEW, ["overview"], [code_band()], made.overview_grid),
         **legend_assets({key: files[path.name] for key, path in layout.legends.items()}),
         "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
+        "report": file_asset(files[layout.report.name], "text/html", "All of it on one page, to look at", ["metadata"]),
         "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
         "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
         "areas_parquet": file_asset(

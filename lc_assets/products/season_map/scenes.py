@@ -13,8 +13,9 @@ from lc_assets.core.json_values import parse_json
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import is_newer_version
+from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath
+from lc_assets.store.paths import StorePath, gdal_path
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ def newest_versions(scenes: Sequence[MappedScene]) -> tuple[list[MappedScene], d
         if new is not old and is_newer_version(new.document, old.document)
     }
     return [scene for scene in scenes if scene.item not in replaced], replaced
+
+
+def scl_raster(store: Store, scene: MappedScene) -> str | None:
+    """Return the path, as GDAL opens it, of the SCL raster that hides pixels of a scene; None if its map does this
+    already, or if there is none."""
+    if scene.classes.tags.get("SCL_MASK") == "yes":
+        return None
+    stack = store.scene(scene.item).resampled_stack
+    return next((gdal_path(stack / name) for name in (SCL_VRT, SCL_COG) if (stack / name).exists()), None)
 
 
 def _opened(store: Store, classes: ClassMap) -> MappedScene:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import rasterio
 
 from lc_assets.core.checksum import sha256_of, sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
@@ -17,10 +18,13 @@ from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.areas import AreaTable
 from lc_assets.products.overview import OverviewPlan, choose_factor
 from lc_assets.products.polygons import check_min_area, write_polygons
+from lc_assets.products.season_map.dates import read_dates
 from lc_assets.products.season_map.fusion import STABILITY_NODATA, Fusion
 from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs, grid_of, utm_zone
 from lc_assets.products.season_map.item import SeasonMap, build_item
+from lc_assets.products.season_map.pictures import build_pictures
 from lc_assets.products.season_map.pooling import EXPONENT
+from lc_assets.products.season_map.report import MAX_DATES, SeasonReport, season_page
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
 from lc_assets.products.stac.item import ProductFile
@@ -34,7 +38,9 @@ from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import MapLayout, Store, pam_file, style_file
+from lc_assets.store.layout import Store
+from lc_assets.store.product_layout import pam_file, style_file
+from lc_assets.store.season_layout import MapLayout
 
 
 @dataclass(frozen=True)
@@ -112,7 +118,7 @@ def make_season_map(
         exclusive(layout.incoming, name, "season_map", layout.lease) as check,
         atomic_output(layout.folder, item=name, asset="season_map", last=layout.catalog.name, check=check) as stage,
     ):
-        pixels, confidence, version = _write(stage, layout, fusion, area, tags, min_area, progress)
+        pixels, confidence, version = _write(store, stage, layout, fusion, area, tags, min_area, progress)
         check()
         # A map without its catalog, which is moved last, is not complete: its files may be of two maps.
         layout.catalog.unlink(missing_ok=True)
@@ -126,6 +132,7 @@ def make_season_map(
 
 
 def _write(
+    store: Store,
     stage: Path,
     layout: MapLayout,
     fusion: Fusion,
@@ -151,6 +158,25 @@ def _write(
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
     columns = table.columns(area.names, grid.pixel_area)
     write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
+    created, programs = now(), software()
+    staged = MapLayout(layout.name, stage)
+    with rasterio.open(staged.overview, OVERVIEW_LEVEL="NONE") as dataset:
+        dates = read_dates(store, fusion.scenes_by_date, dataset.read(1), overview, MAX_DATES)
+    page = SeasonReport(
+        layout=layout,
+        files=frozenset(path.name for path in stage.iterdir()),
+        grid=grid,
+        names=area.names,
+        areas=table,
+        pixels=pixels,
+        mean_confidence=confidence,
+        tags=tags,
+        dates=dates,
+        pictures=build_pictures(staged, grid, overview, dates),
+        created=created,
+        software=programs,
+    )
+    staged.report.write_bytes(season_page(page, store))
     made = SeasonMap(
         layout=layout,
         grid=grid,
@@ -160,8 +186,8 @@ def _write(
         files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
         pixels=pixels,
         tags=tags,
-        created=now(),
-        software=software(),
+        created=created,
+        software=programs,
         mean_confidence=confidence,
     )
     for file, content in catalog_files(build_item(made)).items():

@@ -16,7 +16,7 @@ from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.polygons import Polygons
-from lc_assets.store.layout import pam_file, style_file
+from lc_assets.store.product_layout import pam_file, style_file
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season
 
 ALL = Polygons(("all",), np.array([shapely.box(*ZONE_32.bounds)]), ZONE_32.crs)

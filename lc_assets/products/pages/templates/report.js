@@ -314,8 +314,13 @@ for (const entry of entries) {
   });
 }
 
-// Another script may put another picture into a layer.
-for (const picture of readable) picture.addEventListener("exchange", () => { arrange(); decode(picture).then(() => showValues(crossed && at(crossed.column, crossed.row))); });
+// Another script may exchange the picture of a layer, which is then shown.
+readable.forEach((picture) => picture.addEventListener("exchange", () => {
+  const n = pictures.indexOf(picture);
+  if (shown.left !== n && shown.right !== n) shown.left = n;
+  arrange();
+  decode(picture).then(() => showValues(crossed && at(crossed.column, crossed.row)));
+}));
 
 arrange();
 whole();

@@ -1,0 +1,252 @@
+"""The page of a season map: one self-contained HTML file (`products/pages/templates/season.html.j2`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import numpy as np
+from pystac.utils import str_to_datetime
+
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES
+from lc_assets.core.wording import quantity
+from lc_assets.products.areas import AreaTable
+from lc_assets.products.pages import facts as texts
+from lc_assets.products.pages.formats import day, percent, text
+from lc_assets.products.pages.html import data_url, render
+from lc_assets.products.pages.layers import confidence_colours
+from lc_assets.products.pages.viewer import View, number_histogram, percent_histogram, viewer
+from lc_assets.products.season_map.dates import MapDate
+from lc_assets.products.season_map.pictures import SeasonPictures, number_colours
+from lc_assets.products.stac.catalog import CATALOG
+from lc_assets.raster.grid import Grid
+from lc_assets.sentinel2.acquisition import acquisition_of
+from lc_assets.store.layout import Store
+from lc_assets.store.season_layout import MapLayout
+
+MAX_DATES = 12
+"""Largest number of dates with a picture."""
+MAX_POLYGONS = 50
+"""Largest number of polygons in the table of the page."""
+
+
+@dataclass(frozen=True)
+class SeasonReport:
+    """The input of `season_page`.
+
+    Attributes:
+        layout: name and files of the map.
+        files: names of the written files.
+        grid: grid of the map.
+        names: names of the polygons.
+        areas: their areas.
+        pixels: (11,) pixels of each code inside the area, No Data last.
+        mean_confidence: in percent; None if no pixel has a class.
+        tags: dataset tags: how the map was made.
+        dates: from the earliest to the latest.
+        pictures: the pictures.
+        created: current time, ISO 8601, UTC.
+        software: name -> version.
+    """
+
+    layout: MapLayout
+    files: frozenset[str]
+    grid: Grid
+    names: tuple[str, ...]
+    areas: AreaTable
+    pixels: np.ndarray
+    mean_confidence: float | None
+    tags: dict[str, str]
+    dates: Sequence[MapDate]
+    pictures: SeasonPictures
+    created: str
+    software: dict[str, str]
+
+
+def season_page(made: SeasonReport, store: Store) -> bytes:
+    """Return the page. It links to the files in the same folder, and to the reports of scenes in the store."""
+    pictures, grid = made.pictures, made.grid
+    times = [_time(date.time) for date in made.dates]
+    total = max(int(made.pixels.sum()), 1)
+    page = render(
+        "season.html.j2",
+        name=text(made.layout.name),
+        summary=texts.summary(made.pixels, grid.pixel_area),
+        origin=f"{_scenes(made.dates)}, {_period(times)}",
+        pictures=pictures,
+        **viewer(_views(pictures), pictures.grid, grid),
+        pixels=made.pixels,
+        shares=(made.pixels / total).tolist(),
+        pixel_area=grid.pixel_area,
+        no_data_reasons=[],
+        map_resolution=grid.resolution,
+        date_width=100 * pictures.coarser * pictures.dates_grid.width / pictures.grid.width,
+        date_height=100 * pictures.coarser * pictures.dates_grid.height / pictures.grid.height,
+        cards=_cards(made, times),
+        dates=[_row(date, time, store) for date, time in zip(made.dates, times, strict=True)],
+        confidence=percent_histogram(pictures.confidence_counts, "confidence", confidence_colours()),
+        stability=percent_histogram(pictures.stability_counts, "stability", confidence_colours()),
+        observations=number_histogram(
+            pictures.observations_counts, "the number of dates of a pixel", number_colours(pictures.most)
+        ),
+        hectares=_hectares(made.areas, grid.pixel_area),
+        polygons=_polygons(made, grid.pixel_area),
+        polygons_left_out=max(0, len(made.names) - MAX_POLYGONS),
+        map_rows=_map_rows(made),
+        files=_files(made),
+        software=texts.software_rows(made.software),
+        years=_years(times),
+        made=text(f"Made by lc_assets {made.software.get('lc_assets', '')} on {texts.moment(made.created)}."),
+    )
+    return page.encode()
+
+
+def _views(pictures: SeasonPictures) -> list[View]:
+    def percents(key: str, alt: str, picture: bytes) -> View:
+        title = key.capitalize()
+        return View(key, title, alt, data_url("png", picture), title, unit=" %", most=100, step=pictures.step)
+
+    return [
+        View("date", "Date", "The classes of one date", reading="On the date", coarser=pictures.coarser),
+        View("classes", "Season", "The map of the season", data_url("png", pictures.classes), "Class"),
+        percents("confidence", "The confidence of the map", pictures.confidence),
+        View(
+            "observations",
+            "Observations",
+            "The number of dates that see the ground",
+            data_url("png", pictures.observations),
+            "Observations",
+            unit="",
+            most=pictures.most,
+        ),
+        percents("stability", "The share of these dates that agree with the map", pictures.stability),
+    ]
+
+
+def _time(value: str) -> datetime:
+    return str_to_datetime(value).astimezone(timezone.utc)
+
+
+def _scenes(dates: Sequence[MapDate]) -> str:
+    scenes = sum(len(date.scenes) for date in dates)
+    return f"{quantity(len(dates), 'date')} ({quantity(scenes, 'scene')})"
+
+
+def _period(times: Sequence[datetime]) -> str:
+    first, last = day(times[0]), day(times[-1])
+    return first if first == last else f"{first} to {last}"
+
+
+def _years(times: Sequence[datetime]) -> str:
+    return ", ".join(str(year) for year in sorted({time.year for time in times}))
+
+
+def _cards(made: SeasonReport, times: Sequence[datetime]) -> list[dict[str, Any]]:
+    """Return the dates that are shown. Where a day has several dates, their titles have the hour too."""
+    days = [day(time) for time in times]
+    shown = [number for number, date in enumerate(made.dates) if date.codes is not None]
+    cards = []
+    for number, picture in zip(shown, made.pictures.dates, strict=True):
+        date, codes = made.dates[number], made.dates[number].codes
+        assert codes is not None
+        counts = np.bincount(codes.ravel(), minlength=len(ALL_CLASSES))[: len(CLASSES)]
+        most = [
+            f"{CLASSES[code].title.lower()} {percent(counts[code] / counts.sum())}"
+            for code in np.argsort(-counts, kind="stable")[:3]
+            if counts[code]
+        ]
+        several = days.count(days[number]) > 1
+        cards.append(
+            {
+                "title": f"{days[number]}, {times[number]:%H:%M} UTC" if several else days[number],
+                "sees": percent(date.sees),
+                "most": ", ".join(most),
+                "src": data_url("png", picture),
+            }
+        )
+    return cards
+
+
+def _row(date: MapDate, time: datetime, store: Store) -> dict[str, Any]:
+    satellites = sorted({acquisition_of(scene.document).satellite or "" for scene in date.scenes} - {""})
+    return {
+        "day": day(time),
+        "time": f"{time:%H:%M}",
+        "satellite": ", ".join(satellites),
+        "sees": percent(date.sees),
+        "agrees": percent(date.agrees) if date.agrees is not None else "\N{EN DASH}",
+        "scenes": [
+            (scene.item, store.scene(scene.item).report.exists())
+            for scene in sorted(date.scenes, key=lambda scene: scene.item)
+        ],
+    }
+
+
+def _hectares(areas: AreaTable, pixel_area: float) -> list[dict[str, Any]]:
+    """Return the rows of the classes that the whole area has or may have: the last row of the table."""
+    return [
+        {
+            "class": c,
+            **{
+                part: float(getattr(areas, part)[-1, c.code]) * pixel_area
+                for part in ("counted", "expected", "low", "high")
+            },
+        }
+        for c in CLASSES
+        if areas.counted[-1, c.code] or areas.high[-1, c.code] * pixel_area >= 0.05
+    ]
+
+
+def _polygons(made: SeasonReport, pixel_area: float) -> dict[str, Any] | None:
+    """Return the counted hectares of each polygon; None for one polygon, which is the whole area."""
+    if len(made.names) < 2:
+        return None
+    present = [c for c in ALL_CLASSES if made.areas.counted[:-1, c.code].any()]
+    rows = [
+        {
+            "name": text(name),
+            "whole": int(counted.sum()) * pixel_area,
+            "hectares": [int(counted[c.code]) * pixel_area for c in present],
+        }
+        for name, counted in zip(made.names[:MAX_POLYGONS], made.areas.counted, strict=False)
+    ]
+    return {"classes": present, "rows": rows}
+
+
+def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
+    grid, tags = made.grid, made.tags
+    crs = grid.crs if len(grid.crs) < 40 else "described in the raster"
+    mean = "no pixel has a class" if made.mean_confidence is None else f"{made.mean_confidence:.0f} %"
+    return [
+        ("Dates", text(f"{_scenes(made.dates)}")),
+        ("Model", text(tags["MODEL"])),
+        ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
+        ("Projection", text(crs)),
+        ("Positions", text(f"every {tags['STRIDE']} pixels")),
+        ("Pooling exponent", text(tags["POOLING_EXPONENT"])),
+        ("Mean confidence", mean),
+        ("Polygons", f"{len(made.names):,}"),
+    ]
+
+
+def _files(made: SeasonReport) -> list[tuple[str, str]]:
+    """Return text and name of the files that the page links to."""
+    layout = made.layout
+    listed = [
+        ("Class map (GeoTIFF)", layout.classified),
+        ("Confidence (GeoTIFF)", layout.confidence),
+        ("Observations (GeoTIFF)", layout.observations),
+        ("Stability (GeoTIFF)", layout.stability),
+        ("Class probabilities (GeoTIFF)", layout.probabilities),
+        ("Overview (GeoTIFF)", layout.overview),
+        ("Picture with legend (PNG)", layout.thumbnail),
+        ("The area (GeoJSON)", layout.area),
+        ("Hectares of each polygon (CSV)", layout.areas),
+        ("Hectares and polygons (GeoParquet)", layout.areas_parquet),
+        ("The map as polygons (GeoPackage)", layout.polygons),
+        ("The map as polygons (GeoParquet)", layout.polygons_parquet),
+    ]
+    links = [(words, path.name) for words, path in listed if path.name in made.files]
+    return [*links, ("STAC item", f"{layout.name}_classified.json"), ("STAC catalog", CATALOG)]

@@ -1,0 +1,97 @@
+"""Names of the files of a season map, and of a comparison of two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import StorePath
+from lc_assets.store.product_layout import ProductLayout
+from lc_assets.store.scratch import scratch_dir
+
+
+@dataclass(frozen=True)
+class MapLayout(ProductLayout):
+    """Paths of the files of a season map.
+
+    Attributes:
+        name: name of the map.
+        folder: the map's folder.
+    """
+
+    name: str
+    folder: StorePath
+
+    @property
+    def stem(self) -> str:
+        """The map's name."""
+        return self.name
+
+    @property
+    def incoming(self) -> Path:
+        """Local folder beside which the lock of the process that writes the map lies."""
+        return scratch_dir(self.folder).with_name(f".{self.name}.incoming")
+
+    @property
+    def lease(self) -> ObjectPath | None:
+        """Lease object that lets one machine at a time write the map; None on a disk, where a file lock does this."""
+        return self.folder.with_name(f".{self.name}.lease") if isinstance(self.folder, ObjectPath) else None
+
+    @property
+    def observations(self) -> StorePath:
+        """Number of dates that see a pixel, a GeoTIFF."""
+        return self.folder / f"{self.name}_observations.tif"
+
+    @property
+    def stability(self) -> StorePath:
+        """Share of the dates that agree with the map, a GeoTIFF."""
+        return self.folder / f"{self.name}_stability.tif"
+
+    @property
+    def area(self) -> StorePath:
+        """The area, a GeoJSON file."""
+        return self.folder / "area.geojson"
+
+    @property
+    def areas(self) -> StorePath:
+        """Hectares of each class in each polygon, a CSV file."""
+        return self.folder / "areas.csv"
+
+    @property
+    def areas_parquet(self) -> StorePath:
+        """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
+        return self.folder / "areas.parquet"
+
+    @property
+    def polygons(self) -> StorePath:
+        """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
+        return self.folder / "polygons.gpkg"
+
+    @property
+    def polygons_parquet(self) -> StorePath:
+        """The same as GeoParquet."""
+        return self.folder / "polygons.parquet"
+
+
+@dataclass(frozen=True)
+class ChangeLayout:
+    """Paths of the files of a comparison of two season maps.
+
+    Attributes:
+        name: `<BEFORE>--<AFTER>`.
+        folder: the folder of the comparison.
+    """
+
+    name: str
+    folder: StorePath
+
+    @property
+    def transitions(self) -> StorePath:
+        """Which class became which, a GeoTIFF."""
+        return self.folder / f"{self.name}_transitions.tif"
+
+    @property
+    def table(self) -> StorePath:
+        """Hectares of each transition, a CSV file."""
+        return self.folder / "transitions.csv"
