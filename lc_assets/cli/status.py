@@ -25,10 +25,10 @@ def status(store: str | None) -> None:
     from lc_assets.operations.status import scene_statuses
 
     with open_instance(settings) as instance:
-        definitions = build_definitions(settings)
+        definitions, common = build_definitions(settings), build_common_definitions(settings)
         statuses = scene_statuses(instance, definitions)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
-        maps = map_statuses(instance)
+        maps = map_statuses(instance, definitions)
     lines = [(item, item, status_of_item.value) for item, status_of_item in statuses.items()]
     lines += [(name, f"season map {name}", found.status.value) for name, found in maps.items()]
     for key, words, value in lines:
