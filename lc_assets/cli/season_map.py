@@ -239,6 +239,7 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     words = "" if confidence is None else f", mean confidence {confidence:.0f} %"
     click.echo(f"      {quantity(made['scenes_used'], 'scene')} of {quantity(made['dates'], 'date')}{words}")
     click.echo(f"      {shown_path(layout.classified)}")
+    click.echo(f"      {shown_path(layout.report)}")
     click.echo(f"      {shown_path(layout.areas)}")
 
 

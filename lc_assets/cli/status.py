@@ -25,7 +25,7 @@ def status(store: str | None) -> None:
     from lc_assets.operations.status import scene_statuses
 
     with open_instance(settings) as instance:
-        definitions, common = build_definitions(settings), build_common_definitions(settings)
+        definitions = build_definitions(settings)
         statuses = scene_statuses(instance, definitions)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
         maps = map_statuses(instance, definitions)
