@@ -226,7 +226,9 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     from lc_assets.core.landcover import ALL_CLASSES
     from lc_assets.operations.season_maps import NOTE_COLUMN, SCENE_COLUMN, SCENE_TABLE
 
-    for row in _rows(made[SCENE_TABLE]):
+    rows = _rows(made[SCENE_TABLE])
+    used = sum(not row[NOTE_COLUMN] for row in rows)
+    for row in rows:
         if row[NOTE_COLUMN]:
             click.secho(f"      {row[SCENE_COLUMN]} is {row[NOTE_COLUMN]}", fg="yellow", err=True)
     titles = {c.code: c.title for c in ALL_CLASSES}
@@ -237,7 +239,7 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     if confidence is None:
         echo_error("no date sees the ground of the area; the map is all No Data", "      warning")
     words = "" if confidence is None else f", mean confidence {confidence:.0f} %"
-    click.echo(f"      {quantity(made['scenes_used'], 'scene')} of {quantity(made['dates'], 'date')}{words}")
+    click.echo(f"      {quantity(used, 'scene')} of {quantity(made['dates'], 'date')}{words}")
     click.echo(f"      {shown_path(layout.classified)}")
     click.echo(f"      {shown_path(layout.report)}")
     click.echo(f"      {shown_path(layout.areas)}")
