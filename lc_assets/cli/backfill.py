@@ -131,7 +131,7 @@ def _backfill_scenes(
 
 def _list_stale(settings: Settings, *, backfill: bool) -> None:
     """Print the ids of scenes with a stale map, or launch a backfill of them. Name the stale season maps."""
-    from lc_assets.defs.build import build_definitions
+    from lc_assets.defs.build import build_common_definitions, build_definitions
     from lc_assets.inference.loading import read_contract
     from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
@@ -148,7 +148,7 @@ def _list_stale(settings: Settings, *, backfill: bool) -> None:
             waiting = waiting_items(instance, definitions)
             statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
             launch(settings, instance, statuses, NEEDS_RUN, {})
-        for name, found in map_statuses(instance).items():
+        for name, found in map_statuses(instance, build_common_definitions(settings)).items():
             if found.status is SceneStatus.STALE:
                 click.echo(f"season map {name} is stale: {found.changed[0]} was made again since", err=True)
 

@@ -25,11 +25,11 @@ def status(store: str | None) -> None:
     from lc_assets.operations.status import scene_statuses
 
     with open_instance(settings) as instance:
-        definitions = build_definitions(settings)
+        definitions, common = build_definitions(settings), build_common_definitions(settings)
         statuses = scene_statuses(instance, definitions)
-        graphs = [each.resolve_asset_graph() for each in (definitions, build_common_definitions(settings))]
+        graphs = [each.resolve_asset_graph() for each in (definitions, common)]
         failed = failed_checks(instance, [key for graph in graphs for key in sorted(graph.asset_check_keys)])
-        maps = map_statuses(instance)
+        maps = map_statuses(instance, common)
     lines = [(item, item, status_of_item.value) for item, status_of_item in statuses.items()]
     lines += [(name, f"season map {name}", found.status.value) for name, found in maps.items()]
     for key, words, value in lines:

@@ -17,7 +17,7 @@ from lc_assets.defs.build import build_common_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.keys import CLASS_RASTER, SEASON_MAP
 from lc_assets.operations.records import newest_data_versions
-from lc_assets.operations.season_maps import fused_map, map_statuses
+from lc_assets.operations.season_maps import fused_map
 from lc_assets.operations.status import SceneStatus
 from lc_assets.raster.inline_svg import MAX_MARKDOWN
 from lc_assets.raster.polygons import Polygons
@@ -75,10 +75,10 @@ def test_a_map_of_a_scene_that_was_made_again_is_stale(classified: Desk) -> None
     assert mapped.fuse("demo").error is None
     fused = fused_map(desk.instance, "demo")
     assert fused and fused.scenes == newest_data_versions(desk.instance, CLASS_RASTER, [DEMO_ITEM_ID])
-    assert map_statuses(desk.instance)["demo"].status == SceneStatus.DONE
+    assert mapped.status("demo").status == SceneStatus.DONE
     assert desk.materialize("class_raster", mask_dilation=0).success
-    assert map_statuses(desk.instance)["demo"].status == SceneStatus.STALE
-    assert map_statuses(desk.instance)["demo"].changed == [DEMO_ITEM_ID]
+    assert mapped.status("demo").status == SceneStatus.STALE
+    assert mapped.status("demo").changed == [DEMO_ITEM_ID]
 
 
 def test_only_the_map_of_that_scene_is_stale_in_the_ui_until_it_is_fused_again(
@@ -92,7 +92,7 @@ def test_only_the_map_of_that_scene_is_stale_in_the_ui_until_it_is_fused_again(
         sensor = Ticker(mapped, monkeypatch)
 
         def statuses() -> list[tuple[SceneStatus, StaleStatus]]:
-            return [(map_statuses(instance)[name].status, looks(mapped.desk, name)) for name in ("a", "b")]
+            return [(mapped.status(name).status, looks(mapped.desk, name)) for name in ("a", "b")]
 
         fresh, stale = (SceneStatus.DONE, StaleStatus.FRESH), (SceneStatus.STALE, StaleStatus.STALE)
         assert sensor.tick() == ([], "2 maps without a new scene")
@@ -114,4 +114,4 @@ def test_a_map_without_a_sound_registration_is_one_line(desk: Desk, content: str
     error = mapped.fuse("corner").error
     assert error and error.startswith("item corner: ") and "lc-assets map" in error
     assert not (Path(str(desk.store.root)) / "maps").exists()
-    assert map_statuses(desk.instance)["corner"].status == SceneStatus.FAILED
+    assert mapped.status("corner").status == SceneStatus.FAILED
