@@ -185,6 +185,7 @@ def _show(made: Made) -> None:
     click.echo(f"      {quantity(len(made.scenes), 'scene')} of {quantity(made.dates, 'date')}{confidence}")
     click.echo(f"      {shown_path(made.layout.classified)}")
     click.echo(f"      {shown_path(made.layout.areas)}")
+    click.echo(f"      {shown_path(made.layout.report)}")
 
 
 @click.command()
