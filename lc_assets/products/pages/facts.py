@@ -156,7 +156,7 @@ def summary(pixels: np.ndarray, pixel_area: float) -> str:
     present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -pixels[c.code])
     frequent = [f"{c.title.lower()} {percent(shares[c.code])}" for c in present[:3] if pixels[c.code]]
     area = pixel_area * int(pixels.sum()) / 100
-    words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
+    words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²" if area >= 0.1 else f"{100 * area:.1f} ha"
     listed = f", mostly {', '.join(frequent)}" if frequent else ""
     return f"{words}, {percent(1 - shares[NO_DATA.code])} of it classified{listed}."
 

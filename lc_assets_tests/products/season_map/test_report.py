@@ -218,3 +218,13 @@ def test_dates_are_visible_without_script_and_in_print(
             assert opened.locator(".date img").count() == 3
             assert opened.locator(".date img >> nth=2").is_visible()
             assert not opened.locator("#date").is_visible()
+
+
+def test_a_map_in_which_no_date_sees_the_ground_has_a_page(tmp_path: Path) -> None:
+    scenes = Season(Store.at(tmp_path), landscape())
+    scenes.add(item_of(DAYS[0]), seed=1, cloud=np.ones(ZONE_32.shape, bool))
+    small = Polygons(("small",), np.array([shapely.box(LEFT, BOTTOM, LEFT + 100, BOTTOM + 100)]), ZONE_32.crs)
+    made = make_season_map(scenes.store, "clouds", small, [item_of(DAYS[0])], min_area=0.5)
+    page = Path(str(made.layout.report)).read_text(encoding="utf-8")
+    assert "1.0 ha, 0.0\u202f% of it classified. From 1 date (1 scene)" in page
+    assert "No pixel has a class." in page
