@@ -22,8 +22,8 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
 
     Args:
         document: parsed JSON.
-        schema_folder: folder with original schemas of extensions (`*.json`). A schema there replaces ours with the same
-            `$id`. The default is `LC_ASSETS_STAC_SCHEMAS`, if set.
+        schema_folder: folder with original schemas of extensions (`*.json`, also in folders below). A schema there
+            replaces ours with the same `$id`. The default is `LC_ASSETS_STAC_SCHEMAS`, if set.
     """
     if not isinstance(document, dict):
         return [f"document: a {type(document).__name__}, not a JSON object"]
@@ -60,5 +60,5 @@ def _core(kind: str) -> Schema:
 
 @cache
 def _originals(folder: Path) -> dict[str, Schema]:
-    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))]
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.json"))]
     return {schema["$id"].rstrip("#"): schema for schema in found if "$id" in schema}

@@ -61,6 +61,14 @@ def test_all_eleven_classes_have_their_colour_and_only_no_data_is_nodata(documen
     assert [c["value"] for c in classes if c.get("nodata")] == [10]
 
 
+def test_the_item_passes_the_published_schemas_of_its_extensions(document, shared):
+    published = {json.loads(path.read_text())["$id"].rstrip("#") for path in (shared / "stac_schemas").rglob("*.json")}
+    assert any("/render/" in uri for uri in published & set(document["stac_extensions"]))
+    assert validate_offline(document, shared / "stac_schemas") == []
+    del document["properties"]["renders"]["confidence"]["assets"]
+    assert any("/render/" in fault for fault in validate_offline(document, shared / "stac_schemas"))
+
+
 def test_readers_of_stac_1_0_find_the_grid_and_the_band_too(document):
     assert document["properties"]["proj:epsg"] == 32613
     for asset in document["assets"].values():
