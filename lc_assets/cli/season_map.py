@@ -166,24 +166,26 @@ def _fuse(settings: Settings, name: str, plan: MapPlan) -> None:
         LandCoverError: it cannot be fused.
     """
     from lc_assets.operations.keys import SEASON_MAPS
-    from lc_assets.products.season_map.plan import read_plan, write_plan
+    from lc_assets.products.season_map.plan import write_plan
+    from lc_assets.store.atomic import put
     from lc_assets.store.layout import Store
 
     store = Store.at(settings.store)
+    registered = store.registered_map(name)
     try:
-        before = read_plan(store, name)
-    except LandCoverError:  # there is none, or it is damaged
+        before = registered.read_bytes()
+    except OSError:  # there is none, or it cannot be read
         before = None
     write_plan(store, name, plan)
     try:
         _fuse_again(settings, name)
     except BaseException:
         if before is None:
-            store.registered_map(name).unlink(missing_ok=True)
+            registered.unlink(missing_ok=True)
             with open_instance(settings) as instance:
                 instance.delete_dynamic_partition(SEASON_MAPS, name)
         else:
-            write_plan(store, name, before)
+            put(registered, before, item=name, asset="registration")
         raise
 
 
@@ -239,6 +241,7 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     words = "" if confidence is None else f", mean confidence {confidence:.0f} %"
     click.echo(f"      {quantity(used, 'scene')} of {quantity(made['dates'], 'date')}{words}")
     click.echo(f"      {shown_path(layout.classified)}")
+    click.echo(f"      {shown_path(layout.report)}")
     click.echo(f"      {shown_path(layout.areas)}")
 
 

@@ -85,7 +85,7 @@ def season_map(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Ma
 def _metadata(made: Made, versions: dict[str, str], url: Callable[[StorePath], str]) -> dict[str, Any]:
     """Pictures, hectares per class, the scenes with their data versions, and the URLs of the files for a browser."""
     layout, total = made.layout, max(int(made.pixels.sum()), 1)
-    codes, pixel_size = read_codes_for_display(gdal_path(layout.overview), PICTURE_SIDE)
+    codes, pixel_size = read_codes_for_display(gdal_path(layout.classified), PICTURE_SIDE)
     percent = {c: 100 * int(made.pixels[c.code]) / total for c in ALL_CLASSES}
     report, thumbnail = url(layout.report), url(layout.thumbnail)
     notes = {
