@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dagster as dg
 import numpy as np
 import pytest
 import shapely
 
+from lc_assets.core.settings import Settings
 from lc_assets.products.export import FORMATS
 from lc_assets.products.export.write import export_map
+from lc_assets.products.season_map.plan import read_plan
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.raster.polygons import Polygons
 from lc_assets.store.layout import Store
 from lc_assets.store.object_path import ObjectPath
+from lc_assets_tests.conftest import Desk
+from lc_assets_tests.defs.season_maps import Mapped
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season, landscape
 from lc_assets_tests.rig.gate import Gate
 
@@ -33,8 +38,13 @@ def test_a_season_map_is_the_same_in_an_object_store_and_on_a_disk(
     for path in (tmp_path / "store").rglob("*"):
         if path.is_file():
             (root / str(path.relative_to(tmp_path / "store"))).write_bytes(path.read_bytes())
-    here = make_season_map(local.store, "all", ALL, ITEMS, min_area=0.5).layout
-    there = make_season_map(Store(root), "all", ALL, ITEMS, min_area=0.5).layout
+    with dg.DagsterInstance.ephemeral() as instance:
+        mapped = Mapped(Desk(Settings(store=str(root)), instance))
+        mapped.plan("all", ALL, min_area=0.5)
+        assert mapped.fuse("all").error is None
+    assert Store(root).registered_maps() == ["all"]
+    there = Store(root).map("all")
+    here = make_season_map(local.store, "all", read_plan(Store(root), "all").area, ITEMS, min_area=0.5).layout
     for name in ("classified", "confidence", "observations", "stability", "probabilities", "overview", "areas", "area"):
         assert getattr(there, name).read_bytes() == getattr(here, name).read_bytes(), name
     for key, path in here.legends.items():
