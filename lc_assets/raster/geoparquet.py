@@ -21,22 +21,19 @@ def write_geoparquet(path: Path, shapes: np.ndarray, columns: Mapping[str, np.nd
     Args:
         path: the file. It is not written atomically, so use a path in a staging folder.
         shapes: (N,) shapely geometries.
-        columns: name -> (N,) numbers, or objects that are strings.
+        columns: name -> (N,) integers of 32 bits, floats, or objects that are strings.
         crs: CRS of the shapes, as rasterio reads it.
     """
     from arro3.core import Array, DataType, Field, RecordBatch, Table, struct_array
     from arro3.io import write_parquet
 
+    types = {"O": DataType.string(), "i": DataType.int32(), "f": DataType.float64()}
+
     def batch(rows: slice) -> RecordBatch:
-        arrays = {
-            name: Array(values[rows].tolist(), type=DataType.string())
-            if values.dtype == object
-            else Array.from_numpy(values[rows])
-            for name, values in columns.items()
-        }
-        corners = np.ascontiguousarray(shapely.bounds(shapes[rows]).T)
+        # Through lists: arro3 before 0.9 takes no empty NumPy array.
+        arrays = {name: Array(values[rows].tolist(), type=types[values.dtype.kind]) for name, values in columns.items()}
         arrays["bbox"] = struct_array(
-            [Array.from_numpy(values) for values in corners],
+            [Array(values.tolist(), type=DataType.float64()) for values in shapely.bounds(shapes[rows]).T],
             fields=[Field(corner, DataType.float64()) for corner in _CORNERS],
         )
         encoded = shapely.to_wkb(shapes[rows], flavor="iso")

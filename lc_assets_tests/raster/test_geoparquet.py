@@ -55,7 +55,7 @@ def test_duckdb_reads_shapes_and_columns(file: Path) -> None:
     spec = importlib.util.find_spec("duckdb_extension_spatial")
     built = list(Path(str(spec.origin)).parent.rglob(f"v{duckdb.__version__}/*.duckdb_extension")) if spec else []
     if not built:
-        pytest.skip("needs DuckDB's extension spatial (pip install duckdb-extension-spatial)")
+        pytest.skip("needs DuckDB's extension spatial of its own version (pip install duckdb-extension-spatial)")
     with duckdb.connect() as connection:
         connection.execute(f"LOAD '{built[0]}'")
         rows = connection.execute(
@@ -72,8 +72,11 @@ def test_duckdb_reads_shapes_and_columns(file: Path) -> None:
 
 
 def test_geopandas_reads_shapes_columns_and_crs(file: Path) -> None:
-    pytest.importorskip("pyarrow")
-    found = pytest.importorskip("geopandas").read_parquet(file)
+    for name in ("geopandas", "pyarrow"):
+        pytest.importorskip(name, reason="needs GeoPandas and PyArrow, which no extra brings")
+    import geopandas
+
+    found = geopandas.read_parquet(file)
     assert found.crs.to_epsg() == 32633
     assert shapely.equals(found.geometry.to_numpy(), SHAPES).all()
     for name, values in COLUMNS.items():
