@@ -148,7 +148,7 @@ def _list_stale(settings: Settings, *, backfill: bool) -> None:
             waiting = waiting_items(instance, definitions)
             statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
             launch(settings, instance, statuses, NEEDS_RUN, {})
-        for name, found in map_statuses(instance).items():
+        for name, found in map_statuses(instance, definitions).items():
             if found.status is SceneStatus.STALE:
                 click.echo(f"season map {name} is stale: {found.changed[0]} was made again since", err=True)
 

@@ -166,24 +166,26 @@ def _fuse(settings: Settings, name: str, plan: MapPlan) -> None:
         LandCoverError: it cannot be fused.
     """
     from lc_assets.operations.keys import SEASON_MAPS
-    from lc_assets.products.season_map.plan import read_plan, write_plan
+    from lc_assets.products.season_map.plan import write_plan
+    from lc_assets.store.atomic import put
     from lc_assets.store.layout import Store
 
     store = Store.at(settings.store)
+    registered = store.registered_map(name)
     try:
-        before = read_plan(store, name)
-    except LandCoverError:  # there is none, or it is damaged
+        before = registered.read_bytes()
+    except OSError:  # there is none, or it cannot be read
         before = None
     write_plan(store, name, plan)
     try:
         _fuse_again(settings, name)
     except BaseException:
         if before is None:
-            store.registered_map(name).unlink(missing_ok=True)
+            registered.unlink(missing_ok=True)
             with open_instance(settings) as instance:
                 instance.delete_dynamic_partition(SEASON_MAPS, name)
         else:
-            write_plan(store, name, before)
+            put(registered, before, item=name, asset="registration")
         raise
 
 
@@ -224,7 +226,9 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     from lc_assets.core.landcover import ALL_CLASSES
     from lc_assets.operations.season_maps import NOTE_COLUMN, SCENE_COLUMN, SCENE_TABLE
 
-    for row in _rows(made[SCENE_TABLE]):
+    rows = _rows(made[SCENE_TABLE])
+    used = sum(not row[NOTE_COLUMN] for row in rows)
+    for row in rows:
         if row[NOTE_COLUMN]:
             click.secho(f"      {row[SCENE_COLUMN]} is {row[NOTE_COLUMN]}", fg="yellow", err=True)
     titles = {c.code: c.title for c in ALL_CLASSES}
@@ -235,8 +239,9 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     if confidence is None:
         echo_error("no date sees the ground of the area; the map is all No Data", "      warning")
     words = "" if confidence is None else f", mean confidence {confidence:.0f} %"
-    click.echo(f"      {quantity(made['scenes_used'], 'scene')} of {quantity(made['dates'], 'date')}{words}")
+    click.echo(f"      {quantity(used, 'scene')} of {quantity(made['dates'], 'date')}{words}")
     click.echo(f"      {shown_path(layout.classified)}")
+    click.echo(f"      {shown_path(layout.report)}")
     click.echo(f"      {shown_path(layout.areas)}")
 
 

@@ -28,7 +28,7 @@ def status(store: str | None) -> None:
         definitions = build_definitions(settings)
         statuses = scene_statuses(instance, definitions)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
-        maps = map_statuses(instance)
+        maps = map_statuses(instance, definitions)
     lines = [(item, item, status_of_item.value) for item, status_of_item in statuses.items()]
     lines += [(name, f"season map {name}", found.status.value) for name, found in maps.items()]
     for key, words, value in lines:

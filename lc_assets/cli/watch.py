@@ -25,6 +25,8 @@ every_minutes: 10                   # time between two searches; after a change 
 reprocessed: replace                # a newer version of a known scene replaces it; or keep (both), first (the older)
 recent_days: 10                     # searched every time; some of the other days are searched in turn
 runs_per_tick: 50                   # most scenes that are launched after a search
+
+# map: my-area                      # fuse the scenes into a season map of this name (with bbox or geometry)
 """
 
 

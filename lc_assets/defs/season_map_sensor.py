@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
 import dagster as dg
 
-from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.core.errors import LandCoverError
 from lc_assets.core.wording import quantity
 from lc_assets.defs.assets.season_map import season_map
 from lc_assets.defs.resources import StoreResource, WatchResource
@@ -105,19 +105,15 @@ def _tick(context: dg.SensorEvaluationContext, store: Store, watch: WatchResourc
     news = _news(instance, store, plans, since)
     due: dict[str, dict[str, str]] = {}
     for name, plan in plans.items():
-        fused, noted = made[name], before.due.get(name, {})
-        is_made = fused is not None and fused.plan == plan.digest
-        if not is_made and (name == watched or before.until is None):
+        noted, has = before.due.get(name, {}), made[name]
+        if has and has.plan != plan.digest:  # it is the map of another registration
+            has = None
+        if has is None and (name == watched or before.until is None):
             news[name] |= dict.fromkeys(islice(select_scenes(store, plan), 1), "")
-        has = fused.scenes if fused and is_made else {}
-        due[name] = {
-            item: version
-            for item, version in (noted | news[name]).items()
-            if (item not in has or (version and has[item] != version)) and store.scene(item).classified.exists()
-        }
+        due[name] = _missing(store, has.scenes if has else {}, {**noted, **news[name]})
         if due[name].items() - noted.items():
             register_map(instance, name, plan.digest)
-            observe_scenes(instance, name, {**has, **due[name]}, plan.digest)
+            observe_scenes(instance, name, {**(has.scenes if has else {}), **due[name]}, plan.digest)
     due = {name: scenes for name, scenes in due.items() if scenes}
     ready = [name for name in due if _last_run(instance, name) < now - ONCE_SECONDS]
     return dg.SensorResult(
@@ -144,11 +140,9 @@ def _register_watched(store: Store, watch: WatchResource) -> str | None:
         )
     plan = MapPlan(area, utm_zone(area), f"{watched.begin}/{watched.to or '..'}", watched.max_cloud)
     check_area(area.to(plan.crs))
-    try:
-        if read_plan(store, watched.map).digest == plan.digest:
-            return None
-    except StoreError:
-        pass  # there is none yet, or it is damaged
+    registered = store.registered_map(watched.map)
+    if registered.exists() and registered.read_bytes() == plan.written():
+        return None
     write_plan(store, watched.map, plan)
     return watched.map
 
@@ -178,6 +172,21 @@ def _catalogued(instance: dg.DagsterInstance, since: float) -> Iterator[str]:
         if not page.has_more:
             return
         cursor = page.cursor
+
+
+def _missing(store: Store, has: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    """Return those of the found scenes that a map does not have with this data version, and that have a class map.
+
+    Args:
+        store: the store of the scenes.
+        has: item id -> data version of the scenes of the map.
+        found: item id -> data version now; "" is any.
+    """
+    return {
+        item: version
+        for item, version in found.items()
+        if (item not in has or (version and has[item] != version)) and store.scene(item).classified.exists()
+    }
 
 
 def _last_run(instance: dg.DagsterInstance, name: str) -> float:

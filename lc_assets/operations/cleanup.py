@@ -216,7 +216,8 @@ def _fetched(store: Store) -> Iterator[str]:
 
 def _stages(store: Store) -> Iterator[Path]:
     root = scratch_dir(store.root)
-    for pattern in (".*.part", "models/.*.part", "scenes/.*.part", "scenes/*/.*.part", "scenes/*/agreement/.*.part"):
+    folders = ("", "models/", "areas/", "maps/", "changes/", "scenes/", "scenes/*/", "scenes/*/agreement/")
+    for pattern in (f"{folder}.*.part" for folder in folders):
         yield from (stage for stage in sorted(root.glob(pattern)) if is_abandoned(stage))
 
 

@@ -9,17 +9,16 @@ in the UI, as any asset that was made of something older.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 import dagster as dg
 
 from lc_assets.core.checksum import sha256_of_values
-from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
-from lc_assets.operations.keys import CLASS_RASTER, PARTITION_TAG, SEASON_MAP, SEASON_MAPS, SEASON_SCENES
+from lc_assets.operations.keys import CLASS_RASTER, SEASON_MAP, SEASON_MAPS, SEASON_SCENES
 from lc_assets.operations.records import DATA_VERSION_TAG, latest_storage_ids, newest_data_versions
 from lc_assets.operations.runs import register
-from lc_assets.operations.status import SceneStatus, failed_items
+from lc_assets.operations.status import SceneStatus, failed_items, waiting_items
 
 SCENE_TABLE, SCENE_COLUMN, VERSION_COLUMN, NOTE_COLUMN = "scenes", "scene", "data version", "note"
 """The table in the metadata of a season map, and its columns."""
@@ -123,13 +122,17 @@ def changed_scenes(instance: dg.DagsterInstance, fused: FusedMap) -> list[str]:
     return [item for item, version in fused.scenes.items() if now[item] and now[item] != version]
 
 
-def map_statuses(instance: dg.DagsterInstance, names: Iterable[str] | None = None) -> dict[str, MapStatus]:
-    """Return name -> status of season maps. Without `names`: of all that are partitions."""
-    asked = instance.get_dynamic_partitions(SEASON_MAPS) if names is None else list(names)
+def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions) -> dict[str, MapStatus]:
+    """Return name -> status of all season maps.
+
+    Args:
+        instance: whose records are read.
+        definitions: definitions that hold the asset `season_map`.
+    """
+    asked = instance.get_dynamic_partitions(SEASON_MAPS)
     made = latest_storage_ids(instance, SEASON_MAP, asked)
     failed = failed_items(instance, asked, made, SEASON_MAP)
-    unfinished = dg.RunsFilter(tags={PARTITION_TAG: list(asked)}, statuses=[*NOT_FINISHED_STATUSES])
-    waiting = {run.tags[PARTITION_TAG] for run in instance.get_runs(unfinished)} if asked else set()
+    waiting = waiting_items(instance, definitions, SEASON_MAP) if asked else set()
     found = {}
     for name in asked:
         fused = fused_map(instance, name) if name in made else None

@@ -93,8 +93,8 @@ def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> li
     return [item for item in instance.get_dynamic_partitions(SCENES) if item in outdated]
 
 
-def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> set[str]:
-    """Return the items that have a queued or running run, or that an unfinished backfill will still queue."""
+def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions, asset: dg.AssetKey = CATALOG) -> set[str]:
+    """Return the items that have a queued or running run, or whose `asset` an unfinished backfill will still make."""
     unfinished = dg.RunsFilter(statuses=[*NOT_FINISHED_STATUSES])
     waiting = {run.tags.get(PARTITION_TAG, "") for run in instance.get_runs(unfinished)}
     for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
@@ -105,8 +105,8 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> 
             continue
         data = backfill.get_asset_backfill_data(definitions.resolve_asset_graph())
         left = data.target_subset - data.requested_subset
-        if CATALOG in left.asset_keys:
-            waiting.update(left.get_partitions_subset(CATALOG).get_partition_keys())
+        if asset in left.asset_keys:
+            waiting.update(left.get_partitions_subset(asset).get_partition_keys())
     return waiting
 
 

@@ -201,7 +201,7 @@ class RemoteFile:
         import requests
 
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={begin}-{begin + size - 1}"}
-        if self.etag:
+        if self.etag and not self.etag.startswith("W/"):  # which a server never takes for a match (RFC 9110, 13.1.1)
             headers["If-Match"] = self.etag
 
         def get(href: str) -> Any:

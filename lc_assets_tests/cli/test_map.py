@@ -109,6 +109,17 @@ def test_a_map_of_the_same_name_leaves_nothing_of_the_earlier_one(stored: Shell)
     assert not (stored.store / "maps" / "m" / "polygons.gpkg").exists()
 
 
+def test_a_map_that_fails_keeps_its_earlier_registration(stored: Shell) -> None:
+    stored("map", "--bbox", BOX, "--name", "m")
+    registered = stored.store / "areas" / "m.json"
+    before = registered.read_bytes()
+    assert "no classified scene touches" in stored("map", "--bbox", "13,55,13.1,55.1", "--name", "m", code=1).output
+    assert registered.read_bytes() == before
+    assert "failed    season map m" in stored("status").output
+    stored("map", "--name", "m")
+    assert "done      season map m" in stored("status").output
+
+
 def test_two_maps_are_compared(stored: Shell) -> None:
     for name in ("before", "after"):
         stored("map", "--bbox", BOX, "--name", name)
@@ -147,6 +158,8 @@ def test_two_maps_are_compared(stored: Shell) -> None:
         (("--bbox", BOX, "--max-cloud", "10"), 2, "give --period"),
         (("--bbox", BOX, "--period", "yesterday"), 1, "yesterday"),
         (("--area", "missing.geojson"), 2, "does not exist"),
+        (("--name", "other"), 1, "no season map of this name is registered"),
+        (("--name", "other", "--period", "2024"), 2, "give the area"),
     ],
 )
 def test_what_cannot_be_mapped_is_one_line_and_leaves_nothing(
@@ -154,3 +167,4 @@ def test_what_cannot_be_mapped_is_one_line_and_leaves_nothing(
 ) -> None:
     assert told in stored("map", *arguments, code=code).output
     assert not [path for path in stored.store.glob("maps/*") if not path.name.endswith(".lock")]
+    assert not list(stored.store.glob("areas/*"))

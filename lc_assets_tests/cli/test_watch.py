@@ -35,8 +35,8 @@ def test_it_writes_a_valid_file_once_and_then_shows_what_is_watched(file: Path) 
 
 def test_the_watch_file_sets_the_interval_of_the_sensor(file: Path, tmp_path: Path) -> None:
     def seconds() -> int | None:
-        [sensor] = build_definitions(Settings(store=tmp_path, watch=file)).sensors or ()
-        return sensor.minimum_interval_seconds
+        definitions = build_definitions(Settings(store=tmp_path, watch=file))
+        return definitions.get_sensor_def("new_sentinel2_items").minimum_interval_seconds
 
     assert seconds() == 600, "there is no file"
     file.write_text("tiles: [33UUB]\nevery_minutes: 60\n")

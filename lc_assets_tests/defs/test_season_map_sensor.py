@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.settings import Settings
 from lc_assets.operations.season_maps import fused_map
 from lc_assets_tests.conftest import Desk, OnDisk
-from lc_assets_tests.defs.season_maps import BOX, Mapped, Ticker, item_of
+from lc_assets_tests.defs.season_maps import BOX, CORNER, Mapped, Ticker, item_of
 
 
 @pytest.fixture
@@ -87,9 +88,11 @@ def test_the_area_of_the_watch_file_becomes_a_map_that_follows_it(mapped: Mapped
     assert sensor.tick() == ([], "1 map without a new scene")
     mapped.classify("20240610")
     assert sensor.tick()[0] == ["watched"]
-    watch(desk)
+    (desk.settings.watch.parent / "area.json").write_text(json.dumps(CORNER.geojson()))
+    watch(desk, bbox=None, geometry="area.json")
     assert sensor.tick()[0] == []
     assert sensor.tick(next_day=True)[0] == ["watched"]
+    assert sensor.tick(next_day=True)[0] == []
     fused = fused_map(desk.instance, "watched")
     assert fused and sorted(fused.scenes) == [item_of("20240501"), item_of("20240610")]
 

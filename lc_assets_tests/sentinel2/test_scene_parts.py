@@ -237,6 +237,16 @@ def test_every_request_is_signed_and_no_token_is_kept(
     assert not any(b"sig=" in path.read_bytes() for path in raw.folder.iterdir())
 
 
+def test_a_file_of_another_size_than_the_item_declares_is_refused(
+    large: Path, area: Polygons, relay: Relay, tmp_path: Path
+) -> None:
+    relay.add_host(HOST, files_of(large.parent))
+    scene = served(large)
+    declared = {**scene.declared, "B02": replace(scene.declared["B02"], size=1000)}
+    with pytest.raises(BadBand, match=r"asset B02: it has \d+ bytes, the item promises 1000 ->"):
+        fetched(replace(scene, declared=declared), area, tmp_path / "raw_bands")
+
+
 def test_a_missing_file_is_one_clear_error(large: Path, area: Polygons, relay: Relay, tmp_path: Path) -> None:
     relay.add_host(HOST, files_of(large.parent))
     relay.inject(Fault("/B11", "status", times=-1, status=404))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
@@ -10,7 +11,7 @@ from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.progress import logging_to, share_progress
 from lc_assets.core.wording import quantity
 from lc_assets.defs.failures import raise_as_dagster_failure
-from lc_assets.defs.metadata import PICTURE_SIDE, inline, picture, table
+from lc_assets.defs.metadata import PICTURE_SIDE, inline, table
 from lc_assets.defs.partitions import season_maps
 from lc_assets.defs.resources import StoreResource
 from lc_assets.defs.scene_checks import scene_result
@@ -22,8 +23,8 @@ from lc_assets.products.stac.catalog import read_catalog
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.inline_svg import inline_map, inline_shares
-from lc_assets.raster.render import map_with_legend, read_codes_for_display
-from lc_assets.store.paths import gdal_path
+from lc_assets.raster.render import read_codes_for_display
+from lc_assets.store.paths import StorePath, gdal_path
 from lc_assets.store.season_layout import MapLayout
 
 season_scenes = dg.AssetSpec(
@@ -71,9 +72,8 @@ def season_map(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Ma
             opened, name, plan.area, scenes, crs=plan.crs, min_area=plan.min_area, progress=share_progress
         )
     metadata = {
-        **_metadata(made, versions),
+        **_metadata(made, versions, store.url),
         PLAN: plan.digest,
-        "area_features": len(plan.area),
         "period": plan.period or "any",
         "seconds": round(time.perf_counter() - started, 3),
     }
@@ -82,21 +82,22 @@ def season_map(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Ma
     )
 
 
-def _metadata(made: Made, versions: dict[str, str]) -> dict[str, Any]:
-    """Pictures, hectares per class, the scenes with their data versions, and paths."""
+def _metadata(made: Made, versions: dict[str, str], url: Callable[[StorePath], str]) -> dict[str, Any]:
+    """Pictures, hectares per class, the scenes with their data versions, and the URLs of the files for a browser."""
     layout, total = made.layout, max(int(made.pixels.sum()), 1)
-    codes, pixel_size = read_codes_for_display(gdal_path(layout.overview), PICTURE_SIDE)
+    codes, pixel_size = read_codes_for_display(gdal_path(layout.classified), PICTURE_SIDE)
     percent = {c: 100 * int(made.pixels[c.code]) / total for c in ALL_CLASSES}
+    report, thumbnail = url(layout.report), url(layout.thumbnail)
     notes = {
         **{item: f"left out, because {newer} is a later version" for item, newer in made.replaced.items()},
         **dict.fromkeys(made.beside, "left out, because it does not touch the area"),
     }
     return {
         "map": inline(inline_map(codes, "season map", pixel_size)),
-        "shares": inline(inline_shares(list(percent.items()), "percent of the area")),
-        "map_large": picture(
-            map_with_legend(codes, made.pixels, made.pixel_area, pixel_size), "png", "season map with legend"
-        ),
+        "legend": inline(inline_shares(list(percent.items()), "percent of the area")),
+        # Dagster shows short Markdown at once, and this picture is not in the text but at the URL.
+        "picture": dg.MetadataValue.md(f"[![season map with legend]({thumbnail})]({report})"),
+        "report": dg.MetadataValue.url(report),
         "classes": table(
             [
                 {
@@ -110,11 +111,8 @@ def _metadata(made: Made, versions: dict[str, str]) -> dict[str, Any]:
         ),
         "dates": made.dates,
         SCENE_TABLE: scene_table(versions, notes),
-        "scenes_used": len(made.scenes),
         **({} if made.mean_confidence is None else {"mean_confidence_percent": made.mean_confidence}),
-        "path": dg.MetadataValue.path(str(layout.classified)),
-        "areas": dg.MetadataValue.path(str(layout.areas)),
-        "bytes": layout.classified.stat().st_size,
+        "areas": dg.MetadataValue.url(url(layout.areas)),
     }
 
 

@@ -45,21 +45,22 @@ class MapPlan:
     scenes: tuple[str, ...] | None = None
     min_area: float | None = None
 
-    def document(self) -> dict[str, Any]:
-        """Return the plan as JSON values. Its area is GeoJSON in the CRS of the polygons."""
-        return {
+    def written(self) -> bytes:
+        """Return the plan as JSON. Its area is GeoJSON in the CRS of the polygons."""
+        document = {
             "area": self.area.geojson(),
             "crs": self.crs,
             "period": self.period,
             "max_cloud": self.max_cloud,
-            "scenes": None if self.scenes is None else list(self.scenes),
+            "scenes": self.scenes,
             "min_area": self.min_area,
         }
+        return (json.dumps(document, indent=1) + "\n").encode()
 
     @property
     def digest(self) -> str:
         """SHA-256 of the plan, in hex."""
-        return hashlib.sha256(json.dumps(self.document(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(self.written()).hexdigest()
 
     def scene_filter(self) -> Callable[[dict[str, Any]], bool]:
         """Return a function that says whether the scene of a STAC item may be one of the map's.
@@ -95,8 +96,7 @@ def write_plan(store: Store, name: str, plan: MapPlan) -> None:
         BadReference: the name cannot be used.
         StoreError: the store cannot be written.
     """
-    content = json.dumps(plan.document(), indent=1) + "\n"
-    put(store.registered_map(name), content.encode(), item=name, asset="registration")
+    put(store.registered_map(name), plan.written(), item=name, asset="registration")
 
 
 def read_plan(store: Store, name: str) -> MapPlan:

@@ -288,7 +288,13 @@ def _opened(scene: Scene, source: _Source) -> Iterator[tuple[DatasetReader, Band
             dataset = stack.enter_context(opened)
             path = source.path or Path(f"{source.name}.tif")
             band = check_dataset(source.name, path, dataset, _size(source), scene.id)
-            check_declared(band, scene.declared.get(source.name), scene.id)
+            declared = scene.declared.get(source.name)
+            check_declared(band, declared, scene.id)
+            if declared and declared.size not in (None, _size(source)):
+                raise BadBand(
+                    f"it has {_size(source)} bytes, the item promises {declared.size}",
+                    remedy="choose another item, or fetch this one again from its catalog",
+                )
         yield dataset, band
 
 

@@ -232,6 +232,7 @@ def _fetch_parts(
     if scene.offset == 0:
         bands = check_band_files({name: stage / f"{name}.tif" for name in parts.fetched}, scene.id)
         if has_open_zeros(parts.part, bands):
+            notify(f"{scene.id} is fetched whole: what DN 0 means at the border of its part depends on the rest of it")
             for name in parts.fetched:
                 (stage / f"{name}.tif").unlink()
             return None
