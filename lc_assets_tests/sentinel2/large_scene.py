@@ -38,8 +38,6 @@ def large_scene(item: Path, folder: Path) -> Path:
             fine = whole
     path = target / f"{DEMO_ITEM_ID}.json"
     write_item(path, fine, values)  # SCL comes last
-    document = json.loads(path.read_text())
-    path.write_text(json.dumps(document))
     return path
 
 
