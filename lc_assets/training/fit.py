@@ -37,7 +37,7 @@ class Recipe:
         average: share of the averaged weights that is kept at each step.
     """
 
-    steps: int = 9_000
+    steps: int = 14_000
     batch_mosaics: int = 12
     batch_tiles: int = 48
     tile_loss: float = 1.0
@@ -111,6 +111,13 @@ def fit(
             log.info("step %d loss of mosaics and tiles %s %.2f s/step", step + 1, shown, seconds)
             _save(checkpoint, of, step + 1, model, average, optimiser, schedule)
     return average.cpu()
+
+
+def mean_network(one: nn.Module, other: nn.Module) -> nn.Module:
+    """Return a network with the mean of the weights of two, of which one was fitted from the other."""
+    mean = copy.deepcopy(one)
+    _follow(mean, other, 0.5)
+    return mean
 
 
 def class_loss(recipe: Recipe) -> Loss:

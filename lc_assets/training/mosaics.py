@@ -39,6 +39,11 @@ GAIN_SIGMA = np.array([0.12, 0.08, 0.06, 0.06, 0.06, 0.06, 0.06, 0.06, 0.06, 0.2
 """Standard deviation of the log gain per band: season, sun and atmosphere that the conversion of levels leaves."""
 LIGHT_DN = np.array([500, 400, 250, 170, 140, 100, 90, 85, 75, 60, 20, 10], np.float32)
 """Path radiance of a clear to hazy atmosphere per band (DN), decreasing with wavelength."""
+GROWTH = np.array([0, 0, 0, 0, 0.3, 0.8, 1, 1, 1, 1, 0, 0], np.float32)
+"""Share of each band in what differs between plants of one kind: leaves reflect the near infrared, more in a good year
+and in young stands (red edge: Horler et al. 1983, doi:10.1080/01431168308948546)."""
+GROWTH_SIGMA = 0.1
+"""Standard deviation of the log gain of the near infrared between the tiles of a mosaic."""
 
 
 @dataclass(frozen=True)
@@ -67,10 +72,18 @@ class Mosaics:
         shares: share of each source in the tiles that are drawn; an empty source is not drawn from.
         scaling: scaling of the network's input.
         jitter: strength of the variation of gain and offset.
+        lakes: share of lakes in the water that is drawn; the rest are rivers.
     """
 
-    def __init__(self, sources: Sequence[Tiles], shares: Sequence[float], scaling: Scaling, jitter: float = 1.0):
-        self._sources, self._scaling, self._jitter = sources, scaling, jitter
+    def __init__(
+        self,
+        sources: Sequence[Tiles],
+        shares: Sequence[float],
+        scaling: Scaling,
+        jitter: float = 1.0,
+        lakes: float = 0.5,
+    ):
+        self._sources, self._scaling, self._jitter, self._lakes = sources, scaling, jitter, lakes
         there = np.array([share if len(tiles) else 0 for share, tiles in zip(shares, sources, strict=True)])
         self._shares = there / there.sum()
         self._wet = [n for n, tiles in enumerate(sources) if len(tiles.with_water)]
@@ -107,7 +120,7 @@ class Mosaics:
         for _ in range(int(rng.integers(0, 4))):
             water = None
             if rng.random() < 0.5 and self._wet:
-                water = _LAKE if rng.random() < 0.5 else _RIVER
+                water = _LAKE if rng.random() < self._lakes else _RIVER
             shape = curve(size, rng) if water == _RIVER else blob(size, rng)
             parts[shape] = len(drawn)
             drawn.append(self._drawn(rng, water))
@@ -232,6 +245,7 @@ class Mosaics:
         amount = self._jitter * (rng.uniform(0, 0.4) if rng.random() < 0.5 else rng.uniform(0, 1))
         common = rng.normal(0, 0.10) + rng.normal(0, 1, 12) * GAIN_SIGMA
         own = rng.normal(0, 0.05, (parts, 1)) + rng.normal(0, 0.02, (parts, 12))
+        own = own + rng.normal(0, GROWTH_SIGMA, (parts, 1)) * GROWTH
         light = rng.uniform(-0.35, 0.45) + rng.normal(0, 0.08, (parts, 12))
         return np.exp(amount * (common + own)).astype(np.float32), (amount * light * LIGHT_DN).astype(np.float32)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import logging
 from collections.abc import Callable
@@ -49,6 +50,12 @@ SHARES = (0.28, 0.2, 0.42, 0.1)
 """Probability of each source of a training tile: multispectral, L2A and RGB chips, and scenes."""
 COVER_SHARES = (0.45, 0.35, 0.2)
 """The same, without RGB chips, for the network that predicts the cover."""
+LAKES = (0.7, 0.6)
+"""Share of lakes in the drawn water of the fit, and of its finish: scenes have more ponds than wide rivers."""
+FINISH_STEPS = 2000
+"""Steps of the finish, a second cycle in which whole chips count more. The network's weights are the mean of those
+after the fit, which makes the better maps, and those after the finish, which classifies more chips correctly (Wortsman
+et al. 2022, arXiv:2109.01903)."""
 CALIBRATION_MOSAICS = 160
 """Number of mosaics for the choice of the temperature, and again for the evaluation of the calibration."""
 
@@ -156,7 +163,7 @@ def _fitted(
     from lc_assets.training.band_completion import complete
     from lc_assets.training.cover_completion import RECIPE as COVER_RECIPE
     from lc_assets.training.cover_completion import complete_cover
-    from lc_assets.training.fit import class_loss, fit
+    from lc_assets.training.fit import class_loss, fit, mean_network
     from lc_assets.training.mosaics import Mosaics
     from lc_assets.training.network import torch_module
 
@@ -170,8 +177,11 @@ def _fitted(
         covering = replace(COVER_RECIPE, steps=min(COVER_RECIPE.steps, recipe.steps))
         rgb = complete_cover(rgb, known, scaling, out / "cover.pt", recipe=covering)
     whole_rgb = tiles_of(rgb, l2a=False) if rgb.bands.all() else no_tiles()
-    source = Mosaics((labelled, weak, whole_rgb, scenes), SHARES, scaling)
-    module = fit(source, recipe, out / "checkpoint.pt", class_loss(recipe), torch_module)
+    source, finishing = (Mosaics((labelled, weak, whole_rgb, scenes), SHARES, scaling, lakes=lakes) for lakes in LAKES)
+    fitted = fit(source, recipe, out / "checkpoint.pt", class_loss(recipe), torch_module)
+    finish = finish_of(recipe)
+    finished = fit(finishing, finish, out / "finish.pt", class_loss(finish), lambda: copy.deepcopy(fitted))
+    module = mean_network(fitted, finished)
     return _export(
         module,
         splits,
@@ -184,6 +194,11 @@ def _fitted(
         description=description,
         positions=positions,
     )
+
+
+def finish_of(recipe: Recipe) -> Recipe:
+    """Return the hyperparameters of the finish. It is never longer than the fit."""
+    return replace(recipe, steps=min(FINISH_STEPS, recipe.steps), learning_rate=recipe.learning_rate / 5, tile_loss=3.0)
 
 
 def _export(
@@ -247,6 +262,7 @@ def _export(
         positions=positions,
         hyperparameters={
             **asdict(recipe),
+            "finish": asdict(finish_of(recipe)),
             "temperature": round(temperature, 4),
             "layers": [str(layer) for layer in SHIPPED_PLAN],
             "multiply_adds_per_pixel": multiply_adds_per_pixel(),

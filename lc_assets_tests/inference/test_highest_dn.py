@@ -45,6 +45,6 @@ def test_the_network_sees_no_dn_above_the_highest_that_it_was_trained_on(tmp_pat
     ]
     ring = np.ones((246, 258), bool)
     ring[114:186, 114:186] = False  # interpolation ends within a pixel of 60 m
-    assert (maps[0][0] == maps[1][0])[ring].mean() > 0.99
+    assert (maps[0][0] == maps[1][0])[ring].mean() > 0.97
     plain = open_model(SHIPPED, "float32")
     assert engine.contract.fingerprint != plain.contract.fingerprint

@@ -18,7 +18,6 @@ from scipy import ndimage
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.operations.runs import RunResult
 from lc_assets.products.season_map import fusion, rasters
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.products.stac.validate import validate_offline
@@ -68,13 +67,12 @@ def test_each_pixel_counts_the_dates_that_see_it_and_those_that_agree(season: Se
     assert np.array_equal(stability, np.where(dates > 0, np.rint(100 * agreeing / np.maximum(dates, 1)), 255))
 
 
-def test_the_map_of_one_scene_is_the_map_of_that_scene(classified_demo: tuple[Desk, RunResult]) -> None:
-    desk, _ = classified_demo
-    scene = desk.folder(DEMO_ITEM_ID)
+def test_the_map_of_one_scene_is_the_map_of_that_scene(classified: Desk) -> None:
+    scene = classified.folder(DEMO_ITEM_ID)
     with rasterio.open(str(scene.classified)) as dataset:
         grid, codes = Grid.of(dataset), dataset.read(1)
     area = Polygons(("all",), np.array([shapely.box(*grid.bounds)]), grid.crs)
-    made = make_season_map(desk.store, "one", area, [DEMO_ITEM_ID])
+    made = make_season_map(classified.store, "one", area, [DEMO_ITEM_ID])
     found = read(made.layout.classified)[: grid.height, : grid.width]
     assert np.array_equal(found == 10, codes == 10)
     assert (found == codes).mean() > 0.999
