@@ -159,7 +159,7 @@ def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, 
         raise LandCoverError(
             f"there is no {path}", asset=asset, remedy="classify it again; a map of windows has no probabilities"
         )
-    array = rioxarray.open_rasterio(gdal_path(path), cache=False, mask_and_scale=decoded)
+    array: Any = rioxarray.open_rasterio(gdal_path(path), cache=False, mask_and_scale=decoded)
     array.attrs = {"long_name": title, **({"units": units} if units else {}), **_nodata(array)}
     return array
 
