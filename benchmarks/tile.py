@@ -107,9 +107,16 @@ class _tiled:  # noqa: N801 - used like a function
 
     def __init__(self, path: Path, grid: Grid, dtype: str) -> None:
         self._path, self._work = path, path.with_suffix(".work")
-        shape = {"width": grid.width, "height": grid.height, "crs": grid.crs, "transform": grid.transform}
         self._dataset = rasterio.open(
-            self._work, "w", driver="GTiff", count=1, dtype=dtype, tiled=True, blockxsize=512, blockysize=512, **shape
+            self._work,
+            "w",
+            driver="GTiff",
+            **grid.profile,
+            count=1,
+            dtype=dtype,
+            tiled=True,
+            blockxsize=512,
+            blockysize=512,
         )
 
     def __enter__(self) -> rasterio.io.DatasetWriter:

@@ -109,10 +109,8 @@ def _to_dn(reflectance: np.ndarray, outside: np.ndarray, rng: np.random.Generato
 
 def _write(path: Path, values: np.ndarray, grid: Grid, overviews: str = "AVERAGE") -> None:
     """Write a COG like those of the Planetary Computer: deflate, blocks of 512 px, overviews, no declared nodata."""
-    height, width = values.shape
-    profile = {"driver": "GTiff", "crs": grid.crs, "transform": grid.transform, "width": width, "height": height}
     with MemoryFile() as memory:
-        with memory.open(**profile, count=1, dtype=values.dtype) as dataset:
+        with memory.open(driver="GTiff", **grid.profile, count=1, dtype=values.dtype) as dataset:
             dataset.write(values, 1)
         options = {"compress": "deflate", "predictor": "YES", "blocksize": 512, "overview_resampling": overviews}
         rasterio.shutil.copy(memory.name, str(path), driver="COG", **options)

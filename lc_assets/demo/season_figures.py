@@ -115,8 +115,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 def _on(path: str, grid: Grid) -> np.ndarray:
     """Read a raster on a grid, by the nearest pixel."""
-    shape = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height}
-    with rasterio.open(path) as dataset, WarpedVRT(dataset, tolerance=0.001, **shape) as warped:
+    with rasterio.open(path) as dataset, WarpedVRT(dataset, tolerance=0.001, **grid.profile) as warped:
         values: np.ndarray = warped.read(1)
     return values
 

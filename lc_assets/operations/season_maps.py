@@ -1,10 +1,10 @@
 """What Dagster's records say of season maps: of which scenes they are made, and whether one was made again since.
 
 A season map has a few of all scenes, and other ones than its neighbour, which no partition mapping of Dagster can say.
-So the asset `season_map` has a table of its scenes with their data versions in its metadata, and stands in Dagster's
-graph behind `season_scenes`, which has the same partitions and is made by nobody. When a scene of a map was made again,
-or a new one was classified, that is an observation of `season_scenes` with another data version. The map is then stale
-in the UI, as any asset that was made of something older.
+So the asset `season_map` has a table of its scenes with their data versions in its metadata, and depends on
+`season_scenes` in Dagster's graph, which has the same partitions and which no run makes. When a scene of a map was made
+again, or a new one was classified, that is an observation of `season_scenes` with another data version. The map is then
+stale in the UI, as any asset that was made of something older.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class FusedMap:
     """The newest materialisation of a season map.
 
     Attributes:
-        started: when it was begun, in seconds since 1970.
+        started: when its run began, in seconds since 1970.
         plan: digest of its registration.
         scenes: item id -> data version of its class map, for all scenes that the registration chose.
     """

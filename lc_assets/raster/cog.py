@@ -179,10 +179,7 @@ def blockwise_cog(
     predictor, level = options.pop("predictor", 1), options.pop("level", 6)
     profile = {
         "driver": "GTiff",
-        "crs": grid.crs,
-        "transform": grid.transform,
-        "width": grid.width,
-        "height": grid.height,
+        **grid.profile,
         "count": 1,
         "dtype": dtype,
         "nodata": nodata,

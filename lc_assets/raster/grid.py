@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from affine import Affine
 from rasterio.crs import CRS
@@ -58,6 +59,11 @@ class Grid:
     def window(self) -> Window:
         """Window of the whole grid."""
         return Window(0, 0, self.width, self.height)
+
+    @property
+    def profile(self) -> dict[str, Any]:
+        """CRS, transform and size by the names that rasterio has for them: of a new dataset, or of a `WarpedVRT`."""
+        return {"crs": self.crs, "transform": self.transform, "width": self.width, "height": self.height}
 
     def is_north_up(self) -> bool:
         """Return True if rows run south, columns run east, and pixels are square."""

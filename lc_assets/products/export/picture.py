@@ -57,10 +57,7 @@ def write_picture(path: Path, grid: Grid, sources: Sequence[Source]) -> None:
     work = path.with_name(f"{path.name}.work")
     profile = {
         "driver": "GTiff",
-        "crs": grid.crs,
-        "transform": grid.transform,
-        "width": grid.width,
-        "height": grid.height,
+        **grid.profile,
         "count": 3,
         "dtype": "uint8",
         "photometric": "rgb",
@@ -115,8 +112,8 @@ class _Opened:
     def _warped(files: ExitStack, path: str, grid: Grid, resampling: Resampling) -> WarpedVRT:
         dataset = files.enter_context(rasterio.open(path))
         nodata = NODATA_DN if dataset.nodata is None else dataset.nodata
-        shape = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height}
-        return files.enter_context(WarpedVRT(dataset, resampling=resampling, src_nodata=nodata, nodata=nodata, **shape))
+        warped = WarpedVRT(dataset, resampling=resampling, src_nodata=nodata, nodata=nodata, **grid.profile)
+        return files.enter_context(warped)
 
     def read(self, window: Window) -> np.ndarray:
         """Return the (3, rows, columns) DN."""

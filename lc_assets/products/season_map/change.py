@@ -151,9 +151,9 @@ class _Map:
                 remedy="make the map again with `lc-assets map`",
             )
         if grid:
-            shape = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height}
             opened = [
-                files.enter_context(WarpedVRT(dataset, resampling=Resampling.nearest, **shape)) for dataset in opened
+                files.enter_context(WarpedVRT(dataset, resampling=Resampling.nearest, **grid.profile))
+                for dataset in opened
             ]
         self._rasters = opened
 

@@ -84,10 +84,7 @@ class WarpedRasters:
         dataset = rasterio.open(path)
         opened[key] = vrt = WarpedVRT(
             dataset,
-            crs=grid.crs,
-            transform=grid.transform,
-            width=grid.width,
-            height=grid.height,
+            **grid.profile,
             resampling=resampling,
             tolerance=TOLERANCE,
             dtype="float32" if resampling == Resampling.bilinear else None,
