@@ -110,7 +110,7 @@ class Faults:
         return fault
 
     def strike(self, request: Request) -> Fault | None:
-        """The fault that hits a request; one of its times is used up."""
+        """The fault that hits a request; one of its times is used up, that of a `flip` by `spoil` only."""
         place = request.host + request.path
         with self._lock:
             for fault in self._faults:
@@ -120,28 +120,35 @@ class Faults:
                     continue
                 if fault.chance < 1 and self._random.random() >= fault.chance:
                     continue
-                fault.hits += 1
+                if fault.kind != "flip":
+                    fault.hits += 1
                 return fault
         return None
 
-    def spare(self, fault: Fault) -> None:
-        """Give a time back: the answer has nothing that the fault could hit."""
-        with self._lock:
-            fault.hits -= 1
+    def spoil(self, reply: Reply, fault: Fault) -> bool:
+        """Change a reply as `flip` and `wrong_length` do; False when the fault does not hit it.
 
-
-def spoiled(reply: Reply, fault: Fault) -> bool:
-    """Change a reply as `flip` and `wrong_length` do; False when it lacks the byte."""
-    if fault.kind == "flip":
-        position = fault.after - reply.first_byte
-        if reply.status not in (200, 206) or position < 0 or (reply.length is not None and position >= reply.length):
-            return False
-        reply.body = _Flipped(reply.body, position)  # type: ignore[assignment]
-    elif fault.kind == "wrong_length":
-        body = reply.body.read()
-        body = body[: max(len(body) - fault.after, 0)]
-        reply.length, reply.body = len(body), io.BytesIO(body)
-    return True
+        A `flip` is counted here, where its byte is known to be in the reply: of several requests at the same time,
+        those without the byte must not use its times up.
+        """
+        if fault.kind == "wrong_length":
+            body = reply.body.read()
+            body = body[: max(len(body) - fault.after, 0)]
+            reply.length, reply.body = len(body), io.BytesIO(body)
+        elif fault.kind == "flip":
+            position = fault.after - reply.first_byte
+            if (
+                reply.status not in (200, 206)
+                or position < 0
+                or (reply.length is not None and position >= reply.length)
+            ):
+                return False
+            with self._lock:
+                if fault.hits == fault.times:
+                    return False
+                fault.hits += 1
+            reply.body = _Flipped(reply.body, position)  # type: ignore[assignment]
+        return True
 
 
 class _Flipped:

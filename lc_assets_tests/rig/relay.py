@@ -19,7 +19,7 @@ from typing import Any
 
 import trustme
 
-from lc_assets_tests.rig.faults import Fault, Faults, chunks, gone, reset, spoiled
+from lc_assets_tests.rig.faults import Fault, Faults, chunks, gone, reset
 from lc_assets_tests.rig.wire import (
     Answer,
     Backend,
@@ -197,8 +197,7 @@ class Relay:
                 return False
             answer = fault.answer() if fault else None
             reply, upstream = self._reply(request) if answer is None else (Reply.of(answer, request.method), None)
-            if fault and not spoiled(reply, fault):
-                self._faults.spare(fault)
+            if fault and not self._faults.spoil(reply, fault):
                 fault = None
             exchange.fault = fault.kind if fault else ""
             return self._send(sock, request, reply, fault, exchange) and request.keeps_alive

@@ -7,6 +7,7 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -195,6 +196,18 @@ def test_a_flipped_bit_lies_where_it_was_put_and_waits_for_its_range(pc: Planeta
     spoiled = ask(pc, url, Range="bytes=400-599").read()
     assert [n for n in range(200) if spoiled[n] != CONTENT[400 + n]] == [100]
     assert ask(pc, url).read() == CONTENT
+
+
+def test_requests_without_the_byte_leave_a_flip_to_the_request_with_it(pc: PlanetaryComputer, blob: str) -> None:
+    url = sdk.sign(blob)
+    ranges = [f"bytes={begin}-{begin + 99}" for begin in range(0, 800, 100)]
+    for _ in range(10):
+        fault = pc.relay.inject(Fault("rig/", "flip", after=500))
+        with ThreadPoolExecutor(len(ranges)) as pool:
+            parts = list(pool.map(lambda part: ask(pc, url, Range=part).read(), ranges))
+        assert fault.hits == 1
+        assert parts[5][0] == CONTENT[500] ^ 1
+        assert b"".join(parts)[501:] == CONTENT[501:800]
 
 
 def test_chance_is_seeded_and_clear_takes_faults_away(pc: PlanetaryComputer, blob: str) -> None:
