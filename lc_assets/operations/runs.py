@@ -14,7 +14,6 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from sqlalchemy.exc import IntegrityError
 
 from lc_assets.core.errors import without_query
 from lc_assets.operations.code_location import runs_in_code_location
@@ -51,6 +50,8 @@ class RunResult:
 
 def register(instance: DagsterInstance, items: Iterable[str], partitions: str = SCENES) -> list[str]:
     """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order."""
+    from sqlalchemy.exc import IntegrityError
+
     items = list(dict.fromkeys(items))
     while True:
         known = set(instance.get_dynamic_partitions(partitions))
