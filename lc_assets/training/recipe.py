@@ -41,8 +41,8 @@ LIMITATIONS: tuple[str, ...] = (
     "It has learnt from Europe, and from few scenes elsewhere. Other climates, soils, roofs and crops are "
     "extrapolation, and validation chips of a random list may lie beside training chips.",
     "Highway is a wide road or railway; narrow roads have the class of what is beside them. River and SeaLake are "
-    "told apart by the shape of the water, so a reservoir as long and narrow as a river can be called River, and a piece "
-    "of a wide river between clouds SeaLake.",
+    "told apart by the shape of the water, so a reservoir as long and narrow as a river can be called River, and a "
+    "piece of a wide river between clouds SeaLake.",
     "One date does not tell a meadow from a young crop, nor an orchard or a vineyard from what grows between its rows.",
     "It has learnt where classes end from Dynamic World, so agreement with Dynamic World is no accuracy.",
 )
