@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lc_assets.cli.classify import classify_all, shown_path
+from lc_assets.cli.completion import complete_maps
 from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import (
     echo_error,
@@ -47,7 +48,9 @@ if TYPE_CHECKING:
 @click.option("--bbox", metavar="W,S,E,N", help="Box in degrees, e.g. 13.2,55.4,13.6,55.7.")
 @click.option("--period", metavar="WHEN", help="Search scenes of this time: 2024, 2024-06, 2024-05/2024-09.")
 @click.option("--max-cloud", type=float, metavar="PERCENT", help="Search no scene with more cloud.")
-@click.option("--name", help="Name of the map.  [default: that of the area's file, and the period]")
+@click.option(
+    "--name", shell_complete=complete_maps, help="Name of the map.  [default: that of the area's file, and the period]"
+)
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
 @click.option("--polygons", is_flag=True, help="Write the map as polygons too, as GeoPackage and GeoParquet.")
 @click.option("--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]")
@@ -251,8 +254,8 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=complete_maps)
+@click.argument("after", shell_complete=complete_maps)
 @click.option("--sure", default=60, show_default=True, help="Least confidence of both maps in percent.")
 @click.option("--baseline", metavar="MAP", help="Another map of the first period: how much do two such maps differ?")
 @store_option

@@ -12,7 +12,7 @@ from lc_assets.cli import status
 from lc_assets.defs.scene_checks import scene_result
 from lc_assets.operations import failed_checks as module
 from lc_assets.operations.failed_checks import FailedCheck, failed_checks
-from lc_assets.sentinel2.acquisition import scene_label
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import invoke
 
