@@ -20,6 +20,7 @@ from lc_assets.cli.demo import demo
 from lc_assets.cli.export import export
 from lc_assets.cli.models import model, train
 from lc_assets.cli.prune import prune
+from lc_assets.cli.remove import remove
 from lc_assets.cli.search import search
 from lc_assets.cli.season_map import change, season_map
 from lc_assets.cli.status import status
@@ -72,6 +73,7 @@ for command in (
     collection,
     agreement,
     prune,
+    remove,
     view,
     export,
     classify,

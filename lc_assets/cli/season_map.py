@@ -113,7 +113,7 @@ def season_map(
         listed_ids = tuple(scene.id for scene in scenes)
     elif period is not None:
         scenes, failures = _found(settings, place, period, max_cloud)
-    failures += _classify_missing(settings, scenes)
+    failures += _classify_missing(settings, scenes, named=period is None)
     smallest = (MIN_AREA if min_area is None else min_area) if polygons else None
     plan = MapPlan(place, crs, period, max_cloud, listed_ids, smallest)
     if failures and not any(True for _ in select_scenes(opened, plan)):
@@ -146,16 +146,20 @@ def _found(settings: Settings, area: Polygons, period: str, max_cloud: float | N
     return scenes, failures
 
 
-def _classify_missing(settings: Settings, scenes: Sequence[Scene]) -> list[str]:
-    """Classify the scenes that need it. Returns one error per scene that failed."""
+def _classify_missing(settings: Settings, scenes: Sequence[Scene], *, named: bool) -> list[str]:
+    """Classify the scenes that need it. Returns one error per scene that failed.
+
+    Those that were removed from the store are classified only if the user named them.
+    """
     from lc_assets.defs.build import build_definitions
-    from lc_assets.operations.status import NEEDS_RUN, scene_statuses
+    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
 
     if not scenes:
         return []
     with open_instance(settings) as instance:
         statuses = scene_statuses(instance, build_definitions(settings), [scene.id for scene in scenes])
-    missing = [scene for scene in scenes if statuses[scene.id] in NEEDS_RUN]
+    wanted = (*NEEDS_RUN, SceneStatus.REMOVED) if named else NEEDS_RUN
+    missing = [scene for scene in scenes if statuses[scene.id] in wanted]
     if not missing:
         return []
     click.echo(f"classifying {quantity(len(missing), 'scene')} of {len(scenes)}")

@@ -75,6 +75,28 @@ def _no_report(scene: str) -> LandCoverError:
     )
 
 
+def update_gallery(store: Store) -> None:
+    """Write the page of all scenes again if the store has one. Without a scene that has a map, the page is removed.
+
+    Raises:
+        StoreError: the store cannot be read, or the page cannot be written.
+    """
+    from lc_assets.products.pages.gallery import PAGE, gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery_items import read_gallery
+
+    page = store.root / PAGE
+    try:
+        if not page.exists():
+            return
+        gallery = read_gallery(store)
+        if not gallery.shown:
+            page.unlink(missing_ok=True)
+            return
+    except OSError as error:
+        raise _cannot_write(error, page) from None
+    _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
+
+
 def _gallery(store: Store) -> Path:
     """Write the page of all scenes into the store. Returns its path on this disk; for an object store, that of a copy.
 
