@@ -25,7 +25,7 @@ from lc_assets.cli.options import (
     user_errors,
 )
 from lc_assets.cli.progress_bar import ProgressBar
-from lc_assets.cli.query import find_items, parse_items, read_area
+from lc_assets.cli.query import find_items, parse_items, read_area, store_area
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.wording import quantity
 
@@ -70,7 +70,7 @@ def season_map(
     store: str | None,
 ) -> None:
     """Make one land-cover map of an area from several scenes: from the REFERENCEs, from what a search of a --period
-    finds, or else from all scenes of the store.
+    finds, or else from all scenes of the store. A store of an area (LC_ASSETS_AREA) is mapped whole without --area.
 
     Scenes without an up-to-date map are classified first. The map, its confidence, the number of dates that see each
     pixel and the hectares of each class in each polygon are written to maps/NAME in the store. The map is registered,
@@ -78,12 +78,6 @@ def season_map(
     """
     if area is not None and bbox is not None:
         raise click.UsageError("give the area: --area or --bbox")
-    if area is None and bbox is None:
-        if name is None or scene_refs or listed or polygons or any(v is not None for v in (period, max_cloud, crs)):
-            raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
-        settings = settings_with(store)
-        _fuse_again(settings, name)
-        return
     if (scene_refs or listed) and (period is not None or max_cloud is not None):
         raise click.UsageError("give REFERENCEs, or --period, not both")
     if max_cloud is not None and period is None:
@@ -91,8 +85,16 @@ def season_map(
     if min_area is not None and not polygons:
         raise click.UsageError("--min-area is for --polygons")
     settings = settings_with(store)
-    place = _area(area, bbox)
-    name = _default_name(area, period) if name is None else name
+    kept = store_area(settings)
+    if area is None and bbox is None:
+        limited = scene_refs or listed or polygons or any(value is not None for value in (period, max_cloud, crs))
+        if name is not None and not limited and (kept is None or _is_registered(settings, name)):
+            _fuse_again(settings, name)
+            return
+        if kept is None:
+            raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
+    place = _area(area, bbox, kept)
+    name = _default_name(area, bbox, kept, period) if name is None else name
     from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
     from lc_assets.products.season_map.plan import MapPlan, select_scenes
@@ -103,6 +105,8 @@ def season_map(
     opened.map(name)
     crs = utm_zone(place) if crs is None else checked_crs(crs)
     check_area(place.to(crs))
+    if kept is not None:
+        _check_inside(place, kept, crs)
     if min_area is not None:
         check_min_area(min_area)
     scenes: list[Scene] = []
@@ -122,17 +126,42 @@ def season_map(
     exit_if_failed(failures, len(failures) + len(scenes))
 
 
-def _area(area: str | None, bbox: str | None) -> Polygons:
+def _is_registered(settings: Settings, name: str) -> bool:
+    from lc_assets.store.layout import Store
+
+    return Store.at(settings.store).registered_map(name).exists()
+
+
+def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> Polygons:
+    """The area of the options; without one, that of the store."""
     from lc_assets.raster.polygons import box_polygon
     from lc_assets.sentinel2.search.area import box_of
 
+    if area is None and bbox is None and kept is not None:
+        return kept
     return box_polygon(*box_of(bbox)) if bbox is not None else read_area(str(area))
 
 
-def _default_name(area: str | None, period: str | None) -> str:
+def _default_name(area: str | None, bbox: str | None, kept: Polygons | None, period: str | None) -> str:
     stem = Path(area).name.partition(".")[0] if area and area != "-" else "area"
+    if area is None and bbox is None and kept is not None:
+        stem = kept.names[0]
     words = f"{stem}_{period}" if period else stem
     return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._-") or "area"
+
+
+def _check_inside(area: Polygons, kept: Polygons, crs: str) -> None:
+    """Warn if a part of the area is outside that of the store, which keeps and classifies no more than its own.
+
+    Raises:
+        BadReference: the whole area is outside.
+    """
+    from lc_assets.sentinel2.search.store_area import share_outside
+
+    outside = share_outside(area, kept, crs)
+    if outside >= 0.001:
+        share = f"{100 * outside:.1f} % of the area are outside that of the store, {kept.names[0]}"
+        click.secho(f"warning: {share}: scenes are classified inside it only", fg="yellow", err=True)
 
 
 def _found(settings: Settings, area: Polygons, period: str, max_cloud: float | None) -> tuple[list[Scene], list[str]]:
