@@ -182,7 +182,10 @@ def _item(scene: PcScene, collection: str, files: dict[str, Path]) -> dict[str, 
             "raster:bands": [{**raster, "spatial_resolution": theirs["gsd"]}],
             "roles": ["data", "reflectance"],
         }
-        cog = {"href": f"{base}/{name}.tif", "type": "image/tiff; application=geotiff; profile=cloud-optimized"}
+        cog: dict[str, Any] = {
+            "href": f"{base}/{name}.tif",
+            "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+        }
         if not harmonised:
             content = files[name].read_bytes()
             cog |= {"file:size": len(content), "file:checksum": "1220" + hashlib.sha256(content).hexdigest()}
