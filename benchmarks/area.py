@@ -21,8 +21,8 @@ from benchmarks.tile import write_tile
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets_tests.remote.file_host import HOST, files_of
-from lc_assets_tests.rig.relay import Relay
+from loopback.file_host import HOST, files_of
+from loopback.relay import Relay
 
 SIDE = 20_000
 

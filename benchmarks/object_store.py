@@ -15,8 +15,8 @@ from typing import Any
 from benchmarks.__main__ import TILE
 from benchmarks.tile import write_tile
 from benchmarks.watch import measured
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.object_stores import S3
+from loopback.gate import Gate
+from loopback.object_stores import S3
 
 
 def main() -> None:

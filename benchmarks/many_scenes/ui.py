@@ -22,8 +22,8 @@ from benchmarks.watch import _resident
 from lc_assets.defs.build import build_definitions
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.keys import ASSET_NAMES
-from lc_assets_tests.rig.cluster.process import Process
-from lc_assets_tests.rig.programs import free_port
+from loopback.cluster.process import Process
+from loopback.programs import free_port
 
 _TIMEOUT = 120.0
 _MEASURE_SECONDS = 60.0

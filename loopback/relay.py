@@ -19,8 +19,8 @@ from typing import Any
 
 import trustme
 
-from lc_assets_tests.rig.faults import Fault, Faults, chunks, gone, reset
-from lc_assets_tests.rig.wire import (
+from loopback.faults import Fault, Faults, chunks, gone, reset
+from loopback.wire import (
     Answer,
     Backend,
     Handler,
