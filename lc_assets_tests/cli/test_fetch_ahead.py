@@ -25,11 +25,11 @@ from lc_assets.sentinel2.bands.fetch_ahead import fetching_ahead
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
 from lc_assets_tests.conftest import Desk
-from lc_assets_tests.remote.file_host import files_of
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.programs import WAIT_SECONDS
-from lc_assets_tests.rig.relay import Relay
+from loopback.faults import Fault
+from loopback.file_host import files_of
+from loopback.programs import WAIT_SECONDS
+from loopback.relay import Relay
 
 FILES = 13
 
