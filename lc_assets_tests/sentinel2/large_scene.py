@@ -14,7 +14,7 @@ from lc_assets.demo.item_json import DEMO_ITEM_ID, write_item
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets_tests.remote.file_host import HOST
+from loopback.file_host import HOST
 
 TIMES = 6
 SHAPE = (TIMES * 246, TIMES * 258)

@@ -32,13 +32,13 @@ from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import Desk, copy_scene, edit_bands
-from lc_assets_tests.remote.file_host import HOST, files_of
 from lc_assets_tests.rig.command import NOBODY, QUICK
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
 from lc_assets_tests.sentinel2.spoilt_scenes import before_the_offset
+from loopback.faults import Fault
+from loopback.file_host import HOST, files_of
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.relay import Relay
 
 AREA = (882, 962, 936, 1076)
 """Its upper end is beside the shadow of a cloud, and it contains ground without data."""

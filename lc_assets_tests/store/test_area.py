@@ -10,11 +10,11 @@ from lc_assets.defs.io_managers import RawBandsIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.store.layout import Store
 from lc_assets.store.object_path import ObjectPath
-from lc_assets_tests.remote.file_host import HOST, files_of
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.relay import Relay
 from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
 from lc_assets_tests.store.object_stores import only_s3
+from loopback.file_host import HOST, files_of
+from loopback.gate import Gate
+from loopback.relay import Relay
 
 pytestmark = pytest.mark.xdist_group("object stores")
 
