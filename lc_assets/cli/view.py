@@ -81,10 +81,11 @@ def update_gallery(store: Store) -> None:
     Raises:
         StoreError: the store cannot be read, or the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import PAGE, gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import read_gallery
+    from lc_assets.store.layout import ALL_SCENES
 
-    page = store.root / PAGE
+    page = store.root / ALL_SCENES
     try:
         if not page.exists():
             return
