@@ -36,9 +36,9 @@ class PositionAssembly:
         statistics: MapStatistics,
         rivers: Sequence[tuple[float, float]],
     ) -> None:
-        self._grid, self._evaluator = grid, evaluator
         from lc_assets.inference.positions.water import WaterBodies  # imports SciPy, which takes long
 
+        self._grid, self._evaluator = grid, evaluator
         self._bodies = WaterBodies(rivers, grid.stride, grid.columns) if rivers else None
         self._state = np.zeros((0, grid.width), np.uint8)  # of the rows of pixels that are not finished
         self._check_probabilities, self._statistics = check_probabilities, statistics
