@@ -16,6 +16,7 @@ LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map without a shipped
 LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
 LC_ASSETS_FILES_URL        where a browser reaches the store's files                       see `files_url`
 LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
+LC_ASSETS_CACHE            what is made once and used again (docs/your-own-model.md)      the user's cache folder
 LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
 LC_ASSETS_INFERENCE_SLOTS  processes that run inference at the same time                   no limit
 LC_ASSETS_BROKER           Redis server that passes runs to workers (lc_assets.cluster)    redis://127.0.0.1:6379/0
@@ -25,6 +26,7 @@ KERAS_BACKEND              `openvino`, or `torch`, `jax` or `tensorflow` if inst
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -143,7 +145,16 @@ def _comma_separated(name: str) -> tuple[str, ...]:
 
 def _store(default: Path | str) -> Path | str:
     value = variable("LC_ASSETS_STORE")
-    return value if value and is_url(value) else _path("LC_ASSETS_STORE", Path(default))
+    if value and is_url(value):
+        return value
+    path = _path("LC_ASSETS_STORE", Path(default))
+    there = next((part for part in (path, *path.parents) if os.path.lexists(part)), path)
+    if there.exists() and not there.is_dir():
+        raise LandCoverError(
+            f"the store {path} cannot be a folder: {there} is a file",
+            remedy="name another folder with --store or LC_ASSETS_STORE",
+        )
+    return path
 
 
 def _path(name: str, default: Path) -> Path:
