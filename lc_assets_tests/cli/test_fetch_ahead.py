@@ -177,6 +177,8 @@ def test_a_scene_that_cannot_be_fetched_fails_in_its_own_run_and_harms_no_other(
     failed = next(line for line in done.stderr.splitlines() if line.startswith("      failed: "))
     assert f"item {items[1].stem}" in failed
     assert "404" in failed
+    # Its run has the error of the fetch ahead, and does not fetch again.
+    assert [e.status for e in relay.exchanges if (e.host, e.path) == ("b.example.com", "/B04.tif")] == [404]
     with dg.DagsterInstance.from_config(str(shell.home)) as instance:
         runs = {run.tags[PARTITION_TAG]: run for run in instance.get_runs()}
         failures = instance.all_logs(runs[items[1].stem].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
