@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lc_assets.cli.backfill import count_statuses
+from lc_assets.cli.backfill import backfill_url, count_statuses
 from lc_assets.cli.completion import complete_scenes_and_maps
 from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import settings_with, store_option, user_errors
@@ -30,11 +31,13 @@ def status(names: tuple[str, ...], store: str | None, as_json: bool) -> None:
     """List the registered scenes and season maps: status, tile, date, cloud, seconds of the run, model, id; and below
     each its checks that failed.
 
-    With NAMEs, only the scenes that fit one, such as 33UUB or 2024-06, and the maps of that name. A check counts until
-    its asset is made again. A season map is stale if one of its scenes was made again or removed.
+    The last lines say how far the newest backfill is, and count the scenes. With NAMEs, only the scenes that fit one,
+    such as 33UUB or 2024-06, and the maps of that name. A check counts until its asset is made again. A season map is
+    stale if one of its scenes was made again or removed.
     """
     settings = settings_with(store)
     from lc_assets.defs.build import build_definitions
+    from lc_assets.operations.backfills import newest_backfill
     from lc_assets.operations.failed_checks import failed_checks
     from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import run_seconds, scene_statuses
@@ -52,6 +55,7 @@ def status(names: tuple[str, ...], store: str | None, as_json: bool) -> None:
             chosen = _chosen(opened, join_words(names), statuses, maps)
             statuses = {item: found for item, found in statuses.items() if item in chosen}
             maps = {name: found for name, found in maps.items() if name in chosen}
+        newest = newest_backfill(instance, definitions)
         seconds = run_seconds(instance, list(statuses))
     facts = scene_facts(opened, list(statuses))
     scenes = [
@@ -62,10 +66,15 @@ def status(names: tuple[str, ...], store: str | None, as_json: bool) -> None:
         {"name": name, "status": found.status.value, "reasons": found.reasons, **_checks(failed.get(name, ()))}
         for name, found in maps.items()
     ]
+    progress = None
+    if newest:
+        progress = {**asdict(newest), "without_run": newest.without_run, "url": backfill_url(newest.id)}
     if as_json:
-        click.echo(json.dumps({"scenes": scenes, "season_maps": fused}, indent=2))
+        click.echo(json.dumps({"scenes": scenes, "season_maps": fused, "newest_backfill": progress}, indent=2))
     else:
         _print(scenes, fused)
+        if newest:
+            click.echo(f"{newest}: {backfill_url(newest.id)}", err=True)
     number = sum(len(one["failed_checks"]) for one in (*scenes, *fused))
     maps_text = f"; {quantity(len(maps), 'season map')}" if maps else ""
     click.echo(f"{count_statuses(list(statuses.values()))}{maps_text}; {quantity(number, 'failed check')}", err=True)
