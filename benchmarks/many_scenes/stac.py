@@ -11,7 +11,7 @@ from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from lc_assets_tests.rig.scenes import template_item
+from loopback.scenes import template_item
 
 
 @contextmanager

@@ -17,6 +17,9 @@
         catalog.json                  STAC catalog of the scene
         <ID>_classified.json          STAC item of the class map
 
+    <root>/index.html                 page of all scenes, and plots over them: written by `lc-assets view`, made by
+    <root>/plots.html                 `lc-assets ui` when they are opened
+
     <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
@@ -48,6 +51,13 @@ from lc_assets.store.paths import StorePath, list_files, parse_path
 from lc_assets.store.product_layout import ProductLayout
 from lc_assets.store.scratch import scratch_dir
 from lc_assets.store.season_layout import ChangeLayout, MapLayout
+
+ALL_SCENES = "index.html"
+"""Name of the page of all scenes, in the store's root."""
+PLOTS = "plots.html"
+"""Name of the page of plots over the scenes, in the store's root."""
+ZOOMABLE_MAP = "map.html"
+"""Name of the page with the maps of all scenes on one map. Only `lc-assets ui` serves it; it is no file."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.conftest import copy_scene, edit_item
 from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.programs import WAIT_SECONDS
+from loopback.programs import WAIT_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -148,7 +148,7 @@ def test_a_job_backfill_from_the_checkout_classifies_all_its_partitions(
     done = subprocess.run(backfill, cwd=CHECKOUT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     with (tmp_path / "daemon.log").open("w") as log:
-        command = [sys.executable, "-m", "lc_assets_tests.rig.quick_daemon", "run"]
+        command = [sys.executable, "-m", "loopback.quick_daemon", "run"]
         daemon = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=log, stderr=log)
     try:
         wanted = [tmp_path / "store" / "scenes" / item / "catalog.json" for item in ids]

@@ -14,7 +14,7 @@ import pytest
 
 from lc_assets.operations.runs import RunResult
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.programs import WAIT_SECONDS
+from loopback.programs import WAIT_SECONDS
 
 ARGUMENTS = {
     "classify": ("x",),

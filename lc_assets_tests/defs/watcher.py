@@ -18,7 +18,7 @@ from lc_assets.defs.sensors import build_sensor
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets_tests.conftest import Desk
-from lc_assets_tests.rig.scenes import template_item
+from loopback.scenes import template_item
 
 NOW = datetime(2024, 9, 1, 12, tzinfo=timezone.utc)
 

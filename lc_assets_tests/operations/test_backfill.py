@@ -21,10 +21,10 @@ from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.programs import WAIT_SECONDS
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import WAIT_SECONDS
+from loopback.scenes import PcScene, pc_scene
 
 HERE = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def daemon(folder: Path) -> Iterator[None]:
     """Dagster's daemon on the instance of `shell`."""
     environment = {**os.environ, "DAGSTER_HOME": str(folder / "home"), "LC_ASSETS_STORE": str(folder / "store")}
     environment |= {"LC_ASSETS_TIMEOUT": "2", "PYTHONPATH": str(HERE)}
-    command = [sys.executable, "-m", "lc_assets_tests.rig.quick_daemon", "run", "-m", "lc_assets.definitions"]
+    command = [sys.executable, "-m", "loopback.quick_daemon", "run", "-m", "lc_assets.definitions"]
     with (folder / "daemon.log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:

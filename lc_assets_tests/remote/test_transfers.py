@@ -33,11 +33,11 @@ from lc_assets.store.atomic import atomic_output
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.command import NOBODY
-from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.marks import further
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer, Backend, Request
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scene
+from loopback.wire import Answer, Backend, Request
 
 QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 

@@ -19,12 +19,12 @@ import rasterio
 import requests
 
 from lc_assets.sentinel2.item.scene import parse_scene
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.scenes import NAMES, pc_scene, pc_scenes
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
-from lc_assets_tests.rig.wire import Answer, Request
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.relay import Relay
+from loopback.scenes import NAMES, pc_scene, pc_scenes
+from loopback.stac_api import PUBLIC_HOST, PUBLIC_ROOT
+from loopback.wire import Answer, Request
 
 pytestmark = pytest.mark.rig
 CONTENT = bytes(range(256)) * 400

@@ -19,8 +19,8 @@ from lc_assets.products.stac.collection import COLLECTION_ID, INDEX_FILE
 from lc_assets.store.layout import Store
 from lc_assets_tests.products.collection.store_items import Document, add, everything, needs_extra, scene_id
 from lc_assets_tests.rig.command import invoke
-from lc_assets_tests.rig.programs import pgstac
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import pgstac
 
 
 @needs_extra

@@ -19,8 +19,8 @@ from lc_assets_tests.rig.cases import Case, recovered, told
 from lc_assets_tests.rig.drill.api_cases import API_CASES, PAGE, ApiCase, prepare
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import renew, stopwatch
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scene
 
 QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 TOKEN_SECONDS = 0.8

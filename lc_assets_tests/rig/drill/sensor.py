@@ -21,8 +21,8 @@ from lc_assets.defs.sensors import build_sensor
 from lc_assets.operations.keys import ASSET_NAMES, SCENES
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import renew, stopwatch
-from lc_assets_tests.rig.scenes import template_item
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import template_item
 
 KEYS = 100_000
 MATERIALISED = 2_000

@@ -22,8 +22,8 @@ from rasterio.warp import transform_geom
 
 from lc_assets.demo.scene import write_demo_scene
 from lc_assets.sentinel2.band_table import BANDS, SCL
-from lc_assets_tests.rig.service import SHARED
-from lc_assets_tests.rig.stac_api import PUBLIC_ROOT
+from loopback.planetary_computer import SHARED
+from loopback.stac_api import PUBLIC_ROOT
 
 SHAPE = (246, 258)
 NAMES = (*(band.name for band in BANDS), SCL)
