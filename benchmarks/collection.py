@@ -22,10 +22,9 @@ from typing import Any
 from lc_assets.products.collection.parquet import duckdb_connection, items, parquet
 from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.collection.search import find
-from lc_assets.products.collection.update import Changes, fetch, folder_of, update
-from lc_assets.products.stac.collection import INDEX_FILE
+from lc_assets.products.collection.update import Changes, fetch, update
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import INDEX_FILE, Store
 
 ITEMS = 50_000
 MORE = 100
@@ -111,7 +110,7 @@ def read_all(store: Store, work: Path) -> dict[str, Any]:
 def classes(store: Store, work: Path) -> dict[str, Any]:
     """Query the index with DuckDB: the hundred scenes with the most forest, and the forest per year."""
     started = time.perf_counter()
-    index = Path(str(folder_of(store) / INDEX_FILE))
+    index = Path(str(store.collection / INDEX_FILE))
     with duckdb_connection(index) as connection:
         table = parquet(index)
         most = connection.execute(f'SELECT id FROM {table} ORDER BY "lc:hectares".Forest DESC LIMIT 100').fetchall()

@@ -57,7 +57,7 @@ def catalog(
     faults, links = [], 0
     written = read_catalog(folder.catalog)
     for found in written.get_items():
-        faults += validate_offline(json.loads((folder.folder / f"{found.id}.json").read_text(encoding="utf-8")))
+        faults += validate_offline(json.loads(folder.stac_item.read_text(encoding="utf-8")))
         for name, asset in found.assets.items():
             links += 1
             if not folder.folder.joinpath(asset.href).exists():

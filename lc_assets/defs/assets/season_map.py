@@ -127,7 +127,7 @@ def _checks(layout: MapLayout) -> list[dg.AssetCheckResult]:
     )
     problems = [problem for path in rasters for problem in cog_problems(gdal_path(path))]
     [item] = read_catalog(layout.catalog).get_items()
-    faults = validate_offline(json.loads((layout.folder / f"{item.id}.json").read_text(encoding="utf-8")))
+    faults = validate_offline(json.loads(layout.stac_item.read_text(encoding="utf-8")))
     missing = [key for key, asset in item.assets.items() if not layout.folder.joinpath(asset.href).exists()]
     faults += [f"asset {key} does not resolve" for key in missing]
     return [

@@ -29,7 +29,7 @@ from lc_assets.products.agreement.references import Reference
 from lc_assets.products.agreement.warp import Reprojector
 from lc_assets.raster.grid import Grid
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import SceneLayout
+from lc_assets.store.layout import AGREEMENT_FOLDER, SceneLayout
 from lc_assets.store.paths import StorePath
 
 ASSET = "reference_agreement"
@@ -61,7 +61,7 @@ class Agreement:
 
 def agreement_folder(scene: SceneLayout, reference: str) -> StorePath:
     """Return the folder of a comparison's files. `reference` is the name of the reference."""
-    return scene.folder / "agreement" / reference
+    return scene.folder / AGREEMENT_FOLDER / reference
 
 
 def compare_scene(

@@ -30,6 +30,8 @@ from lc_assets.products.stac.item import (
 )
 from lc_assets.products.stac.renders import renders
 from lc_assets.raster.grid import Grid
+from lc_assets.store.layout import SCENES_FOLDER
+from lc_assets.store.product_layout import MAP_SUFFIX
 from lc_assets.store.season_layout import MapLayout
 
 GEOPACKAGE = "application/geopackage+sqlite3"
@@ -74,7 +76,7 @@ def build_item(made: SeasonMap) -> pystac.Item:
         "type": "Feature",
         "stac_version": pystac.get_stac_version(),
         "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER],
-        "id": f"{name}_classified",
+        "id": f"{name}{MAP_SUFFIX}",
         "geometry": made.geometry,
         "bbox": list(shapely.bounds(shapely.geometry.shape(made.geometry))),
         "properties": {
@@ -106,7 +108,7 @@ def build_item(made: SeasonMap) -> pystac.Item:
             *(
                 {
                     "rel": "derived_from",
-                    "href": f"../../scenes/{item}/{item}_classified.json",
+                    "href": f"../../{SCENES_FOLDER}/{item}/{item}{MAP_SUFFIX}.json",
                     "type": GEOJSON,
                     "title": f"Map of {item}",
                 }

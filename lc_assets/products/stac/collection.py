@@ -19,12 +19,9 @@ from lc_assets.products.stac.item import (
     probability_bands,
 )
 from lc_assets.products.stac.renders import LEGENDS
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE
 
 COLLECTION_ID = "sentinel-2-land-cover"
-COLLECTION_FOLDER = "collection"
-"""Name of the folder in the store's root."""
-COLLECTION_FILE = "collection.json"
-INDEX_FILE = "items.parquet"
 PARQUET = "application/vnd.apache.parquet"
 
 _MAX_VALUES = 500

@@ -34,6 +34,7 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 _BASELINE = "s2:processing_baseline"
 
@@ -148,7 +149,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER),
             *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
         ],
-        "id": f"{source['id']}_classified",
+        "id": f"{source['id']}{MAP_SUFFIX}",
         **footprint,
         "properties": {
             "datetime": source["properties"]["datetime"],
