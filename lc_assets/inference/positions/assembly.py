@@ -53,7 +53,7 @@ class PositionAssembly:
         with self._statistics.stages.timed("average"):
             if stop > start:
                 self._add(strip, features, start, stop)
-                yield from self._pixels(strip, stop)
+                yield from self._pixels(strip)
 
     def _add(self, strip: Strip, features: np.ndarray, start: int, stop: int) -> None:
         predicted = self._is_predicted(strip, start, stop)
@@ -88,7 +88,7 @@ class PositionAssembly:
         enough: np.ndarray = counts >= MIN_USABLE_SHARE * grid.chip**2
         return enough
 
-    def _pixels(self, strip: Strip, stop: int) -> Iterator[MapBlock]:
+    def _pixels(self, strip: Strip) -> Iterator[MapBlock]:
         grid, stride = self._grid, self._grid.stride
         rows = self._predicted.shape[0] - 1
         if rows < 1:

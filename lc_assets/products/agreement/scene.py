@@ -48,7 +48,7 @@ class Agreement:
         compared: the counts.
         document: content of `agreement.json`.
         folder: folder of the files.
-        confusion, disagreement: PNG images of the error matrix and of the disagreement raster.
+        confusion: PNG image of the error matrix.
     """
 
     reference: Reference
@@ -56,7 +56,6 @@ class Agreement:
     document: dict[str, Any]
     folder: StorePath
     confusion: bytes
-    disagreement: bytes
 
 
 def agreement_folder(scene: SceneLayout, reference: str) -> StorePath:
@@ -100,9 +99,9 @@ def compare_scene(
                 document = document_of(compared, reference, classes, sha256_of(classes.path), samples, seed)
             except OSError as error:
                 raise StoreError(f"{classes.path} cannot be read ({error})", remedy="run it again") from None
-            pictures = matrix_picture(compared), disagreement_picture(stage / DISAGREEMENT, compared)
-            (stage / "confusion.png").write_bytes(pictures[0])
-            (stage / "disagreement.png").write_bytes(pictures[1])
+            confusion = matrix_picture(compared)
+            (stage / "confusion.png").write_bytes(confusion)
+            (stage / "disagreement.png").write_bytes(disagreement_picture(stage / DISAGREEMENT, compared))
             (stage / "sample.csv").write_text(_sample(compared, classes.grid), encoding="utf-8", newline="")
             # The old document is removed first. If the process is killed in between, no document describes wrong files.
             (target / DOCUMENT).unlink(missing_ok=True)
@@ -110,7 +109,7 @@ def compare_scene(
     except LandCoverError as error:
         error.item, error.asset = error.item or scene.item, error.asset or ASSET
         raise
-    return Agreement(reference, compared, document, target, *pictures)
+    return Agreement(reference, compared, document, target, confusion)
 
 
 def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from lc_assets.core.errors import BadItem, BadReference, printable, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.urls import is_remote as is_remote
-from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
+from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import settle_place_and_time
@@ -60,11 +60,6 @@ class Scene:
     def properties(self) -> dict[str, Any]:
         """The item's properties."""
         return self.document["properties"]
-
-    @property
-    def has_scl(self) -> bool:
-        """True when the item lists a scene classification."""
-        return SCL in self.hrefs
 
 
 def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
