@@ -89,21 +89,20 @@ def no_change(store: Store, work: Path) -> dict[str, Any]:
 
 def search(store: Store, work: Path) -> dict[str, Any]:
     """Copy the index and search it by place, time and cloud cover, like `lc-assets search --done`."""
-    started = time.perf_counter()
-    with scratch(store) as folder:
-        index, _ = fetch(store, folder)
-        assert index
-        found = find(index, Query(bbox=(0, 40, 30, 60), datetime="2019/2021", max_cloud=20))
-    return {"seconds": time.perf_counter() - started, "items": len(found)}
+    return _search(store, Query(bbox=(0, 40, 30, 60), datetime="2019/2021", max_cloud=20))
 
 
 def read_all(store: Store, work: Path) -> dict[str, Any]:
     """Copy the index and read all rows."""
+    return _search(store, Query(bbox=(-180, -90, 180, 90)))
+
+
+def _search(store: Store, query: Query) -> dict[str, Any]:
     started = time.perf_counter()
     with scratch(store) as folder:
         index, _ = fetch(store, folder)
         assert index
-        found = find(index, Query(bbox=(-180, -90, 180, 90)))
+        found = find(index, query)
     return {"seconds": time.perf_counter() - started, "items": len(found)}
 
 

@@ -67,6 +67,8 @@ CLASSIFIED = "Land-cover classes"
 CONFIDENCE = "Probability of the winning class, in percent"
 PROBABILITIES = "Probability of each class"
 OVERVIEW = "Land-cover classes at lower resolution, by mode"
+THUMBNAIL = "Map with legend"
+REPORT = "All of it on one page, to look at"
 """Titles of assets."""
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
@@ -275,8 +277,8 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
             **projection(scene.overview_grid),
         },
         **legend_assets(scene.legends),
-        "thumbnail": file_asset(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
-        "report": file_asset(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
+        "thumbnail": file_asset(scene.thumbnail, "image/png", THUMBNAIL, ["thumbnail"]),
+        "report": file_asset(scene.report, "text/html", REPORT, ["metadata"]),
     }
 
 
