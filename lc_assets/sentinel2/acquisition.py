@@ -30,15 +30,12 @@ from typing import Any
 
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.coverage import covers
+from lc_assets.sentinel2.product import Product, product_named, product_of
 
 SENSING_TOLERANCE = timedelta(seconds=30)
 """Largest difference between the sensing starts of two versions. Most halves differ by minutes (12 minutes in the real
 pair that the tests use), but not all of them."""
 
-_PRODUCT = re.compile(
-    r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N\d\d\.?\d\d)?_R\d{3}"
-    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?"
-)
 _COLLECTION_1 = re.compile(
     r"(?P<satellite>S2[A-Z])_T(?P<tile>\d{1,2}[A-Z]{3})_(?P<sensing>\d{8}T\d{6})_(?P<level>L1C|L2A)"
 )
@@ -87,20 +84,19 @@ class Acquisition:
 def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     """Return the acquisition of an item, read from its properties, else its product name, else its id. Never raises."""
     properties = _properties(document)
-    product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
-    first = _COLLECTION_1.fullmatch(_id(document))
-    named = product or first or _SEQUENCE.fullmatch(_id(document))
+    product, first = product_of(document), _COLLECTION_1.fullmatch(_id(document))
+    named = _parts(product or first or _SEQUENCE.fullmatch(_id(document)))
     datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id", "eopf:datatake_id"))
     datastrip = _DATASTRIP.fullmatch(_text(properties, "s2:datastrip_id", "eopf:datastrip_id"))
     platform = re.fullmatch(r"(?i)sentinel-?2([a-z])", str(properties.get("platform", "")))
     satellite = f"S2{platform[1].upper()}" if platform else datatake[1] if datatake else None
     tile = next(
         (m for key in ("s2:mgrs_tile", "grid:code") if (m := _TILE.fullmatch(str(properties.get(key, ""))))), None
-    ) or (_TILE.fullmatch(named["tile"]) if named else None)
+    ) or _TILE.fullmatch(named.get("tile", ""))
     return Acquisition(
-        satellite=satellite or (named["satellite"] if named else None),
+        satellite=satellite or named.get("satellite"),
         tile=f"{int(tile[1]):02}{tile[2]}" if tile else None,
-        datatake=_time(datatake[2] if datatake else product["datatake"] if product else None),
+        datatake=_time(datatake[2] if datatake else product.datatake if product else None),
         sensing=_time(datastrip[1] if datastrip else first["sensing"] if first else None),
     )
 
@@ -143,8 +139,9 @@ def acquisition_prefix(item_id: str) -> str | None:
     The two halves of an acquisition share it too. The prefix finds candidates among many ids without reading their
     items; `is_newer_version` then decides.
     """
-    if _PRODUCT.fullmatch(item_id):
-        return re.sub(r"_N\d\d\.?\d\d_", "_", item_id.rsplit("_", 1)[0])
+    product = product_named(item_id)
+    if product:
+        return product.short_name.rsplit("_", 1)[0]
     match = _COLLECTION_1.fullmatch(item_id)
     if match:  # only the day: the sensing starts of two versions may differ by seconds
         return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
@@ -154,10 +151,9 @@ def acquisition_prefix(item_id: str) -> str | None:
 
 def scene_label(item_id: str) -> str:
     """Return tile and date of a scene by its id, `33UUB 2024-06-21`; the id itself where it is of an unknown form."""
-    match = _PRODUCT.fullmatch(item_id) or _COLLECTION_1.fullmatch(item_id) or _SEQUENCE.fullmatch(item_id)
-    if not match:
+    named = _parts(product_named(item_id) or _COLLECTION_1.fullmatch(item_id) or _SEQUENCE.fullmatch(item_id))
+    if not named:
         return item_id
-    named = match.groupdict()
     day = named.get("datatake") or named.get("sensing") or named["day"]
     return f"{named['tile']:0>5} {day[:4]}-{day[4:6]}-{day[6:8]}"
 
@@ -170,9 +166,13 @@ def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def _generated(document: Mapping[str, Any]) -> datetime | None:
     """Return the generation time of the product in UTC, or None where it is not given."""
-    properties = _properties(document)
-    product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
-    return _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
+    product = product_of(document)
+    return _time(_properties(document).get("s2:generation_time")) or _time(product.generation if product else None)
+
+
+def _parts(named: Product | re.Match[str] | None) -> dict[str, str]:
+    """Return the parts of a name, such as `tile`; an empty dict for a text that is no name."""
+    return vars(named) if isinstance(named, Product) else named.groupdict() if named else {}
 
 
 def _level(document: Mapping[str, Any]) -> str | None:
