@@ -20,6 +20,7 @@ from lc_assets.cli.demo import demo
 from lc_assets.cli.export import export
 from lc_assets.cli.models import model, train
 from lc_assets.cli.prune import prune
+from lc_assets.cli.remove import remove
 from lc_assets.cli.search import search
 from lc_assets.cli.season_map import change, season_map
 from lc_assets.cli.status import status
@@ -48,7 +49,11 @@ def main() -> None:
 
     A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id or the
     name of an ESA product, which is looked up among the registered items and then in the configured collection, a path
-    to an item's JSON, or a folder with a catalog.json (all of its items).
+    to an item's JSON, a folder with a catalog.json (all of its items), or words that only one scene of the store has:
+    its tile and its date (33UUB 2024-06-21), or a part of its id.
+
+    Completion of commands, options and scenes: eval "$(_LC_ASSETS_COMPLETE=bash_source lc-assets)", or zsh_source,
+    fish_source.
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_AREA, LC_ASSETS_MODEL, LC_ASSETS_PRECISION,
     LC_ASSETS_CHIPS, LC_ASSETS_SCENES, LC_ASSETS_WINDOW, LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION,
@@ -68,6 +73,7 @@ for command in (
     collection,
     agreement,
     prune,
+    remove,
     view,
     export,
     classify,

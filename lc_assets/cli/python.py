@@ -73,7 +73,7 @@ def _scene(item: str | Path | pystac.Item, settings: Settings) -> Scene:
         # Transforming links would read the catalog that they name.
         return parse_scene(item.to_dict(transform_hrefs=False), base=item.get_self_href())
     registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
-    found = list(resolve(str(item), registry.find, settings.retry_policy))
+    found = list(resolve(str(item), registry.named, settings.retry_policy))
     if len(found) > 1:
         raise BadReference(f"{found[0].reference} and {len(found) - 1} more are meant", remedy="name one scene")
     if found[0].error is not None:

@@ -36,8 +36,8 @@ def status(store: str | None) -> None:
         for check in failed.get(key, ()):
             text = f"{check.name} of {check.asset} {'warns' if check.is_warning else 'failed'}: {check.description}"
             click.secho(f"{'':<10}{text}", fg="yellow" if check.is_warning else "red")
-        for item in maps[key].changed if key in maps else ():
-            click.secho(f"{'':<10}{item} was made again since", fg="yellow")
+        for reason in maps[key].reasons if key in maps else ():
+            click.secho(f"{'':<10}{reason}", fg="yellow")
     number = sum(len(failed.get(key, ())) for key, _, _ in lines)
     maps_text = f"; {quantity(len(maps), 'season map')}" if maps else ""
     click.echo(f"{count_statuses(list(statuses.values()))}{maps_text}; {quantity(number, 'failed check')}", err=True)

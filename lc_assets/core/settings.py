@@ -25,6 +25,7 @@ KERAS_BACKEND              `openvino`, or `torch`, `jax` or `tensorflow` if inst
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -145,7 +146,16 @@ def _comma_separated(name: str) -> tuple[str, ...]:
 
 def _store(default: Path | str) -> Path | str:
     value = variable("LC_ASSETS_STORE")
-    return value if value and is_url(value) else _path("LC_ASSETS_STORE", Path(default))
+    if value and is_url(value):
+        return value
+    path = _path("LC_ASSETS_STORE", Path(default))
+    there = next((part for part in (path, *path.parents) if os.path.lexists(part)), path)
+    if there.exists() and not there.is_dir():
+        raise LandCoverError(
+            f"the store {path} cannot be a folder: {there} is a file",
+            remedy="name another folder with --store or LC_ASSETS_STORE",
+        )
+    return path
 
 
 def _path(name: str, default: Path) -> Path:

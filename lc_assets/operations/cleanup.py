@@ -88,7 +88,7 @@ def plan_store(store: Store, finished: Set[str], busy: Set[str], keep: Retention
         StoreError: the store cannot be read.
     """
     plan = CleanupPlan()
-    with _raise_as_store_error(store):
+    with raise_as_store_error(store):
         started = set(_fetched(store))
         for item in sorted((finished if keep else set()) | started):
             if item in busy:
@@ -131,22 +131,8 @@ def remove(
     Raises:
         StoreError: a file cannot be removed. The store stays consistent, and a later call removes the rest.
     """
-    with _raise_as_store_error(folder), ExitStack() as held:
-        try:
-            if folder.incoming.parent.is_dir() or folder.lease:  # else no process fetches this scene
-                # A killed fetch leaves its lease behind. To see that no process renews the lease, wait a sixth longer
-                # than a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
-                wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
-                held.enter_context(
-                    exclusive(
-                        folder.incoming, folder.item, "raw_bands", folder.lease, wait=wait, lease_seconds=lease_seconds
-                    )
-                )
-        except StoreError as error:
-            if error.transient:
-                return None
-            raise
-        if is_busy(folder.item):
+    with raise_as_store_error(folder), no_fetch(folder, lease_seconds) as free:
+        if not free or is_busy(folder.item):
             return None
         files = _intermediates(folder, keep) if keep and finished else []
         for place, _ in files:
@@ -162,6 +148,34 @@ def remove(
     return freed, left_files
 
 
+@contextmanager
+def no_fetch(folder: SceneLayout, lease_seconds: float = SECONDS) -> Iterator[bool]:
+    """Let no process fetch a scene inside the context.
+
+    Yields:
+        False if a process fetches it already.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    with ExitStack() as held:
+        free = True
+        if folder.incoming.parent.is_dir() or folder.lease:  # else no process fetches this scene
+            # A killed fetch leaves its lease behind. To see that no process renews the lease, wait a sixth longer than
+            # a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
+            wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
+            lock = exclusive(
+                folder.incoming, folder.item, "raw_bands", folder.lease, wait=wait, lease_seconds=lease_seconds
+            )
+            try:
+                held.enter_context(lock)
+            except StoreError as error:
+                if not error.transient:
+                    raise
+                free = False
+        yield free
+
+
 def remove_stage(stage: Path) -> Usage:
     """Remove a staging folder if its process is dead.
 
@@ -172,7 +186,7 @@ def remove_stage(stage: Path) -> Usage:
         StoreError: the folder cannot be removed.
     """
     amount = Usage()
-    with _raise_as_store_error(stage):
+    with raise_as_store_error(stage):
         if is_abandoned(stage):
             sizes = [size for _, size in walk_files(stage)]
             remove_tree(stage)
@@ -234,7 +248,8 @@ def _is_old(place: Path) -> bool:
 
 
 @contextmanager
-def _raise_as_store_error(what: Store | SceneLayout | Path) -> Iterator[None]:
+def raise_as_store_error(what: Store | SceneLayout | Path) -> Iterator[None]:
+    """Raise a `StoreError` in place of an `OSError` inside the context."""
     try:
         yield
     except OSError as error:

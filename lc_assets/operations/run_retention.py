@@ -73,7 +73,7 @@ class InUse:
         Args:
             again: query the runs again. If False, the last result is returned while the set of backfills is the same.
         """
-        under_way = sorted(_backfills(self._instance))
+        under_way = sorted(unfinished_backfills(self._instance))
         if again or under_way != self._backfills:
             self._waiting, self._backfills = waiting_items(self._instance, self._definitions), under_way
         return self._waiting
@@ -88,7 +88,7 @@ def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
     """
     old = ExpiredRuns()
     referenced_by = _referenced_by(instance)
-    counted = _backfills(instance)
+    counted = unfinished_backfills(instance)
     seen: set[str] = set()
     for record in _all_runs(instance):  # newest first
         run = record.dagster_run
@@ -118,7 +118,7 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
 
 
-def _backfills(instance: dg.DagsterInstance) -> set[str]:
+def unfinished_backfills(instance: dg.DagsterInstance) -> set[str]:
     """Ids of the unfinished backfills."""
     return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=_UNDER_WAY))}
 

@@ -121,7 +121,7 @@ def run_scene(
         for event in result.get_asset_materialization_events()
         if event.asset_key
     }
-    error = None if result.success else _why(result)
+    error = None if result.success else _why(result, item)
     interrupted = error is not None and error.endswith(_RUN_AGAIN)
     warnings = [
         f"{check.check_name}: {without_scene(check.description, item)}"
@@ -146,8 +146,17 @@ def fail_orphaned_runs(instance: DagsterInstance) -> int:
     return healed
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
-    """The message for the user: the description of a Failure, or else the innermost error."""
+def _why(result: dg.ExecuteInProcessResult, item: str) -> str:
+    """The message for the user: a blocking check that failed, the description of a Failure, or the innermost error."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            told = without_scene(check.description, item) or "it failed without a reason"
+            asset = check.asset_key.to_user_string()
+            return (
+                f"item {item}, asset {asset}: its check {check.check_name} failed: {told} -> "
+                "the assets after it were not made: run it again; if it fails again, look at the check in the UI and "
+                "report it with its description"
+            )
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data

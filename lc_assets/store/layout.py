@@ -207,6 +207,16 @@ class Store:
         """
         return _names(self.root / SCENES_FOLDER)
 
+    def known_scenes(self) -> list[str]:
+        """Return the sorted ids of all scenes that are registered or have a folder.
+
+        Raises:
+            StoreError: the object store contains a key that cannot be listed.
+            OSError: the store cannot be read.
+        """
+        items = (name.removesuffix(".json") for name in list_files(self.root / "items") if name.endswith(".json"))
+        return sorted({name for name in (*items, *self.folders()) if is_id(name)})
+
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.
 

@@ -102,6 +102,17 @@ def test_a_bad_setting_is_explained(demo_item: Path, shell: Shell) -> None:
     assert "nowhere.json cannot be read" in done.stderr
 
 
+@pytest.mark.parametrize("below", ["", "below/it"])
+@pytest.mark.parametrize(
+    "command", [("status",), ("view",), ("classify", "x"), ("remove", "x"), ("map", "--name", "x")]
+)
+def test_a_store_that_is_a_file_is_one_clear_error(shell: Shell, command: tuple[str, ...], below: str) -> None:
+    (shell.folder / "afile").write_text("mine")
+    done = shell(*command, "--store", shell.folder / "afile" / below, code=1)
+    assert done.output.startswith("error: the store ") and done.output.count("\n") == 1
+    assert f"{shell.folder / 'afile'} is a file -> name another folder with --store" in done.output
+
+
 @pytest.mark.slow
 def test_a_checkout_gets_a_home_that_dagster_commands_find(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text((CHECKOUT / "workspace.yaml").read_text())

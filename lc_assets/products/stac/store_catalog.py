@@ -12,7 +12,7 @@ from typing import Any
 
 from lc_assets.core.errors import StoreError
 from lc_assets.core.stac import STAC_VERSION
-from lc_assets.sentinel2.acquisition import scene_label
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store import paths
 from lc_assets.store.layout import COLLECTION_FILE, COLLECTION_FOLDER, MAPS_FOLDER, SCENES_FOLDER, Store
 
