@@ -121,7 +121,7 @@ def check(file: Path | None) -> None:
     from lc_assets.products.stac.validate import validate_offline
 
     item = _model_item(file)
-    engine = open_model(item)
+    engine = open_model(item, again=True)
     contract = engine.contract
     document = json.loads(item.read_text(encoding="utf-8"))
     problems = [printable(problem) for problem in validate_offline(document)]

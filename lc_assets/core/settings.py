@@ -16,6 +16,7 @@ LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map without a shipped
 LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
 LC_ASSETS_FILES_URL        where a browser reaches the store's files                       see `files_url`
 LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
+LC_ASSETS_CACHE            what is made once and used again (docs/your-own-model.md)      the user's cache folder
 LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
 LC_ASSETS_INFERENCE_SLOTS  processes that run inference at the same time                   no limit
 LC_ASSETS_BROKER           Redis server that passes runs to workers (lc_assets.cluster)    redis://127.0.0.1:6379/0

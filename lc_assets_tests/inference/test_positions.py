@@ -12,7 +12,7 @@ import pytest
 from lc_assets.core.errors import BadModel
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.inference import classify_stack
-from lc_assets.inference.chip_programs import lazy_program
+from lc_assets.inference.chip_programs import compile_program, export_openvino
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model
@@ -40,7 +40,8 @@ def test_the_prediction_of_a_position_equals_that_of_its_view_alone(demo_item: P
     evaluator = engine.position_evaluator()
     assert (evaluator.feature_stride, evaluator.receptive_field) == (STRIDE, view)
     # Keras' own OpenVINO backend computes in bfloat16 where the CPU can.
-    alone = lazy_program(position_network(view, view), (1, view, view, len(BAND_NAMES)), "float32", "alone")
+    graph = export_openvino(position_network(view, view), (1, view, view, len(BAND_NAMES)), "alone")
+    alone = compile_program(graph, "float32", "alone")
     dn, usable = pixels(stack)
     seen = normalize_input(engine.contract, remove_offset(dn, stack.offset).transpose(1, 2, 0), usable)
     features = evaluator.features(dn.copy(), usable, stack.offset)
