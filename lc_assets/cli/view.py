@@ -81,10 +81,11 @@ def update_gallery(store: Store) -> None:
     Raises:
         StoreError: the store cannot be read, or the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import PAGE, gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import read_gallery
+    from lc_assets.store.layout import ALL_SCENES
 
-    page = store.root / PAGE
+    page = store.root / ALL_SCENES
     try:
         if not page.exists():
             return
@@ -104,8 +105,9 @@ def _gallery(store: Store) -> Path:
         LandCoverError: no scene has a map.
         StoreError: the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import PAGE, embedded_thumbnails, gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery import embedded_thumbnails, gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import format_gallery, read_gallery
+    from lc_assets.store.layout import ALL_SCENES
 
     gallery = read_gallery(store)
     for line in format_gallery(gallery):
@@ -114,7 +116,7 @@ def _gallery(store: Store) -> Path:
         raise LandCoverError(
             f"no scene in {store.root} has a map yet", remedy="make one: lc-assets classify, or lc-assets demo"
         )
-    page = store.root / PAGE
+    page = store.root / ALL_SCENES
     _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
     if isinstance(page, Path):
         return page

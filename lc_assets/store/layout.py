@@ -19,6 +19,8 @@
 
     <root>/models/<model>/            copies of the models that made the maps
     <root>/collection/                STAC collection of all scenes' maps: collection.json, items.parquet
+    <root>/index.html                 page of all scenes, and plots over them: written by `lc-assets view`, made by
+    <root>/plots.html                 `lc-assets ui` when they are opened
 
     <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
@@ -68,6 +70,12 @@ WRITTEN_FOLDERS = (
     *(f"{SCENES_FOLDER}/*", f"{SCENES_FOLDER}/*/{AGREEMENT_FOLDER}"),
 )
 """Patterns of the folders in which files and folders are written whole."""
+ALL_SCENES = "index.html"
+"""Name of the page of all scenes, in the store's root."""
+PLOTS = "plots.html"
+"""Name of the page of plots over the scenes, in the store's root."""
+ZOOMABLE_MAP = "map.html"
+"""Name of the page with the maps of all scenes on one map. Only `lc-assets ui` serves it; it is no file."""
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,7 @@ class Classification:
             "MODEL_SHA256": contract.sha256,
             "MODEL_FINGERPRINT": contract.fingerprint,
             "STRIDE": str(self.window_grid.stride),
+            "RECEPTIVE_FIELD": str(self.window_grid.chip),
             **({"WINDOW": "0"} if self.positions else {}),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
             "SCL_DILATION": str(self.mask_dilation) if self.mask_hidden and self.stack.scl_path else "0",

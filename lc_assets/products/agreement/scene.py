@@ -127,6 +127,24 @@ def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
         ) from None
 
 
+def documents_of_map(scene: SceneLayout) -> list[dict[str, Any]]:
+    """Return the content of all `agreement.json` that describe the present map of a scene, in the order of their names.
+
+    Raises:
+        OSError, ValueError: a file cannot be read.
+    """
+    folder = scene.folder / AGREEMENT_FOLDER
+    if not folder.exists():
+        return []
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    paths = [agreement_folder(scene, name) / DOCUMENT for name in names]
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    if not documents:
+        return []
+    present = sha256_of(scene.classified)
+    return [document for document in documents if document["map"]["sha256"] == present]
+
+
 def _sample(compared: Comparison, grid: Grid) -> str:
     """Return the sampled pixels as CSV: row, column, centre in metres and degrees, groups of both maps."""
     table, group_of = compared.crosswalk, compared.crosswalk.group_of("reference")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
@@ -28,9 +29,11 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.products.pages.gallery import PAGE, gallery_page, thumbnail_href
+from lc_assets.products.pages.agreement_section import with_agreement
+from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
 from lc_assets.products.pages.gallery_items import read_gallery
-from lc_assets.store.layout import Store
+from lc_assets.store.ids import is_id
+from lc_assets.store.layout import ALL_SCENES, Store
 
 HOSTS = ("127.0.0.1", "localhost")
 """Host names of requests that are answered."""
@@ -48,6 +51,7 @@ class _StoreFiles(StaticFiles):
 
     def __init__(self, root: Path) -> None:
         super().__init__(directory=root, check_dir=False)
+        self._store = Store(root)
         self._root = os.path.realpath(root)
         self.config_checked = True
 
@@ -60,9 +64,23 @@ class _StoreFiles(StaticFiles):
         return ("", None) if any(name.startswith(".") for name in names) else (found, status)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
+        report = await run_in_threadpool(self._report, path) if scope["method"] in ("GET", "HEAD") else None
+        response = report or await super().get_response(path, scope)
         response.headers.update(_HEADERS | (_PICTURE if path.endswith("_thumbnail.png") else {}))
         return response
+
+    def _report(self, path: str) -> Response | None:
+        """Return a scene's report with its agreement with other maps. None for another file, and for a report without:
+        its bytes are those of the file, so a browser may keep them."""
+        parts = Path(path).parts
+        if len(parts) != 3 or not is_id(parts[1]):
+            return None
+        scene = self._store.scene(parts[1])
+        if self._store.root.joinpath(*parts) != scene.report or not (found := self.lookup_path(path))[1]:
+            return None
+        page = Path(found[0]).read_bytes()
+        whole = with_agreement(page, scene)
+        return HTMLResponse(whole) if whole != page else None
 
 
 def file_app(root: Path) -> Starlette:
@@ -83,7 +101,7 @@ def file_app(root: Path) -> Starlette:
         return HTMLResponse(page, headers=_HEADERS)
 
     return Starlette(
-        routes=[Route("/", all_scenes), Route(f"/{PAGE}", all_scenes), Mount("/", _StoreFiles(root))],
+        routes=[Route("/", all_scenes), Route(f"/{ALL_SCENES}", all_scenes), Mount("/", _StoreFiles(root))],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
     )
 

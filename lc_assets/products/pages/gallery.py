@@ -24,10 +24,8 @@ from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
 from lc_assets.raster.render import encode_image
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import ALL_SCENES, Store
 
-PAGE = "index.html"
-"""Name of the page, in the store's root."""
 _ROOT = Store(Path())
 """A store for paths relative to the store's root."""
 _READERS = 16
@@ -59,7 +57,7 @@ def gallery_page(gallery: Gallery, location: str, picture: Callable[[SceneCard],
         shape=f"1000/{extent.height:.0f}",
         locator=locator_svg(markers, extent) if markers else "",
         cards=[_card(card, marker_of[card.scene], picture(card), linked) for card in gallery.shown],
-        copy_of=None if linked else f"{text(location)}/{PAGE}",
+        copy_of=None if linked else f"{text(location)}/{ALL_SCENES}",
         waiting=gallery.waiting,
         faulty=[f"{scene}: {why}" for scene, why in sorted(gallery.faulty.items())],
         years=sorted({card.moment.year for card in gallery.shown}),

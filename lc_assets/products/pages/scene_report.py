@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages import facts as texts
+from lc_assets.products.pages.agreement_section import AGREEMENT_HERE
 from lc_assets.products.pages.facts import ReportFacts
 from lc_assets.products.pages.formats import text
 from lc_assets.products.pages.html import data_url, render
@@ -82,6 +84,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
     views = [
         View("colour", "True colour", "The scene in true colour", data_url("jpeg", layers.true_colour)),
         View("classes", "Classes", "The scene's land-cover classes", data_url("png", layers.classes), "Class"),
+        View("infrared", "False colour", "The scene in false colour", data_url("jpeg", layers.false_colour)),
         View(
             "confidence",
             "Confidence",
@@ -109,6 +112,10 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         confidence=percent_histogram(layers.histogram, "confidence", confidence_colours()),
         scene_rows=texts.scene_rows(raw),
         map_rows=texts.map_rows(classes, contract),
+        ground=texts.ground_of_a_class(classes.tags, classes.grid.resolution),
+        item=classes.item,
+        areas=f"data:text/csv;base64,{base64.b64encode(texts.areas_csv(classes).encode()).decode()}",
+        agreement=AGREEMENT_HERE,
         overview=overview,
         source_item=f"{raw.folder.name}/{ITEM_FILE}",
         stac_item=f"{raw.scene.id}{MAP_SUFFIX}.json",

@@ -81,6 +81,7 @@ def season_page(made: SeasonReport, store: Store) -> bytes:
         pixel_area=grid.pixel_area,
         no_data_reasons=[],
         map_resolution=grid.resolution,
+        ground=texts.ground_of_a_class(made.tags, grid.resolution),
         date_width=100 * pictures.coarser * pictures.dates_grid.width / pictures.grid.width,
         date_height=100 * pictures.coarser * pictures.dates_grid.height / pictures.grid.height,
         cards=_cards(made, times),
@@ -217,6 +218,7 @@ def _polygons(made: SeasonReport, pixel_area: float) -> dict[str, Any] | None:
 def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
     grid, tags = made.grid, made.tags
     crs = grid.crs if len(grid.crs) < 40 else "described in the raster"
+    ground = texts.ground_of_a_class(tags, grid.resolution)
     mean = "no pixel has a class" if made.mean_confidence is None else f"{made.mean_confidence:.0f} %"
     return [
         ("Dates", text(f"{_scenes(made.dates)}")),
@@ -224,6 +226,7 @@ def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
         ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
         ("Projection", text(crs)),
         ("Positions", text(f"every {tags['STRIDE']} pixels")),
+        *([("Judged from", ground)] if ground else []),
         ("Pooling exponent", text(tags["POOLING_EXPONENT"])),
         ("Mean confidence", mean),
         ("Polygons", f"{len(made.names):,}"),

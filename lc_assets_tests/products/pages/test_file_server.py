@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -18,6 +21,12 @@ from lc_assets.products.pages import file_server
 from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.products.pages.gallery_scenes import box, laid
 
+AGREEMENT = {
+    "reference": {"name": "other", "title": "<Other> map", "year": 2021},
+    "pixels": {"map": 200, "scored": 100},
+    "full_count": {"overall": 0.625},
+    "sample": {"overall": {"interval": [0.5, 0.75]}},
+}
 CONTENT = bytes(range(256))
 MAP = "/scenes/S2/map.tif"
 
@@ -143,3 +152,25 @@ def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene:
     assert name.encode() in server.ask(f"/scenes/{name}/report.html").body
     thumbnail = server.ask(f"/scenes/{name}/{name}_thumbnail.png", method="HEAD")
     assert "cross-origin-resource-policy: cross-origin" in thumbnail.head, "Dagster's UI shows it"
+
+
+def test_a_report_shows_the_agreement_of_its_map_that_is_in_the_store_when_it_is_opened(server: Server) -> None:
+    folder = server.store / "scenes" / "S3"
+    folder.mkdir()
+    (folder / "report.html").write_bytes(b"<p>report</p><!-- agreement -->")
+    (folder / "S3_classified.tif").write_bytes(b"map")
+    plain = server.ask("/scenes/S3/report.html")
+    assert plain.body == b"<p>report</p><!-- agreement -->"
+    (tag,) = re.findall(r"etag: (\S+)", plain.head)
+    assert server.ask("/scenes/S3/report.html", f"If-None-Match: {tag}").status == 304
+    document = folder / "agreement" / "other" / "agreement.json"
+    document.parent.mkdir(parents=True)
+    document.write_text(json.dumps({**AGREEMENT, "map": {"sha256": hashlib.sha256(b"map").hexdigest()}}))
+    shown = server.ask("/scenes/S3/report.html", f"If-None-Match: {tag}")
+    assert (shown.status, "etag" in shown.head) == (200, False), "a browser keeps no page without the figures"
+    for text in ("&lt;Other&gt; map, 2021", "62.5", "50.0", "./agreement/other/agreement.json", "accuracy"):
+        assert text in shown.body.decode()
+    (folder / "S3_classified.tif").write_bytes(b"another map")
+    assert server.ask("/scenes/S3/report.html").body == plain.body, "the figures are of an earlier map"
+    document.write_text("{")
+    assert server.ask("/scenes/S3/report.html").body == plain.body
