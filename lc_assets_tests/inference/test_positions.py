@@ -194,7 +194,8 @@ def test_a_stack_that_does_not_fit_is_refused() -> None:
 def test_only_a_contract_with_positions_has_them_and_its_fingerprint_differs(tmp_path: Path) -> None:
     engine = engine_of(tmp_path)
     plain = dataclasses.replace(engine.contract, positions=False)
-    assert plain.fingerprint != engine.contract.fingerprint
+    rivers = dataclasses.replace(engine.contract, rivers=((100, 0.5),))
+    assert len({contract.fingerprint for contract in (plain, engine.contract, rivers)}) == 3
     assert [engine.contract.resolve_window(window) for window in (None, 0, 64)] == [0, 0, 64]
     assert [plain.resolve_window(window) for window in (None, 64)] == [64, 64]
     for contract, window, why in ((plain, 0, "no positions"), (plain, 32, "64 px"), (engine.contract, 8, "0 or 64")):

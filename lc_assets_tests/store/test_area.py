@@ -27,7 +27,7 @@ def test_a_part_in_an_object_store_is_fetched_once(
     item = large_scene(demo_item, tmp_path)
     relay.add_host(HOST, files_of(item.parent))
     store, scene = Store(remote[0]), served(item)
-    area = area_file(item, tmp_path / "district.geojson", (600, 620, 600, 620))
+    area = area_file(item, tmp_path / "district.geojson", (800, 820, 800, 820))
     layout = store.scene(scene.id)
     first = RawBandsIOManager(store=StoreResource(root=str(store.root), area=str(area))).write(layout, scene)
     assert store.area.exists()

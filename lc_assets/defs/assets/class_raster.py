@@ -29,7 +29,7 @@ MOSTLY_EMPTY = 0.9
     io_manager_key="class_raster_io",
     group_name="land_cover",
     kinds={"keras", "cog"},
-    code_version="4",
+    code_version="5",
     check_specs=[
         dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="All rasters are valid COGs."),
         dg.AssetCheckSpec(

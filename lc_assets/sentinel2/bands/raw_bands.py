@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -148,6 +149,7 @@ def fetch_scene(
     present: RawBands | None = None,
     retry_policy: RetryPolicy | None = None,
     area: Polygons | None = None,
+    arrived: Callable[[], None] = lambda: None,
 ) -> dict[str, FetchResult]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
@@ -162,6 +164,7 @@ def fetch_scene(
             server's answer, is linked instead of downloaded.
         retry_policy: limits of the requests.
         area: the area of the store, in degrees: only the part of each file around it is fetched and written.
+        arrived: called when all files have arrived, before the downloaded ones leave `incoming`.
 
     Returns:
         Band name (and `SCL`) -> fetched file.
@@ -173,6 +176,9 @@ def fetch_scene(
     policy = retry_policy or DEFAULT_POLICY
     parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
     fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
+    arrived()
+    for name in [] if parts else _remote(scene):
+        (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
     shutil.rmtree(incoming, ignore_errors=True)
     check_band_files({name: stage / f"{name}.tif" for name in fetched}, scene.id)
     files = {
@@ -196,17 +202,19 @@ def fetch_scene(
 def _fetch_whole(
     scene: Scene, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> dict[str, FetchResult]:
-    remote = [name for name, href in sorted(scene.hrefs.items()) if is_remote(href)]
+    """Fetch all files: local ones to `stage`, the others to `incoming`."""
+    remote = _remote(scene)
     fetched = {
         name: fetch_local(href, stage / f"{name}.tif", item=scene.id, asset=name)
         for name, href in scene.hrefs.items()
         if name not in remote
     }
-    if remote:
-        fetched |= _download(scene, remote, incoming, present, retry_policy)
-        for name in remote:
-            (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
-    return fetched
+    return fetched | (_download(scene, remote, incoming, present, retry_policy) if remote else {})
+
+
+def _remote(scene: Scene) -> list[str]:
+    """Return the names of the bands whose files are on a server."""
+    return [name for name, href in sorted(scene.hrefs.items()) if is_remote(href)]
 
 
 def _fetch_parts(
