@@ -10,11 +10,11 @@ import dagster as dg
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.progress import logging_to, share_progress
 from lc_assets.core.wording import quantity
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import PICTURE_SIDE, inline, table
 from lc_assets.defs.partitions import season_maps
 from lc_assets.defs.resources import StoreResource
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.operations.keys import CLASS_RASTER, SEASON_SCENES
 from lc_assets.operations.season_maps import PLAN, SCENE_TABLE, scene_table, scene_versions
 from lc_assets.products.season_map.plan import read_plan, select_scenes

@@ -15,7 +15,7 @@ import shapely.geometry
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.products.collection.parquet import columns, duckdb_connection, parquet
 from lc_assets.sentinel2.acquisition import acquisition_of
-from lc_assets.sentinel2.item.providers import catalog_of
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.product_layout import MAP_SUFFIX
 
