@@ -1,10 +1,11 @@
 """The architecture of the network, as a PyTorch module for the fit and as a Keras model for inference.
 
-It has unpadded convolutions with a total stride of 4, global average pooling and one dense layer. So the dense layer
-can be applied to each position of the feature map or to the mean features of a chip, and a scene can be evaluated
-densely and exactly. Dilated convolutions (Yu and Koltun 2016, arXiv:1511.07122) widen the receptive field of
-a position to 48 px without more stride. Inverted residuals (Sandler et al. 2018, arXiv:1801.04381) follow the strided
-convolutions, because they learn more than plain 3 x 3 convolutions with the same number of multiply-adds.
+It has unpadded convolutions with a total stride of 4, global average pooling and a head of dense layers: one during the
+fit, two in the end (`lc_assets.training.head`). So the head can be applied to each position of the feature map or to
+the mean features of a chip, and a scene can be evaluated densely and exactly. Dilated convolutions (Yu and Koltun 2016,
+arXiv:1511.07122) widen the receptive field of a position to 48 px without more stride. Inverted residuals (Sandler et
+al. 2018, arXiv:1801.04381) follow the strided convolutions, because they learn more than plain 3 x 3 convolutions with
+the same number of multiply-adds.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN) -> float:
 def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
     """Return the network to fit: (N, 12, height, width) float32 -> (N, outputs, rows, columns) logits of positions.
 
-    The logits of a chip are the mean of those of its positions, because the dense layer is linear.
+    The logits of a chip are those of its mean features. With one dense layer they are the mean of the logits of its
+    positions.
     """
     from torch import nn
 
@@ -90,6 +92,14 @@ def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int =
         else:
             layers.append(_residual(channels, layer.width, layer.dilation))
     return nn.Sequential(*layers, nn.Dropout2d(dropout), nn.Conv2d(channels, outputs, 1))
+
+
+def body_and_head(network: torch.nn.Module) -> tuple[torch.nn.Sequential, Any]:
+    """Return the layers of a network before pooling, and its head."""
+    from torch import nn
+
+    *layers, head = network.children()
+    return nn.Sequential(*layers), head
 
 
 def _residual(channels: int, width: int, dilation: int) -> torch.nn.Module:
@@ -119,7 +129,7 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
 
     Args:
         module: a fitted module from `torch_module`.
-        temperature: divisor of the logits; see `lc_assets.training.calibrate`.
+        temperature: divisor of the logits, see `lc_assets.training.calibrate`.
         plan: plan of the module.
     """
     import keras
@@ -148,7 +158,10 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
         x = convolved(x, (block[6], block[7]), f"narrow{number}", activation=None)
         x = layers.Add(name=f"add{number}")([inner, x])
     x = layers.GlobalAveragePooling2D(name="mean")(x)
-    head = fitted[-1]
+    *hidden, head = [layer for layer in fitted[-1].modules() if hasattr(layer, "weight")]
+    for number, layer in enumerate(hidden, start=1):
+        weights[f"hidden{number}"] = _numpy(layer.weight)[:, :, 0, 0].T, _numpy(layer.bias)
+        x = layers.Dense(layer.out_channels, activation="relu", name=f"hidden{number}")(x)
     weights["head"] = (_numpy(head.weight)[:, :, 0, 0].T / temperature, _numpy(head.bias) / temperature)
     x = layers.Dense(len(CLASS_NAMES), activation="softmax", name="head")(x)
     model = keras.Model(chip, x, name="eurosat12_gap")
