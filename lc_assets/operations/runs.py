@@ -14,9 +14,8 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from sqlalchemy.exc import IntegrityError
 
-from lc_assets.core.errors import without_query
+from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
 from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENE_TAG, SCENES
@@ -49,12 +48,31 @@ class RunResult:
     interrupted: bool = False
     warnings: list[str] = field(default_factory=list)
 
+    def raise_if_failed(self, item: str | None = None) -> None:
+        """Raise the failure of the run, if it failed.
+
+        Args:
+            item: id that the error names, if its problem does not.
+
+        Raises:
+            LandCoverError: the run failed.
+            KeyboardInterrupt: it was interrupted.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt(self.error)
+        if self.error:
+            problem, _, remedy = self.error.partition(" -> ")
+            named = item if item and item not in problem else None
+            raise LandCoverError(problem, item=named, remedy=remedy or "see the run in Dagster's UI: lc-assets ui")
+
 
 def register(instance: DagsterInstance, items: Iterable[str], partitions: str = SCENES) -> list[str]:
     """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order.
 
     Dagster shows partitions in the order in which they were added: new scenes are added by tile and date.
     """
+    from sqlalchemy.exc import IntegrityError
+
     items = list(dict.fromkeys(items))
     while True:
         known = set(instance.get_dynamic_partitions(partitions))

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from lc_assets.cli import status
-from lc_assets.defs.scene_checks import scene_result
+from lc_assets.defs.check_results import scene_result
 from lc_assets.operations import failed_checks as module
 from lc_assets.operations.failed_checks import FailedCheck, failed_checks
 from lc_assets.operations.keys import CLASSIFY

@@ -8,11 +8,11 @@ import dagster as dg
 from lc_assets.core.json_values import is_percentage
 from lc_assets.core.progress import notify
 from lc_assets.core.wording import quantity
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource, ModelResource
 from lc_assets.defs.run_config import check_run_config
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.operations.keys import CLASS_RASTER, DOWNLOADS_POOL
 from lc_assets.operations.runs import scene_tags
 
