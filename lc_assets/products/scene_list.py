@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from lc_assets.core.json_values import is_percentage, parse_json
-from lc_assets.products.collection.rows import document_of
 from lc_assets.sentinel2.acquisition import acquisition_of
-from lc_assets.sentinel2.item.providers import catalog_of
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.layout import Store
 
@@ -46,7 +45,7 @@ def scene_facts(store: Store, items: Collection[str]) -> dict[str, SceneFacts]:
 
 def _facts(store: Store, item: str) -> SceneFacts:
     document: dict[str, Any] = {}
-    for path in (document_of(store, item), store.registered(item)):
+    for path in (store.scene(item).stac_item, store.registered(item)):
         try:
             found = parse_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
