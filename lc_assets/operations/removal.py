@@ -139,7 +139,7 @@ def _remove_records(instance: dg.DagsterInstance, item: str) -> None:
         delete_run(instance, run.run_id)
     instance.compute_log_manager.delete_logs(prefix=[newest.run_id])
     instance.event_log_storage.delete_events(newest.run_id)
-    instance.add_run_tags(newest.run_id, {REMOVED_TAG: datetime.now(timezone.utc).isoformat(timespec="seconds")})
+    instance.add_run_tags(newest.run_id, {REMOVED_TAG: f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}"})
     for name, fused in maps.items():
         left = {scene: version for scene, version in fused.scenes.items() if scene != item}
         observe_scenes(instance, name, left, fused.plan)
