@@ -35,12 +35,12 @@ def test_a_scene_in_an_object_store_goes_whole_but_not_while_another_machine_fet
     (folder.incoming / "B02.tif").write_bytes(bytes(500))
     in_use = InUse(away.instance, build_definitions(away.settings))
     before = names_in(root)
-    assert plan_removal(away.store, away.instance, DEMO).files.files == sum(DEMO in name for name in before) + 1
+    assert plan_removal(away.store, away.instance, DEMO, {}).files.files == sum(DEMO in name for name in before) + 1
     assert isinstance(folder.lease, ObjectPath)
     with lease(folder.lease, wait=0, seconds=1), pytest.raises(StoreError, match="is fetching it"):
-        remove_scene(away.store, away.instance, in_use, DEMO, lease_seconds=1)
+        remove_scene(away.store, away.instance, in_use, DEMO, {}, lease_seconds=1)
     assert names_in(root) == before
-    remove_scene(away.store, away.instance, in_use, DEMO, lease_seconds=1)
+    remove_scene(away.store, away.instance, in_use, DEMO, {}, lease_seconds=1)
     forget_item(away.store, DEMO)
     assert names_in(root) == {name for name in before if DEMO not in name} != set()
     assert not folder.incoming.parent.exists()
