@@ -90,8 +90,8 @@ def stale(names: tuple[str, ...], store: str | None, backfill: bool) -> None:
     or 2024-06.
 
     `lc-assets stale --backfill` launches a backfill of them all; `lc-assets stale | lc-assets classify --from -`
-    classifies them in this process. Season maps that are stale, because one of their scenes was made again or removed, are
-    named on standard error: `lc-assets map --name NAME` makes one again.
+    classifies them in this process. Season maps that are stale, because one of their scenes was made again or removed,
+    are named on standard error: `lc-assets map --name NAME` makes one again.
     """
     _list_stale(settings_with(store), names, backfill=backfill)
 
