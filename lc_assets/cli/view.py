@@ -111,7 +111,8 @@ def _gallery(store: Store) -> Path:
     """
     from lc_assets.products.pages.gallery import embedded_thumbnails, gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import format_gallery, read_gallery
-    from lc_assets.store.layout import ALL_SCENES
+    from lc_assets.products.pages.plots import plots_page
+    from lc_assets.store.layout import ALL_SCENES, PLOTS
 
     gallery = read_gallery(store)
     for line in format_gallery(gallery):
@@ -121,6 +122,7 @@ def _gallery(store: Store) -> Path:
             f"no scene in {store.root} has a map yet", remedy="make one: lc-assets classify, or lc-assets demo"
         )
     page = store.root / ALL_SCENES
+    _write(store.root / PLOTS, plots_page(gallery))
     _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
     if isinstance(page, Path):
         return page
