@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,8 @@ def view(item: str | None, store: str | None, no_open: bool) -> None:
 
     layout = Store.at(settings.store)
     page = _report(layout, item) if item else _gallery(layout)
+    if item:
+        _write_link_target(layout)
     click.echo(str(page))
     click.echo(page.as_uri())
     if not no_open and not webbrowser.open(page.as_uri()):
@@ -67,6 +70,15 @@ def _report(store: Store, wanted: str) -> Path:
         ) from None
     click.echo("a copy from the object store: its links to the scene's files lead nowhere", err=True)
     return _save_copy(store, page, content)
+
+
+def _write_link_target(store: Store) -> None:
+    """Write the page of all scenes, to which a report links, into a store on this disk that does not have it yet."""
+    from lc_assets.store.layout import ALL_SCENES
+
+    if isinstance(store.root, Path) and not (store.root / ALL_SCENES).exists():
+        with suppress(LandCoverError):  # only that link leads nowhere
+            _gallery(store)
 
 
 def _no_report(scene: str) -> LandCoverError:
