@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lc_assets.cli.classify import shown_path
+from lc_assets.cli.completion import complete_scenes_and_maps
 from lc_assets.cli.options import settings_with, store_option, user_errors
-from lc_assets.cli.view import find_scene
 from lc_assets.products.export import FORMATS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("item")
+@click.argument("name", nargs=-1, required=True, metavar="NAME", shell_complete=complete_scenes_and_maps)
 @click.option(
     "--to",
     "folder",
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 )
 @store_option
 @user_errors
-def export(item: str, folder: Path, formats: tuple[str, ...], store: str | None) -> None:
+def export(name: tuple[str, ...], folder: Path, formats: tuple[str, ...], store: str | None) -> None:
     """Write a map for other programs: as polygons, as a table of areas, and as a QGIS project with its rasters.
 
-    ITEM is the name of a season map, a scene's id, or words of it that no other scene has: '33UUB 2024-06-21'. Files
+    NAME is that of a season map, a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. Files
     that are in the folder already are not replaced.
     """
     settings = settings_with(store)
@@ -48,7 +48,7 @@ def export(item: str, folder: Path, formats: tuple[str, ...], store: str | None)
     from lc_assets.store.layout import Store
 
     opened = Store.at(settings.store)
-    done = export_map(opened, _find(opened, item), folder, formats)
+    done = export_map(opened, _find(opened, " ".join(name)), folder, formats)
     for path in done.files:
         click.echo(shown_path(path))
     if done.without_picture:
@@ -61,4 +61,6 @@ def _find(store: Store, wanted: str) -> SceneLayout | MapLayout:
     Raises:
         LandCoverError: no scene fits, or several.
     """
-    return store.map(wanted) if wanted in store.map_names() else store.scene(find_scene(store, wanted))
+    from lc_assets.sentinel2.search.scene_names import SceneNames
+
+    return store.map(wanted) if wanted in store.map_names() else store.scene(SceneNames(store).one(wanted))

@@ -115,7 +115,7 @@ class ModelResource(ConfigurableResource):
     )
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        """Load the model in a thread while the run makes the assets before it: the import of Keras takes 1 to 2 s."""
+        """Load the model in a thread while the run makes the assets before it. The first time this takes 3 s."""
         chosen = context.run.asset_selection if context.run else None
         if chosen and CLASS_RASTER not in chosen:
             return

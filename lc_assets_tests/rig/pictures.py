@@ -28,7 +28,7 @@ from lc_assets.store.layout import ALL_SCENES, ZOOMABLE_MAP
 from lc_assets_tests.products.pages.served_store import serving
 from lc_assets_tests.rig.browser import chromium
 from lc_assets_tests.rig.dagster_ui import DagsterUi, command, served
-from lc_assets_tests.rig.programs import Missing
+from loopback.programs import Missing
 
 MOST_BYTES = 250_000
 _SHARED = Path(__file__).parents[3] / "shared" / "data"

@@ -164,7 +164,7 @@ class Classification:
     def _assembly(self, grid: WindowGrid | PositionGrid) -> Assembly:
         parts = (self.evaluator, self.engine.check_probabilities, self.statistics)
         if isinstance(grid, PositionGrid):
-            return PositionAssembly(grid, *parts)
+            return PositionAssembly(grid, *parts, self.engine.contract.rivers)
         return WindowAssembly(grid, *parts)
 
     def _reader(self) -> AbstractContextManager[StripSource]:

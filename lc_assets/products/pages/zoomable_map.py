@@ -13,13 +13,12 @@ from urllib.parse import quote
 
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.products.collection.rows import SUFFIX
 from lc_assets.products.pages.formats import text
 from lc_assets.products.pages.gallery_items import Gallery
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import Ring, extent_of, land_png, outlines
 from lc_assets.products.pages.map_tiles import MAX_ZOOM, MIN_ZOOM, MapSource, mercator
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import MAPS_FOLDER, SCENES_FOLDER, Store
 
 
 def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
@@ -32,7 +31,7 @@ def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
     """
     found = [
         MapSource(
-            f"scenes/{card.scene}",
+            f"{SCENES_FOLDER}/{card.scene}",
             Path(str(store.scene(card.scene).classified)),
             Path(str(store.scene(card.scene).overview)),
             card.moment,
@@ -43,11 +42,13 @@ def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
     for name in store.map_names():
         layout = store.map(name)
         try:
-            item = json.loads((layout.folder / f"{name}{SUFFIX}.json").read_text(encoding="utf-8"))
+            item = json.loads(layout.stac_item.read_text(encoding="utf-8"))
             rings = outlines(item["geometry"])
         except (OSError, ValueError, TypeError, KeyError, IndexError):
             continue
-        found.append(MapSource(f"maps/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings))
+        found.append(
+            MapSource(f"{MAPS_FOLDER}/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings)
+        )
     return found
 
 
@@ -62,7 +63,7 @@ def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
         LandCoverError: the land mask of the map is not installed correctly.
     """
     extent = extent_of([ring for source in sources for ring in source.rings])
-    cards = {f"scenes/{card.scene}": card for card in gallery.shown}
+    cards = {f"{SCENES_FOLDER}/{card.scene}": card for card in gallery.shown}
     places: dict[tuple[Ring, ...], int] = {}
     entries = []
     for source in sources:

@@ -11,7 +11,7 @@ import tempfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from lc_assets_tests.rig.programs import Program, free_port
+from loopback.programs import Program, free_port
 
 
 class Gate:
@@ -28,7 +28,7 @@ class Gate:
         self.clear()
         self.port = port or free_port()
         command = [sys.executable, str(Path(__file__)), str(self.port), str(target), self._folder.name]
-        paths = {"PYTHONPATH": str(Path(__file__).parents[2])}
+        paths = {"PYTHONPATH": str(Path(__file__).parents[1])}
         self._program = Program(command, self.port, Path(self._folder.name), environment=paths).wait()
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from lc_assets_tests.rig.wire import Answer, Handler, Request
+from loopback.wire import Answer, Handler, Request
 
 HOST = "tiles.example.com"
 """A public name. The Planetary Computer's token service is not asked for it."""

@@ -8,8 +8,8 @@ import signal
 import subprocess
 from pathlib import Path
 
-from lc_assets_tests.rig.cluster.process import Process
-from lc_assets_tests.rig.programs import Missing, as_user, free_port, postgres, unprivileged
+from loopback.cluster.process import Process
+from loopback.programs import Missing, as_user, free_port, postgres, unprivileged
 
 
 def missing() -> list[str]:

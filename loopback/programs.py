@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-RIG = Path(__file__).parents[2] / ".rig"
-"""What install.sh has installed."""
+RIG = Path(__file__).parents[1] / ".rig"
+"""What `make rig` has installed."""
 
 WAIT_SECONDS = 300.0
 """How long a test waits for what must come. Only a failing test waits so long. A machine that executes other tests

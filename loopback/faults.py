@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from lc_assets_tests.rig.wire import Answer, Reply, Request
+from loopback.wire import Answer, Reply, Request
 
 KINDS = (
     *("status", "refuse"),

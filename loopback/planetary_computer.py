@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lc_assets_tests.rig.blobs import Blobs
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT, StacApi
-from lc_assets_tests.rig.wire import Answer, Backend, Request
+from loopback.blobs import Blobs
+from loopback.relay import Relay
+from loopback.stac_api import PUBLIC_HOST, PUBLIC_ROOT, StacApi
+from loopback.wire import Answer, Backend, Request
 
 _TOKENS = "/api/sas/v1/token/"
-SHARED = Path(__file__).parents[3] / "shared" / "data" / "pc_items"
+SHARED = Path(__file__).parents[2] / "shared" / "data" / "pc_items"
 
 
 class PlanetaryComputer:

@@ -12,8 +12,8 @@ import threading
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from lc_assets_tests.rig.programs import Program, azurite, free_port, node
-from lc_assets_tests.rig.sas import account_sas, container_sas
+from loopback.programs import Program, azurite, free_port, node
+from loopback.sas import account_sas, container_sas
 
 ACCOUNT = "sentinel2l2a01"
 DOMAIN = ".blob.core.windows.net"

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from lc_assets_tests.rig.programs import WAIT_SECONDS, as_user
+from loopback.programs import WAIT_SECONDS, as_user
 
 _DIE_WITH_PARENT = 1
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import trustme
 
-from lc_assets_tests.rig.faults import Fault, Faults, chunks, gone, reset
-from lc_assets_tests.rig.wire import (
+from loopback.faults import Fault, Faults, chunks, gone, reset
+from loopback.wire import (
     Answer,
     Backend,
     Handler,
@@ -32,6 +32,9 @@ from lc_assets_tests.rig.wire import (
     prompt,
     read_request,
 )
+
+_BURST_SECONDS = 0.05
+"""A sleep that lasts too long is made good by what follows it, up to this time."""
 
 
 @dataclass
@@ -67,6 +70,30 @@ class Exchange:
     connection: int = 0
 
 
+class _Line:
+    """A network whose rate all connections share.
+
+    Args:
+        rate: bytes per second; None has no limit.
+    """
+
+    def __init__(self, rate: float | None) -> None:
+        self._rate = rate
+        self._lock = threading.Lock()
+        self._free = 0.0
+
+    def wait(self, size: int) -> None:
+        """Wait until the line has carried so many bytes."""
+        if self._rate is None:
+            return
+        with self._lock:
+            now = time.monotonic()
+            self._free = max(now - _BURST_SECONDS, self._free) + size / self._rate
+            seconds = self._free - now
+        if seconds > 0:
+            time.sleep(seconds)
+
+
 class Relay:
     """The proxy.
 
@@ -76,11 +103,17 @@ class Relay:
         errors: what handlers have raised.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
-        """Start it at a free port of loopback; `seed` is for faults with a chance."""
+    def __init__(self, *, seed: int = 0, rate: float | None = None) -> None:
+        """Start it at a free port of loopback.
+
+        Args:
+            seed: for faults with a chance.
+            rate: bytes per second of all answers' bodies together; None has no limit.
+        """
         self.exchanges: list[Exchange] = []
         self.errors: list[BaseException] = []
         self._faults = Faults(seed)
+        self._line = _Line(rate)
         self._authority = trustme.CA(organization_name="lc_assets test rig")
         self._contexts: dict[str, ssl.SSLContext] = {}
         self._hosts: dict[str, Backend | Handler] = {}
@@ -226,6 +259,7 @@ class Relay:
         if request.method == "HEAD":
             return True
         for data in chunks(reply, fault, lambda seconds: gone(sock, self._stopping, seconds)):
+            self._line.wait(len(data))
             # Before it is sent: a client that has read all must find it counted.
             exchange.body_bytes_sent, exchange.ended = exchange.body_bytes_sent + len(data), time.time()
             try:

@@ -16,14 +16,13 @@ import yaml
 from dagster_graphql import DagsterGraphQLClient
 
 from lc_assets.operations.keys import CLASSIFY
-from lc_assets_tests.rig.cluster.process import Process
-from lc_assets_tests.rig.cluster.services import missing, postgresql, redis
-from lc_assets_tests.rig.programs import WAIT_SECONDS, Missing, free_port
+from loopback.cluster.process import Process
+from loopback.cluster.services import missing, postgresql, redis
+from loopback.programs import WAIT_SECONDS, Missing, free_port
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 LOCATION = "lc_assets.cluster.definitions"
-HELD = "lc_assets_tests.rig.cluster.held"
 QUICK: dict[str, Any] = {
     "run_launcher": {"config": {"lost_after_seconds": 4}},
     "run_coordinator": {"config": {"dequeue_interval_seconds": 1}},
@@ -87,7 +86,7 @@ class Cluster:
         }
         self.daemon = self._program(
             "daemon",
-            ["lc_assets_tests.rig.quick_daemon" if changed else "dagster._daemon", "run", "-w", "workspace.yaml"],
+            ["loopback.quick_daemon" if changed else "dagster._daemon", "run", "-w", "workspace.yaml"],
             lambda p: "SensorDaemon" in p.said(),
         )
         self.workers = [self.worker(f"w{number}") for number in range(1, workers + 1)]

@@ -7,6 +7,7 @@ from dagster._daemon import cli, controller, sensor
 
 
 def main() -> None:
+    """Shorten the waits and run the daemon."""
     controller.DEFAULT_DAEMON_INTERVAL_SECONDS = 2
     sensor.is_under_min_interval = lambda *_, **__: False
     cli.main()

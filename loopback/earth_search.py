@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from lc_assets.sentinel2.item.providers import EARTH_SEARCH
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.scenes import PcScene
-from lc_assets_tests.rig.wire import Answer, Request
+from lc_assets.sentinel2.item.catalog_conventions import EARTH_SEARCH
+from loopback.relay import Relay
+from loopback.scenes import PcScene
+from loopback.wire import Answer, Request
 
 ROOT = "https://earth-search.aws.element84.com/v1"
 API_HOST = "earth-search.aws.element84.com"
@@ -175,14 +175,17 @@ def _item(scene: PcScene, collection: str, files: dict[str, Path]) -> dict[str, 
     assets: dict[str, Any] = {}
     for key, name in EARTH_SEARCH.assets.items():
         theirs = scene.item["assets"][name]
-        scale = {} if name == "SCL" else {"scale": 0.0001, "offset": -0.1}
-        raster = {"nodata": 0, "data_type": "uint8" if name == "SCL" else "uint16", **scale}
+        scale: dict[str, Any] = {} if name == "SCL" else {"scale": 0.0001, "offset": -0.1}
+        raster: dict[str, Any] = {"nodata": 0, "data_type": "uint8" if name == "SCL" else "uint16", **scale}
         described = {
             **{"proj:shape": theirs["proj:shape"], "proj:transform": theirs["proj:transform"]},
             "raster:bands": [{**raster, "spatial_resolution": theirs["gsd"]}],
             "roles": ["data", "reflectance"],
         }
-        cog = {"href": f"{base}/{name}.tif", "type": "image/tiff; application=geotiff; profile=cloud-optimized"}
+        cog: dict[str, Any] = {
+            "href": f"{base}/{name}.tif",
+            "type": "image/tiff; application=geotiff; profile=cloud-optimized",
+        }
         if not harmonised:
             content = files[name].read_bytes()
             cog |= {"file:size": len(content), "file:checksum": "1220" + hashlib.sha256(content).hexdigest()}

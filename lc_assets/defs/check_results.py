@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from lc_assets.operations.keys import CHECKED_SCENE
-from lc_assets.sentinel2.acquisition import scene_label
+from lc_assets.sentinel2.scene_ids import scene_label
 
 
 def scene_result(

@@ -7,7 +7,7 @@ import tempfile
 from copy import deepcopy
 from pathlib import Path
 
-from lc_assets_tests.rig.scenes import SHAPE, PcScene, pc_scene, template_item
+from loopback.scenes import SHAPE, PcScene, pc_scene, template_item
 
 
 def write_scenes(folder: Path, numbers: range, *, shape: tuple[int, int] = SHAPE) -> dict[str, Path]:

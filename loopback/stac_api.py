@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from lc_assets_tests.rig.programs import Missing, Program, as_user, free_port, pgstac, postgres, unprivileged
-from lc_assets_tests.rig.wire import Backend
+from loopback.programs import Missing, Program, as_user, free_port, pgstac, postgres, unprivileged
+from loopback.wire import Backend
 
 PUBLIC_ROOT = "https://planetarycomputer.microsoft.com/api/stac/v1"
 PUBLIC_HOST = urlsplit(PUBLIC_ROOT).hostname or ""
