@@ -29,7 +29,8 @@ _LEFT, _RIGHT = 3.0, 97.0
 """Where the first and the last date are, in percent of a chart's width."""
 _BAR = (0.5, 3.0)
 """Smallest and largest width of a bar, in the same percent."""
-_TICKS = 5
+_TICKS = 3
+"""Intervals of the axis of time at most: the labels fit a chart on a telephone."""
 _HEIGHT = 120
 """Height of the bars, in pixels."""
 _SMALL = 60

@@ -89,13 +89,13 @@ def test_the_figures_can_be_saved_as_csv(page: str) -> None:
     assert sum(float(rows[0][f"{c.name}_hectares"]) for c in ALL_CLASSES) == 400
 
 
-@pytest.mark.parametrize(("days", "labels"), [(0, ["05 Nov 2023"]), (3000, ["2024", "2026", "2028", "2030", "2032"])])
+@pytest.mark.parametrize(("days", "labels"), [(0, ["05 Nov 2023"]), (3000, ["2025", "2030"])])
 def test_the_axis_of_time_has_few_labels(days: int, labels: list[str]) -> None:
     cards = [card("32ULC", n) for n in sorted({0, days})]
     written = re.findall(
         r'<text class="tick"[^>]*>([^<]*)<', charts(plots_page(Gallery(tuple(cards))).decode(), "32ULC")[0]
     )
-    assert written == labels or written == labels[:-1]
+    assert written == labels
 
 
 def test_a_thousand_scenes_are_a_page_of_two_megabytes() -> None:
