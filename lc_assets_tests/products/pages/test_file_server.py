@@ -105,6 +105,8 @@ def test_a_request_that_names_another_host_is_refused(server: Server, host: str)
 
 def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene: SceneLayout) -> None:
     assert b"No scene has a map yet" in server.ask("/").body
+    assert b"<h1>Map of 0 scenes</h1>" in server.ask("/map.html").body
+    assert b"<h1>Plots over 0 scenes</h1>" in server.ask("/plots.html").body
     name = laid(scene, server.store, "33UUB", date(2024, 6, 1), box(12, 55, 13, 56))
     for path in ("/", "/index.html"):
         page = server.ask(path)
