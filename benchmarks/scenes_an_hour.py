@@ -96,8 +96,8 @@ def table(found: dict[str, Any]) -> str:
     scenes, alone = found["scenes"], found["alone"]
     lines = [
         f"| {scenes} scenes in one command | fetching alone, s | computing alone, s | both, s: lowest, median, highest "
-        "| relative to the larger | scenes an hour | CPU-seconds a scene |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| relative to the larger | scenes an hour | CPU-seconds a scene | peak memory |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for line in found["networks"]:
         fetching, both = line["fetching"], line["both"]
@@ -105,7 +105,8 @@ def table(found: dict[str, Any]) -> str:
         lines.append(
             f"| {line['megabits']:g} Mbit/s | {fetching['seconds']:.1f} | {alone['seconds']:.1f} "
             f"| {both['lowest']:.1f}, {both['seconds']:.1f}, {both['highest']:.1f} | {both['seconds'] / larger:.2f} "
-            f"| {3600 * scenes / both['seconds']:.0f} | {both['cpu'] / scenes:.1f} |"
+            f"| {3600 * scenes / both['seconds']:.0f} | {both['cpu'] / scenes:.1f} "
+            f"| {both['peak'] / 1e9:.2f} GB |"
         )
     notes = [
         f"- Computing alone: {alone['lowest']:.1f} to {alone['highest']:.1f} s, "

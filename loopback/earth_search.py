@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import rasterio
 
-from lc_assets.sentinel2.item.providers import EARTH_SEARCH
+from lc_assets.sentinel2.item.catalog_conventions import EARTH_SEARCH
 from loopback.relay import Relay
 from loopback.scenes import PcScene
 from loopback.wire import Answer, Request

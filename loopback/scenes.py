@@ -127,6 +127,29 @@ def template_item() -> dict[str, Any]:
     return {**item, "collection": "sentinel-2-l2a"}
 
 
+def bare_item(name: str, sensed: datetime) -> dict[str, Any]:
+    """An item whose files do not exist.
+
+    Args:
+        name: its id.
+        sensed: the time in it.
+    """
+    document = deepcopy(template_item())
+    satellite, _, datatake, orbit, tile, made = name.split("_")
+    document["id"] = name
+    document["properties"] |= {
+        "datetime": f"{sensed:%Y-%m-%dT%H:%M:%S}.024000Z",
+        "platform": f"Sentinel-{satellite[1:]}",
+        "s2:mgrs_tile": tile[1:],
+        "s2:datatake_id": f"G{satellite}_{datatake}_000001_N05.11",
+        "s2:datastrip_id": f"{satellite}_OPER_MSI_L2A_DS_2APS_{made}_S{datatake}_N05.11",
+        "s2:product_uri": f"{satellite}_MSIL2A_{datatake}_N0511_{orbit}_{tile}_{made}.SAFE",
+        "s2:processing_baseline": "05.11",
+        "s2:generation_time": f"{sensed:%Y-%m-%d}T15:36:29.000000Z",
+    }
+    return document
+
+
 def _parse(item_id: str) -> dict[str, str]:
     match = _ID.fullmatch(item_id)
     if not match:

@@ -56,6 +56,7 @@ def classify(
 ) -> None:
     """Classify scenes: register each, materialise its six assets, and show the result.
 
+    While one scene is computed, the next one is fetched.
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
     settings = settings_with(store)

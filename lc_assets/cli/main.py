@@ -5,6 +5,7 @@ A command imports Dagster, numpy and GDAL inside its functions, so that `--help`
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -36,6 +37,7 @@ class _Program(click.Group):
     """The group as a program: the end of a command by a signal is reported."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing half-written is left
         if set(sys.argv[1:2]) & set(_WITH_NETWORK) and not {"-h", "--help"} & set(sys.argv):
             with watched():
                 return super().__call__(*args, **kwargs)

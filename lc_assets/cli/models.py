@@ -54,11 +54,13 @@ def _model_item(file: Path | None) -> Path:
     Raises:
         LandCoverError: `file` is not a valid path.
     """
+    from lc_assets.core.settings import MODEL_FILE
+
     if file is None:
         return settings_with(None).model
     try:
         if file.is_dir():
-            return file / "model.json"
+            return file / MODEL_FILE
     except (OSError, ValueError) as error:
         raise LandCoverError(f"FILE is not a path ({error})", remedy="name a model's .json, .keras or folder") from None
     return file.with_suffix(".json") if file.suffix == ".keras" else file

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import run_config, settings_with
 from lc_assets.core.environment import restored
-from lc_assets.core.errors import BadReference, LandCoverError
+from lc_assets.core.errors import BadReference
 
 if TYPE_CHECKING:
     import pystac
@@ -100,11 +100,6 @@ def _run(scene: Scene, settings: Settings, config: dict[str, Any]) -> None:
             # In a notebook, Dagster cannot close its event loop within that of the kernel, which has no consequence.
             warnings.filterwarnings("ignore", "coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited")
             result = run_scene(build_definitions(settings), instance, scene.id, config)
-    if result.interrupted:
-        raise KeyboardInterrupt(result.error)
-    if result.error:
-        problem, _, remedy = result.error.partition(" -> ")
-        named = None if scene.id in problem else scene.id
-        raise LandCoverError(problem, item=named, remedy=remedy or "see the run in Dagster's UI: lc-assets ui")
+    result.raise_if_failed(scene.id)
     for warning in result.warnings:
         warnings.warn(f"{scene.id}: {warning}", stacklevel=3)

@@ -102,7 +102,7 @@ def _row(document: dict[str, Any], status: SceneStatus) -> str:
     """One line of the table: status, time, tile, cloud, empty pixels, processing baseline, id."""
     from lc_assets.sentinel2.acquisition import acquisition_of
     from lc_assets.sentinel2.item.baseline import UNKNOWN, baseline_of
-    from lc_assets.sentinel2.item.providers import catalog_of
+    from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 
     found = document.get("properties")
     properties: dict[str, Any] = found if isinstance(found, dict) else {}

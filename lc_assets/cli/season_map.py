@@ -249,11 +249,7 @@ def _fuse_again(settings: Settings, name: str) -> None:
             progress_callbacks(bar.update, bar.note),
         ):
             result = run_scene(build_definitions(settings), instance, name, {}, job=FUSE)
-    if result.interrupted:
-        raise KeyboardInterrupt(result.error)
-    if result.error:
-        problem, _, remedy = result.error.rpartition(" -> ")
-        raise LandCoverError(problem or result.error, remedy=remedy or "look at the run in the UI")
+    result.raise_if_failed()
     _show(result.metadata[asset], store.map(name))
 
 

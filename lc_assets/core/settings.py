@@ -41,13 +41,17 @@ STACK_FORMS = ("virtual", "cog")
 PRECISIONS = ("auto", "float32", "bfloat16")
 """`auto` selects bfloat16 if backend and CPU support it and its results agree with those of float32; else float32."""
 KERAS_BACKENDS = ("openvino", "torch", "jax", "tensorflow", "numpy")
-SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / "model.json"
+MODEL_FILE = "model.json"
+"""The MLM item in the folder of a model."""
+SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / MODEL_FILE
 """MLM item of the model that is used unless LC_ASSETS_MODEL names another one."""
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 COLLECTION = "sentinel-2-l2a"
 REFERENCES = ("esa-worldcover", "io-lulc-annual-v02")
 """Annual reference maps that are used unless LC_ASSETS_REFERENCE names others."""
 
+UI_URL = "http://127.0.0.1:3000"
+"""Where `lc-assets ui` shows Dagster's UI."""
 FILES_URL = "http://127.0.0.1:3001"
 """Where `lc-assets ui` serves the files of a store that is a folder."""
 
@@ -115,7 +119,7 @@ class Settings:
         return cls(
             store=_store(default.store),
             area=_path("LC_ASSETS_AREA", Path()) if variable("LC_ASSETS_AREA") else default.area,
-            model=model / "model.json" if model.is_dir() else model,
+            model=model / MODEL_FILE if model.is_dir() else model,
             chips=_optional_path("LC_ASSETS_CHIPS"),
             scenes=_optional_path("LC_ASSETS_SCENES"),
             precision=variable("LC_ASSETS_PRECISION") or default.precision,

@@ -34,7 +34,6 @@ def contract_to_item(
     *,
     model_href: str = "./model.keras",
     model_bytes: int | None = None,
-    created: str = EPOCH,
 ) -> dict[str, Any]:
     """Return the MLM item of a contract, as a JSON-compatible dict.
 
@@ -42,7 +41,6 @@ def contract_to_item(
         contract: the contract to convert.
         model_href: path of the `.keras` file, relative to the item.
         model_bytes: size of the `.keras` file.
-        created: ISO 8601 date of the weights.
     """
     west, south, east, north = _WORLD
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -66,7 +64,7 @@ def contract_to_item(
         **({"file:size": model_bytes} if model_bytes is not None else {}),
     }
     properties = {
-        "datetime": created,
+        "datetime": EPOCH,
         "title": f"{contract.name} {contract.version}",
         **({"description": contract.description} if contract.description else {}),
         "mlm:name": contract.name,

@@ -14,12 +14,19 @@ from enum import Enum
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST
 from lc_assets.sentinel2.bands.stack import STACK_COG, STACK_VRT
 from lc_assets.store.atomic import ABANDONED_SECONDS, is_abandoned
 from lc_assets.store.exclusive import exclusive
 from lc_assets.store.ids import checked_id
-from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.layout import (
+    INCOMING_FOLDER,
+    ITEM_FILE,
+    MANIFEST_FILE,
+    SCENES_FOLDER,
+    WRITTEN_FOLDERS,
+    SceneLayout,
+    Store,
+)
 from lc_assets.store.lease import SECONDS
 from lc_assets.store.paths import StorePath, list_files, remove_tree, walk_files
 from lc_assets.store.scratch import scratch_dir
@@ -205,13 +212,13 @@ def _intermediates(folder: SceneLayout, keep: RetentionPolicy | None) -> list[tu
     ):
         files = sorted(walk_files(folder.raw_bands), key=lambda file: str(file[0]))
         # The item is kept: the STAC item among the products was made from it.
-        raw = [file for file in files if file[0] != folder.raw_bands / ITEM]
-        found += sorted(raw, key=lambda file: file[0].name != MANIFEST)
+        raw = [file for file in files if file[0] != folder.raw_bands / ITEM_FILE]
+        found += sorted(raw, key=lambda file: file[0].name != MANIFEST_FILE)
     return found
 
 
 def _is_virtual(folder: SceneLayout) -> bool:
-    return STACK_COG not in list_files(folder.resampled_stack) and MANIFEST in list_files(folder.raw_bands)
+    return STACK_COG not in list_files(folder.resampled_stack) and MANIFEST_FILE in list_files(folder.raw_bands)
 
 
 def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, int]]:
@@ -223,15 +230,14 @@ def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, in
 
 def _fetched(store: Store) -> Iterator[str]:
     """Ids of the scenes with an interrupted fetch. Its files are on this machine, even if the store is not."""
-    for incoming in (scratch_dir(store.root) / "scenes").glob("*/.raw_bands.incoming"):
+    for incoming in (scratch_dir(store.root) / SCENES_FOLDER).glob(f"*/{INCOMING_FOLDER}"):
         with suppress(BadReference):  # the folder name is not an item id
             yield checked_id(incoming.parent.name)
 
 
 def _stages(store: Store) -> Iterator[Path]:
     root = scratch_dir(store.root)
-    folders = ("", "models/", "areas/", "maps/", "changes/", "scenes/", "scenes/*/", "scenes/*/agreement/")
-    for pattern in (f"{folder}.*.part" for folder in folders):
+    for pattern in (f"{folder}/.*.part" for folder in WRITTEN_FOLDERS):
         yield from (stage for stage in sorted(root.glob(pattern)) if is_abandoned(stage))
 
 

@@ -14,19 +14,17 @@ from datetime import datetime
 
 import dagster as dg
 
+from lc_assets.operations.backfills import UNDER_WAY
 from lc_assets.operations.dagster_private import (
     FINISHED_STATUSES,
     NOT_FINISHED_STATUSES,
     BulkActionsFilter,
-    BulkActionStatus,
     sql_event_log,
 )
-from lc_assets.operations.keys import PARTITION_TAG
+from lc_assets.operations.keys import BACKFILL_TAG, PARTITION_TAG
 from lc_assets.operations.records import latest_storage_ids
 from lc_assets.operations.status import waiting_items
 
-BACKFILL_TAG = "dagster/backfill"
-_UNDER_WAY = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
 _PAGE = 500
 
 
@@ -118,7 +116,7 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
 
 def unfinished_backfills(instance: dg.DagsterInstance) -> set[str]:
     """Ids of the unfinished backfills."""
-    return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=_UNDER_WAY))}
+    return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=[*UNDER_WAY]))}
 
 
 def _all_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:

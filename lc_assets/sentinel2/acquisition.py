@@ -23,7 +23,8 @@ from typing import Any
 
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.coverage import covers
-from lc_assets.sentinel2.scene_ids import COLLECTION_1, PRODUCT, SEQUENCE
+from lc_assets.sentinel2.product import product_of
+from lc_assets.sentinel2.scene_ids import id_parts
 
 SENSING_TOLERANCE = timedelta(seconds=30)
 """Largest difference between the sensing starts of two versions. Most halves differ by minutes (12 minutes in the real
@@ -73,21 +74,20 @@ class Acquisition:
 def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     """Return the acquisition of an item, read from its properties, else its product name, else its id. Never raises."""
     properties = _properties(document)
-    product = PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or PRODUCT.fullmatch(_id(document))
-    first = COLLECTION_1.fullmatch(_id(document))
-    named = product or first or SEQUENCE.fullmatch(_id(document))
+    product, own = product_of(document), id_parts(_id(document))
+    named = vars(product) if product else own
     datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id", "eopf:datatake_id"))
     datastrip = _DATASTRIP.fullmatch(_text(properties, "s2:datastrip_id", "eopf:datastrip_id"))
     platform = re.fullmatch(r"(?i)sentinel-?2([a-z])", str(properties.get("platform", "")))
     satellite = f"S2{platform[1].upper()}" if platform else datatake[1] if datatake else None
     tile = next(
         (m for key in ("s2:mgrs_tile", "grid:code") if (m := _TILE.fullmatch(str(properties.get(key, ""))))), None
-    ) or (_TILE.fullmatch(named["tile"]) if named else None)
+    ) or _TILE.fullmatch(named.get("tile", ""))
     return Acquisition(
-        satellite=satellite or (named["satellite"] if named else None),
+        satellite=satellite or named.get("satellite"),
         tile=f"{int(tile[1]):02}{tile[2]}" if tile else None,
-        datatake=_time(datatake[2] if datatake else product["datatake"] if product else None),
-        sensing=_time(datastrip[1] if datastrip else first["sensing"] if first else None),
+        datatake=_time(datatake[2] if datatake else product.datatake if product else None),
+        sensing=_time(datastrip[1] if datastrip else own.get("sensing")),
     )
 
 
@@ -131,9 +131,8 @@ def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def _generated(document: Mapping[str, Any]) -> datetime | None:
     """Return the generation time of the product in UTC, or None where it is not given."""
-    properties = _properties(document)
-    product = PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or PRODUCT.fullmatch(_id(document))
-    return _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
+    product = product_of(document)
+    return _time(_properties(document).get("s2:generation_time")) or _time(product.generation if product else None)
 
 
 def _level(document: Mapping[str, Any]) -> str | None:

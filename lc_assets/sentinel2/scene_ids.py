@@ -12,14 +12,20 @@ from __future__ import annotations
 
 import re
 
-PRODUCT = re.compile(
-    r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N\d\d\.?\d\d)?_R\d{3}"
-    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?"
-)
-COLLECTION_1 = re.compile(
+from lc_assets.sentinel2.product import product_named
+
+_COLLECTION_1 = re.compile(
     r"(?P<satellite>S2[A-Z])_T(?P<tile>\d{1,2}[A-Z]{3})_(?P<sensing>\d{8}T\d{6})_(?P<level>L1C|L2A)"
 )
-SEQUENCE = re.compile(r"(?P<satellite>S2[A-Z])_(?P<tile>\d{1,2}[A-Z]{3})_(?P<day>\d{8})_\d+_(?P<level>L1C|L2A)")
+_SEQUENCE = re.compile(r"(?P<satellite>S2[A-Z])_(?P<tile>\d{1,2}[A-Z]{3})_(?P<day>\d{8})_\d+_(?P<level>L1C|L2A)")
+
+
+def id_parts(item_id: str) -> dict[str, str]:
+    """Return what an id says: satellite, level and tile (`7HFE` may have one digit), and `datatake` and `generation`,
+    or `sensing`, or `day`. The dict is empty for an id of an unknown form."""
+    product = product_named(item_id)
+    match = None if product else _COLLECTION_1.fullmatch(item_id) or _SEQUENCE.fullmatch(item_id)
+    return vars(product) if product else match.groupdict() if match else {}
 
 
 def acquisition_prefix(item_id: str) -> str | None:
@@ -28,20 +34,18 @@ def acquisition_prefix(item_id: str) -> str | None:
     The two halves of an acquisition share it too. The prefix finds candidates among many ids without reading their
     items; `is_newer_version` then decides.
     """
-    if PRODUCT.fullmatch(item_id):
-        return re.sub(r"_N\d\d\.?\d\d_", "_", item_id.rsplit("_", 1)[0])
-    match = COLLECTION_1.fullmatch(item_id)
-    if match:  # only the day: the sensing starts of two versions may differ by seconds
-        return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
-    match = SEQUENCE.fullmatch(item_id)
-    return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
+    product, parts = product_named(item_id), id_parts(item_id)
+    if product:
+        return product.short_name.rsplit("_", 1)[0]
+    if "sensing" in parts:  # only the day: the sensing starts of two versions may differ by seconds
+        return f"{parts['satellite']}_T{parts['tile']}_{parts['sensing'][:8]}"
+    return f"{parts['satellite']}_{parts['tile']}_{parts['day']}" if parts else None
 
 
 def scene_label(item_id: str) -> str:
     """Return tile and date of a scene by its id, `33UUB 2024-06-21`; the id itself where it is of an unknown form."""
-    match = PRODUCT.fullmatch(item_id) or COLLECTION_1.fullmatch(item_id) or SEQUENCE.fullmatch(item_id)
-    if not match:
+    parts = id_parts(item_id)
+    if not parts:
         return item_id
-    named = match.groupdict()
-    day = named.get("datatake") or named.get("sensing") or named["day"]
-    return f"{named['tile']:0>5} {day[:4]}-{day[4:6]}-{day[6:8]}"
+    day = parts.get("datatake") or parts.get("sensing") or parts["day"]
+    return f"{parts['tile']:0>5} {day[:4]}-{day[4:6]}-{day[6:8]}"

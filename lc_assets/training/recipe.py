@@ -17,6 +17,7 @@ from lc_assets.core.checksum import sha256_of
 from lc_assets.core.environment import set_default
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.core.settings import MODEL_FILE
 from lc_assets.inference.contract import ModelContract, check_name
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.sentinel2.band_table import BAND_NAMES
@@ -276,7 +277,7 @@ def _export(
         limitations=LIMITATIONS,
     )
     item = contract_to_item(contract, model_bytes=weights.stat().st_size)
-    document = out / "model.json"
+    document = out / MODEL_FILE
     document.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
     return document
 

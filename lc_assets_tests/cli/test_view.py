@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from lc_assets.cli import view as view_command
-from lc_assets.products.pages.gallery import PAGE
-from lc_assets.store.layout import SceneLayout
+from lc_assets.store.layout import ALL_SCENES, SceneLayout
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import parse_path
 from lc_assets_tests.cli.gallery_page import View, page_of, widths
@@ -27,7 +26,7 @@ def test_view_opens_the_report_of_a_scene_named_in_full_or_in_part(view: View, s
 
 
 def test_view_only_tells_where_the_page_is_if_that_is_wished(view: View, store: Path) -> None:
-    assert str(store / PAGE) in view("--no-open", "--store", store).output
+    assert str(store / ALL_SCENES) in view("--no-open", "--store", store).output
     assert not view.opened  # type: ignore[attr-defined]
 
 
@@ -65,7 +64,7 @@ def test_an_object_store_gets_its_page_and_the_user_a_copy(
             (root / str(file.relative_to(store))).write_bytes(file.read_bytes())
         said = view("--store", root).output
         assert "without links to the scenes" in said
-        assert b"report.html" in (root / PAGE).read_bytes()
+        assert b"report.html" in (root / ALL_SCENES).read_bytes()
         copy = Path(said.strip().splitlines()[-2])
         assert tmp_path in copy.parents
         with page_of(browser, copy) as page:

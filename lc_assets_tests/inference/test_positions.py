@@ -165,7 +165,7 @@ def test_pixels_without_a_prediction_nearby_are_counted(demo_item: Path, tmp_pat
 def test_a_stack_in_memory_gets_the_classes_of_the_pipeline(demo_item: Path, tmp_path: Path) -> None:
     stack = stack_of(demo_item, tmp_path / "store")
     with stack.reader() as reader:
-        dn = reader.offset_free(stack.grid.window).transpose(1, 2, 0)
+        dn = remove_offset(reader.dn(stack.grid.window), stack.offset).transpose(1, 2, 0)
         dn = np.where(reader.valid(stack.grid.window)[..., None], dn, 0).astype(np.uint16)
     model = position_model(tmp_path / "model")
     found = classify_stack(dn, stack.product_level, model)

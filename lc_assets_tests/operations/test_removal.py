@@ -31,8 +31,8 @@ from lc_assets.operations.run_retention import InUse
 from lc_assets.operations.status import NEEDS_RUN, SceneStatus
 from lc_assets.products.collection import update
 from lc_assets.products.pages import locator_map
-from lc_assets.products.pages.gallery import PAGE
 from lc_assets.raster.polygons import Polygons
+from lc_assets.store.layout import ALL_SCENES
 from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import parse_path, walk_files
@@ -72,20 +72,20 @@ def test_a_removed_scene_leaves_nothing_and_the_others_stay(classified: Desk, re
     document = root / "scenes" / other / f"{other}_classified.json"
     document.write_text(document.read_text().replace(DEMO, other))  # the copy names the demo
     update.update(classified.store, lambda positions: update.Changes(None))
-    (root / PAGE).write_bytes(b"of before")
+    (root / ALL_SCENES).write_bytes(b"of before")
     update_gallery(classified.store)
     stay = contents(root / "scenes" / other)
-    assert {Path(path).name for path in mentions(root, DEMO)} >= {"items.parquet", "catalog.json", PAGE}
+    assert {Path(path).name for path in mentions(root, DEMO)} >= {"items.parquet", "catalog.json", ALL_SCENES}
     said = remove("32ULC", "2024-06-21", "--yes").output
     assert f"removed: {DEMO}" in said
     assert mentions(root, DEMO) == []
     assert contents(root / "scenes" / other) == stay
-    assert {Path(path).name for path in mentions(root, other)} >= {"items.parquet", "catalog.json", PAGE}
+    assert {Path(path).name for path in mentions(root, other)} >= {"items.parquet", "catalog.json", ALL_SCENES}
     assert json.loads((root / "collection" / "collection.json").read_text())["lc:items"] == 1
     assert classified.instance.get_dynamic_partitions(SCENES) == []
     remove(other, "--yes")  # the last one: no collection without items, no page without scenes
     assert mentions(root, other) == []
-    assert not (root / "collection" / "collection.json").exists() and not (root / PAGE).exists()
+    assert not (root / "collection" / "collection.json").exists() and not (root / ALL_SCENES).exists()
 
 
 def test_a_removed_scene_is_only_taken_again_by_name(classified: Desk, remove: Remove) -> None:

@@ -173,6 +173,21 @@ def test_slow_is_a_byte_a_second(pc: PlanetaryComputer, blob: str) -> None:
     assert time.monotonic() - started > 1.5
 
 
+def test_a_rate_is_that_of_all_connections_together() -> None:
+    relay = Relay(rate=4 * len(CONTENT))
+    relay.add_host("files.example.com", lambda request: Answer(200, {}, CONTENT))
+    proxies = {"http": relay.url}
+
+    def get(number: int) -> int:
+        return len(requests.get(f"http://files.example.com/{number}", proxies=proxies, timeout=20).content)
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(get, range(3))) == [len(CONTENT)] * 3
+    assert time.monotonic() - started > 0.65  # three quarters of a second, less the burst
+    relay.stop()
+
+
 def test_a_web_page_or_broken_json_may_come_instead(pc: PlanetaryComputer, blob: str) -> None:
     pc.relay.inject(Fault("rig/", "html"))
     answer = ask(pc, blob, Range="bytes=0-9")

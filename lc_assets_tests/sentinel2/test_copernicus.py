@@ -19,7 +19,7 @@ from lc_assets.remote.download import Download
 from lc_assets.sentinel2.acquisition import acquisition_of, is_later_processing
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
-from lc_assets.sentinel2.item.providers import COPERNICUS, PLANETARY_COMPUTER, catalog_for_api, catalog_of
+from lc_assets.sentinel2.item.catalog_conventions import COPERNICUS, PLANETARY_COMPUTER, catalog_for_api, catalog_of
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.sentinel2.copernicus_items import API, PRODUCT, ZIPPER, copernicus_item

@@ -15,11 +15,11 @@ from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import raw_bands_metadata
 from lc_assets.sentinel2.bands.fetch_ahead import fetch_in_turn
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import SceneLayout
+from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE, SceneLayout
 from lc_assets.store.object_path import ObjectPath
 
 
@@ -67,7 +67,7 @@ class RawBandsIOManager(SceneIOManager):
                 if error.transient:
                     raise
             with atomic_output(
-                scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check
+                scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST_FILE, check=check
             ) as stage:
                 fetched = fetch_scene(
                     value,
@@ -82,7 +82,7 @@ class RawBandsIOManager(SceneIOManager):
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
                         (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
         raw = self.read(scene)
-        version = sha256_of_values({**raw.checksums, ITEM: sha256_of(raw.folder / ITEM)})
+        version = sha256_of_values({**raw.checksums, ITEM_FILE: sha256_of(raw.folder / ITEM_FILE)})
         return Written(raw_bands_metadata(raw, fetched), version)
 
     def read(self, scene: SceneLayout) -> RawBands:

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from lc_assets.core.errors import StoreError
 from lc_assets.products.collection.extras import check_tools
 from lc_assets.products.collection.parquet import ids
-from lc_assets.products.collection.rows import SUFFIX
 from lc_assets.products.collection.scratch import scratch
-from lc_assets.products.collection.update import Changes, fetch, folder_of, update
-from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
-from lc_assets.store.layout import Store
+from lc_assets.products.collection.update import Changes, fetch, update
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE, Store
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 
 def drop_scenes(store: Store, scenes: Sequence[str]) -> int | None:
@@ -30,14 +29,14 @@ def drop_scenes(store: Store, scenes: Sequence[str]) -> int | None:
         LandCoverError: rustac or DuckDB is not installed.
         StoreError: the store cannot be read or written, or other writers were faster at each attempt.
     """
-    folder = folder_of(store)
+    folder = store.collection
     try:
         if not (folder / INDEX_FILE).exists():
             return None
         check_tools()
         with scratch(store) as work:
             index, _ = fetch(store, work)
-            left = set(ids(index)) - {f"{scene}{SUFFIX}" for scene in scenes} if index else set()
+            left = set(ids(index)) - {f"{scene}{MAP_SUFFIX}" for scene in scenes} if index else set()
         if left:
             return update(store, lambda positions: Changes(scenes)).items
         for path in (store.catalog, folder / COLLECTION_FILE, folder / INDEX_FILE):

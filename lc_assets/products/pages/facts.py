@@ -23,8 +23,8 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.products.pages.formats import day, percent, percentage, text
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.item.hrefs import unsigned
-from lc_assets.sentinel2.item.providers import catalog_of
 
 MAX_ROWS = 40
 """Largest number of lines of one kind that the page shows for a model."""

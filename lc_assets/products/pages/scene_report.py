@@ -15,9 +15,10 @@ from lc_assets.products.pages.formats import text
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.layers import Layers, build_layers, confidence_colours
 from lc_assets.products.pages.viewer import View, percent_histogram, viewer
-from lc_assets.products.stac.catalog import CATALOG
-from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.store.layout import ITEM_FILE
 from lc_assets.store.paths import StorePath
+from lc_assets.store.product_layout import CATALOG_FILE, MAP_SUFFIX
 
 MAX_BYTES = 3_000_000
 """Limit of the size of a page, in bytes. Every page is smaller."""
@@ -116,9 +117,9 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         areas=f"data:text/csv;base64,{base64.b64encode(texts.areas_csv(classes).encode()).decode()}",
         agreement=AGREEMENT_HERE,
         overview=overview,
-        source_item=f"{raw.folder.name}/{ITEM}",
-        stac_item=f"{raw.scene.id}_classified.json",
-        stac_catalog=CATALOG,
+        source_item=f"{raw.folder.name}/{ITEM_FILE}",
+        stac_item=f"{raw.scene.id}{MAP_SUFFIX}.json",
+        stac_catalog=CATALOG_FILE,
         links=texts.links_of(raw),
         model=contract,
         model_rows=texts.model_rows(contract, facts.model_document),

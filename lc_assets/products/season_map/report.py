@@ -20,7 +20,6 @@ from lc_assets.products.pages.layers import confidence_colours
 from lc_assets.products.pages.viewer import View, number_histogram, percent_histogram, viewer
 from lc_assets.products.season_map.dates import MapDate
 from lc_assets.products.season_map.pictures import SeasonPictures, number_colours
-from lc_assets.products.stac.catalog import CATALOG
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.layout import Store
@@ -252,4 +251,4 @@ def _files(made: SeasonReport) -> list[tuple[str, str]]:
         ("The map as polygons (GeoParquet)", layout.polygons_parquet),
     ]
     links = [(words, path.name) for words, path in listed if path.name in made.files]
-    return [*links, ("STAC item", f"{layout.name}_classified.json"), ("STAC catalog", CATALOG)]
+    return [*links, ("STAC item", layout.stac_item.name), ("STAC catalog", layout.catalog.name)]

@@ -34,6 +34,7 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 _BASELINE = "s2:processing_baseline"
 
@@ -66,6 +67,8 @@ CLASSIFIED = "Land-cover classes"
 CONFIDENCE = "Probability of the winning class, in percent"
 PROBABILITIES = "Probability of each class"
 OVERVIEW = "Land-cover classes at lower resolution, by mode"
+THUMBNAIL = "Map with legend"
+REPORT = "All of it on one page, to look at"
 """Titles of assets."""
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
@@ -148,7 +151,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER),
             *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
         ],
-        "id": f"{source['id']}_classified",
+        "id": f"{source['id']}{MAP_SUFFIX}",
         **footprint,
         "properties": {
             "datetime": source["properties"]["datetime"],
@@ -274,8 +277,8 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
             **projection(scene.overview_grid),
         },
         **legend_assets(scene.legends),
-        "thumbnail": file_asset(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
-        "report": file_asset(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
+        "thumbnail": file_asset(scene.thumbnail, "image/png", THUMBNAIL, ["thumbnail"]),
+        "report": file_asset(scene.report, "text/html", REPORT, ["metadata"]),
     }
 
 

@@ -29,15 +29,13 @@ from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import BandFile, check_band_files, verify_download
 from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE
 from lc_assets.store.object_path import Status
 from lc_assets.store.paths import StorePath, list_files
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.bands.part_files import SceneParts
-
-MANIFEST = "manifest.json"
-ITEM = "item.json"
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class RawBands:
         """
         remedy = "materialise raw_bands of this item"
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
             files, part = manifest["files"], manifest.get("part")
             part = ScenePart.of_document(part) if part else None
             if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
@@ -78,13 +76,13 @@ class RawBands:
             ) from None
         except OSError as error:
             raise StoreError(
-                f"{folder / MANIFEST} cannot be read ({error.strerror or error})",
+                f"{folder / MANIFEST_FILE} cannot be read ({error.strerror or error})",
                 item=item,
                 asset="raw_bands",
                 remedy="look whether the store is there and lets you read, then run it again",
                 transient=not isinstance(error, PermissionError),
             ) from None
-        raw = cls(parse_scene(read_document(folder / ITEM)), folder, files, part)
+        raw = cls(parse_scene(read_document(folder / ITEM_FILE)), folder, files, part)
         there = list_files(folder)
         for name, path in raw.paths.items():
             status = there.get(path.name)
@@ -98,7 +96,7 @@ class RawBands:
                 )
             # Another modification time is accepted if the content is still the same.
             if (
-                _is_touched(status, there[MANIFEST], files[name].get("modified"))
+                _is_touched(status, there[MANIFEST_FILE], files[name].get("modified"))
                 and sha256_of(path) != files[name]["sha256"]
             ):
                 raise StoreError(
@@ -196,8 +194,8 @@ def fetch_scene(
         for name, got in sorted(fetched.items())
     }
     part = {"part": parts.part.document()} if parts else {}
-    _write_json(stage / ITEM, scene.document)
-    _write_json(stage / MANIFEST, {"item": scene.id, **part, "files": files})
+    _write_json(stage / ITEM_FILE, scene.document)
+    _write_json(stage / MANIFEST_FILE, {"item": scene.id, **part, "files": files})
     return fetched
 
 

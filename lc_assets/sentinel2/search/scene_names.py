@@ -13,7 +13,7 @@ from functools import cached_property
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.sentinel2.product import product_named
-from lc_assets.sentinel2.scene_ids import COLLECTION_1, PRODUCT, SEQUENCE, scene_label
+from lc_assets.sentinel2.scene_ids import id_parts, scene_label
 from lc_assets.store.layout import Store
 
 _MOST_LISTED = 10
@@ -83,7 +83,7 @@ class SceneNames:
 
 def is_full_name(name: str) -> bool:
     """Return True for the id of an item in a known form, and for the name of a product."""
-    return bool(product_named(name) or any(form.fullmatch(name) for form in (PRODUCT, COLLECTION_1, SEQUENCE)))
+    return bool(id_parts(name))
 
 
 def is_short_name(name: str) -> bool:

@@ -9,11 +9,11 @@ import pytest
 
 from lc_assets.core.errors import BadItem
 from lc_assets.sentinel2.band_table import BAND_NAMES
-from lc_assets.sentinel2.item.providers import (
+from lc_assets.sentinel2.item.catalog_conventions import (
     CATALOGS,
     EARTH_SEARCH,
     PLANETARY_COMPUTER,
-    Provider,
+    CatalogConventions,
     catalog_for_api,
     catalog_of,
 )
@@ -40,7 +40,7 @@ def test_the_table_names_all_bands_of_every_catalogue_once() -> None:
     ],
 )
 def test_an_api_is_known_by_its_host_and_an_unknown_one_is_taken_for_the_planetary_computers(
-    url: str, kind: Provider
+    url: str, kind: CatalogConventions
 ) -> None:
     assert catalog_for_api(url) is kind
 
@@ -59,7 +59,7 @@ def test_an_item_is_recognised_by_its_assets_whichever_catalogue_gave_it(demo_it
 
 
 def test_a_third_catalogue_is_a_table_entry() -> None:
-    third = Provider(
+    third = CatalogConventions(
         name="third",
         title="Third",
         hosts=("stac.example.org",),

@@ -29,7 +29,7 @@ from lc_assets.sentinel2.product import Product
 
 
 @dataclass(frozen=True)
-class Provider:
+class CatalogConventions:
     """The conventions of one catalog.
 
     Attributes:
@@ -100,7 +100,7 @@ def _value(properties: Mapping[str, Any], name: str) -> Any:
     return found
 
 
-PLANETARY_COMPUTER = Provider(
+PLANETARY_COMPUTER = CatalogConventions(
     name="planetary-computer",
     title="Microsoft Planetary Computer",
     hosts=("planetarycomputer.microsoft.com",),
@@ -109,7 +109,7 @@ PLANETARY_COMPUTER = Provider(
     tile_format="{tile}",
 )
 
-EARTH_SEARCH = Provider(
+EARTH_SEARCH = CatalogConventions(
     name="earth-search",
     title="Element 84 Earth Search",
     hosts=("earth-search.aws.element84.com",),
@@ -137,7 +137,7 @@ EARTH_SEARCH = Provider(
     unreliable_offset_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
-COPERNICUS = Provider(
+COPERNICUS = CatalogConventions(
     name="copernicus",
     title="Copernicus Data Space",
     hosts=("stac.dataspace.copernicus.eu", "catalogue.dataspace.copernicus.eu"),
@@ -149,11 +149,11 @@ COPERNICUS = Provider(
     constant_offset_archives=(f"//{eodata.HOST}/",),
 )
 
-CATALOGS: tuple[Provider, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH, COPERNICUS)
+CATALOGS: tuple[CatalogConventions, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH, COPERNICUS)
 """All known catalogs. The first one is used for unknown catalogs."""
 
 
-def catalog_for_api(url: str, catalogs: tuple[Provider, ...] = CATALOGS) -> Provider:
+def catalog_for_api(url: str, catalogs: tuple[CatalogConventions, ...] = CATALOGS) -> CatalogConventions:
     """Return the conventions of the catalog at an API's address. An unknown host gets those of the Planetary
     Computer."""
     try:
@@ -166,7 +166,7 @@ def catalog_for_api(url: str, catalogs: tuple[Provider, ...] = CATALOGS) -> Prov
     return catalogs[0]
 
 
-def catalog_of(document: Mapping[str, Any], catalogs: tuple[Provider, ...] = CATALOGS) -> Provider:
+def catalog_of(document: Mapping[str, Any], catalogs: tuple[CatalogConventions, ...] = CATALOGS) -> CatalogConventions:
     """Return the conventions that an item follows: those under which its asset keys give most of the twelve bands. Of
     equal ones, the first is returned."""
     assets = document.get("assets")
@@ -174,6 +174,6 @@ def catalog_of(document: Mapping[str, Any], catalogs: tuple[Provider, ...] = CAT
     return max(catalogs, key=lambda provider: len(provider.keys(keys).keys() & set(BAND_NAMES)))
 
 
-def has_constant_offset(href: str, catalogs: tuple[Provider, ...] = CATALOGS) -> bool:
+def has_constant_offset(href: str, catalogs: tuple[CatalogConventions, ...] = CATALOGS) -> bool:
     """True for a file in an archive whose items declare the same offset for all products."""
     return any(part in href for provider in catalogs for part in provider.constant_offset_archives)
