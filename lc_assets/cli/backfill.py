@@ -186,6 +186,7 @@ def launch(
             instance, build_definitions(settings), items, fingerprint=contract.fingerprint, config=config, title=title
         )
         click.echo(f"backfill {backfill_id}: {title}")
+        click.echo(f"  {backfill_url(backfill_id)} shows it; lc-assets status counts what is done")
         if not _daemon_is_alive(instance):
             click.echo("no daemon runs: start one with make ui, or lc-assets ui")
         click.echo(
@@ -196,6 +197,13 @@ def launch(
         click.echo("nothing to run")
     if waiting:
         click.echo(f"{waiting} were queued or running already")
+
+
+def backfill_url(backfill_id: str) -> str:
+    """Where the UI shows a backfill, if `lc-assets ui` has its usual port."""
+    from lc_assets.core.settings import UI_URL
+
+    return f"{UI_URL}/runs/b/{backfill_id}?tab=runs"
 
 
 def _daemon_is_alive(instance: DagsterInstance) -> bool:

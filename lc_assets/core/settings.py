@@ -50,6 +50,8 @@ COLLECTION = "sentinel-2-l2a"
 REFERENCES = ("esa-worldcover", "io-lulc-annual-v02")
 """Annual reference maps that are used unless LC_ASSETS_REFERENCE names others."""
 
+UI_URL = "http://127.0.0.1:3000"
+"""Where `lc-assets ui` shows Dagster's UI."""
 FILES_URL = "http://127.0.0.1:3001"
 """Where `lc-assets ui` serves the files of a store that is a folder."""
 

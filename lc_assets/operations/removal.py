@@ -21,8 +21,8 @@ import dagster as dg
 
 from lc_assets.core.errors import StoreError
 from lc_assets.operations.cleanup import Usage, no_fetch, raise_as_store_error
-from lc_assets.operations.keys import CLASSIFY, FUSE, PARTITION_TAG, REMOVED_TAG, SCENES, SEASON_MAP
-from lc_assets.operations.run_retention import BACKFILL_TAG, InUse, delete_run, unfinished_backfills
+from lc_assets.operations.keys import BACKFILL_TAG, CLASSIFY, FUSE, PARTITION_TAG, REMOVED_TAG, SCENES, SEASON_MAP
+from lc_assets.operations.run_retention import InUse, delete_run, unfinished_backfills
 from lc_assets.operations.season_maps import maps_of_scene, observe_scenes
 from lc_assets.store.atomic import is_abandoned
 from lc_assets.store.layout import SceneLayout, Store

@@ -14,12 +14,12 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from sqlalchemy.exc import IntegrityError
 
 from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
-from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
+from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENE_TAG, SCENES
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.atomic import is_alive
 
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -67,14 +67,19 @@ class RunResult:
 
 
 def register(instance: DagsterInstance, items: Iterable[str], partitions: str = SCENES) -> list[str]:
-    """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order."""
+    """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order.
+
+    Dagster shows partitions in the order in which they were added: new scenes are added by tile and date.
+    """
+    from sqlalchemy.exc import IntegrityError
+
     items = list(dict.fromkeys(items))
     while True:
         known = set(instance.get_dynamic_partitions(partitions))
         new = [item for item in items if item not in known]
         try:
             if new:
-                instance.add_dynamic_partitions(partitions, new)
+                instance.add_dynamic_partitions(partitions, sorted(new, key=scene_label))
         except IntegrityError:  # another process has added one of them since
             if not set(instance.get_dynamic_partitions(partitions)) - known:
                 raise
@@ -114,7 +119,7 @@ def run_scene(
             partition_key=item,
             raise_on_error=False,
             run_id=run_id,
-            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid()), **scene_tags(item)},
         )
     metadata = {
         event.asset_key.to_user_string(): {k: v.value for k, v in event.materialization.metadata.items()}
@@ -129,6 +134,12 @@ def run_scene(
         if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
     ]
     return RunResult(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
+
+
+def scene_tags(item: str) -> dict[str, str]:
+    """Return the tag that names the scene of a run: by tile and date, if its id says them."""
+    label = scene_label(item)
+    return {} if label == item else {SCENE_TAG: label}
 
 
 def fail_orphaned_runs(instance: DagsterInstance) -> int:

@@ -17,7 +17,7 @@ from enum import Enum
 import dagster as dg
 
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
-from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
+from lc_assets.operations.keys import CATALOG, CLASS_RASTER, CLASSIFY, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
 from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids
 
 _CHUNK = 500
@@ -83,6 +83,25 @@ def scene_statuses(
         return SceneStatus.DONE if item in mapped else SceneStatus.MISSING
 
     return {item: stands(item) for item in asked}
+
+
+def run_seconds(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, float]:
+    """Return item -> seconds of its newest run that made its `catalog`. Items without one are left out.
+
+    A run without times, which was not finished, is left out too.
+    """
+    mapped, found = latest_storage_ids(instance, CATALOG, items), dict[str, float]()
+    asked = sorted(mapped)
+    for start in range(0, len(asked), _CHUNK):
+        chosen = dg.RunsFilter(
+            tags={PARTITION_TAG: asked[start : start + _CHUNK]}, statuses=[dg.DagsterRunStatus.SUCCESS]
+        )
+        for record in instance.get_run_records(chosen):  # newest first
+            run = record.dagster_run
+            makes = run.job_name == CLASSIFY or CATALOG in (run.asset_selection or ())
+            if makes and record.start_time and record.end_time:
+                found.setdefault(run.tags[PARTITION_TAG], record.end_time - record.start_time)
+    return found
 
 
 def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> list[str]:

@@ -11,7 +11,6 @@ import numpy as np
 from affine import Affine
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
-from scipy.sparse import csr_array
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.raster.grid import Grid
@@ -210,6 +209,8 @@ class _Block:
             numbers: (height, width) number of the polygon of each pixel; `polygons` where there is none.
             polygons: how many there are.
         """
+        from scipy.sparse import csr_array
+
         classes = len(ALL_CLASSES)
         numbers = numbers.astype(np.int32, copy=False)
         counted = np.bincount((numbers * classes + self._classes).ravel(), minlength=(polygons + 1) * classes)

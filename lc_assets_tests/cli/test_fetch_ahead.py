@@ -106,16 +106,27 @@ def test_a_scene_whose_run_never_begins_gets_nothing_in_the_store_and_is_not_fet
     assert fetched(relay, "c") == 0
 
 
-def test_the_end_of_the_command_ends_a_fetch_ahead_that_hangs(
-    relay: Relay, scenes: list[Scene], write: Callable[[Scene], dict[str, Any]], desk: Desk
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("its_run_waits", [False, True])
+def test_an_interrupt_ends_a_fetch_ahead_that_hangs(
+    relay: Relay, scenes: list[Scene], write: Callable[[Scene], dict[str, Any]], desk: Desk, its_run_waits: bool
 ) -> None:
     relay.inject(Fault("b.example.com/B04", "stall", times=-1))
-    with fetching_ahead(scenes, desk.store.root.parent):
+    folder = desk.folder(scenes[1].id)
+    with pytest.raises(KeyboardInterrupt), fetching_ahead(scenes, desk.store.root.parent):
         write(scenes[0])
-        until(lambda: any("B04" in e.path for e in relay.exchanges if e.host == "b.example.com"))
+        until(lambda: fetched(relay, "b") == FILES - 1)
         started = time.monotonic()
+        if its_run_waits:
+            with progress_callbacks(interrupt):
+                write(scenes[1])
+        interrupt()
     assert time.monotonic() - started < WAIT_SECONDS / 4
-    assert not desk.folder(scenes[1].id).raw_bands.exists()
+    assert not folder.raw_bands.exists()
+    assert [path.name for path in folder.folder.glob(".*.part")] == []
 
 
 def test_a_disk_without_space_for_two_scenes_is_left_alone(
@@ -177,6 +188,8 @@ def test_a_scene_that_cannot_be_fetched_fails_in_its_own_run_and_harms_no_other(
     failed = next(line for line in done.stderr.splitlines() if line.startswith("      failed: "))
     assert f"item {items[1].stem}" in failed
     assert "404" in failed
+    # Its run has the error of the fetch ahead, and does not fetch again.
+    assert [e.status for e in relay.exchanges if (e.host, e.path) == ("b.example.com", "/B04.tif")] == [404]
     with dg.DagsterInstance.from_config(str(shell.home)) as instance:
         runs = {run.tags[PARTITION_TAG]: run for run in instance.get_runs()}
         failures = instance.all_logs(runs[items[1].stem].run_id, of_type=dg.DagsterEventType.STEP_FAILURE)

@@ -73,9 +73,9 @@ def test_lc_assets_status_lists_a_scenes_failed_check_after_another_scene_passed
     monkeypatch.setattr(status, "settings_with", lambda store: desk.settings)
     monkeypatch.setattr(status, "open_instance", lambda settings: nullcontext(desk.instance))
     lines = [line.strip() for line in invoke("status", code=0).output.splitlines()]
-    at = lines.index(f"missing   {CLOUDY}")
+    at = lines.index(f"missing   32ULC  2024-06-21      - % cloud      - s  -  {CLOUDY}")
     assert lines[at + 1] == "cloud_share of raw_bands warns: 93.0 %"
-    assert f"missing   {CLEAR}" in lines
+    assert f"missing   13TDE  2024-08-20      - % cloud      - s  -  {CLEAR}" in lines
     assert lines[-1] == "2 scenes: 2 missing; 1 failed check"
 
 

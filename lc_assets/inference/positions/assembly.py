@@ -13,7 +13,6 @@ from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.dense.evaluators import Evaluator
 from lc_assets.inference.positions.grid import PositionGrid
 from lc_assets.inference.positions.interpolate import interpolate
-from lc_assets.inference.positions.water import WaterBodies
 from lc_assets.inference.windows.statistics import MapBlock, MapStatistics, ProbabilityBlock
 from lc_assets.inference.windows.strips import StripPlan
 from lc_assets.inference.windows.voting import count_per_cell
@@ -37,6 +36,8 @@ class PositionAssembly:
         statistics: MapStatistics,
         rivers: Sequence[tuple[float, float]],
     ) -> None:
+        from lc_assets.inference.positions.water import WaterBodies  # imports SciPy, which takes long
+
         self._grid, self._evaluator = grid, evaluator
         self._bodies = WaterBodies(rivers, grid.stride, grid.columns) if rivers else None
         self._state = np.zeros((0, grid.width), np.uint8)  # of the rows of pixels that are not finished

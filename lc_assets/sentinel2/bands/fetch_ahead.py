@@ -112,8 +112,11 @@ class _FetchAhead(Generic[T]):
     def result(self) -> T:
         """Let the files into the store, and return the result. Progress and delays become those of this thread."""
         self._asked_for.set()
-        while wait([self._fetched], timeout=_POLL_SECONDS).not_done:
-            self._tell()
+        try:
+            while wait([self._fetched], timeout=_POLL_SECONDS).not_done:
+                self._tell()
+        finally:
+            self.cancel()  # after an interrupt; it changes nothing if the fetch is over
         self._tell()
         return self._fetched.result()
 
