@@ -8,7 +8,7 @@
 # make ui     Dagster's UI on the same instance and store
 # make cluster-demo  PostgreSQL, Redis, two workers, daemon and UI on loopback: 20 scenes (Debian's postgresql, redis-server)
 # make pictures   the pictures of README and docs, made anew (needs chromium; 3 minutes)
-# make bench  the whole chain against the reference's method and the machine's limits (10 minutes, 15 GB of disk)
+# make bench  the whole chain against the reference and the machine's limits; several scenes (an hour, 30 GB of disk)
 # make lock   refresh constraints.txt (needs uv)
 
 PYTHON ?= python3

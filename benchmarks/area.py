@@ -16,13 +16,12 @@ from pathlib import Path
 import numpy as np
 import shapely
 
-from benchmarks.__main__ import TILE
-from benchmarks.tile import write_tile
+from benchmarks.tile import TILE, write_tile
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets_tests.remote.file_host import HOST, files_of
-from lc_assets_tests.rig.relay import Relay
+from loopback.file_host import HOST, files_of
+from loopback.relay import Relay
 
 SIDE = 20_000
 
@@ -33,7 +32,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path("build/bench"), help="folder for the tile")
     parser.add_argument("--squares", type=int, default=5, help="number of squares")
     options = parser.parse_args()
-    tile = write_tile(options.work.resolve() / "tile", TILE)
+    tile = write_tile(options.work.resolve() / f"tile_{TILE}", TILE)
     relay = Relay()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(relay.client_environment(relay.write_authority(Path(folder) / "authority.pem")))

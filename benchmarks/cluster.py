@@ -24,8 +24,8 @@ from pathlib import Path
 import dagster as dg
 
 from lc_assets.core.cpu import cpu_count
-from lc_assets_tests.rig.cluster.scenes import write_twins
-from lc_assets_tests.rig.cluster.service import Cluster, until
+from loopback.cluster.scenes import write_twins
+from loopback.cluster.service import Cluster, until
 
 WORKERS = (1, 2, 4)
 ALONE = 5

@@ -22,10 +22,9 @@ from typing import Any
 from lc_assets.products.collection.parquet import duckdb_connection, items, parquet
 from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.collection.search import find
-from lc_assets.products.collection.update import Changes, fetch, folder_of, update
-from lc_assets.products.stac.collection import INDEX_FILE
+from lc_assets.products.collection.update import Changes, fetch, update
 from lc_assets.sentinel2.search.query import Query
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import INDEX_FILE, Store
 
 ITEMS = 50_000
 MORE = 100
@@ -90,28 +89,27 @@ def no_change(store: Store, work: Path) -> dict[str, Any]:
 
 def search(store: Store, work: Path) -> dict[str, Any]:
     """Copy the index and search it by place, time and cloud cover, like `lc-assets search --done`."""
-    started = time.perf_counter()
-    with scratch(store) as folder:
-        index, _ = fetch(store, folder)
-        assert index
-        found = find(index, Query(bbox=(0, 40, 30, 60), datetime="2019/2021", max_cloud=20))
-    return {"seconds": time.perf_counter() - started, "items": len(found)}
+    return _search(store, Query(bbox=(0, 40, 30, 60), datetime="2019/2021", max_cloud=20))
 
 
 def read_all(store: Store, work: Path) -> dict[str, Any]:
     """Copy the index and read all rows."""
+    return _search(store, Query(bbox=(-180, -90, 180, 90)))
+
+
+def _search(store: Store, query: Query) -> dict[str, Any]:
     started = time.perf_counter()
     with scratch(store) as folder:
         index, _ = fetch(store, folder)
         assert index
-        found = find(index, Query(bbox=(-180, -90, 180, 90)))
+        found = find(index, query)
     return {"seconds": time.perf_counter() - started, "items": len(found)}
 
 
 def classes(store: Store, work: Path) -> dict[str, Any]:
     """Query the index with DuckDB: the hundred scenes with the most forest, and the forest per year."""
     started = time.perf_counter()
-    index = Path(str(folder_of(store) / INDEX_FILE))
+    index = Path(str(store.collection / INDEX_FILE))
     with duckdb_connection(index) as connection:
         table = parquet(index)
         most = connection.execute(f'SELECT id FROM {table} ORDER BY "lc:hectares".Forest DESC LIMIT 100').fetchall()

@@ -23,6 +23,8 @@ from lc_assets.sentinel2.radiometry import NODATA_DN, OFFSET_DN
 
 MOTIF = 1830
 """Side of the landscape in pixels. A full tile has 6 x 6 of them."""
+TILE = 6 * MOTIF
+"""10980 px, a full Sentinel-2 tile."""
 NOISE_DN = 600.0
 CORNER = 0.3
 """Size of the north-western triangle without data, as a share of the sides (4.5 % of the tile)."""
@@ -36,7 +38,7 @@ def write_tile(folder: Path, side: int) -> Path:
 
     Args:
         folder: target folder; it is created if necessary.
-        side: pixels at 10 m; a multiple of `MOTIF`.
+        side: pixels at 10 m: a multiple of `MOTIF`, or a smaller multiple of 6.
 
     Returns:
         Path of the item's JSON.
@@ -46,11 +48,12 @@ def write_tile(folder: Path, side: int) -> Path:
         return path
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(11)
-    motif = paint(make_landscape((MOTIF, MOTIF), rng), rng)
+    motif_side = min(side, MOTIF)
+    motif = paint(make_landscape((motif_side, motif_side), rng), rng)
     grid = Grid(_CRS, Affine(PIXEL_SIZE, 0, _ORIGIN[0], 0, -PIXEL_SIZE, _ORIGIN[1]), side, side)
     for band, layer in zip(BANDS, motif, strict=True):
         factor = band.factor
-        size = MOTIF // factor
+        size = motif_side // factor
         small = layer.reshape(size, factor, size, factor).mean(axis=(1, 3)) - OFFSET_DN
         _write_band(folder / f"{band.name}.tif", small.astype(np.float32), grid.coarsened(factor), rng)
     coarse = grid.coarsened(SCL_GSD // PIXEL_SIZE)

@@ -22,10 +22,10 @@ from pathlib import Path
 import dagster as dg
 
 from lc_assets.cluster.tasks import TAKEN_TAG, WORKER_TAG
-from lc_assets_tests.rig.cluster.scenes import write_scenes
-from lc_assets_tests.rig.cluster.service import LOCATION, Cluster, until
-from lc_assets_tests.rig.cluster.services import missing
-from lc_assets_tests.rig.object_stores import S3
+from loopback.cluster.scenes import write_scenes
+from loopback.cluster.service import LOCATION, Cluster, until
+from loopback.cluster.services import missing
+from loopback.object_stores import S3
 
 SHAPE = (480, 480)
 _PARTITION = "dagster/partition"

@@ -48,6 +48,15 @@ def pytest_configure() -> None:
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache folder for all processes of the suite, in place of the user's."""
+    folder = tmp_path_factory.getbasetemp()
+    os.environ["LC_ASSETS_CACHE"] = str((folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) / "cache")
+    yield
+    del os.environ["LC_ASSETS_CACHE"]
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """The folder of real data. Without it, tests that need it are skipped."""

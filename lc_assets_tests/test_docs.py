@@ -21,8 +21,8 @@ import lc_assets
 from lc_assets.cli.main import main
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.agreement.crosswalk import shipped as shipped_crosswalk
-from lc_assets.products.stac.catalog import CATALOG
 from lc_assets.products.stac.collection import Summary, collection_document
+from lc_assets.store.product_layout import CATALOG_FILE
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item
 from lc_assets_tests.inference.networks import position_model
 
@@ -161,7 +161,7 @@ def test_stac_fields_lists_exactly_the_written_fields(desk: Desk, demo_item: Pat
     desk.settings = replace(desk.settings, model=position_model(tmp_path / "model"))
     folder = desk.classify(item)
     written = json.loads((folder.folder / f"{folder.item}_classified.json").read_text())
-    catalog = json.loads((folder.folder / CATALOG).read_text())
+    catalog = json.loads((folder.folder / CATALOG_FILE).read_text())
     assets = list(written["assets"].values())
     bands = [band for asset in assets for band in asset.get("bands", [])]
     found = {

@@ -11,6 +11,7 @@ import lc_assets
 
 PACKAGE = Path(lc_assets.__file__).parent
 TESTS = Path(__file__).parent
+ROOT = TESTS.parent
 FLOORS = (
     {"core"},
     {"store", "remote", "raster"},
@@ -100,8 +101,26 @@ def test_no_file_is_too_long() -> None:
     assert too_long(PACKAGE) == {}
 
 
-def test_no_test_file_is_too_long() -> None:
-    assert too_long(TESTS) == {}
+def test_no_file_beside_the_package_is_too_long() -> None:
+    assert [too_long(ROOT / folder) for folder in ("lc_assets_tests", "loopback", "benchmarks", "deploy")] == [{}] * 4
+
+
+def test_only_tests_import_the_tests() -> None:
+    """What tests and benchmarks both run on loopback is in `loopback`, which imports neither."""
+    forbidden = {
+        "lc_assets": {"lc_assets_tests", "loopback", "benchmarks", "deploy", "pytest"},
+        "loopback": {"lc_assets_tests", "benchmarks", "deploy", "pytest"},
+        "benchmarks": {"lc_assets_tests", "deploy", "pytest"},
+        "deploy": {"lc_assets_tests", "benchmarks", "pytest"},
+    }
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for folder, others in forbidden.items()
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for name in imports(path)
+        if name.split(".")[0] in others
+    ]
+    assert found == []
 
 
 def test_no_test_file_imports_from_another() -> None:

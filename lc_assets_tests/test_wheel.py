@@ -16,7 +16,7 @@ import pytest
 
 from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets_tests.rig.programs import RIG, WAIT_SECONDS, Program, free_port
+from loopback.programs import RIG, WAIT_SECONDS, Program, free_port
 
 pytestmark = [
     pytest.mark.slow,

@@ -12,10 +12,8 @@ from functools import partial
 from typing import Any
 from unittest import mock
 
-import dagster as dg
 import yaml
 
-from benchmarks.many_scenes.stac import item
 from benchmarks.many_scenes.world import LAST, World, scene_names, seconds_of
 from lc_assets.defs import sensors
 from lc_assets.defs.build import build_definitions
@@ -25,6 +23,8 @@ from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
 from lc_assets.operations.status import scene_statuses, stale_items, waiting_items
+from loopback.scenes import bare_item
+from loopback.sensor_tick import sensor_context
 
 IN_VIEW, NEW, FOUND = 250, 40, 1000
 _NOW = LAST + timedelta(days=1, hours=12)
@@ -45,7 +45,7 @@ def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, 
         seconds, stale = seconds_of(stale_items, instance, definitions)
         yield f"stale, {time}", seconds, f"{len(stale):,} stale"
     box = _box(documents)
-    known = [item(name, sensed) for name, sensed in _first(FOUND)]
+    known = [bare_item(name, sensed) for name, sensed in _first(FOUND)]
     documents[:] = known
     for command in (["search", "--bbox", box, "--datetime", "2024", "--ids"], ["stale"]):
         seconds, output = seconds_of(_command, world, command)
@@ -66,8 +66,8 @@ def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, 
 
 
 def _sensor(world: World, documents: list[dict[str, Any]], box: str) -> Iterator[tuple[str, float, str]]:
-    new = [item(re.sub("_R008_", "_R051_", name), sensed) for name, sensed in _first(NEW)]
-    documents[:] = [*new, *(item(name, sensed) for name, sensed in _first(IN_VIEW - NEW))]
+    new = [bare_item(re.sub("_R008_", "_R051_", name), sensed) for name, sensed in _first(NEW)]
+    documents[:] = [*new, *(bare_item(name, sensed) for name, sensed in _first(IN_VIEW - NEW))]
     watch = {"bbox": [float(n) for n in box.split(",")], "from": "2024-01-01", "recent_days": 10, "runs_per_tick": 50}
     world.settings.watch.write_text(yaml.safe_dump(watch), encoding="utf-8")
     cursor = None
@@ -80,19 +80,8 @@ def _sensor(world: World, documents: list[dict[str, Any]], box: str) -> Iterator
 
 
 def _tick(world: World, cursor: str | None) -> Any:
-    """Evaluate the sensor once, as the daemon does: with a reference to the instance, to check run requests."""
     definitions = build_definitions(world.settings)
-    with dg.SensorEvaluationContext(
-        instance_ref=world.instance.get_ref(),
-        last_tick_completion_time=None,
-        last_run_key=None,
-        cursor=cursor,
-        log_key=None,
-        repository_name=None,
-        repository_def=definitions.get_repository_def(),
-        instance=world.instance,
-        resources={name: (definitions.resources or {})[name] for name in ("watch", "items", "store")},
-    ) as context:
+    with sensor_context(definitions, world.instance, cursor, "watch", "items", "store") as context:
         return build_sensor(1).evaluate_tick(context)
 
 
@@ -119,7 +108,7 @@ def _first(count: int) -> list[tuple[str, Any]]:
 
 
 def _box(documents: list[dict[str, Any]]) -> str:
-    west, south, east, north = (documents or [item(*_first(1)[0])])[0]["bbox"]
+    west, south, east, north = (documents or [bare_item(*_first(1)[0])])[0]["bbox"]
     return f"{west - 0.1},{south - 0.1},{east + 0.1},{north + 0.1}"
 
 

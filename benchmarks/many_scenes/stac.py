@@ -6,12 +6,8 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
-from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-
-from lc_assets_tests.rig.scenes import template_item
 
 
 @contextmanager
@@ -38,21 +34,3 @@ def stac_api(documents: list[dict[str, Any]]) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def item(name: str, sensed: datetime) -> dict[str, Any]:
-    """Return the JSON of an item without files."""
-    document = deepcopy(template_item())
-    satellite, _, datatake, orbit, tile, made = name.split("_")
-    document["id"] = name
-    document["properties"] |= {
-        "datetime": f"{sensed:%Y-%m-%dT%H:%M:%S}.024000Z",
-        "platform": f"Sentinel-{satellite[1:]}",
-        "s2:mgrs_tile": tile[1:],
-        "s2:datatake_id": f"G{satellite}_{datatake}_000001_N05.11",
-        "s2:datastrip_id": f"{satellite}_OPER_MSI_L2A_DS_2APS_{made}_S{datatake}_N05.11",
-        "s2:product_uri": f"{satellite}_MSIL2A_{datatake}_N0511_{orbit}_{tile}_{made}.SAFE",
-        "s2:processing_baseline": "05.11",
-        "s2:generation_time": f"{sensed:%Y-%m-%d}T15:36:29.000000Z",
-    }
-    return document

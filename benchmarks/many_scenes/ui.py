@@ -18,12 +18,12 @@ from dagster._core.execution.backfill import BulkActionsFilter, BulkActionStatus
 
 from benchmarks.many_scenes.bundle import query_text
 from benchmarks.many_scenes.world import World, seconds_of
-from benchmarks.watch import _resident
+from benchmarks.watch import resident
 from lc_assets.defs.build import build_definitions
 from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.keys import ASSET_NAMES
-from lc_assets_tests.rig.cluster.process import Process
-from lc_assets_tests.rig.programs import free_port
+from loopback.cluster.process import Process
+from loopback.programs import free_port
 
 _TIMEOUT = 120.0
 _MEASURE_SECONDS = 60.0
@@ -183,7 +183,7 @@ def _program(world: World, name: str, module: Sequence[str], ready: str) -> Iter
 
 def _megabytes(process: Process) -> str:
     """Return the resident memory of a program and its children, one of which has loaded our code."""
-    return f"{_resident(process.pid) / 1e6:.0f} MB"
+    return f"{resident(process.pid) / 1e6:.0f} MB"
 
 
 def newest_backfill(world: World) -> str:

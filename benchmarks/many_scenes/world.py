@@ -30,7 +30,7 @@ from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.layout import Store
-from lc_assets_tests.rig.cluster.services import postgresql
+from loopback.cluster.services import postgresql
 
 ROOT = Path(__file__).parents[2]
 LAST = datetime(2024, 9, 1, tzinfo=timezone.utc)

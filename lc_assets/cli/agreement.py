@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lc_assets.cli.completion import complete_references
 from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import (
     echo_error,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("items", nargs=-1, metavar="[ITEM]...")
+@click.argument("items", nargs=-1, metavar="[ITEM]...", shell_complete=complete_references)
 @from_option
 @store_option
 @click.option(
@@ -57,7 +58,8 @@ def agreement(
     """Show how far the maps of classified scenes agree with reference maps.
 
     Figures with 95 % intervals go to agreement/<reference>/ in the scene's folder, with a raster of where both
-    disagree. An ITEM is named as for classify: by its id, its URL, or the path of its JSON.
+    disagree. An ITEM is named as for classify: by its id, by words such as 33UUB 2024-06-21, its URL, or the path of
+    its JSON.
     """
     settings = settings_with(store)
     scenes, failures = resolve_scenes(read_scene_refs(items, listed, "ITEM"), settings)

@@ -74,7 +74,7 @@ def backfill(
     elif query:
         scenes, failures = parse_items(settings, find_items(settings, query))
     config = run_config(settings, window, stride, mask_clouds, mask_dilation)
-    _backfill_scenes(settings, scenes, config, everything=everything, dry_run=dry_run)
+    _backfill_scenes(settings, scenes, config, named=query is None, everything=everything, dry_run=dry_run)
     exit_if_failed(failures, len(failures) + len(scenes or ()))
 
 
@@ -98,6 +98,7 @@ def _backfill_scenes(
     scenes: Sequence[Scene] | None,
     config: dict[str, Any],
     *,
+    named: bool,
     everything: bool,
     dry_run: bool,
 ) -> None:
@@ -107,6 +108,7 @@ def _backfill_scenes(
         settings: store, model, instance.
         scenes: the scenes to choose from; None means all that are registered.
         config: run config of the ops, from `run_config`.
+        named: whether the user named the scenes. Others are not run if they were removed from the store.
         everything: also run scenes that are done.
         dry_run: only print the ids and what their status is.
     """
@@ -118,14 +120,15 @@ def _backfill_scenes(
     with open_instance(settings) as instance:
         ids = None if scenes is None else [scene.id for scene in scenes]
         statuses = scene_statuses(instance, build_definitions(settings), ids)
-        runnable = (*NEEDS_RUN, SceneStatus.DONE) if everything else NEEDS_RUN
+        runnable = {*NEEDS_RUN, *([SceneStatus.DONE] * everything), *([SceneStatus.REMOVED] * named)}
         if dry_run:
             to_run = {item: status for item, status in statuses.items() if status in runnable}
             for item, status in to_run.items():
                 click.echo(f"{item}\t{status.value}")
             click.echo(f"{count_statuses(list(statuses.values()))}; {len(to_run)} to run", err=True)
             return
-        register_scenes(settings, instance, list(scenes or ()))
+        wanted = [scene for scene in scenes or () if named or statuses[scene.id] is not SceneStatus.REMOVED]
+        register_scenes(settings, instance, wanted)
         launch(settings, instance, statuses, runnable, config)
 
 
@@ -150,7 +153,7 @@ def _list_stale(settings: Settings, *, backfill: bool) -> None:
             launch(settings, instance, statuses, NEEDS_RUN, {})
         for name, found in map_statuses(instance, definitions).items():
             if found.status is SceneStatus.STALE:
-                click.echo(f"season map {name} is stale: {found.changed[0]} was made again since", err=True)
+                click.echo(f"season map {name} is stale: {found.reasons[0]}", err=True)
 
 
 def launch(
@@ -183,6 +186,7 @@ def launch(
             instance, build_definitions(settings), items, fingerprint=contract.fingerprint, config=config, title=title
         )
         click.echo(f"backfill {backfill_id}: {title}")
+        click.echo(f"  {backfill_url(backfill_id)} shows it; lc-assets status counts what is done")
         if not _daemon_is_alive(instance):
             click.echo("no daemon runs: start one with make ui, or lc-assets ui")
         click.echo(
@@ -193,6 +197,13 @@ def launch(
         click.echo("nothing to run")
     if waiting:
         click.echo(f"{waiting} were queued or running already")
+
+
+def backfill_url(backfill_id: str) -> str:
+    """Where the UI shows a backfill, if `lc-assets ui` has its usual port."""
+    from lc_assets.core.settings import UI_URL
+
+    return f"{UI_URL}/runs/b/{backfill_id}?tab=runs"
 
 
 def _daemon_is_alive(instance: DagsterInstance) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +56,7 @@ def classify(
 ) -> None:
     """Classify scenes: register each, materialise its six assets, and show the result.
 
+    While one scene is computed, the next one is fetched.
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
     settings = settings_with(store)
@@ -81,6 +83,8 @@ def register(scene_refs: tuple[str, ...], listed: Iterable[str] | None, store: s
 def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
     """Register and classify scenes, one after the other, and print the result of each.
 
+    While a scene is computed, the next one is fetched.
+
     Args:
         settings: store, model, instance.
         scenes: what to classify.
@@ -97,7 +101,7 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
     from lc_assets.store.layout import Store
 
     failures = []
-    with open_instance(settings) as instance:
+    with open_instance(settings) as instance, _fetching_ahead(settings, instance, scenes):
         register_scenes(settings, instance, scenes)
         definitions = build_definitions(settings)
         for number, scene in enumerate(scenes, start=1):
@@ -111,6 +115,22 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
             else:
                 _show(result, Store.at(settings.store).scene(scene.id))
     return failures
+
+
+def _fetching_ahead(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> AbstractContextManager[None]:
+    """Inside the context, a run that has its files lets the fetch of the next scene begin.
+
+    Where the pool of downloads has a limit, each scene is fetched in its run only, which has a place in the pool.
+    """
+    from lc_assets.operations.keys import DOWNLOADS_POOL
+    from lc_assets.operations.pools import is_limited
+    from lc_assets.sentinel2.bands.fetch_ahead import fetching_ahead
+    from lc_assets.store.layout import Store
+    from lc_assets.store.scratch import scratch_dir
+
+    if is_limited(instance, DOWNLOADS_POOL):
+        return nullcontext()
+    return fetching_ahead(scenes, scratch_dir(Store.at(settings.store).root))
 
 
 def register_all(settings: Settings, scenes: list[Scene]) -> None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from lc_assets.cli.classify import shown_path
+from lc_assets.cli.completion import complete_scenes_and_maps
 from lc_assets.cli.options import min_area_option, settings_with, store_option, user_errors
-from lc_assets.cli.view import find_scene
 from lc_assets.products.export import FORMATS
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("item")
+@click.argument("name", nargs=-1, required=True, metavar="NAME", shell_complete=complete_scenes_and_maps)
 @click.option(
     "--to",
     "folder",
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
 @min_area_option
 @store_option
 @user_errors
-def export(item: str, folder: Path, formats: tuple[str, ...], min_area: float | None, store: str | None) -> None:
+def export(
+    name: tuple[str, ...], folder: Path, formats: tuple[str, ...], min_area: float | None, store: str | None
+) -> None:
     """Write a map for other programs: as polygons, as a table of areas, and as a QGIS project with its rasters.
 
-    ITEM is the name of a season map, a scene's id, or words of it that no other scene has: '33UUB 2024-06-21'. Files
+    NAME is that of a season map, a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. Files
     that are in the folder already are not replaced.
     """
     if min_area is not None and not {"gpkg", "geoparquet"} & {*formats}:
@@ -51,7 +53,7 @@ def export(item: str, folder: Path, formats: tuple[str, ...], min_area: float | 
     from lc_assets.store.layout import Store
 
     opened = Store.at(settings.store)
-    done = export_map(opened, _find(opened, item), folder, formats, min_area)
+    done = export_map(opened, _find(opened, " ".join(name)), folder, formats, min_area)
     for path in done.files:
         click.echo(shown_path(path))
     if done.without_picture:
@@ -64,4 +66,6 @@ def _find(store: Store, wanted: str) -> SceneLayout | MapLayout:
     Raises:
         LandCoverError: no scene fits, or several.
     """
-    return store.map(wanted) if wanted in store.map_names() else store.scene(find_scene(store, wanted))
+    from lc_assets.sentinel2.search.scene_names import SceneNames
+
+    return store.map(wanted) if wanted in store.map_names() else store.scene(SceneNames(store).one(wanted))

@@ -5,6 +5,7 @@ A command imports Dagster, numpy and GDAL inside its functions, so that `--help`
 
 from __future__ import annotations
 
+import signal
 import sys
 from typing import Any
 
@@ -20,6 +21,7 @@ from lc_assets.cli.demo import demo
 from lc_assets.cli.export import export
 from lc_assets.cli.models import model, train
 from lc_assets.cli.prune import prune
+from lc_assets.cli.remove import remove
 from lc_assets.cli.search import search
 from lc_assets.cli.season_map import change, season_map
 from lc_assets.cli.status import status
@@ -35,6 +37,7 @@ class _Program(click.Group):
     """The group as a program: the end of a command by a signal is reported."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing half-written is left
         if set(sys.argv[1:2]) & set(_WITH_NETWORK) and not {"-h", "--help"} & set(sys.argv):
             with watched():
                 return super().__call__(*args, **kwargs)
@@ -48,13 +51,17 @@ def main() -> None:
 
     A REFERENCE to a scene is one of: the URL of a STAC item (of the Planetary Computer, say), a bare item id or the
     name of an ESA product, which is looked up among the registered items and then in the configured collection, a path
-    to an item's JSON, or a folder with a catalog.json (all of its items).
+    to an item's JSON, a folder with a catalog.json (all of its items), or words that only one scene of the store has:
+    its tile and its date (33UUB 2024-06-21), or a part of its id.
+
+    Completion of commands, options and scenes: eval "$(_LC_ASSETS_COMPLETE=bash_source lc-assets)", or zsh_source,
+    fish_source.
 
     Settings come from the environment: LC_ASSETS_STORE, LC_ASSETS_AREA, LC_ASSETS_MODEL, LC_ASSETS_PRECISION,
     LC_ASSETS_CHIPS, LC_ASSETS_SCENES, LC_ASSETS_WINDOW, LC_ASSETS_STACK, LC_ASSETS_STAC_URL, LC_ASSETS_COLLECTION,
-    LC_ASSETS_TIMEOUT, LC_ASSETS_WATCH, LC_ASSETS_FILES_URL, LC_ASSETS_SCRATCH, LC_ASSETS_REFERENCE,
-    LC_ASSETS_CROSSWALK, LC_ASSETS_THREADS, LC_ASSETS_INFERENCE_SLOTS, DAGSTER_HOME (default ./.dagster), KERAS_BACKEND
-    (default openvino).
+    LC_ASSETS_TIMEOUT, LC_ASSETS_WATCH, LC_ASSETS_FILES_URL, LC_ASSETS_SCRATCH, LC_ASSETS_CACHE,
+    LC_ASSETS_REFERENCE, LC_ASSETS_CROSSWALK, LC_ASSETS_THREADS, LC_ASSETS_INFERENCE_SLOTS, DAGSTER_HOME (default
+    ./.dagster), KERAS_BACKEND (default openvino).
     """
 
 
@@ -68,6 +75,7 @@ for command in (
     collection,
     agreement,
     prune,
+    remove,
     view,
     export,
     classify,

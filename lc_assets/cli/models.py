@@ -54,11 +54,13 @@ def _model_item(file: Path | None) -> Path:
     Raises:
         LandCoverError: `file` is not a valid path.
     """
+    from lc_assets.core.settings import MODEL_FILE
+
     if file is None:
         return settings_with(None).model
     try:
         if file.is_dir():
-            return file / "model.json"
+            return file / MODEL_FILE
     except (OSError, ValueError) as error:
         raise LandCoverError(f"FILE is not a path ({error})", remedy="name a model's .json, .keras or folder") from None
     return file.with_suffix(".json") if file.suffix == ".keras" else file
@@ -119,7 +121,7 @@ def check(file: Path | None) -> None:
     from lc_assets.products.stac.validate import validate_offline
 
     item = _model_item(file)
-    engine = open_model(item)
+    engine = open_model(item, again=True)
     contract = engine.contract
     document = json.loads(item.read_text(encoding="utf-8"))
     problems = [printable(problem) for problem in validate_offline(document)]

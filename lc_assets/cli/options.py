@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lc_assets.cli.completion import complete_references
 from lc_assets.core.environment import set_variable
 from lc_assets.core.errors import LandCoverError, without_query
 
@@ -30,7 +31,9 @@ store_option = click.option(
 min_area_option = click.option(
     "--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]"
 )
-scene_refs_argument = click.argument("scene_refs", nargs=-1, metavar="[REFERENCE]...")
+scene_refs_argument = click.argument(
+    "scene_refs", nargs=-1, metavar="[REFERENCE]...", shell_complete=complete_references
+)
 from_option = click.option(
     "--from",
     "listed",
@@ -150,7 +153,7 @@ def read_scene_refs(given: tuple[str, ...], listed: Iterable[str] | None, metava
     """The references to scenes on the command line, then those in the file of `--from`.
 
     Args:
-        given: arguments of the command line.
+        given: arguments of the command line; a tile and a date after one another are one reference.
         listed: lines of the file; empty lines and lines that start with `#` are skipped.
         metavar: the argument's name in the command's help.
 
@@ -158,13 +161,15 @@ def read_scene_refs(given: tuple[str, ...], listed: Iterable[str] | None, metava
         click.UsageError: there is neither an argument nor a file.
         LandCoverError: the file is not UTF-8 text.
     """
+    from lc_assets.sentinel2.search.scene_names import join_words
+
     try:
         lines = [line.strip().lstrip("\ufeff") for line in listed or ()]
     except UnicodeDecodeError:
         raise LandCoverError(
             "the list of references is not text", remedy="write one reference a line, in UTF-8"
         ) from None
-    refs = [*given, *(line for line in lines if line and not line.startswith("#"))]
+    refs = [*join_words(given), *(line for line in lines if line and not line.startswith("#"))]
     if not refs and listed is None:
         raise click.UsageError(f"name at least one {metavar}, or a file of them with --from")
     if not refs:
@@ -188,7 +193,7 @@ def resolve_scenes(scene_refs: list[str], settings: Settings) -> tuple[list[Scen
     scenes: dict[str, Scene] = {}
     failures: list[str] = []
     for scene_ref in scene_refs:
-        for found in resolve(scene_ref, registry.find, settings.retry_policy):
+        for found in resolve(scene_ref, registry.named, settings.retry_policy):
             if found.scene is None:
                 failures.append(_with_name(without_query(found.reference), str(found.error)))
             elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:

@@ -10,7 +10,7 @@ import click
 
 from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import settings_with, store_option, user_errors
-from lc_assets.core.wording import quantity
+from lc_assets.core.wording import amount, quantity
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
@@ -210,11 +210,4 @@ def _add(total: Usage, part: Usage) -> None:
 
 
 def _amount(usage: Usage, where: str = "scene") -> str:
-    return f"{quantity(usage.files, 'file')} in {quantity(usage.places, where)}, {_bytes(usage.size)}"
-
-
-def _bytes(size: int) -> str:
-    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
-        if size >= factor:
-            return f"{size / factor:.1f} {unit}"
-    return f"{size / 1e3:.1f} kB"
+    return f"{quantity(usage.files, 'file')} in {quantity(usage.places, where)}, {amount(usage.size)}"

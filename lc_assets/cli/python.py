@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import run_config, settings_with
 from lc_assets.core.environment import restored
-from lc_assets.core.errors import BadReference, LandCoverError
+from lc_assets.core.errors import BadReference
 
 if TYPE_CHECKING:
     import pystac
@@ -73,7 +73,7 @@ def _scene(item: str | Path | pystac.Item, settings: Settings) -> Scene:
         # Transforming links would read the catalog that they name.
         return parse_scene(item.to_dict(transform_hrefs=False), base=item.get_self_href())
     registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
-    found = list(resolve(str(item), registry.find, settings.retry_policy))
+    found = list(resolve(str(item), registry.named, settings.retry_policy))
     if len(found) > 1:
         raise BadReference(f"{found[0].reference} and {len(found) - 1} more are meant", remedy="name one scene")
     if found[0].error is not None:
@@ -100,11 +100,6 @@ def _run(scene: Scene, settings: Settings, config: dict[str, Any]) -> None:
             # In a notebook, Dagster cannot close its event loop within that of the kernel, which has no consequence.
             warnings.filterwarnings("ignore", "coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited")
             result = run_scene(build_definitions(settings), instance, scene.id, config)
-    if result.interrupted:
-        raise KeyboardInterrupt(result.error)
-    if result.error:
-        problem, _, remedy = result.error.partition(" -> ")
-        named = None if scene.id in problem else scene.id
-        raise LandCoverError(problem, item=named, remedy=remedy or "see the run in Dagster's UI: lc-assets ui")
+    result.raise_if_failed(scene.id)
     for warning in result.warnings:
         warnings.warn(f"{scene.id}: {warning}", stacklevel=3)

@@ -72,7 +72,8 @@ def parse_query(
     everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
     shape = read_area(geometry).degrees() if geometry else None
     if settings and bbox is None and geometry is None and not tiles:
-        shape = _store_area(settings)
+        kept = store_area(settings)
+        shape = kept.degrees() if kept else None
     return Query(
         bbox=box_of(bbox) if bbox is not None else everywhere,
         geometry=shape,
@@ -83,12 +84,16 @@ def parse_query(
     )
 
 
-def _store_area(settings: Settings) -> dict[str, Any] | None:
+def store_area(settings: Settings) -> Polygons | None:
+    """Return the area of the store: what it keeps and classifies of each scene. None if that is all.
+
+    Raises:
+        LandCoverError: it cannot be read, or LC_ASSETS_AREA is another one.
+    """
     from lc_assets.sentinel2.search.store_area import area_of
     from lc_assets.store.layout import Store
 
-    area = area_of(Store.at(settings.store), settings.area)
-    return area.degrees() if area else None
+    return area_of(Store.at(settings.store), settings.area)
 
 
 def read_area(path: str) -> Polygons:

@@ -72,7 +72,7 @@ def _show(
         One error per item that cannot be registered.
     """
     from lc_assets.defs.build import build_definitions
-    from lc_assets.operations.status import NEEDS_RUN, scene_statuses
+    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
 
     with open_instance(settings) as instance:
         names = [str(document.get("id")) for document in documents]
@@ -89,6 +89,7 @@ def _show(
         if not (register or backfill):
             return []
         scenes, failures = parse_items(settings, documents)
+        scenes = [scene for scene in scenes if statuses[scene.id] is not SceneStatus.REMOVED]
         new = register_scenes(settings, instance, scenes)
         click.echo(f"{len(new)} registered", err=True)
         if backfill:
@@ -101,7 +102,7 @@ def _row(document: dict[str, Any], status: SceneStatus) -> str:
     """One line of the table: status, time, tile, cloud, empty pixels, processing baseline, id."""
     from lc_assets.sentinel2.acquisition import acquisition_of
     from lc_assets.sentinel2.item.baseline import UNKNOWN, baseline_of
-    from lc_assets.sentinel2.item.providers import catalog_of
+    from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 
     found = document.get("properties")
     properties: dict[str, Any] = found if isinstance(found, dict) else {}

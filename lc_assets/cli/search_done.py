@@ -37,7 +37,7 @@ def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
     from lc_assets.products.collection.extras import check_tools
     from lc_assets.products.collection.scratch import scratch
     from lc_assets.products.collection.search import EARTH, find
-    from lc_assets.products.collection.update import fetch, folder_of
+    from lc_assets.products.collection.update import fetch
     from lc_assets.sentinel2.search.query import Query
     from lc_assets.store.layout import Store
 
@@ -51,7 +51,7 @@ def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
             found = find(index, query or Query(bbox=EARTH))
     except OSError as error:
         raise StoreError(
-            f"the collection in {folder_of(store)} cannot be read ({error.strerror or error})",
+            f"the collection in {store.collection} cannot be read ({error.strerror or error})",
             remedy="see that the store can be reached, then run it again",
         ) from None
     for one in found:

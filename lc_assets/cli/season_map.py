@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lc_assets.cli.classify import classify_all, shown_path
+from lc_assets.cli.completion import complete_maps
 from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import (
     echo_error,
@@ -25,7 +26,7 @@ from lc_assets.cli.options import (
     user_errors,
 )
 from lc_assets.cli.progress_bar import ProgressBar
-from lc_assets.cli.query import find_items, parse_items, read_area
+from lc_assets.cli.query import find_items, parse_items, read_area, store_area
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.wording import quantity
 
@@ -48,7 +49,9 @@ if TYPE_CHECKING:
 @click.option("--bbox", metavar="W,S,E,N", help="Box in degrees, e.g. 13.2,55.4,13.6,55.7.")
 @click.option("--period", metavar="WHEN", help="Search scenes of this time: 2024, 2024-06, 2024-05/2024-09.")
 @click.option("--max-cloud", type=float, metavar="PERCENT", help="Search no scene with more cloud.")
-@click.option("--name", help="Name of the map.  [default: that of the area's file, and the period]")
+@click.option(
+    "--name", shell_complete=complete_maps, help="Name of the map.  [default: that of the area's file, and the period]"
+)
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
 @click.option("--polygons", is_flag=True, help="Write the map as polygons too, as GeoPackage and GeoParquet.")
 @min_area_option
@@ -68,7 +71,7 @@ def season_map(
     store: str | None,
 ) -> None:
     """Make one land-cover map of an area from several scenes: from the REFERENCEs, from what a search of a --period
-    finds, or else from all scenes of the store.
+    finds, or else from all scenes of the store. A store of an area (LC_ASSETS_AREA) is mapped whole without --area.
 
     Scenes without an up-to-date map are classified first. The map, its confidence, the number of dates that see each
     pixel and the hectares of each class in each polygon are written to maps/NAME in the store. The map is registered,
@@ -76,12 +79,6 @@ def season_map(
     """
     if area is not None and bbox is not None:
         raise click.UsageError("give the area: --area or --bbox")
-    if area is None and bbox is None:
-        if name is None or scene_refs or listed or polygons or any(v is not None for v in (period, max_cloud, crs)):
-            raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
-        settings = settings_with(store)
-        _fuse_again(settings, name)
-        return
     if (scene_refs or listed) and (period is not None or max_cloud is not None):
         raise click.UsageError("give REFERENCEs, or --period, not both")
     if max_cloud is not None and period is None:
@@ -89,8 +86,16 @@ def season_map(
     if min_area is not None and not polygons:
         raise click.UsageError("--min-area is for --polygons")
     settings = settings_with(store)
-    place = _area(area, bbox)
-    name = _default_name(area, period) if name is None else name
+    kept = store_area(settings)
+    if area is None and bbox is None:
+        limited = scene_refs or listed or polygons or any(value is not None for value in (period, max_cloud, crs))
+        if name is not None and not limited and (kept is None or _is_registered(settings, name)):
+            _fuse_again(settings, name)
+            return
+        if kept is None:
+            raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
+    place = _area(area, bbox, kept)
+    name = _default_name(area, bbox, kept, period) if name is None else name
     from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
     from lc_assets.products.season_map.plan import MapPlan, select_scenes
@@ -101,6 +106,8 @@ def season_map(
     opened.map(name)
     crs = utm_zone(place) if crs is None else checked_crs(crs)
     check_area(place.to(crs))
+    if kept is not None:
+        _check_inside(place, kept, crs)
     if min_area is not None:
         check_min_area(min_area)
     scenes: list[Scene] = []
@@ -111,7 +118,7 @@ def season_map(
         listed_ids = tuple(scene.id for scene in scenes)
     elif period is not None:
         scenes, failures = _found(settings, place, period, max_cloud)
-    failures += _classify_missing(settings, scenes)
+    failures += _classify_missing(settings, scenes, named=period is None)
     smallest = (MIN_AREA if min_area is None else min_area) if polygons else None
     plan = MapPlan(place, crs, period, max_cloud, listed_ids, smallest)
     if failures and not any(True for _ in select_scenes(opened, plan)):
@@ -120,17 +127,42 @@ def season_map(
     exit_if_failed(failures, len(failures) + len(scenes))
 
 
-def _area(area: str | None, bbox: str | None) -> Polygons:
+def _is_registered(settings: Settings, name: str) -> bool:
+    from lc_assets.store.layout import Store
+
+    return Store.at(settings.store).registered_map(name).exists()
+
+
+def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> Polygons:
+    """The area of the options; without one, that of the store."""
     from lc_assets.raster.polygons import box_polygon
     from lc_assets.sentinel2.search.area import box_of
 
+    if area is None and bbox is None and kept is not None:
+        return kept
     return box_polygon(*box_of(bbox)) if bbox is not None else read_area(str(area))
 
 
-def _default_name(area: str | None, period: str | None) -> str:
+def _default_name(area: str | None, bbox: str | None, kept: Polygons | None, period: str | None) -> str:
     stem = Path(area).name.partition(".")[0] if area and area != "-" else "area"
+    if area is None and bbox is None and kept is not None:
+        stem = kept.names[0]
     words = f"{stem}_{period}" if period else stem
     return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._-") or "area"
+
+
+def _check_inside(area: Polygons, kept: Polygons, crs: str) -> None:
+    """Warn if a part of the area is outside that of the store, which keeps and classifies no more than its own.
+
+    Raises:
+        BadReference: the whole area is outside.
+    """
+    from lc_assets.sentinel2.search.store_area import share_outside
+
+    outside = share_outside(area, kept, crs)
+    if outside >= 0.001:
+        share = f"{100 * outside:.1f} % of the area are outside that of the store, {kept.names[0]}"
+        click.secho(f"warning: {share}: scenes are classified inside it only", fg="yellow", err=True)
 
 
 def _found(settings: Settings, area: Polygons, period: str, max_cloud: float | None) -> tuple[list[Scene], list[str]]:
@@ -144,16 +176,20 @@ def _found(settings: Settings, area: Polygons, period: str, max_cloud: float | N
     return scenes, failures
 
 
-def _classify_missing(settings: Settings, scenes: Sequence[Scene]) -> list[str]:
-    """Classify the scenes that need it. Returns one error per scene that failed."""
+def _classify_missing(settings: Settings, scenes: Sequence[Scene], *, named: bool) -> list[str]:
+    """Classify the scenes that need it. Returns one error per scene that failed.
+
+    Those that were removed from the store are classified only if the user named them.
+    """
     from lc_assets.defs.build import build_definitions
-    from lc_assets.operations.status import NEEDS_RUN, scene_statuses
+    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
 
     if not scenes:
         return []
     with open_instance(settings) as instance:
         statuses = scene_statuses(instance, build_definitions(settings), [scene.id for scene in scenes])
-    missing = [scene for scene in scenes if statuses[scene.id] in NEEDS_RUN]
+    wanted = (*NEEDS_RUN, SceneStatus.REMOVED) if named else NEEDS_RUN
+    missing = [scene for scene in scenes if statuses[scene.id] in wanted]
     if not missing:
         return []
     click.echo(f"classifying {quantity(len(missing), 'scene')} of {len(scenes)}")
@@ -214,11 +250,7 @@ def _fuse_again(settings: Settings, name: str) -> None:
             progress_callbacks(bar.update, bar.note),
         ):
             result = run_scene(build_definitions(settings), instance, name, {}, job=FUSE)
-    if result.interrupted:
-        raise KeyboardInterrupt(result.error)
-    if result.error:
-        problem, _, remedy = result.error.rpartition(" -> ")
-        raise LandCoverError(problem or result.error, remedy=remedy or "look at the run in the UI")
+    result.raise_if_failed()
     _show(result.metadata[asset], store.map(name))
 
 
@@ -252,8 +284,8 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("before", shell_complete=complete_maps)
+@click.argument("after", shell_complete=complete_maps)
 @click.option("--sure", default=60, show_default=True, help="Least confidence of both maps in percent.")
 @click.option("--baseline", metavar="MAP", help="Another map of the first period: how much do two such maps differ?")
 @store_option

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lc_assets.cli.completion import complete_scenes
 from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.core.errors import LandCoverError, StoreError
 
@@ -15,26 +16,23 @@ if TYPE_CHECKING:
     from lc_assets.store.layout import Store
     from lc_assets.store.paths import StorePath
 
-_MOST_LISTED = 10
-"""Scenes that an error message lists."""
-
 
 @click.command()
-@click.argument("item", required=False, metavar="[ITEM]")
+@click.argument("name", nargs=-1, metavar="[NAME]", shell_complete=complete_scenes)
 @store_option
 @click.option("--no-open", is_flag=True, help="Only print where the page is.")
 @user_errors
-def view(item: str | None, store: str | None, no_open: bool) -> None:
-    """Open a scene's report in the browser; without ITEM, a page of all scenes and where they are.
+def view(name: tuple[str, ...], store: str | None, no_open: bool) -> None:
+    """Open a scene's report in the browser; without NAME, a page of all scenes and where they are.
 
-    ITEM is a scene's id, or words of it that no other scene has: '33UUB 2024-06-21'. The page of all scenes is written
-    each time, as index.html in the store.
+    NAME is a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. The page of all scenes is
+    written each time, as index.html in the store.
     """
     settings = settings_with(store)
     from lc_assets.store.layout import Store
 
     layout = Store.at(settings.store)
-    page = _report(layout, item) if item else _gallery(layout)
+    page = _report(layout, " ".join(name)) if name else _gallery(layout)
     click.echo(str(page))
     click.echo(page.as_uri())
     if not no_open and not webbrowser.open(page.as_uri()):
@@ -48,7 +46,9 @@ def _report(store: Store, wanted: str) -> Path:
         LandCoverError: there is no such scene, or it has no report.
         StoreError: the report cannot be read.
     """
-    scene = find_scene(store, wanted)
+    from lc_assets.sentinel2.search.scene_names import SceneNames
+
+    scene = SceneNames(store).one(wanted)
     page = store.scene(scene).report
     if isinstance(page, Path):
         if page.exists():
@@ -75,31 +75,27 @@ def _no_report(scene: str) -> LandCoverError:
     )
 
 
-def find_scene(store: Store, wanted: str) -> str:
-    """The id of the one scene whose id is `wanted`, or contains all of its words.
+def update_gallery(store: Store) -> None:
+    """Write the page of all scenes again if the store has one. Without a scene that has a map, the page is removed.
 
     Raises:
-        LandCoverError: no scene fits, or several.
+        StoreError: the store cannot be read, or the page cannot be written.
     """
-    from lc_assets.products.pages.gallery_items import scene_ids
+    from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery_items import read_gallery
+    from lc_assets.store.layout import ALL_SCENES
 
-    known = scene_ids(store)
-    if wanted in known:
-        return wanted
-    words = wanted.replace("-", "").upper().split()
-    matches = [scene for scene in known if words and all(word in scene.replace("-", "").upper() for word in words)]
-    if not matches:
-        raise LandCoverError(
-            f"no scene in {store.root} is {wanted[:100]!r}",
-            remedy=f"classify it (lc-assets classify {wanted[:100]}), or see what is there: lc-assets view",
-        )
-    if len(matches) > 1:
-        more = f" and {len(matches) - _MOST_LISTED} more" if matches[_MOST_LISTED:] else ""
-        listed = ", ".join(matches[:_MOST_LISTED]) + more
-        raise LandCoverError(
-            f"{wanted[:100]!r} fits {len(matches)} scenes: {listed}", remedy="name more of the one you mean"
-        )
-    return matches[0]
+    page = store.root / ALL_SCENES
+    try:
+        if not page.exists():
+            return
+        gallery = read_gallery(store)
+        if not gallery.shown:
+            page.unlink(missing_ok=True)
+            return
+    except OSError as error:
+        raise _cannot_write(error, page) from None
+    _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
 
 
 def _gallery(store: Store) -> Path:
@@ -109,8 +105,9 @@ def _gallery(store: Store) -> Path:
         LandCoverError: no scene has a map.
         StoreError: the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import PAGE, embedded_thumbnails, gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery import embedded_thumbnails, gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import format_gallery, read_gallery
+    from lc_assets.store.layout import ALL_SCENES
 
     gallery = read_gallery(store)
     for line in format_gallery(gallery):
@@ -119,7 +116,7 @@ def _gallery(store: Store) -> Path:
         raise LandCoverError(
             f"no scene in {store.root} has a map yet", remedy="make one: lc-assets classify, or lc-assets demo"
         )
-    page = store.root / PAGE
+    page = store.root / ALL_SCENES
     _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
     if isinstance(page, Path):
         return page

@@ -33,6 +33,15 @@ def sha256_of_files(paths: Iterable[Path]) -> str:
     return sha256_of_values({path.name: sha256_of(path) for path in paths})
 
 
+def sha256_of_tree(folder: Path, pattern: str) -> str:
+    """Return one SHA-256 digest of the files below a folder whose names match a pattern: of their paths and contents.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return sha256_of_values({path.relative_to(folder).as_posix(): sha256_of(path) for path in folder.rglob(pattern)})
+
+
 def sha256_of_values(values: Mapping[str, str]) -> str:
     """Return one SHA-256 digest of named values, whatever their order."""
     lines = (f"{name} {values[name]}\n" for name in sorted(values))

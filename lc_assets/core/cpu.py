@@ -1,8 +1,11 @@
-"""Number of threads this process computes with: LC_ASSETS_THREADS, by default all CPUs available to the process."""
+"""The CPUs of this process: how many threads it computes with (LC_ASSETS_THREADS, by default one per CPU), and what
+they are."""
 
 from __future__ import annotations
 
 import os
+import platform
+from pathlib import Path
 
 from lc_assets.core.environment import variable
 from lc_assets.core.errors import LandCoverError
@@ -23,6 +26,27 @@ def cpu_count() -> int:
     """
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return positive_setting("LC_ASSETS_THREADS") or available
+
+
+_CPUINFO = Path("/proc/cpuinfo")
+_MODEL_FIELDS = frozenset(
+    {"vendor_id", "cpu family", "model", "model name", "stepping", "flags"}
+    | {"CPU implementer", "CPU architecture", "CPU variant", "CPU part", "CPU revision", "Features"}
+)
+"""Fields of /proc/cpuinfo that depend on nothing but the model of the CPU; the second line is that of ARM."""
+
+
+def cpu_model() -> str:
+    """Return a text that is the same for CPUs of one model with the same instructions, and for no others.
+
+    On a system other than Linux it is less exact.
+    """
+    try:
+        lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0].splitlines()
+    except OSError:
+        return f"{platform.machine()} {platform.processor()}"
+    fields = (line.partition(":") for line in lines)
+    return ", ".join(f"{name.strip()} {value.strip()}" for name, _, value in fields if name.strip() in _MODEL_FIELDS)
 
 
 def positive_setting(name: str) -> int | None:

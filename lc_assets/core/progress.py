@@ -71,12 +71,11 @@ class RowProgress:
         seconds_left = elapsed * (rows - done) / done
         speed = f"{rate:.1f} million" if rate >= _LEAST else f"{1e3 * rate:.0f} thousand"
         text = f"{100 * done // rows} %, {speed} pixels a second, {seconds_left:.0f} s left"
-        log, on_progress = _log.get(), _on_progress.get()
+        log = _log.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
             log(f"{done} of {rows} rows: {text}")
-        if on_progress:
-            on_progress(done / rows, text)
+        report_progress(done / rows, text)
 
 
 def notify(line: str) -> None:
@@ -89,9 +88,14 @@ def notify(line: str) -> None:
 
 def share_progress(share: float) -> None:
     """Report which share of a step is finished, 0 to 1, to this thread's progress bar (see `progress_callbacks`)."""
+    report_progress(share, f"{100 * share:.0f} %")
+
+
+def report_progress(share: float, text: str) -> None:
+    """Report which share of a step is finished, 0 to 1, and a text on it, to this thread's progress bar."""
     on_progress = _on_progress.get()
     if on_progress:
-        on_progress(share, f"{100 * share:.0f} %")
+        on_progress(share, text)
 
 
 @dataclass
@@ -115,9 +119,8 @@ class ByteProgress:
         rate = arrived / max(now - self._started, 1e-6) / 1e6
         speed = f"{rate:.1f} MB/s" if rate >= _LEAST else f"{1e3 * rate:.0f} kB/s"
         text = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {speed}"
-        log, on_progress = _log.get(), _on_progress.get()
+        log = _log.get()
         if log and now - self._logged >= LOG_SECONDS:
             self._logged = now
             log(text)
-        if on_progress:
-            on_progress(min(arrived / self.total, 1.0) if self.total else 0.0, text)
+        report_progress(min(arrived / self.total, 1.0) if self.total else 0.0, text)

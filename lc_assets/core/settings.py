@@ -16,6 +16,7 @@ LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map without a shipped
 LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
 LC_ASSETS_FILES_URL        where a browser reaches the store's files                       see `files_url`
 LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
+LC_ASSETS_CACHE            what is made once and used again (docs/your-own-model.md)      the user's cache folder
 LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
 LC_ASSETS_INFERENCE_SLOTS  processes that run inference at the same time                   no limit
 LC_ASSETS_BROKER           Redis server that passes runs to workers (lc_assets.cluster)    redis://127.0.0.1:6379/0
@@ -25,6 +26,7 @@ KERAS_BACKEND              `openvino`, or `torch`, `jax` or `tensorflow` if inst
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,13 +41,17 @@ STACK_FORMS = ("virtual", "cog")
 PRECISIONS = ("auto", "float32", "bfloat16")
 """`auto` selects bfloat16 if backend and CPU support it and its results agree with those of float32; else float32."""
 KERAS_BACKENDS = ("openvino", "torch", "jax", "tensorflow", "numpy")
-SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / "model.json"
+MODEL_FILE = "model.json"
+"""The MLM item in the folder of a model."""
+SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / MODEL_FILE
 """MLM item of the model that is used unless LC_ASSETS_MODEL names another one."""
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"
 COLLECTION = "sentinel-2-l2a"
 REFERENCES = ("esa-worldcover", "io-lulc-annual-v02")
 """Annual reference maps that are used unless LC_ASSETS_REFERENCE names others."""
 
+UI_URL = "http://127.0.0.1:3000"
+"""Where `lc-assets ui` shows Dagster's UI."""
 FILES_URL = "http://127.0.0.1:3001"
 """Where `lc-assets ui` serves the files of a store that is a folder."""
 
@@ -113,7 +119,7 @@ class Settings:
         return cls(
             store=_store(default.store),
             area=_path("LC_ASSETS_AREA", Path()) if variable("LC_ASSETS_AREA") else default.area,
-            model=model / "model.json" if model.is_dir() else model,
+            model=model / MODEL_FILE if model.is_dir() else model,
             chips=_optional_path("LC_ASSETS_CHIPS"),
             scenes=_optional_path("LC_ASSETS_SCENES"),
             precision=variable("LC_ASSETS_PRECISION") or default.precision,
@@ -143,7 +149,16 @@ def _comma_separated(name: str) -> tuple[str, ...]:
 
 def _store(default: Path | str) -> Path | str:
     value = variable("LC_ASSETS_STORE")
-    return value if value and is_url(value) else _path("LC_ASSETS_STORE", Path(default))
+    if value and is_url(value):
+        return value
+    path = _path("LC_ASSETS_STORE", Path(default))
+    there = next((part for part in (path, *path.parents) if os.path.lexists(part)), path)
+    if there.exists() and not there.is_dir():
+        raise LandCoverError(
+            f"the store {path} cannot be a folder: {there} is a file",
+            remedy="name another folder with --store or LC_ASSETS_STORE",
+        )
+    return path
 
 
 def _path(name: str, default: Path) -> Path:

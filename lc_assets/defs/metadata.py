@@ -302,7 +302,7 @@ def catalog_metadata(
         rows.append({"what": f"link {link.rel}", "resolves": there, "MB": None, "href": href})
     return {
         "catalog": dg.MetadataValue.url(url(scene.catalog)),
-        "item": dg.MetadataValue.url(url(scene.folder / f"{item.id}.json")),
+        "item": dg.MetadataValue.url(url(scene.stac_item)),
         "links": table(rows),
         "stac_version": str(item.to_dict(include_self_link=False)["stac_version"]),
         "valid_against": dg.MetadataValue.md("\n".join(f"- {uri}" for uri in item.stac_extensions)),

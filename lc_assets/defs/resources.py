@@ -20,11 +20,10 @@ from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.operations.keys import CLASS_RASTER
 from lc_assets.operations.watch import WatchConfig
 from lc_assets.products.agreement.references import Reference, find_reference
-from lc_assets.products.pages.gallery import PAGE
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.registry import RegisteredItems
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import ALL_SCENES, Store
 from lc_assets.store.paths import StorePath
 from lc_assets.store.web_url import web_url
 
@@ -54,7 +53,7 @@ class StoreResource(ConfigurableResource):
     @property
     def all_scenes(self) -> str:
         """URL of the page of all scenes."""
-        return self.url(self.store().root / PAGE)
+        return self.url(self.store().root / ALL_SCENES)
 
     def kept_area(self) -> "Polygons | None":
         """Return the area of the store, in degrees; None if it keeps whole scenes. `area` becomes that of the store if
@@ -116,7 +115,7 @@ class ModelResource(ConfigurableResource):
     )
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        """Load the model in a thread while the run makes the assets before it: the import of Keras takes 1 to 2 s."""
+        """Load the model in a thread while the run makes the assets before it. The first time this takes 3 s."""
         chosen = context.run.asset_selection if context.run else None
         if chosen and CLASS_RASTER not in chosen:
             return

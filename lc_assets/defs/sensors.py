@@ -24,6 +24,7 @@ from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
 from lc_assets.operations.discovery import plan_runs, search_window, without
 from lc_assets.operations.keys import PARTITION_TAG, SCENES
 from lc_assets.operations.records import latest_storage_ids
+from lc_assets.operations.runs import scene_tags
 from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets.operations.watch import WatchConfig
 from lc_assets.sentinel2.search.registry import RegisteredItems
@@ -119,7 +120,7 @@ def _tick(
             dg.RunRequest(
                 run_key=scene.id,
                 partition_key=scene.id,
-                tags={REPLACES_TAG: replaced[scene.id]} if scene.id in replaced else {},
+                tags={**scene_tags(scene.id), **({REPLACES_TAG: replaced[scene.id]} if scene.id in replaced else {})},
             )
             for scene in decision.run
         ],

@@ -32,6 +32,7 @@ DATES = (
     (datetime(2024, 9, 19, 10, 36, 29), "B", 0.45, 0.2),
 )
 """Start of the datatake, satellite, share of clouds, strength of the haze."""
+_SEED = 5
 _CORNER = (699_960.0, 5_766_000.0)
 """Upper left corner of the landscape in metres (UTM 32N). 12 degrees east, the border of the zones, is 6 km east of
 it."""
@@ -57,27 +58,24 @@ class DemoSeason:
     area: Path
 
 
-def write_demo_season(
-    folder: Path, *, shape: tuple[int, int] = SHAPE, dates: int = len(DATES), seed: int = 5
-) -> DemoSeason:
+def write_demo_season(folder: Path, *, shape: tuple[int, int] = SHAPE, dates: int = len(DATES)) -> DemoSeason:
     """Write scenes, truth, area and `catalog.json` to a folder. The same arguments give the same bytes.
 
     Args:
         folder: folder for `catalog.json`; each scene gets its own folder below it.
         shape: rows and columns of the landscape at 10 m, multiples of 60.
         dates: number of dates, from the first one.
-        seed: seed of the landscape.
     """
     ground = Grid("EPSG:32632", Affine(PIXEL_SIZE, 0, _CORNER[0], 0, -PIXEL_SIZE, _CORNER[1]), shape[1], shape[0])
-    landscape = make_landscape(shape, np.random.default_rng(seed), RIVER_HALF_WIDTH)
+    landscape = make_landscape(shape, np.random.default_rng(_SEED), RIVER_HALF_WIDTH)
     folder.mkdir(parents=True, exist_ok=True)
     truth, area = folder / f"{TRUTH}.tif", folder / "area.geojson"
     write_truth(truth, ground, landscape.classes, "season")
     _write_area(area, ground)
     items = []
     for number, (sensing, satellite, cover, haze) in enumerate(DATES[:dates]):
-        rng = np.random.default_rng((seed, number))
-        cube = paint(landscape, np.random.default_rng(seed), sensing.timetuple().tm_yday, rng)
+        rng = np.random.default_rng((_SEED, number))
+        cube = paint(landscape, np.random.default_rng(_SEED), sensing.timetuple().tm_yday, rng)
         sky = make_cloudy_sky(shape, cover, rng)
         scl = scene_classification(landscape, cube, sky)
         add_haze(cube, haze, rng)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,16 @@ def keras_program(model: Any) -> Predict:
     return lambda batch: np.asarray(model.predict_on_batch(batch), np.float32)
 
 
-def lazy_program(model: Any, shape: tuple[int, ...], precision: str, name: str) -> Predict:
-    """Return the model as a function of chips of one shape. OpenVINO compiles it at the first call.
+def lazy_program(graph: Callable[[], Any], precision: str, name: str) -> Predict:
+    """Return a model as a function of a batch of chips. OpenVINO compiles it at the first call.
 
     Args:
-        model: the Keras model.
-        shape: (chips per call, chip, chip, bands).
+        graph: returns the `openvino.Model`; called once.
         precision: `float32` or `bfloat16`.
         name: the model's name, for errors.
 
     Returns:
-        A function that raises the errors of `export_openvino` and `compile_program`.
+        A function that raises the errors of `graph` and `compile_program`.
     """
     lock = threading.Lock()
     compiled: list[Predict] = []
@@ -37,14 +37,19 @@ def lazy_program(model: Any, shape: tuple[int, ...], precision: str, name: str) 
     def predict(batch: np.ndarray) -> np.ndarray:
         with lock:
             if not compiled:
-                compiled.append(compile_program(export_openvino(model, shape, name), precision, name))
+                compiled.append(compile_program(graph(), precision, name))
         return compiled[0](batch)
 
     return predict
 
 
 def export_openvino(model: Any, shape: tuple[int, ...], name: str) -> Any:
-    """Return the model as an `openvino.Model` for chips of one shape. The arguments are those of `lazy_program`.
+    """Return a Keras model as an `openvino.Model` for chips of one shape.
+
+    Args:
+        model: the Keras model.
+        shape: (chips per call, chip, chip, bands).
+        name: the model's name, for errors.
 
     Raises:
         BadModel: OpenVINO's converter does not support a part of the model.

@@ -59,6 +59,9 @@ class ModelContract:
         highest: per band, the highest DN that the network was trained on, offset removed. Higher DN are clipped to it.
             Empty if it is not known.
         positions: whether each position of the model's feature map was trained to predict its own cell.
+        rivers: (width in m, share) of rivers, in order of width: the share of SeaLake in the probabilities of River and
+            SeaLake that three of four rivers of this width do not exceed. With it, a map of positions tells rivers from
+            lakes (`lc_assets.inference.positions.water`). Empty if it is not known.
         hyperparameters, metrics, training_data, limitations, framework: for users and the MLM item. Inference does not
             use them.
     """
@@ -75,6 +78,7 @@ class ModelContract:
     sha256: str
     highest: tuple[float, ...] = ()
     positions: bool = False
+    rivers: tuple[tuple[float, float], ...] = ()
     framework: str = "keras"
     framework_version: str = ""
     total_parameters: int = 0
@@ -129,6 +133,7 @@ class ModelContract:
                     remedy=f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
                 )
         self._check_highest(where)
+        self._check_rivers(where)
         if self.resampling not in KERNELS:
             raise BadModel(
                 f"it needs bands resampled by {self.resampling[:40]!r}",
@@ -161,6 +166,21 @@ class ModelContract:
             )
         object.__setattr__(self, "highest", highest)
 
+    def _check_rivers(self, where: str) -> None:
+        try:
+            rivers = tuple((float(width), float(share)) for width, share in self.rivers)
+            widths = [width for width, _ in rivers]
+            fits = widths == sorted({*widths}) and all(width > 0 and 0 <= share <= 1 for width, share in rivers)
+        except (TypeError, ValueError):
+            rivers, fits = (), False
+        if not fits:
+            raise BadModel(
+                f"its rivers are {str(self.rivers)[:200]}",
+                asset=where,
+                remedy="give pairs of a width in m, increasing, and a share from 0 to 1 (lc:rivers), or none",
+            )
+        object.__setattr__(self, "rivers", rivers)
+
     @property
     def band_indices(self) -> tuple[int, ...]:
         """0-based positions of the model's bands in the stack's band axis."""
@@ -190,11 +210,12 @@ class ModelContract:
     @property
     def fingerprint(self) -> str:
         """12 hex digits that identify everything that a prediction depends on: weights, bands, scaling, chip size,
-        kernel, classes."""
+        kernel, classes, rivers."""
         values: list[Any] = [self.sha256, self.bands, self.mean, self.std, self.chip_size, self.resampling]
         values += [
             self.class_names,
             *([self.highest] if self.highest else []),
             *(["positions"] if self.positions else []),
+            *([self.rivers] if self.rivers else []),
         ]
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]

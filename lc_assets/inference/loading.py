@@ -7,8 +7,9 @@ from pathlib import Path
 
 from lc_assets.core.errors import BadModel
 from lc_assets.core.settings import SHIPPED
+from lc_assets.inference.build import load_engine
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.engine import Engine, load_engine
+from lc_assets.inference.engine import Engine
 from lc_assets.inference.mlm import contract_from_item, model_href
 
 
@@ -48,15 +49,16 @@ def _refuse_constant(constant: str) -> float:
     raise ValueError(f"JSON does not allow {constant}")
 
 
-def open_model(item: Path = SHIPPED, precision: str = "auto") -> Engine:
+def open_model(item: Path = SHIPPED, precision: str = "auto", *, again: bool = False) -> Engine:
     """Load the model of an MLM item, ready to run.
 
     Args:
         item: path of the MLM item.
         precision: one of `lc_assets.core.settings.PRECISIONS`.
+        again: see `lc_assets.inference.build.load_engine`.
 
     Raises:
-        BadModel: see `read_contract` and `lc_assets.inference.engine.load_engine`.
+        BadModel: see `read_contract` and `load_engine`.
     """
     contract, weights = read_contract(item)
-    return load_engine(weights, contract, precision)
+    return load_engine(weights, contract, precision, again=again)

@@ -2,8 +2,9 @@
 
 Fields that MLM does not define have the prefix `lc:`: `lc:product_levels` (levels that the model was made for),
 `lc:resampling` (kernel that resampled its training bands to 10 m), `lc:metrics`, `lc:training_data`, `lc:version`,
-`lc:limitations`, `lc:positions` (each position of the feature map predicts its own cell). Training data is also linked
-(`derived_from`, as MLM's best practices recommend), with licence and attribution.
+`lc:limitations`, `lc:positions` (each position of the feature map predicts its own cell), `lc:rivers`
+(`ModelContract.rivers`). Training data is also linked (`derived_from`, as MLM's best practices recommend), with licence
+and attribution.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ def contract_to_item(
     *,
     model_href: str = "./model.keras",
     model_bytes: int | None = None,
-    created: str = EPOCH,
 ) -> dict[str, Any]:
     """Return the MLM item of a contract, as a JSON-compatible dict.
 
@@ -41,7 +41,6 @@ def contract_to_item(
         contract: the contract to convert.
         model_href: path of the `.keras` file, relative to the item.
         model_bytes: size of the `.keras` file.
-        created: ISO 8601 date of the weights.
     """
     west, south, east, north = _WORLD
     ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
@@ -65,7 +64,7 @@ def contract_to_item(
         **({"file:size": model_bytes} if model_bytes is not None else {}),
     }
     properties = {
-        "datetime": created,
+        "datetime": EPOCH,
         "title": f"{contract.name} {contract.version}",
         **({"description": contract.description} if contract.description else {}),
         "mlm:name": contract.name,
@@ -106,6 +105,7 @@ def contract_to_item(
         "lc:product_levels": list(contract.product_levels),
         "lc:resampling": contract.resampling,
         **({"lc:positions": True} if contract.positions else {}),
+        **({"lc:rivers": [list(river) for river in contract.rivers]} if contract.rivers else {}),
         "lc:metrics": contract.metrics,
         "lc:training_data": list(contract.training_data),
         **({"lc:limitations": list(contract.limitations)} if contract.limitations else {}),
@@ -163,6 +163,7 @@ def contract_from_item(item: Any) -> ModelContract:
         class_names=_class_names(_get(outputs[0], "classification:classes", list)),
         sha256=_sha256(_model_asset(item)),
         positions=_flag(properties, "lc:positions"),
+        rivers=_all(_optional(properties, "lc:rivers", list, []), list, "lc:rivers"),
         framework=next((name for name, mlm_name in _FRAMEWORKS.items() if mlm_name == framework), framework),
         framework_version=_optional(properties, "mlm:framework_version", str, ""),
         total_parameters=_optional(properties, "mlm:total_parameters", int, 0),

@@ -38,6 +38,13 @@ def cpu_name() -> str:
     return str(openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")).strip()
 
 
+def cpu_description() -> str:
+    """Return the CPU's name and the number formats that OpenVINO can use on it."""
+    import openvino
+
+    return f"{cpu_name()} {sorted(openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'))}"
+
+
 def version() -> str:
     """Return OpenVINO's version without the build number."""
     import openvino

@@ -14,12 +14,19 @@ from enum import Enum
 from pathlib import Path
 
 from lc_assets.core.errors import BadReference, StoreError
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST
 from lc_assets.sentinel2.bands.stack import STACK_COG, STACK_VRT
 from lc_assets.store.atomic import ABANDONED_SECONDS, is_abandoned
 from lc_assets.store.exclusive import exclusive
 from lc_assets.store.ids import checked_id
-from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.layout import (
+    INCOMING_FOLDER,
+    ITEM_FILE,
+    MANIFEST_FILE,
+    SCENES_FOLDER,
+    WRITTEN_FOLDERS,
+    SceneLayout,
+    Store,
+)
 from lc_assets.store.lease import SECONDS
 from lc_assets.store.paths import StorePath, list_files, remove_tree, walk_files
 from lc_assets.store.scratch import scratch_dir
@@ -81,7 +88,7 @@ def plan_store(store: Store, finished: Set[str], busy: Set[str], keep: Retention
         StoreError: the store cannot be read.
     """
     plan = CleanupPlan()
-    with _raise_as_store_error(store):
+    with raise_as_store_error(store):
         started = set(_fetched(store))
         for item in sorted((finished if keep else set()) | started):
             if item in busy:
@@ -124,22 +131,8 @@ def remove(
     Raises:
         StoreError: a file cannot be removed. The store stays consistent, and a later call removes the rest.
     """
-    with _raise_as_store_error(folder), ExitStack() as held:
-        try:
-            if folder.incoming.parent.is_dir() or folder.lease:  # else no process fetches this scene
-                # A killed fetch leaves its lease behind. To see that no process renews the lease, wait a sixth longer
-                # than a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
-                wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
-                held.enter_context(
-                    exclusive(
-                        folder.incoming, folder.item, "raw_bands", folder.lease, wait=wait, lease_seconds=lease_seconds
-                    )
-                )
-        except StoreError as error:
-            if error.transient:
-                return None
-            raise
-        if is_busy(folder.item):
+    with raise_as_store_error(folder), no_fetch(folder, lease_seconds) as free:
+        if not free or is_busy(folder.item):
             return None
         files = _intermediates(folder, keep) if keep and finished else []
         for place, _ in files:
@@ -155,6 +148,34 @@ def remove(
     return freed, left_files
 
 
+@contextmanager
+def no_fetch(folder: SceneLayout, lease_seconds: float = SECONDS) -> Iterator[bool]:
+    """Let no process fetch a scene inside the context.
+
+    Yields:
+        False if a process fetches it already.
+
+    Raises:
+        StoreError: the store cannot be written.
+    """
+    with ExitStack() as held:
+        free = True
+        if folder.incoming.parent.is_dir() or folder.lease:  # else no process fetches this scene
+            # A killed fetch leaves its lease behind. To see that no process renews the lease, wait a sixth longer than
+            # a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
+            wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
+            lock = exclusive(
+                folder.incoming, folder.item, "raw_bands", folder.lease, wait=wait, lease_seconds=lease_seconds
+            )
+            try:
+                held.enter_context(lock)
+            except StoreError as error:
+                if not error.transient:
+                    raise
+                free = False
+        yield free
+
+
 def remove_stage(stage: Path) -> Usage:
     """Remove a staging folder if its process is dead.
 
@@ -165,7 +186,7 @@ def remove_stage(stage: Path) -> Usage:
         StoreError: the folder cannot be removed.
     """
     amount = Usage()
-    with _raise_as_store_error(stage):
+    with raise_as_store_error(stage):
         if is_abandoned(stage):
             sizes = [size for _, size in walk_files(stage)]
             remove_tree(stage)
@@ -191,13 +212,13 @@ def _intermediates(folder: SceneLayout, keep: RetentionPolicy | None) -> list[tu
     ):
         files = sorted(walk_files(folder.raw_bands), key=lambda file: str(file[0]))
         # The item is kept: the STAC item among the products was made from it.
-        raw = [file for file in files if file[0] != folder.raw_bands / ITEM]
-        found += sorted(raw, key=lambda file: file[0].name != MANIFEST)
+        raw = [file for file in files if file[0] != folder.raw_bands / ITEM_FILE]
+        found += sorted(raw, key=lambda file: file[0].name != MANIFEST_FILE)
     return found
 
 
 def _is_virtual(folder: SceneLayout) -> bool:
-    return STACK_COG not in list_files(folder.resampled_stack) and MANIFEST in list_files(folder.raw_bands)
+    return STACK_COG not in list_files(folder.resampled_stack) and MANIFEST_FILE in list_files(folder.raw_bands)
 
 
 def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, int]]:
@@ -209,15 +230,14 @@ def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, in
 
 def _fetched(store: Store) -> Iterator[str]:
     """Ids of the scenes with an interrupted fetch. Its files are on this machine, even if the store is not."""
-    for incoming in (scratch_dir(store.root) / "scenes").glob("*/.raw_bands.incoming"):
+    for incoming in (scratch_dir(store.root) / SCENES_FOLDER).glob(f"*/{INCOMING_FOLDER}"):
         with suppress(BadReference):  # the folder name is not an item id
             yield checked_id(incoming.parent.name)
 
 
 def _stages(store: Store) -> Iterator[Path]:
     root = scratch_dir(store.root)
-    folders = ("", "models/", "areas/", "maps/", "changes/", "scenes/", "scenes/*/", "scenes/*/agreement/")
-    for pattern in (f"{folder}.*.part" for folder in folders):
+    for pattern in (f"{folder}/.*.part" for folder in WRITTEN_FOLDERS):
         yield from (stage for stage in sorted(root.glob(pattern)) if is_abandoned(stage))
 
 
@@ -228,7 +248,8 @@ def _is_old(place: Path) -> bool:
 
 
 @contextmanager
-def _raise_as_store_error(what: Store | SceneLayout | Path) -> Iterator[None]:
+def raise_as_store_error(what: Store | SceneLayout | Path) -> Iterator[None]:
+    """Raise a `StoreError` in place of an `OSError` inside the context."""
     try:
         yield
     except OSError as error:

@@ -17,8 +17,9 @@ from lc_assets.core.progress import notify
 from lc_assets.core.wording import quantity
 from lc_assets.operations.search_cursor import LEAST_DAYS, MANY, SearchCursor
 from lc_assets.operations.watch import ReprocessingPolicy, WatchConfig
-from lc_assets.sentinel2.acquisition import acquisition_prefix, is_newer_version, is_older_version
+from lc_assets.sentinel2.acquisition import is_newer_version, is_older_version
 from lc_assets.sentinel2.item.scene import Scene
+from lc_assets.sentinel2.scene_ids import acquisition_prefix
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.sentinel2.search.registry import RegisteredItems

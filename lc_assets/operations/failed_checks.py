@@ -16,7 +16,7 @@ import dagster as dg
 from lc_assets.operations.dagster_private import AssetCheckExecutionRecordStatus
 from lc_assets.operations.keys import CHECKED_SCENE
 from lc_assets.operations.records import PAGE, latest_storage_ids
-from lc_assets.sentinel2.acquisition import scene_label
+from lc_assets.sentinel2.scene_ids import scene_label
 
 
 class FailedCheck(NamedTuple):

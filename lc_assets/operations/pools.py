@@ -36,6 +36,14 @@ def free_places_of_ended_runs(instance: dg.DagsterInstance) -> None:
             storage.free_concurrency_slots_for_run(run_id)
 
 
+def is_limited(instance: dg.DagsterInstance, pool: str) -> bool:
+    """Return True if a pool has a limit: its own, or the instance's default for pools."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return False
+    return instance.global_op_concurrency_default_limit is not None or pool in storage.get_concurrency_keys()
+
+
 def wait_for_place(instance: dg.DagsterInstance, pool: str) -> None:
     """Wait until a pool has a free place. A notice says what is waited for. A pool without a limit always has one."""
     storage = instance.event_log_storage

@@ -15,9 +15,8 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 import dagster as dg
-import sqlalchemy as sa
 
-from lc_assets.operations.dagster_private import SqlEventLogStorage, SqlEventLogStorageTable
+from lc_assets.operations.dagster_private import sql_event_log
 
 CODE_VERSION_TAG = "dagster/code_version"
 """Tag of a materialisation that holds the code version of its asset."""
@@ -117,10 +116,12 @@ def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[in
     Our own query leaves out the events. The result is empty for a storage that is not one of Dagster's: its records
     are then read each time.
     """
-    storage = instance.event_log_storage
-    if not isinstance(storage, SqlEventLogStorage):
+    import sqlalchemy as sa
+
+    found = sql_event_log(instance.event_log_storage)
+    if found is None:
         return {}
-    table, makers = SqlEventLogStorageTable.c, {}
+    storage, table, makers = found[0], found[1].c, dict[int, str]()
     # In a row, the time is stored behind the event. To read it, SQLite would go through the event with its picture. So
     # the time is read only if there is no run id.
     maker = sa.case((table.run_id == "", sa.cast(table.timestamp, sa.String)), else_=table.run_id)

@@ -13,22 +13,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 import dagster as dg
-import sqlalchemy as sa
 
+from lc_assets.operations.backfills import UNDER_WAY
 from lc_assets.operations.dagster_private import (
     FINISHED_STATUSES,
     NOT_FINISHED_STATUSES,
     BulkActionsFilter,
-    BulkActionStatus,
-    SqlEventLogStorage,
-    SqlEventLogStorageTable,
+    sql_event_log,
 )
-from lc_assets.operations.keys import PARTITION_TAG
+from lc_assets.operations.keys import BACKFILL_TAG, PARTITION_TAG
 from lc_assets.operations.records import latest_storage_ids
 from lc_assets.operations.status import waiting_items
 
-BACKFILL_TAG = "dagster/backfill"
-_UNDER_WAY = [BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING]
 _PAGE = 500
 
 
@@ -73,7 +69,7 @@ class InUse:
         Args:
             again: query the runs again. If False, the last result is returned while the set of backfills is the same.
         """
-        under_way = sorted(_backfills(self._instance))
+        under_way = sorted(unfinished_backfills(self._instance))
         if again or under_way != self._backfills:
             self._waiting, self._backfills = waiting_items(self._instance, self._definitions), under_way
         return self._waiting
@@ -88,7 +84,7 @@ def old_runs(instance: dg.DagsterInstance, before: datetime) -> ExpiredRuns:
     """
     old = ExpiredRuns()
     referenced_by = _referenced_by(instance)
-    counted = _backfills(instance)
+    counted = unfinished_backfills(instance)
     seen: set[str] = set()
     for record in _all_runs(instance):  # newest first
         run = record.dagster_run
@@ -118,9 +114,9 @@ def delete_run(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.delete_run(run_id)
 
 
-def _backfills(instance: dg.DagsterInstance) -> set[str]:
+def unfinished_backfills(instance: dg.DagsterInstance) -> set[str]:
     """Ids of the unfinished backfills."""
-    return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=_UNDER_WAY))}
+    return {backfill.backfill_id for backfill in instance.get_backfills(BulkActionsFilter(statuses=[*UNDER_WAY]))}
 
 
 def _all_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
@@ -145,9 +141,11 @@ def _referenced_by(instance: dg.DagsterInstance) -> set[str]:
 
 def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
     """Run ids of some event records. Dagster's own query would also read the records, which hold pictures."""
-    storage = instance.event_log_storage
-    assert isinstance(storage, SqlEventLogStorage)  # true for every event log storage of Dagster
-    table = SqlEventLogStorageTable
+    import sqlalchemy as sa
+
+    found = sql_event_log(instance.event_log_storage)
+    assert found  # each event log storage of Dagster is one
+    storage, table = found
     with storage.index_connection() as connection:
         rows = connection.execute(sa.select(table.c.run_id).where(table.c.id.in_(records)))
         return {str(row[0]) for row in rows}

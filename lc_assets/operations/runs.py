@@ -14,12 +14,12 @@ from uuid import uuid4
 
 import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
-from sqlalchemy.exc import IntegrityError
 
-from lc_assets.core.errors import without_query
+from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
-from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENES
+from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENE_TAG, SCENES
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.atomic import is_alive
 
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
@@ -48,16 +48,38 @@ class RunResult:
     interrupted: bool = False
     warnings: list[str] = field(default_factory=list)
 
+    def raise_if_failed(self, item: str | None = None) -> None:
+        """Raise the failure of the run, if it failed.
+
+        Args:
+            item: id that the error names, if its problem does not.
+
+        Raises:
+            LandCoverError: the run failed.
+            KeyboardInterrupt: it was interrupted.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt(self.error)
+        if self.error:
+            problem, _, remedy = self.error.partition(" -> ")
+            named = item if item and item not in problem else None
+            raise LandCoverError(problem, item=named, remedy=remedy or "see the run in Dagster's UI: lc-assets ui")
+
 
 def register(instance: DagsterInstance, items: Iterable[str], partitions: str = SCENES) -> list[str]:
-    """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order."""
+    """Add partition keys, of scenes or of other `partitions`, and return the new ones, in the given order.
+
+    Dagster shows partitions in the order in which they were added: new scenes are added by tile and date.
+    """
+    from sqlalchemy.exc import IntegrityError
+
     items = list(dict.fromkeys(items))
     while True:
         known = set(instance.get_dynamic_partitions(partitions))
         new = [item for item in items if item not in known]
         try:
             if new:
-                instance.add_dynamic_partitions(partitions, new)
+                instance.add_dynamic_partitions(partitions, sorted(new, key=scene_label))
         except IntegrityError:  # another process has added one of them since
             if not set(instance.get_dynamic_partitions(partitions)) - known:
                 raise
@@ -97,14 +119,14 @@ def run_scene(
             partition_key=item,
             raise_on_error=False,
             run_id=run_id,
-            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid()), **scene_tags(item)},
         )
     metadata = {
         event.asset_key.to_user_string(): {k: v.value for k, v in event.materialization.metadata.items()}
         for event in result.get_asset_materialization_events()
         if event.asset_key
     }
-    error = None if result.success else _why(result)
+    error = None if result.success else _why(result, item)
     interrupted = error is not None and error.endswith(_RUN_AGAIN)
     warnings = [
         f"{check.check_name}: {without_scene(check.description, item)}"
@@ -112,6 +134,12 @@ def run_scene(
         if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
     ]
     return RunResult(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
+
+
+def scene_tags(item: str) -> dict[str, str]:
+    """Return the tag that names the scene of a run: by tile and date, if its id says them."""
+    label = scene_label(item)
+    return {} if label == item else {SCENE_TAG: label}
 
 
 def fail_orphaned_runs(instance: DagsterInstance) -> int:
@@ -129,8 +157,17 @@ def fail_orphaned_runs(instance: DagsterInstance) -> int:
     return healed
 
 
-def _why(result: dg.ExecuteInProcessResult) -> str:
-    """The message for the user: the description of a Failure, or else the innermost error."""
+def _why(result: dg.ExecuteInProcessResult, item: str) -> str:
+    """The message for the user: a blocking check that failed, the description of a Failure, or the innermost error."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking:
+            told = without_scene(check.description, item) or "it failed without a reason"
+            asset = check.asset_key.to_user_string()
+            return (
+                f"item {item}, asset {asset}: its check {check.check_name} failed: {told} -> "
+                "the assets after it were not made: run it again; if it fails again, look at the check in the UI and "
+                "report it with its description"
+            )
     for event in result.all_events:
         if event.is_step_failure:
             data = event.step_failure_data

@@ -43,10 +43,17 @@ class FusedMap:
 
 @dataclass(frozen=True)
 class MapStatus:
-    """The status of a season map, and those of its scenes that were made again since."""
+    """The status of a season map, and those of its scenes that were made again or removed since."""
 
     status: SceneStatus
     changed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why the map is stale, one text for each scene."""
+        again = [f"{item} was made again since" for item in self.changed]
+        return [*again, *(f"{item} was removed since" for item in self.removed)]
 
 
 def scene_versions(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, str]:
@@ -116,10 +123,22 @@ def fused_map(instance: dg.DagsterInstance, name: str) -> FusedMap | None:
     )
 
 
-def changed_scenes(instance: dg.DagsterInstance, fused: FusedMap) -> list[str]:
-    """Return the scenes of a map whose class map has another data version now. A scene without a record is none."""
+def changed_scenes(instance: dg.DagsterInstance, fused: FusedMap) -> tuple[list[str], list[str]]:
+    """Compare the scenes of a map with what they are now.
+
+    Returns:
+        changed: scenes whose class map has another data version now.
+        removed: scenes whose class map has no record any more. (One that had none when the map was made is unchanged.)
+    """
     now = scene_versions(instance, list(fused.scenes))
-    return [item for item, version in fused.scenes.items() if now[item] and now[item] != version]
+    changed = [item for item, version in fused.scenes.items() if now[item] and now[item] != version]
+    return changed, [item for item, version in fused.scenes.items() if version and not now[item]]
+
+
+def maps_of_scene(instance: dg.DagsterInstance, item: str) -> dict[str, FusedMap]:
+    """Return name -> newest materialisation of the season maps that were made of a scene."""
+    fused = {name: fused_map(instance, name) for name in instance.get_dynamic_partitions(SEASON_MAPS)}
+    return {name: made for name, made in fused.items() if made and item in made.scenes}
 
 
 def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions) -> dict[str, MapStatus]:
@@ -136,14 +155,14 @@ def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions) -> d
     found = {}
     for name in asked:
         fused = fused_map(instance, name) if name in made else None
-        changed = changed_scenes(instance, fused) if fused else []
+        changed, removed = changed_scenes(instance, fused) if fused else ([], [])
         if name in waiting:
             status = SceneStatus.WAITING
         elif name in failed:
             status = SceneStatus.FAILED
-        elif changed:
+        elif changed or removed:
             status = SceneStatus.STALE
         else:
             status = SceneStatus.DONE if fused else SceneStatus.MISSING
-        found[name] = MapStatus(status, changed)
+        found[name] = MapStatus(status, changed, removed)
     return found

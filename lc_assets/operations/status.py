@@ -1,4 +1,4 @@
-"""The status of each scene: done, missing, failed, stale or waiting. `search`, `backfill` and `stale` print it.
+"""The status of each scene: done, missing, failed, stale, ... `search`, `backfill` and `stale` print it.
 
 Dagster stores the code version with each materialisation. `lc_assets.defs.build` makes the model's fingerprint a part
 of class_raster's code version, so a map of another model is stale. Dagster also stores the data version, and those of
@@ -11,13 +11,13 @@ added.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
 
 import dagster as dg
 
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
-from lc_assets.operations.keys import CATALOG, CLASS_RASTER, PARTITION_TAG, SCENE_ASSETS, SCENES
+from lc_assets.operations.keys import CATALOG, CLASS_RASTER, CLASSIFY, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
 from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids
 
 _CHUNK = 500
@@ -29,6 +29,8 @@ class SceneStatus(Enum):
 
     NEW = "new"
     """Not registered."""
+    REMOVED = "removed"
+    """Removed by `lc-assets remove`, and not registered since. Only a command that names the scene runs it again."""
     MISSING = "missing"
     """Registered, but never completed."""
     WAITING = "waiting"
@@ -67,10 +69,11 @@ def scene_statuses(
     failed = failed_items(instance, known, mapped)
     outdated = _outdated(instance, definitions, newest, known)
     waiting = waiting_items(instance, definitions) if known else set()
+    removed = removed_items(instance, [item for item in asked if item not in here])
 
     def stands(item: str) -> SceneStatus:
         if item not in here:
-            return SceneStatus.NEW
+            return SceneStatus.REMOVED if item in removed else SceneStatus.NEW
         if item in waiting:
             return SceneStatus.WAITING
         if item in failed:
@@ -82,6 +85,25 @@ def scene_statuses(
     return {item: stands(item) for item in asked}
 
 
+def run_seconds(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, float]:
+    """Return item -> seconds of its newest run that made its `catalog`. Items without one are left out.
+
+    A run without times, which was not finished, is left out too.
+    """
+    mapped, found = latest_storage_ids(instance, CATALOG, items), dict[str, float]()
+    asked = sorted(mapped)
+    for start in range(0, len(asked), _CHUNK):
+        chosen = dg.RunsFilter(
+            tags={PARTITION_TAG: asked[start : start + _CHUNK]}, statuses=[dg.DagsterRunStatus.SUCCESS]
+        )
+        for record in instance.get_run_records(chosen):  # newest first
+            run = record.dagster_run
+            makes = run.job_name == CLASSIFY or CATALOG in (run.asset_selection or ())
+            if makes and record.start_time and record.end_time:
+                found.setdefault(run.tags[PARTITION_TAG], record.end_time - record.start_time)
+    return found
+
+
 def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> list[str]:
     """Return the registered items whose newest class map has another code version than class_raster in `definitions`,
     or of which an asset was made of an older version of another one.
@@ -91,6 +113,15 @@ def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> li
     """
     outdated = _outdated(instance, definitions, _newest(instance))
     return [item for item in instance.get_dynamic_partitions(SCENES) if item in outdated]
+
+
+def removed_items(instance: dg.DagsterInstance, items: Sequence[str]) -> set[str]:
+    """Return those of some unregistered items that `lc-assets remove` has removed."""
+    found: set[str] = set()
+    for start in range(0, len(items), _CHUNK):
+        runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: list(items[start : start + _CHUNK])}))
+        found.update(run.tags[PARTITION_TAG] for run in runs if REMOVED_TAG in run.tags)
+    return found
 
 
 def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions, asset: dg.AssetKey = CATALOG) -> set[str]:

@@ -11,7 +11,6 @@ import numpy as np
 from affine import Affine
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
-from scipy.sparse import csr_array
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.raster.grid import Grid
@@ -22,6 +21,49 @@ TAIL = 0.1
 COLUMNS = ("area", "code", "class", "pixels", "hectares", "expected_hectares", "low_hectares", "high_hectares")
 _ONE = 1 << 32
 """What a polygon adds to a pixel, beside its number: more than the number of polygons."""
+
+
+@dataclass(frozen=True)
+class PolygonPixels:
+    """The polygons that each pixel of a grid is in: those that its centre is in.
+
+    Attributes:
+        grid: the grid.
+        total: number of polygons of the area.
+        numbers: (N,) numbers of those that touch the grid.
+        shapes: (N,) these polygons.
+        counts: (height, width) number of polygons that a pixel is in.
+        which: (height, width) int32, the place in `numbers` of the polygon of a pixel that is in one only.
+    """
+
+    grid: Grid
+    total: int
+    numbers: np.ndarray
+    shapes: np.ndarray
+    counts: np.ndarray
+    which: np.ndarray
+
+    @classmethod
+    def of(cls, area: Polygons, grid: Grid) -> PolygonPixels:
+        """Find the polygons of the pixels of a grid, which has the CRS of the polygons.
+
+        Each polygon adds `_ONE` and its own number. Where one polygon adds twice, as GDAL may do at an edge, the pixel
+        seems to be in two polygons.
+        """
+        numbers = area.touching(grid.bounds)
+        shapes = area.shapes[numbers]
+        burnt = {"out_shape": grid.shape, "transform": grid.transform}
+        if len(shapes) < 2:
+            inside = rasterize(shapes, **burnt, dtype="uint8") if len(shapes) else np.zeros(grid.shape, np.uint8)
+            return cls(grid, len(area), numbers, shapes, inside, np.zeros(grid.shape, np.int32))
+        values = ((shape, _ONE + number) for number, shape in enumerate(shapes))
+        sums = rasterize(values, **burnt, dtype="int64", merge_alg=MergeAlg.add)
+        return cls(grid, len(area), numbers, shapes, sums >> 32, (sums & (_ONE - 1)).astype(np.int32))
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(height, width) bool: True for pixels that are in a polygon."""
+        return self.counts > 0
 
 
 @dataclass(frozen=True)
@@ -49,25 +91,22 @@ class AreaTable:
         return cls(np.arange(polygons + 1), np.zeros((polygons + 1, len(ALL_CLASSES)), np.int64), *zeros)
 
     @classmethod
-    def of(cls, area: Polygons, grid: Grid, classes: np.ndarray, probabilities: np.ndarray) -> AreaTable:
-        """Count a block. A pixel belongs to each polygon that its centre is in.
+    def of(cls, pixels: PolygonPixels, classes: np.ndarray, probabilities: np.ndarray) -> AreaTable:
+        """Count a block.
 
-        Pixels that belong to one polygon only are counted together. Those of several polygons are counted polygon by
+        Pixels that are in one polygon only are counted together. Those in several polygons are counted polygon by
         polygon.
 
         Args:
-            area: the polygons.
-            grid: grid of the block.
+            pixels: the polygons of the block's pixels.
             classes: (height, width) uint8 codes.
             probabilities: (10, rows, columns) float32 of the cells that the pixels are in.
         """
-        numbers = area.touching(grid.bounds)
-        shapes = area.shapes[numbers]
+        grid, shapes = pixels.grid, pixels.shapes
         block = _Block(classes, probabilities)
-        polygons, number = _polygons_of_pixels(shapes, grid)
-        found = block.count(np.where(polygons == 1, number, len(shapes)), len(shapes))
+        found = block.count(np.where(pixels.counts == 1, pixels.which, len(shapes)), len(shapes))
         whole = [values.sum(axis=0) for values in found]
-        shared = polygons > 1
+        shared = pixels.counts > 1
         if shared.any():
             for total, values in zip(whole, block.count((~shared).view(np.uint8), 1), strict=True):
                 total += values[0]
@@ -75,17 +114,17 @@ class AreaTable:
                 part = _cells_of(shape.bounds, grid, block.step)
                 if part is None:
                     continue
-                pixels = tuple(slice(s.start * block.step, s.stop * block.step) for s in part)
-                if shared[pixels].any():
-                    moved = grid.transform @ Affine.translation(pixels[1].start, pixels[0].start)
+                box = tuple(slice(s.start * block.step, s.stop * block.step) for s in part)
+                if shared[box].any():
+                    moved = grid.transform @ Affine.translation(box[1].start, box[0].start)
                     outside = rasterize(
-                        [shape], out_shape=shared[pixels].shape, transform=moved, fill=1, default_value=0, dtype="uint8"
+                        [shape], out_shape=shared[box].shape, transform=moved, fill=1, default_value=0, dtype="uint8"
                     )
-                    outside[~shared[pixels]] = 1
+                    outside[~shared[box]] = 1
                     for total, values in zip(found, block.part(part).count(outside, 1), strict=True):
                         total[row] += values[0]
         tables = [np.vstack([values, total]) for values, total in zip(found, whole, strict=True)]
-        return cls(np.append(numbers, len(area)), *tables)
+        return cls(np.append(pixels.numbers, pixels.total), *tables)
 
     def add(self, other: AreaTable) -> None:
         """Add the pixels of another table to this one, which has all polygons."""
@@ -170,6 +209,8 @@ class _Block:
             numbers: (height, width) number of the polygon of each pixel; `polygons` where there is none.
             polygons: how many there are.
         """
+        from scipy.sparse import csr_array
+
         classes = len(ALL_CLASSES)
         numbers = numbers.astype(np.int32, copy=False)
         counted = np.bincount((numbers * classes + self._classes).ravel(), minlength=(polygons + 1) * classes)
@@ -189,25 +230,6 @@ class _Block:
             counted.reshape(-1, classes)[:polygons],
             *(pixels @ values for values in (probabilities, *interval(probabilities))),
         ]
-
-
-def _polygons_of_pixels(shapes: np.ndarray, grid: Grid) -> tuple[np.ndarray, np.ndarray]:
-    """Return for each pixel of a grid the number of polygons that its centre is in, and which one it is, if it is one.
-
-    Each polygon adds `_ONE` and its own number. Where one polygon adds twice, as GDAL may do at an edge, the pixel
-    seems to be in two polygons.
-    """
-    if len(shapes) < 2:
-        inside = rasterize(shapes, out_shape=grid.shape, transform=grid.transform, dtype="uint8") if len(shapes) else 0
-        return np.broadcast_to(np.asarray(inside), grid.shape), np.zeros(grid.shape, np.int32)
-    sums = rasterize(
-        ((shape, _ONE + number) for number, shape in enumerate(shapes)),
-        out_shape=grid.shape,
-        transform=grid.transform,
-        dtype="int64",
-        merge_alg=MergeAlg.add,
-    )
-    return sums >> 32, (sums & (_ONE - 1)).astype(np.int32)
 
 
 def _cells_of(bounds: tuple[float, float, float, float], grid: Grid, step: int) -> tuple[slice, slice] | None:

@@ -8,7 +8,6 @@ import numpy as np
 import rasterio
 import shapely
 from rasterio.features import rasterize, shapes, sieve
-from scipy import ndimage
 
 from lc_assets.core.errors import BadReference
 from lc_assets.core.landcover import CLASSES, NO_DATA
@@ -44,6 +43,8 @@ def write_polygons(
     Raises:
         BadReference: the map has more than `MAX_PIXELS`; see also `check_min_area`.
     """
+    from scipy import ndimage
+
     check_min_area(min_area)
     with rasterio.open(classified) as dataset:
         if dataset.width * dataset.height > MAX_PIXELS:

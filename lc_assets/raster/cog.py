@@ -18,7 +18,6 @@ import rasterio
 import rasterio.shutil
 from rasterio.io import DatasetWriter
 from rasterio.windows import Window
-from rio_cogeo.cogeo import cog_validate
 
 from lc_assets.core.cpu import cpu_count
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, colormap
@@ -127,6 +126,8 @@ def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Da
 
 def cog_problems(path: str | Path) -> list[str]:
     """Return rio-cogeo's errors and warnings for a file; the list is empty for a valid COG."""
+    from rio_cogeo.cogeo import cog_validate
+
     valid, errors, warnings = cog_validate(str(path), quiet=True)
     return [] if valid and not warnings else [*errors, *warnings]
 

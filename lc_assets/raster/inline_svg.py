@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable, Sequence
+from functools import cache
 from itertools import takewhile
 
 import numpy as np
@@ -88,7 +89,7 @@ def _most_cells(codes: np.ndarray, max_bytes: int, paint: Paint) -> bytes:
         content = encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
         if len(content) <= max_bytes:
             return content
-    return _PLACEHOLDER
+    return _placeholder()
 
 
 def _smallest_error(image: Image.Image, max_bytes: int) -> bytes:
@@ -104,15 +105,17 @@ def _smallest_error(image: Image.Image, max_bytes: int) -> bytes:
         if fits:
             shown = Image.open(io.BytesIO(fits[-1])).convert("RGB").resize(reference.size, Image.Resampling.BILINEAR)
             candidates.append((float(np.square(np.asarray(shown, np.float32) - target).mean()), fits[-1]))
-    return min(candidates, key=lambda pair: pair[0])[1] if candidates else _PLACEHOLDER
+    return min(candidates, key=lambda pair: pair[0])[1] if candidates else _placeholder()
 
 
 def _webp(image: Image.Image, quality: int) -> bytes:
     return encode_image(image, "WEBP", quality=quality, method=6)
 
 
-_PLACEHOLDER = _webp(Image.new("RGB", (8, 8)), 1)
-"""Picture for an image that does not fit even at the lowest quality, such as noise."""
+@cache
+def _placeholder() -> bytes:
+    """Return the picture for an image that does not fit even at the lowest quality, such as noise."""
+    return _webp(Image.new("RGB", (8, 8)), 1)
 
 
 def inline_shares(shares: Sequence[tuple[LandCover, float]], title: str) -> str:

@@ -93,24 +93,21 @@ def keys_from_environment() -> Keys:
     raise MissingKeys(text)
 
 
-def presign(url: str, keys: Keys, now: datetime | None = None, *, region: str = REGION, seconds: int = _SECONDS) -> str:
+def presign(url: str, keys: Keys) -> str:
     """Return the URL of an S3 object with a signature for GET in its query. The result is a secret.
 
     Args:
         url: URL without a query; its path is already quoted.
         keys: S3 keys.
-        now: time of the signature in UTC.
-        region: region of the server.
-        seconds: time for which the signature is valid.
     """
     parts = urlsplit(url)
-    stamp = (now or datetime.now(timezone.utc)).strftime("%Y%m%dT%H%M%SZ")
-    scope = f"{stamp[:8]}/{region}/s3/aws4_request"
+    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    scope = f"{stamp[:8]}/{REGION}/s3/aws4_request"
     fields = {
         "X-Amz-Algorithm": "AWS4-HMAC-SHA256",
         "X-Amz-Credential": f"{keys.access}/{scope}",
         "X-Amz-Date": stamp,
-        "X-Amz-Expires": str(seconds),
+        "X-Amz-Expires": str(_SECONDS),
         **({"X-Amz-Security-Token": keys.token} if keys.token else {}),
         "X-Amz-SignedHeaders": "host",
     }

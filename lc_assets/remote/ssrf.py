@@ -1,9 +1,8 @@
 """Protection against server-side request forgery: which URLs of an untrusted item may be read.
 
 Others write the items of a remote catalog, and this program reads them inside a private network. The hrefs of an item
-must not reach hosts that only this machine can reach. Host names are checked as written, without a DNS lookup. A public
-name may still resolve to a private address, so code that opens a connection can check the address of its peer with
-`why_private_address`.
+must not reach hosts that only this machine can reach. Host names are checked as written, without a DNS lookup: a public
+name that resolves to a private address is not refused.
 
 IPv4 addresses are accepted in all spellings of the C library's `inet_aton`, which `requests` and GDAL's curl use: one
 to four parts, each decimal, octal (0...) or hexadecimal (0x...). The last part fills the remaining bytes.
@@ -61,15 +60,6 @@ def check_url_allowed(url: str, origin: str | None) -> str | None:
         return None
     reason = _why_private(host)
     return f"{reason}, and the item comes from elsewhere" if reason else None
-
-
-def why_private_address(host: str) -> str | None:
-    """Return why a host name or address belongs to a private network, or None if it may be public.
-
-    The function also accepts the peer address of an open connection.
-    """
-    canonical = _canonical(host)
-    return "it is no plain host name or address" if canonical is None else _why_private(canonical)
 
 
 def _why_private(host: Address | str) -> str | None:

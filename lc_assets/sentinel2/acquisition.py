@@ -4,18 +4,11 @@ A datatake is one continuous swath. It is downlinked as one or more datastrips. 
 the catalog has two items for that tile and datatake, with one datatake time and two sensing starts. They are two halves
 of one acquisition, and both are needed (microsoft/PlanetaryComputer#256). Reprocessing keeps the datatake, moves the
 sensing start by seconds at most, and changes the baseline and the generation time. How these names are built:
-stactools-packages/sentinel2#130.
+stactools-packages/sentinel2#130. The forms of the ids: `lc_assets.sentinel2.scene_ids`.
 
 Two halves can have sensing starts that differ by seconds only, as two versions have. So one item replaces another only
 where it covers the ground of the other (`lc_assets.sentinel2.item.coverage`) and both baselines are certain
 (`lc_assets.sentinel2.item.baseline`). Where this cannot be decided, no item replaces the other and both are classified.
-
-Item ids:
-
-    Planetary Computer              S2A_MSIL2A_<datatake>_R098_T13TDE_<generation>
-    ESA, Copernicus Data Space      S2A_MSIL2A_<datatake>_N0511_R098_T13TDE_<generation>
-    Earth Search sentinel-2-c1-l2a  S2A_T13TDE_<sensing start of the datastrip>_L2A
-    Earth Search sentinel-2-l2a     S2A_13TDE_20240820_<sequence>_L2A   a sequence may be a half or a version
 
 `datetime` is not used: it is the time of the datatake on the Planetary Computer, but of the tile on Earth Search.
 """
@@ -30,19 +23,13 @@ from typing import Any
 
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.coverage import covers
+from lc_assets.sentinel2.product import product_of
+from lc_assets.sentinel2.scene_ids import id_parts
 
 SENSING_TOLERANCE = timedelta(seconds=30)
 """Largest difference between the sensing starts of two versions. Most halves differ by minutes (12 minutes in the real
 pair that the tests use), but not all of them."""
 
-_PRODUCT = re.compile(
-    r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N\d\d\.?\d\d)?_R\d{3}"
-    r"_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?"
-)
-_COLLECTION_1 = re.compile(
-    r"(?P<satellite>S2[A-Z])_T(?P<tile>\d{1,2}[A-Z]{3})_(?P<sensing>\d{8}T\d{6})_(?P<level>L1C|L2A)"
-)
-_SEQUENCE = re.compile(r"(?P<satellite>S2[A-Z])_(?P<tile>\d{1,2}[A-Z]{3})_(?P<day>\d{8})_\d+_(?P<level>L1C|L2A)")
 _DATATAKE = re.compile(r"G(S2[A-Z])_(\d{8}T\d{6})_\d{6}(?:_N\d\d\.\d\d)?")
 _DATASTRIP = re.compile(r"S2[A-Z]_.*_DS_.*_S(\d{8}T\d{6})(?:_N\d\d\.\d\d)?")
 _TILE = re.compile(r"(?:MGRS-|T)?(\d{1,2})([A-Z]{3})")
@@ -87,21 +74,20 @@ class Acquisition:
 def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     """Return the acquisition of an item, read from its properties, else its product name, else its id. Never raises."""
     properties = _properties(document)
-    product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
-    first = _COLLECTION_1.fullmatch(_id(document))
-    named = product or first or _SEQUENCE.fullmatch(_id(document))
+    product, own = product_of(document), id_parts(_id(document))
+    named = vars(product) if product else own
     datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id", "eopf:datatake_id"))
     datastrip = _DATASTRIP.fullmatch(_text(properties, "s2:datastrip_id", "eopf:datastrip_id"))
     platform = re.fullmatch(r"(?i)sentinel-?2([a-z])", str(properties.get("platform", "")))
     satellite = f"S2{platform[1].upper()}" if platform else datatake[1] if datatake else None
     tile = next(
         (m for key in ("s2:mgrs_tile", "grid:code") if (m := _TILE.fullmatch(str(properties.get(key, ""))))), None
-    ) or (_TILE.fullmatch(named["tile"]) if named else None)
+    ) or _TILE.fullmatch(named.get("tile", ""))
     return Acquisition(
-        satellite=satellite or (named["satellite"] if named else None),
+        satellite=satellite or named.get("satellite"),
         tile=f"{int(tile[1]):02}{tile[2]}" if tile else None,
-        datatake=_time(datatake[2] if datatake else product["datatake"] if product else None),
-        sensing=_time(datastrip[1] if datastrip else first["sensing"] if first else None),
+        datatake=_time(datatake[2] if datatake else product.datatake if product else None),
+        sensing=_time(datastrip[1] if datastrip else own.get("sensing")),
     )
 
 
@@ -137,31 +123,6 @@ def is_older_version(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     return is_later_processing(b, a) and _is_on_ground_of(a, b)
 
 
-def acquisition_prefix(item_id: str) -> str | None:
-    """Return the prefix that the ids of all versions of an acquisition share, or None for an id of an unknown form.
-
-    The two halves of an acquisition share it too. The prefix finds candidates among many ids without reading their
-    items; `is_newer_version` then decides.
-    """
-    if _PRODUCT.fullmatch(item_id):
-        return re.sub(r"_N\d\d\.?\d\d_", "_", item_id.rsplit("_", 1)[0])
-    match = _COLLECTION_1.fullmatch(item_id)
-    if match:  # only the day: the sensing starts of two versions may differ by seconds
-        return f"{match['satellite']}_T{match['tile']}_{match['sensing'][:8]}"
-    match = _SEQUENCE.fullmatch(item_id)
-    return f"{match['satellite']}_{match['tile']}_{match['day']}" if match else None
-
-
-def scene_label(item_id: str) -> str:
-    """Return tile and date of a scene by its id, `33UUB 2024-06-21`; the id itself where it is of an unknown form."""
-    match = _PRODUCT.fullmatch(item_id) or _COLLECTION_1.fullmatch(item_id) or _SEQUENCE.fullmatch(item_id)
-    if not match:
-        return item_id
-    named = match.groupdict()
-    day = named.get("datatake") or named.get("sensing") or named["day"]
-    return f"{named['tile']:0>5} {day[:4]}-{day[4:6]}-{day[6:8]}"
-
-
 def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """True when both items have the same tile and `a` certainly covers (nearly) all ground of `b`."""
     tile = acquisition_of(a).tile
@@ -170,9 +131,8 @@ def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 
 def _generated(document: Mapping[str, Any]) -> datetime | None:
     """Return the generation time of the product in UTC, or None where it is not given."""
-    properties = _properties(document)
-    product = _PRODUCT.fullmatch(str(properties.get("s2:product_uri", ""))) or _PRODUCT.fullmatch(_id(document))
-    return _time(properties.get("s2:generation_time")) or _time(product["generation"] if product else None)
+    product = product_of(document)
+    return _time(_properties(document).get("s2:generation_time")) or _time(product.generation if product else None)
 
 
 def _level(document: Mapping[str, Any]) -> str | None:

@@ -17,6 +17,11 @@
         catalog.json                  STAC catalog of the scene
         <ID>_classified.json          STAC item of the class map
 
+    <root>/models/<model>/            copies of the models that made the maps
+    <root>/collection/                STAC collection of all scenes' maps: collection.json, items.parquet
+    <root>/index.html                 page of all scenes, and plots over them: written by `lc-assets view`, made by
+    <root>/plots.html                 `lc-assets ui` when they are opened
+
     <root>/areas/<NAME>.json          registered season maps (area, period, scenes), one per partition key
     <root>/maps/<NAME>/               one folder per season map: map of an area and a period, made of several scenes
         <NAME>_classified.tif, <NAME>_confidence.tif, <NAME>_probabilities.tif, overview_<NAME>_classified.tif,
@@ -45,9 +50,32 @@ from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, list_files, parse_path
-from lc_assets.store.product_layout import ProductLayout
+from lc_assets.store.product_layout import CATALOG_FILE, ProductLayout
 from lc_assets.store.scratch import scratch_dir
 from lc_assets.store.season_layout import ChangeLayout, MapLayout
+
+SCENES_FOLDER, MAPS_FOLDER, COLLECTION_FOLDER = "scenes", "maps", "collection"
+_AREAS, _CHANGES, _MODELS = "areas", "changes", "models"
+"""In the root."""
+COLLECTION_FILE, INDEX_FILE = "collection.json", "items.parquet"
+"""The collection's document, and its items."""
+AGREEMENT_FOLDER = "agreement"
+"""In the folder of a scene."""
+ITEM_FILE, MANIFEST_FILE = "item.json", "manifest.json"
+"""In the folder of the raw bands: the scene's item, and the list of its files, which is written last."""
+INCOMING_FOLDER = ".raw_bands.incoming"
+"""In the local folder of a scene."""
+WRITTEN_FOLDERS = (
+    *(".", _MODELS, _AREAS, MAPS_FOLDER, _CHANGES, SCENES_FOLDER),
+    *(f"{SCENES_FOLDER}/*", f"{SCENES_FOLDER}/*/{AGREEMENT_FOLDER}"),
+)
+"""Patterns of the folders in which files and folders are written whole."""
+ALL_SCENES = "index.html"
+"""Name of the page of all scenes, in the store's root."""
+PLOTS = "plots.html"
+"""Name of the page of plots over the scenes, in the store's root."""
+ZOOMABLE_MAP = "map.html"
+"""Name of the page with the maps of all scenes on one map. Only `lc-assets ui` serves it; it is no file."""
 
 
 @dataclass(frozen=True)
@@ -75,17 +103,12 @@ class SceneLayout(ProductLayout):
     @property
     def incoming(self) -> Path:
         """Local folder for downloads in progress. The files of a failed attempt stay there for the next attempt."""
-        return scratch_dir(self.folder) / ".raw_bands.incoming"
+        return scratch_dir(self.folder) / INCOMING_FOLDER
 
     @property
     def lease(self) -> ObjectPath | None:
         """Lease object that lets one machine at a time fetch the scene; None on a disk, where a file lock does this."""
         return self.folder / ".raw_bands.lease" if isinstance(self.folder, ObjectPath) else None
-
-    @property
-    def manifest(self) -> StorePath:
-        """Manifest of `raw_bands`. Its presence means that the folder is complete."""
-        return self.raw_bands / "manifest.json"
 
     @property
     def resampled_stack(self) -> StorePath:
@@ -119,7 +142,7 @@ class Store:
         Raises:
             BadReference: the id is not safe as the name of a folder.
         """
-        return SceneLayout(item, self.root / "scenes" / checked_id(item))
+        return SceneLayout(item, self.root / SCENES_FOLDER / checked_id(item))
 
     def map(self, name: str) -> MapLayout:
         """Return the paths of a season map. No folder is created.
@@ -129,7 +152,7 @@ class Store:
         """
         if "--" in name:  # which separates two names in that of a comparison
             raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
-        return MapLayout(name, self.root / "maps" / checked_id(name))
+        return MapLayout(name, self.root / MAPS_FOLDER / checked_id(name))
 
     def registered_map(self, name: str) -> StorePath:
         """Return the path of the registration of a season map.
@@ -137,7 +160,7 @@ class Store:
         Raises:
             BadReference: the name is not safe as the name of a folder, or contains `--`.
         """
-        return self.root / "areas" / f"{self.map(name).name}.json"
+        return self.root / _AREAS / f"{self.map(name).name}.json"
 
     def registered_maps(self) -> list[str]:
         """Return the sorted names of all registered season maps.
@@ -145,7 +168,7 @@ class Store:
         Raises:
             OSError: the store cannot be read.
         """
-        names = (name.removesuffix(".json") for name in list_files(self.root / "areas") if name.endswith(".json"))
+        names = (name.removesuffix(".json") for name in list_files(self.root / _AREAS) if name.endswith(".json"))
         return sorted(name for name in names if is_id(name) and "--" not in name)
 
     def change(self, before: str, after: str) -> ChangeLayout:
@@ -155,12 +178,22 @@ class Store:
             BadReference: a name is not safe as the name of a folder.
         """
         name = checked_id(f"{self.map(before).name}--{self.map(after).name}")
-        return ChangeLayout(name, self.root / "changes" / name)
+        return ChangeLayout(name, self.root / _CHANGES / name)
 
     @property
     def catalog(self) -> StorePath:
         """STAC catalog of the store, with links to all scenes and season maps."""
-        return self.root / "catalog.json"
+        return self.root / CATALOG_FILE
+
+    @property
+    def collection(self) -> StorePath:
+        """Folder of the STAC collection."""
+        return self.root / COLLECTION_FOLDER
+
+    @property
+    def models(self) -> StorePath:
+        """Folder of the copies of models."""
+        return self.root / _MODELS
 
     def map_names(self) -> list[str]:
         """Return the sorted names of all season maps.
@@ -169,7 +202,7 @@ class Store:
             StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
-        return [name for name in _names(self.root / "maps") if is_id(name) and "--" not in name]
+        return [name for name in _names(self.root / MAPS_FOLDER) if is_id(name) and "--" not in name]
 
     def folders(self) -> list[str]:
         """Return the sorted names of all scene folders.
@@ -180,7 +213,17 @@ class Store:
             StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
-        return _names(self.root / "scenes")
+        return _names(self.root / SCENES_FOLDER)
+
+    def known_scenes(self) -> list[str]:
+        """Return the sorted ids of all scenes that are registered or have a folder.
+
+        Raises:
+            StoreError: the object store contains a key that cannot be listed.
+            OSError: the store cannot be read.
+        """
+        items = (name.removesuffix(".json") for name in list_files(self.root / "items") if name.endswith(".json"))
+        return sorted({name for name in (*items, *self.folders()) if is_id(name)})
 
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.

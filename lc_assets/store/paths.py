@@ -60,9 +60,9 @@ def move_into_place(source: Path, target: StorePath) -> None:
 
 def list_files(folder: StorePath) -> dict[str, Status]:
     """Return name -> status of the files directly in a folder, with one request. It is empty for a missing folder."""
-    import obstore
-
     if isinstance(folder, ObjectPath):
+        import obstore
+
         with as_os_error(folder):
             listing = obstore.list_with_delimiter(folder.bucket.client(), folder.key or None)
         return {str(entry["path"]).rsplit("/", 1)[-1]: status_of(entry) for entry in listing["objects"]}

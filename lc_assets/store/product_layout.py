@@ -8,6 +8,10 @@ from typing import TypeVar
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath
 
+CATALOG_FILE = "catalog.json"
+MAP_SUFFIX = "_classified"
+"""What follows the scene's id, or the season map's name, in the id of the map's STAC item."""
+
 _AnyPath = TypeVar("_AnyPath", Path, ObjectPath, StorePath)
 
 
@@ -38,7 +42,7 @@ class ProductLayout:
     @property
     def classified(self) -> StorePath:
         """Class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_classified.tif"
+        return self.folder / f"{self.stem}{MAP_SUFFIX}.tif"
 
     @property
     def confidence(self) -> StorePath:
@@ -53,7 +57,7 @@ class ProductLayout:
     @property
     def overview(self) -> StorePath:
         """Lower-resolution class map, a GeoTIFF."""
-        return self.folder / f"overview_{self.stem}_classified.tif"
+        return self.folder / f"overview_{self.stem}{MAP_SUFFIX}.tif"
 
     @property
     def legends(self) -> dict[str, StorePath]:
@@ -78,4 +82,9 @@ class ProductLayout:
     @property
     def catalog(self) -> StorePath:
         """STAC catalog of the products."""
-        return self.folder / "catalog.json"
+        return self.folder / CATALOG_FILE
+
+    @property
+    def stac_item(self) -> StorePath:
+        """STAC item of the class map."""
+        return self.folder / f"{self.stem}{MAP_SUFFIX}.json"

@@ -1,4 +1,5 @@
-"""Local work folders: a temporary folder of the current user, and the scratch folder for an object store's files."""
+"""Local work folders: a temporary folder and a cache folder of the current user, and the scratch folder for an object
+store's files."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import os
 import stat
 import tempfile
 from pathlib import Path
+
+from platformdirs import user_cache_path
 
 from lc_assets.core.environment import variable
 from lc_assets.core.errors import StoreError
@@ -21,9 +24,33 @@ def user_temp_dir(name: str) -> Path:
             writable for all users.
     """
     folder = Path(tempfile.gettempdir()) / f"{name}-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+    return _own_folder(folder)
+
+
+def user_cache_dir(name: str) -> Path:
+    """Return the folder `name` in the cache folder: LC_ASSETS_CACHE, or this user's, such as ~/.cache/lc_assets.
+
+    It is created if necessary. Everything in it can be made again, so it may be removed at any time.
+
+    Raises:
+        OSError: it cannot be created, or belongs to another user.
+    """
+    chosen = variable("LC_ASSETS_CACHE")
+    base = Path(chosen).expanduser() if chosen else user_cache_path("lc_assets", appauthor=False)
+    folder = base / name
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return _own_folder(folder)
+
+
+def is_own(status: os.stat_result) -> bool:
+    """Return True if the status of a file or folder, without following links, is that of one of this user."""
+    return not stat.S_ISLNK(status.st_mode) and (not hasattr(os, "getuid") or status.st_uid == os.getuid())
+
+
+def _own_folder(folder: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     status = folder.lstat()
-    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+    if not stat.S_ISDIR(status.st_mode) or not is_own(status):
         raise PermissionError(errno.EACCES, "the folder belongs to another user, or is not a folder", str(folder))
     return folder
 

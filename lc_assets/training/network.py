@@ -57,12 +57,12 @@ MARGIN = (VIEW - POSITION_STRIDE) // 2
 """Pixels from the border of a chip to the cell of its first position."""
 
 
-def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN, bands: int = len(BAND_NAMES)) -> float:
+def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN) -> float:
     """Return the multiply-adds per input pixel of the layers before pooling, when a scene is evaluated densely.
 
     For each layer they are those of one output pixel, divided by the square of the stride up to this layer.
     """
-    total, stride, channels = 0.0, 1, bands
+    total, stride, channels = 0.0, 1, len(BAND_NAMES)
     for layer in plan:
         if isinstance(layer, Conv):
             stride *= layer.stride

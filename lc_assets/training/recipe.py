@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from lc_assets.core.checksum import sha256_of
 from lc_assets.core.environment import set_default
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import CLASS_NAMES
+from lc_assets.core.settings import MODEL_FILE
 from lc_assets.inference.contract import ModelContract, check_name
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.sentinel2.band_table import BAND_NAMES
@@ -28,6 +30,7 @@ from lc_assets.training.evaluation.metrics import on_allowed, on_true_labels, on
 from lc_assets.training.evaluation.model_card import HOLD_OUT, write_card
 from lc_assets.training.levels import highest_seen
 from lc_assets.training.network import SHIPPED_PLAN, keras_model, multiply_adds_per_pixel
+from lc_assets.training.rivers import river_shares
 from lc_assets.training.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -38,8 +41,9 @@ log = logging.getLogger(__name__)
 LIMITATIONS: tuple[str, ...] = (
     "It has learnt from Europe, and from few scenes elsewhere. Other climates, soils, roofs and crops are "
     "extrapolation, and validation chips of a random list may lie beside training chips.",
-    "Highway is a wide road or railway; narrow roads have the class of what is beside them. River is a band of water "
-    "of which the view of 480 m shows both banks; in the middle of a wide river it says SeaLake.",
+    "Highway is a wide road or railway; narrow roads have the class of what is beside them. River and SeaLake are "
+    "told apart by the shape of the water, so a reservoir as long and narrow as a river can be called River, and a "
+    "piece of a wide river between clouds SeaLake.",
     "One date does not tell a meadow from a young crop, nor an orchard or a vineyard from what grows between its rows.",
     "It has learnt where classes end from Dynamic World, so agreement with Dynamic World is no accuracy.",
 )
@@ -260,6 +264,7 @@ def _export(
         total_parameters=int(model.count_params()),
         description=description,
         positions=positions,
+        rivers=river_shares(partial(_cells, module, scaling, temperature), splits.multispectral) if positions else (),
         hyperparameters={
             **asdict(recipe),
             "finish": asdict(finish_of(recipe)),
@@ -272,9 +277,19 @@ def _export(
         limitations=LIMITATIONS,
     )
     item = contract_to_item(contract, model_bytes=weights.stat().st_size)
-    document = out / "model.json"
+    document = out / MODEL_FILE
     document.write_text(json.dumps(item, indent=2) + "\n", encoding="utf-8")
     return document
+
+
+def _cells(module: Any, scaling: Scaling, temperature: float, dn: np.ndarray) -> np.ndarray:
+    """Return the (classes, rows, columns) probabilities of the positions of (12, height, width) DN."""
+    import torch
+
+    with torch.inference_mode():
+        logits = module(torch.from_numpy(scaling.apply(dn[None])))[0].numpy()
+    flat = softmax(logits.reshape(len(logits), -1).T / temperature)
+    return flat.T.reshape(logits.shape)
 
 
 def _halves(chips: Chips) -> tuple[Chips, Chips]:

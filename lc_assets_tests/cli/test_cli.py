@@ -14,7 +14,7 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.conftest import copy_scene, edit_item
 from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.programs import WAIT_SECONDS
+from loopback.programs import WAIT_SECONDS
 
 CHECKOUT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
@@ -102,6 +102,17 @@ def test_a_bad_setting_is_explained(demo_item: Path, shell: Shell) -> None:
     assert "nowhere.json cannot be read" in done.stderr
 
 
+@pytest.mark.parametrize("below", ["", "below/it"])
+@pytest.mark.parametrize(
+    "command", [("status",), ("view",), ("classify", "x"), ("remove", "x"), ("map", "--name", "x")]
+)
+def test_a_store_that_is_a_file_is_one_clear_error(shell: Shell, command: tuple[str, ...], below: str) -> None:
+    (shell.folder / "afile").write_text("mine")
+    done = shell(*command, "--store", shell.folder / "afile" / below, code=1)
+    assert done.output.startswith("error: the store ") and done.output.count("\n") == 1
+    assert f"{shell.folder / 'afile'} is a file -> name another folder with --store" in done.output
+
+
 @pytest.mark.slow
 def test_a_checkout_gets_a_home_that_dagster_commands_find(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text((CHECKOUT / "workspace.yaml").read_text())
@@ -137,7 +148,7 @@ def test_a_job_backfill_from_the_checkout_classifies_all_its_partitions(
     done = subprocess.run(backfill, cwd=CHECKOUT, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     with (tmp_path / "daemon.log").open("w") as log:
-        command = [sys.executable, "-m", "lc_assets_tests.rig.quick_daemon", "run"]
+        command = [sys.executable, "-m", "loopback.quick_daemon", "run"]
         daemon = subprocess.Popen(command, cwd=CHECKOUT, env=env, stdout=log, stderr=log)
     try:
         wanted = [tmp_path / "store" / "scenes" / item / "catalog.json" for item in ids]

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command with one line and exit status 130."""
+"""Ctrl-C and SIGTERM end a command with one line and exit status 130."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from lc_assets.cli import start
 from lc_assets.operations.runs import RunResult
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.programs import WAIT_SECONDS
+from loopback.programs import WAIT_SECONDS
 
 ARGUMENTS = {
     "classify": ("x",),
@@ -46,6 +47,19 @@ def test_ctrl_c_ends_a_command_with_one_line_and_status_130(
     assert done.output.splitlines() == ["interrupted: it was interrupted -> run it again"]
 
 
+def test_ctrl_c_while_the_program_starts_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Importing:
+        def __getattr__(self, name: str) -> None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "lc_assets.cli.main", Importing())
+    with pytest.raises(SystemExit, match="130"):
+        start.main()
+    assert capsys.readouterr().err == "interrupted: it was interrupted -> run it again\n"
+
+
 def test_ctrl_c_in_a_run_ends_classify_before_the_next_scene(
     shell: Shell, demo_item: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -56,7 +70,10 @@ def test_ctrl_c_in_a_run_ends_classify_before_the_next_scene(
     assert done.stderr.splitlines() == [f"interrupted: {why}"]
 
 
-def test_a_real_ctrl_c_ends_a_search_that_waits_for_its_server(shell: Shell, tmp_path: Path) -> None:
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_signal_ends_a_search_that_waits_for_its_server(
+    shell: Shell, tmp_path: Path, signum: signal.Signals
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(WAIT_SECONDS)
         process = subprocess.Popen(
@@ -71,6 +88,6 @@ def test_a_real_ctrl_c_ends_a_search_that_waits_for_its_server(shell: Shell, tmp
         )
         connection, _ = server.accept()
         with connection:
-            process.send_signal(signal.SIGINT)
+            process.send_signal(signum)
             output, _ = process.communicate(timeout=WAIT_SECONDS)
     assert (process.returncode, output.splitlines()) == (130, ["interrupted: it was interrupted -> run it again"])

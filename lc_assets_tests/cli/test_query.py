@@ -10,7 +10,7 @@ from lc_assets.cli.query import find_items
 from lc_assets.core.settings import Settings
 from lc_assets.remote import stac_api
 from lc_assets_tests.remote.stac_server import EVERYWHERE, ROOT, Archive, hourly, play
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
 
 
 def test_a_search_that_may_be_incomplete_prints_a_warning(

@@ -16,6 +16,7 @@ from lc_assets.defs.resources import ModelResource
 from lc_assets.raster.polygons import box_polygon
 from lc_assets.sentinel2.search.store_area import area_of
 from lc_assets.store.layout import Store
+from lc_assets_tests.products.season_map.conftest import Season, landscape
 from lc_assets_tests.rig.command import Shell
 
 BOX = (6.5, 51.8, 6.7, 51.9)
@@ -87,3 +88,34 @@ def test_a_scene_beside_the_area_is_one_line(
     assert "it does not touch the store's area, scania -> choose a scene of the area, or another store" in result.output
     assert (shell.store / "area.geojson").exists()
     assert not list(shell.store.glob("scenes/*/raw_bands"))
+
+
+@pytest.fixture
+def stored(shell: Shell) -> Shell:
+    """A store with one mapped scene, whose area is a part of that scene."""
+    Season(Store.at(shell.store), landscape()).add("S2B_MSIL2A_20240501T103629_R008_T32ULB_20240501T140000", seed=1)
+    area_of(Store.at(shell.store), write_area(shell.folder / "district.geojson", 6.12, 51.41, 6.14, 51.42), keep=True)
+    return shell
+
+
+def test_a_map_without_an_area_is_of_the_stores_area_and_has_its_name(stored: Shell) -> None:
+    output = stored("map").output
+    assert "store/maps/district/district_classified.tif" in output and "warning" not in output
+    assert "maps/district" in stored("map", "--name", "district").output  # the same map again
+    assert "maps/other" in stored("map", "--name", "other").output
+    corners = [
+        json.loads((stored.store / "maps" / name / "area.geojson").read_text()) for name in ("district", "other")
+    ]
+    assert shape(corners[0]["features"][0]["geometry"]).equals_exact(
+        box(6.12, 51.41, 6.14, 51.42), 1e-6, normalize=True
+    )
+    assert corners[0] == corners[1]
+
+
+def test_a_map_of_another_area_than_the_stores_is_told(stored: Shell) -> None:
+    output = stored("map", "--bbox", "6.13,51.41,6.15,51.42", "--name", "half").output
+    assert "warning: 50.0 % of the area are outside that of the store, district: scenes are classified in" in output
+    for bbox in ("7.12,51.41,7.14,51.42", "6.14,51.41,6.15,51.42"):
+        output = stored("map", "--bbox", bbox, code=1).output
+        assert output.startswith("error: the area is outside that of the store, district -> ")
+    assert not (stored.store / "maps" / "area").exists()

@@ -9,7 +9,7 @@ import pytest
 
 from lc_assets.cli.ui import _listen
 from lc_assets_tests.rig.command import invoke
-from lc_assets_tests.rig.programs import free_port
+from loopback.programs import free_port
 
 
 def test_a_port_that_is_in_use_is_named(tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from lc_assets.cli import view as view_command
-from lc_assets.products.pages.gallery import PAGE
-from lc_assets.store.layout import SceneLayout
+from lc_assets.store.layout import ALL_SCENES, SceneLayout
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import parse_path
 from lc_assets_tests.cli.gallery_page import View, page_of, widths
@@ -21,13 +20,13 @@ from lc_assets_tests.rig.object_stores import s3_store
 def test_view_opens_the_report_of_a_scene_named_in_full_or_in_part(view: View, store: Path) -> None:
     name = "S2B_MSIL2A_20240623T103629_R008_T33UUB_20240623T140000"
     report = store / "scenes" / name / "report.html"
-    for wanted in (name, "33UUB", "33uub 2024-06-23", "20240623"):
-        assert report.as_uri() in view(wanted, "--store", store).output
+    for wanted in ((name,), ("33UUB",), ("33uub", "2024-06-23"), ("20240623",)):
+        assert report.as_uri() in view(*wanted, "--store", store).output
     assert view.opened == [report.as_uri()] * 4  # type: ignore[attr-defined]
 
 
 def test_view_only_tells_where_the_page_is_if_that_is_wished(view: View, store: Path) -> None:
-    assert str(store / PAGE) in view("--no-open", "--store", store).output
+    assert str(store / ALL_SCENES) in view("--no-open", "--store", store).output
     assert not view.opened  # type: ignore[attr-defined]
 
 
@@ -36,7 +35,7 @@ def test_a_name_that_fits_several_scenes_or_none_is_told_in_one_line(view: View,
     assert "fits 3 scenes" in several
     assert all(f"20240{month}21T103629" in several for month in (4, 5, 6))
     none = view("99XXX", "--store", store, code=1).output
-    assert "lc-assets classify 99XXX" in none
+    assert "lc-assets search --tile 99XXX" in none
     assert "lc-assets classify" in view("--store", store / "empty", code=1).output
     for said in (several, none):
         assert len(said.strip().splitlines()) == 1
@@ -65,7 +64,7 @@ def test_an_object_store_gets_its_page_and_the_user_a_copy(
             (root / str(file.relative_to(store))).write_bytes(file.read_bytes())
         said = view("--store", root).output
         assert "without links to the scenes" in said
-        assert b"report.html" in (root / PAGE).read_bytes()
+        assert b"report.html" in (root / ALL_SCENES).read_bytes()
         copy = Path(said.strip().splitlines()[-2])
         assert tmp_path in copy.parents
         with page_of(browser, copy) as page:

@@ -12,9 +12,8 @@ import pytest
 
 from lc_assets.core.landcover import CLASSES
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.products.pages.gallery import PAGE
 from lc_assets.products.pages.gallery_items import read_gallery
-from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.layout import ALL_SCENES, SceneLayout, Store
 from lc_assets_tests.cli.gallery_page import View, page_of, shown, widths
 from lc_assets_tests.products.pages.gallery_scenes import box, laid
 
@@ -34,7 +33,7 @@ def test_a_broken_item_is_named_and_the_others_are_shown(view: View, store: Path
     gallery = read_gallery(Store(store))
     assert len(gallery.shown) == 4
     assert gallery.waiting == ("waiting",)
-    page = (store / PAGE).read_text()
+    page = (store / ALL_SCENES).read_text()
     assert all(name in page for name in (*broken, "waiting"))
 
 
@@ -61,15 +60,15 @@ def test_hostile_texts_of_an_item_stay_texts(view: View, store: Path, scene: Sce
     (store / "scenes" / "bad").mkdir()
     (store / "scenes" / "bad" / "bad_classified.json").write_text(json.dumps({"id": evil}))
     view("--store", store)
-    assert "<script>document" not in (store / PAGE).read_text()
-    with page_of(browser, store / PAGE) as page:
+    assert "<script>document" not in (store / ALL_SCENES).read_text()
+    with page_of(browser, store / ALL_SCENES) as page:
         assert page.title() == "Land cover: 5 scenes"
         assert page.locator(f"[id='scene-{name}']").count() == 1
 
 
 def test_the_page_filters_orders_and_leads_to_reports(view: View, store: Path, browser: Any) -> None:
     view("--store", store)
-    with page_of(browser, store / PAGE) as page:
+    with page_of(browser, store / ALL_SCENES) as page:
         assert shown(page) == [
             "33UUB, 23 June 2024",
             *(f"32ULC, 21 {month} 2024" for month in ("June", "May", "April")),
@@ -89,7 +88,7 @@ def test_the_page_filters_orders_and_leads_to_reports(view: View, store: Path, b
 
 def test_map_and_cards_point_at_each_other_by_mouse_and_by_keyboard(view: View, store: Path, browser: Any) -> None:
     view("--store", store)
-    with page_of(browser, store / PAGE) as page:
+    with page_of(browser, store / ALL_SCENES) as page:
         page.locator(".card").first.hover()
         assert page.locator(".spot.lit").get_attribute("aria-label") == "33UUB, 23 June 2024"
         page.get_by_role("link", name="32ULC, 3 scenes").hover()
@@ -111,7 +110,7 @@ def test_the_page_fits_and_axe_finds_no_fault(
 ) -> None:
     (store / "scenes" / "waiting").mkdir()
     view("--store", store)
-    with page_of(browser, store / PAGE, width, scheme) as page:
+    with page_of(browser, store / ALL_SCENES, width, scheme) as page:
         assert page.evaluate("document.documentElement.scrollWidth") == width
         page.evaluate(axe_script.read_text())
         faults = page.evaluate("axe.run()")["violations"]
@@ -128,7 +127,7 @@ def test_thousands_of_scenes_are_listed(view: View, scene: SceneLayout, tmp_path
             content.replace(f'"{DEMO_ITEM_ID}_classified"', f'"{name}_classified"')
         )
     view("--store", tmp_path)
-    with page_of(browser, tmp_path / PAGE) as page:
+    with page_of(browser, tmp_path / ALL_SCENES) as page:
         assert page.locator(".card").count() == 2000
         page.fill("#filter", "scene1999")
         page.get_by_text("1 of 2000 shown").wait_for()

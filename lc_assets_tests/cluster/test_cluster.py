@@ -24,10 +24,10 @@ from lc_assets.cluster.published_identity import published
 from lc_assets.cluster.tasks import TASK
 from lc_assets.core.settings import SHIPPED
 from lc_assets.operations.keys import ASSET_NAMES
-from lc_assets_tests.rig.cluster.field import FAILURE, STARTED, STARTING, SUCCESS, Field
-from lc_assets_tests.rig.cluster.scenes import write_twins
-from lc_assets_tests.rig.cluster.service import HELD, ROOT, Cluster, until
-from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.cluster.field import FAILURE, HELD, STARTED, STARTING, SUCCESS, Field
+from loopback.cluster.scenes import write_twins
+from loopback.cluster.service import ROOT, Cluster, until
+from loopback.programs import Missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs, pytest.mark.xdist_group("cluster")]
 

@@ -16,11 +16,13 @@ import pytest
 from lc_assets.operations.keys import ASSET_NAMES
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, parse_path, walk_files
-from lc_assets_tests.rig.cluster.scenes import write_twins
-from lc_assets_tests.rig.cluster.service import HELD, Cluster, until
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.object_stores import S3, reached
-from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.cluster.field import HELD
+from lc_assets_tests.rig.object_stores import reached
+from loopback.cluster.scenes import write_twins
+from loopback.cluster.service import Cluster, until
+from loopback.gate import Gate
+from loopback.object_stores import S3
+from loopback.programs import Missing
 
 pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs, pytest.mark.xdist_group("cluster store")]
 

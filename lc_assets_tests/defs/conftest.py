@@ -10,7 +10,7 @@ import pytest
 from lc_assets.core.settings import Settings
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.defs.watcher import Watcher, watch
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
 
 
 @pytest.fixture

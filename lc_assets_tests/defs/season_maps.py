@@ -20,6 +20,7 @@ from lc_assets.products.season_map.plan import MapPlan, write_plan
 from lc_assets.raster.polygons import Polygons
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season, landscape
+from loopback.sensor_tick import sensor_context
 
 CORNER = Polygons(("corner",), np.array([shapely.box(300_000, 5_699_000, 301_000, 5_700_000)]), ZONE_32.crs)
 """A square kilometre of the landscape."""
@@ -93,17 +94,7 @@ class Ticker:
         self._monkeypatch.setattr(season_map_sensor, "ONCE_SECONDS", -1 if next_day else 24 * 3600)
         desk = self.mapped.desk
         definitions = build_definitions(desk.settings)
-        with dg.SensorEvaluationContext(
-            instance_ref=desk.instance.get_ref(),
-            instance=desk.instance,
-            last_tick_completion_time=None,
-            last_run_key=None,
-            cursor=self.cursor,
-            log_key=None,
-            repository_name=None,
-            repository_def=definitions.get_repository_def(),
-            resources={name: definitions.resources[name] for name in ("store", "watch")},
-        ) as context:
+        with sensor_context(definitions, desk.instance, self.cursor, "store", "watch") as context:
             result = season_maps_again.evaluate_tick(context)
         self.cursor = result.cursor or self.cursor
         names = [request.partition_key or "" for request in result.run_requests or ()]

@@ -28,7 +28,7 @@ from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.store.atomic import atomic_output
 from lc_assets_tests.conftest import Desk, copy_scene, edit_item, own_model, read
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.programs import WAIT_SECONDS
+from loopback.programs import WAIT_SECONDS
 
 
 def files_below(folder: Path) -> list[str]:

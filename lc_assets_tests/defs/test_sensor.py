@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lc_assets.operations.keys import SCENES
 from lc_assets_tests.defs.watcher import Watcher, item, watch
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
 
 
 def test_new_items_are_registered_and_run_once_each(pc: PlanetaryComputer, watcher: Watcher) -> None:

@@ -12,9 +12,9 @@ import pytest
 from lc_assets.core.errors import LandCoverError
 from lc_assets.remote import stac_api
 from lc_assets_tests.defs.watcher import Watcher, item, watch
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.wire import Answer
 
 SEARCH = r"/api/stac/v1/search"
 

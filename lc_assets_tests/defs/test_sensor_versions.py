@@ -10,7 +10,7 @@ import pytest
 
 from lc_assets.defs.sensors import REPLACES_TAG
 from lc_assets_tests.defs.watcher import NEW, OLD, Watcher, watch
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
 
 
 def test_a_reprocessed_scene_replaces_the_older_when_it_is_done(pc: PlanetaryComputer, watcher: Watcher) -> None:

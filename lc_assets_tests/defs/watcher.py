@@ -18,7 +18,8 @@ from lc_assets.defs.sensors import build_sensor
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets_tests.conftest import Desk
-from lc_assets_tests.rig.scenes import template_item
+from loopback.scenes import template_item
+from loopback.sensor_tick import sensor_context
 
 NOW = datetime(2024, 9, 1, 12, tzinfo=timezone.utc)
 
@@ -59,20 +60,7 @@ class Watcher:
     def tick(self, *, dies: bool = False) -> Any:
         """One tick. `dies`: the daemon ends after the partitions are added, before anything else is done."""
         definitions = build_definitions(self.desk.settings)
-        resources = {name: definitions.resources[name] for name in ("watch", "items", "store")}
-        repository = definitions.get_repository_def()
-        instance = self.desk.instance
-        with dg.SensorEvaluationContext(
-            instance_ref=instance.get_ref(),
-            last_tick_completion_time=None,
-            last_run_key=None,
-            cursor=self.cursor,
-            log_key=None,
-            repository_name=None,
-            repository_def=repository,
-            instance=instance,
-            resources=resources,
-        ) as context:
+        with sensor_context(definitions, self.desk.instance, self.cursor, "watch", "items", "store") as context:
             result = build_sensor(1).evaluate_tick(context)
         for request in result.dynamic_partitions_requests or ():
             change = "add" if isinstance(request, dg.AddDynamicPartitionsRequest) else "delete"

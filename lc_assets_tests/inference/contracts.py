@@ -21,6 +21,7 @@ CONTRACT = ModelContract(
     total_parameters=63_000,
     description="A small network.",
     highest=tuple(9000.0 + i for i in range(12)),
+    rivers=((120.0, 0.1), (300.0, 0.5)),
     hyperparameters={"learning_rate": 0.001},
     metrics={"validation": {"accuracy": 0.95}},
     training_data=(

@@ -12,6 +12,7 @@ from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.bands.stack import Stack
+from lc_assets.sentinel2.radiometry import remove_offset
 
 
 def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +28,8 @@ def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np
     rows = -(-max(height - 64, 0) // stride) * stride + 64
     columns = -(-max(width - 64, 0) // stride) * stride + 64
     with stack.reader() as reader:
-        dn, valid = reader.offset_free(stack.grid.window).transpose(1, 2, 0), reader.valid(stack.grid.window)
+        dn = remove_offset(reader.dn(stack.grid.window), stack.offset).transpose(1, 2, 0)
+        valid = reader.valid(stack.grid.window)
     dn = np.pad(dn, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
     valid = np.pad(valid, ((0, rows - height), (0, columns - width)), "symmetric")
     hidden, source = nearest(valid, 64, (slice(None), slice(None)))

@@ -20,13 +20,14 @@ from lc_assets.core.errors import BadModel
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.core.settings import SHIPPED
 from lc_assets.demo.scene import DEMO_ITEM_ID
-from lc_assets.inference import chip_programs, engine, openvino_runtime
+from lc_assets.inference import build, chip_programs, openvino_runtime
 from lc_assets.inference.bfloat16_check import TOLERANCE
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense import backends
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
+from lc_assets.inference.kept_graphs import ModelGraphs
 from lc_assets.inference.keras_file import load_keras_model
 from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.synthetic_ground import synthetic_block
@@ -76,13 +77,14 @@ def bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """A CPU with bfloat16. `dense` and `chips` change the results of its programs."""
 
     def install(dense: Fault = rounded, chips: Fault = rounded) -> None:
-        monkeypatch.setattr(engine, "has_bfloat16", lambda: True)
-        monkeypatch.setattr(engine, "cpu_name", lambda: "Model CPU 9000")
-        monkeypatch.setattr(engine, "_engines", {})
+        monkeypatch.setattr(build, "has_bfloat16", lambda: True)
+        monkeypatch.setattr(build, "cpu_name", lambda: "Model CPU 9000")
+        monkeypatch.setattr(build, "_engines", {})
+        monkeypatch.setattr(build.kept_graphs, "load", lambda key: None)
+        monkeypatch.setattr(build.kept_graphs, "save", lambda key, graphs: None)
         # What is the same for every fault: the model in float32.
-        monkeypatch.setattr(engine, "load_keras_model", _loaded)
-        monkeypatch.setattr(engine, "export_openvino", _exported)
-        monkeypatch.setattr(engine, "_in_float32", _in_float32)
+        monkeypatch.setattr(build, "load_keras_model", _loaded)
+        monkeypatch.setattr(build, "_checked_graphs", _checked_graphs)
         for module, fault in ((backends, dense), (chip_programs, chips)):
             monkeypatch.setattr(module, "compile_graph", _faulty(fault))
 
@@ -103,24 +105,20 @@ def _loaded(path: Path, contract: ModelContract) -> Any:
     return _once(lambda: load_keras_model(path, contract), contract.sha256, repr(contract))
 
 
-def _exported(model: Any, shape: tuple[int, ...], name: str) -> Any:
-    graph = _once(lambda: chip_programs.export_openvino(model, shape, name), "graph", id(model), shape)
-    _known["exported", id(graph)] = graph
-    return graph
+_make_graphs = build._checked_graphs
+
+
+def _checked_graphs(model: Any, contract: ModelContract) -> ModelGraphs:
+    graphs = _once(lambda: _make_graphs(model, contract), "graphs", id(model), repr(contract))
+    _known["graph", id(graphs.chips)] = graphs.chips
+    return graphs
 
 
 def _compiled(graph: Any) -> openvino_runtime.Run:
-    """In float32. Graphs of a dense form are made for each engine, those of a whole model are the same."""
-    if ("exported", id(graph)) not in _known:
+    """In float32. The backbone is compiled for each engine, the graph of the whole model once."""
+    if ("graph", id(graph)) not in _known:
         return openvino_runtime.compile_graph(graph, "float32")
     return _once(lambda: openvino_runtime.compile_graph(graph, "float32"), "program", id(graph))
-
-
-_make_float32 = engine._in_float32
-
-
-def _in_float32(model: Any, contract: ModelContract, *arguments: Any) -> Engine:
-    return _once(lambda: _make_float32(model, contract, *arguments), "engine", id(model), repr(contract))
 
 
 def _faulty(fault: Fault) -> Callable[[Any, str], openvino_runtime.Run]:
@@ -264,8 +262,8 @@ def test_model_check_warns_if_bfloat16_is_wrong(bfloat16: Any) -> None:
 
 
 def test_model_check_says_that_the_cpu_has_no_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "has_bfloat16", lambda: False)
-    monkeypatch.setattr(engine, "_engines", {})
+    monkeypatch.setattr(build, "has_bfloat16", lambda: False)
+    monkeypatch.setattr(build, "_engines", {})
     assert "\nbfloat16: not supported by this CPU\n" in invoke("model", "check", SHIPPED, code=0).stdout
 
 

@@ -16,8 +16,10 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.check import check_dense
 from lc_assets.inference.dense.form import NotFullyConvolutional, split_fully_convolutional, window_means
+from lc_assets.inference.dense.openvino import dense_graphs
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.loading import open_model
+from lc_assets.inference.keras_file import load_keras_model
+from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.openvino_runtime import has_bfloat16
 from lc_assets.inference.windows import strips
 from lc_assets.inference.windows.classify import Classification
@@ -31,7 +33,7 @@ BANDS = ("B02", "B03", "B04", "B08")
 
 
 def chip_by_chip(engine: Engine) -> Engine:
-    return dataclasses.replace(engine, form=None, passes=None, why_chips="for this test")
+    return dataclasses.replace(engine, geometry=None, passes=None, why_chips="for this test")
 
 
 def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
@@ -210,11 +212,11 @@ def test_other_networks_are_refused_with_a_reason(name: str) -> None:
 
 
 def test_a_split_with_other_results_than_its_model_is_not_used() -> None:
-    engine = open_model(SHIPPED, "float32")
-    assert engine.form
-    rolled = dataclasses.replace(engine.form, bias=np.roll(engine.form.bias, 1))
+    engine, (contract, weights) = open_model(SHIPPED, "float32"), read_contract(SHIPPED)
+    form = split_fully_convolutional(load_keras_model(weights, contract))
+    rolled = dense_graphs(dataclasses.replace(form, bias=np.roll(form.bias, 1)), contract)
     with pytest.raises(NotFullyConvolutional, match="other probabilities"):
-        check_dense(engine.contract, rolled, OpenVinoPasses(engine.contract, rolled, "float32"), engine.probabilities)
+        check_dense(contract, form.geometry, OpenVinoPasses(contract, rolled, "float32"), engine.probabilities)
 
 
 def test_a_model_with_an_impossible_mean_is_evaluated_chip_by_chip(tmp_path: Path) -> None:
@@ -265,8 +267,8 @@ def test_bfloat16_changes_few_classes_of_the_real_scene(real_item: Path, tmp_pat
 
 
 def test_a_precision_that_the_cpu_does_not_support_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("lc_assets.inference.engine.has_bfloat16", lambda: False)
-    monkeypatch.setattr("lc_assets.inference.engine._engines", {})
+    monkeypatch.setattr("lc_assets.inference.build.has_bfloat16", lambda: False)
+    monkeypatch.setattr("lc_assets.inference.build._engines", {})
     item = own_model(tmp_path / "m", BANDS, 10)
     with pytest.raises(BadModel, match="this CPU does not support it"):
         open_model(item, "bfloat16")

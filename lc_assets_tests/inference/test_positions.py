@@ -12,7 +12,7 @@ import pytest
 from lc_assets.core.errors import BadModel
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.inference import classify_stack
-from lc_assets.inference.chip_programs import lazy_program
+from lc_assets.inference.chip_programs import compile_program, export_openvino
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model
@@ -40,7 +40,8 @@ def test_the_prediction_of_a_position_equals_that_of_its_view_alone(demo_item: P
     evaluator = engine.position_evaluator()
     assert (evaluator.feature_stride, evaluator.receptive_field) == (STRIDE, view)
     # Keras' own OpenVINO backend computes in bfloat16 where the CPU can.
-    alone = lazy_program(position_network(view, view), (1, view, view, len(BAND_NAMES)), "float32", "alone")
+    graph = export_openvino(position_network(view, view), (1, view, view, len(BAND_NAMES)), "alone")
+    alone = compile_program(graph, "float32", "alone")
     dn, usable = pixels(stack)
     seen = normalize_input(engine.contract, remove_offset(dn, stack.offset).transpose(1, 2, 0), usable)
     features = evaluator.features(dn.copy(), usable, stack.offset)
@@ -164,7 +165,7 @@ def test_pixels_without_a_prediction_nearby_are_counted(demo_item: Path, tmp_pat
 def test_a_stack_in_memory_gets_the_classes_of_the_pipeline(demo_item: Path, tmp_path: Path) -> None:
     stack = stack_of(demo_item, tmp_path / "store")
     with stack.reader() as reader:
-        dn = reader.offset_free(stack.grid.window).transpose(1, 2, 0)
+        dn = remove_offset(reader.dn(stack.grid.window), stack.offset).transpose(1, 2, 0)
         dn = np.where(reader.valid(stack.grid.window)[..., None], dn, 0).astype(np.uint16)
     model = position_model(tmp_path / "model")
     found = classify_stack(dn, stack.product_level, model)
@@ -193,7 +194,8 @@ def test_a_stack_that_does_not_fit_is_refused() -> None:
 def test_only_a_contract_with_positions_has_them_and_its_fingerprint_differs(tmp_path: Path) -> None:
     engine = engine_of(tmp_path)
     plain = dataclasses.replace(engine.contract, positions=False)
-    assert plain.fingerprint != engine.contract.fingerprint
+    rivers = dataclasses.replace(engine.contract, rivers=((100, 0.5),))
+    assert len({contract.fingerprint for contract in (plain, engine.contract, rivers)}) == 3
     assert [engine.contract.resolve_window(window) for window in (None, 0, 64)] == [0, 0, 64]
     assert [plain.resolve_window(window) for window in (None, 64)] == [64, 64]
     for contract, window, why in ((plain, 0, "no positions"), (plain, 32, "64 px"), (engine.contract, 8, "0 or 64")):

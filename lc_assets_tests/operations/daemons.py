@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 
-from lc_assets_tests.rig.programs import WAIT_SECONDS
+from loopback.programs import WAIT_SECONDS
 
 AGAIN_SECONDS = 20
 

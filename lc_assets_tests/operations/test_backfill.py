@@ -16,15 +16,15 @@ from dagster._core.execution.backfill import BulkActionStatus
 
 from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
-from lc_assets.operations.backfills import launch_backfill
+from lc_assets.operations.backfills import launch_backfill, newest_backfill
 from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.programs import WAIT_SECONDS
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import WAIT_SECONDS
+from loopback.scenes import PcScene, pc_scene
 
 HERE = Path(__file__).parents[2]
 
@@ -50,7 +50,7 @@ def daemon(folder: Path) -> Iterator[None]:
     """Dagster's daemon on the instance of `shell`."""
     environment = {**os.environ, "DAGSTER_HOME": str(folder / "home"), "LC_ASSETS_STORE": str(folder / "store")}
     environment |= {"LC_ASSETS_TIMEOUT": "2", "PYTHONPATH": str(HERE)}
-    command = [sys.executable, "-m", "lc_assets_tests.rig.quick_daemon", "run", "-m", "lc_assets.definitions"]
+    command = [sys.executable, "-m", "loopback.quick_daemon", "run", "-m", "lc_assets.definitions"]
     with (folder / "daemon.log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:
@@ -138,6 +138,8 @@ def test_a_backfill_is_one_of_assets_and_goes_on_with_what_is_left(
             assert sorted(run.tags["dagster/partition"] for run in runs) == sorted(ids)
             assert {run.tags["lc_assets/model"] for run in runs} == {read_contract()[0].fingerprint}
             assert shell("backfill", "--dry-run").stdout == f"{ids[1]}\tfailed\n"
+            said = f"{first.backfill_id} has ended: 1 of 2 scenes done, 1 failed: http://127.0.0.1:3000/runs/b/"
+            assert said + first.backfill_id in shell("status").stderr
 
             pc.relay.clear()
             pc.relay.forget()
@@ -164,6 +166,26 @@ def test_a_scene_stands_as_its_runs_left_it(demo_item: Path, desk: Desk) -> None
     assert stands() == SceneStatus.DONE
     launch_backfill(desk.instance, definitions, [scene.id], fingerprint="", config={}, title="again")
     assert stands() == SceneStatus.WAITING
+
+
+def test_how_far_a_backfill_is_is_counted_by_scene_and_not_by_run(desk: Desk) -> None:
+    definitions, instance = build_definitions(desk.settings), desk.instance
+    assert newest_backfill(instance, definitions) is None
+    items = [f"S2A_33UUB_2024082{day}_0_L2A" for day in range(5)]
+    instance.add_dynamic_partitions("scenes", items)
+    backfill = launch_backfill(instance, definitions, items, fingerprint="", config={}, title="all")
+    job = definitions.resolve_job_def("classify_scenes")
+    ends = [(0, "FAILURE"), (0, "SUCCESS"), (1, "FAILURE"), (2, "CANCELED"), (3, "STARTED")]  # 0: by a retry
+    for day, status in ends:
+        tags = {"dagster/partition": items[day], "dagster/backfill": backfill}
+        instance.create_run_for_job(job, status=dg.DagsterRunStatus(status), tags=tags)
+    found = newest_backfill(instance, definitions)
+    counts = "1 of 5 scenes done, 1 failed, 1 cancelled, 1 queued or running, 1 to be queued"
+    assert str(found) == f"backfill {backfill} is under way: {counts}"
+    [record] = instance.get_backfills()
+    instance.update_backfill(record.with_status(BulkActionStatus.COMPLETED_FAILED))
+    assert str(newest_backfill(instance, definitions)).endswith(counts.replace("to be queued", "without a run"))
+    assert "has ended: 1 of 5" in str(newest_backfill(instance, definitions))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from lc_assets.remote import stac_api
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.remote.stac_server import QUICK, ROOT, Archive, play
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
 
 BEGIN, NOW = datetime(2024, 6, 1, tzinfo=timezone.utc), datetime(2024, 7, 1, tzinfo=timezone.utc)
 OPEN = " and no link to more, so the search for datetime "

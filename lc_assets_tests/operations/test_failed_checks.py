@@ -9,10 +9,12 @@ import dagster as dg
 import pytest
 
 from lc_assets.cli import status
-from lc_assets.defs.scene_checks import scene_result
+from lc_assets.defs.check_results import scene_result
 from lc_assets.operations import failed_checks as module
 from lc_assets.operations.failed_checks import FailedCheck, failed_checks
-from lc_assets.sentinel2.acquisition import scene_label
+from lc_assets.operations.keys import CLASSIFY
+from lc_assets.operations.runs import run_scene
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import invoke
 
@@ -71,9 +73,9 @@ def test_lc_assets_status_lists_a_scenes_failed_check_after_another_scene_passed
     monkeypatch.setattr(status, "settings_with", lambda store: desk.settings)
     monkeypatch.setattr(status, "open_instance", lambda settings: nullcontext(desk.instance))
     lines = [line.strip() for line in invoke("status", code=0).output.splitlines()]
-    at = lines.index(f"missing   {CLOUDY}")
+    at = lines.index(f"missing   32ULC  2024-06-21      - % cloud      - s  -  {CLOUDY}")
     assert lines[at + 1] == "cloud_share of raw_bands warns: 93.0 %"
-    assert f"missing   {CLEAR}" in lines
+    assert f"missing   13TDE  2024-08-20      - % cloud      - s  -  {CLEAR}" in lines
     assert lines[-1] == "2 scenes: 2 missing; 1 failed check"
 
 
@@ -98,3 +100,23 @@ def test_each_result_in_the_history_of_a_check_says_which_scene_it_is_of(desk: D
 )
 def test_a_scene_is_named_by_tile_and_date_or_by_its_id(item: str, label: str) -> None:
     assert scene_label(item) == label
+
+
+def test_a_blocking_check_that_fails_is_told_by_name_with_its_reason_and_a_remedy(desk: Desk) -> None:
+    scenes = dg.DynamicPartitionsDefinition(name="scenes")
+
+    @dg.asset(partitions_def=scenes, check_specs=[dg.AssetCheckSpec("cog_valid", asset="overview", blocking=True)])
+    def overview() -> Iterator[dg.Output[int] | dg.AssetCheckResult]:
+        yield dg.Output(1)
+        yield scene_result(CLOUDY, "cog_valid", passed=False, description="its blocks are 7 px", metadata={})
+
+    @dg.asset(partitions_def=scenes, deps=[overview])
+    def catalog() -> None:
+        """Never reached."""
+
+    job = dg.define_asset_job(CLASSIFY, [overview, catalog], executor_def=dg.in_process_executor)
+    definitions = dg.Definitions(assets=[overview, catalog], jobs=[job])
+    desk.instance.add_dynamic_partitions("scenes", [CLOUDY])
+    result = run_scene(definitions, desk.instance, CLOUDY, {})
+    told = f"item {CLOUDY}, asset overview: its check cog_valid failed: its blocks are 7 px -> "
+    assert result.error and result.error.startswith(told) and "fault of lc_assets" not in result.error

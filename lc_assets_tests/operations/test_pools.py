@@ -16,7 +16,7 @@ import pytest
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.operations import pools
 from lc_assets.operations.keys import COLLECTION_POOL, DOWNLOADS_POOL, HOST_TAG, PID_TAG
-from lc_assets.operations.pools import free_places_of_ended_runs, wait_for_place
+from lc_assets.operations.pools import free_places_of_ended_runs, is_limited, wait_for_place
 from lc_assets.operations.runs import fail_orphaned_runs
 from lc_assets_tests.conftest import OnDisk
 from lc_assets_tests.rig.command import Shell
@@ -50,6 +50,15 @@ def test_places_of_a_run_that_is_over_are_free_again(
         free_places_of_ended_runs(instance)
         info = instance.event_log_storage.get_concurrency_info(COLLECTION_POOL)
         assert (info.active_slot_count, info.pending_step_count) == (0, 0)
+
+
+def test_a_pool_is_limited_by_its_own_limit_or_by_the_default(tmp_path: Path) -> None:
+    default = {"concurrency": {"pools": {"default_limit": 16}}}
+    for overrides, expected in (({}, False), (default, True)):
+        with dg.instance_for_test(overrides=overrides) as instance:
+            assert is_limited(instance, DOWNLOADS_POOL) is expected
+            instance.event_log_storage.set_concurrency_slots(DOWNLOADS_POOL, 1)
+            assert is_limited(instance, DOWNLOADS_POOL)
 
 
 def test_a_place_that_a_living_run_has_is_waited_for(

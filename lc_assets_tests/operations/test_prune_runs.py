@@ -21,8 +21,8 @@ from lc_assets.operations.runs import RunResult
 from lc_assets.operations.status import SceneStatus
 from lc_assets_tests.conftest import Desk, OnDisk, copy_records
 from lc_assets_tests.operations.pruned_stores import queue, stands
-from lc_assets_tests.rig.cluster.services import postgresql
-from lc_assets_tests.rig.programs import Missing
+from loopback.cluster.services import postgresql
+from loopback.programs import Missing
 
 LATER = datetime.now(timezone.utc) + timedelta(days=1)
 

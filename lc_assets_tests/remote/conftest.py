@@ -8,8 +8,8 @@ import pytest
 
 from lc_assets.remote import stac_api
 from lc_assets_tests.remote.stac_server import fill
-from lc_assets_tests.rig.scenes import PcScene, pc_scenes
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scenes
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,10 @@ from lc_assets.core.settings import COLLECTION
 from lc_assets.remote.stac_api import StacApi
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
-from lc_assets_tests.rig.scenes import PcScene
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
-from lc_assets_tests.rig.wire import Answer, Request
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene
+from loopback.stac_api import PUBLIC_HOST, PUBLIC_ROOT
+from loopback.wire import Answer, Request
 
 QUICK = RetryPolicy(connect=1.0, read=0.5, backoff=0.03)
 EVERYWHERE = Query(bbox=(-180.0, -90.0, 180.0, 90.0))

@@ -14,8 +14,8 @@ from lc_assets.remote.access import explain_refusal
 from lc_assets.remote.download import Download
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.wire import Answer, Request
+from loopback.relay import Relay
+from loopback.wire import Answer, Request
 
 QUICK = RetryPolicy(connect=1.0, read=0.5, backoff=0.01)
 PRO = "maps.f00d.northcentralus.geocatalog.spatio.azure.com"

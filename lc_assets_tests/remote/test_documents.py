@@ -14,10 +14,10 @@ from lc_assets.core.settings import COLLECTION
 from lc_assets.remote.stac_api import StacApi
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets_tests.remote.stac_server import EVERYWHERE, FAULTS, HOST, QUICK, ROOT, is_one_line, item, planetary, play
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_ROOT
-from lc_assets_tests.rig.wire import Answer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.stac_api import PUBLIC_ROOT
+from loopback.wire import Answer
 
 
 def test_an_item_that_vanished_since_the_search_is_told_by_name(pc: PlanetaryComputer, changing: list[str]) -> None:

@@ -25,9 +25,9 @@ from lc_assets_tests.remote.stac_server import (
     page,
     play,
 )
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.wire import Answer
 
 LIMIT_ERROR = Answer.of_json({"detail": [{"loc": ["body", "limit"], "msg": "must be <= 100"}]}, 422)
 

@@ -15,8 +15,8 @@ from lc_assets.remote import stac_api
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.remote.stac_server import EVERYWHERE, QUICK, ROOT, ids, is_one_line, item, page, play
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.wire import Answer
 
 ODD = [
     *([], None, 7, "x", True, {"features": None}, {"features": 7}, {"features": "ab"}, {"features": {"a": 1}}),

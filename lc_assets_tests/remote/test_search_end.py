@@ -14,8 +14,8 @@ from lc_assets.core.errors import BadReference
 from lc_assets.remote import stac_api
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.remote.stac_server import Archive, asked, hourly, page, play, warnings_of
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.wire import Answer
 
 JUNE = Query(bbox=(-180.0, -90.0, 180.0, 90.0), datetime="2024-06")
 INCOMPLETE = "gave 30 items and no link to more, so the search for datetime 2024-06-01T00:00:00Z/2024-06-30T23:59:59"

@@ -10,10 +10,10 @@ import pytest
 from lc_assets.core.errors import BadReference
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets_tests.remote.stac_server import EVERYWHERE, FAULTS, SEARCH, catalog, found, ids, is_one_line, play
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
-from lc_assets_tests.rig.wire import Answer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.stac_api import PUBLIC_HOST, PUBLIC_ROOT
+from loopback.wire import Answer
 
 
 def test_a_search_gives_every_item_once_page_by_page_through_the_proxy(pc: PlanetaryComputer, world: list[str]) -> None:

@@ -10,8 +10,8 @@ from lc_assets.core.errors import BadReference
 from lc_assets.remote import stac_api
 from lc_assets.remote.stac_api import StacApi
 from lc_assets_tests.remote.stac_server import HOST, METADATA, QUICK, ROOT, is_one_line, page, play
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer, Request
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.wire import Answer, Request
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from lc_assets.core.errors import BadReference
 from lc_assets.remote import stac_api
 from lc_assets_tests.remote.stac_server import EVERYWHERE, asked, catalog, found, page, play
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST
-from lc_assets_tests.rig.wire import Answer, Request
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.stac_api import PUBLIC_HOST
+from loopback.wire import Answer, Request
 
 NOTHING = [{}, {"features": []}, {"type": "FeatureCollection"}, page(), [], None, "", {**page(), "features": {}}]
 

@@ -11,8 +11,8 @@ import pytest
 from lc_assets.core.errors import BadReference
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.remote.stac_server import EVERYWHERE, found, is_one_line, page, play
-from lc_assets_tests.rig.scenes import PcScene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene
 
 
 def between(scenes: list[PcScene], number: int) -> float:

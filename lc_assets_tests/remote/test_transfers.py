@@ -24,20 +24,21 @@ from lc_assets.defs.build import build_definitions
 from lc_assets.operations.runs import register as add
 from lc_assets.remote import signing
 from lc_assets.remote.threads import run_parallel
-from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.bands.verify import verify_download
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.atomic import atomic_output
+from lc_assets.store.layout import MANIFEST_FILE
 from lc_assets_tests.conftest import Desk, OnDisk
 from lc_assets_tests.rig.cases import B04, Case, recovered, told
 from lc_assets_tests.rig.command import NOBODY
-from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.marks import further
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.wire import Answer, Backend, Request
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scene
+from loopback.wire import Answer, Backend, Request
 
 QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 
@@ -65,7 +66,7 @@ def quick(tmp_path: Path) -> Iterator[Desk]:
 def fetched(desk: Desk, scene: Scene, retry_policy: RetryPolicy = QUICK) -> RawBands:
     """What raw_bands does, without the rest of the run."""
     folder = desk.folder(scene.id)
-    with atomic_output(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
+    with atomic_output(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST_FILE) as stage:
         fetch_scene(scene, stage, folder.incoming, retry_policy=retry_policy)
     return RawBands.open(folder.raw_bands, scene.id)
 

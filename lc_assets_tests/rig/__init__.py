@@ -1,3 +1,2 @@
-"""The Planetary Computer on loopback: real programs (azurite, pgstac) behind an HTTPS proxy of our own, for unmodified
-clients. `service.PlanetaryComputer` is the whole of it; `fixtures` hands it to tests; `install.sh` fetches the
-programs."""
+"""What many tests share: fixtures, the order and the rules of the suite, and the drill. The servers that they run on
+loopback are in the package `loopback`; `install.sh` fetches their programs."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lc_assets_tests.rig.programs import Missing
+from loopback.programs import Missing
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lc_assets_tests.rig.faults import Fault
+from loopback.faults import Fault
 
 B04 = r"blob\.core\.windows\.net/.*_B04_10m"
 ANY_BLOB = r"blob\.core\.windows\.net/"

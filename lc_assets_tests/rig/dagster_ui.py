@@ -20,7 +20,7 @@ from urllib.parse import quote
 import requests
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from lc_assets_tests.rig.programs import free_port
+from loopback.programs import free_port
 
 _START_SECONDS = 180.0
 _STOP_SECONDS = 30.0

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import planetary_computer as sdk
 import pytest
 
-from lc_assets_tests.rig.programs import Missing
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import StacApi
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import Missing
+from loopback.relay import Relay
+from loopback.stac_api import StacApi
 
 
 class _Rig(PlanetaryComputer):

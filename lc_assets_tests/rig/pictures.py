@@ -23,11 +23,11 @@ from docs import make_pictures as drawn
 from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.demo.item_json import TRUTH
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
-from lc_assets.products.pages.gallery import PAGE
 from lc_assets.raster.render import encode_image
+from lc_assets.store.layout import ALL_SCENES
 from lc_assets_tests.rig.browser import chromium
 from lc_assets_tests.rig.dagster_ui import DagsterUi, command, served
-from lc_assets_tests.rig.programs import Missing
+from loopback.programs import Missing
 
 MOST_BYTES = 250_000
 _SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -96,7 +96,7 @@ def _of_pages(browser: Browser, folder: Path, made: Path) -> None:
     items = [_moved(several, tile, seed) for seed, tile in enumerate(_PLACES, start=11)]
     command(several, "classify", *items)
     command(several, "view", "--no-open")
-    _shoot(browser, several / "store" / PAGE, made / "gallery.png")
+    _shoot(browser, several / "store" / ALL_SCENES, made / "gallery.png")
 
 
 def _moved(folder: Path, tile: str, seed: int) -> Path:

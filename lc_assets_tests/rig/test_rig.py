@@ -19,12 +19,12 @@ import rasterio
 import requests
 
 from lc_assets.sentinel2.item.scene import parse_scene
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.scenes import NAMES, pc_scene, pc_scenes
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
-from lc_assets_tests.rig.wire import Answer, Request
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.relay import Relay
+from loopback.scenes import NAMES, pc_scene, pc_scenes
+from loopback.stac_api import PUBLIC_HOST, PUBLIC_ROOT
+from loopback.wire import Answer, Request
 
 pytestmark = pytest.mark.rig
 CONTENT = bytes(range(256)) * 400
@@ -171,6 +171,21 @@ def test_slow_is_a_byte_a_second(pc: PlanetaryComputer, blob: str) -> None:
     started = time.monotonic()
     assert answer.read(2) == CONTENT[1000:1002]
     assert time.monotonic() - started > 1.5
+
+
+def test_a_rate_is_that_of_all_connections_together() -> None:
+    relay = Relay(rate=4 * len(CONTENT))
+    relay.add_host("files.example.com", lambda request: Answer(200, {}, CONTENT))
+    proxies = {"http": relay.url}
+
+    def get(number: int) -> int:
+        return len(requests.get(f"http://files.example.com/{number}", proxies=proxies, timeout=20).content)
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(3) as pool:
+        assert list(pool.map(get, range(3))) == [len(CONTENT)] * 3
+    assert time.monotonic() - started > 0.65  # three quarters of a second, less the burst
+    relay.stop()
 
 
 def test_a_web_page_or_broken_json_may_come_instead(pc: PlanetaryComputer, blob: str) -> None:

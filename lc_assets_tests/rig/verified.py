@@ -24,8 +24,8 @@ _RUNS = (
     *("lc_assets/operations/status.py", "lc_assets/operations/watch.py"),
 )
 COVERS: dict[str, tuple[str, ...]] = {
-    "rig": ("lc_assets_tests/rig", "lc_assets_tests/rig/test_rig.py"),
-    "drill": ("lc_assets_tests/rig", *_NETWORK, *_RUNS, "constraints.txt"),
+    "rig": ("lc_assets_tests/rig", "loopback"),
+    "drill": ("lc_assets_tests/rig", "loopback", *_NETWORK, *_RUNS, "constraints.txt"),
     "training": (
         *("lc_assets/training", "lc_assets/inference", "lc_assets/core/landcover.py"),
         *("lc_assets_tests/training", "constraints.txt"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lc_assets.sentinel2.band_table import BANDS
-from lc_assets.sentinel2.item.providers import EARTH_SEARCH
+from lc_assets.sentinel2.item.catalog_conventions import EARTH_SEARCH
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
 
 HARMONISED = (

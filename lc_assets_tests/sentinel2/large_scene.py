@@ -1,5 +1,5 @@
 """A scene that is large enough for a store of an area to keep a part of it: the small demo scene and its mirror images,
-three by three."""
+six by six."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from lc_assets.demo.item_json import DEMO_ITEM_ID, write_item
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
-from lc_assets_tests.remote.file_host import HOST
+from loopback.file_host import HOST
 
-SHAPE = (738, 774)
+TIMES = 6
+SHAPE = (TIMES * 246, TIMES * 258)
 _BLOCK = 128
 
 Place = tuple[int, int, int, int]
@@ -31,8 +32,8 @@ def large_scene(item: Path, folder: Path) -> Path:
         with rasterio.open(item.parent / f"{name}.tif") as dataset:
             small, grid = dataset.read(1), Grid.of(dataset)
         rows, columns = small.shape
-        values = np.pad(small, ((0, 2 * rows), (0, 2 * columns)), "symmetric")
-        whole = Grid(grid.crs, grid.transform, 3 * columns, 3 * rows)
+        values = np.pad(small, ((0, (TIMES - 1) * rows), (0, (TIMES - 1) * columns)), "symmetric")
+        whole = Grid(grid.crs, grid.transform, TIMES * columns, TIMES * rows)
         write_blocks(target / f"{name}.tif", values, whole)
         if name == "B02":
             fine = whole

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from lc_assets.sentinel2.acquisition import acquisition_of, acquisition_prefix, is_newer_version
+from lc_assets.sentinel2.acquisition import acquisition_of, is_newer_version
 from lc_assets.sentinel2.item.scene import read_document
+from lc_assets.sentinel2.scene_ids import acquisition_prefix
 from lc_assets_tests.sentinel2.earth_search_items import COLLECTION_1, earth_search_item
 
 

@@ -19,12 +19,12 @@ from lc_assets.remote.download import Download
 from lc_assets.sentinel2.acquisition import acquisition_of, is_later_processing
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
-from lc_assets.sentinel2.item.providers import COPERNICUS, PLANETARY_COMPUTER, catalog_for_api, catalog_of
+from lc_assets.sentinel2.item.catalog_conventions import COPERNICUS, PLANETARY_COMPUTER, catalog_for_api, catalog_of
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
 from lc_assets.sentinel2.search.query import Query
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.wire import Answer, Request
 from lc_assets_tests.sentinel2.copernicus_items import API, PRODUCT, ZIPPER, copernicus_item
+from loopback.relay import Relay
+from loopback.wire import Answer, Request
 
 EODATA = "https://eodata.dataspace.copernicus.eu/eodata/"
 QUICK = RetryPolicy(connect=1.0, read=0.5, backoff=0.01)

@@ -22,11 +22,11 @@ from lc_assets.sentinel2.search.references import resolve
 from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets_tests.conftest import Desk, read
 from lc_assets_tests.rig.command import NOBODY
-from lc_assets_tests.rig.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
-from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.marks import further
-from lc_assets_tests.rig.scenes import PcScene, pc_scene, pc_scenes
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.earth_search import API_HOST, AS_MADE, BUCKETS, HARMONISED, ROOT, EarthSearch
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scene, pc_scenes
 
 QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 COLLECTIONS = (HARMONISED, AS_MADE)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError
-from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.band_table import BAND_NAMES, SCL
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.references import resolve
@@ -29,7 +29,7 @@ def test_every_real_planetary_computer_item_is_understood(shared: Path) -> None:
         assert scene.baseline == document["properties"]["s2:processing_baseline"]
         assert scene.product_level == "L2A"
         assert set(BAND_NAMES) <= set(scene.hrefs)
-        assert scene.has_scl
+        assert SCL in scene.hrefs
         assert scene.offset == (-1000 if scene.baseline >= "04.00" else 0)
         assert all(href.startswith("https://") and "?" not in href for href in scene.hrefs.values())
 

@@ -17,10 +17,10 @@ from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.references import resolve
 from lc_assets.sentinel2.search.registry import RegisteredItems
 from lc_assets.store.layout import Store
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.wire import Answer, Request
 from lc_assets_tests.sentinel2.copernicus_items import PRODUCT, copernicus_item
 from lc_assets_tests.sentinel2.earth_search_items import COLLECTION_1, HARMONISED, earth_search_item
+from loopback.relay import Relay
+from loopback.wire import Answer, Request
 
 QUICK = RetryPolicy(connect=1.0, read=0.5, backoff=0.01)
 SHORT = PRODUCT.replace("_N0511", "")

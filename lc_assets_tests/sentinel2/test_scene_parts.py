@@ -26,23 +26,23 @@ from lc_assets.defs.io_managers import VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons, box_polygon, read_polygons
-from lc_assets.sentinel2.bands.part_plan import area_near, part_around
+from lc_assets.sentinel2.bands.part_plan import MARGIN, area_near, part_around
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import Desk, copy_scene, edit_bands
-from lc_assets_tests.remote.file_host import HOST, files_of
 from lc_assets_tests.rig.command import NOBODY, QUICK
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.relay import Relay
-from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
 from lc_assets_tests.sentinel2.spoilt_scenes import before_the_offset
+from loopback.faults import Fault
+from loopback.file_host import HOST, files_of
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.relay import Relay
 
-AREA = (390, 470, 420, 560)
+AREA = (882, 962, 936, 1076)
 """Its upper end is beside the shadow of a cloud, and it contains ground without data."""
-PART = ScenePart(192, 192, 564, 480, 774, 738)
+PART = ScenePart(384, 384, 1116, 1092, 1548, 1476)
 
 
 @pytest.fixture(scope="module")
@@ -121,8 +121,8 @@ def test_the_stac_item_and_the_page_say_that_it_is_a_part(desks: dict[str, Desk]
     scene = scene_of(large)
     folder = desks["part"].folder(scene.id)
     item = json.loads((folder.folder / f"{scene.id}_classified.json").read_text())
-    assert item["properties"]["lc:part"] == {"window": [192, 192, 564, 480], "scene": [774, 738]}
-    said = "564 x 480 of 774 x 738 pixels, from column 192 and row 192"
+    assert item["properties"]["lc:part"] == {"window": [384, 384, 1116, 1092], "scene": [1548, 1476]}
+    said = "1,116 x 1,092 of 1,548 x 1,476 pixels, from column 384 and row 384"
     assert f"a part ({said}) of" in item["properties"]["processing:lineage"]
     with rasterio.open(folder.classified) as dataset:
         box = rasterio.warp.transform_bounds(dataset.crs, "EPSG:4326", *dataset.bounds)
@@ -150,15 +150,15 @@ def test_a_scene_that_was_fetched_whole_becomes_a_part_and_is_not_read_with_its_
 
 def test_only_the_blocks_of_the_part_are_fetched(large: Path, demo_item: Path, relay: Relay, tmp_path: Path) -> None:
     relay.add_host(HOST, files_of(large.parent))
-    place = (600, 604, 650, 654)
+    place = (1290, 1294, 1300, 1304)
     raw = fetched(served(large), corner_area(large, place, tmp_path), tmp_path / "raw_bands")
-    assert raw.part == ScenePart(384, 384, 390, 354, 774, 738)
+    assert raw.part == ScenePart(768, 768, 780, 708, 1548, 1476)
     sent = dict.fromkeys(raw.files, 0)
     for exchange in relay.exchanges:
         assert exchange.status == 206
         sent[exchange.path[1:-4]] += exchange.body_bytes_sent
     sizes = {name: (large.parent / f"{name}.tif").stat().st_size for name in sent}
-    # 3 x 4 of 6 x 7 blocks, and 64 kB for the header.
+    # 6 x 7 of 12 x 13 blocks, and 64 kB for the header.
     assert all(sent[name] < 0.4 * sizes[name] + 65_536 for name in ("B02", "B03", "B04", "B08"))
     for name, entry in raw.files.items():
         source = (large.parent / f"{name}.tif").read_bytes()
@@ -203,7 +203,7 @@ def test_a_jpeg_2000_is_cut_too(large: Path, area: Polygons, tmp_path: Path) -> 
     document["assets"]["B05"]["href"] = str(path)
     raw = fetched(parse_scene(document), area, tmp_path / "raw_bands")
     whole = pixels(large.parent / "B05.tif")[0]
-    assert (pixels(raw.paths["B05"])[0] == whole[96:336, 96:378]).all()
+    assert (pixels(raw.paths["B05"])[0] == whole[192:738, 192:750]).all()
 
 
 def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
@@ -212,7 +212,7 @@ def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
     relay.add_host(HOST, files_of(large.parent))
     with rasterio.open(large.parent / "B03.tif") as dataset:
         block = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1)) + 1000
-        expected = dataset.read(1)[192:672, 192:756]
+        expected = dataset.read(1)[384:1476, 384:1500]
     relay.inject(once := Fault("/B03", "flip", after=block))
     relay.inject(busy := Fault("/B04", "status", times=2, status=503))
     raw = fetched(served(large), area, tmp_path / "once")
@@ -279,7 +279,7 @@ def test_zeros_that_depend_on_the_rest_of_the_scene_make_it_whole(large: Path, a
     item = before_the_offset(copy_scene(large, tmp_path))
     edit_bands(item, without_offset)
     found = []
-    for where in ((600, 612, 600, 612), (600, 738, 600, 612)):
+    for where in ((1200, 1212, 1200, 1212), (1200, 1212, 1200, 1548)):
         for names, factor, value in ((("SCL",), 2, 4), (("B08",), 1, 0)):
             edit_bands(item, partial(filled, place=[n // factor for n in where], value=value), names)
         found.append(fetched(scene_of(item), area, tmp_path / f"{where}" / "raw_bands").part)
@@ -307,9 +307,9 @@ def test_a_part_has_its_margin_and_begins_where_windows_and_coarse_pixels_begin(
     assert part.column % 192 == part.row % 192 == 0
     assert part.width % 12 == part.height % 12 == 0
     right = min(left + side, 109_800)
-    assert part.column * 10 <= max(left - 1920, 0)
-    assert (part.column + part.width) * 10 >= min(right + 1920, 109_800)
-    assert part.width <= (right - left) / 10 + 2 * 192 + 191 + 13
+    assert part.column * 10 <= max(left - 10 * MARGIN, 0)
+    assert (part.column + part.width) * 10 >= min(right + 10 * MARGIN, 109_800)
+    assert part.width <= (right - left) / 10 + 2 * MARGIN + 3 * 191 + 13
     for factor in (1, 2, 6):
         window = part.window(factor)
         assert (window.col_off * factor, window.width * factor) == (part.column, part.width)

@@ -13,9 +13,10 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import parse_path
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import NOBODY, QUICK
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.object_stores import S3, Azure, reached
-from lc_assets_tests.rig.programs import Missing
+from lc_assets_tests.rig.object_stores import reached
+from loopback.gate import Gate
+from loopback.object_stores import S3, Azure
+from loopback.programs import Missing
 
 
 @pytest.fixture(scope="session", params=["s3", "azure"])

@@ -10,11 +10,11 @@ from lc_assets.defs.io_managers import RawBandsIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.store.layout import Store
 from lc_assets.store.object_path import ObjectPath
-from lc_assets_tests.remote.file_host import HOST, files_of
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.relay import Relay
 from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
 from lc_assets_tests.store.object_stores import only_s3
+from loopback.file_host import HOST, files_of
+from loopback.gate import Gate
+from loopback.relay import Relay
 
 pytestmark = pytest.mark.xdist_group("object stores")
 
@@ -27,7 +27,7 @@ def test_a_part_in_an_object_store_is_fetched_once(
     item = large_scene(demo_item, tmp_path)
     relay.add_host(HOST, files_of(item.parent))
     store, scene = Store(remote[0]), served(item)
-    area = area_file(item, tmp_path / "district.geojson", (600, 620, 600, 620))
+    area = area_file(item, tmp_path / "district.geojson", (800, 820, 800, 820))
     layout = store.scene(scene.id)
     first = RawBandsIOManager(store=StoreResource(root=str(store.root), area=str(area))).write(layout, scene)
     assert store.area.exists()

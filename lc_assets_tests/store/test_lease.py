@@ -17,10 +17,10 @@ from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import parse_path, walk_files
 from lc_assets_tests.conftest import Desk
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.scenes import pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.store.object_stores import only_s3
+from loopback.gate import Gate
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import pc_scene
 
 pytestmark = pytest.mark.xdist_group("object stores")
 

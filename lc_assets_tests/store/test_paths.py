@@ -9,7 +9,7 @@ import pytest
 
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, compare_and_swap, etag, list_files, remove_tree, walk_files
-from lc_assets_tests.rig.gate import Gate
+from loopback.gate import Gate
 
 pytestmark = pytest.mark.xdist_group("object stores")
 

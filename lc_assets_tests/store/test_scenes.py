@@ -23,12 +23,12 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import gdal_path, list_files, walk_files
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import Shell
-from lc_assets_tests.rig.gate import Gate
-from lc_assets_tests.rig.programs import WAIT_SECONDS
 from lc_assets_tests.rig.references import agreed
-from lc_assets_tests.rig.scenes import pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
 from lc_assets_tests.store.object_stores import SMALL, names_in, only_s3, products_of
+from loopback.gate import Gate
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import WAIT_SECONDS
+from loopback.scenes import pc_scene
 
 pytestmark = pytest.mark.xdist_group("object stores")
 

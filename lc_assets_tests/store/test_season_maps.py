@@ -20,7 +20,7 @@ from lc_assets.store.object_path import ObjectPath
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.defs.season_maps import Mapped
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season, landscape
-from lc_assets_tests.rig.gate import Gate
+from loopback.gate import Gate
 
 pytestmark = pytest.mark.xdist_group("object stores")
 

@@ -15,7 +15,7 @@ import pytest
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.core.settings import SHIPPED
-from lc_assets.inference.engine import load_engine
+from lc_assets.inference.build import load_engine
 from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.products.stac.validate import validate_offline

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages.scene_report import Page
@@ -57,7 +57,7 @@ def catalog(
     faults, links = [], 0
     written = read_catalog(folder.catalog)
     for found in written.get_items():
-        faults += validate_offline(json.loads((folder.folder / f"{found.id}.json").read_text(encoding="utf-8")))
+        faults += validate_offline(json.loads(folder.stac_item.read_text(encoding="utf-8")))
         for name, asset in found.assets.items():
             links += 1
             if not folder.folder.joinpath(asset.href).exists():

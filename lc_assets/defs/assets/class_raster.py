@@ -6,11 +6,11 @@ import dagster as dg
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.core.progress import notify
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.defs.run_config import ClassRasterConfig
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.operations.identity import ensure_same_code_and_model
@@ -29,7 +29,7 @@ MOSTLY_EMPTY = 0.9
     io_manager_key="class_raster_io",
     group_name="land_cover",
     kinds={"keras", "cog"},
-    code_version="4",
+    code_version="5",
     check_specs=[
         dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="All rasters are valid COGs."),
         dg.AssetCheckSpec(

@@ -11,9 +11,9 @@ from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import table
 from lc_assets.defs.resources import StoreResource
 from lc_assets.operations.keys import CATALOG, COLLECTION_POOL
-from lc_assets.products.collection.update import UpdateSummary, folder_of, update
+from lc_assets.products.collection.update import UpdateSummary, update
 from lc_assets.products.collection.verify import check_collection
-from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE
 from lc_assets.store.paths import StorePath
 
 
@@ -55,7 +55,7 @@ def collection(
         report = update(store.store(), partial(news_since, context.instance), rebuild=config.rebuild)
         faults = check_collection(store.store())
     return dg.MaterializeResult(
-        metadata=_metadata(report, folder_of(store.store())),
+        metadata=_metadata(report, store.store().collection),
         check_results=[
             dg.AssetCheckResult(
                 check_name="stac_valid", passed=not faults.invalid, metadata={"faults": faults.words(faults.invalid)}

@@ -1,21 +1,16 @@
 """model_evaluation: the accuracy of the configured model. The UI shows it for each model that was configured."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import picture, table
 from lc_assets.defs.resources import EvaluationResource, ModelResource
-from lc_assets.training.data.splits import CREDIBLE_VOTES
-from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
-from lc_assets.training.evaluation.map_charts import maps_chart
-from lc_assets.training.evaluation.map_evaluation import MapEvaluation
-from lc_assets.training.evaluation.map_section import kind_rows, scene_rows, season_rows
-from lc_assets.training.evaluation.metrics import agreement
-from lc_assets.training.evaluation.model_card import class_rows, evaluate
-from lc_assets.training.evaluation.synthetic import evaluate_synthetic
+
+if TYPE_CHECKING:
+    from lc_assets.training.evaluation.map_evaluation import MapEvaluation
 
 USABLE = 0.9
 """The check warns below this accuracy or agreement (0..1) on chips."""
@@ -46,6 +41,14 @@ def model_evaluation(model: ModelResource, evaluation: EvaluationResource) -> dg
     list (L1C), weakly labelled L2A chips by number of votes, and the eastern quarter, if the model has a twin that was
     trained without the east.
     """
+    from lc_assets.training.data.splits import CREDIBLE_VOTES
+    from lc_assets.training.evaluation.charts import calibration_chart, confusion_chart
+    from lc_assets.training.evaluation.map_charts import maps_chart
+    from lc_assets.training.evaluation.map_section import scene_rows
+    from lc_assets.training.evaluation.metrics import agreement
+    from lc_assets.training.evaluation.model_card import class_rows, evaluate
+    from lc_assets.training.evaluation.synthetic import evaluate_synthetic
+
     with raise_as_dagster_failure():
         synthetic = evaluate_synthetic(Path(model.item))
         judged = evaluate(Path(model.item), evaluation.chips_folder, evaluation.scenes_folder)
@@ -95,8 +98,10 @@ def model_evaluation(model: ModelResource, evaluation: EvaluationResource) -> dg
     )
 
 
-def _maps_metadata(maps: MapEvaluation) -> dict[str, Any]:
+def _maps_metadata(maps: "MapEvaluation") -> dict[str, Any]:
     """Return tables of the maps of real scenes."""
+    from lc_assets.training.evaluation.map_section import kind_rows, scene_rows, season_rows
+
     tables = {
         "map_references": scene_rows(maps.references, "right"),
         "map_agreement_with_dynamic_world": scene_rows(maps.agreements, "agreement"),

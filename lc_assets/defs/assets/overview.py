@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import StoreResource
 from lc_assets.defs.run_config import OverviewConfig
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import OverviewPlan, choose_factor
 from lc_assets.raster.cog import cog_problems

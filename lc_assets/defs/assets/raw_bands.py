@@ -8,12 +8,13 @@ import dagster as dg
 from lc_assets.core.json_values import is_percentage
 from lc_assets.core.progress import notify
 from lc_assets.core.wording import quantity
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ItemsResource, ModelResource
 from lc_assets.defs.run_config import check_run_config
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.operations.keys import CLASS_RASTER, DOWNLOADS_POOL
+from lc_assets.operations.runs import scene_tags
 
 CLOUDY_PERCENT = 50.0
 EMPTY_PERCENT = 80.0
@@ -49,6 +50,9 @@ def raw_bands(
     Look at the picture for haze and clouds that `cloud_share` does not show, and at `nodata %`: a scene at the edge of
     the swath is mostly empty. URLs are stored unsigned and are signed when they are read.
     """
+    tags = scene_tags(context.partition_key)
+    if tags.items() - context.run.tags.items():  # a run of a backfill, or of the UI
+        context.instance.add_run_tags(context.run_id, tags)
     with raise_as_dagster_failure(retry_number=context.retry_number):
         assets = {node.name for node in context.job_def.nodes}
         if CLASS_RASTER.to_user_string() in assets:  # a wrong config or model is reported before anything is fetched

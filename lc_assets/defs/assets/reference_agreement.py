@@ -6,11 +6,11 @@ import dagster as dg
 from pydantic import Field
 
 from lc_assets.defs.assets.class_raster import class_raster
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import inline, picture, table
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ReferenceResource, StoreResource
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.products.agreement.estimators import Estimate
 from lc_assets.products.agreement.pictures import disagreement_image
 from lc_assets.products.agreement.references import check_names

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import dagster as dg
 
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview

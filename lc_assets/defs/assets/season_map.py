@@ -10,11 +10,11 @@ import dagster as dg
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.progress import logging_to, share_progress
 from lc_assets.core.wording import quantity
+from lc_assets.defs.check_results import scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.metadata import PICTURE_SIDE, inline, table
 from lc_assets.defs.partitions import season_maps
 from lc_assets.defs.resources import StoreResource
-from lc_assets.defs.scene_checks import scene_result
 from lc_assets.operations.keys import CLASS_RASTER, SEASON_SCENES
 from lc_assets.operations.season_maps import PLAN, SCENE_TABLE, scene_table, scene_versions
 from lc_assets.products.season_map.plan import read_plan, select_scenes
@@ -127,7 +127,7 @@ def _checks(layout: MapLayout) -> list[dg.AssetCheckResult]:
     )
     problems = [problem for path in rasters for problem in cog_problems(gdal_path(path))]
     [item] = read_catalog(layout.catalog).get_items()
-    faults = validate_offline(json.loads((layout.folder / f"{item.id}.json").read_text(encoding="utf-8")))
+    faults = validate_offline(json.loads(layout.stac_item.read_text(encoding="utf-8")))
     missing = [key for key, asset in item.assets.items() if not layout.folder.joinpath(asset.href).exists()]
     faults += [f"asset {key} does not resolve" for key in missing]
     return [

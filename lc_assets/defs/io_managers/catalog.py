@@ -10,10 +10,11 @@ from lc_assets.core.checksum import sha256_of_files
 from lc_assets.core.errors import StoreError
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import catalog_metadata
-from lc_assets.products.stac.catalog import CATALOG, catalog_files, read_catalog
+from lc_assets.products.stac.catalog import catalog_files, read_catalog
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import SceneLayout
+from lc_assets.store.product_layout import CATALOG_FILE
 
 
 class CatalogIOManager(SceneIOManager):
@@ -34,7 +35,7 @@ class CatalogIOManager(SceneIOManager):
                 asset="catalog",
                 remedy="look at the source item: what it says is carried into these documents",
             )
-        with atomic_output(scene.folder, item=scene.item, asset="catalog", last=CATALOG) as stage:
+        with atomic_output(scene.folder, item=scene.item, asset="catalog", last=CATALOG_FILE) as stage:
             for name, content in files.items():
                 (stage / name).write_bytes(content)
             version = sha256_of_files(stage.iterdir())

@@ -3,6 +3,7 @@ manifest."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 
 from pydantic import Field
@@ -13,11 +14,12 @@ from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import raw_bands_metadata
-from lc_assets.sentinel2.bands.raw_bands import ITEM, MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.bands.fetch_ahead import fetch_in_turn
+from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.exclusive import exclusive
-from lc_assets.store.layout import SceneLayout
+from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE, SceneLayout
 from lc_assets.store.object_path import ObjectPath
 
 
@@ -38,12 +40,17 @@ class RawBandsIOManager(SceneIOManager):
 
     def write(self, scene: SceneLayout, value: Scene) -> Written:
         """Download and check the files, or the part of each that covers the store's area. Files that are in the store
-        already and still match are kept.
+        already and still match are kept. Where several scenes are classified in one process, the download may have
+        begun ahead.
 
         Raises:
             BadItem: the scene does not touch the area.
             LandCoverError: a file cannot be downloaded, is damaged, or cannot be written.
         """
+        return fetch_in_turn(value, self._fetch)
+
+    def _fetch(self, value: Scene, arrived: Callable[[], None]) -> Written:
+        scene = self.store.store().scene(value.id)
         area = self.store.kept_area()
         present: RawBands | None = None
         retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
@@ -60,16 +67,22 @@ class RawBandsIOManager(SceneIOManager):
                 if error.transient:
                     raise
             with atomic_output(
-                scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST, check=check
+                scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST_FILE, check=check
             ) as stage:
                 fetched = fetch_scene(
-                    value, stage, scene.incoming, present=present, retry_policy=retry_policy, area=area
+                    value,
+                    stage,
+                    scene.incoming,
+                    present=present,
+                    retry_policy=retry_policy,
+                    area=area,
+                    arrived=arrived,
                 )
                 for name, how in fetched.items():
                     if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
                         (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
         raw = self.read(scene)
-        version = sha256_of_values({**raw.checksums, ITEM: sha256_of(raw.folder / ITEM)})
+        version = sha256_of_values({**raw.checksums, ITEM_FILE: sha256_of(raw.folder / ITEM_FILE)})
         return Written(raw_bands_metadata(raw, fetched), version)
 
     def read(self, scene: SceneLayout) -> RawBands:

@@ -1,7 +1,7 @@
 """Run the two halves of a dense model on a backend: the backbone over a block, the head over windows.
 
-For OpenVINO the layers are rebuilt as channels-first graphs, each compiled for one block shape. Any other backend calls
-the model's own Keras layers on a larger input.
+For OpenVINO the layers are rebuilt as channels-first graphs; the backbone is compiled for each shape of blocks. Any
+other backend calls the model's own Keras layers on a larger input.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from lc_assets.inference.contract import ModelContract
-from lc_assets.inference.dense.form import FullyConvSplit
+from lc_assets.inference.dense.form import DenseGeometry, FullyConvSplit
 from lc_assets.inference.dense.scaling import highest_dn, normalize_input, whole_means
 from lc_assets.inference.openvino_runtime import Run, compile_graph
 from lc_assets.sentinel2.radiometry import MIN_VALID_DN, remove_offset
@@ -56,21 +56,34 @@ def batched(run: Predict, values: np.ndarray, size: int) -> np.ndarray:
     return np.concatenate(parts) if parts else run(np.zeros((size, *values.shape[1:]), values.dtype))[:0]
 
 
+@dataclass(frozen=True)
+class DenseGraphs:
+    """A split model as OpenVINO graphs; `lc_assets.inference.dense.openvino` makes them.
+
+    Attributes:
+        geometry: the geometry of the split model.
+        backbone: `openvino.Model` for blocks of any number of rows and columns.
+        head: `openvino.Model` for `HEAD_BATCH` windows.
+    """
+
+    geometry: DenseGeometry
+    backbone: Any
+    head: Any
+
+
 @dataclass
 class OpenVinoPasses:
     """Run a model on OpenVINO: channels-first graphs, compiled once per block shape and process."""
 
     contract: ModelContract
-    form: FullyConvSplit
+    graphs: DenseGraphs
     precision: str
     _backbones: dict[tuple[int, int], Run] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
-        from lc_assets.inference.dense import openvino
-
         # The head always runs in float32: its cost is negligible compared with the backbone.
-        self._head = compile_graph(openvino.head(self.form, HEAD_BATCH), "float32")
+        self._head = compile_graph(self.graphs.head, "float32")
 
     def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block, as `Evaluator.features`. Overwrites `dn`."""
@@ -94,12 +107,11 @@ class OpenVinoPasses:
         return self._head([means])
 
     def _compiled(self, shape: tuple[int, ...]) -> Run:
-        from lc_assets.inference.dense import openvino
-
         rows, columns = shape
         with self._lock:
             if (rows, columns) not in self._backbones:
-                graph = openvino.backbone(self.form, self.contract, rows, columns)
+                graph = self.graphs.backbone.clone()
+                graph.reshape({part: [*part.partial_shape[:2], rows, columns] for part in graph.inputs})
                 self._backbones[rows, columns] = compile_graph(graph, self.precision)
             return self._backbones[rows, columns]
 

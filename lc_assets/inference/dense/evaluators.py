@@ -15,7 +15,7 @@ import numpy as np
 
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
-from lc_assets.inference.dense.form import FullyConvSplit
+from lc_assets.inference.dense.form import DenseGeometry
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.sentinel2.radiometry import remove_offset
 
@@ -125,7 +125,7 @@ class DenseEvaluator:
     """Runs the convolutions once over each block; see `lc_assets.inference.dense.form`."""
 
     contract: ModelContract
-    form: FullyConvSplit
+    geometry: DenseGeometry
     passes: DensePasses
     window_hop: int
     name: str = "dense"
@@ -134,22 +134,22 @@ class DenseEvaluator:
     @property
     def feature_stride(self) -> int:
         """Pixels from one position of the feature map to the next."""
-        return self.form.stride
+        return self.geometry.stride
 
     @property
     def window_features(self) -> int:
         """Side of the feature map of one chip."""
-        return self.form.map_side
+        return self.geometry.map_side
 
     @property
     def receptive_field(self) -> int:
         """Side of the square of pixels that one position of the feature map depends on."""
-        return self.contract.chip_size - self.form.stride * (self.form.map_side - 1)
+        return self.contract.chip_size - self.geometry.stride * (self.geometry.map_side - 1)
 
     @property
     def outputs(self) -> int:
         """Number of outputs of the first dense layer."""
-        return len(self.form.bias)
+        return self.geometry.outputs
 
     def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block. See `Evaluator.features`."""

@@ -48,6 +48,23 @@ class NotFullyConvolutional(Exception):
 
 
 @dataclass(frozen=True)
+class DenseGeometry:
+    """The numbers of a split model that the arithmetic of windows and positions needs.
+
+    Attributes:
+        stride: pixels from one position of the feature map to the next (T).
+        map_side: side of the feature map of one chip, in positions (n).
+        outputs: values per position: the outputs of the first dense layer.
+        dense_layers: number of dense layers.
+    """
+
+    stride: int
+    map_side: int
+    outputs: int
+    dense_layers: int
+
+
+@dataclass(frozen=True)
 class Step:
     """One layer of a model, with the names of its inputs and of its output (the name of the layer)."""
 
@@ -68,8 +85,7 @@ class FullyConvSplit:
     Attributes:
         steps: the layers before pooling, in order.
         source, features: names of the first layer's input and of the last layer's output.
-        stride: pixels from one position of the feature map to the next (T).
-        map_side: side of the feature map of one chip, in positions (n).
+        geometry: stride, side of the feature map, outputs, number of dense layers.
         kernel: (features, outputs) kernel of the first dense layer; applied in the backbone.
         bias: (outputs,) bias of the same layer, added after the mean.
         head: the layers after that kernel; the first one is the dense layer's own activation.
@@ -78,8 +94,7 @@ class FullyConvSplit:
     steps: tuple[Step, ...]
     source: str
     features: str
-    stride: int
-    map_side: int
+    geometry: DenseGeometry
     kernel: np.ndarray
     bias: np.ndarray
     head: tuple[Any, ...]
@@ -115,7 +130,9 @@ def split_fully_convolutional(model: Any) -> FullyConvSplit:
             f"its feature map ({len(bias)} values every {strides[features]} px) would need too much memory"
         )
     head = (first.activation, *rest)
-    return FullyConvSplit(steps[:pool], source, features, strides[features], rows, weights[0], bias, head)
+    dense_layers = 1 + sum(type(layer).__name__ == "Dense" for layer in rest)
+    geometry = DenseGeometry(strides[features], rows, len(bias), dense_layers)
+    return FullyConvSplit(steps[:pool], source, features, geometry, weights[0], bias, head)
 
 
 def window_means(features: np.ndarray, window_features: int, window_hop: int) -> np.ndarray:

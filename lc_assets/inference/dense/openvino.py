@@ -1,4 +1,4 @@
-"""Build channels-first OpenVINO graphs of static shape for a model's backbone (DN to projected features) and its head.
+"""Build channels-first OpenVINO graphs for a model's backbone (DN to projected features) and its head.
 
 Keras models are channels-last. If such a model is exported unchanged, OpenVINO transposes the channels around every
 convolution and takes about twice the time. So this module rebuilds the layers channels-first, with the weights of the
@@ -17,12 +17,25 @@ from openvino import opset13 as ov
 from openvino.opset1 import max_pool  # later opsets have a second output: the positions of the maxima
 
 from lc_assets.inference.contract import ModelContract
+from lc_assets.inference.dense.backends import HEAD_BATCH, DenseGraphs
 from lc_assets.inference.dense.form import IDENTITIES, FullyConvSplit, NotFullyConvolutional
 from lc_assets.inference.dense.scaling import whole_means
 
+_END = np.iinfo(np.int32).max
+"""A slice that ends here ends at the end of its axis."""
 
-def backbone(form: FullyConvSplit, contract: ModelContract, rows: int, columns: int) -> Model:
-    """Return the graph of the backbone for a block of `rows` x `columns` pixels.
+
+def dense_graphs(form: FullyConvSplit, contract: ModelContract) -> DenseGraphs:
+    """Return the graphs of a split model.
+
+    Raises:
+        NotFullyConvolutional: a layer is not supported by this module.
+    """
+    return DenseGraphs(form.geometry, backbone(form, contract), head(form, HEAD_BATCH))
+
+
+def backbone(form: FullyConvSplit, contract: ModelContract) -> Model:
+    """Return the graph of the backbone for blocks of any number of rows and columns.
 
     Its inputs are (1, bands, rows, columns) int16, the DN minus `whole_means`, and (1, 1, rows, columns) uint8, 1 where
     a pixel is usable. Its output is (1, outputs, feature rows, feature columns) float32.
@@ -30,8 +43,8 @@ def backbone(form: FullyConvSplit, contract: ModelContract, rows: int, columns: 
     Raises:
         NotFullyConvolutional: a layer is not supported by this module.
     """
-    centred = ov.parameter([1, len(contract.bands), rows, columns], Type.i16, name="centred")
-    usable = ov.parameter([1, 1, rows, columns], Type.u8, name="usable")
+    centred = ov.parameter([1, len(contract.bands), -1, -1], Type.i16, name="centred")
+    usable = ov.parameter([1, 1, -1, -1], Type.u8, name="usable")
     fraction = np.asarray(contract.mean) - whole_means(contract)
     scale = 1 / np.asarray(contract.std, np.float32)
     scaled = ov.multiply(ov.subtract(ov.convert(centred, "f32"), _per_channel(fraction)), _per_channel(scale))
@@ -106,8 +119,8 @@ def _batch_norm(layer: Any, inputs: list[Node]) -> Node:
 
 def _crop(layer: Any, inputs: list[Node]) -> Node:
     (top, bottom), (left, right) = layer.cropping
-    rows, columns = inputs[0].get_output_shape(0)[2:]
-    return ov.slice(inputs[0], [top, left], [rows - bottom, columns - right], [1, 1], [2, 3])
+    ends = [-cut if cut else _END for cut in (bottom, right)]  # counted from the end of an axis
+    return ov.slice(inputs[0], [top, left], ends, [1, 1], [2, 3])
 
 
 def _max_pool(layer: Any, inputs: list[Node]) -> Node:

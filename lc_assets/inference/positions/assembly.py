@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 
 import numpy as np
@@ -34,13 +34,19 @@ class PositionAssembly:
         evaluator: Evaluator,
         check_probabilities: Callable[[np.ndarray], np.ndarray],
         statistics: MapStatistics,
+        rivers: Sequence[tuple[float, float]],
     ) -> None:
+        from lc_assets.inference.positions.water import WaterBodies  # imports SciPy, which takes long
+
         self._grid, self._evaluator = grid, evaluator
+        self._bodies = WaterBodies(rivers, grid.stride, grid.columns) if rivers else None
+        self._state = np.zeros((0, grid.width), np.uint8)  # of the rows of pixels that are not finished
         self._check_probabilities, self._statistics = check_probabilities, statistics
         # The rows of cells that the next pixels need, from the last finished row on. The cells at the left and right
         # edge are repeated, so that every pixel is between two cells.
         self._found = np.zeros((len(CLASSES), 0, grid.columns + 2), np.float32)
         self._predicted = np.zeros((0, grid.columns + 2), bool)
+        self._finished = 0  # number of rows of cells that are final
         self._next = -1  # row of cells at whose centres the next pixels start; -1 is the row above the first one
 
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
@@ -52,18 +58,23 @@ class PositionAssembly:
             features[row : row + block.rows, column : column + block.columns] = future.result()
         with self._statistics.stages.timed("average"):
             if stop > start:
-                self._add(strip, features, start, stop)
-                yield from self._pixels(strip, stop)
+                yield from self._add(strip, features, start, stop)
 
-    def _add(self, strip: Strip, features: np.ndarray, start: int, stop: int) -> None:
+    def _add(self, strip: Strip, features: np.ndarray, start: int, stop: int) -> Iterator[MapBlock]:
         predicted = self._is_predicted(strip, start, stop)
         self._statistics.windows += predicted.size
         self._statistics.voting += int(predicted.sum())
-        # The first and the last row are repeated beyond the scene, like the columns at the edges.
-        beyond = ((int(start == 0), int(stop == self._grid.rows)), (1, 1))
-        rows = np.pad(self._probabilities(features, predicted).transpose(2, 0, 1), ((0, 0), *beyond), "edge")
-        self._found = np.concatenate([self._found, rows], axis=1)
-        self._predicted = np.concatenate([self._predicted, np.pad(predicted, beyond, "edge")])
+        stride, last = self._grid.stride, self._grid.rows
+        known = strip.state[start * stride - strip.first : stop * stride - strip.first]
+        self._state = np.concatenate([self._state, known])
+        rows = self._probabilities(features, predicted).transpose(2, 0, 1), predicted
+        for found, known in self._bodies.add(*rows, final=stop == last) if self._bodies else (rows,):
+            # The first and the last row are repeated beyond the scene, like the columns at the edges.
+            before, self._finished = self._finished, self._finished + len(known)
+            beyond = ((int(before == 0), int(self._finished == last)), (1, 1))
+            self._found = np.concatenate([self._found, np.pad(found, ((0, 0), *beyond), "edge")], axis=1)
+            self._predicted = np.concatenate([self._predicted, np.pad(known, beyond, "edge")])
+            yield from self._pixels()
 
     def _probabilities(self, features: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Return (rows, columns, classes) float32, 0 where a position has no prediction."""
@@ -88,23 +99,24 @@ class PositionAssembly:
         enough: np.ndarray = counts >= MIN_USABLE_SHARE * grid.chip**2
         return enough
 
-    def _pixels(self, strip: Strip, stop: int) -> Iterator[MapBlock]:
+    def _pixels(self) -> Iterator[MapBlock]:
         grid, stride = self._grid, self._grid.stride
         rows = self._predicted.shape[0] - 1
         if rows < 1:
             return
         classes, confidence = interpolate(self._found, self._predicted, stride)
-        probabilities = self._stored(strip, rows)
-        top = self._next * stride + stride // 2
+        probabilities = self._stored(rows)
+        top, kept = self._next * stride + stride // 2, max(self._next, 0) * stride
         self._next += rows
         self._found, self._predicted = self._found[:, -1:].copy(), self._predicted[-1:].copy()
+        state, self._state = self._state, self._state[max(self._next, 0) * stride - kept :]
         low, high = max(top, 0), min(top + rows * stride, grid.height)
         if high <= low:
             return
         skip = stride - stride // 2
         area = (slice(low - top, high - top), slice(skip, skip + grid.width))
         classes, confidence = np.ascontiguousarray(classes[area]), np.ascontiguousarray(confidence[area])
-        state = strip.state[low - strip.first : high - strip.first]
+        state = state[low - kept : high - kept]
         self._count_unusable(state, classes)
         unusable = state != USABLE
         if unusable.any():
@@ -115,7 +127,7 @@ class PositionAssembly:
         stats.confidence += np.array(Image.fromarray(confidence).histogram()[:101], np.int64)
         yield MapBlock(Window(0, low, grid.width, high - low), classes, confidence, probabilities)
 
-    def _stored(self, strip: Strip, rows: int) -> ProbabilityBlock | None:
+    def _stored(self, rows: int) -> ProbabilityBlock | None:
         """Return the first `rows` rows of cells as stored: no data in cells without a prediction or a usable pixel."""
         grid, stride = self._grid, self._grid.stride
         beyond = int(self._next < 0)  # the repeated first row is not stored
@@ -126,7 +138,7 @@ class PositionAssembly:
         np.rint(values, out=values)
         stored = values.astype(np.uint8)
         usable = np.zeros(((last - first) * stride, grid.columns * stride), bool)
-        state = strip.state[first * stride - strip.first : min(last * stride, grid.height) - strip.first]
+        state = self._state[: min(last * stride, grid.height) - first * stride]
         usable[: len(state), : grid.width] = state == USABLE
         stored[:, ~(self._predicted[beyond:rows, 1:-1] & (count_per_cell(usable, stride) > 0))] = PROBABILITY_NODATA
         return ProbabilityBlock(Window(0, first, grid.columns, last - first), stored)

@@ -125,6 +125,7 @@ class Classification:
             "MODEL_SHA256": contract.sha256,
             "MODEL_FINGERPRINT": contract.fingerprint,
             "STRIDE": str(self.window_grid.stride),
+            "RECEPTIVE_FIELD": str(self.window_grid.chip),
             **({"WINDOW": "0"} if self.positions else {}),
             "SCL_MASK": "yes" if self.mask_hidden and self.stack.scl_path else "no",
             "SCL_DILATION": str(self.mask_dilation) if self.mask_hidden and self.stack.scl_path else "0",
@@ -163,7 +164,7 @@ class Classification:
     def _assembly(self, grid: WindowGrid | PositionGrid) -> Assembly:
         parts = (self.evaluator, self.engine.check_probabilities, self.statistics)
         if isinstance(grid, PositionGrid):
-            return PositionAssembly(grid, *parts)
+            return PositionAssembly(grid, *parts, self.engine.contract.rivers)
         return WindowAssembly(grid, *parts)
 
     def _reader(self) -> AbstractContextManager[StripSource]:

@@ -12,17 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 
 MIN_SAMPLES = 100
-"""Smallest number of samples per stratum. Olofsson et al. (2014, doi:10.1016/j.rse.2014.02.015) advise 50 to 100 for
-rare classes, and the rest in proportion to area."""
+"""Smallest number of samples per stratum, unless the stratum has fewer pixels, or fewer are drawn in all. Olofsson et
+al. (2014, doi:10.1016/j.rse.2014.02.015) advise 50 to 100 for rare classes, and the rest in proportion to area."""
 
 
-def allocate_samples(pixels: np.ndarray, total: int, minimum: int = MIN_SAMPLES) -> np.ndarray:
+def allocate_samples(pixels: np.ndarray, total: int) -> np.ndarray:
     """Return the number of pixels to draw from each stratum.
 
     Args:
         pixels: (strata,) number of pixels in each stratum.
         total: number of pixels to draw from all strata; fewer if the strata have fewer pixels.
-        minimum: smallest number per stratum, if `total` is large enough and the stratum has that many pixels.
 
     Returns:
         (strata,) int64, at most the pixels of each stratum. A stratum with 2 or more pixels gets at least 2, even if
@@ -30,7 +29,7 @@ def allocate_samples(pixels: np.ndarray, total: int, minimum: int = MIN_SAMPLES)
     """
     sizes = np.asarray(pixels, np.int64)
     strata = max(int((sizes > 0).sum()), 1)
-    drawn = np.minimum(sizes, max(min(minimum, total // strata), 2))
+    drawn = np.minimum(sizes, max(min(MIN_SAMPLES, total // strata), 2))
     while (left := total - int(drawn.sum())) > 0 and (room := sizes - drawn).any():
         open_ = room > 0
         shares = np.where(open_, sizes, 0) / sizes[open_].sum() * left

@@ -29,7 +29,7 @@ from lc_assets.products.agreement.references import Reference
 from lc_assets.products.agreement.warp import Reprojector
 from lc_assets.raster.grid import Grid
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import SceneLayout
+from lc_assets.store.layout import AGREEMENT_FOLDER, SceneLayout
 from lc_assets.store.paths import StorePath
 
 ASSET = "reference_agreement"
@@ -48,7 +48,7 @@ class Agreement:
         compared: the counts.
         document: content of `agreement.json`.
         folder: folder of the files.
-        confusion, disagreement: PNG images of the error matrix and of the disagreement raster.
+        confusion: PNG image of the error matrix.
     """
 
     reference: Reference
@@ -56,12 +56,11 @@ class Agreement:
     document: dict[str, Any]
     folder: StorePath
     confusion: bytes
-    disagreement: bytes
 
 
 def agreement_folder(scene: SceneLayout, reference: str) -> StorePath:
     """Return the folder of a comparison's files. `reference` is the name of the reference."""
-    return scene.folder / "agreement" / reference
+    return scene.folder / AGREEMENT_FOLDER / reference
 
 
 def compare_scene(
@@ -100,9 +99,9 @@ def compare_scene(
                 document = document_of(compared, reference, classes, sha256_of(classes.path), samples, seed)
             except OSError as error:
                 raise StoreError(f"{classes.path} cannot be read ({error})", remedy="run it again") from None
-            pictures = matrix_picture(compared), disagreement_picture(stage / DISAGREEMENT, compared)
-            (stage / "confusion.png").write_bytes(pictures[0])
-            (stage / "disagreement.png").write_bytes(pictures[1])
+            confusion = matrix_picture(compared)
+            (stage / "confusion.png").write_bytes(confusion)
+            (stage / "disagreement.png").write_bytes(disagreement_picture(stage / DISAGREEMENT, compared))
             (stage / "sample.csv").write_text(_sample(compared, classes.grid), encoding="utf-8", newline="")
             # The old document is removed first. If the process is killed in between, no document describes wrong files.
             (target / DOCUMENT).unlink(missing_ok=True)
@@ -110,7 +109,7 @@ def compare_scene(
     except LandCoverError as error:
         error.item, error.asset = error.item or scene.item, error.asset or ASSET
         raise
-    return Agreement(reference, compared, document, target, *pictures)
+    return Agreement(reference, compared, document, target, confusion)
 
 
 def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
@@ -126,6 +125,24 @@ def read_document(scene: SceneLayout, reference: str) -> dict[str, Any]:
         raise StoreError(
             f"{path} is not in the store", item=scene.item, asset=ASSET, remedy=f"materialise {ASSET} of this item"
         ) from None
+
+
+def documents_of_map(scene: SceneLayout) -> list[dict[str, Any]]:
+    """Return the content of all `agreement.json` that describe the present map of a scene, in the order of their names.
+
+    Raises:
+        OSError, ValueError: a file cannot be read.
+    """
+    folder = scene.folder / AGREEMENT_FOLDER
+    if not folder.exists():
+        return []
+    names = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+    paths = [agreement_folder(scene, name) / DOCUMENT for name in names]
+    documents = [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.exists()]
+    if not documents:
+        return []
+    present = sha256_of(scene.classified)
+    return [document for document in documents if document["map"]["sha256"] == present]
 
 
 def _sample(compared: Comparison, grid: Grid) -> str:

@@ -11,9 +11,8 @@ from lc_assets.core.errors import StoreError, without_query
 from lc_assets.products.collection.parquet import items, read_collection
 from lc_assets.products.collection.rows import absolute, base_of
 from lc_assets.products.collection.scratch import scratch
-from lc_assets.products.collection.update import fetch, folder_of
-from lc_assets.products.stac.collection import COLLECTION_FOLDER
-from lc_assets.store.layout import Store
+from lc_assets.products.collection.update import fetch
+from lc_assets.store.layout import COLLECTION_FOLDER, Store
 
 
 def export_items(store: Store, target: Path, base: str | None = None) -> int:
@@ -55,7 +54,7 @@ def export_items(store: Store, target: Path, base: str | None = None) -> int:
 def no_collection(store: Store) -> StoreError:
     """Return the error for a store without an index."""
     return StoreError(
-        f"there is no collection in {folder_of(store)}",
+        f"there is no collection in {store.collection}",
         remedy="create it with lc-assets collection, or name another --store",
     )
 

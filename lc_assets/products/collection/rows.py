@@ -20,13 +20,11 @@ from typing import Any
 
 from lc_assets.core.stac import GEOJSON
 from lc_assets.products.collection.sanitize import areas, check_values, members, sanitize
-from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID
-from lc_assets.store.layout import Store
+from lc_assets.products.stac.collection import COLLECTION_ID
+from lc_assets.store.layout import COLLECTION_FILE, SCENES_FOLDER, Store
 from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import StorePath
+from lc_assets.store.product_layout import MAP_SUFFIX
 
-SUFFIX = "_classified"
-"""Suffix of the id of a map's Item, after the id of the scene."""
 _READERS = 16
 """Number of documents that are read in parallel. Each one needs a round trip to an object store."""
 
@@ -50,11 +48,6 @@ class Rows:
     faulty: dict[str, str] = field(default_factory=dict)
 
 
-def document_of(store: Store, scene: str) -> StorePath:
-    """Return the path of a scene's Item."""
-    return store.scene(scene).folder / f"{scene}{SUFFIX}.json"
-
-
 def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
     """Read the rows of some scenes, several in parallel.
 
@@ -64,7 +57,7 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
     found = Rows()
 
     def read(scene: str) -> tuple[str, bytes | str | None]:
-        path = document_of(store, scene)
+        path = store.scene(scene).stac_item
         try:
             return scene, (_why_unreadable(path) if isinstance(path, Path) else None) or path.read_bytes()
         except (FileNotFoundError, NotADirectoryError):
@@ -115,14 +108,14 @@ def row_of(document: Document, scene: str) -> Document:
             has values that the index cannot hold.
     """
     check_values(document)
-    if document["id"] != f"{scene}{SUFFIX}":
+    if document["id"] != f"{scene}{MAP_SUFFIX}":
         raise ValueError(f"its id is {str(document['id'])[:100]}")
     for name, kind in (("geometry", dict), ("bbox", list), ("properties", dict), ("assets", dict)):
         if not isinstance(document[name], kind):
             raise TypeError(f"its {name} is a {type(document[name]).__name__}")
     if not isinstance(document["assets"]["classified"]["href"], str):
         raise TypeError("the href of its classified asset is not a string")
-    folder = f"../scenes/{scene}"
+    folder = f"../{SCENES_FOLDER}/{scene}"
     usable = {**members(document), "properties": sanitize(document["properties"])}
     row = _rebased(usable, lambda href: posixpath.normpath(posixpath.join(folder, href)))
     collection = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
@@ -130,7 +123,7 @@ def row_of(document: Document, scene: str) -> Document:
     row["properties"].update(_flat(row["properties"].get("lc:hectares")))
     row["links"] = [
         *({"rel": rel, **collection} for rel in ("root", "parent", "collection")),
-        {"rel": "canonical", "href": f"{folder}/{scene}{SUFFIX}.json", "type": GEOJSON},
+        {"rel": "canonical", "href": f"{folder}/{scene}{MAP_SUFFIX}.json", "type": GEOJSON},
         *(link for link in row["links"] if link["rel"] not in ("root", "parent", "collection", "canonical", "self")),
     ]
     return row

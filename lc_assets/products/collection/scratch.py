@@ -10,9 +10,8 @@ from pathlib import Path
 
 from lc_assets.core.environment import variable
 from lc_assets.core.errors import StoreError
-from lc_assets.products.stac.collection import COLLECTION_FOLDER
 from lc_assets.store.atomic import stage_name
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import COLLECTION_FOLDER, Store
 from lc_assets.store.scratch import scratch_dir
 
 

@@ -14,10 +14,10 @@ import shapely.geometry
 
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.products.collection.parquet import columns, duckdb_connection, parquet
-from lc_assets.products.collection.rows import SUFFIX
 from lc_assets.sentinel2.acquisition import acquisition_of
-from lc_assets.sentinel2.item.providers import catalog_of
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.search.query import Query
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 EARTH = (-180.0, -90.0, 180.0, 90.0)
 """Bounding box of the Earth. A search with this box does not compare boxes."""
@@ -160,7 +160,7 @@ def _matches(row: Mapping[str, Any], query: Query) -> bool:
 
 
 def _tile(row: Mapping[str, Any]) -> str | None:
-    named = row.get("tile") or acquisition_of({"id": row["id"].removesuffix(SUFFIX), "properties": {}}).tile
+    named = row.get("tile") or acquisition_of({"id": row["id"].removesuffix(MAP_SUFFIX), "properties": {}}).tile
     return _padded(str(named)) if named else None
 
 
@@ -171,7 +171,7 @@ def _padded(tile: str) -> str:
 
 def _found(row: Mapping[str, Any]) -> Found:
     return Found(
-        scene=row["id"].removesuffix(SUFFIX),
+        scene=row["id"].removesuffix(MAP_SUFFIX),
         datetime=row["written"],
         tile=_tile(row),
         cloud=row.get("cloud"),

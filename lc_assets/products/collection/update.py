@@ -20,14 +20,13 @@ from typing import Any
 from lc_assets.core.errors import StoreError, printable
 from lc_assets.products.collection.extras import check_tools
 from lc_assets.products.collection.parquet import SchemaConflict, ids, merge, read_collection, write_rows
-from lc_assets.products.collection.rows import SUFFIX, read_rows
+from lc_assets.products.collection.rows import read_rows
 from lc_assets.products.collection.scratch import scratch
-from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER, INDEX_FILE
 from lc_assets.products.stac.store_catalog import publish_catalog
 from lc_assets.store import paths
 from lc_assets.store.ids import is_id
-from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE, Store
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 _BATCH = 1000
 """Number of items in memory at the same time."""
@@ -83,11 +82,6 @@ class UpdateSummary:
     collection: dict[str, Any]
 
 
-def folder_of(store: Store) -> StorePath:
-    """Return the folder of the collection."""
-    return store.root / COLLECTION_FOLDER
-
-
 def read_positions(store: Store) -> Positions | None:
     """Return the positions of the index from `collection.json`; None if there is no collection yet.
 
@@ -95,7 +89,7 @@ def read_positions(store: Store) -> Positions | None:
         OSError: the store cannot be read.
     """
     try:
-        document = json.loads((folder_of(store) / COLLECTION_FILE).read_text(encoding="utf-8"))
+        document = json.loads((store.collection / COLLECTION_FILE).read_text(encoding="utf-8"))
         return dict(document["lc:index"]["positions"])
     except _UNREADABLE:
         return None
@@ -126,12 +120,12 @@ def update(
             time.sleep(random.uniform(0.1, 0.5) * attempt)
     except OSError as error:
         raise StoreError(
-            f"the collection in {folder_of(store)} cannot be updated ({error.strerror or error})",
+            f"the collection in {store.collection} cannot be updated ({error.strerror or error})",
             remedy="check that the store can be reached and written, then run it again",
             transient=True,
         ) from None
     raise StoreError(
-        f"another writer changed the collection in {folder_of(store)} during each of {_TRIES} attempts",
+        f"another writer changed the collection in {store.collection} during each of {_TRIES} attempts",
         remedy="run one writer at a time; run it again when the others have finished",
         transient=True,
     )
@@ -143,7 +137,7 @@ def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
     Raises:
         OSError: the index cannot be read.
     """
-    index = folder_of(store) / INDEX_FILE
+    index = store.collection / INDEX_FILE
     while True:
         version = paths.etag(index)
         if version is None:
@@ -179,7 +173,7 @@ def _attempt(
     scenes = changes.scenes if changes.scenes is not None else store.folders()
     parts, removed, faulty = _read(store, scenes, work)
     if changes.scenes is None and old:
-        listed = {f"{scene}{SUFFIX}" for scene in scenes}  # also the faulty ones, whose rows are kept
+        listed = {f"{scene}{MAP_SUFFIX}" for scene in scenes}  # also the faulty ones, whose rows are kept
         removed += [item for item in ids(old) if item not in listed]
     target = work / "new.parquet"
     state = {
@@ -195,7 +189,7 @@ def _attempt(
             + (f"; {_first_faults(faulty)}" if faulty else ""),
             remedy="classify a scene first (lc-assets classify, lc-assets demo)",
         ) from None
-    if not paths.compare_and_swap(folder_of(store) / INDEX_FILE, target.read_bytes(), version):
+    if not paths.compare_and_swap(store.collection / INDEX_FILE, target.read_bytes(), version):
         return None
     _publish(store, collection, target)
     return _counts(collection, target.stat().st_size, rebuilt=changes.scenes is None, faulty=faulty, **counts)
@@ -228,7 +222,7 @@ def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], 
     scenes = [scene for scene in scenes if is_id(scene)]
     for start in range(0, len(scenes), _BATCH):
         found = read_rows(store, scenes[start : start + _BATCH])
-        removed += [f"{scene}{SUFFIX}" for scene in found.missing]
+        removed += [f"{scene}{MAP_SUFFIX}" for scene in found.missing]
         faulty.update(found.faulty)
         if found.rows:
             written, refused = _write(found.rows, work / f"part-{start:07d}")
@@ -268,7 +262,7 @@ def _merged(
 
 def _split(store: Store, part: Path, faulty: dict[str, str], problem: str) -> list[Path]:
     """Split a part into two files. The rows are read again, because copies would keep the types of the part."""
-    scenes = [item.removesuffix(SUFFIX) for item in ids(part)]
+    scenes = [item.removesuffix(MAP_SUFFIX) for item in ids(part)]
     if len(scenes) == 1:
         faulty[scenes[0]] = problem
         return []
@@ -291,7 +285,7 @@ def _write(rows: Sequence[dict[str, Any]], stem: Path) -> tuple[list[Path], dict
         return [path], {}
     except StoreError as error:
         if len(rows) == 1:
-            return [], {rows[0]["id"].removesuffix(SUFFIX): error.problem}
+            return [], {rows[0]["id"].removesuffix(MAP_SUFFIX): error.problem}
     middle = len(rows) // 2
     first = _write(rows[:middle], stem.with_name(f"{stem.name}a"))
     second = _write(rows[middle:], stem.with_name(f"{stem.name}b"))
@@ -304,7 +298,7 @@ def _generation(store: Store, state: Mapping[str, Any]) -> int:
 
 def _published(store: Store) -> tuple[int, str | None]:
     """Number (`generation`) and ETag of `collection.json`; 0 and perhaps None if it cannot be used."""
-    path = folder_of(store) / COLLECTION_FILE
+    path = store.collection / COLLECTION_FILE
     version = paths.etag(path)
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["lc:index"]["generation"]), version
@@ -319,9 +313,9 @@ def _publish(store: Store, collection: dict[str, Any], index: Path) -> None:
         generation, version = _published(store)
         if version is not None and generation >= own:
             break
-        if paths.compare_and_swap(folder_of(store) / COLLECTION_FILE, content, version):
+        if paths.compare_and_swap(store.collection / COLLECTION_FILE, content, version):
             break
-    publish_catalog(store, [item.removesuffix(SUFFIX) for item in ids(index)], own)
+    publish_catalog(store, [item.removesuffix(MAP_SUFFIX) for item in ids(index)], own)
 
 
 def _first_faults(faulty: Mapping[str, str]) -> str:

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from lc_assets.core.errors import StoreError
 from lc_assets.products.collection.parquet import ids, items
 from lc_assets.products.collection.scratch import scratch
-from lc_assets.products.collection.update import fetch, folder_of
-from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
+from lc_assets.products.collection.update import fetch
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE, Store
 
 _SAMPLE = 20
 
@@ -42,7 +41,7 @@ def check_collection(store: Store) -> Faults:
         StoreError: the collection is missing or cannot be read.
     """
     try:
-        document = json.loads((folder_of(store) / COLLECTION_FILE).read_text(encoding="utf-8"))
+        document = json.loads((store.collection / COLLECTION_FILE).read_text(encoding="utf-8"))
         with scratch(store) as work:
             index, _ = fetch(store, work)
             if index is None:
@@ -55,7 +54,7 @@ def check_collection(store: Store) -> Faults:
                 invalid += [f"{item['id']}: {fault}" for fault in validate_offline(item)]
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"the collection in {folder_of(store)} cannot be read ({error})",
+            f"the collection in {store.collection} cannot be read ({error})",
             remedy="rebuild it: lc-assets collection --rebuild",
         ) from None
     counts = []

@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.class_map import ClassMap
-from lc_assets.products.areas import AreaTable
+from lc_assets.products.areas import AreaTable, PolygonPixels
 from lc_assets.products.export.layout import ExportLayout
 from lc_assets.products.export.picture import Source, write_picture
 from lc_assets.products.export.qgis_project import Layer, project_file, ramp_renderer, rgb_renderer
@@ -174,7 +174,8 @@ def _areas_of_scene(source: _Map, classes: ClassMap) -> AreaTable:
             # Cells at the right and lower edge may extend beyond the map.
             whole = np.full((likely.shape[1] * step, likely.shape[2] * step), NO_DATA.code, np.uint8)
             whole[: window.height, : window.width] = codes.read(1, window=window)
-            table.add(AreaTable.of(area, grid.part(Window(0, window.row_off, *whole.shape[::-1])), whole, likely))
+            pixels = PolygonPixels.of(area, grid.part(Window(0, window.row_off, *whole.shape[::-1])))
+            table.add(AreaTable.of(pixels, whole, likely))
     assert len(likely) == len(CLASSES)
     return table
 

@@ -23,8 +23,8 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.products.pages.formats import day, percent, percentage, text
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.item.hrefs import unsigned
-from lc_assets.sentinel2.item.providers import catalog_of
 
 MAX_ROWS = 40
 """Largest number of lines of one kind that the page shows for a model."""
@@ -132,6 +132,7 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         _step(classes, contract.chip_size),
         ("Clouds masked by SCL", tags.get("SCL_MASK")),
         ("Cloud mask grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
+        ("Judged from", ground_of_a_class(tags, grid.resolution)),
         ("Resampling", tags.get("RESAMPLING")),
         ("Precision", tags.get("PRECISION")),
         ("Evaluation", tags.get("EVALUATION")),
@@ -144,6 +145,19 @@ def _step(classes: ClassMap, chip: int) -> tuple[str, str | None]:
     if classes.probabilities:
         return "Positions", f"every {tags['STRIDE']} pixels"
     return "Window", f"{chip} pixels, every {tags['STRIDE']}" if "STRIDE" in tags else None
+
+
+def ground_of_a_class(tags: Mapping[str, str], resolution: float) -> str | None:
+    """Return how much ground a class was judged from; None for a map that was made before this was recorded.
+
+    Args:
+        tags: dataset tags of the map.
+        resolution: its pixel size in metres.
+    """
+    if "RECEPTIVE_FIELD" not in tags:
+        return None
+    metres, step = (int(tags[name]) * resolution for name in ("RECEPTIVE_FIELD", "STRIDE"))
+    return f"squares of {metres:g} m, one every {step:g} m"
 
 
 def summary(pixels: np.ndarray, pixel_area: float) -> str:
@@ -172,6 +186,16 @@ def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
     )
     counts = [(name, classes.tags.get(tag, "")) for name, tag in reasons]
     return [(name, int(pixels)) for name, pixels in counts if pixels.isdigit() and int(pixels)]
+
+
+def areas_csv(classes: ClassMap) -> str:
+    """Return pixels and hectares of each class that occurs, as CSV: columns that `lc-assets export` writes, too."""
+    lines = [
+        f"{classes.item},{c.code},{c.name},{count},{count * classes.grid.pixel_area:.2f}"
+        for c, count in zip(ALL_CLASSES, classes.pixels.tolist(), strict=True)
+        if count
+    ]
+    return "\n".join(["area,code,class,pixels,hectares", *lines, ""])
 
 
 def links_of(raw: RawBands) -> list[Link]:

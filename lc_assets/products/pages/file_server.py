@@ -16,10 +16,12 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -30,9 +32,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.products.pages.gallery import PAGE, gallery_page, thumbnail_href
-from lc_assets.products.pages.gallery_items import read_gallery
-from lc_assets.store.layout import Store
+from lc_assets.products.pages.agreement_section import with_agreement
+from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
+from lc_assets.products.pages.gallery_items import Gallery, read_gallery
+from lc_assets.products.pages.map_tiles import MAX_ZOOM, MIN_ZOOM, MapSource, tile_png
+from lc_assets.products.pages.zoomable_map import map_page, map_sources
+from lc_assets.store.ids import is_id
+from lc_assets.store.layout import ALL_SCENES, ZOOMABLE_MAP, Store
 
 HOSTS = ("127.0.0.1", "localhost")
 """Host names of requests that are answered."""
@@ -52,6 +58,7 @@ class _StoreFiles(StaticFiles):
 
     def __init__(self, root: Path) -> None:
         super().__init__(directory=root, check_dir=False)
+        self._store = Store(root)
         self._root = os.path.realpath(root)
         self.config_checked = True
 
@@ -64,9 +71,68 @@ class _StoreFiles(StaticFiles):
         return ("", None) if any(name.startswith(".") for name in names) else (found, status)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        response = await super().get_response(path, scope)
+        report = await run_in_threadpool(self._report, path) if scope["method"] in ("GET", "HEAD") else None
+        response = report or await super().get_response(path, scope)
         response.headers.update(_HEADERS | (_PICTURE if path.endswith("_thumbnail.png") else {}))
         return response
+
+    def _report(self, path: str) -> Response | None:
+        """Return a scene's report with its agreement with other maps. None for another file, and for a report without:
+        its bytes are those of the file, so a browser may keep them."""
+        parts = Path(path).parts
+        if len(parts) != 3 or not is_id(parts[1]):
+            return None
+        scene = self._store.scene(parts[1])
+        if self._store.root.joinpath(*parts) != scene.report or not (found := self.lookup_path(path))[1]:
+            return None
+        page = Path(found[0]).read_bytes()
+        whole = with_agreement(page, scene)
+        return HTMLResponse(whole) if whole != page else None
+
+
+class _Pages:
+    """The pages of the store that are made when they are opened, so that they show what is in the store then. (Each in
+    a thread: it reads a file of each scene.)"""
+
+    def __init__(self, root: Path) -> None:
+        self._store, self._one_at_a_time = Store(root), threading.Lock()
+        self._sources: list[MapSource] | None = None
+
+    def all_scenes(self, request: Request) -> Response:
+        """Return the page of all scenes."""
+        location = str(self._store.root)
+        return self._page(lambda gallery: gallery_page(gallery, location, thumbnail_href, linked=True, served=True))
+
+    def zoomable_map(self, request: Request) -> Response:
+        """Return the map of all scenes. Its tiles show the maps that it names."""
+
+        def page(gallery: Gallery) -> bytes:
+            self._sources = map_sources(self._store, gallery)
+            return map_page(gallery, self._sources)
+
+        return self._page(page)
+
+    def tile(self, request: Request) -> Response:
+        """Return a tile of the map: of the scenes until a day (`until`), or of one map (`show`)."""
+        z, x, y = (request.path_params[name] for name in "zxy")
+        if not (MIN_ZOOM <= z <= MAX_ZOOM and x < 2**z and y < 2**z):
+            return PlainTextResponse("Not Found", 404, _HEADERS)
+        if self._sources is None:  # a page that was opened before this server was started
+            self.zoomable_map(request)
+        show, until = (request.query_params.get(name, "") for name in ("show", "until"))
+        chosen = [
+            source
+            for source in self._sources or ()
+            if (source.key == show if show else source.moment and (not until or f"{source.moment:%Y-%m-%d}" <= until))
+        ]
+        return Response(tile_png(chosen, z, x, y), headers=_HEADERS, media_type="image/png")
+
+    def _page(self, make: Callable[[Gallery], bytes]) -> Response:
+        try:
+            with self._one_at_a_time:
+                return HTMLResponse(make(read_gallery(self._store)), headers=_HEADERS)
+        except LandCoverError as error:
+            return PlainTextResponse(f"{error}\n", 500, _HEADERS)
 
 
 def file_app(root: Path) -> Starlette:
@@ -75,19 +141,15 @@ def file_app(root: Path) -> Starlette:
     Args:
         root: folder of the store.
     """
-    store, one_at_a_time = Store(root), threading.Lock()
-
-    def all_scenes(request: Request) -> Response:
-        """Make the page of all scenes. (In a thread: it reads a file of each scene.)"""
-        try:
-            with one_at_a_time:
-                page = gallery_page(read_gallery(store), str(root), thumbnail_href, linked=True)
-        except LandCoverError as error:
-            return PlainTextResponse(f"{error}\n", 500, _HEADERS)
-        return HTMLResponse(page, headers=_HEADERS)
-
+    pages = _Pages(root)
     return Starlette(
-        routes=[Route("/", all_scenes), Route(f"/{PAGE}", all_scenes), Mount("/", _StoreFiles(root))],
+        routes=[
+            Route("/", pages.all_scenes),
+            Route(f"/{ALL_SCENES}", pages.all_scenes),
+            Route(f"/{ZOOMABLE_MAP}", pages.zoomable_map),
+            Route("/tiles/{z:int}/{x:int}/{y:int}.png", pages.tile),
+            Mount("/", _StoreFiles(root)),
+        ],
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
             Middleware(

@@ -24,10 +24,8 @@ from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
 from lc_assets.raster.render import encode_image
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import ALL_SCENES, PLOTS, ZOOMABLE_MAP, Store
 
-PAGE = "index.html"
-"""Name of the page, in the store's root."""
 _ROOT = Store(Path())
 """A store for paths relative to the store's root."""
 _READERS = 16
@@ -36,7 +34,14 @@ _SMALL = (320, 240)
 _MAX_EMBEDDED = 100
 
 
-def gallery_page(gallery: Gallery, location: str, picture: Callable[[SceneCard], str | None], *, linked: bool) -> bytes:
+def gallery_page(
+    gallery: Gallery,
+    location: str,
+    picture: Callable[[SceneCard], str | None],
+    *,
+    linked: bool,
+    served: bool = False,
+) -> bytes:
     """Return the HTML of the gallery.
 
     Args:
@@ -44,6 +49,7 @@ def gallery_page(gallery: Gallery, location: str, picture: Callable[[SceneCard],
         location: path or URL of the store.
         picture: function from a scene to the URL of its thumbnail, or None.
         linked: whether the scenes' reports can be reached from the page.
+        served: whether the server of `lc-assets ui` shows the page, which also has the zoomable map.
 
     Raises:
         LandCoverError: the land mask of the map is not installed correctly.
@@ -55,11 +61,12 @@ def gallery_page(gallery: Gallery, location: str, picture: Callable[[SceneCard],
     page = render(
         "gallery.html.j2",
         summary=_summary(gallery),
+        links=[*([("Map to zoom", ZOOMABLE_MAP)] if served else []), *([("Plots", PLOTS)] if linked else [])],
         present=_present_classes(gallery.shown),
         shape=f"1000/{extent.height:.0f}",
         locator=locator_svg(markers, extent) if markers else "",
         cards=[_card(card, marker_of[card.scene], picture(card), linked) for card in gallery.shown],
-        copy_of=None if linked else f"{text(location)}/{PAGE}",
+        copy_of=None if linked else f"{text(location)}/{ALL_SCENES}",
         waiting=gallery.waiting,
         faulty=[f"{scene}: {why}" for scene, why in sorted(gallery.faulty.items())],
         years=sorted({card.moment.year for card in gallery.shown}),

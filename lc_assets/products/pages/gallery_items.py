@@ -15,7 +15,7 @@ from pystac.utils import str_to_datetime
 from lc_assets.core.errors import StoreError, printable
 from lc_assets.core.json_values import is_percentage
 from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.products.collection.rows import SUFFIX, read_rows
+from lc_assets.products.collection.rows import read_rows
 from lc_assets.products.collection.sanitize import CLASS_KEYS
 from lc_assets.products.pages.formats import day
 from lc_assets.products.pages.locator_map import Ring, outlines
@@ -23,6 +23,7 @@ from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.paths import list_files
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 _READERS = 16
 _EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
@@ -109,7 +110,7 @@ def read_gallery(store: Store) -> Gallery:
     try:
         found = read_rows(store, ids)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
-            with_map = [row["id"].removesuffix(SUFFIX) for row in found.rows]
+            with_map = [row["id"].removesuffix(MAP_SUFFIX) for row in found.rows]
             listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
             names = dict(zip(with_map, listed, strict=True))
     except OSError as error:
@@ -117,7 +118,7 @@ def read_gallery(store: Store) -> Gallery:
     faulty = dict(found.faulty)
     shown = []
     for row in found.rows:
-        scene = row["id"].removesuffix(SUFFIX)
+        scene = row["id"].removesuffix(MAP_SUFFIX)
         try:
             shown.append(_card(store.scene(scene), row, names[scene]))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:

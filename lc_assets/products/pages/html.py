@@ -18,6 +18,7 @@ from markupsafe import Markup
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.core.wording import quantity
 from lc_assets.products.pages.formats import hectares, percent, text
+from lc_assets.store.layout import ALL_SCENES
 
 
 @cache
@@ -36,7 +37,7 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(text=text, percent=percent, hectares=hectares, quantity=quantity, sha256=_sha256)
-    made.globals.update(source=_source, ALL_CLASSES=ALL_CLASSES, NO_DATA=NO_DATA)
+    made.globals.update(source=_source, ALL_CLASSES=ALL_CLASSES, NO_DATA=NO_DATA, ALL_SCENES=ALL_SCENES)
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return made
 

@@ -1,9 +1,9 @@
-"""The pictures of a report: true colour, classes and confidence, on one grid, with a limit on their total size.
+"""The pictures of a report: true colour, false colour, classes and confidence, with a limit on their total size.
 
 The grid is that of the class raster if it is small enough, else that of the overview, else a coarser one. The class of
 a cell is its most frequent one; colour and confidence are the means of exactly the pixels in the cell. A coarse grid
 extends beyond the right and lower edge of the raster. A decimated read, or an overview level whose size was rounded,
-would stretch the picture by up to half a cell.
+would stretch the picture by up to half a cell. The false colour may have pixels twice as wide as the others.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.render import encode_image, rgb_composite
-from lc_assets.sentinel2.band_table import TRUE_COLOUR
+from lc_assets.sentinel2.band_table import FALSE_COLOUR, TRUE_COLOUR
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.radiometry import NODATA_DN
 from lc_assets.store.paths import StorePath, gdal_path
@@ -39,28 +39,29 @@ CONFIDENCE_EMPTY = 101
 """Palette index of no data in the picture of confidence."""
 
 _PICTURES_BYTES = 2_050_000
-"""Largest total size of the three pictures. base64 adds a third, and the page stays below 3 MB."""
+"""Largest total size of the four pictures. base64 adds a third, and the page stays below 3 MB."""
 _STEPS = (1, 2, 5, 10)
 """Steps to which confidence can be rounded, in percent."""
-_QUALITIES = (85, 70, 55, 40)
-"""JPEG qualities of the true-colour picture, in Pillow's numbers."""
+_QUALITIES = ((85, 1), (85, 2), (70, 2), (55, 2), (40, 2))
+"""JPEG qualities of the colour pictures, in Pillow's numbers, and how much coarser the false colour is."""
 _EMPTY = (128, 132, 136)
-"""Colour of no data in the true-colour picture. It differs from water (dark) and from clouds (white)."""
+"""Colour of no data in the colour pictures. It differs from water (dark) and from clouds (white)."""
 _STRIP_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Layers:
-    """Three pictures on one grid.
+    """Four pictures of one extent.
 
     Attributes:
         grid: grid of the pictures.
         factor: pixels of the class raster per shown pixel, along an axis.
         classes: PNG; its palette indices are class codes.
         confidence: PNG; its palette indices are percent, and `CONFIDENCE_EMPTY` is no data.
-        true_colour: JPEG.
+        true_colour, false_colour: JPEG.
         confidence_step: step to which confidence is rounded, in percent.
-        quality: JPEG quality of the true colour.
+        quality: JPEG quality of the colour pictures.
+        false_colour_coarser: shown pixels per pixel of the false colour, along an axis.
         coarsened: factor by which the grid is coarser because of the limit on size; 1 if it is not coarser.
         histogram: (101,) shown pixels per percent of confidence, before rounding.
     """
@@ -70,8 +71,10 @@ class Layers:
     classes: bytes
     confidence: bytes
     true_colour: bytes
+    false_colour: bytes
     confidence_step: int
     quality: int
+    false_colour_coarser: int
     coarsened: int
     histogram: np.ndarray
 
@@ -79,7 +82,8 @@ class Layers:
     def degradations(self) -> list[str]:
         """The reductions because of the limit on size, in words."""
         return [
-            *([f"the true colour is compressed to quality {self.quality}"] if self.quality < _QUALITIES[0] else []),
+            *([f"the colours are compressed to quality {self.quality}"] if self.quality < _QUALITIES[0][0] else []),
+            *(["the false colour is twice as coarse"] if self.false_colour_coarser > 1 else []),
             *([f"confidence is rounded to {self.confidence_step} %"] if self.confidence_step > 1 else []),
             *([f"the pictures are {self.coarsened} times coarser"] if self.coarsened > 1 else []),
         ]
@@ -87,7 +91,7 @@ class Layers:
     @property
     def sizes(self) -> dict[str, int]:
         """Bytes of each picture."""
-        return {name: len(getattr(self, name)) for name in ("true_colour", "classes", "confidence")}
+        return {name: len(getattr(self, name)) for name in ("true_colour", "false_colour", "classes", "confidence")}
 
 
 def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, max_bytes: int = _PICTURES_BYTES) -> Layers:
@@ -153,16 +157,28 @@ def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor:
     else:
         return None
     left -= len(confidence)
-    bands = np.stack([cell_means(raw.paths[name], factor, NODATA_DN, classes.item) for name in TRUE_COLOUR])
-    image = np.array(rgb_composite(bands))
-    image[(bands == NODATA_DN).any(axis=0)] = _EMPTY
-    for quality in _QUALITIES:
-        colour = encode_image(Image.fromarray(image), "JPEG", quality=quality)
-        if len(colour) <= left:
+    means = {
+        name: cell_means(raw.paths[name], factor, NODATA_DN, classes.item)
+        for name in dict.fromkeys(TRUE_COLOUR + FALSE_COLOUR)
+    }
+    true, false = (_colour_picture([means[name] for name in names]) for names in (TRUE_COLOUR, FALSE_COLOUR))
+    for quality, coarser in _QUALITIES:
+        size = -(-false.width // coarser), -(-false.height // coarser)
+        smaller = false.resize(size, Image.Resampling.BOX) if coarser > 1 else false  # of the same extent
+        colour, infrared = (encode_image(image, "JPEG", quality=quality) for image in (true, smaller))
+        if len(colour) + len(infrared) <= left:
             grid = classes.grid.coarsened(factor) if factor > 1 else classes.grid
             counts = np.bincount(percent[known], minlength=101)[:101]
-            return Layers(grid, factor, picture, confidence, colour, step, quality, 1, counts)
+            return Layers(grid, factor, picture, confidence, colour, infrared, step, quality, coarser, 1, counts)
     return None
+
+
+def _colour_picture(bands: list[np.ndarray]) -> Image.Image:
+    """Return three bands as red, green and blue."""
+    layers = np.stack(bands)
+    image = np.array(rgb_composite(layers))
+    image[(layers == NODATA_DN).any(axis=0)] = _EMPTY
+    return Image.fromarray(image)
 
 
 def confidence_colours() -> list[tuple[int, ...]]:

@@ -249,14 +249,27 @@ def _scale(extent: Extent) -> dict[str, Any] | None:
     return {"percent": 100 * length / WIDTH, "label": label}
 
 
-def land_png(extent: Extent) -> bytes:
+def land_png(extent: Extent, *, mercator: bool = False) -> bytes:
     """Return an indexed PNG of the extent: land in one colour, an antialiased coast, and a transparent sea.
+
+    Args:
+        extent: what it shows.
+        mercator: whether its rows are those of Web Mercator, and not equally spaced in latitude.
 
     Raises:
         LandCoverError: the mask is missing, or has another shape or type.
     """
-    height = max(1, round(_PIXELS * extent.height / WIDTH))
-    rows = _indices(extent.north, extent.south, -_PER_DEGREE, 90.0, height * _SAMPLES)
+    if mercator:
+        top, bottom = (
+            math.asinh(math.tan(math.radians(max(-85.0, min(85.0, n))))) for n in (extent.north, extent.south)
+        )
+        height = max(1, round(_PIXELS * (top - bottom) / math.radians(extent.east - extent.west)))
+        steps = (np.arange(height * _SAMPLES) + 0.5) / (height * _SAMPLES)
+        latitudes = np.degrees(np.arctan(np.sinh(top + (bottom - top) * steps)))
+        rows = np.floor((90.0 - latitudes) * _PER_DEGREE).astype(np.int64)
+    else:
+        height = max(1, round(_PIXELS * extent.height / WIDTH))
+        rows = _indices(extent.north, extent.south, -_PER_DEGREE, 90.0, height * _SAMPLES)
     columns = _indices(extent.west, extent.east, _PER_DEGREE, -180.0, _PIXELS * _SAMPLES) % _COLUMNS
     land = _land(np.clip(rows, 0, _ROWS - 1), columns)
     levels = land.reshape(height, _SAMPLES, _PIXELS, _SAMPLES).sum(axis=(1, 3), dtype=np.uint8)

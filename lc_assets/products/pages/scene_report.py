@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages import facts as texts
+from lc_assets.products.pages.agreement_section import AGREEMENT_HERE
 from lc_assets.products.pages.facts import ReportFacts
 from lc_assets.products.pages.formats import text
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.layers import Layers, build_layers, confidence_colours
 from lc_assets.products.pages.viewer import View, percent_histogram, viewer
-from lc_assets.products.stac.catalog import CATALOG
-from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
+from lc_assets.sentinel2.bands.raw_bands import RawBands
+from lc_assets.store.layout import ITEM_FILE
 from lc_assets.store.paths import StorePath
+from lc_assets.store.product_layout import CATALOG_FILE, MAP_SUFFIX
 
 MAX_BYTES = 3_000_000
 """Limit of the size of a page, in bytes. Every page is smaller."""
@@ -81,6 +84,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
     views = [
         View("colour", "True colour", "The scene in true colour", data_url("jpeg", layers.true_colour)),
         View("classes", "Classes", "The scene's land-cover classes", data_url("png", layers.classes), "Class"),
+        View("infrared", "False colour", "The scene in false colour", data_url("jpeg", layers.false_colour)),
         View(
             "confidence",
             "Confidence",
@@ -108,10 +112,14 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         confidence=percent_histogram(layers.histogram, "confidence", confidence_colours()),
         scene_rows=texts.scene_rows(raw),
         map_rows=texts.map_rows(classes, contract),
+        ground=texts.ground_of_a_class(classes.tags, classes.grid.resolution),
+        item=classes.item,
+        areas=f"data:text/csv;base64,{base64.b64encode(texts.areas_csv(classes).encode()).decode()}",
+        agreement=AGREEMENT_HERE,
         overview=overview,
-        source_item=f"{raw.folder.name}/{ITEM}",
-        stac_item=f"{raw.scene.id}_classified.json",
-        stac_catalog=CATALOG,
+        source_item=f"{raw.folder.name}/{ITEM_FILE}",
+        stac_item=f"{raw.scene.id}{MAP_SUFFIX}.json",
+        stac_catalog=CATALOG_FILE,
         links=texts.links_of(raw),
         model=contract,
         model_rows=texts.model_rows(contract, facts.model_document),

@@ -15,7 +15,6 @@ import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
-from rasterio.features import rasterize
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
@@ -23,7 +22,7 @@ from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.positions.interpolate import interpolate
-from lc_assets.products.areas import AreaTable, count_in_cells
+from lc_assets.products.areas import AreaTable, PolygonPixels, count_in_cells
 from lc_assets.products.season_map.grid import MapGrid
 from lc_assets.products.season_map.pooling import Pool
 from lc_assets.products.season_map.rasters import WarpedRasters
@@ -130,14 +129,14 @@ class Fusion:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def _block(self, window: Window, rasters: WarpedRasters) -> FusedBlock | None:
-        inside = self._inside(window)
-        if not inside.any():
+        polygons = PolygonPixels.of(self.area, self.grid.map.part(window))
+        if not polygons.inside.any():
             return None
         with rasterio.Env():  # GDAL's environment belongs to one thread
-            return self._fused(window, inside, rasters)
+            return self._fused(window, polygons, rasters)
 
-    def _fused(self, window: Window, inside: np.ndarray, rasters: WarpedRasters) -> FusedBlock:
-        step = self.grid.step
+    def _fused(self, window: Window, polygons: PolygonPixels, rasters: WarpedRasters) -> FusedBlock:
+        step, inside = self.grid.step, polygons.inside
         # With the rim: one more cell on each side.
         cells = Window(
             window.col_off // step, window.row_off // step, window.width // step + 2, window.height // step + 2
@@ -166,18 +165,10 @@ class Fusion:
         stability = _stability(classes, observations, seen)
         fused, answers = fused[:, 1:-1, 1:-1], answers[1:-1, 1:-1]
         stored = np.where(answers, np.rint(fused / PROBABILITY_SCALE), PROBABILITY_NODATA).astype(np.uint8)
-        table = AreaTable.of(self.area, self.grid.map.part(window), classes, fused)
+        table = AreaTable.of(polygons, classes, fused)
         cells = Window(cells.col_off, cells.row_off, fused.shape[2], fused.shape[1])
         pixels = np.bincount(classes[inside], minlength=len(ALL_CLASSES))
         return FusedBlock(window, classes, confidence, observations, stability, cells, stored, pixels, table)
-
-    def _inside(self, window: Window) -> np.ndarray:
-        part = self.grid.map.part(window)
-        shapes = self.area.shapes[self.area.touching(part.bounds)]
-        if not len(shapes):
-            return np.zeros(part.shape, bool)
-        found: np.ndarray = rasterize(shapes, out_shape=part.shape, transform=part.transform, dtype="uint8")
-        return found.astype(bool)
 
     def _date(
         self, scenes: Sequence[MappedScene], cells: Window, rasters: WarpedRasters

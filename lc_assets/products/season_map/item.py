@@ -18,6 +18,8 @@ from lc_assets.products.stac.item import (
     OVERVIEW,
     PROBABILITIES,
     PROVIDERS,
+    REPORT,
+    THUMBNAIL,
     ProductFile,
     code_band,
     file_asset,
@@ -30,6 +32,8 @@ from lc_assets.products.stac.item import (
 )
 from lc_assets.products.stac.renders import renders
 from lc_assets.raster.grid import Grid
+from lc_assets.store.layout import SCENES_FOLDER
+from lc_assets.store.product_layout import MAP_SUFFIX
 from lc_assets.store.season_layout import MapLayout
 
 GEOPACKAGE = "application/geopackage+sqlite3"
@@ -74,7 +78,7 @@ def build_item(made: SeasonMap) -> pystac.Item:
         "type": "Feature",
         "stac_version": pystac.get_stac_version(),
         "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER],
-        "id": f"{name}_classified",
+        "id": f"{name}{MAP_SUFFIX}",
         "geometry": made.geometry,
         "bbox": list(shapely.bounds(shapely.geometry.shape(made.geometry))),
         "properties": {
@@ -106,7 +110,7 @@ def build_item(made: SeasonMap) -> pystac.Item:
             *(
                 {
                     "rel": "derived_from",
-                    "href": f"../../scenes/{item}/{item}_classified.json",
+                    "href": f"../../{SCENES_FOLDER}/{item}/{item}{MAP_SUFFIX}.json",
                     "type": GEOJSON,
                     "title": f"Map of {item}",
                 }
@@ -144,8 +148,8 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         "probabilities": raster(layout.probabilities.name, PROBABILITIES, ["data"], probability_bands(), cells),
         "overview": raster(layout.overview.name, OVERVIEW, ["overview"], [code_band()], made.overview_grid),
         **legend_assets({key: files[path.name] for key, path in layout.legends.items()}),
-        "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", "Map with legend", ["thumbnail"]),
-        "report": file_asset(files[layout.report.name], "text/html", "All of it on one page, to look at", ["metadata"]),
+        "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", THUMBNAIL, ["thumbnail"]),
+        "report": file_asset(files[layout.report.name], "text/html", REPORT, ["metadata"]),
         "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
         "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
         "areas_parquet": file_asset(

@@ -30,8 +30,6 @@ _STEPS = (1, 2, 5, 10)
 _EMPTY = 101
 """Palette index of no data in pictures of percentages."""
 
-Colours = Sequence[tuple[int, ...]]
-
 
 @dataclass(frozen=True)
 class SeasonPictures:
@@ -68,10 +66,8 @@ class SeasonPictures:
     observations_counts: np.ndarray
 
 
-def build_pictures(
-    files: MapLayout, grid: Grid, overview: Grid, dates: Sequence[MapDate], max_bytes: int = _PICTURES_BYTES
-) -> SeasonPictures:
-    """Return the pictures of a map, together at most `max_bytes`.
+def build_pictures(files: MapLayout, grid: Grid, overview: Grid, dates: Sequence[MapDate]) -> SeasonPictures:
+    """Return the pictures of a map, together at most `_PICTURES_BYTES`.
 
     Args:
         files: the rasters of the map.
@@ -82,13 +78,13 @@ def build_pictures(
     factor, path = (1, files.classified) if max(grid.shape) <= MAX_SIDE else (step_of_overview, files.overview)
     with rasterio.open(path, OVERVIEW_LEVEL="NONE") as dataset:
         codes = dataset.read(1)
-    made = next(found for found in _versions(files, codes, factor) if found.size <= 2 * max_bytes // 3)
+    made = next(found for found in _versions(files, codes, factor) if found.size <= 2 * _PICTURES_BYTES // 3)
     shown = [date.codes for date in dates if date.codes is not None]
     least = max(1, made.factor // step_of_overview)
     pictures, times = None, 0
     while pictures is None:
         times += 1
-        pictures = _coded(shown, least * times, max_bytes - made.size)
+        pictures = _coded(shown, least * times, _PICTURES_BYTES - made.size)
     return SeasonPictures(
         grid=grid.coarsened(made.factor) if made.factor > 1 else grid,
         factor=made.factor,

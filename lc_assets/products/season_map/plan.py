@@ -15,7 +15,7 @@ from lc_assets.core.json_values import parse_json
 from lc_assets.products.polygons import check_min_area
 from lc_assets.products.season_map.grid import checked_crs
 from lc_assets.raster.polygons import Polygons, read_polygons
-from lc_assets.sentinel2.item.providers import catalog_of
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.atomic import put
 from lc_assets.store.ids import is_id

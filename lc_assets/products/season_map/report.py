@@ -20,7 +20,6 @@ from lc_assets.products.pages.layers import confidence_colours
 from lc_assets.products.pages.viewer import View, number_histogram, percent_histogram, viewer
 from lc_assets.products.season_map.dates import MapDate
 from lc_assets.products.season_map.pictures import SeasonPictures, number_colours
-from lc_assets.products.stac.catalog import CATALOG
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.layout import Store
@@ -82,6 +81,7 @@ def season_page(made: SeasonReport, store: Store) -> bytes:
         pixel_area=grid.pixel_area,
         no_data_reasons=[],
         map_resolution=grid.resolution,
+        ground=texts.ground_of_a_class(made.tags, grid.resolution),
         date_width=100 * pictures.coarser * pictures.dates_grid.width / pictures.grid.width,
         date_height=100 * pictures.coarser * pictures.dates_grid.height / pictures.grid.height,
         cards=_cards(made, times),
@@ -218,6 +218,7 @@ def _polygons(made: SeasonReport, pixel_area: float) -> dict[str, Any] | None:
 def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
     grid, tags = made.grid, made.tags
     crs = grid.crs if len(grid.crs) < 40 else "described in the raster"
+    ground = texts.ground_of_a_class(tags, grid.resolution)
     mean = "no pixel has a class" if made.mean_confidence is None else f"{made.mean_confidence:.0f} %"
     return [
         ("Dates", text(f"{_scenes(made.dates)}")),
@@ -225,6 +226,7 @@ def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
         ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
         ("Projection", text(crs)),
         ("Positions", text(f"every {tags['STRIDE']} pixels")),
+        *([("Judged from", ground)] if ground else []),
         ("Pooling exponent", text(tags["POOLING_EXPONENT"])),
         ("Mean confidence", mean),
         ("Polygons", f"{len(made.names):,}"),
@@ -249,4 +251,4 @@ def _files(made: SeasonReport) -> list[tuple[str, str]]:
         ("The map as polygons (GeoParquet)", layout.polygons_parquet),
     ]
     links = [(words, path.name) for words, path in listed if path.name in made.files]
-    return [*links, ("STAC item", f"{layout.name}_classified.json"), ("STAC catalog", CATALOG)]
+    return [*links, ("STAC item", layout.stac_item.name), ("STAC catalog", layout.catalog.name)]

@@ -42,6 +42,9 @@ from lc_assets.store.layout import Store
 from lc_assets.store.product_layout import pam_file, style_file
 from lc_assets.store.season_layout import MapLayout
 
+_TAGS = ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE", "RECEPTIVE_FIELD")
+"""Tags of the scenes' maps that are those of the season map, too."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -112,7 +115,7 @@ def make_season_map(
         "SCENES": " ".join(scene.item for scene in touching),
         "DATES": str(fusion.dates),
         "POOLING_EXPONENT": str(EXPONENT),
-        **{tag: touching[0].classes.tags[tag] for tag in ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE")},
+        **{tag: touching[0].classes.tags[tag] for tag in _TAGS if tag in touching[0].classes.tags},
     }
     with (
         exclusive(layout.incoming, name, "season_map", layout.lease) as check,

@@ -9,8 +9,7 @@ import pystac
 from pystac.stac_io import StacIO
 
 from lc_assets.store.paths import StorePath, parse_path
-
-CATALOG = "catalog.json"
+from lc_assets.store.product_layout import CATALOG_FILE
 
 
 def catalog_files(item: pystac.Item) -> dict[str, bytes]:
@@ -26,17 +25,17 @@ def catalog_files(item: pystac.Item) -> dict[str, bytes]:
         "title": item.properties["title"],
         "description": f"{item.properties['title']}: the map and its overview.",
         "links": [
-            {"rel": "root", "href": f"./{CATALOG}", "type": "application/json"},
+            {"rel": "root", "href": f"./{CATALOG_FILE}", "type": "application/json"},
             {"rel": "item", "href": f"./{name}", "type": "application/geo+json", "title": item.properties["title"]},
         ],
     }
     document = item.to_dict(include_self_link=False)
     document["links"] = [
-        {"rel": "root", "href": f"./{CATALOG}", "type": "application/json"},
-        {"rel": "parent", "href": f"./{CATALOG}", "type": "application/json"},
+        {"rel": "root", "href": f"./{CATALOG_FILE}", "type": "application/json"},
+        {"rel": "parent", "href": f"./{CATALOG_FILE}", "type": "application/json"},
         *document["links"],
     ]
-    return {name: _json(document), CATALOG: _json(catalog)}
+    return {name: _json(document), CATALOG_FILE: _json(catalog)}
 
 
 class _StoreIO(StacIO):

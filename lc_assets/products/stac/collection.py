@@ -14,17 +14,16 @@ from lc_assets.products.stac.item import (
     OVERVIEW,
     PROBABILITIES,
     PROVIDERS,
+    REPORT,
+    THUMBNAIL,
     code_band,
     percent_band,
     probability_bands,
 )
 from lc_assets.products.stac.renders import LEGENDS
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE
 
 COLLECTION_ID = "sentinel-2-land-cover"
-COLLECTION_FOLDER = "collection"
-"""Name of the folder in the store's root."""
-COLLECTION_FILE = "collection.json"
-INDEX_FILE = "items.parquet"
 PARQUET = "application/vnd.apache.parquet"
 
 _MAX_VALUES = 500
@@ -121,6 +120,6 @@ def _item_assets() -> dict[str, Any]:
         "probabilities": raster(PROBABILITIES, ["data"], probability_bands()),
         "overview": raster(OVERVIEW, ["overview"], [code_band()]),
         **{key: {"type": kind, "title": title, "roles": ["metadata"]} for key, (title, kind) in LEGENDS.items()},
-        "thumbnail": {"type": "image/png", "title": "Map with legend", "roles": ["thumbnail"]},
-        "report": {"type": "text/html", "title": "All of it on one page, to look at", "roles": ["metadata"]},
+        "thumbnail": {"type": "image/png", "title": THUMBNAIL, "roles": ["thumbnail"]},
+        "report": {"type": "text/html", "title": REPORT, "roles": ["metadata"]},
     }

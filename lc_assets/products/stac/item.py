@@ -31,10 +31,11 @@ from lc_assets.products.stac.renders import GDAL_LEGENDS, LEGENDS, renders
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
-from lc_assets.sentinel2.acquisition import scene_label
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
+from lc_assets.sentinel2.scene_ids import scene_label
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 _BASELINE = "s2:processing_baseline"
 
@@ -67,6 +68,8 @@ CLASSIFIED = "Land-cover classes"
 CONFIDENCE = "Probability of the winning class, in percent"
 PROBABILITIES = "Probability of each class"
 OVERVIEW = "Land-cover classes at lower resolution, by mode"
+THUMBNAIL = "Map with legend"
+REPORT = "All of it on one page, to look at"
 """Titles of assets."""
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
@@ -149,7 +152,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER),
             *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
         ],
-        "id": f"{source['id']}_classified",
+        "id": f"{source['id']}{MAP_SUFFIX}",
         **footprint,
         "properties": {
             "datetime": source["properties"]["datetime"],
@@ -275,8 +278,8 @@ def _assets(scene: ClassifiedScene) -> dict[str, Any]:
             **projection(scene.overview_grid),
         },
         **legend_assets(scene.legends),
-        "thumbnail": file_asset(scene.thumbnail, "image/png", "Map with legend", ["thumbnail"]),
-        "report": file_asset(scene.report, "text/html", "All of it on one page, to look at", ["metadata"]),
+        "thumbnail": file_asset(scene.thumbnail, "image/png", THUMBNAIL, ["thumbnail"]),
+        "report": file_asset(scene.report, "text/html", REPORT, ["metadata"]),
     }
 
 

@@ -15,15 +15,16 @@ import rasterio
 import lc_assets
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadModel, StoreError
+from lc_assets.core.settings import MODEL_FILE
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.loading import read_contract
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
 from lc_assets.products.stac.item import ClassifiedScene, ProductFile
-from lc_assets.sentinel2.bands.raw_bands import ITEM, RawBands
+from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import ITEM_FILE, Store
 from lc_assets.store.paths import StorePath
 
 _SOFTWARE = ("dagster", "keras", "openvino", "torch", "numpy", "rasterio", "rio-cogeo", "pystac")
@@ -68,7 +69,7 @@ def describe_scene(
     }
     return ClassifiedScene(
         source=raw.scene.document,
-        source_href=f"./{folder.raw_bands.name}/{ITEM}",
+        source_href=f"./{folder.raw_bands.name}/{ITEM_FILE}",
         classified=_product(classes.path, classes.item),
         confidence=_product(classes.confidence, classes.item),
         probabilities=_product(classes.probabilities, classes.item) if classes.probabilities else None,
@@ -137,13 +138,13 @@ def _store_model(store: Store, contract: ModelContract, weights: Path, item: str
     text = json.dumps(content, indent=2, allow_nan=False) + "\n"
     # The same weights may have several contracts (such as another scaling): each pair gets its own folder.
     contract_hash = hashlib.sha256(text.encode()).hexdigest()[:6]
-    folder = store.root / "models" / f"{contract.name}-{contract.sha256[:12]}-{contract_hash}"
-    document = folder / "model.json"
+    folder = store.models / f"{contract.name}-{contract.sha256[:12]}-{contract_hash}"
+    document = folder / MODEL_FILE
     if not document.exists():
         with atomic_output(folder, item=item, asset="catalog", last=document.name) as stage:
             shutil.copyfile(weights, stage / "model.keras")
             (stage / document.name).write_text(text, encoding="utf-8")
-    return f"../../models/{folder.name}/{document.name}"
+    return f"../../{store.models.name}/{folder.name}/{document.name}"
 
 
 def _product(path: StorePath, item: str) -> ProductFile:

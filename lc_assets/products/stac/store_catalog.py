@@ -12,13 +12,11 @@ from typing import Any
 
 from lc_assets.core.errors import StoreError
 from lc_assets.core.stac import STAC_VERSION
-from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_FOLDER
-from lc_assets.sentinel2.acquisition import scene_label
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store import paths
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import COLLECTION_FILE, COLLECTION_FOLDER, MAPS_FOLDER, SCENES_FOLDER, Store
 
 _TRIES = 8
-_SCENE, _MAP = "scenes", "maps"
 _JSON = "application/json"
 _STATE = "lc:generation"
 
@@ -55,7 +53,7 @@ def link_season_maps(store: Store) -> None:
             if not before:
                 return
             children = [link["href"] for link in before["links"] if link["rel"] == "child"]
-            scenes = [href.split("/")[2] for href in children if href.startswith(f"./{_SCENE}/")]
+            scenes = [href.split("/")[2] for href in children if href.startswith(f"./{SCENES_FOLDER}/")]
             document = _document(store, scenes, before.get(_STATE, 0))
             if document == before or _replace(store, document, version):
                 return
@@ -70,8 +68,8 @@ def link_season_maps(store: Store) -> None:
 def _document(store: Store, scenes: Sequence[str], generation: int) -> dict[str, Any]:
     maps = [name for name in store.map_names() if store.map(name).catalog.exists()]
     children = [
-        *((f"{_SCENE}/{scene}/{store.scene(scene).catalog.name}", _label(scene)) for scene in scenes),
-        *((f"{_MAP}/{name}/{store.map(name).catalog.name}", f"Season map {name}") for name in maps),
+        *((f"{SCENES_FOLDER}/{scene}/{store.scene(scene).catalog.name}", _label(scene)) for scene in scenes),
+        *((f"{MAPS_FOLDER}/{name}/{store.map(name).catalog.name}", f"Season map {name}") for name in maps),
     ]
     return {
         "type": "Catalog",

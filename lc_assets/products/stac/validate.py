@@ -7,12 +7,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-from pystac.validation.local_validator import get_local_schema_cache
-from referencing import Registry, Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT7
-
 from lc_assets.core.environment import variable
 from lc_assets.products.stac.schemas import SCHEMAS, Schema
 
@@ -25,6 +19,12 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
         schema_folder: folder with original schemas of extensions (`*.json`). A schema there replaces ours with the same
             `$id`. The default is `LC_ASSETS_STAC_SCHEMAS`, if set.
     """
+    import jsonschema
+    from pystac.validation.local_validator import get_local_schema_cache
+    from referencing import Registry, Resource
+    from referencing.exceptions import Unresolvable
+    from referencing.jsonschema import DRAFT7
+
     if not isinstance(document, dict):
         return [f"document: a {type(document).__name__}, not a JSON object"]
     folder = schema_folder or (Path(p) if (p := variable("LC_ASSETS_STAC_SCHEMAS")) else None)
@@ -53,6 +53,8 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
 
 
 def _core(kind: str) -> Schema:
+    from pystac.validation.local_validator import get_local_schema_cache
+
     name = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}.get(kind, "item")
     core = get_local_schema_cache()
     return next(schema for uri, schema in core.items() if uri.endswith(f"/{name}-spec/json-schema/{name}.json"))

@@ -4,9 +4,10 @@ The map of the part is that of the whole scene, pixel by pixel, inside the area.
 area, of all that a pixel of the map depends on, and it begins where everything that is counted from the scene's corner
 begins too: pixels of 60 m, positions, windows.
 
-A pixel depends on the windows that contain it (63 px for windows of 64), on the pixels that replace hidden ones around
-them (64 px), on the clouds near those (the dilation of their mask, and 10 px by which specks are found) and on the
-coarse pixels that are interpolated (12 px). For positions it is less.
+A pixel depends on the windows that contain it (63 px for windows of 64; for positions 22 px), on the pixels that
+replace hidden ones around them (64 px), on the clouds near those (the dilation of their mask, and 10 px by which specks
+are found) and on the coarse pixels that are interpolated (12 px). In a map of positions, water depends on all positions
+in a window around its block (`lc_assets.inference.positions.water`): on up to 192 px beyond the block.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 
 ALIGNMENT = 192
-"""First row and column of a part, in 10 m pixels, are multiples of this: of 6 (60 m) and of 64, which the steps of
-windows divide."""
-MARGIN = 192
-"""Least distance from the area to the end of its part, in 10 m pixels. It suffices up to `MOST_EXACT_CHIP` and
-`MOST_EXACT_DILATION`."""
+"""First row and column of a part, in 10 m pixels, are multiples of this: of 6 (60 m), of 64, which the steps of windows
+divide, and of the blocks in which water is divided into rivers and lakes."""
+MARGIN = 340
+"""Least distance from the blocks of the area to the end of its part, in 10 m pixels. It suffices up to
+`MOST_EXACT_CHIP` and `MOST_EXACT_DILATION`."""
 _SIZE_STEP = 12
 """Height and width of a part are multiples of this, in 10 m pixels: whole pixels of 60 m and cells of 40 m."""
 _NEAR = 0.5
@@ -86,6 +87,7 @@ def untouched(area: Polygons, item: str) -> BadItem:
 
 def _span(first: float, last: float, length: int) -> tuple[int, int]:
     """Return the first pixel and the number of pixels of a part along one axis."""
-    start = max(math.floor(first) - MARGIN, 0) // ALIGNMENT * ALIGNMENT
-    size = -(-(math.ceil(last) + MARGIN - start) // _SIZE_STEP) * _SIZE_STEP
+    begin, end = math.floor(first / ALIGNMENT) * ALIGNMENT, math.ceil(last / ALIGNMENT) * ALIGNMENT
+    start = max(begin - MARGIN, 0) // ALIGNMENT * ALIGNMENT
+    size = -(-(end + MARGIN - start) // _SIZE_STEP) * _SIZE_STEP
     return start, min(size, length - start)

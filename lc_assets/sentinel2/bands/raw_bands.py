@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -28,15 +29,13 @@ from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import BandFile, check_band_files, verify_download
 from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
+from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE
 from lc_assets.store.object_path import Status
 from lc_assets.store.paths import StorePath, list_files
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.bands.part_files import SceneParts
-
-MANIFEST = "manifest.json"
-ITEM = "item.json"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ class RawBands:
         """
         remedy = "materialise raw_bands of this item"
         try:
-            manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
             files, part = manifest["files"], manifest.get("part")
             part = ScenePart.of_document(part) if part else None
             if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
@@ -77,13 +76,13 @@ class RawBands:
             ) from None
         except OSError as error:
             raise StoreError(
-                f"{folder / MANIFEST} cannot be read ({error.strerror or error})",
+                f"{folder / MANIFEST_FILE} cannot be read ({error.strerror or error})",
                 item=item,
                 asset="raw_bands",
                 remedy="look whether the store is there and lets you read, then run it again",
                 transient=not isinstance(error, PermissionError),
             ) from None
-        raw = cls(parse_scene(read_document(folder / ITEM)), folder, files, part)
+        raw = cls(parse_scene(read_document(folder / ITEM_FILE)), folder, files, part)
         there = list_files(folder)
         for name, path in raw.paths.items():
             status = there.get(path.name)
@@ -97,7 +96,7 @@ class RawBands:
                 )
             # Another modification time is accepted if the content is still the same.
             if (
-                _is_touched(status, there[MANIFEST], files[name].get("modified"))
+                _is_touched(status, there[MANIFEST_FILE], files[name].get("modified"))
                 and sha256_of(path) != files[name]["sha256"]
             ):
                 raise StoreError(
@@ -150,6 +149,7 @@ def fetch_scene(
     present: RawBands | None = None,
     retry_policy: RetryPolicy | None = None,
     area: Polygons | None = None,
+    arrived: Callable[[], None] = lambda: None,
 ) -> dict[str, FetchResult]:
     """Fetch all bands (and SCL, if listed) into an empty folder, check them, then write the item and the manifest.
 
@@ -164,6 +164,7 @@ def fetch_scene(
             server's answer, is linked instead of downloaded.
         retry_policy: limits of the requests.
         area: the area of the store, in degrees: only the part of each file around it is fetched and written.
+        arrived: called when all files have arrived, before the downloaded ones leave `incoming`.
 
     Returns:
         Band name (and `SCL`) -> fetched file.
@@ -175,6 +176,9 @@ def fetch_scene(
     policy = retry_policy or DEFAULT_POLICY
     parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
     fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
+    arrived()
+    for name in [] if parts else _remote(scene):
+        (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
     shutil.rmtree(incoming, ignore_errors=True)
     check_band_files({name: stage / f"{name}.tif" for name in fetched}, scene.id)
     files = {
@@ -190,25 +194,27 @@ def fetch_scene(
         for name, got in sorted(fetched.items())
     }
     part = {"part": parts.part.document()} if parts else {}
-    _write_json(stage / ITEM, scene.document)
-    _write_json(stage / MANIFEST, {"item": scene.id, **part, "files": files})
+    _write_json(stage / ITEM_FILE, scene.document)
+    _write_json(stage / MANIFEST_FILE, {"item": scene.id, **part, "files": files})
     return fetched
 
 
 def _fetch_whole(
     scene: Scene, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> dict[str, FetchResult]:
-    remote = [name for name, href in sorted(scene.hrefs.items()) if is_remote(href)]
+    """Fetch all files: local ones to `stage`, the others to `incoming`."""
+    remote = _remote(scene)
     fetched = {
         name: fetch_local(href, stage / f"{name}.tif", item=scene.id, asset=name)
         for name, href in scene.hrefs.items()
         if name not in remote
     }
-    if remote:
-        fetched |= _download(scene, remote, incoming, present, retry_policy)
-        for name in remote:
-            (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
-    return fetched
+    return fetched | (_download(scene, remote, incoming, present, retry_policy) if remote else {})
+
+
+def _remote(scene: Scene) -> list[str]:
+    """Return the names of the bands whose files are on a server."""
+    return [name for name, href in sorted(scene.hrefs.items()) if is_remote(href)]
 
 
 def _fetch_parts(

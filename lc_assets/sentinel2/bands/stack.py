@@ -24,7 +24,7 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import BandFile
-from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE, remove_offset
+from lc_assets.sentinel2.radiometry import NODATA_DN, SATURATED_DN, SCALE
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, gdal_path
 
@@ -176,11 +176,6 @@ class StackReader:
             return self._dataset.read(indexes, window=window)
         except RasterioIOError as error:
             raise undecodable(error, self.stack) from None
-
-    def offset_free(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
-        """Return DN as `dn`, with the baseline's offset removed: proportional to reflectance, at least 1 where there is
-        data."""
-        return remove_offset(self.dn(window, bands), self.stack.offset)
 
     def valid(self, window: Window) -> np.ndarray:
         """Return (rows, columns) bool: true where all twelve native bands have data."""

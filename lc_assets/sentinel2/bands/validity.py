@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from lc_assets.raster.upsample import nearest
 from lc_assets.sentinel2.bands.rows import ABSENT, EMPTY, IMPOSSIBLE_DN, VALUE, Part
@@ -227,6 +226,8 @@ def ending_cells(beyond: np.ndarray, zeros: np.ndarray) -> np.ndarray:
     Returns:
         (cell rows, cell columns) bool.
     """
+    from scipy import ndimage
+
     start = ndimage.binary_dilation(beyond, _EVERYWHERE)
     start[[0, -1]] = start[:, [0, -1]] = True
     labels, _ = ndimage.label(zeros, _EVERYWHERE)

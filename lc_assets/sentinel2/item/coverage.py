@@ -22,8 +22,8 @@ from rasterio.features import rasterize
 from rasterio.warp import transform
 
 from lc_assets.core.json_values import is_percentage
+from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.item.footprint import is_polygon
-from lc_assets.sentinel2.item.providers import catalog_of
 
 TILE_M = 109_800.0
 """Side of a tile in metres: 10980 pixels of 10 m. Source: Sentinel-2 Products Specification Document, v14.9."""

@@ -1,6 +1,6 @@
 """Turn a STAC item into a Sentinel-2 scene: check it before any band is read, and find its bands.
 
-The names of bands per catalog are in `lc_assets.sentinel2.item.providers`, the rules for hrefs in
+The names of bands per catalog are in `lc_assets.sentinel2.item.catalog_conventions`, the rules for hrefs in
 `lc_assets.sentinel2.item.hrefs`, the limits on an item's size in `lc_assets.sentinel2.item.limits`.
 """
 
@@ -15,15 +15,15 @@ from typing import Any
 from lc_assets.core.errors import BadItem, BadReference, printable, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.urls import is_remote as is_remote
-from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
+from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND
 from lc_assets.sentinel2.item.baseline import baseline_of
+from lc_assets.sentinel2.item.catalog_conventions import CatalogConventions, catalog_of, has_constant_offset
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import settle_place_and_time
 from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
 from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.item.limits import check_size
-from lc_assets.sentinel2.item.providers import Provider, catalog_of, has_constant_offset
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 from lc_assets.store.ids import checked_id
 from lc_assets.store.paths import StorePath
@@ -60,11 +60,6 @@ class Scene:
     def properties(self) -> dict[str, Any]:
         """The item's properties."""
         return self.document["properties"]
-
-    @property
-    def has_scl(self) -> bool:
-        """True when the item lists a scene classification."""
-        return SCL in self.hrefs
 
 
 def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
@@ -167,7 +162,7 @@ def _scrubbed(value: Any) -> Any:
     return without_query(value) if isinstance(value, str) else value
 
 
-def _band_keys(provider: Provider, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+def _band_keys(provider: CatalogConventions, assets: dict[str, Any], item_id: str) -> dict[str, str]:
     """Return band name (and `SCL`, if listed) -> asset key.
 
     Raises:

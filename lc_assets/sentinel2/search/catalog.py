@@ -14,7 +14,7 @@ from lc_assets.core.progress import notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER, Settings
 from lc_assets.remote.stac_api import PageSize, StacApi
-from lc_assets.sentinel2.item.providers import catalog_for_api
+from lc_assets.sentinel2.item.catalog_conventions import catalog_for_api
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, unsigned
 from lc_assets.sentinel2.product import Product, product_named, product_of
 from lc_assets.sentinel2.search.query import Query

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from lc_assets.core.errors import BadReference
+from lc_assets.sentinel2.item.catalog_conventions import CatalogConventions
 from lc_assets.sentinel2.item.footprint import is_polygon
-from lc_assets.sentinel2.item.providers import Provider
 
 _TILE = re.compile(r"T?(0?[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]")
 _MOMENT = re.compile(
@@ -80,7 +80,7 @@ class Query:
         extension."""
         return [replace(self, tiles=(tile,)) for tile in dict.fromkeys(self.tiles)] or [self]
 
-    def parameters(self, provider: Provider) -> dict[str, Any]:
+    def parameters(self, provider: CatalogConventions) -> dict[str, Any]:
         """Return the query as arguments of pystac-client's `ItemSearch`."""
         query: dict[str, Any] = {}
         if self.tiles:
@@ -99,7 +99,7 @@ class Query:
             "query": query or None,
         }
 
-    def wants(self, item: dict[str, Any], provider: Provider) -> bool:
+    def wants(self, item: dict[str, Any], provider: CatalogConventions) -> bool:
         """True when an item is within the limits on tile, date, cloud and nodata."""
         properties = item.get("properties")
         if not isinstance(properties, dict):

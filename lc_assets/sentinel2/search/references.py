@@ -13,7 +13,6 @@ from lc_assets.core.urls import is_remote
 from lc_assets.sentinel2.item.scene import Scene, local_path, parse_scene, read_document
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.search.catalog import scene_at
-from lc_assets.store.ids import checked_id
 
 _STAC_FILES = ("catalog.json", "collection.json")
 
@@ -35,9 +34,9 @@ def resolve(
     """Yield a result for each item that a reference names. An item that cannot be used yields an error; none is raised.
 
     Args:
-        reference: an item's URL, the path of its JSON, a folder with a `catalog.json` (or that file), an id, or the
-            name of an ESA product.
-        lookup: returns the scene of an id or a product's name, e.g. `StacCatalogClient.scene`.
+        reference: an item's URL, the path of its JSON, a folder with a `catalog.json` (or that file), or a name that
+            `lookup` knows.
+        lookup: returns the scene of an id or of another name, e.g. `RegisteredItems.named`.
         retry_policy: limits of the requests.
     """
     shown = without_query(reference)
@@ -59,7 +58,7 @@ def resolve(
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
             yield Resolved(shown, parse_scene(read_document(path), base=path))
         else:
-            yield Resolved(shown, lookup(checked_id(reference)))
+            yield Resolved(shown, lookup(reference))
     except LandCoverError as error:
         yield Resolved(shown, error=error)
 

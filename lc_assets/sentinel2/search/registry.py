@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 
 from lc_assets.core.errors import BadReference
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
+from lc_assets.sentinel2.search.scene_names import SceneNames, is_full_name, is_short_name
 from lc_assets.store.atomic import put
+from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.layout import Store
 
 
@@ -44,6 +47,26 @@ class RegisteredItems:
         if not self.store.registered(item_id).exists():
             self.register(scene)
         return scene
+
+    def named(self, name: str) -> Scene:
+        """Return the scene that a user names, without registering its item.
+
+        Args:
+            name: the id of an item or the name of a product, here or in the catalog; or a short name of a scene of the
+                store (`lc_assets.sentinel2.search.scene_names`).
+
+        Raises:
+            BadReference, BadItem: the name fits no scene or several, or the item cannot be used.
+            StoreError: the store cannot be read.
+        """
+        if is_full_name(name) or (is_id(name) and self.store.registered(name).exists()):
+            return self.find(name)
+        is_here = is_short_name(name) or self._names.matching(name)
+        return self.find(self._names.one(name) if is_here else checked_id(name))
+
+    @cached_property
+    def _names(self) -> SceneNames:
+        return SceneNames(self.store)
 
     def find(self, item_id: str) -> Scene:
         """Return the scene of an id, or of a product's name, without registering its item.

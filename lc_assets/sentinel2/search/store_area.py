@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import shapely
 
-from lc_assets.core.errors import LandCoverError, StoreError
-from lc_assets.raster.polygons import Polygons, read_polygons
+from lc_assets.core.errors import BadReference, LandCoverError, StoreError
+from lc_assets.raster.polygons import DEGREES, Polygons, read_polygons
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import compare_and_swap
 
@@ -41,6 +42,27 @@ def area_of(store: Store, file: Path | None = None, *, keep: bool = False) -> Po
             remedy="unset LC_ASSETS_AREA, or use another store for it",
         )
     return wanted if kept is None else kept
+
+
+def share_outside(area: Polygons, kept: Polygons, crs: str) -> float:
+    """Return the share of an area (0 to 1) that is outside the area of a store.
+
+    Args:
+        area: the area.
+        kept: the area of the store.
+        crs: CRS in which they are compared, in metres.
+
+    Raises:
+        BadReference: the whole area is outside.
+    """
+    inside = shapely.intersection(*(shapely.union_all(one.to(DEGREES).shapes) for one in (area, kept)))
+    if not shapely.area(inside):
+        raise BadReference(
+            f"the area is outside that of the store, {kept.names[0]}",
+            remedy="choose one inside it, or use another store (--store) and unset LC_ASSETS_AREA",
+        )
+    whole, inside = shapely.union_all(area.to(crs).shapes), Polygons(("inside",), np.array([inside]), DEGREES).to(crs)
+    return float(1 - shapely.area(inside.shapes[0]) / shapely.area(whole))
 
 
 def _named(file: Path) -> Polygons:

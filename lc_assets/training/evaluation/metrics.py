@@ -134,9 +134,9 @@ def on_allowed(probabilities: np.ndarray, right: np.ndarray) -> dict[str, Any]:
     }
 
 
-def on_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int = CREDIBLE_VOTES) -> dict[str, Any]:
-    """Return the agreement with weak labels of L2A chips on which at least `votes` of ten predictions agree."""
-    return agreement(judge_weak_labels(probabilities, chips, votes))
+def on_weak_labels(probabilities: np.ndarray, chips: Chips) -> dict[str, Any]:
+    """Return the agreement with the weak labels of L2A chips on which `CREDIBLE_VOTES` of ten predictions agree."""
+    return agreement(judge_weak_labels(probabilities, chips, CREDIBLE_VOTES))
 
 
 def judge_weak_labels(probabilities: np.ndarray, chips: Chips, votes: int) -> ClassificationMetrics:

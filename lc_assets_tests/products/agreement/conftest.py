@@ -26,8 +26,8 @@ from lc_assets_tests.products.agreement.reference_maps import (
     published,
 )
 from lc_assets_tests.rig.references import KNOWN, blocks
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_ROOT
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.stac_api import PUBLIC_ROOT
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets_tests.conftest import Desk
-from lc_assets_tests.rig.service import PlanetaryComputer
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST, PUBLIC_ROOT
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.stac_api import PUBLIC_HOST, PUBLIC_ROOT
 
 QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05, tries=3)
 CATALOG = StacCatalogClient(PUBLIC_ROOT, "sentinel-2-l2a", QUICK)

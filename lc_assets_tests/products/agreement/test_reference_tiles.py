@@ -14,9 +14,9 @@ from lc_assets.products.agreement.references import Tile
 from lc_assets.remote import range_reader, signing
 from lc_assets.remote.range_reader import RemoteFile
 from lc_assets_tests.products.agreement.reference_maps import ANY_BLOB, QUICK, World, cog
-from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.references import KNOWN, agreed, blocks
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
 
 
 def test_only_parts_of_a_raster_are_read_and_every_request_is_signed(

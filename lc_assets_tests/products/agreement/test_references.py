@@ -19,9 +19,9 @@ from lc_assets.products.agreement.references import find_reference
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets_tests.conftest import read
 from lc_assets_tests.products.agreement.reference_maps import CATALOG, STEP, World, cog, published
-from lc_assets_tests.rig.faults import Fault
 from lc_assets_tests.rig.references import KNOWN, agreed, blocks
-from lc_assets_tests.rig.stac_api import PUBLIC_HOST
+from loopback.faults import Fault
+from loopback.stac_api import PUBLIC_HOST
 
 
 def test_the_agreement_with_both_annual_maps_equals_a_count(world: World) -> None:

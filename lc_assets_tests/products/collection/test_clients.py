@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from lc_assets.products.collection.update import folder_of, update
-from lc_assets.products.stac.collection import COLLECTION_ID, INDEX_FILE
-from lc_assets.store.layout import Store
+from lc_assets.products.collection.update import update
+from lc_assets.products.stac.collection import COLLECTION_ID
+from lc_assets.store.layout import INDEX_FILE, Store
 from lc_assets_tests.products.collection.store_items import Document, add, everything, needs_extra, scene_id
 from lc_assets_tests.rig.command import invoke
-from lc_assets_tests.rig.programs import pgstac
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import pgstac
 
 
 @needs_extra
@@ -88,7 +88,7 @@ def test_rustac_searches_the_index(store: Store, template: Document, tmp_path: P
         areas = {**template["properties"]["lc:hectares"], "Forest": 100.0 * number}
         add(store, template, number, **{"eo:cloud_cover": 10.0 * number, "lc:hectares": areas})
     update(store, everything)
-    index = str(folder_of(store) / INDEX_FILE)
+    index = str(store.collection / INDEX_FILE)
     for query, numbers in (
         ({"bbox": [-150, 0, -147.6, 20]}, (0, 1, 2)),
         ({"datetime": "2024-02-01T00:00:00Z/2024-03-31T00:00:00Z"}, (1, 2)),
@@ -110,7 +110,7 @@ def test_duckdb_queries_the_index_with_plain_sql(store: Store, template: Documen
         import duckdb
         duckdb.sql("SET autoinstall_known_extensions = false")
         print(duckdb.sql('''SELECT id, "lc:hectares".Forest AS forest, assets.classified.href
-            FROM '{folder_of(store)}/{INDEX_FILE}' WHERE bbox.xmin > -149.5 ORDER BY forest DESC''').fetchall())
+            FROM '{store.collection}/{INDEX_FILE}' WHERE bbox.xmin > -149.5 ORDER BY forest DESC''').fetchall())
     """
     script = "\n".join(line.strip() if "duckdb" in line else line for line in query.splitlines())
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env={**os.environ})

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from lc_assets.core.errors import LandCoverError
-from lc_assets.products.collection.update import folder_of, update
-from lc_assets.products.stac.collection import INDEX_FILE
+from lc_assets.products.collection.update import update
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import INDEX_FILE, Store
 from lc_assets_tests.products.collection.store_items import Document, add, everything, needs_extra
 from lc_assets_tests.rig.command import Shell, invoke
 
@@ -54,6 +53,6 @@ def test_one_command_updates_and_exports(whole: Store, template: Document, shell
     document = json.loads((tmp_path / "items.collection.json").read_text())
     assert validate_offline(document) == []
     assert document["assets"]["items"]["href"] == "https://maps.example/store/collection/items.parquet"
-    (Path(str(folder_of(whole))) / INDEX_FILE).write_bytes(b"PAR1 no more")
+    (Path(str(whole.collection)) / INDEX_FILE).write_bytes(b"PAR1 no more")
     for arguments, words in ((("--export", str(tmp_path / "no" / "file")), "-> "), ((), "--rebuild")):
         assert words in run(*arguments, code=1).stderr

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from lc_assets.core.landcover import ALL_CLASSES
-from lc_assets.products.collection.update import folder_of, update
-from lc_assets.products.stac.collection import COLLECTION_FILE, COLLECTION_ID, INDEX_FILE, PARQUET
+from lc_assets.products.collection.update import update
+from lc_assets.products.stac.collection import COLLECTION_ID, PARQUET
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE, Store
 from lc_assets_tests.products.collection.store_items import (
     Document,
     add,
@@ -28,7 +28,7 @@ from lc_assets_tests.products.collection.store_items import (
 @needs_extra
 def test_the_collection_and_its_items_are_valid_and_all_hrefs_resolve(whole: Store, tmp_path: Path) -> None:
     update(whole, everything)
-    folder = Path(str(folder_of(whole)))
+    folder = Path(str(whole.collection))
     document = json.loads((folder / COLLECTION_FILE).read_text())
     assert validate_offline(document) == []
     [item] = rows(whole, tmp_path / "work")
@@ -70,7 +70,7 @@ def test_the_collection_has_the_sums_of_its_items(store: Store, template: Docume
     for number in range(3):
         add(store, template, number, **{"eo:cloud_cover": 10.0 * number})
     update(store, everything)
-    document = json.loads((Path(str(folder_of(store))) / COLLECTION_FILE).read_text())
+    document = json.loads((Path(str(store.collection)) / COLLECTION_FILE).read_text())
     assert document["lc:items"] == 3
     assert document["extent"]["spatial"]["bbox"] == [[-150.0, 10.0, -147.5, 10.5]]
     assert document["extent"]["temporal"]["interval"] == [

@@ -15,9 +15,8 @@ from click.testing import Result
 from lc_assets.cli import search_done
 from lc_assets.core.landcover import CLASSES
 from lc_assets.products.collection.search import Found
-from lc_assets.products.collection.update import folder_of, update
-from lc_assets.products.stac.collection import COLLECTION_FILE
-from lc_assets.store.layout import Store
+from lc_assets.products.collection.update import update
+from lc_assets.store.layout import COLLECTION_FILE, Store
 from lc_assets_tests.products.collection.store_items import Document, add, everything, needs_extra, only, scene_id
 from lc_assets_tests.rig.command import NOBODY, invoke
 
@@ -117,7 +116,7 @@ def test_maps_across_the_antimeridian_are_found_from_both_sides(
     for box in ("179.6,10,179.7,11", "-179.9,10,-179.8,11", "179,10,-179,11"):
         assert listed(done("--ids", "--bbox", box)) == [across]
     assert across not in listed(done("--ids", "--bbox", "-10,10,10,11"))
-    document = json.loads((Path(str(folder_of(store))) / COLLECTION_FILE).read_text())
+    document = json.loads((Path(str(store.collection)) / COLLECTION_FILE).read_text())
     assert document["extent"]["spatial"]["bbox"][0][::2] == [-180, 180]
 
 

@@ -13,10 +13,9 @@ import pytest
 import lc_assets.defs.collection_changes
 from lc_assets.core.errors import StoreError
 from lc_assets.defs.collection_changes import news_since
-from lc_assets.products.collection.update import folder_of, read_positions, update
+from lc_assets.products.collection.update import read_positions, update
 from lc_assets.products.collection.verify import check_collection
-from lc_assets.products.stac.collection import COLLECTION_FILE, INDEX_FILE
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import COLLECTION_FILE, INDEX_FILE, Store
 from lc_assets_tests.products.collection.store_items import (
     Document,
     add,
@@ -43,9 +42,9 @@ def test_only_scenes_with_new_records_are_read_again(store: Store, template: Doc
         report = update(store, ask)
         assert counts_of(report) == (4, 1, 1, 0)
         assert not report.faulty, "the first one was not read"
-        before = (Path(str(folder_of(store))) / INDEX_FILE).read_bytes()
+        before = (Path(str(store.collection)) / INDEX_FILE).read_bytes()
         assert counts_of(update(store, ask)) == (4, 0, 0, 0)
-        assert (Path(str(folder_of(store))) / INDEX_FILE).read_bytes() == before
+        assert (Path(str(store.collection)) / INDEX_FILE).read_bytes() == before
     assert scenes_of(store, tmp_path / "work") == {*first, new}
 
 
@@ -128,7 +127,7 @@ def test_deleted_scenes_are_removed(store: Store, template: Document, tmp_path: 
 def test_a_corrupt_collection_document_is_replaced(store: Store, template: Document, content: str) -> None:
     add(store, template, 0)
     update(store, everything)
-    path = Path(str(folder_of(store))) / COLLECTION_FILE
+    path = Path(str(store.collection)) / COLLECTION_FILE
     path.write_text(content)
     assert read_positions(store) is None
     update(store, everything)
@@ -141,7 +140,7 @@ def test_the_error_of_a_broken_index_names_the_command_that_rebuilds_it(
 ) -> None:
     scene = add(store, template, 0)
     update(store, everything)
-    (Path(str(folder_of(store))) / INDEX_FILE).write_bytes(b"PAR1 no more")
+    (Path(str(store.collection)) / INDEX_FILE).write_bytes(b"PAR1 no more")
     with pytest.raises(StoreError, match="--rebuild"):
         update(store, everything)
     update(store, everything, rebuild=True)

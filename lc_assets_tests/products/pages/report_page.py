@@ -53,6 +53,19 @@ def shown(browser: Any, path: Path, width: int = 1280, height: int = 900, **opti
     assert not faults
 
 
+def check_fits(page: Any, width: int) -> None:
+    """Nothing is beyond the left or right edge of the window, except in the map and in tables that scroll."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    outside = page.evaluate(
+        """[...document.body.querySelectorAll("*")].filter((one) => {
+            const box = one.getBoundingClientRect();
+            const isOut = box.left < -0.5 || box.right > innerWidth + 0.5;
+            return box.width && isOut && !one.closest(".stage, .unseen, .scroll");
+        }).map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert outside == []
+
+
 def asks(url: str, path: Path) -> bool:
     return url != path.as_uri() and not url.startswith("data:")
 

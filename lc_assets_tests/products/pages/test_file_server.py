@@ -2,50 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
-import socket
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
-from contextlib import closing
 from datetime import date
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from lc_assets.products.pages import file_server
 from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.products.pages.gallery_scenes import box, laid
+from lc_assets_tests.products.pages.served_store import Server, serving
 
+AGREEMENT = {
+    "reference": {"name": "other", "title": "<Other> map", "year": 2021},
+    "pixels": {"map": 200, "scored": 100},
+    "full_count": {"overall": 0.625},
+    "sample": {"overall": {"interval": [0.5, 0.75]}},
+}
 CONTENT = bytes(range(256))
 MAP = "/scenes/S2/map.tif"
 
 
-class Answer(NamedTuple):
-    status: int
-    head: str
-    body: bytes
-
-
-class Server:
-    """A running server, asked without a client's corrections of a path."""
-
-    def __init__(self, store: Path, port: int) -> None:
-        self.store, self.port = store, port
-
-    def ask(self, path: str, *headers: str, method: str = "GET", host: str = "127.0.0.1") -> Answer:
-        lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", *headers, "Connection: close", "", ""]
-        with socket.create_connection(("127.0.0.1", self.port), 60) as connection:
-            connection.sendall("\r\n".join(lines).encode())
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        head, _, body = answer.partition(b"\r\n\r\n")
-        return Answer(int(head.split()[1]), head.decode().lower(), body)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """On a store with a file, a hidden file, links, and a secret beside it. It must end with its standard input."""
+    """On a store with a file, a hidden file, links, and a secret beside it."""
     folder = tmp_path_factory.mktemp("served")
     store = folder / "store"
     (store / "scenes" / "S2").mkdir(parents=True)
@@ -58,19 +40,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     (store / "to_hidden").symlink_to(store / ".hidden")
     (store / "inside").symlink_to(store / "scenes" / "S2" / "map.tif")
     os.mkfifo(store / "pipe")
-    end, held = os.pipe()
-    with closing(socket.socket()) as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        number, port = listening.fileno(), listening.getsockname()[1]
-        command = [sys.executable, "-m", file_server.__name__, str(store), str(number)]
-        process = subprocess.Popen(command, stdin=end, pass_fds=[number], start_new_session=True)
-    os.close(end)
-    try:
-        yield Server(store, port)
-    finally:
-        os.close(held)
-        assert process.wait(60) == 0
+    with serving(store) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -159,3 +130,25 @@ def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene:
     assert name.encode() in server.ask(f"/scenes/{name}/report.html").body
     thumbnail = server.ask(f"/scenes/{name}/{name}_thumbnail.png", method="HEAD")
     assert "cross-origin-resource-policy: cross-origin" in thumbnail.head, "Dagster's UI shows it"
+
+
+def test_a_report_shows_the_agreement_of_its_map_that_is_in_the_store_when_it_is_opened(server: Server) -> None:
+    folder = server.store / "scenes" / "S3"
+    folder.mkdir()
+    (folder / "report.html").write_bytes(b"<p>report</p><!-- agreement -->")
+    (folder / "S3_classified.tif").write_bytes(b"map")
+    plain = server.ask("/scenes/S3/report.html")
+    assert plain.body == b"<p>report</p><!-- agreement -->"
+    (tag,) = re.findall(r"etag: (\S+)", plain.head)
+    assert server.ask("/scenes/S3/report.html", f"If-None-Match: {tag}").status == 304
+    document = folder / "agreement" / "other" / "agreement.json"
+    document.parent.mkdir(parents=True)
+    document.write_text(json.dumps({**AGREEMENT, "map": {"sha256": hashlib.sha256(b"map").hexdigest()}}))
+    shown = server.ask("/scenes/S3/report.html", f"If-None-Match: {tag}")
+    assert (shown.status, "etag" in shown.head) == (200, False), "a browser keeps no page without the figures"
+    for text in ("&lt;Other&gt; map, 2021", "62.5", "50.0", "./agreement/other/agreement.json", "accuracy"):
+        assert text in shown.body.decode()
+    (folder / "S3_classified.tif").write_bytes(b"another map")
+    assert server.ask("/scenes/S3/report.html").body == plain.body, "the figures are of an earlier map"
+    document.write_text("{")
+    assert server.ask("/scenes/S3/report.html").body == plain.body

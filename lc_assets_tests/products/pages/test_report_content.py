@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +15,11 @@ import pytest
 import rasterio
 
 from lc_assets.inference.class_map import ClassMap
+from lc_assets.products.areas import COLUMNS
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages.scene_report import MAX_BYTES, Report, ReportFacts, build_report
 from lc_assets.raster.cog import class_cog
-from lc_assets.sentinel2.band_table import TRUE_COLOUR
+from lc_assets.sentinel2.band_table import FALSE_COLOUR, TRUE_COLOUR
 from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.products.pages.report_page import opened, shown, written
 
@@ -54,9 +58,9 @@ def test_texts_from_third_parties_are_only_text(
     with shown(browser, path) as page:
         assert page.evaluate("window.hacked") is None
         assert page.locator("script").count() == 2
-        assert page.locator("img").count() == 3
+        assert page.locator("img").count() == 4
         hrefs = page.evaluate("[...document.querySelectorAll('a')].map((one) => one.getAttribute('href'))")
-        outward = [href for href in hrefs if not href.startswith("./")]
+        outward = [href for href in hrefs if not href.startswith(("./", "../../index.html", "data:text/csv;"))]
         assert len(outward) == 2
         assert all(href.startswith("https://licence.example/") for href in outward)
         assert "<script>window.hacked=1</script>" in page.inner_text("dl.rows >> nth=0")
@@ -81,7 +85,20 @@ def test_the_report_describes_the_scene_the_model_and_the_run(
     for file in (scene.classified, scene.confidence, scene.overview, scene.thumbnail):
         assert f'href="./{file.name}"' in page
     assert "sig=" not in page
-    assert not re.search(r'(?:src|href)="(?!data:|\./|https?://)', page)
+    assert not re.search(r'(?:src|href)="(?!data:|\./|\.\./\.\./index\.html|https?://)', page)
+
+
+def test_the_areas_can_be_saved_as_csv_and_the_ground_of_a_class_is_told(
+    made: tuple[Report, Path], scene: SceneLayout
+) -> None:
+    page = made[0].html.decode()
+    (data,) = re.findall(rf'download="{scene.item}_areas.csv" href="data:text/csv;base64,([^"]+)"', page)
+    rows = list(csv.DictReader(io.StringIO(base64.b64decode(data).decode())))
+    pixels = ClassMap.open(scene).pixels
+    assert {int(row["code"]): int(row["pixels"]) for row in rows} == {c: n for c, n in enumerate(pixels) if n}
+    assert sum(float(row["hectares"]) for row in rows) == pytest.approx(pixels.sum() / 100, abs=0.1)
+    assert set(rows[0]) < set(COLUMNS)
+    assert "Each class is judged from squares of 480 m, one every 40 m." in page
 
 
 @pytest.mark.slow
@@ -104,7 +121,7 @@ def test_a_noisy_full_tile_stays_below_three_megabytes_and_names_the_reductions(
         return path
 
     plain(tmp_path / "band.tif", noise(200, 6000, "uint16"))
-    raw = replace(raw, folder=tmp_path, files={name: {"file": "band.tif"} for name in TRUE_COLOUR})
+    raw = replace(raw, folder=tmp_path, files={name: {"file": "band.tif"} for name in TRUE_COLOUR + FALSE_COLOUR})
     classes = replace(classes, confidence=plain(tmp_path / "confidence.tif", noise(0, 101, "uint8")), grid=grid)
     with class_cog(tmp_path / "overview.tif", coarser, {}) as dataset:
         dataset.write(draw.integers(0, 11, coarser.shape, "uint8"), 1)
@@ -112,7 +129,7 @@ def test_a_noisy_full_tile_stays_below_three_megabytes_and_names_the_reductions(
     report = build_report(raw, classes, overview, facts)
     assert (report.width, report.height, report.factor, report.pixel_size) == (1373, 1373, 8, 80)
     assert 2_000_000 < len(report.html) < 3_000_000  # the pictures are noise and complete
-    assert "To keep the page small, the true colour is compressed to quality" in report.html.decode()
+    assert "To keep the page small, the colours are compressed to quality" in report.html.decode()
     for path in tmp_path.iterdir():
         path.unlink()
 

@@ -12,22 +12,23 @@ from lc_assets.core.landcover import ALL_CLASSES, CLASSES
 from lc_assets.products.pages.scene_report import Report
 from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.conftest import read
-from lc_assets_tests.products.pages.report_page import commonest, is_near, of_class, pixel, place_of, shown
+from lc_assets_tests.products.pages.report_page import (
+    check_fits,
+    commonest,
+    in_stage,
+    is_near,
+    of_class,
+    pixel,
+    place_of,
+    shown,
+)
 
 
 @pytest.mark.parametrize("width", [360, 1600])
 def test_nothing_is_cut_off_and_nothing_scrolls_sideways(browser: Any, made: tuple[Report, Path], width: int) -> None:
     with shown(browser, made[1], width) as page:
         page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
-        assert page.evaluate("document.documentElement.scrollWidth") <= width
-        outside = page.evaluate(
-            """[...document.body.querySelectorAll("*")].filter((one) => {
-                const box = one.getBoundingClientRect();
-                const isOut = box.left < -0.5 || box.right > innerWidth + 0.5;
-                return box.width && isOut && !one.closest(".stage, .unseen");
-            }).map((one) => one.outerHTML.slice(0, 80))"""
-        )
-        assert outside == []
+        check_fits(page, width)
         clipped = page.evaluate(
             """[...document.querySelectorAll("p, dd, dt, li, button, h1, h2, h3, summary, select")].filter((one) =>
                 one.clientWidth && !one.closest(".stage, .unseen") && one.scrollWidth > one.clientWidth + 1
@@ -36,6 +37,29 @@ def test_nothing_is_cut_off_and_nothing_scrolls_sideways(browser: Any, made: tup
         assert clipped == []
         for wanted in ("h1", "#stage", ".legend", ".histogram", "#h-scene"):
             assert page.locator(wanted).is_visible()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280, 1500])
+def test_pointing_at_the_map_neither_moves_it_nor_covers_its_scale_bar(
+    browser: Any, made: tuple[Report, Path], width: int
+) -> None:
+    places = """[...document.querySelectorAll("#stage, #readout, #scale")].map((one) => {
+        const { x, y, width, height } = one.getBoundingClientRect();
+        return [x + scrollX, y + scrollY, width, height];
+    })"""
+    with shown(browser, made[1], width) as page:
+        before = page.evaluate(places)
+        for share in (5, 3):
+            x, y = place_of(page, made[0], made[0].height // share, made[0].width // share)
+            page.locator("#stage").hover(position=in_stage(page, x, y))
+            assert "°" in page.inner_text("#at-degrees")
+            assert page.evaluate(places) == before
+        readout, stage, _ = before
+        assert readout[1] + readout[3] <= stage[1] + 1
+        page.locator("#scale").scroll_into_view_if_needed()
+        bar = page.locator("#scale").bounding_box()
+        on_top = [bar["x"] + 5, bar["y"] + bar["height"] - 2]
+        assert page.evaluate("([x, y]) => !!document.elementFromPoint(x, y).closest('#stage')", on_top)
 
 
 def test_the_report_prints_on_one_page_in_any_state(browser: Any, made: tuple[Report, Path]) -> None:
@@ -47,9 +71,13 @@ def test_the_report_prints_on_one_page_in_any_state(browser: Any, made: tuple[Re
         assert len(re.findall(rb"/Type\s*/Page\b", document)) == 1
         assert len(re.findall(rb"/MediaBox\s*\[0 0 59[45][.\d]* 84[12]", document)) == 1
         page.emulate_media(media="print")
-        for wanted in ("#layer-classes", ".legend", "#h-scene"):
+        for wanted in ("#layer-colour", "#layer-classes", ".legend", "#h-scene"):
             assert page.locator(wanted).is_visible()
-        for unwanted in ("#layer-confidence", "#layer-colour", "#swipe", "#theme", "#veil"):
+        colour, classes = (page.locator(f"#layer-{key}").bounding_box() for key in ("colour", "classes"))
+        assert colour["x"] + colour["width"] < classes["x"]
+        assert colour["y"] == classes["y"]
+        assert colour["width"] == pytest.approx(classes["width"], abs=1)
+        for unwanted in ("#layer-confidence", "#layer-infrared", "#swipe", "#theme", "#veil"):
             assert not page.locator(unwanted).is_visible()
 
 

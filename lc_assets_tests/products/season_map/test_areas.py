@@ -12,7 +12,7 @@ from affine import Affine
 from rasterio.features import geometry_mask
 
 from lc_assets.products import areas
-from lc_assets.products.areas import AreaTable, interval
+from lc_assets.products.areas import AreaTable, PolygonPixels, interval
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 
@@ -74,7 +74,7 @@ def test_polygons_have_the_pixels_of_an_independent_count(shapes: list[shapely.G
     area = Polygons(tuple(map(str, range(len(shapes)))), np.array(shapes, object), GRID.crs)
     codes, probabilities = block()
     table = AreaTable.empty(len(area))
-    table.add(AreaTable.of(area, GRID, codes, probabilities))
+    table.add(AreaTable.of(PolygonPixels.of(area, GRID), codes, probabilities))
     low, high = interval(probabilities)
     masks = [geometry_mask([shape], GRID.shape, GRID.transform, invert=True) for shape in shapes]
     for row, inside in enumerate([*masks, np.any(masks, axis=0)]):
@@ -91,7 +91,7 @@ def test_polygons_that_do_not_overlap_are_rasterised_together(monkeypatch: pytes
     monkeypatch.setattr(areas, "rasterize", lambda *args, **kwargs: calls.append(1) or rasterize(*args, **kwargs))
     shapes = [shapely.box(x, y, x + 35, y + 35) for x in np.arange(LEFT, RIGHT, 40) for y in np.arange(BOTTOM, TOP, 40)]
     area = Polygons(tuple(map(str, range(len(shapes)))), np.array(shapes, object), GRID.crs)
-    table = AreaTable.of(area, GRID, *block())
+    table = AreaTable.of(PolygonPixels.of(area, GRID), *block())
     assert table.counted.sum() == 2 * 16 * len(shapes)
     assert len(calls) == 1
 
@@ -125,7 +125,7 @@ def test_the_csv_has_a_row_for_each_polygon_and_class() -> None:
     )
     codes, probabilities = block()
     table = AreaTable.empty(2)
-    table.add(AreaTable.of(area, GRID, codes, probabilities))
+    table.add(AreaTable.of(PolygonPixels.of(area, GRID), codes, probabilities))
     rows = list(csv.DictReader(io.StringIO(table.csv(area.names, 0.01))))
     assert [row["area"] for row in rows] == ["a, b"] * 11 + ["c"] * 11
     assert sum(int(row["pixels"]) for row in rows[11:]) == codes.size

@@ -28,7 +28,7 @@ from lc_assets.raster.mode import mode_nxn
 from lc_assets.raster.polygons import Polygons
 from lc_assets.store.layout import Store
 from lc_assets.store.season_layout import MapLayout
-from lc_assets_tests.products.pages.report_page import shown
+from lc_assets_tests.products.pages.report_page import check_fits, shown
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Clouds, Season, landscape
 
 LEFT, BOTTOM, RIGHT, TOP = ZONE_32.bounds
@@ -198,15 +198,7 @@ def test_the_page_does_not_scroll_sideways(
     browser: Any, season: tuple[Made, dict[str, np.ndarray]], width: int
 ) -> None:
     with shown(browser, Path(str(season[0].layout.report)), width) as opened:
-        assert opened.evaluate("document.documentElement.scrollWidth") <= width
-        outside = opened.evaluate(
-            """[...document.body.querySelectorAll("*")].filter((one) => {
-                const box = one.getBoundingClientRect();
-                const isOut = box.left < -0.5 || box.right > innerWidth + 0.5;
-                return box.width && isOut && !one.closest(".stage, .unseen, .scroll");
-            }).map((one) => one.outerHTML.slice(0, 80))"""
-        )
-        assert outside == []
+        check_fits(opened, width)
 
 
 def test_dates_are_visible_without_script_and_in_print(

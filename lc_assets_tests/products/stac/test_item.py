@@ -10,10 +10,11 @@ import pytest
 
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.mlm import contract_to_item
-from lc_assets.products.stac.catalog import CATALOG, catalog_files
+from lc_assets.products.stac.catalog import catalog_files
 from lc_assets.products.stac.item import build_item
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.sentinel2.item.scene import parse_scene
+from lc_assets.store.product_layout import CATALOG_FILE
 from lc_assets_tests.inference.contracts import CONTRACT
 from lc_assets_tests.products.stac.items import CREATED, ITEM_URL, described, hrefs, item_of, pc_item
 
@@ -154,7 +155,7 @@ def test_pystac_reads_the_catalog_back_and_every_relative_href_resolves(tmp_path
         (folder / made.name).write_bytes(b"")
     for name, content in catalog_files(item).items():
         (folder / name).write_bytes(content)
-    (read,) = pystac.Catalog.from_file(str(folder / CATALOG)).get_items()
+    (read,) = pystac.Catalog.from_file(str(folder / CATALOG_FILE)).get_items()
     assert read.id == item.id
     assert set(read.assets) == {"classified", "confidence", "overview", "thumbnail", "report"}
     assert all(Path(asset.get_absolute_href()).is_file() for asset in read.assets.values())

@@ -1,2 +1,1 @@
-"""A cluster on loopback: real PostgreSQL, Redis, Celery workers, Dagster's daemon and webserver, with `deploy/`'s own
-configuration; and the levers to break it."""
+"""Levers that hold the runs of a cluster on loopback, and a close look at what came of them."""

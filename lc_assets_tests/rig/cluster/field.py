@@ -12,9 +12,11 @@ import rasterio
 
 from lc_assets.cluster.tasks import WORKER_TAG
 from lc_assets.operations.keys import ASSET_NAMES
-from lc_assets_tests.rig.cluster.process import Process
-from lc_assets_tests.rig.cluster.service import Cluster, until
+from loopback.cluster.process import Process
+from loopback.cluster.service import Cluster, until
 
+HELD = "lc_assets_tests.rig.cluster.held"
+"""The code location with levers."""
 STARTED, STARTING = dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING
 SUCCESS, FAILURE = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE
 

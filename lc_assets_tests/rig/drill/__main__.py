@@ -11,8 +11,8 @@ from pathlib import Path
 
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import clients_of, without_settings
-from lc_assets_tests.rig.programs import Missing
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.programs import Missing
 
 
 def main() -> int:

@@ -10,9 +10,9 @@ from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.query import Query
 from lc_assets_tests.rig.cases import ALWAYS
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.scenes import pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import pc_scene
 
 PAGE = 3
 """Items a page: eight items make three pages."""

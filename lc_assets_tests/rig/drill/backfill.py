@@ -21,8 +21,8 @@ from lc_assets_tests.rig.drill import leaks
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import PRECISION, Shell, renew, stopwatch
 from lc_assets_tests.rig.drill.weather import SHARE, Traffic, brew, traffic
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scene
 
 FIRST = 500
 """Scenes from this number on: no test has them."""

@@ -11,16 +11,16 @@ from unittest import mock
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.remote import signing, stac_api
-from lc_assets.sentinel2.bands.raw_bands import MANIFEST, RawBands, fetch_scene
+from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import parse_scene
 from lc_assets.store.atomic import atomic_output
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import MANIFEST_FILE, Store
 from lc_assets_tests.rig.cases import Case, recovered, told
 from lc_assets_tests.rig.drill.api_cases import API_CASES, PAGE, ApiCase, prepare
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import renew, stopwatch
-from lc_assets_tests.rig.scenes import PcScene, pc_scene
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import PcScene, pc_scene
 
 QUICK = RetryPolicy(connect=2.0, read=0.8, backoff=0.05)
 TOKEN_SECONDS = 0.8
@@ -79,7 +79,7 @@ def _of_storage(pc: PlanetaryComputer, case: Case, scene: PcScene, root: Path) -
         pc.relay.inject(fault)
 
     def fetch() -> None:
-        with atomic_output(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST) as stage:
+        with atomic_output(folder.raw_bands, item=scene.id, asset="raw_bands", last=MANIFEST_FILE) as stage:
             fetch_scene(parse_scene(scene.item), stage, folder.incoming, retry_policy=QUICK)
 
     met = _met(pc, fetch, case.told, case.transient)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from lc_assets.defs.sensors import build_sensor
 from lc_assets.operations.keys import ASSET_NAMES, SCENES
 from lc_assets_tests.rig.drill.report import Report
 from lc_assets_tests.rig.drill.stage import renew, stopwatch
-from lc_assets_tests.rig.scenes import template_item
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
+from loopback.scenes import bare_item
+from loopback.sensor_tick import sensor_context
 
 KEYS = 100_000
 MATERIALISED = 2_000
@@ -38,7 +38,7 @@ _LETTERS = "ABCDEFGHJKLMNPQRSTUV"
 
 def rehearse(pc: PlanetaryComputer, folder: Path, report: Report) -> None:
     """A tick that finds new items, and one that finds none."""
-    documents = [_item(name, day) for name, day in itertools.islice(_names(_NOW - timedelta(days=1)), IN_VIEW)]
+    documents = [bare_item(name, day) for name, day in itertools.islice(_names(_NOW - timedelta(days=1)), IN_VIEW)]
     renew(pc)
     pc.api.clear()
     pc.api.load(items=documents)
@@ -73,7 +73,7 @@ def rehearse(pc: PlanetaryComputer, folder: Path, report: Report) -> None:
 def _tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) -> tuple[str | None, int, float]:
     """One tick, and what Dagster does with its result; the new cursor, runs, and seconds of the tick alone."""
     definitions = build_definitions(settings)
-    with stopwatch() as spent, _context(definitions, instance, cursor) as context:
+    with stopwatch() as spent, sensor_context(definitions, instance, cursor, "watch", "items", "store") as context:
         result = build_sensor(1).evaluate_tick(context)
     for request in result.dynamic_partitions_requests or ():
         if isinstance(request, dg.AddDynamicPartitionsRequest):
@@ -83,23 +83,6 @@ def _tick(settings: Settings, instance: dg.DagsterInstance, cursor: str | None) 
         tags = {**wanted.tags, "dagster/partition": wanted.partition_key or ""}
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
     return result.cursor or cursor, len(result.run_requests or ()), spent[0]
-
-
-def _context(
-    definitions: dg.Definitions, instance: dg.DagsterInstance, cursor: str | None
-) -> dg.SensorEvaluationContext:
-    """As the daemon makes it: with a reference to the instance, which run requests are checked against."""
-    return dg.SensorEvaluationContext(
-        instance_ref=instance.get_ref(),
-        last_tick_completion_time=None,
-        last_run_key=None,
-        cursor=cursor,
-        log_key=None,
-        repository_name=None,
-        repository_def=definitions.get_repository_def(),
-        instance=instance,
-        resources={name: definitions.resources[name] for name in ("watch", "items", "store")},
-    )
 
 
 def _materialise(instance: dg.DagsterInstance, keys: Sequence[str]) -> int:
@@ -123,24 +106,6 @@ def _names(last: datetime) -> Iterator[tuple[str, datetime]]:
             tile = f"{zone}U{first}{second}"
             name = f"S2{satellite}_MSIL2A_{sensed:%Y%m%dT%H%M%S}_R008_T{tile}_{made:%Y%m%dT%H%M%S}"
             yield name, sensed
-
-
-def _item(name: str, sensed: datetime) -> dict[str, Any]:
-    """An item without pixels."""
-    document = deepcopy(template_item())
-    satellite, _, datatake, orbit, tile, made = name.split("_")
-    document["id"] = name
-    document["properties"] |= {
-        "datetime": f"{sensed:%Y-%m-%dT%H:%M:%S}.024000Z",
-        "platform": f"Sentinel-{satellite[1:]}",
-        "s2:mgrs_tile": tile[1:],
-        "s2:datatake_id": f"G{satellite}_{datatake}_000001_N05.11",
-        "s2:datastrip_id": f"{satellite}_OPER_MSI_L2A_DS_2APS_{made}_S{datatake}_N05.11",
-        "s2:product_uri": f"{satellite}_MSIL2A_{datatake}_N0511_{orbit}_{tile}_{made}.SAFE",
-        "s2:processing_baseline": "05.11",
-        "s2:generation_time": f"{sensed:%Y-%m-%d}T15:36:29.000000Z",
-    }
-    return document
 
 
 def _watch(documents: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.planetary_computer import PlanetaryComputer
 
 PRECISION = "float32"
 """What promises the same map on any number of threads: two runs share the cores in a backfill."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from lc_assets_tests.rig.blobs import DOMAIN
 from lc_assets_tests.rig.cases import ANY_BLOB, TOKEN
-from lc_assets_tests.rig.faults import Fault
-from lc_assets_tests.rig.service import PlanetaryComputer
+from loopback.blobs import DOMAIN
+from loopback.faults import Fault
+from loopback.planetary_computer import PlanetaryComputer
 
 SHARE = 0.10
 """Of the requests, all kinds together."""

@@ -1,0 +1,104 @@
+"""The maps of all scenes and season maps on one map that pans and zooms (`templates/map.html.j2`).
+
+Only the file server has this page, because its tiles are made when they are looked at (`map_tiles`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import lc_assets
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
+from lc_assets.products.pages.formats import text
+from lc_assets.products.pages.gallery_items import Gallery
+from lc_assets.products.pages.html import data_url, render
+from lc_assets.products.pages.locator_map import Ring, extent_of, land_png, outlines
+from lc_assets.products.pages.map_tiles import MAX_ZOOM, MIN_ZOOM, MapSource, mercator
+from lc_assets.store.layout import MAPS_FOLDER, SCENES_FOLDER, Store
+
+
+def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
+    """Return the maps of a store: the scenes, the newest first, then the season maps by name.
+
+    A season map whose item cannot be read is left out.
+
+    Raises:
+        LandCoverError: the store cannot be listed.
+    """
+    found = [
+        MapSource(
+            f"{SCENES_FOLDER}/{card.scene}",
+            Path(str(store.scene(card.scene).classified)),
+            Path(str(store.scene(card.scene).overview)),
+            card.moment,
+            card.rings,
+        )
+        for card in gallery.shown
+    ]
+    for name in store.map_names():
+        layout = store.map(name)
+        try:
+            item = json.loads(layout.stac_item.read_text(encoding="utf-8"))
+            rings = outlines(item["geometry"])
+        except (OSError, ValueError, TypeError, KeyError, IndexError):
+            continue
+        found.append(
+            MapSource(f"{MAPS_FOLDER}/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings)
+        )
+    return found
+
+
+def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
+    """Return the HTML of the page.
+
+    Args:
+        gallery: the scenes, for their titles.
+        sources: what `map_sources` returns.
+
+    Raises:
+        LandCoverError: the land mask of the map is not installed correctly.
+    """
+    extent = extent_of([ring for source in sources for ring in source.rings])
+    cards = {f"{SCENES_FOLDER}/{card.scene}": card for card in gallery.shown}
+    places: dict[tuple[Ring, ...], int] = {}
+    entries = []
+    for source in sources:
+        card = cards.get(source.key)
+        name = source.key.partition("/")[2]
+        entries.append(
+            {
+                "key": source.key,
+                "title": text(card.title if card else name),
+                "time": source.moment.timestamp() if source.moment else None,
+                "href": quote(f"{source.key}/report.html") if not card or card.report else None,
+                "tile": text(card.tile or "") if card else "",
+                "place": places.setdefault(source.rings, len(places)),
+            }
+        )
+    west, north = mercator(extent.west, extent.north)
+    east, south = mercator(extent.east, extent.south)
+    data: dict[str, Any] = {
+        "extent": [west, north, east, south],
+        "places": [_outlines(rings) for rings in places],
+        "maps": entries,
+        "zooms": [MIN_ZOOM, MAX_ZOOM],
+    }
+    page = render(
+        "map.html.j2",
+        land=data_url("png", land_png(extent, mercator=True)),
+        scenes=len(cards),
+        seasons=len(sources) - len(cards),
+        present=[c for c in ALL_CLASSES if c is not NO_DATA],
+        data=data,
+        version=lc_assets.__version__,
+    )
+    return page.encode()
+
+
+def _outlines(rings: Iterable[Ring]) -> list[list[list[float]]]:
+    """Return outlines in Web Mercator, to about a metre."""
+    return [[[round(value, 8) for value in mercator(*position)] for position in ring] for ring in rings]

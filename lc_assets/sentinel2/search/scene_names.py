@@ -1,0 +1,137 @@
+"""Find a scene of a store by what a user calls it.
+
+A name is the id of an item, the name of an ESA product, or some words that only one scene of the store has: a tile
+(`32ULC`), a date of acquisition (`2024-06-21`, `2024-06`), a part of the id. This module imports nothing that takes
+long, because the shell's completion uses it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cached_property
+
+from lc_assets.core.errors import BadReference, StoreError
+from lc_assets.sentinel2.product import product_named
+from lc_assets.sentinel2.scene_ids import id_parts, scene_label
+from lc_assets.store.layout import Store
+
+_MOST_LISTED = 10
+"""Scenes that an error message lists."""
+_TILE = re.compile(r"T?(\d{1,2}[A-Z]{3})")
+_DATE = re.compile(r"(?:19|20)\d\d(?:-?\d\d(?:-?\d\d)?)?")
+
+
+class SceneNames:
+    """The names of the scenes that a store knows. The store is listed at most once.
+
+    Args:
+        store: the store.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @cached_property
+    def known(self) -> list[str]:
+        """The sorted ids of all scenes that are registered or have a folder.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        try:
+            return self._store.known_scenes()
+        except OSError as error:
+            raise StoreError(
+                f"{self._store.root} cannot be read ({error.strerror or error})",
+                remedy="check that the store (--store) exists and that you can read it",
+                transient=not isinstance(error, PermissionError),
+            ) from None
+
+    def matching(self, name: str) -> list[str]:
+        """Return the ids of the scenes that a name fits. An id, or the name of a product, fits that scene only.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        if name in self.known:
+            return [name]
+        product = product_named(name)
+        if product:
+            return [item for item in product.ids if item in self.known][:1]
+        words = name.upper().split()
+        return [item for item in self.known if words and all(_fits(word, item) for word in words)]
+
+    def one(self, name: str) -> str:
+        """Return the id of the one scene that a name fits.
+
+        Raises:
+            BadReference: the name fits no scene, or several.
+            StoreError: the store cannot be read.
+        """
+        found = self.matching(name)
+        if not found:
+            raise BadReference(f"no scene in {self._store.root} is {name[:100]!r}", remedy=_elsewhere(name))
+        if len(found) > 1:
+            more = f" and {len(found) - _MOST_LISTED} more" if found[_MOST_LISTED:] else ""
+            raise BadReference(
+                f"{name[:100]!r} fits {len(found)} scenes: {', '.join(found[:_MOST_LISTED])}{more}",
+                remedy="name more of the one you mean, such as tile and date",
+            )
+        return found[0]
+
+
+def is_full_name(name: str) -> bool:
+    """Return True for the id of an item in a known form, and for the name of a product."""
+    return bool(id_parts(name))
+
+
+def is_short_name(name: str) -> bool:
+    """Return True for a tile, a date, or several words. No catalog has an item with such an id."""
+    words = name.upper().split()
+    return len(words) != 1 or _is_tile(words[0]) or _is_date(words[0])
+
+
+def join_words(arguments: Iterable[str]) -> list[str]:
+    """Return the names in a list of arguments: a tile and a date after one another are one name."""
+    names: list[str] = []
+    for word in arguments:
+        last = names[-1] if names else ""
+        if (_is_tile(last) and _is_date(word)) or (_is_date(last) and _is_tile(word)):
+            names[-1] = f"{last} {word}"
+        else:
+            names.append(word)
+    return names
+
+
+def _is_tile(word: str) -> bool:
+    return _TILE.fullmatch(word.upper()) is not None
+
+
+def _is_date(word: str) -> bool:
+    return _DATE.fullmatch(word) is not None
+
+
+def _fits(word: str, item: str) -> bool:
+    """Whether a scene has a word in upper case: as its tile, as the beginning of its date, or in its id.
+
+    In an id, a number is found as a whole only: `..._1` is no part of `..._10`.
+    """
+    label = scene_label(item)
+    tile, _, day = label.partition(" ") if label != item else ("", "", "")
+    if tile and (match := _TILE.fullmatch(word)):
+        return match[1].zfill(5) == tile
+    if day and _DATE.fullmatch(word):
+        return day.replace("-", "").startswith(word.replace("-", ""))
+    part = re.escape(word.replace("-", ""))
+    begin = r"(?<!\d)" if word[0].isdigit() else ""
+    end = r"(?!\d)" if word[-1].isdigit() else ""
+    return re.search(begin + part + end, item.upper().replace("-", "")) is not None
+
+
+def _elsewhere(name: str) -> str:
+    """Return where a user finds the scene of a name that the store does not have."""
+    tile = next((match[1] for word in name.upper().split() if (match := _TILE.fullmatch(word))), None)
+    if tile:
+        return f"see what is there: lc-assets status; find others: lc-assets search --tile {tile.zfill(5)}"
+    return "see what is there: lc-assets status; classify another: lc-assets classify REFERENCE"

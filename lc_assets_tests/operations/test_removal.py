@@ -1,0 +1,224 @@
+"""remove takes a scene away whole, never one that is in use, and what was interrupted can be repeated."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import shapely
+from click.testing import Result
+from filelock import FileLock
+
+from lc_assets.cli import remove as command
+from lc_assets.cli.view import update_gallery
+from lc_assets.core.errors import StoreError
+from lc_assets.defs.build import build_definitions
+from lc_assets.defs.sensors import _never_run
+from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
+from lc_assets.operations import removal
+from lc_assets.operations.keys import SCENES
+from lc_assets.operations.removal import remove_scene
+from lc_assets.operations.run_retention import InUse
+from lc_assets.operations.status import NEEDS_RUN, SceneStatus
+from lc_assets.products.collection import update
+from lc_assets.products.pages import locator_map
+from lc_assets.raster.polygons import Polygons
+from lc_assets.store.layout import ALL_SCENES
+from lc_assets.store.lease import lease
+from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import parse_path, walk_files
+from lc_assets_tests.conftest import Desk
+from lc_assets_tests.defs.season_maps import Mapped
+from lc_assets_tests.operations.pruned_stores import contents, queue, stands
+from lc_assets_tests.products.pages.gallery_scenes import box, laid
+from lc_assets_tests.rig.command import invoke
+from lc_assets_tests.rig.object_stores import s3_store
+
+Remove = Callable[..., Result]
+
+
+@pytest.fixture
+def remove(classified: Desk, monkeypatch: pytest.MonkeyPatch) -> Remove:
+    """`lc-assets remove` on the store and the instance of `classified`."""
+    monkeypatch.setattr(command, "settings_with", lambda store: classified.settings)
+    monkeypatch.setattr(command, "open_instance", lambda settings: nullcontext(classified.instance))
+    # All land of the world is read as a stream, for a second.
+    monkeypatch.setattr(locator_map, "_land", lambda rows, columns: np.zeros((len(rows), len(columns)), bool))
+
+    def run(*arguments: object, code: int = 0) -> Result:
+        return invoke("remove", *arguments, code=code)
+
+    return run
+
+
+def mentions(root: Path, item: str) -> list[str]:
+    """Files of a store that name a scene, by their own name or in their content."""
+    files = [path for path in root.rglob("*") if path.is_file()]
+    return [str(path) for path in files if item in str(path) or item.encode() in path.read_bytes()]
+
+
+def test_a_removed_scene_leaves_nothing_and_the_others_stay(classified: Desk, remove: Remove) -> None:
+    root = Path(classified.settings.store)
+    other = laid(classified.folder(DEMO), root, "33UUB", date(2024, 6, 23), box(12, 51, 13, 52))
+    document = root / "scenes" / other / f"{other}_classified.json"
+    document.write_text(document.read_text().replace(DEMO, other))  # the copy names the demo
+    update.update(classified.store, lambda positions: update.Changes(None))
+    (root / ALL_SCENES).write_bytes(b"of before")
+    update_gallery(classified.store)
+    stay = contents(root / "scenes" / other)
+    assert {Path(path).name for path in mentions(root, DEMO)} >= {"items.parquet", "catalog.json", ALL_SCENES}
+    said = remove("32ULC", "2024-06-21", "--yes").output
+    assert f"removed: {DEMO}" in said
+    assert mentions(root, DEMO) == []
+    assert contents(root / "scenes" / other) == stay
+    assert {Path(path).name for path in mentions(root, other)} >= {"items.parquet", "catalog.json", ALL_SCENES}
+    assert json.loads((root / "collection" / "collection.json").read_text())["lc:items"] == 1
+    assert classified.instance.get_dynamic_partitions(SCENES) == []
+    remove(other, "--yes")  # the last one: no collection without items, no page without scenes
+    assert mentions(root, other) == []
+    assert not (root / "collection" / "collection.json").exists() and not (root / ALL_SCENES).exists()
+
+
+def test_a_removed_scene_is_only_taken_again_by_name(classified: Desk, remove: Remove) -> None:
+    remove(DEMO, "--yes")
+    assert stands(classified) == SceneStatus.REMOVED not in NEEDS_RUN
+    assert _never_run(classified.instance, [DEMO], set()) == []  # the sensor
+    classified.instance.add_dynamic_partitions(SCENES, [DEMO])  # as by a command that names it
+    assert stands(classified) == SceneStatus.MISSING
+
+
+def test_a_scene_that_never_ran_is_not_taken_again_by_the_sensor(classified: Desk, remove: Remove) -> None:
+    item = DEMO.replace("32ULC", "32ULD")
+    classified.store.registered(item).write_text("{}")
+    classified.instance.add_dynamic_partitions(SCENES, [item])
+    assert f"{item}: 1 file, 0.0 kB; its partition\n" in remove("32ULD", "--yes").output
+    assert _never_run(classified.instance, [item], set()) == []
+    assert stands(classified, item) == SceneStatus.REMOVED
+    assert stands(classified) == SceneStatus.DONE
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "told"),
+    [
+        ((DEMO, "--dry-run"), 0, "nothing has been removed (--dry-run)"),
+        ((DEMO,), 1, "nothing has been removed -> answer y, or give --yes"),  # there is no input
+        ((DEMO, "99XXX", "--yes"), 1, "is '99XXX' -> see what is there"),
+        (("../..", "--yes"), 1, "is '../..' -> see what is there"),
+        ((DEMO, "--yes", "--dry-run"), 2, "not both"),
+        ((), 2, "Missing argument"),
+    ],
+)
+def test_without_a_clear_yes_nothing_is_removed(
+    classified: Desk, remove: Remove, arguments: tuple[str, ...], code: int, told: str
+) -> None:
+    before = contents(classified.store.root)
+    assert told in remove(*arguments, code=code).output
+    assert contents(classified.store.root) == before
+    assert stands(classified) == SceneStatus.DONE
+
+
+def test_what_it_says_first_is_what_it_removes(classified: Desk, remove: Remove) -> None:
+    before = contents(classified.store.root)
+    first = remove(DEMO, "--dry-run").output.splitlines()[0]
+    remove(DEMO, "--yes")
+    lost = before.keys() - contents(classified.store.root).keys()
+    size = sum(before[path] for path in lost)
+    assert first == f"{DEMO}: {len(lost)} files, {size / 1e3:.1f} kB; its partition; the records of 1 run" or (
+        first == f"{DEMO}: {len(lost)} files, {size / 1e6:.1f} MB; its partition; the records of 1 run"
+    )
+
+
+@pytest.fixture(params=["run", "fetch", "write"])
+def used(request: pytest.FixtureRequest, classified: Desk) -> Iterator[str]:
+    """A scene that is in use; what the message says of it."""
+    folder = classified.folder(DEMO)
+    if request.param == "run":
+        queue(classified)
+        yield "a run of it is queued or under way"
+    elif request.param == "fetch":
+        with FileLock(folder.incoming.with_name(f"{folder.incoming.name}.lock")):
+            yield "a process is fetching it"
+    else:
+        stage = folder.folder.with_name(f".{DEMO}.{socket.gethostname()}-{os.getpid()}-0123abcd.part")
+        Path(str(stage)).mkdir()
+        yield "a process is writing its files"
+
+
+def test_a_scene_in_use_is_left_alone(classified: Desk, remove: Remove, used: str) -> None:
+    before = contents(classified.store.root)
+    assert f"left alone: item {DEMO}: {used}" in remove(DEMO, "--yes", code=1).output
+    assert contents(classified.store.root) == before
+    assert classified.instance.get_dynamic_partitions(SCENES) == [DEMO]
+
+
+@pytest.mark.parametrize("where", ["_remove_records", "_remove_files", "remove_tree", "drop_scenes"])
+def test_an_interrupted_removal_is_completed_by_the_same_command(
+    classified: Desk, remove: Remove, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    update.update(classified.store, lambda positions: update.Changes(None))
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        module = "lc_assets.products.collection.removal" if where == "drop_scenes" else removal.__name__
+        patched.setattr(f"{module}.{where}", interrupted)
+        assert "interrupted" in remove(DEMO, "--yes", code=130).output
+    assert classified.instance.get_dynamic_partitions(SCENES) == []
+    remove("32ULC", "--yes")
+    assert mentions(Path(classified.settings.store), DEMO) == []
+    assert stands(classified) == SceneStatus.REMOVED
+
+
+def test_a_season_map_of_a_removed_scene_is_stale(classified: Desk, remove: Remove) -> None:
+    mapped = Mapped(classified)
+    with rasterio.open(str(classified.folder(DEMO).classified)) as dataset:
+        area = Polygons(("demo",), np.array([shapely.box(*dataset.bounds)]), "EPSG:32632")
+    mapped.plan("demo", area)
+    assert mapped.fuse("demo").error is None
+    assert "season map demo was made of it, and will be stale" in remove(DEMO, "--yes").output
+    found = mapped.status("demo")
+    assert (found.status, found.reasons) == (SceneStatus.STALE, [f"{DEMO} was removed since"])
+
+
+def test_of_a_scene_folder_that_is_a_link_only_the_link_is_removed(
+    classified: Desk, remove: Remove, tmp_path: Path
+) -> None:
+    folder = Path(str(classified.folder(DEMO).folder))
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(elsewhere)
+    before = contents(elsewhere)
+    assert f"{DEMO}: 1 file" in remove(DEMO, "--yes").output
+    assert contents(elsewhere) == before and not folder.is_symlink()
+
+
+@pytest.mark.slow
+def test_a_scene_in_an_object_store_is_removed_as_one_on_a_disk(classified: Desk, tmp_path: Path) -> None:
+    with s3_store(tmp_path / "scratch") as server:
+        bucket = parse_path(f"{server.url}/remove")
+        assert isinstance(bucket, ObjectPath)
+        for path, _ in walk_files(classified.settings.store):  # type: ignore[arg-type]
+            (bucket / str(path.relative_to(classified.settings.store))).write_bytes(path.read_bytes())  # type: ignore[arg-type]
+        away = Desk(replace(classified.settings, store=str(bucket)), classified.instance)
+        folder = away.folder(DEMO)
+        folder.incoming.mkdir(parents=True)
+        (folder.incoming / "B02.tif").write_bytes(bytes(500))
+        in_use = InUse(away.instance, build_definitions(away.settings))
+        before = contents(bucket)
+        assert isinstance(folder.lease, ObjectPath)
+        with lease(folder.lease, wait=0, seconds=1), pytest.raises(StoreError, match="is fetching it"):
+            remove_scene(away.store, away.instance, in_use, DEMO, lease_seconds=1)
+        assert contents(bucket) == before
+        remove_scene(away.store, away.instance, in_use, DEMO, lease_seconds=1)
+        removal.forget_item(away.store, DEMO)
+        assert not [path for path in contents(bucket) if DEMO in path]
+        assert not folder.incoming.parent.exists()
