@@ -46,7 +46,9 @@ def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
             rings = outlines(item["geometry"])
         except (OSError, ValueError, TypeError, KeyError, IndexError):
             continue
-        found.append(MapSource(f"{MAPS_FOLDER}/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings))
+        found.append(
+            MapSource(f"{MAPS_FOLDER}/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings)
+        )
     return found
 
 
