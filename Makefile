@@ -91,14 +91,14 @@ $(VENV)/.installed-dev: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/p
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-slow: $(VENV)/.installed-dev
-	$(PIP) --editable '.[slow,xarray]'
+	$(PIP) --editable '.[dg,slow,xarray]'
 	@touch $@
 
-# An environment with only what a user's has, for the tests that install the wheel into it.
+# An environment with only what a user of `dg` has, for the tests that install the wheel into it.
 .rig/wheel/.installed: setup.cfg constraints.txt | $(VENV)/.installed-dev
 	$(PYTHON) -m venv --without-pip .rig/wheel
 	$(BIN)/python -m pip --python .rig/wheel/bin/python install --quiet --disable-pip-version-check --no-compile \
-		--constraint constraints.txt .
+		--constraint constraints.txt '.[dg]'
 	@touch $@
 
 $(VENV)/.installed-browser: $(VENV)/.installed-dev
@@ -111,7 +111,7 @@ $(VENV)/.installed-train: $(VENV)/.installed-dev
 
 # One file for every supported Python: markers say what differs.
 lock:
-	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --extra slow --extra xarray --no-header --no-annotate --no-emit-index-url \
+	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --extra slow --extra dg --extra xarray --no-header --no-annotate --no-emit-index-url \
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:

@@ -9,6 +9,7 @@ is_there() {
     nodejs) command -v node ;;
     postgresql) compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb ;;
     postgresql-postgis) compgen -G '/usr/share/postgresql/*/extension/postgis.control' ;;
+    python3-qgis) compgen -G '/usr/lib/python3/dist-packages/qgis/core/__init__.py' ;;
     *) command -v "$1" ;;
     esac >/dev/null
 }

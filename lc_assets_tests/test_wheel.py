@@ -1,4 +1,5 @@
-"""The wheel, in an environment with only what it needs and in an empty folder: no checkout, no developers' packages."""
+"""The wheel and its extra `dg`, in an environment of their own and in an empty folder: no checkout, no developers'
+packages."""
 
 from __future__ import annotations
 
@@ -37,6 +38,7 @@ class Installed:
         self.folder = folder
         self.environment = {"PATH": f"{BIN}:/usr/bin:/bin", "HOME": str(home), "LANG": "C.UTF-8"}
         self.said = ""
+        self.made: set[str] = set()
 
     def __call__(self, *command: object) -> str:
         """Run a command, which must succeed. Returns its standard output."""
@@ -62,6 +64,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     subprocess.run([*pip, "--python", BIN / "python", *put], check=True)
     installed = Installed(tmp_path_factory.mktemp("empty"), tmp_path_factory.mktemp("home"))
     installed.said = installed("lc-assets", "demo")
+    installed.made = {path.name for path in installed.folder.iterdir()}
     return installed
 
 
@@ -69,7 +72,7 @@ def test_the_demo_runs_in_an_empty_folder(installed: Installed) -> None:
     assert "% of the pixels are classified right" in installed.said
     folder = installed.folder / "store" / "scenes" / DEMO_ITEM_ID
     assert all((folder / name).exists() for name in ("catalog.json", "report.html", f"{DEMO_ITEM_ID}_classified.tif"))
-    assert {path.name for path in installed.folder.iterdir()} == {".dagster", "demo_scene", "store"}
+    assert installed.made == {".dagster", "demo_scene", "store"}
 
 
 def test_a_scene_is_classified_and_viewed(installed: Installed, demo_item: Path) -> None:
@@ -81,13 +84,15 @@ def test_a_scene_is_classified_and_viewed(installed: Installed, demo_item: Path)
 
 def test_dagsters_commands_find_the_assets_and_run_them(installed: Installed, demo_item: Path) -> None:
     installed("lc-assets", "register", demo_item)
-    code = ("-m", "lc_assets.definitions")
     installed.environment["DAGSTER_HOME"] = str(installed.folder / ".dagster")
-    assert set(installed("dagster", "asset", "list", *code).split()) >= NAMES
-    assert "classify_scenes" in installed("dagster", "job", "list", *code)
+    assert set(installed("dagster", "asset", "list", "-m", "lc_assets.definitions").split()) >= NAMES
+    page = (CHECKOUT / "docs" / "container.md").read_text()
+    (installed.folder / "dg.toml").write_text(page.partition("```toml\n")[2].partition("```")[0])
+    listed = json.loads(installed("dg", "list", "defs", "--json"))
+    assert {asset["asset_key"] for asset in listed["assets"]} >= NAMES
     overview = installed.folder / "store" / "scenes" / DEMO_ITEM_ID / f"overview_{DEMO_ITEM_ID}_classified.tif"
     before = overview.stat().st_mtime_ns
-    installed("dagster", "asset", "materialize", *code, "--select", "overview", "--partition", DEMO_ITEM_ID)
+    installed("dg", "launch", "--assets", "overview", "--partition", DEMO_ITEM_ID)
     assert overview.stat().st_mtime_ns > before
 
 

@@ -28,6 +28,9 @@ store_option = click.option(
     metavar="PLACE",
     help="Where everything is written: a folder, or s3://, az://, gs://.  [default: LC_ASSETS_STORE, else ./store]",
 )
+min_area_option = click.option(
+    "--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]"
+)
 scene_refs_argument = click.argument(
     "scene_refs", nargs=-1, metavar="[REFERENCE]...", shell_complete=complete_references
 )

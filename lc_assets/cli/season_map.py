@@ -17,6 +17,7 @@ from lc_assets.cli.options import (
     echo_error,
     exit_if_failed,
     from_option,
+    min_area_option,
     read_scene_refs,
     resolve_scenes,
     scene_refs_argument,
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
 )
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
 @click.option("--polygons", is_flag=True, help="Write the map as polygons too, as GeoPackage and GeoParquet.")
-@click.option("--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]")
+@min_area_option
 @store_option
 @user_errors
 def season_map(

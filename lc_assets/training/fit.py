@@ -153,13 +153,17 @@ def cover_loss(logits: torch.Tensor, batch: Batch, labels: torch.Tensor | None) 
     return -(batch.weights[counted] * likely).sum() / max(1, len(likely))
 
 
-def predict(model: nn.Module, chips: Chips, scaling: Scaling, batch: int = 256) -> np.ndarray:
+_AT_ONCE = 256
+"""Chips that are predicted at once."""
+
+
+def predict(model: nn.Module, chips: Chips, scaling: Scaling) -> np.ndarray:
     """Return the (N, 10) logits of whole chips of twelve bands."""
     out = []
     body, head = body_and_head(model)
     with torch.inference_mode():
-        for start in range(0, len(chips), batch):
-            x = torch.from_numpy(scaling.apply(chips.dn[start : start + batch]))
+        for start in range(0, len(chips), _AT_ONCE):
+            x = torch.from_numpy(scaling.apply(chips.dn[start : start + _AT_ONCE]))
             out.append(head(body(x).mean(dim=(2, 3), keepdim=True))[..., 0, 0].numpy())
     return np.concatenate(out)
 

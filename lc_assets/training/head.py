@@ -30,6 +30,8 @@ LEARNING_RATE = 1e-3
 LABEL_SMOOTHING = 0.05
 _POSITIONS, _CHIPS = 1024, 128
 """Positions, and chips of each source, in a step."""
+_AT_ONCE = 128
+"""Chips whose features are computed at once."""
 _PER_CHIP = 4
 """Positions of a chip, in each orientation, that are kept for the fit."""
 
@@ -65,7 +67,7 @@ def fit_head(
     for _ in range(steps):
         chosen = torch.randint(len(known), (_POSITIONS,))
         likely = functional.log_softmax(_logits(head, known[chosen]), dim=1)
-        loss = KEEP * functional.kl_div(found, right[chosen], reduction="batchmean")
+        loss = KEEP * functional.kl_div(likely, right[chosen], reduction="batchmean")
         for features, labels in means:
             chosen = torch.randint(len(features), (_CHIPS,))
             logits = _logits(head, features[chosen])
@@ -88,12 +90,12 @@ def _turned(dn: np.ndarray) -> list[np.ndarray]:
     return [np.ascontiguousarray(np.rot90(each, quarter, (2, 3))) for each in both for quarter in range(4)]
 
 
-def _features(body: nn.Module, dn: np.ndarray, scaling: Scaling, batch: int = 128) -> tuple[torch.Tensor, torch.Tensor]:
+def _features(body: nn.Module, dn: np.ndarray, scaling: Scaling) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the mean features (N, features) of chips, and the features of some of their positions."""
     means, positions = [], []
     with torch.inference_mode():
-        for start in range(0, len(dn), batch):
-            found = body(torch.from_numpy(scaling.apply(dn[start : start + batch])))
+        for start in range(0, len(dn), _AT_ONCE):
+            found = body(torch.from_numpy(scaling.apply(dn[start : start + _AT_ONCE])))
             means.append(found.mean(dim=(2, 3)))
             flat = found.movedim(1, -1).flatten(0, 2)
             positions.append(flat[torch.randperm(len(flat))[: _PER_CHIP * len(found)]])

@@ -39,10 +39,7 @@ class Residual(NamedTuple):
     dilation: int = 1
 
 
-Plan = tuple[Conv | Residual, ...]
-"""The layers before pooling, in order."""
-
-SHIPPED_PLAN: Plan = (
+SHIPPED_PLAN: tuple[Conv | Residual, ...] = (
     Conv(4, 2, 24),
     Conv(3, 2, 48),
     Residual(160),
@@ -50,6 +47,8 @@ SHIPPED_PLAN: Plan = (
     Residual(160, 2),
     Conv(1, 1, 192),
 )
+"""The layers before pooling, in order."""
+_DROPOUT = 0.1
 POSITION_STRIDE = 4
 """Stride of the shipped plan: pixels from one position to the next."""
 VIEW = 48
@@ -58,13 +57,13 @@ MARGIN = (VIEW - POSITION_STRIDE) // 2
 """Pixels from the border of a chip to the cell of its first position."""
 
 
-def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN) -> float:
-    """Return the multiply-adds per input pixel of the layers before pooling, when a scene is evaluated densely.
+def multiply_adds_per_pixel() -> float:
+    """Return the multiply-adds per input pixel of the shipped layers before pooling, when a scene is evaluated densely.
 
     For each layer they are those of one output pixel, divided by the square of the stride up to this layer.
     """
     total, stride, channels = 0.0, 1, len(BAND_NAMES)
-    for layer in plan:
+    for layer in SHIPPED_PLAN:
         if isinstance(layer, Conv):
             stride *= layer.stride
             total += layer.kernel**2 * channels * layer.filters / stride**2
@@ -74,7 +73,7 @@ def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN) -> float:
     return total
 
 
-def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
+def torch_module(outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
     """Return the network to fit: (N, 12, height, width) float32 -> (N, outputs, rows, columns) logits of positions.
 
     The logits of a chip are those of its mean features. With one dense layer they are the mean of the logits of its
@@ -84,14 +83,14 @@ def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int =
 
     layers: list[nn.Module] = []
     channels = len(BAND_NAMES)
-    for layer in plan:
+    for layer in SHIPPED_PLAN:
         if isinstance(layer, Conv):
             convolution = nn.Conv2d(channels, layer.filters, layer.kernel, layer.stride, bias=False)
             layers.append(nn.Sequential(convolution, nn.BatchNorm2d(layer.filters), nn.ReLU(inplace=True)))
             channels = layer.filters
         else:
             layers.append(_residual(channels, layer.width, layer.dilation))
-    return nn.Sequential(*layers, nn.Dropout2d(dropout), nn.Conv2d(channels, outputs, 1))
+    return nn.Sequential(*layers, nn.Dropout2d(_DROPOUT), nn.Conv2d(channels, outputs, 1))
 
 
 def body_and_head(network: torch.nn.Module) -> tuple[torch.nn.Sequential, Any]:
@@ -122,15 +121,14 @@ def _residual(channels: int, width: int, dilation: int) -> torch.nn.Module:
     )
 
 
-def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPED_PLAN) -> Any:
+def keras_model(module: torch.nn.Module, temperature: float) -> Any:
     """Return the fitted network as a Keras model of chips: (N, 64, 64, 12) -> (N, 10) probabilities.
 
     Batch normalisation is folded into the convolutions, the calibration temperature into the dense layer.
 
     Args:
         module: a fitted module from `torch_module`.
-        temperature: divisor of the logits, see `lc_assets.training.calibrate`.
-        plan: plan of the module.
+        temperature: divisor of the logits; see `lc_assets.training.calibrate`.
     """
     import keras
     from keras import layers
@@ -148,7 +146,7 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
         return layers.Conv2D(convolution.out_channels, side, stride, activation=activation, name=name)(x)
 
     x = chip = keras.Input((CHIP, CHIP, len(BAND_NAMES)), name="chip")
-    for number, (layer, block) in enumerate(zip(plan, fitted, strict=False), start=1):
+    for number, (layer, block) in enumerate(zip(SHIPPED_PLAN, fitted, strict=False), start=1):
         if isinstance(layer, Conv):
             x = convolved(x, (block[0], block[1]), f"conv{number}", stride=layer.stride)
             continue

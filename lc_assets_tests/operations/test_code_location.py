@@ -48,7 +48,7 @@ def test_every_program_of_dagster_is_told_the_same_code_location() -> None:
 def test_dg_lists_the_assets_and_jobs(tmp_path: Path) -> None:
     dg = shutil.which("dg", path=Path(sys.executable).parent)
     if dg is None:
-        pytest.skip("needs dg (pip install dagster-dg-cli)")
+        pytest.skip("needs dg, which `make test-slow` installs")
     done = subprocess.run([dg, "list", "defs", "--json"], cwd=CHECKOUT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     listed = json.loads(done.stdout)

@@ -22,7 +22,7 @@ from lc_assets.products.export.layout import ExportLayout
 from lc_assets.products.export.picture import Source, write_picture
 from lc_assets.products.export.qgis_project import Layer, project_file, ramp_renderer, rgb_renderer
 from lc_assets.products.pages.layers import confidence_colours
-from lc_assets.products.polygons import write_polygons
+from lc_assets.products.polygons import MIN_AREA, check_min_area, write_polygons
 from lc_assets.raster.cog import PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, paletted_renderer, write_legend
@@ -60,7 +60,13 @@ class _Map:
     scenes: tuple[str, ...]
 
 
-def export_map(store: Store, layout: SceneLayout | MapLayout, folder: Path, formats: Collection[str]) -> Exported:
+def export_map(
+    store: Store,
+    layout: SceneLayout | MapLayout,
+    folder: Path,
+    formats: Collection[str],
+    min_area: float | None = None,
+) -> Exported:
     """Write a map into a folder. Nothing is written if a file of one of these names is there already.
 
     Args:
@@ -68,12 +74,16 @@ def export_map(store: Store, layout: SceneLayout | MapLayout, folder: Path, form
         layout: the scene or the season map.
         folder: where the files are written; it is created if necessary.
         formats: of `lc_assets.products.export.FORMATS`.
+        min_area: area of the smallest polygon in hectares; None copies the polygons of a season map that has some, and
+            uses `MIN_AREA` for other maps.
 
     Raises:
         StoreError: there is no such map, it cannot be read, or the folder cannot be written.
         LandCoverError: a file exists already.
-        BadReference: the map is too large for polygons.
+        BadReference: the map is too large for polygons; see also `check_min_area`.
     """
+    if min_area is not None:
+        check_min_area(min_area)
     source = _open(layout)
     target = ExportLayout(layout.stem, folder.expanduser().resolve())
     _refuse_to_overwrite(target, formats)
@@ -81,7 +91,7 @@ def export_map(store: Store, layout: SceneLayout | MapLayout, folder: Path, form
     with atomic_output(target.folder, item=layout.stem, asset="export", place="folder (--to)") as stage:
         staged = ExportLayout(layout.stem, stage)
         if {"gpkg", "geoparquet"} & set(formats):
-            _write_polygons(source, staged, formats)
+            _write_polygons(source, staged, formats, min_area)
         if "csv" in formats:
             _write_areas(source, staged)
         if "qgz" in formats:
@@ -121,18 +131,18 @@ def _refuse_to_overwrite(target: ExportLayout, formats: Collection[str]) -> None
         )
 
 
-def _write_polygons(source: _Map, staged: ExportLayout, formats: Collection[str]) -> None:
-    """Copy the polygons of a season map that has them, and make those of other maps."""
+def _write_polygons(source: _Map, staged: ExportLayout, formats: Collection[str], min_area: float | None) -> None:
+    """Copy the polygons of a season map that has them, and make those of other maps, or of a given smallest area."""
     layout = source.layout
     wanted = {"gpkg": staged.polygons, "geoparquet": staged.polygons_parquet}
     wanted = {name: path for name, path in wanted.items() if name in formats}
-    if isinstance(layout, MapLayout) and layout.polygons.exists():
+    if min_area is None and isinstance(layout, MapLayout) and layout.polygons.exists():
         made = {"gpkg": layout.polygons, "geoparquet": layout.polygons_parquet}
         for name, path in wanted.items():
             _copy(made[name], path)
         return
     rasters = (gdal_path(layout.classified), gdal_path(layout.confidence))
-    write_polygons(wanted.get("gpkg"), wanted.get("geoparquet"), *rasters)
+    write_polygons(wanted.get("gpkg"), wanted.get("geoparquet"), *rasters, MIN_AREA if min_area is None else min_area)
 
 
 def _write_areas(source: _Map, staged: ExportLayout) -> None:

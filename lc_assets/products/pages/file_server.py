@@ -6,7 +6,8 @@ and a pipe as standard input. The server ends when the pipe does, so it never ou
 Starlette answers HEAD, conditional requests and requests for ranges (a COG is read by ranges), and resolves `..` and
 links before it compares a path with the store. This module refuses hidden files, which are locks and unfinished files,
 and requests that name another host: a web page of another site could otherwise read the store by DNS rebinding. There
-is no list of a folder, and no method that writes.
+is no list of a folder, and no method that writes. Pages that this machine itself serves may read the store (CORS), so
+that a program such as STAC Browser works beside the UI; pages of other sites may not.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
@@ -41,6 +43,8 @@ from lc_assets.store.layout import ALL_SCENES, PLOTS, ZOOMABLE_MAP, Store
 
 HOSTS = ("127.0.0.1", "localhost")
 """Host names of requests that are answered."""
+_OUR_ORIGINS = r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?"
+"""Origins of pages that this machine serves."""
 _HEADERS = {
     "Cache-Control": "no-cache",  # a page that was made again is shown at once
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -152,7 +156,16 @@ def file_app(root: Path) -> Starlette:
             Route("/tiles/{z:int}/{x:int}/{y:int}.png", pages.tile),
             Mount("/", _StoreFiles(root)),
         ],
-        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False),
+            Middleware(
+                CORSMiddleware,
+                allow_origin_regex=_OUR_ORIGINS,
+                allow_methods=["GET", "HEAD"],
+                allow_headers=["Range"],
+                expose_headers=["Content-Range"],
+            ),
+        ],
     )
 
 

@@ -67,7 +67,7 @@ def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, An
         "stac_version": STAC_VERSION,
         "stac_extensions": [CLASSIFICATION],
         "id": COLLECTION_ID,
-        "title": "Land cover from Sentinel-2",
+        "title": "Land cover of all scenes",
         "description": "Land-cover maps at 10 m, each predicted from one Sentinel-2 scene by a neural network. The "
         f"items are in {INDEX_FILE} (stac-geoparquet); their hrefs are relative to the folder of this document.",
         "keywords": ["land cover", "Sentinel-2", "classification", "EuroSAT"],

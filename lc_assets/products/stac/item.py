@@ -27,13 +27,14 @@ from lc_assets.core.stac import (
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
 from lc_assets.products.stac.footprint import part_footprint
-from lc_assets.products.stac.renders import LEGENDS, renders
+from lc_assets.products.stac.renders import GDAL_LEGENDS, LEGENDS, renders
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import unsigned
+from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.product_layout import MAP_SUFFIX
 
 _BASELINE = "s2:processing_baseline"
@@ -157,7 +158,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
         **footprint,
         "properties": {
             "datetime": source["properties"]["datetime"],
-            "title": f"Land cover of {source['id']}",
+            "title": f"Land cover of {scene_label(source['id'])}",
             "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
             "created": scene.created,
             "updated": scene.created,
@@ -313,10 +314,16 @@ def raster_asset(
 
 
 def legend_assets(files: dict[str, ProductFile]) -> dict[str, Any]:
-    """Return the assets of GDAL's and QGIS's legends, of key -> file."""
-    return {
+    """Return the assets of GDAL's and QGIS's legends, of key -> file.
+
+    GDAL's have no size and no checksum, because GDAL adds statistics to the file (`gdalinfo -stats`).
+    """
+    assets = {
         key: file_asset(files[key], kind, title, ["metadata"]) for key, (title, kind) in LEGENDS.items() if key in files
     }
+    for key in GDAL_LEGENDS & assets.keys():
+        del assets[key]["file:size"], assets[key]["file:checksum"]
+    return assets
 
 
 def probability_bands() -> list[dict[str, Any]]:

@@ -16,6 +16,8 @@ LEGENDS = {
     "overview_style": ("Style of the overview, for QGIS", XML),
 }
 """Key of an asset beside a class map -> its title and media type. Its role is `metadata`."""
+GDAL_LEGENDS = {"classified_names", "overview_names"}
+"""Keys of GDAL's legends."""
 
 
 def renders() -> Mapping[str, Any]:

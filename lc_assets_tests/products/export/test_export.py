@@ -52,7 +52,7 @@ def exported(classified_demo: tuple[Desk, RunResult], tmp_path_factory: pytest.T
     west, south, east, north = shapely.bounds(
         shapely.geometry.shape(json.loads(store.registered(DEMO_ITEM_ID).read_text("utf-8"))["geometry"])
     )
-    make_season_map(store, "town", box_polygon(west, south, east, north), [DEMO_ITEM_ID])
+    make_season_map(store, "town", box_polygon(west, south, east, north), [DEMO_ITEM_ID], min_area=20)
     every = ("gpkg", "csv", "qgz")
     for layout in (store.scene(DEMO_ITEM_ID), store.map("town")):
         done = export_map(store, layout, folder / "first", every)
@@ -98,6 +98,15 @@ def test_areas_and_polygons_of_a_scene_are_those_of_its_map(exported: Path) -> N
     assert hectares.sum() == pytest.approx(known, abs=0.01)
     assert hectares == pytest.approx(shapely.area(shapely.from_wkb(shapes)) / 10_000)
     assert [CLASS_NAMES[number] for number in code] == list(name)
+
+
+def test_a_season_map_keeps_its_own_polygons_unless_a_smallest_area_is_given(exported: Path, tmp_path: Path) -> None:
+    store, polygons = Store.at(exported.parent / "store"), []
+    for min_area in (None, 0.5):
+        folder = tmp_path / str(min_area)
+        export_map(store, store.map("town"), folder, ("gpkg",), min_area)
+        polygons.append(pyogrio.read_info(folder / "town_polygons.gpkg")["features"])
+    assert polygons[0] < polygons[1]
 
 
 def test_the_picture_shows_the_ground_where_the_scene_has_data(exported: Path) -> None:

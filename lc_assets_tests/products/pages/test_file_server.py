@@ -103,6 +103,22 @@ def test_a_request_that_names_another_host_is_refused(server: Server, host: str)
     assert server.ask("/", host=host).status == 400
 
 
+@pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "http://localhost"])
+def test_a_page_that_this_machine_serves_may_read_files_and_ranges(server: Server, origin: str) -> None:
+    allowed = f"access-control-allow-origin: {origin}"
+    assert allowed in server.ask(MAP, f"Origin: {origin}", "Range: bytes=0-15").head
+    asked = ("Access-Control-Request-Method: GET", "Access-Control-Request-Headers: range")
+    answer = server.ask(MAP, f"Origin: {origin}", *asked, method="OPTIONS")
+    assert answer.status == 200 and allowed in answer.head and "\r\naccess-control-allow-headers" in answer.head
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "http://127.0.0.1.evil.example", "null", "file://"])
+def test_a_page_of_another_site_may_not_read_the_store(server: Server, origin: str) -> None:
+    for method in ("GET", "OPTIONS"):
+        answer = server.ask(MAP, f"Origin: {origin}", "Access-Control-Request-Method: GET", method=method)
+        assert "access-control-allow-origin" not in answer.head
+
+
 def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene: SceneLayout) -> None:
     assert b"No scene has a map yet" in server.ask("/").body
     assert b"<h1>Map of 0 scenes</h1>" in server.ask("/map.html").body

@@ -15,7 +15,7 @@ from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.operations.runs import RunResult
 from lc_assets_tests.conftest import Desk
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def item(classified_demo: tuple[Desk, RunResult]) -> Path:
 
 
 def test_odc_stac_loads_the_map_without_arguments(item: Path) -> None:
-    odc_stac = pytest.importorskip("odc.stac", reason="needs odc-stac, which no extra brings")
+    odc_stac = pytest.importorskip("odc.stac", reason="needs odc-stac, which `make test-slow` installs")
     loaded = odc_stac.load([pystac.Item.from_file(str(item))])
     with rasterio.open(item.with_suffix(".tif")) as dataset:
         assert np.array_equal(loaded.classified.values[0], dataset.read(1))
@@ -35,12 +35,17 @@ def test_odc_stac_loads_the_map_without_arguments(item: Path) -> None:
     assert (loaded.confidence.dtype, loaded.confidence.attrs["nodata"]) == (np.uint8, 255)
 
 
-def test_stackstac_stacks_the_map_without_arguments(item: Path) -> None:
-    """pystac removes `proj:epsg` when it migrates an Item, and stackstac 0.5 knows only this field."""
-    stackstac = pytest.importorskip("stackstac", reason="needs stackstac, which no extra brings")
-    as_written = pystac.Item.from_dict(json.loads(item.read_text()), href=str(item), migrate=False)
-    as_written.make_asset_hrefs_absolute()
-    stack = stackstac.stack([as_written])
+@pytest.mark.parametrize("as_written", [True, False])
+def test_stackstac_stacks_the_map_without_arguments(item: Path, as_written: bool) -> None:
+    """pystac removes `proj:epsg` when it reads a file, and stackstac 0.5 knows only this field."""
+    stackstac = pytest.importorskip("stackstac", reason="needs stackstac, which `make test-slow` installs")
+    if as_written:
+        read = pystac.Item.from_dict(json.loads(item.read_text()), href=str(item), migrate=False)
+    else:
+        read = pystac.Item.from_file(str(item))
+        read.properties["proj:epsg"] = read.ext.proj.epsg
+    read.make_asset_hrefs_absolute()
+    stack = stackstac.stack([read])
     with importlib.import_module("dask").config.set(scheduler="synchronous"):  # leaves no thread
         classes = stack.sel(band="classified")[0].values
     with rasterio.open(item.with_suffix(".tif")) as dataset:
