@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ Run = Callable[[Sequence[np.ndarray]], np.ndarray]
 MAX_STREAMS = 4
 """Largest number of blocks computed at a time. Each block takes a few dozen MB. With more cores, several cores work on
 one block."""
+
+_converting = Lock()
 
 
 def streams() -> int:
@@ -70,6 +73,7 @@ def compile_graph(graph: Any, precision: str) -> Run:
             "INFERENCE_NUM_THREADS": cpu_count(),
         },
     )
+    _prepare_conversion()
     requests: SimpleQueue[Any] = SimpleQueue()
     for _ in range(streams()):
         requests.put(program.create_infer_request())
@@ -84,3 +88,16 @@ def compile_graph(graph: Any, precision: str) -> Run:
             requests.put(request)
 
     return run
+
+
+def _prepare_conversion() -> None:
+    """Convert a number type to NumPy's, on this thread.
+
+    The first conversion of a process loads NumPy's interface into OpenVINO's bindings. Two threads that do this at the
+    same time can wait for each other forever: one holds the interpreter's lock and the other the lock of what is loaded
+    (seen with OpenVINO 2026.4).
+    """
+    import openvino
+
+    with _converting:
+        openvino.Type.f32.to_dtype()
