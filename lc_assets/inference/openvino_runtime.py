@@ -20,8 +20,9 @@ MAX_STREAMS = 4
 one block."""
 
 _first_call = threading.Lock()
-"""Held during the first call of each program. In it OpenVINO's Python layer initialises static variables: it releases
-the interpreter's lock meanwhile, so two threads that do this at the same time can wait for each other forever."""
+"""Held during the first call of each program. In it OpenVINO's Python layer initialises static variables (it loads
+NumPy's interface to convert number types): it releases the interpreter's lock meanwhile, so two threads that do this at
+the same time can wait for each other forever (seen with OpenVINO 2026.4)."""
 
 
 def streams() -> int:
