@@ -238,6 +238,7 @@ def _export(
     import keras
 
     from lc_assets.training.fit import predict, predict_positions
+    from lc_assets.training.head import HIDDEN, KEEP
     from lc_assets.training.mosaics import Mosaics
 
     fitting, judging = _halves(splits.validation)
@@ -278,6 +279,7 @@ def _export(
         hyperparameters={
             **asdict(recipe),
             "finish": asdict(finish_of(recipe)),
+            "head": {"hidden": HIDDEN, "keep": KEEP},
             "temperature": round(temperature, 4),
             "layers": [str(layer) for layer in SHIPPED_PLAN],
             "multiply_adds_per_pixel": multiply_adds_per_pixel(),
