@@ -32,7 +32,7 @@ for thread in threads: thread.join()
 
 @pytest.mark.slow
 def test_two_threads_that_infer_first_do_not_wait_for_each_other() -> None:
-    """Without `_prepare_conversion` every second process hangs here."""
+    """Without a lock around the first call every second process hangs here."""
     for _ in range(5):
         done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
