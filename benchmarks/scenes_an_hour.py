@@ -110,7 +110,7 @@ def table(found: dict[str, Any]) -> str:
         )
     notes = [
         f"- Computing alone: {alone['lowest']:.1f} to {alone['highest']:.1f} s, "
-        f"{alone['cpu'] / scenes:.1f} CPU-seconds a scene.",
+        f"{alone['cpu'] / scenes:.1f} CPU-seconds a scene, peak {alone['peak'] / 1e9:.2f} GB.",
         *(
             f"- At {line['megabits']:g} Mbit/s the server, which is on the same machine, used "
             f"{line['server_cpu'] / scenes:.1f} more CPU-seconds a scene."

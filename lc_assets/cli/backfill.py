@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lc_assets.cli.completion import complete_scenes
 from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import (
     class_raster_options,
@@ -79,18 +80,20 @@ def backfill(
 
 
 @click.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_scenes)
 @store_option
 @click.option("--backfill", is_flag=True, help="Launch a backfill of them, for the daemon of `lc-assets ui`.")
 @user_errors
-def stale(store: str | None, backfill: bool) -> None:
+def stale(names: tuple[str, ...], store: str | None, backfill: bool) -> None:
     """List the scenes whose map was made by another model than the configured one, or by older code, or of which an
-    asset was made of an older version of another one; one id a line.
+    asset was made of an older version of another one; one id a line. With NAMEs, only those that fit one, such as 33UUB
+    or 2024-06.
 
     `lc-assets stale --backfill` launches a backfill of them all; `lc-assets stale | lc-assets classify --from -`
-    classifies them in this process. Season maps that are stale, because one of their scenes was made again, are named
-    on standard error: `lc-assets map --name NAME` makes one again.
+    classifies them in this process. Season maps that are stale, because one of their scenes was made again or removed,
+    are named on standard error: `lc-assets map --name NAME` makes one again.
     """
-    _list_stale(settings_with(store), backfill=backfill)
+    _list_stale(settings_with(store), names, backfill=backfill)
 
 
 def _backfill_scenes(
@@ -132,17 +135,32 @@ def _backfill_scenes(
         launch(settings, instance, statuses, runnable, config)
 
 
-def _list_stale(settings: Settings, *, backfill: bool) -> None:
-    """Print the ids of scenes with a stale map, or launch a backfill of them. Name the stale season maps."""
+def _list_stale(settings: Settings, names: tuple[str, ...], *, backfill: bool) -> None:
+    """Print the ids of scenes with a stale map, or launch a backfill of them. Name the stale season maps.
+
+    Args:
+        settings: store, model, instance.
+        names: only scenes that fit one of them; empty means all.
+        backfill: launch a backfill.
+
+    Raises:
+        LandCoverError: a name fits no scene of the store, or there is no model.
+    """
     from lc_assets.defs.build import build_definitions
     from lc_assets.inference.loading import read_contract
     from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
+    from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
+    from lc_assets.store.layout import Store
 
     read_contract(settings.model)  # raises if there is no model; without one, no map would count as stale
     with open_instance(settings) as instance:
         definitions = build_definitions(settings)
         items = stale_items(instance, definitions)
+        if names:
+            known = SceneNames(Store.at(settings.store))
+            fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
+            items = [item for item in items if item in fitting]
         if not items:
             click.echo("no scene is stale", err=True)
         elif not backfill:

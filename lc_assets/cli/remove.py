@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from lc_assets.core.settings import Settings
     from lc_assets.operations.removal import SceneRemoval
+    from lc_assets.operations.season_maps import FusedMap
     from lc_assets.store.layout import Store
 
 
@@ -37,6 +39,7 @@ def remove(names: tuple[str, ...], store: str | None, dry_run: bool, yes: bool) 
     if dry_run and yes:
         raise click.UsageError("give --dry-run or --yes, not both")
     settings = settings_with(store)
+    from lc_assets.operations.season_maps import fused_maps
     from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
     from lc_assets.store.layout import Store
 
@@ -44,21 +47,22 @@ def remove(names: tuple[str, ...], store: str | None, dry_run: bool, yes: bool) 
     known = SceneNames(opened)
     items = list(dict.fromkeys(known.one(name) for name in join_words(names)))
     with open_instance(settings) as instance:
-        _show(opened, instance, items)
+        maps = fused_maps(instance)
+        _show(opened, instance, items, maps)
         if dry_run:
             click.echo("nothing has been removed (--dry-run)")
             return
         if not yes and not _confirmed(len(items)):
             raise LandCoverError("nothing has been removed", remedy="answer y, or give --yes")
-        failures = _remove_all(settings, opened, instance, items)
+        failures = _remove_all(settings, opened, instance, items, maps)
     exit_if_failed(failures, len(items))
 
 
-def _show(store: Store, instance: DagsterInstance, items: list[str]) -> None:
+def _show(store: Store, instance: DagsterInstance, items: list[str], maps: Mapping[str, FusedMap]) -> None:
     """Print what will be removed."""
     from lc_assets.operations.removal import plan_removal
 
-    plans = [plan_removal(store, instance, item) for item in items]
+    plans = [plan_removal(store, instance, item, maps) for item in items]
     for plan in plans:
         click.echo(f"{plan.item}: {_description(plan)}")
         for name in plan.maps:
@@ -83,7 +87,9 @@ def _confirmed(scenes: int) -> bool:
         return False
 
 
-def _remove_all(settings: Settings, store: Store, instance: DagsterInstance, items: list[str]) -> list[str]:
+def _remove_all(
+    settings: Settings, store: Store, instance: DagsterInstance, items: list[str], maps: Mapping[str, FusedMap]
+) -> list[str]:
     """Remove scenes. Returns one error for each that cannot be removed.
 
     Raises:
@@ -98,7 +104,7 @@ def _remove_all(settings: Settings, store: Store, instance: DagsterInstance, ite
     removed, failures = [], []
     for item in items:
         try:
-            remove_scene(store, instance, in_use, item)
+            remove_scene(store, instance, in_use, item, maps)
             removed.append(item)
         except LandCoverError as error:
             failures.append(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from lc_assets.cli.options import settings_with, store_option, user_errors
 from lc_assets.core.errors import LandCoverError, StoreError
 
 if TYPE_CHECKING:
+    from lc_assets.products.pages.gallery_items import Gallery
     from lc_assets.store.layout import Store
     from lc_assets.store.paths import StorePath
 
@@ -33,6 +35,8 @@ def view(name: tuple[str, ...], store: str | None, no_open: bool) -> None:
 
     layout = Store.at(settings.store)
     page = _report(layout, " ".join(name)) if name else _gallery(layout)
+    if name:
+        _write_link_target(layout)
     click.echo(str(page))
     click.echo(page.as_uri())
     if not no_open and not webbrowser.open(page.as_uri()):
@@ -69,6 +73,15 @@ def _report(store: Store, wanted: str) -> Path:
     return _save_copy(store, page, content)
 
 
+def _write_link_target(store: Store) -> None:
+    """Write the page of all scenes, to which a report links, into a store on this disk that does not have it yet."""
+    from lc_assets.store.layout import ALL_SCENES
+
+    if isinstance(store.root, Path) and not (store.root / ALL_SCENES).exists():
+        with suppress(LandCoverError):  # only that link leads nowhere
+            _gallery(store)
+
+
 def _no_report(scene: str) -> LandCoverError:
     return LandCoverError(
         "it has no report yet", item=scene, remedy=f"lc-assets classify {scene}, or materialise its asset `report`"
@@ -76,14 +89,13 @@ def _no_report(scene: str) -> LandCoverError:
 
 
 def update_gallery(store: Store) -> None:
-    """Write the page of all scenes again if the store has one. Without a scene that has a map, the page is removed.
+    """Write the pages of all scenes again if the store has them. Without a scene that has a map, they are removed.
 
     Raises:
         StoreError: the store cannot be read, or the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
     from lc_assets.products.pages.gallery_items import read_gallery
-    from lc_assets.store.layout import ALL_SCENES
+    from lc_assets.store.layout import ALL_SCENES, PLOTS
 
     page = store.root / ALL_SCENES
     try:
@@ -91,11 +103,24 @@ def update_gallery(store: Store) -> None:
             return
         gallery = read_gallery(store)
         if not gallery.shown:
-            page.unlink(missing_ok=True)
+            for name in (ALL_SCENES, PLOTS):
+                (store.root / name).unlink(missing_ok=True)
             return
     except OSError as error:
         raise _cannot_write(error, page) from None
+    _write_pages(store, gallery)
+
+
+def _write_pages(store: Store, gallery: Gallery) -> StorePath:
+    """Write the page of all scenes and the plots into the store. Returns the path of the first one."""
+    from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
+    from lc_assets.products.pages.plots import plots_page
+    from lc_assets.store.layout import ALL_SCENES, PLOTS
+
+    page = store.root / ALL_SCENES
+    _write(store.root / PLOTS, plots_page(gallery))
     _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
+    return page
 
 
 def _gallery(store: Store) -> Path:
@@ -105,9 +130,8 @@ def _gallery(store: Store) -> Path:
         LandCoverError: no scene has a map.
         StoreError: the page cannot be written.
     """
-    from lc_assets.products.pages.gallery import embedded_thumbnails, gallery_page, thumbnail_href
+    from lc_assets.products.pages.gallery import embedded_thumbnails, gallery_page
     from lc_assets.products.pages.gallery_items import format_gallery, read_gallery
-    from lc_assets.store.layout import ALL_SCENES
 
     gallery = read_gallery(store)
     for line in format_gallery(gallery):
@@ -116,8 +140,7 @@ def _gallery(store: Store) -> Path:
         raise LandCoverError(
             f"no scene in {store.root} has a map yet", remedy="make one: lc-assets classify, or lc-assets demo"
         )
-    page = store.root / ALL_SCENES
-    _write(page, gallery_page(gallery, str(store.root), thumbnail_href, linked=True))
+    page = _write_pages(store, gallery)
     if isinstance(page, Path):
         return page
     click.echo(f"{page} is for a web server of the store; this is a copy, without links to the scenes", err=True)

@@ -81,14 +81,11 @@ class Engine:
         """Return the evaluator of single positions.
 
         Raises:
-            BadModel: the model is not fully convolutional with a single dense layer.
+            BadModel: the model is not fully convolutional.
         """
-        why = self.why_chips
-        if self.geometry and self.geometry.dense_layers > 1:
-            why = "it has several dense layers"
-        if why or self.geometry is None or self.passes is None:
+        if self.why_chips or self.geometry is None or self.passes is None:
             raise BadModel(
-                f"its positions cannot be evaluated: {why}",
+                f"its positions cannot be evaluated: {self.why_chips}",
                 asset=f"model {self.contract.name}",
                 remedy=f"set LC_ASSETS_WINDOW={self.contract.chip_size}, or remove lc:positions from its MLM item",
             )

@@ -3,6 +3,7 @@ stream."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
@@ -17,6 +18,11 @@ Run = Callable[[Sequence[np.ndarray]], np.ndarray]
 MAX_STREAMS = 4
 """Largest number of blocks computed at a time. Each block takes a few dozen MB. With more cores, several cores work on
 one block."""
+
+_first_call = threading.Lock()
+"""Held during the first call of each program. In it OpenVINO's Python layer initialises static variables (it loads
+NumPy's interface to convert number types): it releases the interpreter's lock meanwhile, so two threads that do this at
+the same time can wait for each other forever (seen with OpenVINO 2026.4)."""
 
 
 def streams() -> int:
@@ -74,7 +80,19 @@ def compile_graph(graph: Any, precision: str) -> Run:
     for _ in range(streams()):
         requests.put(program.create_infer_request())
 
+    called = False
+
     def run(inputs: Sequence[np.ndarray]) -> np.ndarray:
+        nonlocal called
+        if not called:
+            with _first_call:
+                if not called:
+                    out = infer(inputs)
+                    called = True
+                    return out
+        return infer(inputs)
+
+    def infer(inputs: Sequence[np.ndarray]) -> np.ndarray:
         request = requests.get()
         try:
             arrays = [np.ascontiguousarray(array) for array in inputs]

@@ -11,7 +11,7 @@ again. A command that names the scene does. Materialisations that a person repor
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +23,7 @@ from lc_assets.core.errors import StoreError
 from lc_assets.operations.cleanup import Usage, no_fetch, raise_as_store_error
 from lc_assets.operations.keys import BACKFILL_TAG, CLASSIFY, FUSE, PARTITION_TAG, REMOVED_TAG, SCENES, SEASON_MAP
 from lc_assets.operations.run_retention import InUse, delete_run, unfinished_backfills
-from lc_assets.operations.season_maps import maps_of_scene, observe_scenes
+from lc_assets.operations.season_maps import FusedMap, changed_scenes, observe_scenes
 from lc_assets.store.atomic import is_abandoned
 from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.lease import SECONDS
@@ -50,8 +50,14 @@ class SceneRemoval:
     maps: list[str] = field(default_factory=list)
 
 
-def plan_removal(store: Store, instance: dg.DagsterInstance, item: str) -> SceneRemoval:
+def plan_removal(store: Store, instance: dg.DagsterInstance, item: str, maps: Mapping[str, FusedMap]) -> SceneRemoval:
     """Return what the removal of a scene would take away. Nothing is removed.
+
+    Args:
+        store: the store.
+        instance: whose partitions and records would be changed.
+        item: item id.
+        maps: all season maps, by name.
 
     Raises:
         StoreError: the store cannot be read.
@@ -63,12 +69,18 @@ def plan_removal(store: Store, instance: dg.DagsterInstance, item: str) -> Scene
     plan.files.add(len(sizes), sum(sizes))
     plan.is_partition = bool(instance.get_existing_dynamic_partitions(SCENES, [item]))
     plan.runs = len(_runs(instance, item))
-    plan.maps = sorted(maps_of_scene(instance, item))
+    plan.maps = sorted(name for name, fused in maps.items() if item in fused.scenes)
     return plan
 
 
 def remove_scene(
-    store: Store, instance: dg.DagsterInstance, in_use: InUse, item: str, *, lease_seconds: float = SECONDS
+    store: Store,
+    instance: dg.DagsterInstance,
+    in_use: InUse,
+    item: str,
+    maps: Mapping[str, FusedMap],
+    *,
+    lease_seconds: float = SECONDS,
 ) -> None:
     """Remove the files, the partition and the records of a scene, but not its registered item: see `forget_item`.
 
@@ -77,6 +89,7 @@ def remove_scene(
         instance: whose partitions and records are changed.
         in_use: tells whether the scene is in use.
         item: item id.
+        maps: all season maps, by name; those that were made of the scene become stale.
         lease_seconds: a fetch's lease that nobody renews for so long belongs to a dead process.
 
     Raises:
@@ -94,6 +107,7 @@ def remove_scene(
             instance.add_dynamic_partitions(SCENES, [item])
             raise
         _remove_records(instance, item)
+        _note_for_maps(instance, item, maps)
         _remove_files(store, layout)
 
 
@@ -132,17 +146,22 @@ def _runs(instance: dg.DagsterInstance, item: str) -> list[dg.DagsterRun]:
 
 
 def _remove_records(instance: dg.DagsterInstance, item: str) -> None:
-    """Remove the materialisations of a scene, mark it as removed, and note the change for its season maps."""
-    maps = maps_of_scene(instance, item)
+    """Remove the materialisations of a scene, and mark it as removed."""
     newest, *others = _runs(instance, item) or [_note(instance, item)]
     for run in others:
         delete_run(instance, run.run_id)
     instance.compute_log_manager.delete_logs(prefix=[newest.run_id])
     instance.event_log_storage.delete_events(newest.run_id)
-    instance.add_run_tags(newest.run_id, {REMOVED_TAG: datetime.now(timezone.utc).isoformat(timespec="seconds")})
+    instance.add_run_tags(newest.run_id, {REMOVED_TAG: f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M}"})
+
+
+def _note_for_maps(instance: dg.DagsterInstance, item: str, maps: Mapping[str, FusedMap]) -> None:
+    """Note for the season maps that were made of a scene that they would be made without it now."""
     for name, fused in maps.items():
-        left = {scene: version for scene, version in fused.scenes.items() if scene != item}
-        observe_scenes(instance, name, left, fused.plan)
+        if item in fused.scenes:
+            gone = {item, *changed_scenes(instance, fused)[1]}
+            left = {scene: version for scene, version in fused.scenes.items() if scene not in gone}
+            observe_scenes(instance, name, left, fused.plan)
 
 
 def _note(instance: dg.DagsterInstance, item: str) -> dg.DagsterRun:

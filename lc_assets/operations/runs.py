@@ -16,6 +16,7 @@ import dagster as dg
 from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
 
 from lc_assets.core.errors import LandCoverError, without_query
+from lc_assets.core.memory import release_free_memory
 from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
 from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENE_TAG, SCENES
@@ -121,6 +122,7 @@ def run_scene(
             run_id=run_id,
             tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid()), **scene_tags(item)},
         )
+    release_free_memory()
     metadata = {
         event.asset_key.to_user_string(): {k: v.value for k, v in event.materialization.metadata.items()}
         for event in result.get_asset_materialization_events()

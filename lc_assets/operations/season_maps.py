@@ -135,10 +135,10 @@ def changed_scenes(instance: dg.DagsterInstance, fused: FusedMap) -> tuple[list[
     return changed, [item for item, version in fused.scenes.items() if version and not now[item]]
 
 
-def maps_of_scene(instance: dg.DagsterInstance, item: str) -> dict[str, FusedMap]:
-    """Return name -> newest materialisation of the season maps that were made of a scene."""
+def fused_maps(instance: dg.DagsterInstance) -> dict[str, FusedMap]:
+    """Return name -> newest materialisation of all season maps. Those that were never made are left out."""
     fused = {name: fused_map(instance, name) for name in instance.get_dynamic_partitions(SEASON_MAPS)}
-    return {name: made for name, made in fused.items() if made and item in made.scenes}
+    return {name: made for name, made in fused.items() if made}
 
 
 def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions) -> dict[str, MapStatus]:

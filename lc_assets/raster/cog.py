@@ -132,19 +132,16 @@ def cog_problems(path: str | Path) -> list[str]:
     return [] if valid and not warnings else [*errors, *warnings]
 
 
-def read_blocks(
-    path: str | Path, rows: int = STRIP_ROWS, bands: int | list[int] = 1
-) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield (window, values) in full-width strips of `rows` rows, from top to bottom.
+def read_blocks(path: str | Path, bands: int | list[int] = 1) -> Iterator[tuple[Window, np.ndarray]]:
+    """Yield (window, values) in full-width strips of `STRIP_ROWS` rows, from top to bottom.
 
     Args:
         path: the raster.
-        rows: rows of a strip.
         bands: a band number, which gives (rows, columns) values, or a list of them, which gives (bands, rows,
             columns).
     """
     with rasterio.open(path) as dataset:
-        for window in Grid.of(dataset).strips(rows):
+        for window in Grid.of(dataset).strips(STRIP_ROWS):
             yield window, dataset.read(bands, window=window)
 
 

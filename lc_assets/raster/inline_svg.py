@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import io
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import takewhile
@@ -80,16 +81,15 @@ def _svg_image(
 
 def _most_cells(codes: np.ndarray, max_bytes: int, paint: Paint) -> bytes:
     """Return the lossless WebP with the largest number of cells that fits into `max_bytes`, reduced by mode."""
-    longest, last_factor = max(codes.shape), 0
-    for side in _CELLS:
-        factor = -(-longest // side)
-        if factor == last_factor:
-            continue
-        last_factor = factor
-        content = encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
-        if len(content) <= max_bytes:
-            return content
-    return _placeholder()
+
+    @cache
+    def encoded(factor: int) -> bytes:
+        return encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
+
+    # A bisection, because the largest pictures take most of the time: the more cells, the more bytes.
+    factors = sorted({-(-max(codes.shape) // side) for side in _CELLS}, reverse=True)
+    fitting = bisect_right(factors, max_bytes, key=lambda factor: len(encoded(factor)))
+    return encoded(factors[fitting - 1]) if fitting else _placeholder()
 
 
 def _smallest_error(image: Image.Image, max_bytes: int) -> bytes:

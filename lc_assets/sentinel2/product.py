@@ -15,8 +15,7 @@ from typing import Any
 
 _NAME = re.compile(
     r"(?P<satellite>S2[A-Z])_MSI(?P<level>L1C|L2A)_(?P<datatake>\d{8}T\d{6})(?:_N(?P<baseline>\d\d\.?\d\d))?"
-    r"_(?P<orbit>R\d{3})_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?(?:\.zip)?",
-    re.IGNORECASE,
+    r"_(?P<orbit>R\d{3})_T(?P<tile>\d{2}[A-Z]{3})_(?P<generation>\d{8}T\d{6})(?:\.SAFE)?(?:\.ZIP)?"
 )
 
 
@@ -79,11 +78,12 @@ class Product:
 
 def product_named(text: str) -> Product | None:
     """Return the product that a text names, with or without baseline and `.SAFE`, or None."""
-    match = _NAME.fullmatch(text)
+    match = _NAME.fullmatch(text.upper())
     if not match:
         return None
-    parts = {name: (value or "").upper() for name, value in match.groupdict().items()}
-    return Product(**{**parts, "baseline": parts["baseline"].replace(".", "")})
+    parts = match.groupdict("")
+    parts["baseline"] = parts["baseline"].replace(".", "")
+    return Product(**parts)
 
 
 def product_of(document: Mapping[str, Any]) -> Product | None:

@@ -34,9 +34,9 @@ def acquisition_prefix(item_id: str) -> str | None:
     The two halves of an acquisition share it too. The prefix finds candidates among many ids without reading their
     items; `is_newer_version` then decides.
     """
-    product, parts = product_named(item_id), id_parts(item_id)
-    if product:
-        return product.short_name.rsplit("_", 1)[0]
+    parts = id_parts(item_id)
+    if "datatake" in parts:
+        return f"{parts['satellite']}_MSI{parts['level']}_{parts['datatake']}_{parts['orbit']}_T{parts['tile']}"
     if "sensing" in parts:  # only the day: the sensing starts of two versions may differ by seconds
         return f"{parts['satellite']}_T{parts['tile']}_{parts['sensing'][:8]}"
     return f"{parts['satellite']}_{parts['tile']}_{parts['day']}" if parts else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath
@@ -25,6 +25,17 @@ def style_file(raster: _AnyPath) -> _AnyPath:
     return raster.with_name(f"{raster.name.rpartition('.')[0]}.qml")
 
 
+class StoreFile:
+    """A file of a layout, as an attribute that is its path. `{}` in the name is the layout's `stem`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, layout: Any, owner: type) -> StorePath:
+        path: StorePath = layout.folder / self._name.format(layout.stem)
+        return path
+
+
 class ProductLayout:
     """Paths of the products that scenes and season maps have.
 
@@ -34,30 +45,27 @@ class ProductLayout:
 
     folder: StorePath
 
+    classified = StoreFile(f"{{}}{MAP_SUFFIX}.tif")
+    """Class map, a GeoTIFF."""
+    confidence = StoreFile("{}_confidence.tif")
+    """Confidence of the class map, a GeoTIFF."""
+    probabilities = StoreFile("{}_probabilities.tif")
+    """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
+    overview = StoreFile(f"overview_{{}}{MAP_SUFFIX}.tif")
+    """Lower-resolution class map, a GeoTIFF."""
+    thumbnail = StoreFile("{}_thumbnail.png")
+    """Picture of the class map with a legend, a PNG."""
+    report = StoreFile("report.html")
+    """HTML page with all results."""
+    catalog = StoreFile(CATALOG_FILE)
+    """STAC catalog of the products."""
+    stac_item = StoreFile(f"{{}}{MAP_SUFFIX}.json")
+    """STAC item of the class map."""
+
     @property
     def stem(self) -> str:
         """Item id of the scene, or name of the map, with which the names of the files begin."""
         raise NotImplementedError
-
-    @property
-    def classified(self) -> StorePath:
-        """Class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}{MAP_SUFFIX}.tif"
-
-    @property
-    def confidence(self) -> StorePath:
-        """Confidence of the class map, a GeoTIFF."""
-        return self.folder / f"{self.stem}_confidence.tif"
-
-    @property
-    def probabilities(self) -> StorePath:
-        """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
-        return self.folder / f"{self.stem}_probabilities.tif"
-
-    @property
-    def overview(self) -> StorePath:
-        """Lower-resolution class map, a GeoTIFF."""
-        return self.folder / f"overview_{self.stem}{MAP_SUFFIX}.tif"
 
     @property
     def legends(self) -> dict[str, StorePath]:
@@ -68,23 +76,3 @@ class ProductLayout:
             "overview_names": pam_file(self.overview),
             "overview_style": style_file(self.overview),
         }
-
-    @property
-    def thumbnail(self) -> StorePath:
-        """Picture of the class map with a legend, a PNG."""
-        return self.folder / f"{self.stem}_thumbnail.png"
-
-    @property
-    def report(self) -> StorePath:
-        """HTML page with all results."""
-        return self.folder / "report.html"
-
-    @property
-    def catalog(self) -> StorePath:
-        """STAC catalog of the products."""
-        return self.folder / CATALOG_FILE
-
-    @property
-    def stac_item(self) -> StorePath:
-        """STAC item of the class map."""
-        return self.folder / f"{self.stem}{MAP_SUFFIX}.json"

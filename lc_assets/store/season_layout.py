@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath
-from lc_assets.store.product_layout import ProductLayout
+from lc_assets.store.product_layout import ProductLayout, StoreFile
 from lc_assets.store.scratch import scratch_dir
 
 
@@ -23,6 +23,21 @@ class MapLayout(ProductLayout):
     name: str
     folder: StorePath
 
+    observations = StoreFile("{}_observations.tif")
+    """Number of dates that see a pixel, a GeoTIFF."""
+    stability = StoreFile("{}_stability.tif")
+    """Share of the dates that agree with the map, a GeoTIFF."""
+    area = StoreFile("area.geojson")
+    """The area, a GeoJSON file."""
+    areas = StoreFile("areas.csv")
+    """Hectares of each class in each polygon, a CSV file."""
+    areas_parquet = StoreFile("areas.parquet")
+    """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
+    polygons = StoreFile("polygons.gpkg")
+    """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
+    polygons_parquet = StoreFile("polygons.parquet")
+    """The same as GeoParquet."""
+
     @property
     def stem(self) -> str:
         """The map's name."""
@@ -37,41 +52,6 @@ class MapLayout(ProductLayout):
     def lease(self) -> ObjectPath | None:
         """Lease object that lets one machine at a time write the map; None on a disk, where a file lock does this."""
         return self.folder.with_name(f".{self.name}.lease") if isinstance(self.folder, ObjectPath) else None
-
-    @property
-    def observations(self) -> StorePath:
-        """Number of dates that see a pixel, a GeoTIFF."""
-        return self.folder / f"{self.name}_observations.tif"
-
-    @property
-    def stability(self) -> StorePath:
-        """Share of the dates that agree with the map, a GeoTIFF."""
-        return self.folder / f"{self.name}_stability.tif"
-
-    @property
-    def area(self) -> StorePath:
-        """The area, a GeoJSON file."""
-        return self.folder / "area.geojson"
-
-    @property
-    def areas(self) -> StorePath:
-        """Hectares of each class in each polygon, a CSV file."""
-        return self.folder / "areas.csv"
-
-    @property
-    def areas_parquet(self) -> StorePath:
-        """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
-        return self.folder / "areas.parquet"
-
-    @property
-    def polygons(self) -> StorePath:
-        """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
-        return self.folder / "polygons.gpkg"
-
-    @property
-    def polygons_parquet(self) -> StorePath:
-        """The same as GeoParquet."""
-        return self.folder / "polygons.parquet"
 
 
 @dataclass(frozen=True)

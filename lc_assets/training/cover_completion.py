@@ -22,6 +22,8 @@ from lc_assets.training.mosaics import Mosaics
 from lc_assets.training.network import MARGIN, POSITION_STRIDE, torch_module
 from lc_assets.training.scaling import Scaling
 
+_AT_ONCE = 64
+"""Chips that are predicted at once."""
 RECIPE = Recipe(steps=1200, batch_mosaics=14, batch_tiles=16)
 """Hyperparameters of the network that predicts the cover."""
 
@@ -42,14 +44,14 @@ def complete_cover(
     return replace(chips, cover=predict_cover(network, chips, scaling))
 
 
-def predict_cover(network: nn.Module, chips: Chips, scaling: Scaling, batch: int = 64) -> np.ndarray:
+def predict_cover(network: nn.Module, chips: Chips, scaling: Scaling) -> np.ndarray:
     """Return the cover of chips, (N, 64, 64, 9) uint8. All pixels of a position's cell have the same values."""
     cover = np.empty_like(chips.cover)
     rim = (MARGIN,) * 4
     with torch.inference_mode():
-        for start in range(0, len(chips), batch):
-            x = torch.from_numpy(scaling.apply(chips.dn[start : start + batch]))
+        for start in range(0, len(chips), _AT_ONCE):
+            x = torch.from_numpy(scaling.apply(chips.dn[start : start + _AT_ONCE]))
             found = network(functional.pad(x, rim, mode="reflect")).softmax(dim=1).movedim(1, -1)
             cells = (255 * found).round().to(torch.uint8).numpy()
-            cover[start : start + batch] = cells.repeat(POSITION_STRIDE, axis=1).repeat(POSITION_STRIDE, axis=2)
+            cover[start : start + _AT_ONCE] = cells.repeat(POSITION_STRIDE, axis=1).repeat(POSITION_STRIDE, axis=2)
     return cover

@@ -20,6 +20,7 @@ from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.training.data.chips import UNLABELLED, Chips
 from lc_assets.training.device import best_device, mixed_precision, placed
 from lc_assets.training.mosaics import Batch, Mosaics
+from lc_assets.training.network import body_and_head
 from lc_assets.training.position_labels import ALLOWED, POOLED
 from lc_assets.training.scaling import Scaling
 
@@ -152,13 +153,18 @@ def cover_loss(logits: torch.Tensor, batch: Batch, labels: torch.Tensor | None) 
     return -(batch.weights[counted] * likely).sum() / max(1, len(likely))
 
 
-def predict(model: nn.Module, chips: Chips, scaling: Scaling, batch: int = 256) -> np.ndarray:
+_AT_ONCE = 256
+"""Chips that are predicted at once."""
+
+
+def predict(model: nn.Module, chips: Chips, scaling: Scaling) -> np.ndarray:
     """Return the (N, 10) logits of whole chips of twelve bands."""
     out = []
+    body, head = body_and_head(model)
     with torch.inference_mode():
-        for start in range(0, len(chips), batch):
-            x = torch.from_numpy(scaling.apply(chips.dn[start : start + batch]))
-            out.append(model(x).mean(dim=(2, 3)).numpy())
+        for start in range(0, len(chips), _AT_ONCE):
+            x = torch.from_numpy(scaling.apply(chips.dn[start : start + _AT_ONCE]))
+            out.append(head(body(x).mean(dim=(2, 3), keepdim=True))[..., 0, 0].numpy())
     return np.concatenate(out)
 
 

@@ -1,10 +1,11 @@
 """The architecture of the network, as a PyTorch module for the fit and as a Keras model for inference.
 
-It has unpadded convolutions with a total stride of 4, global average pooling and one dense layer. So the dense layer
-can be applied to each position of the feature map or to the mean features of a chip, and a scene can be evaluated
-densely and exactly. Dilated convolutions (Yu and Koltun 2016, arXiv:1511.07122) widen the receptive field of
-a position to 48 px without more stride. Inverted residuals (Sandler et al. 2018, arXiv:1801.04381) follow the strided
-convolutions, because they learn more than plain 3 x 3 convolutions with the same number of multiply-adds.
+It has unpadded convolutions with a total stride of 4, global average pooling and a head of dense layers: one during the
+fit, two in the end (`lc_assets.training.head`). So the head can be applied to each position of the feature map or to
+the mean features of a chip, and a scene can be evaluated densely and exactly. Dilated convolutions (Yu and Koltun 2016,
+arXiv:1511.07122) widen the receptive field of a position to 48 px without more stride. Inverted residuals (Sandler et
+al. 2018, arXiv:1801.04381) follow the strided convolutions, because they learn more than plain 3 x 3 convolutions with
+the same number of multiply-adds.
 """
 
 from __future__ import annotations
@@ -38,10 +39,7 @@ class Residual(NamedTuple):
     dilation: int = 1
 
 
-Plan = tuple[Conv | Residual, ...]
-"""The layers before pooling, in order."""
-
-SHIPPED_PLAN: Plan = (
+SHIPPED_PLAN: tuple[Conv | Residual, ...] = (
     Conv(4, 2, 24),
     Conv(3, 2, 48),
     Residual(160),
@@ -49,6 +47,8 @@ SHIPPED_PLAN: Plan = (
     Residual(160, 2),
     Conv(1, 1, 192),
 )
+"""The layers before pooling, in order."""
+_DROPOUT = 0.1
 POSITION_STRIDE = 4
 """Stride of the shipped plan: pixels from one position to the next."""
 VIEW = 48
@@ -57,13 +57,13 @@ MARGIN = (VIEW - POSITION_STRIDE) // 2
 """Pixels from the border of a chip to the cell of its first position."""
 
 
-def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN) -> float:
-    """Return the multiply-adds per input pixel of the layers before pooling, when a scene is evaluated densely.
+def multiply_adds_per_pixel() -> float:
+    """Return the multiply-adds per input pixel of the shipped layers before pooling, when a scene is evaluated densely.
 
     For each layer they are those of one output pixel, divided by the square of the stride up to this layer.
     """
     total, stride, channels = 0.0, 1, len(BAND_NAMES)
-    for layer in plan:
+    for layer in SHIPPED_PLAN:
         if isinstance(layer, Conv):
             stride *= layer.stride
             total += layer.kernel**2 * channels * layer.filters / stride**2
@@ -73,23 +73,32 @@ def multiply_adds_per_pixel(plan: Plan = SHIPPED_PLAN) -> float:
     return total
 
 
-def torch_module(plan: Plan = SHIPPED_PLAN, dropout: float = 0.1, outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
+def torch_module(outputs: int = len(CLASS_NAMES)) -> torch.nn.Module:
     """Return the network to fit: (N, 12, height, width) float32 -> (N, outputs, rows, columns) logits of positions.
 
-    The logits of a chip are the mean of those of its positions, because the dense layer is linear.
+    The logits of a chip are those of its mean features. With one dense layer they are the mean of the logits of its
+    positions.
     """
     from torch import nn
 
     layers: list[nn.Module] = []
     channels = len(BAND_NAMES)
-    for layer in plan:
+    for layer in SHIPPED_PLAN:
         if isinstance(layer, Conv):
             convolution = nn.Conv2d(channels, layer.filters, layer.kernel, layer.stride, bias=False)
             layers.append(nn.Sequential(convolution, nn.BatchNorm2d(layer.filters), nn.ReLU(inplace=True)))
             channels = layer.filters
         else:
             layers.append(_residual(channels, layer.width, layer.dilation))
-    return nn.Sequential(*layers, nn.Dropout2d(dropout), nn.Conv2d(channels, outputs, 1))
+    return nn.Sequential(*layers, nn.Dropout2d(_DROPOUT), nn.Conv2d(channels, outputs, 1))
+
+
+def body_and_head(network: torch.nn.Module) -> tuple[torch.nn.Sequential, Any]:
+    """Return the layers of a network before pooling, and its head."""
+    from torch import nn
+
+    *layers, head = network.children()
+    return nn.Sequential(*layers), head
 
 
 def _residual(channels: int, width: int, dilation: int) -> torch.nn.Module:
@@ -112,7 +121,7 @@ def _residual(channels: int, width: int, dilation: int) -> torch.nn.Module:
     )
 
 
-def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPED_PLAN) -> Any:
+def keras_model(module: torch.nn.Module, temperature: float) -> Any:
     """Return the fitted network as a Keras model of chips: (N, 64, 64, 12) -> (N, 10) probabilities.
 
     Batch normalisation is folded into the convolutions, the calibration temperature into the dense layer.
@@ -120,7 +129,6 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
     Args:
         module: a fitted module from `torch_module`.
         temperature: divisor of the logits; see `lc_assets.training.calibrate`.
-        plan: plan of the module.
     """
     import keras
     from keras import layers
@@ -138,7 +146,7 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
         return layers.Conv2D(convolution.out_channels, side, stride, activation=activation, name=name)(x)
 
     x = chip = keras.Input((CHIP, CHIP, len(BAND_NAMES)), name="chip")
-    for number, (layer, block) in enumerate(zip(plan, fitted, strict=False), start=1):
+    for number, (layer, block) in enumerate(zip(SHIPPED_PLAN, fitted, strict=False), start=1):
         if isinstance(layer, Conv):
             x = convolved(x, (block[0], block[1]), f"conv{number}", stride=layer.stride)
             continue
@@ -148,7 +156,10 @@ def keras_model(module: torch.nn.Module, temperature: float, plan: Plan = SHIPPE
         x = convolved(x, (block[6], block[7]), f"narrow{number}", activation=None)
         x = layers.Add(name=f"add{number}")([inner, x])
     x = layers.GlobalAveragePooling2D(name="mean")(x)
-    head = fitted[-1]
+    *hidden, head = [layer for layer in fitted[-1].modules() if hasattr(layer, "weight")]
+    for number, layer in enumerate(hidden, start=1):
+        weights[f"hidden{number}"] = _numpy(layer.weight)[:, :, 0, 0].T, _numpy(layer.bias)
+        x = layers.Dense(layer.out_channels, activation="relu", name=f"hidden{number}")(x)
     weights["head"] = (_numpy(head.weight)[:, :, 0, 0].T / temperature, _numpy(head.bias) / temperature)
     x = layers.Dense(len(CLASS_NAMES), activation="softmax", name="head")(x)
     model = keras.Model(chip, x, name="eurosat12_gap")

@@ -24,7 +24,7 @@ from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.calibrate import fit_temperature, softmax
 from lc_assets.training.data.chips import CHIP, Chips
 from lc_assets.training.data.cover import read_scenes
-from lc_assets.training.data.splits import Splits, read_splits, spatial
+from lc_assets.training.data.splits import CREDIBLE_VOTES, Splits, read_splits, spatial
 from lc_assets.training.data.tiles import Tiles, no_tiles, tiles_of
 from lc_assets.training.evaluation.metrics import on_allowed, on_true_labels, on_weak_labels
 from lc_assets.training.evaluation.model_card import HOLD_OUT, write_card
@@ -163,11 +163,13 @@ DESCRIPTION = "Small convolutional network for twelve bands that answers every 4
 def _fitted(
     splits: Splits, maps: Path, recipe: Recipe, out: Path, *, name: str, version: str, description: str
 ) -> Path:
-    """Complete the RGB chips, fit the network, and write it with its contract."""
+    """Complete the RGB chips, fit the network and its head, and write it with its contract."""
     from lc_assets.training.band_completion import complete
     from lc_assets.training.cover_completion import RECIPE as COVER_RECIPE
     from lc_assets.training.cover_completion import complete_cover
     from lc_assets.training.fit import class_loss, fit, mean_network
+    from lc_assets.training.head import STEPS as HEAD_STEPS
+    from lc_assets.training.head import fit_head
     from lc_assets.training.mosaics import Mosaics
     from lc_assets.training.network import torch_module
 
@@ -185,7 +187,15 @@ def _fitted(
     fitted = fit(source, recipe, out / "checkpoint.pt", class_loss(recipe), torch_module)
     finish = finish_of(recipe)
     finished = fit(finishing, finish, out / "finish.pt", class_loss(finish), lambda: copy.deepcopy(fitted))
-    module = mean_network(fitted, finished)
+    chips = (splits.multispectral, splits.weak.where(splits.weak.votes >= CREDIBLE_VOTES))
+    module = fit_head(
+        mean_network(fitted, finished),
+        [source for source in chips if len(source)],
+        scenes,
+        scaling,
+        recipe.seed,
+        min(HEAD_STEPS, recipe.steps),
+    )
     return _export(
         module,
         splits,

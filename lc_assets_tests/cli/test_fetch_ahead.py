@@ -17,6 +17,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from lc_assets.core.errors import BadBand
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.defs.build import build_definitions
 from lc_assets.defs.io_managers import RawBandsIOManager
@@ -146,6 +147,18 @@ def test_a_disk_without_space_for_two_scenes_is_left_alone(
     assert write(scenes[1])["received_MB"] > 0
 
 
+def test_an_error_of_the_fetch_ahead_is_raised_in_its_own_run_only(
+    relay: Relay, scenes: list[Scene], write: Callable[[Scene], dict[str, Any]], desk: Desk
+) -> None:
+    relay.inject(Fault("b.example.com/B04", "status", status=404, times=-1))
+    with fetching_ahead(scenes, desk.store.root.parent):
+        write(scenes[0])
+        with pytest.raises(BadBand, match=f"404.*{scenes[1].id}|{scenes[1].id}.*404"):
+            write(scenes[1])
+        assert write(scenes[2])["received_MB"] > 0
+    assert [e.status for e in relay.exchanges if (e.host, e.path) == ("b.example.com", "/B04.tif")] == [404]
+
+
 def test_an_item_that_has_changed_meanwhile_is_fetched_as_it_is_now(
     scenes: list[Scene], write: Callable[[Scene], dict[str, Any]], desk: Desk
 ) -> None:
@@ -179,6 +192,7 @@ def test_two_processes_that_want_the_same_scenes_in_opposite_order_both_end(
     assert sorted(ended) == sorted([a.id, b.id])
 
 
+@pytest.mark.slow
 def test_a_scene_that_cannot_be_fetched_fails_in_its_own_run_and_harms_no_other(
     relay: Relay, items: list[Path], shell: Shell
 ) -> None:

@@ -22,6 +22,7 @@ def test_view_opens_the_report_of_a_scene_named_in_full_or_in_part(view: View, s
     report = store / "scenes" / name / "report.html"
     for wanted in ((name,), ("33UUB",), ("33uub", "2024-06-23"), ("20240623",)):
         assert report.as_uri() in view(*wanted, "--store", store).output
+    assert (store / ALL_SCENES).exists(), "the report links to it"
     assert view.opened == [report.as_uri()] * 4  # type: ignore[attr-defined]
 
 

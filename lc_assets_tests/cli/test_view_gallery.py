@@ -82,6 +82,9 @@ def test_the_page_filters_orders_and_leads_to_reports(view: View, store: Path, b
         page.get_by_text("1 of 4 shown").wait_for()
         assert shown(page) == ["32ULC, 21 June 2024"]
         assert page.locator(".spot:visible").count() == 1
+        page.get_by_role("link", name="Plots").click()
+        assert page.title() == "Land cover: plots over 4 scenes"
+        page.get_by_role("link", name="All scenes").click()
         page.get_by_role("link", name="32ULC, 21 June 2024").click()
         assert page.title() == "S2B_MSIL2A_20240621T103629_R008_T32ULC_20240621T140000"
 
@@ -95,6 +98,8 @@ def test_map_and_cards_point_at_each_other_by_mouse_and_by_keyboard(view: View, 
         assert page.locator(".card.lit").count() == 3
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.textContent") == "Skip the map"
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Plots"
         page.keyboard.press("Tab")
         assert page.locator(".card.lit").count() == 1
         page.keyboard.press("Tab")

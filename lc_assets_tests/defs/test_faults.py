@@ -225,7 +225,8 @@ def test_two_processes_may_classify_the_same_item_at_once(demo_item: Path, shell
     item = json.loads(next(folder.glob("*_classified.json")).read_text())
     for asset in item["assets"].values():
         content = (folder / asset["href"]).read_bytes()
-        assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+        if not asset["href"].endswith(".aux.xml"):  # to which GDAL adds statistics
+            assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
 
 
 def test_leftovers_of_dead_processes_are_swept_and_live_ones_spared(tmp_path: Path) -> None:

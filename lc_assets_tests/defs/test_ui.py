@@ -12,6 +12,7 @@ import pytest
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.sentinel2.scene_ids import scene_label
 
 pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
 
@@ -60,6 +61,8 @@ def test_a_person_launches_a_scene_from_the_graph_and_sees_its_map(ui: DagsterUi
     ui.select('group:"land_cover"')
     assert f"materialize {len(NAMES)} assets" in ui.launch(DEMO_ITEM_ID, "launch")
     ui.follow("run")
+    ui.page.goto(f"{ui.url}/runs")  # where the partition is cut
+    ui.page.get_by_text(f"lc_assets/scene: {scene_label(DEMO_ITEM_ID)}").first.wait_for()
 
     ui.materialisation("class_raster", DEMO_ITEM_ID)
     pictures = ui.inline_pictures()  # there without a click

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,6 +39,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small model that is evaluated densely."""
     return position_model(tmp_path_factory.mktemp("model") / "own")
+
+
+@pytest.fixture(scope="module")
+def entry(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, str], bytes]:
+    """The key and the content of the model's entry."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LC_ASSETS_CACHE", str(tmp_path_factory.mktemp("entry")))
+        open_model(model, "float32", again=True)
+        key = kept_graphs.key_of(read_contract(model)[0], "float32")
+        return key, kept_graphs._path(key).read_bytes()
 
 
 @pytest.fixture
@@ -125,28 +134,36 @@ def a_link(entry: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [truncated, empty, one_bit_other, no_archive_with_its_digest, a_link])
-def test_an_entry_that_cannot_be_trusted_is_made_again(
-    cache: Path, opened: Any, loaded: list[Path], model: Path, change: Callable[[Path], None]
+def test_an_entry_that_cannot_be_trusted_is_not_used(
+    cache: Path, entry: tuple[dict[str, str], bytes], change: Callable[[Path], None]
 ) -> None:
-    first = opened(model)
-    [entry] = cache.iterdir()
-    change(entry)
-    assert_equal(opened(model), first)
-    assert len(loaded) == 2
-    opened(model)
-    assert len(loaded) == 2
-    assert not entry.is_symlink()
-
-
-def test_another_model_precision_library_code_or_cpu_has_another_entry(cache: Path, opened: Any, model: Path) -> None:
-    opened(model)
-    [entry] = cache.iterdir()
-    key = kept_graphs.key_of(read_contract(model)[0], "float32")
+    key, content = entry
+    path = kept_graphs._path(key)
+    path.write_bytes(content)
     assert kept_graphs.load(key)
+    change(path)
+    assert kept_graphs.load(key) is None
+
+
+def test_an_entry_that_cannot_be_trusted_is_made_again(
+    cache: Path, opened: Any, loaded: list[Path], model: Path, entry: tuple[dict[str, str], bytes]
+) -> None:
+    path = kept_graphs._path(entry[0])
+    path.write_bytes(entry[1])
+    truncated(path)
+    first = opened(model)
+    assert_equal(opened(model), first)
+    assert len(loaded) == 1
+
+
+def test_another_model_precision_library_code_or_cpu_has_another_entry(
+    cache: Path, entry: tuple[dict[str, str], bytes]
+) -> None:
+    key, content = entry
     for part in ("model", "backend", "precision", "libraries", "code", "cpu"):
         other = {**key, part: "other"}
         assert kept_graphs.load(other) is None
-        shutil.copyfile(entry, kept_graphs._path(other))  # the name alone does not make it the entry of this key
+        kept_graphs._path(other).write_bytes(content)  # the name alone does not make it the entry of this key
         assert kept_graphs.load(other) is None
 
 
@@ -164,13 +181,14 @@ def test_the_key_names_versions_and_cpu(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_an_entry_of_another_user_is_not_used(
-    cache: Path, opened: Any, loaded: list[Path], model: Path, monkeypatch: pytest.MonkeyPatch
+    cache: Path, entry: tuple[dict[str, str], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened(model)
+    key, content = entry
+    kept_graphs._path(key).write_bytes(content)
+    assert kept_graphs.load(key)
     other = os.getuid() + 1
     monkeypatch.setattr("os.getuid", lambda: other)
-    opened(model)
-    assert len(loaded) == 2
+    assert kept_graphs.load(key) is None
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(
@@ -182,17 +200,16 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     assert len(loaded) == 2
 
 
-def test_only_the_entries_that_were_used_last_are_kept(cache: Path, opened: Any, model: Path) -> None:
-    engine = opened(model)
-    assert engine.geometry
-    key = kept_graphs.key_of(engine.contract, "float32")
+def test_only_the_entries_that_were_used_last_are_kept(cache: Path, entry: tuple[dict[str, str], bytes]) -> None:
+    key, content = entry
+    used = kept_graphs._path(key)
+    used.write_bytes(content)
     graphs = kept_graphs.load(key)
     assert graphs
-    used = kept_graphs._path(key)
     for number in range(kept_graphs.MAX_ENTRIES + 2):
         kept_graphs.save({**key, "code": str(number)}, graphs)
-        for age, entry in enumerate(sorted(cache.iterdir(), key=lambda entry: entry.stat().st_mtime_ns, reverse=True)):
-            os.utime(entry, (1e9 - age, 1e9 - age))  # the clock of a file system may be coarse
+        for age, path in enumerate(sorted(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)):
+            os.utime(path, (1e9 - age, 1e9 - age))  # the clock of a file system may be coarse
         assert kept_graphs.load(key)
     left = set(cache.iterdir())
     assert len(left) == kept_graphs.MAX_ENTRIES
@@ -200,8 +217,9 @@ def test_only_the_entries_that_were_used_last_are_kept(cache: Path, opened: Any,
     assert [path for path in cache.parent.iterdir() if path != cache] == []
 
 
-def test_who_reads_while_others_write_finds_a_whole_entry_or_none(cache: Path, opened: Any, model: Path) -> None:
-    key = kept_graphs.key_of(opened(model).contract, "float32")
+def test_who_reads_while_others_write_finds_a_whole_entry(cache: Path, entry: tuple[dict[str, str], bytes]) -> None:
+    key, content = entry
+    kept_graphs._path(key).write_bytes(content)
     graphs = kept_graphs.load(key)
     assert graphs
     with ThreadPoolExecutor(3) as pool:

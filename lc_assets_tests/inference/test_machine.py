@@ -5,13 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
+import openvino
 import pytest
+from openvino import opset13 as ov
 
 from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import BadModel, LandCoverError
+from lc_assets.inference.openvino_runtime import compile_graph
 from lc_assets.inference.slots import inference_slot
 from lc_assets.operations.identity import CODE_TAG, MODEL_TAG, code_identity, ensure_same_code_and_model
 
@@ -90,6 +96,31 @@ def test_a_run_for_another_model_or_code_is_refused() -> None:
         ensure_same_code_and_model({MODEL_TAG: "m1"}, "m2", "S2", "raw_bands")
     with pytest.raises(LandCoverError, match=r"lc_assets 0\.0-x, .* has \S+ -> .*`lc-assets backfill`"):
         ensure_same_code_and_model({CODE_TAG: "0.0-x"}, None, "S2", "raw_bands")
+
+
+def test_the_first_call_of_a_program_runs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first calls of two threads can wait for each other forever in OpenVINO, with any two programs."""
+    alone, both = threading.Lock(), threading.Barrier(2)
+    called: set[int] = set()
+
+    class Request:
+        def infer(self, arrays: list[np.ndarray], **_: object) -> list[np.ndarray]:
+            if id(self) in called:
+                both.wait(10)  # raises if the two later calls are not made at the same time
+            else:
+                called.add(id(self))
+                assert alone.acquire(blocking=False)
+                time.sleep(0.02)
+                alone.release()
+            return arrays
+
+    monkeypatch.setenv("LC_ASSETS_THREADS", "1")  # one request for each program
+    monkeypatch.setattr("openvino.CompiledModel.create_infer_request", lambda self: Request())
+    given = ov.parameter([1])
+    runs = [compile_graph(openvino.Model([given], [given], "same"), "float32") for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            list(pool.map(lambda run: run([np.zeros(1, np.float32)]), runs))
 
 
 def test_openvino_sends_no_usage_statistics() -> None:

@@ -7,7 +7,6 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -18,30 +17,24 @@ import shapely
 from click.testing import Result
 from filelock import FileLock
 
+from lc_assets.cli import backfill
 from lc_assets.cli import remove as command
 from lc_assets.cli.view import update_gallery
-from lc_assets.core.errors import StoreError
-from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations import removal
 from lc_assets.operations.keys import SCENES
-from lc_assets.operations.removal import remove_scene
-from lc_assets.operations.run_retention import InUse
 from lc_assets.operations.status import NEEDS_RUN, SceneStatus
 from lc_assets.products.collection import update
 from lc_assets.products.pages import locator_map
 from lc_assets.raster.polygons import Polygons
+from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.store.layout import ALL_SCENES
-from lc_assets.store.lease import lease
-from lc_assets.store.object_path import ObjectPath
-from lc_assets.store.paths import parse_path, walk_files
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.defs.season_maps import Mapped
 from lc_assets_tests.operations.pruned_stores import contents, queue, stands
 from lc_assets_tests.products.pages.gallery_scenes import box, laid
 from lc_assets_tests.rig.command import invoke
-from lc_assets_tests.rig.object_stores import s3_store
 
 Remove = Callable[..., Result]
 
@@ -201,24 +194,17 @@ def test_of_a_scene_folder_that_is_a_link_only_the_link_is_removed(
     assert contents(elsewhere) == before and not folder.is_symlink()
 
 
-@pytest.mark.slow
-def test_a_scene_in_an_object_store_is_removed_as_one_on_a_disk(classified: Desk, tmp_path: Path) -> None:
-    with s3_store(tmp_path / "scratch") as server:
-        bucket = parse_path(f"{server.url}/remove")
-        assert isinstance(bucket, ObjectPath)
-        for path, _ in walk_files(classified.settings.store):  # type: ignore[arg-type]
-            (bucket / str(path.relative_to(classified.settings.store))).write_bytes(path.read_bytes())  # type: ignore[arg-type]
-        away = Desk(replace(classified.settings, store=str(bucket)), classified.instance)
-        folder = away.folder(DEMO)
-        folder.incoming.mkdir(parents=True)
-        (folder.incoming / "B02.tif").write_bytes(bytes(500))
-        in_use = InUse(away.instance, build_definitions(away.settings))
-        before = contents(bucket)
-        assert isinstance(folder.lease, ObjectPath)
-        with lease(folder.lease, wait=0, seconds=1), pytest.raises(StoreError, match="is fetching it"):
-            remove_scene(away.store, away.instance, in_use, DEMO, lease_seconds=1)
-        assert contents(bucket) == before
-        remove_scene(away.store, away.instance, in_use, DEMO, lease_seconds=1)
-        removal.forget_item(away.store, DEMO)
-        assert not [path for path in contents(bucket) if DEMO in path]
-        assert not folder.incoming.parent.exists()
+def test_a_backfill_of_a_search_leaves_a_removed_scene_out_and_one_of_names_takes_it(
+    classified: Desk,
+    remove: Remove,
+    demo_item: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    remove(DEMO, "--yes")
+    monkeypatch.setattr(backfill, "open_instance", lambda settings: nullcontext(classified.instance))
+    scenes = [parse_scene(read_document(demo_item), base=demo_item)]
+    for named, told in ((False, "nothing to run"), (True, "1 scene to run: 1 removed")):
+        backfill._backfill_scenes(classified.settings, scenes, {}, named=named, everything=True, dry_run=False)
+        assert told in capsys.readouterr().out
+        assert classified.instance.get_dynamic_partitions(SCENES) == [DEMO] * named

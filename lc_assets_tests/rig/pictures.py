@@ -24,7 +24,8 @@ from lc_assets.defs.assets import SCENE_ASSETS
 from lc_assets.demo.item_json import TRUTH
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
 from lc_assets.raster.render import encode_image
-from lc_assets.store.layout import ALL_SCENES
+from lc_assets.store.layout import ALL_SCENES, ZOOMABLE_MAP
+from lc_assets_tests.products.pages.served_store import serving
 from lc_assets_tests.rig.browser import chromium
 from lc_assets_tests.rig.dagster_ui import DagsterUi, command, served
 from loopback.programs import Missing
@@ -55,6 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             with chromium() as browser:
                 _of_the_ui(browser, folder, item, made)
                 _of_pages(browser, folder, made)
+                _of_the_season(browser, folder, made)
         except Missing as missing:
             sys.exit(f"error: a picture of a page {missing}")
         _of_maps(folder, item.parent / f"{TRUTH}.tif", made)
@@ -90,13 +92,13 @@ def _of_the_ui(browser: Browser, folder: Path, item: Path, made: Path) -> None:
 
 def _of_pages(browser: Browser, folder: Path, made: Path) -> None:
     """The report of the demo scene, and a page of several scenes."""
-    _shoot(browser, folder / "store" / "scenes" / DEMO_ITEM_ID / "report.html", made / "report.png")
+    _shoot(browser, (folder / "store" / "scenes" / DEMO_ITEM_ID / "report.html").as_uri(), made / "report.png")
     several = folder / "several"
     several.mkdir()
     items = [_moved(several, tile, seed) for seed, tile in enumerate(_PLACES, start=11)]
     command(several, "classify", *items)
     command(several, "view", "--no-open")
-    _shoot(browser, several / "store" / ALL_SCENES, made / "gallery.png")
+    _shoot(browser, (several / "store" / ALL_SCENES).as_uri(), made / "gallery.png")
 
 
 def _moved(folder: Path, tile: str, seed: int) -> Path:
@@ -120,12 +122,18 @@ def _moved(folder: Path, tile: str, seed: int) -> Path:
     return path
 
 
-def _of_maps(folder: Path, truth: Path, made: Path) -> None:
-    """The panels of the demo and its season, and those of the real scene."""
+def _of_the_season(browser: Browser, folder: Path, made: Path) -> None:
+    """The map of all scenes, of the demo's season."""
     season = folder / "season"
     season.mkdir()
     command(season, "demo", "--season")
-    arguments = [str(made), "--truth", str(truth), "--season", str(season)]
+    with serving(season / "store") as server:
+        _shoot(browser, f"http://127.0.0.1:{server.port}/{ZOOMABLE_MAP}", made / "map.png", 3000)
+
+
+def _of_maps(folder: Path, truth: Path, made: Path) -> None:
+    """The panels of the demo and its season, and those of the real scene."""
+    arguments = [str(made), "--truth", str(truth), "--season", str(folder / "season")]
     real = next(_SHARED.glob("scenes/S2*/*.json"), None)
     if real:
         windows = folder / "windows"
@@ -139,12 +147,12 @@ def _of_maps(folder: Path, truth: Path, made: Path) -> None:
     drawn.main(arguments)
 
 
-def _shoot(browser: Browser, page: Path, target: Path) -> None:
-    """A page in a wide window."""
+def _shoot(browser: Browser, page: str, target: Path, wait: int = 500) -> None:
+    """A page in a wide window, after some milliseconds."""
     context = browser.new_context(viewport={"width": _WINDOW[0], "height": _WINDOW[1]}, color_scheme="light")
     opened = context.new_page()
-    opened.goto(page.as_uri(), wait_until="load")
-    opened.wait_for_timeout(500)
+    opened.goto(page, wait_until="load")
+    opened.wait_for_timeout(wait)
     opened.screenshot(path=target, animations="disabled")
     context.close()
 

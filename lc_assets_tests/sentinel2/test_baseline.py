@@ -15,7 +15,7 @@ from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets_tests.sentinel2.earth_search_items import HARMONISED, earth_search_item
 
-BASELINE, URI, TAKE, VERSION = "s2:processing_baseline", "s2:product_uri", "s2:datatake_id", "processing:version"
+BASELINE, URI, TAKE = "s2:processing_baseline", "s2:product_uri", "s2:datatake_id"
 APPLIED = "earthsearch:boa_offset_applied"
 
 

@@ -21,7 +21,7 @@ from lc_assets.inference.windows.classify import Classification
 from lc_assets.products.stac.validate import validate_offline
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.calibrate import fit_temperature, softmax
-from lc_assets.training.data.tiles import tiles_of
+from lc_assets.training.data.tiles import no_tiles, tiles_of
 from lc_assets.training.evaluation.metrics import ClassificationMetrics
 from lc_assets.training.network import multiply_adds_per_pixel
 from lc_assets.training.scaling import Scaling
@@ -94,9 +94,10 @@ def test_a_resumed_fit_gives_the_same_network_as_an_uninterrupted_one(tmp_path: 
     assert np.allclose(whole, fitted("b.pt"), atol=1e-4)
 
 
-def test_the_keras_model_predicts_the_same_as_the_fitted_network(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dense_layers", [1, 2])
+def test_the_keras_model_predicts_the_same_as_the_fitted_network(tmp_path: Path, dense_layers: int) -> None:
     torch = pytest.importorskip("torch", reason=NO_PYTORCH)
-    from lc_assets.training.network import keras_model, torch_module
+    from lc_assets.training.network import body_and_head, keras_model, torch_module
 
     torch.manual_seed(0)
     module = torch_module().eval()
@@ -110,9 +111,13 @@ def test_the_keras_model_predicts_the_same_as_the_fitted_network(tmp_path: Path)
             ):
                 values.uniform_(low, high)
     module[-1].weight.data *= 40
+    if dense_layers == 2:
+        module[-1] = torch.nn.Sequential(torch.nn.Conv2d(192, 32, 1), torch.nn.ReLU(), torch.nn.Conv2d(32, 10, 1))
+        module[-1][2].weight.data *= 40
     chips = torch.randn(5, 12, 64, 64)
+    body, head = body_and_head(module)
     with torch.no_grad():
-        expected = softmax(module(chips).mean(dim=(2, 3)).numpy() / 1.7)
+        expected = softmax(head(body(chips).mean(dim=(2, 3), keepdim=True))[..., 0, 0].numpy() / 1.7)
     weights = tmp_path / "model.keras"
     keras_model(module, temperature=1.7).save(weights)
     contract = replace(read_contract()[0], sha256=sha256_of(weights))
@@ -120,6 +125,34 @@ def test_the_keras_model_predicts_the_same_as_the_fitted_network(tmp_path: Path)
     found = load_engine(weights, contract, "float32").probabilities(chips.permute(0, 2, 3, 1).numpy())
     assert expected.max() > 0.3
     assert np.abs(found - expected).max() < 1e-5
+
+
+def test_a_head_of_two_layers_classifies_whole_chips_and_keeps_the_positions() -> None:
+    """Chips of Highway consist of positions that are AnnualCrop or Industrial, as roads between fields do."""
+    torch = pytest.importorskip("torch", reason=NO_PYTORCH)
+    from lc_assets.training.fit import predict
+    from lc_assets.training.head import fit_head
+
+    crop, road, industry = (CLASS_NAMES.index(name) for name in ("AnnualCrop", "Highway", "Industrial"))
+    kinds = np.tile([crop, road, industry], 8)
+    chips = replace(coloured_chips(len(kinds)), labels=kinds)
+    chips.dn[...] = 1000
+    chips.dn[kinds == industry] = 3000
+    chips.dn[kinds == road, :, :, 16:32] = 3000
+    scaling = Scaling.of(chips)
+    linear = torch.nn.Conv2d(12, 10, 1)
+    with torch.no_grad():
+        linear.weight.zero_()
+        linear.bias.fill_(-20)
+        linear.bias[[crop, industry]] = 0
+        linear.weight[crop], linear.weight[industry] = -1.0, 1.0
+    network = torch.nn.Sequential(torch.nn.AvgPool2d(4), linear).eval()
+    assert set(predict(network, chips, scaling).argmax(axis=1)[kinds == road]) <= {crop, industry}
+    found = fit_head(network, [chips], no_tiles(), scaling, seed=1, steps=200)
+    assert (predict(found, chips, scaling).argmax(axis=1) == kinds).all()
+    x = torch.from_numpy(scaling.apply(chips.dn))
+    with torch.no_grad():
+        assert (found(x).argmax(dim=1) == network(x).argmax(dim=1)).all()
 
 
 def test_another_keras_backend_gives_the_same_map(demo_item: Path, tmp_path: Path) -> None:

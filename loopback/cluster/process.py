@@ -111,12 +111,6 @@ class Process:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def kill_main(self) -> None:
-        """SIGKILL to its main process alone."""
-        assert self._process
-        self._process.kill()
-        self._process.wait()
-
     def signal(self, number: signal.Signals) -> None:
         """Send its main process a signal."""
         assert self._process

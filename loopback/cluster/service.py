@@ -65,7 +65,7 @@ class Cluster:
         """
         if missing():
             raise Missing(f"needs {' and '.join(missing())} (apt-get install --no-install-recommends them)")
-        self.folder, self._location = folder, location
+        self.folder = folder
         self.store = store or str(folder / "store")
         folder.chmod(0o755)  # PostgreSQL runs as somebody else
         self.postgresql, database = postgresql(folder)

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import dagster as dg
 
+from lc_assets.defs.assets.report import BEFORE
 from lc_assets.defs.check_results import scene_result
+from lc_assets.defs.durations import seconds_of
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
@@ -52,7 +55,9 @@ def catalog(
     """
     folder = store.store().scene(context.partition_key)
     with raise_as_dagster_failure():
-        item = build_item(describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item))
+        described = describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item)
+        seconds = seconds_of(context, (*BEFORE, "report"))
+        item = build_item(replace(described, seconds=sum(seconds.values()) if seconds else None))
     yield dg.Output(item)
     faults, links = [], 0
     written = read_catalog(folder.catalog)

@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from lc_assets.defs.check_results import scene_result
+from lc_assets.defs.durations import seconds_of
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
@@ -40,7 +41,7 @@ def report(
     model: ModelResource,
     store: StoreResource,
 ) -> Iterator[dg.Output | dg.AssetCheckResult]:
-    """One HTML page of the scene: layers to swipe (true colour, classes, confidence), hectares per class, and facts.
+    """One HTML page of the scene: pictures to swipe (true and false colour, classes, confidence), hectares, facts.
 
     The page is self-contained: it opens from a file share, without a network. `lc-assets view ID` opens it. The class
     under the pointer is the value of the class map (for scenes larger than 1,536 px, the value of the overview).
@@ -48,7 +49,7 @@ def report(
     with raise_as_dagster_failure():
         contract, _ = model_of_map(class_raster, Path(model.item), asset="report")
         facts = ReportFacts(
-            seconds=_seconds(context),
+            seconds=seconds_of(context, BEFORE),
             software=software(),
             created=now(),
             contract=contract,
@@ -64,17 +65,3 @@ def report(
         description=f"{size / 1e6:.2f} MB, limit {MAX_BYTES / 1e6:.0f} MB",
         metadata={"bytes": size, "limit": MAX_BYTES},
     )
-
-
-def _seconds(context: dg.AssetExecutionContext) -> dict[str, float]:
-    """Asset name -> seconds of its newest materialisation, if Dagster still has the record."""
-    found = {}
-    for name in BEFORE:
-        records = context.instance.fetch_materializations(
-            dg.AssetRecordsFilter(asset_key=dg.AssetKey(name), asset_partitions=[context.partition_key]), limit=1
-        ).records
-        metadata = records[0].asset_materialization.metadata if records and records[0].asset_materialization else {}
-        seconds = metadata["seconds"].value if "seconds" in metadata else None
-        if isinstance(seconds, int | float):
-            found[name] = float(seconds)
-    return found

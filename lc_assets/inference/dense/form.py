@@ -55,13 +55,11 @@ class DenseGeometry:
         stride: pixels from one position of the feature map to the next (T).
         map_side: side of the feature map of one chip, in positions (n).
         outputs: values per position: the outputs of the first dense layer.
-        dense_layers: number of dense layers.
     """
 
     stride: int
     map_side: int
     outputs: int
-    dense_layers: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,7 @@ class FullyConvSplit:
     Attributes:
         steps: the layers before pooling, in order.
         source, features: names of the first layer's input and of the last layer's output.
-        geometry: stride, side of the feature map, outputs, number of dense layers.
+        geometry: stride, side of the feature map, outputs.
         kernel: (features, outputs) kernel of the first dense layer; applied in the backbone.
         bias: (outputs,) bias of the same layer, added after the mean.
         head: the layers after that kernel; the first one is the dense layer's own activation.
@@ -130,8 +128,7 @@ def split_fully_convolutional(model: Any) -> FullyConvSplit:
             f"its feature map ({len(bias)} values every {strides[features]} px) would need too much memory"
         )
     head = (first.activation, *rest)
-    dense_layers = 1 + sum(type(layer).__name__ == "Dense" for layer in rest)
-    geometry = DenseGeometry(strides[features], rows, len(bias), dense_layers)
+    geometry = DenseGeometry(strides[features], rows, len(bias))
     return FullyConvSplit(steps[:pool], source, features, geometry, weights[0], bias, head)
 
 

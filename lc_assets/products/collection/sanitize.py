@@ -34,7 +34,7 @@ def _is_text(value: Any) -> bool:
 
 _KINDS: dict[str, Callable[[Any], bool]] = {
     "eo:cloud_cover": is_percentage,
-    "gsd": is_number,
+    **dict.fromkeys(("gsd", "lc:seconds"), is_number),
     **dict.fromkeys(("lc:model", "s2:mgrs_tile", "platform", "constellation", "proj:code"), _is_text),
 }
 """Properties that searches and summaries use. A value that fails its check is left out of the row."""

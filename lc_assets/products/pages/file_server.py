@@ -36,9 +36,10 @@ from lc_assets.products.pages.agreement_section import with_agreement
 from lc_assets.products.pages.gallery import gallery_page, thumbnail_href
 from lc_assets.products.pages.gallery_items import Gallery, read_gallery
 from lc_assets.products.pages.map_tiles import MAX_ZOOM, MIN_ZOOM, MapSource, tile_png
+from lc_assets.products.pages.plots import plots_page
 from lc_assets.products.pages.zoomable_map import map_page, map_sources
 from lc_assets.store.ids import is_id
-from lc_assets.store.layout import ALL_SCENES, ZOOMABLE_MAP, Store
+from lc_assets.store.layout import ALL_SCENES, PLOTS, ZOOMABLE_MAP, Store
 
 HOSTS = ("127.0.0.1", "localhost")
 """Host names of requests that are answered."""
@@ -103,6 +104,10 @@ class _Pages:
         location = str(self._store.root)
         return self._page(lambda gallery: gallery_page(gallery, location, thumbnail_href, linked=True, served=True))
 
+    def plots(self, request: Request) -> Response:
+        """Return the plots over the scenes."""
+        return self._page(plots_page)
+
     def zoomable_map(self, request: Request) -> Response:
         """Return the map of all scenes. Its tiles show the maps that it names."""
 
@@ -146,6 +151,7 @@ def file_app(root: Path) -> Starlette:
         routes=[
             Route("/", pages.all_scenes),
             Route(f"/{ALL_SCENES}", pages.all_scenes),
+            Route(f"/{PLOTS}", pages.plots),
             Route(f"/{ZOOMABLE_MAP}", pages.zoomable_map),
             Route("/tiles/{z:int}/{x:int}/{y:int}.png", pages.tile),
             Mount("/", _StoreFiles(root)),

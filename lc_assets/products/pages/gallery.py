@@ -60,9 +60,9 @@ def gallery_page(
     markers = [_marker(key, cards, linked) for key, cards in by_marker.items()]
     page = render(
         "gallery.html.j2",
-        summary=_summary(gallery),
+        summary=summary(gallery),
         links=[*([("Map to zoom", ZOOMABLE_MAP)] if served else []), *([("Plots", PLOTS)] if linked else [])],
-        present=_present_classes(gallery.shown),
+        present=present_classes(gallery.shown),
         shape=f"1000/{extent.height:.0f}",
         locator=locator_svg(markers, extent) if markers else "",
         cards=[_card(card, marker_of[card.scene], picture(card), linked) for card in gallery.shown],
@@ -87,7 +87,7 @@ def _marker(key: str, cards: Sequence[SceneCard], linked: bool) -> MapMarker:
     """Return a marker, which links to the report of its only scene, or to the first of its cards."""
     first = cards[0]
     label = first.title if len(cards) == 1 else f"{first.tile or first.scene}, {len(cards)} scenes"
-    href = _report(first) if linked and len(cards) == 1 and first.report else f"#{_anchor(first)}"
+    href = report_href(first) if linked and len(cards) == 1 and first.report else f"#{_anchor(first)}"
     return MapMarker(key, href, label, max((card.rings for card in cards), key=_size))
 
 
@@ -100,7 +100,8 @@ def _anchor(card: SceneCard) -> str:
     return f"scene-{quote(card.scene)}"
 
 
-def _report(card: SceneCard) -> str:
+def report_href(card: SceneCard) -> str:
+    """Return the path of a scene's report, relative to the store's root."""
     return quote(str(_ROOT.scene(card.scene).report))
 
 
@@ -118,7 +119,7 @@ def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> di
         "scene": card.scene,
         "title": card.title,
         "anchor": _anchor(card),
-        "href": _report(card) if linked and card.report else None,
+        "href": report_href(card) if linked and card.report else None,
         "picture": picture,
         "marker": marker,
         "bar": [
@@ -134,7 +135,7 @@ def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> di
     }
 
 
-def _summary(gallery: Gallery) -> str:
+def summary(gallery: Gallery) -> str:
     """Return the number of tiles and the dates."""
     if not gallery.shown:
         return "No scene has a map yet: lc-assets classify makes one."
@@ -145,7 +146,7 @@ def _summary(gallery: Gallery) -> str:
     return f"{quantity(tiles, 'tile')}, {when}." if tiles else f"{when}."
 
 
-def _present_classes(shown: Iterable[SceneCard]) -> list[LandCover]:
+def present_classes(shown: Iterable[SceneCard]) -> list[LandCover]:
     """Return the classes that occur in any map, the most frequent first and No Data last."""
     total: dict[int, float] = defaultdict(float)
     for card in shown:

@@ -13,7 +13,7 @@ from typing import Any
 from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import StoreError, printable
-from lc_assets.core.json_values import is_percentage
+from lc_assets.core.json_values import is_number, is_percentage
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.collection.rows import read_rows
 from lc_assets.products.collection.sanitize import CLASS_KEYS
@@ -37,9 +37,11 @@ class SceneCard:
         scene: id.
         tile: MGRS tile, or None.
         moment: acquisition time, UTC.
+        hectares: area of the map with No Data; 0 if not known.
         shares: class code -> share of the map (0 to 1), with No Data; empty if not known.
         cloud: cloud cover of the source in percent, or None.
         confidence: mean confidence in percent, or None.
+        seconds: how long the scene took, or None.
         rings: outlines of the footprint.
         thumbnail, report: whether the file is in the scene's folder.
     """
@@ -47,9 +49,11 @@ class SceneCard:
     scene: str
     tile: str | None
     moment: datetime
+    hectares: float
     shares: dict[int, float]
     cloud: float | None
     confidence: float | None
+    seconds: float | None
     rings: tuple[Ring, ...]
     thumbnail: bool
     report: bool
@@ -137,9 +141,11 @@ def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCar
         scene=folder.item,
         tile=acquisition_of({"id": folder.item, "properties": properties}).tile,
         moment=moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc),
+        hectares=total,
         shares={codes[name]: area / total for name, area in areas.items() if area} if total else {},
         cloud=_valid_percentage(properties.get("eo:cloud_cover")),
         confidence=_valid_percentage(_mean_confidence(row["assets"])),
+        seconds=_seconds(properties.get("lc:seconds")),
         rings=outlines(row["geometry"]),
         thumbnail=folder.thumbnail.name in names,
         report=folder.report.name in names,
@@ -156,6 +162,10 @@ def _mean_confidence(assets: dict[str, Any]) -> Any:
 
 def _valid_percentage(value: Any) -> float | None:
     return float(value) if is_percentage(value) else None
+
+
+def _seconds(value: Any) -> float | None:
+    return float(value) if is_number(value) and value >= 0 else None
 
 
 def format_gallery(gallery: Gallery) -> list[str]:

@@ -106,6 +106,7 @@ class ClassifiedScene:
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         software: name -> version.
         part: the part of the scene that the map covers; None for all of it.
+        seconds: how long the scene took, from the fetch of its bands to its report; None if it is not known.
     """
 
     source: dict[str, Any]
@@ -127,6 +128,7 @@ class ClassifiedScene:
     parameters: dict[str, str] = field(default_factory=dict)
     software: dict[str, str] = field(default_factory=dict)
     part: ScenePart | None = None
+    seconds: float | None = None
 
 
 def build_item(scene: ClassifiedScene) -> pystac.Item:
@@ -176,6 +178,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
             **({"lc:part": scene.part.document()} if scene.part else {}),
+            **({"lc:seconds": round(scene.seconds, 3)} if scene.seconds is not None else {}),
         },
         "links": _links(scene),
         "assets": _assets(scene),

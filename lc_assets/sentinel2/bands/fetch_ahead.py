@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 from lc_assets.core.progress import notify, progress_callbacks, report_progress
 from lc_assets.core.urls import is_remote
 from lc_assets.remote.threads import Cancelled, run_in_daemon_thread
+from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene
 
 T = TypeVar("T")
@@ -92,7 +93,8 @@ class _Turns:
 
     def _has_space(self, scene: Scene) -> bool:
         """Return True if the disk has space for the scene's files twice: uncompressed, if their size is unknown."""
-        needed = 2 * sum(asset.size or 2 * math.prod(asset.shape or _TILE) for asset in scene.declared.values())
+        declared = [scene.declared.get(name, DeclaredAsset()) for name in scene.hrefs]
+        needed = 2 * sum(asset.size or 2 * math.prod(asset.shape or _TILE) for asset in declared)
         free = shutil.disk_usage(self._disk).free
         if free < needed:
             notify(f"{scene.id} is not fetched ahead: {free / 1e9:.1f} GB are free, it may need {needed / 1e9:.1f} GB")

@@ -121,6 +121,8 @@ def test_a_page_of_another_site_may_not_read_the_store(server: Server, origin: s
 
 def test_the_page_of_all_scenes_is_made_when_it_is_opened(server: Server, scene: SceneLayout) -> None:
     assert b"No scene has a map yet" in server.ask("/").body
+    assert b"<h1>Map of 0 scenes</h1>" in server.ask("/map.html").body
+    assert b"<h1>Plots over 0 scenes</h1>" in server.ask("/plots.html").body
     name = laid(scene, server.store, "33UUB", date(2024, 6, 1), box(12, 55, 13, 56))
     for path in ("/", "/index.html"):
         page = server.ask(path)

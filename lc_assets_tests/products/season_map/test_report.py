@@ -125,7 +125,7 @@ def test_the_page_says_what_the_files_say_and_loads_nothing(
             assert f'href="./{path.name}"' in page
     assert page.count("../../scenes/") == 1  # the only scene with a page
     assert EVIL not in page
-    assert not re.search(r'(?:src|href)="(?!data:|\./|\.\./\.\./scenes/)', page)
+    assert not re.search(r'(?:src|href)="(?!data:|\./|\.\./\.\./(?:scenes/|index\.html"))', page)
 
 
 def test_with_many_dates_some_are_shown_evenly_and_the_page_says_so(

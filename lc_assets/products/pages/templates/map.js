@@ -13,8 +13,7 @@ const scenes = data.maps.filter((map) => map.time !== null), seasons = data.maps
 const UNIT = 1e5, turned = (x) => x + Math.round((west + east) / 2 - x); // on the side of the extent, also beyond 180 degrees
 const places = data.places.map((rings, n) => {
   const path = document.createElementNS(svg, "path");
-  const shift = turned(rings[0][0][0]) - rings[0][0][0];
-  const moved = rings.map((ring) => ring.map(([x, y]) => [x + shift, y]));
+  const moved = rings.map((ring) => ring.map(([x, y]) => [x + turned(ring[0][0]) - ring[0][0], y]));
   path.setAttribute("d", moved.map((ring) => `M${ring.map(([x, y]) => `${(UNIT * (x - west)).toFixed(4)},${(UNIT * (y - north)).toFixed(4)}`).join("L")}Z`).join(""));
   el("places").append(path);
   const all = moved.flat(), xs = all.map(([x]) => x), ys = all.map(([, y]) => y);
