@@ -67,6 +67,8 @@ def compare_bfloat16(
     found = {"chip by chip": batched(fast, chips, BATCH)}
     if geometry and passes:
         means = window_means(passes.backbone(dn, usable, 0), geometry.map_side, step // stride)
+        if not np.isfinite(means).all():  # a head with a ReLU can hide it
+            raise WrongBfloat16(f"evaluated densely, its features are not finite (on {len(corners)} synthetic windows)")
         found["densely"] = batched(passes.head, means.reshape(len(corners), -1), HEAD_BATCH)
     largest = 0.0
     for way, probabilities in found.items():

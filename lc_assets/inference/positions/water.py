@@ -32,8 +32,9 @@ LONG = 6.0
 and a straight river of 280 m has 8 in a window."""
 WEIGHT = 1.5
 """Weight of the logarithm of that ratio, in logits."""
-SMALL = 8
-"""Number of cells below which a body is no lake for its shape: it can be a part of a narrow river."""
+SMALL, PART = 8, 0.7
+"""Number of cells below which a body can be a part of a narrow river. A part is no lake for its shape, and less
+probably a lake by the second number, in logits."""
 BROAD = 48
 """Width in pixels up to which it is measured. Few rivers are as wide, so a body of this width can be called compact
 even where the window cuts it."""
@@ -90,6 +91,7 @@ class WaterBodies:
         # The cells of a square are at most half of its side from its centre.
         steps = (WIDE // 2 + NEAR) // self._stride
         wide = ndimage.binary_dilation(wet & (width >= 10 * WIDE), _NEIGHBOURS, steps, mask=wet)
+        near_wide = ndimage.binary_dilation(wide, _NEIGHBOURS)
         unknown = np.zeros(wet.shape, bool) if predicted.all() else ndimage.binary_dilation(~predicted, _NEIGHBOURS)
         rows = slice(max(block.start - self._reach, 0), block.stop + self._reach)
         for left in range(0, wet.shape[1], self._block):
@@ -101,8 +103,11 @@ class WaterBodies:
             window = rows, slice(start, columns.stop + self._reach)
             cut = unknown[window].copy()
             cut[[0, -1]] = cut[:, [0, -1]] = True
-            values = width[window], water[window], found[_SEA_LAKE][window], cut
-            share = self._lakes((wet & wide)[window], *values) + self._lakes((wet & ~wide)[window], *values)
+            values = width[window], water[window], found[_SEA_LAKE][window]
+            # A river that leaves a lake goes on there, but a lake does not go on where a river leaves it.
+            share = self._lakes((wet & wide)[window], *values, cut) + self._lakes(
+                (wet & ~wide)[window], *values, cut | near_wide[window]
+            )
             share = share[block.start - rows.start :, left - start :][: there.shape[0], : there.shape[1]]
             total = water[block, columns]
             for code, portion in ((_RIVER, 1 - share), (_SEA_LAKE, share)):
@@ -129,7 +134,7 @@ class WaterBodies:
         area = np.bincount(body)
         compact = WEIGHT * np.log(LONG * 2 * area / np.square(boxes).sum(axis=1))
         is_part = (area < SMALL) | is_cut & (broadest < 10 * BROAD)
-        compact = np.where(is_part, np.minimum(compact, 0), compact)
+        compact = np.where(is_part, np.minimum(compact, 0) - PART, compact)
         usual = np.interp(broadest, self._widths, self._shares)
         lake = 1 / (1 + np.exp(_logit(usual) - _logit(total(sea_lake) / total(water)) - compact))
         return np.concatenate([[0], lake])[labels]
