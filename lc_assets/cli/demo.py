@@ -86,6 +86,7 @@ def _run_season(settings: Settings, folder: Path) -> list[str]:
     _show_season(measure_season(rasters, gdal_path(season.truth), dates, area))
     for path in (layout.classified, layout.areas, season.truth):
         click.echo(f"  {shown_path(path)}")
+    click.echo(f"\nTo look at it: open {shown_path(layout.report)} in a browser")
     return []
 
 

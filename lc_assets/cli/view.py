@@ -1,4 +1,4 @@
-"""`lc-assets view`: open a scene's report, or a page of all scenes, in the browser."""
+"""`lc-assets view`: open the report of a scene or a season map, or a page of all scenes, in the browser."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 @click.option("--no-open", is_flag=True, help="Only print where the page is.")
 @user_errors
 def view(name: tuple[str, ...], store: str | None, no_open: bool) -> None:
-    """Open a scene's report in the browser; without NAME, a page of all scenes and where they are.
+    """Open the report of a scene or a season map in the browser; without NAME, a page of all scenes and where they
+    are.
 
-    NAME is a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. The page of all scenes is
-    written each time, as index.html in the store.
+    NAME is a season map's name, a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. The
+    page of all scenes is written each time, as index.html in the store.
     """
     settings = settings_with(store)
     from lc_assets.store.layout import Store
@@ -44,28 +45,29 @@ def view(name: tuple[str, ...], store: str | None, no_open: bool) -> None:
 
 
 def _report(store: Store, wanted: str) -> Path:
-    """Path of a scene's report on this disk; that of an object store is copied.
+    """Path of the report of a scene or a season map on this disk; that of an object store is copied.
 
     Raises:
-        LandCoverError: there is no such scene, or it has no report.
+        LandCoverError: there is no such scene or map, or it has no report.
         StoreError: the report cannot be read.
     """
     from lc_assets.sentinel2.search.scene_names import SceneNames
 
-    scene = SceneNames(store).one(wanted)
-    page = store.scene(scene).report
+    is_map = wanted in store.map_names()
+    name = wanted if is_map else SceneNames(store).one(wanted)
+    page = store.map(name).report if is_map else store.scene(name).report
     if isinstance(page, Path):
         if page.exists():
             return page
-        raise _no_report(scene)
+        raise _no_report(name, is_map)
     try:
         content = page.read_bytes()
     except FileNotFoundError:
-        raise _no_report(scene) from None
+        raise _no_report(name, is_map) from None
     except OSError as error:
         raise StoreError(
             f"{page} cannot be read ({error.strerror or error})",
-            item=scene,
+            item=name,
             remedy="check that the object store can be reached, then run it again",
             transient=not isinstance(error, PermissionError),
         ) from None
@@ -82,10 +84,11 @@ def _write_link_target(store: Store) -> None:
             _gallery(store)
 
 
-def _no_report(scene: str) -> LandCoverError:
-    return LandCoverError(
-        "it has no report yet", item=scene, remedy=f"lc-assets classify {scene}, or materialise its asset `report`"
+def _no_report(name: str, is_map: bool) -> LandCoverError:
+    remedy = (
+        f"lc-assets map --name {name}" if is_map else f"lc-assets classify {name}, or materialise its asset `report`"
     )
+    return LandCoverError("it has no report yet", item=name, remedy=remedy)
 
 
 def update_gallery(store: Store) -> None:

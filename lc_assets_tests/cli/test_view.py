@@ -47,6 +47,14 @@ def test_a_scene_without_a_report_tells_how_to_make_one(view: View, scene: Scene
     assert f"lc-assets classify {name}" in view("32ULC", "--store", tmp_path, code=1).output
 
 
+def test_view_opens_the_report_of_a_season_map(view: View, tmp_path: Path) -> None:
+    report = tmp_path / "maps" / "lake" / "report.html"
+    report.parent.mkdir(parents=True)
+    assert "lc-assets map --name lake" in view("lake", "--store", tmp_path, code=1).output
+    report.touch()
+    assert report.as_uri() in view("lake", "--store", tmp_path).output
+
+
 def test_a_machine_without_a_browser_is_told_the_address(
     view: View, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
