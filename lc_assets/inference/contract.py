@@ -22,6 +22,8 @@ from lc_assets.sentinel2.bands.stack import KERNELS
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 MAX_CHIP = 1024
 """Largest chip size in pixels. Larger chips would need gigabytes per batch."""
+MAX_RIVERS = 100
+"""Largest number of pairs in `ModelContract.rivers`."""
 _DN_MAX, _STD_MIN = 1e5, 1e-2
 """Limits of the means and standard deviations, in DN (uint16). Outside them a band would dominate or have no effect."""
 
@@ -156,7 +158,7 @@ class ModelContract:
             fits = not highest or all(
                 max(mean, 1) < high <= _DN_MAX for mean, high in zip(self.mean, highest, strict=True)
             )
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             highest, fits = (), False
         if not fits:
             raise BadModel(
@@ -168,16 +170,22 @@ class ModelContract:
 
     def _check_rivers(self, where: str) -> None:
         try:
+            numbers = [number for river in self.rivers for number in river]
             rivers = tuple((float(width), float(share)) for width, share in self.rivers)
             widths = [width for width, _ in rivers]
-            fits = widths == sorted({*widths}) and all(width > 0 and 0 <= share <= 1 for width, share in rivers)
-        except (TypeError, ValueError):
+            fits = (
+                len(rivers) <= MAX_RIVERS
+                and all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers)
+                and widths == sorted({*widths})
+                and all(0 < width < math.inf and 0 <= share <= 1 for width, share in rivers)
+            )
+        except (TypeError, ValueError, OverflowError):
             rivers, fits = (), False
         if not fits:
             raise BadModel(
                 f"its rivers are {str(self.rivers)[:200]}",
                 asset=where,
-                remedy="give pairs of a width in m, increasing, and a share from 0 to 1 (lc:rivers), or none",
+                remedy=f"give at most {MAX_RIVERS} pairs of a width in m, increasing, and a share 0 to 1 (lc:rivers)",
             )
         object.__setattr__(self, "rivers", rivers)
 

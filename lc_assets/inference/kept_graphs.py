@@ -21,6 +21,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from stat import S_ISREG
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -84,7 +85,7 @@ def load(key: Mapping[str, str]) -> ModelGraphs | None:
     try:
         path = _path(key)
         status = path.lstat()
-        if not is_own(status) or status.st_size > MAX_BYTES:
+        if not is_own(status) or not S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
             return None
         graphs = _unpacked(path.read_bytes(), key)
         os.utime(path)  # the entries that were used last are kept

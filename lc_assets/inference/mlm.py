@@ -242,7 +242,7 @@ def _finite(container: Any, key: str, number: int) -> float:
 def _all(values: list[Any], kind: type, key: str) -> tuple[Any, ...]:
     wrong = next((v for v in values if not _is(v, kind)), None)
     if wrong is not None:
-        raise _bad(f"{key} contains a {type(wrong).__name__} ({wrong!r}), not only {kind.__name__}")
+        raise _bad(f"{key} contains a {type(wrong).__name__} ({repr(wrong)[:200]}), not only {kind.__name__}")
     return tuple(values)
 
 

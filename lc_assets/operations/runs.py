@@ -19,7 +19,7 @@ from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.memory import release_free_memory
 from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
-from lc_assets.operations.keys import CLASSIFY, HOST_TAG, PID_TAG, SCENE_TAG, SCENES
+from lc_assets.operations.keys import CLASSIFY, FUSE, HOST_TAG, PID_TAG, SCENE_TAG, SCENES, SEASON_MAPS
 from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.atomic import is_alive
 
@@ -113,6 +113,8 @@ def run_scene(
     run_id = str(uuid4())
     level = "INFO" if verbose else "CRITICAL"
     started = time.perf_counter()
+    if not instance.has_dynamic_partition(SEASON_MAPS if job == FUSE else SCENES, item):
+        return RunResult(item, run_id, f"item {item}: it was removed meanwhile -> name it in a new command", 0)
     with _watched(instance, run_id, on_asset), runs_in_code_location(instance):
         result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},

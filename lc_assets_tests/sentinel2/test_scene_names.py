@@ -56,7 +56,9 @@ def test_an_ambiguous_name_lists_the_candidates(store: Store) -> None:
         SceneNames(store).one("32ULC")
 
 
-@pytest.mark.parametrize("name", ["99XXX", "32ULC 2023", "my_scene_10", "", " ", JUNE.replace("S2B", "S2C")])
+@pytest.mark.parametrize(
+    "name", ["99XXX", "32ULC 2023", "my_scene_10", "", " ", "-", "---", "S", "my", JUNE.replace("S2B", "S2C")]
+)
 def test_a_name_that_fits_nothing_is_no_scene(store: Store, name: str) -> None:
     with pytest.raises(BadReference, match="no scene in"):
         SceneNames(store).one(name)

@@ -18,6 +18,7 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from stat import S_ISREG
 
 import uvicorn
 from starlette.applications import Starlette
@@ -66,7 +67,7 @@ class _StoreFiles(StaticFiles):
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         try:
             found, status = super().lookup_path(path)
-        except PermissionError:  # to a stranger the same as a missing file
+        except OSError:  # no permission, a link to itself: to a stranger the same as a missing file
             return "", None
         names = [*Path(path).parts, *(Path(found).relative_to(self._root).parts if status else ())]
         return ("", None) if any(name.startswith(".") for name in names) else (found, status)
@@ -84,9 +85,10 @@ class _StoreFiles(StaticFiles):
         if len(parts) != 3 or not is_id(parts[1]):
             return None
         scene = self._store.scene(parts[1])
-        if self._store.root.joinpath(*parts) != scene.report or not (found := self.lookup_path(path))[1]:
+        found, status = self.lookup_path(path)
+        if self._store.root.joinpath(*parts) != scene.report or not status or not S_ISREG(status.st_mode):
             return None
-        page = Path(found[0]).read_bytes()
+        page = Path(found).read_bytes()
         whole = with_agreement(page, scene)
         return HTMLResponse(whole) if whole != page else None
 

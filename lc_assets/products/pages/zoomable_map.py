@@ -44,7 +44,7 @@ def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
         try:
             item = json.loads(layout.stac_item.read_text(encoding="utf-8"))
             rings = outlines(item["geometry"])
-        except (OSError, ValueError, TypeError, KeyError, IndexError):
+        except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):
             continue
         found.append(
             MapSource(f"{MAPS_FOLDER}/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings)

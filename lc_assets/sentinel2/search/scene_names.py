@@ -18,6 +18,8 @@ from lc_assets.store.layout import Store
 
 _MOST_LISTED = 10
 """Scenes that an error message lists."""
+SHORTEST_PART = 3
+"""Characters of the shortest part of an id that is a name."""
 _TILE = re.compile(r"T?(\d{1,2}[A-Z]{3})")
 _DATE = re.compile(r"(?:19|20)\d\d(?:-?\d\d(?:-?\d\d)?)?")
 
@@ -115,7 +117,8 @@ def _is_date(word: str) -> bool:
 def _fits(word: str, item: str) -> bool:
     """Whether a scene has a word in upper case: as its tile, as the beginning of its date, or in its id.
 
-    In an id, a number is found as a whole only: `..._1` is no part of `..._10`.
+    In an id, a number is found as a whole only: `..._1` is no part of `..._10`. A shorter part than `SHORTEST_PART`
+    fits no id: a slip must not name a scene.
     """
     label = scene_label(item)
     tile, _, day = label.partition(" ") if label != item else ("", "", "")
@@ -123,6 +126,8 @@ def _fits(word: str, item: str) -> bool:
         return match[1].zfill(5) == tile
     if day and _DATE.fullmatch(word):
         return day.replace("-", "").startswith(word.replace("-", ""))
+    if len(word.strip("-_.")) < SHORTEST_PART:
+        return False
     part = re.escape(word.replace("-", ""))
     begin = r"(?<!\d)" if word[0].isdigit() else ""
     end = r"(?!\d)" if word[-1].isdigit() else ""
