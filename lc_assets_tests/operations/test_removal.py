@@ -20,12 +20,10 @@ from filelock import FileLock
 from lc_assets.cli import backfill
 from lc_assets.cli import remove as command
 from lc_assets.cli.view import update_gallery
-from lc_assets.defs.build import build_definitions
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations import removal
 from lc_assets.operations.keys import SCENES
-from lc_assets.operations.runs import run_scene
 from lc_assets.operations.status import NEEDS_RUN, SceneStatus
 from lc_assets.products.collection import update
 from lc_assets.products.pages import locator_map
@@ -210,9 +208,3 @@ def test_a_backfill_of_a_search_leaves_a_removed_scene_out_and_one_of_names_take
         backfill._backfill_scenes(classified.settings, scenes, {}, named=named, everything=True, dry_run=False)
         assert told in capsys.readouterr().out
         assert classified.instance.get_dynamic_partitions(SCENES) == [DEMO] * named
-
-
-def test_a_scene_that_was_removed_before_its_run_is_one_failure(desk: Desk) -> None:
-    result = run_scene(build_definitions(desk.settings), desk.instance, "S2B_REMOVED", {})
-    assert result.error == "item S2B_REMOVED: it was removed meanwhile -> name it in a new command"
-    assert not desk.instance.get_run_records()
