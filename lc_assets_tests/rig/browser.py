@@ -13,7 +13,7 @@ import pytest
 from loopback.programs import Missing
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 _AXE = Path(__file__).parents[2] / ".rig" / "axe-core" / "node_modules" / "axe-core" / "axe.min.js"
@@ -51,6 +51,13 @@ def browser() -> Iterator[Browser]:
             yield started
     except Missing as missing:
         pytest.skip(str(missing))
+
+
+def assert_title(page: Page, title: str) -> None:
+    """The page has this title, or gets it: after a click on a link the next page may not have arrived yet."""
+    from playwright.sync_api import expect
+
+    expect(page).to_have_title(title, timeout=30_000)
 
 
 @pytest.fixture(scope="session")

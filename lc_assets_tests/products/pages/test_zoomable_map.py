@@ -25,6 +25,7 @@ from lc_assets.raster.grid import Grid
 from lc_assets.store.layout import Store
 from lc_assets_tests.products.pages.mapped_scenes import grid_at, mapped, mapped_scene
 from lc_assets_tests.products.pages.served_store import Server, serving
+from lc_assets_tests.rig.browser import assert_title
 
 DAY, LATER = date(2024, 6, 21), date(2024, 7, 21)
 PLACES = {
@@ -233,7 +234,9 @@ def test_the_map_is_moved_by_keys_and_pointer_and_shows_what_is_chosen(browser: 
         assert page.inner_text("#here-words") == "1 map"
         box = page.locator("#stage").bounding_box()
         page.mouse.move(box["x"] + 300, box["y"] + 300)
-        page.mouse.wheel(0, -500)
+        before = page.inner_text("#scale span")
+        page.mouse.wheel(0, -500)  # does not wait until the page has got it
+        page.wait_for_function("before => document.querySelector('#scale span').innerText !== before", arg=before)
         place = page.locator("#places path.chosen").bounding_box()
         page.mouse.down()
         page.mouse.move(box["x"] + 400, box["y"] + 350, steps=4)
@@ -242,7 +245,7 @@ def test_the_map_is_moved_by_keys_and_pointer_and_shows_what_is_chosen(browser: 
         assert (moved["x"] - place["x"], moved["y"] - place["y"]) == pytest.approx((100, 50), abs=1)
         page.select_option("#place", label="33UUB")
         page.get_by_role("link", name="33UUB, 21 June 2024").click()
-        assert page.title() == "33UUB"
+        assert_title(page, "33UUB")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), pytest.param(1500, "light", marks=pytest.mark.slow)])
