@@ -162,7 +162,8 @@ class DenseEvaluator:
 
 @dataclass(frozen=True)
 class PositionEvaluator(DenseEvaluator):
-    """Treats every position of the feature map as a window: the head gets its features, not a mean."""
+    """Treats every position of the feature map as a window. The head runs with the block, because the features of a
+    strip take more memory than its probabilities."""
 
     name: str = "positions"
 
@@ -170,3 +171,18 @@ class PositionEvaluator(DenseEvaluator):
     def window_features(self) -> int:
         """Features along a window's side: 1."""
         return 1
+
+    @property
+    def outputs(self) -> int:
+        """The number of classes."""
+        return len(self.contract.class_names)
+
+    def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return one feature per position: its class probabilities. See `Evaluator.features`."""
+        found = self.passes.backbone(dn, usable, offset)
+        rows, columns, outputs = found.shape
+        return batched(self.passes.head, found.reshape(-1, outputs), HEAD_BATCH).reshape(rows, columns, -1)
+
+    def probabilities(self, means: np.ndarray) -> np.ndarray:
+        """Return `means` unchanged: the features are probabilities already."""
+        return means

@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -153,7 +153,9 @@ class Classification:
             waiting: deque[tuple[StripPlan, Strip, list[Future[np.ndarray]]]] = deque()
             try:
                 for plan, strip in strips:
-                    waiting.append((plan, strip, [pool.submit(self._features, strip, b) for b in plan.blocks]))
+                    blocks = [pool.submit(self._features, strip, block) for block in plan.blocks]
+                    # The bands take most of the memory, and only the blocks need them.
+                    waiting.append((plan, replace(strip, bands=()), blocks))
                     if len(waiting) > 1:
                         yield from assembly.finished(*waiting.popleft())
                 while waiting:
@@ -162,10 +164,10 @@ class Classification:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _assembly(self, grid: WindowGrid | PositionGrid) -> Assembly:
-        parts = (self.evaluator, self.engine.check_probabilities, self.statistics)
+        check, statistics = self.engine.check_probabilities, self.statistics
         if isinstance(grid, PositionGrid):
-            return PositionAssembly(grid, *parts, self.engine.contract.rivers)
-        return WindowAssembly(grid, *parts)
+            return PositionAssembly(grid, check, statistics, self.engine.contract.rivers)
+        return WindowAssembly(grid, self.evaluator, check, statistics)
 
     def _reader(self) -> AbstractContextManager[StripSource]:
         reach = self.engine.contract.chip_size
