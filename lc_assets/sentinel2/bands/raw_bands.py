@@ -31,7 +31,7 @@ from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE
 from lc_assets.store.object_path import Status
-from lc_assets.store.paths import StorePath, list_files
+from lc_assets.store.paths import StorePath, list_files, reading
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
@@ -63,7 +63,7 @@ class RawBands:
         Raises:
             StoreError: the folder is not complete, cannot be read, or a file was changed.
         """
-        with naming(item, "raw_bands"):
+        with naming(item, "raw_bands"), reading(folder):
             return cls._open(folder)
 
     @classmethod
@@ -77,12 +77,6 @@ class RawBands:
                 raise KeyError
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
             raise StoreError("its raw bands are not in the store", remedy=remedy) from None
-        except OSError as error:
-            raise StoreError(
-                f"{folder / MANIFEST_FILE} cannot be read ({error.strerror or error})",
-                remedy="look whether the store is there and lets you read, then run it again",
-                transient=not isinstance(error, PermissionError),
-            ) from None
         raw = cls(parse_scene(read_document(folder / ITEM_FILE)), folder, files, part)
         there = list_files(folder)
         for name, path in raw.paths.items():
