@@ -15,7 +15,7 @@ from typing import Any
 
 from pystac.utils import str_to_datetime
 
-from lc_assets.core.errors import StoreError, printable
+from lc_assets.core.errors import printable
 from lc_assets.core.json_values import is_number, is_percentage
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.collection.rows import read_rows
@@ -25,7 +25,7 @@ from lc_assets.products.pages.locator_map import Ring, outlines
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import SceneLayout, Store
-from lc_assets.store.paths import list_files
+from lc_assets.store.paths import list_files, reading
 from lc_assets.store.product_layout import MAP_SUFFIX
 from lc_assets.store.season_layout import MapLayout
 
@@ -124,18 +124,8 @@ def scene_ids(store: Store) -> list[str]:
     Raises:
         StoreError: the store cannot be read.
     """
-    try:
+    with reading(store.root):
         return [name for name in store.folders() if is_id(name)]
-    except OSError as error:
-        raise _unreadable(error, store) from None
-
-
-def _unreadable(error: OSError, store: Store) -> StoreError:
-    return StoreError(
-        f"{store.root} cannot be read ({error.strerror or error})",
-        remedy="check that the store (--store) exists and that you can read it",
-        transient=not isinstance(error, PermissionError),
-    )
 
 
 def read_gallery(store: Store) -> Gallery:
@@ -145,15 +135,13 @@ def read_gallery(store: Store) -> Gallery:
         StoreError: the store cannot be read.
     """
     ids = scene_ids(store)
-    try:
+    with reading(store.root):
         found = read_rows(store, ids)
         with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
             with_map = [row["id"].removesuffix(MAP_SUFFIX) for row in found.rows]
             listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
             names = dict(zip(with_map, listed, strict=True))
             seasons = tuple(filter(None, pool.map(lambda name: _season(store.map(name)), store.map_names())))
-    except OSError as error:
-        raise _unreadable(error, store) from None
     faulty = dict(found.faulty)
     shown = []
     for row in found.rows:

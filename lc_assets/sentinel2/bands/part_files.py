@@ -28,7 +28,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from lc_assets.core.checksum import sha256_of
-from lc_assets.core.errors import BadBand
+from lc_assets.core.errors import BadBand, naming
 from lc_assets.core.progress import ByteProgress
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.urls import is_remote
@@ -115,14 +115,14 @@ def fetch_parts(
         BadItem: the area does not touch the scene.
         BadBand: a file is missing, damaged, or not what the item declares.
     """
-    near = area_near(area, scene.document["geometry"], scene.id)
+    near = area_near(area, scene.document["geometry"])
     cut = stage / "whole"
     cut.mkdir()
     try:
         sources = _sources(scene, cut, downloaded, download, retry_policy)
         with _opened(scene, sources[REFERENCE_BAND]) as (_, band):
             reference = band.grid
-        part = part_around(near, reference, scene.id)
+        part = part_around(near, reference)
         if part.is_whole:
             return None
         arrived = 0
@@ -153,20 +153,21 @@ def _sources(
         if is_remote(href)
     }
     stop = Event()
-    readable = run_parallel([partial(_is_readable, scene, name, file) for name, file in files.items()], stop)
+    readable = run_parallel([partial(_is_readable, name, file) for name, file in files.items()], stop)
     sources = {name: _Source(name, file) for (name, file), good in zip(files.items(), readable, strict=True) if good}
     whole = [name for name in files if name not in sources]
     for name, got in (download(whole) if whole else {}).items():
         sources[name] = _Source(name, path=downloaded / f"{name}.tif", fetched=got)
     for name in scene.hrefs.keys() - sources.keys():
-        got = fetch_local(scene.hrefs[name], local / f"{name}.tif", item=scene.id, asset=name)
+        with naming(asset=name):
+            got = fetch_local(scene.hrefs[name], local / f"{name}.tif")
         sources[name] = _Source(name, path=local / f"{name}.tif", fetched=got)
     return sources
 
 
-def _is_readable(scene: Scene, name: str, file: RemoteFile) -> bool:
+def _is_readable(name: str, file: RemoteFile) -> bool:
     """Return True for a TIFF on a server that answers range requests."""
-    with _named(scene, name):
+    with naming(asset=name):
         magic = file.read(0, 4)
         try:
             file.check()
@@ -191,7 +192,7 @@ def _fetch(
         link_or_copy(copy, target)
         return _result(source, target, started, "kept", None)
     with _opened(scene, source) as (dataset, band):
-        check_congruent(band, reference, scene.id)
+        check_congruent(band, reference)
         window = part.window(band.gsd // PIXEL_SIZE)
         with _reading(scene, source):
             ranges = [] if file is None else _fetch_blocks(dataset, file, window, meanwhile)
@@ -287,9 +288,9 @@ def _opened(scene: Scene, source: _Source) -> Iterator[tuple[DatasetReader, Band
                 opened = rasterio.open(source.path, driver=driver_of(source.path))
             dataset = stack.enter_context(opened)
             path = source.path or Path(f"{source.name}.tif")
-            band = check_dataset(source.name, path, dataset, _size(source), scene.id)
+            band = check_dataset(source.name, path, dataset, _size(source))
             declared = scene.declared.get(source.name)
-            check_declared(band, declared, scene.id)
+            check_declared(band, declared)
             if declared and declared.size not in (None, _size(source)):
                 raise BadBand(
                     f"it has {_size(source)} bytes, the item promises {declared.size}",
@@ -302,7 +303,7 @@ def _opened(scene: Scene, source: _Source) -> Iterator[tuple[DatasetReader, Band
 def _reading(scene: Scene, source: _Source) -> Iterator[None]:
     """Raise an error of the body, which only reads, as `BadBand`. A network error has priority, also if GDAL reports no
     error."""
-    with _named(scene, source.name):
+    with naming(asset=source.name):
         try:
             yield
         except (RasterioIOError, CPLE_BaseError, CRSError, zlib.error):
@@ -321,18 +322,3 @@ def _size(source: _Source) -> int:
         return source.file.size
     assert source.fetched
     return source.fetched.size
-
-
-@contextmanager
-def _named(scene: Scene, name: str) -> Iterator[None]:
-    """Add item and band to an error of the body that does not name them."""
-    try:
-        yield
-    except NoRanges:
-        raise
-    except BadBand as error:
-        if error.item:
-            raise
-        raise BadBand(
-            error.problem, item=scene.id, asset=name, remedy=error.remedy, transient=error.transient
-        ) from None

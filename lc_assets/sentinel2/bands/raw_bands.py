@@ -15,7 +15,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from lc_assets.core.checksum import sha256_of
-from lc_assets.core.errors import StoreError
+from lc_assets.core.errors import StoreError, naming
 from lc_assets.core.progress import ByteProgress, notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
@@ -31,7 +31,7 @@ from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE
 from lc_assets.store.object_path import Status
-from lc_assets.store.paths import StorePath, list_files
+from lc_assets.store.paths import StorePath, list_files, reading
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
@@ -63,6 +63,11 @@ class RawBands:
         Raises:
             StoreError: the folder is not complete, cannot be read, or a file was changed.
         """
+        with naming(item, "raw_bands"), reading(folder):
+            return cls._open(folder)
+
+    @classmethod
+    def _open(cls, folder: StorePath) -> RawBands:
         remedy = "materialise raw_bands of this item"
         try:
             manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -71,17 +76,7 @@ class RawBands:
             if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
                 raise KeyError
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
-            raise StoreError(
-                "its raw bands are not in the store", item=item, asset="raw_bands", remedy=remedy
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"{folder / MANIFEST_FILE} cannot be read ({error.strerror or error})",
-                item=item,
-                asset="raw_bands",
-                remedy="look whether the store is there and lets you read, then run it again",
-                transient=not isinstance(error, PermissionError),
-            ) from None
+            raise StoreError("its raw bands are not in the store", remedy=remedy) from None
         raw = cls(parse_scene(read_document(folder / ITEM_FILE)), folder, files, part)
         there = list_files(folder)
         for name, path in raw.paths.items():
@@ -90,7 +85,6 @@ class RawBands:
             if found != files[name]["size"]:
                 raise StoreError(
                     f"{path} has {found or 'no'} bytes, the manifest says {files[name]['size']}",
-                    item=item,
                     asset=name,
                     remedy=remedy,
                 )
@@ -101,7 +95,6 @@ class RawBands:
             ):
                 raise StoreError(
                     f"{path} has been changed in place since it was fetched (where it is a link, at its source)",
-                    item=item,
                     asset=name,
                     remedy=f"{remedy} to take it as it is now",
                 )
@@ -174,8 +167,9 @@ def fetch_scene(
         BadBand: a band is missing, broken, does not fit the others, or differs from what the item declares.
     """
     policy = retry_policy or DEFAULT_POLICY
-    parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
-    fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
+    with naming(scene.id):
+        parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
+        fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
     arrived()
     for name in [] if parts else _remote(scene):
         (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
@@ -203,12 +197,10 @@ def _fetch_whole(
     scene: Scene, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> dict[str, FetchResult]:
     """Fetch all files: local ones to `stage`, the others to `incoming`."""
-    remote = _remote(scene)
-    fetched = {
-        name: fetch_local(href, stage / f"{name}.tif", item=scene.id, asset=name)
-        for name, href in scene.hrefs.items()
-        if name not in remote
-    }
+    remote, fetched = _remote(scene), {}
+    for name in [name for name in scene.hrefs if name not in remote]:
+        with naming(asset=name):
+            fetched[name] = fetch_local(scene.hrefs[name], stage / f"{name}.tif")
     return fetched | (_download(scene, remote, incoming, present, retry_policy) if remote else {})
 
 
@@ -269,12 +261,11 @@ def _download(
             arrived[number] += size
 
         def check(path: Path, verified: bool) -> None:
-            verify_download(name, path, scene.id, asset, decode=not verified)
+            verify_download(name, path, asset, decode=not verified)
 
         transfer = Download(
             scene.hrefs[name],
             incoming / f"{name}.tif",
-            scene.id,
             name,
             retry_policy=retry_policy,
             stop=stop,
