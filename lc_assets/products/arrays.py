@@ -121,17 +121,22 @@ def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
     return OpenedSeasonMap(_read_item(layout, f"make it: lc-assets map --name {name}", season_map=name), layout)
 
 
-def _read_item(layout: ProductLayout, remedy: str, **named: str) -> pystac.Item:
+def _read_item(
+    layout: ProductLayout, remedy: str, item: str | None = None, season_map: str | None = None
+) -> pystac.Item:
     try:
         return next(iter(read_catalog(layout.catalog).get_items()))
     except FileNotFoundError:
-        raise LandCoverError(f"there is no finished map in {layout.folder}", remedy=remedy, **named) from None
+        raise LandCoverError(
+            f"there is no finished map in {layout.folder}", item=item, season_map=season_map, remedy=remedy
+        ) from None
     except OSError as error:
         raise StoreError(
             f"{layout.catalog} cannot be read ({error.strerror or error})",
+            item=item,
+            season_map=season_map,
             remedy="check that the store can be reached, then open the map again",
             transient=not isinstance(error, PermissionError),
-            **named,
         ) from None
 
 
