@@ -114,8 +114,8 @@ def run_scene(
     level = "INFO" if verbose else "CRITICAL"
     started = time.perf_counter()
     if not instance.has_dynamic_partition(SEASON_MAPS if job == FUSE else SCENES, item):
-        error = f"item {item}: it is not registered, or was removed meanwhile -> name it again"
-        return RunResult(item, run_id, error, 0)
+        problem = "it is not registered, or was removed meanwhile"
+        return RunResult(item, run_id, f"item {item}: {problem} -> name it again", 0)
     with _watched(instance, run_id, on_asset), runs_in_code_location(instance):
         result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
