@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -221,6 +222,27 @@ def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
     relay.inject(Fault("/B03", "flip", times=-1, after=block))
     with pytest.raises(BadBand, match=r"asset B03: https://.*/B03.tif cannot be decoded: the file is damaged ->"):
         fetched(served(large), area, tmp_path / "always")
+
+
+def test_a_part_that_has_arrived_is_not_fetched_again_after_the_fetch_of_another_one_failed(
+    large: Path, area: Polygons, relay: Relay, tmp_path: Path
+) -> None:
+    relay.add_host(HOST, files_of(large.parent))
+    with rasterio.open(large.parent / "B04.tif") as dataset:
+        block = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1)) + 1000
+    relay.inject(Fault("/B04", "flip", times=-1, after=block))
+    with pytest.raises(BadBand, match="asset B04"):
+        fetched(served(large), area, tmp_path / "failed")
+    relay.clear()
+    relay.forget()
+    raw = fetched(served(large), area, tmp_path / "raw_bands")
+    asked = Counter(exchange.path[1:-4] for exchange in relay.exchanges)
+    assert [name for name in raw.files if asked[name] == 1] == ["B01", "B02", "B03"], "the header only"
+    for name in ("B01", "B04"):
+        column, row, width, height = raw.files[name]["part"]["window"]
+        source = pixels(large.parent / f"{name}.tif")[0]
+        assert (pixels(raw.paths[name])[0] == source[row : row + height, column : column + width]).all()
+    assert not (tmp_path / "incoming").exists()
 
 
 def test_every_request_is_signed_and_no_token_is_kept(

@@ -61,8 +61,27 @@ _TRIES = 2
 
 Download = Callable[[list[str]], dict[str, FetchResult]]
 """A function that downloads the files of bands whole, to a folder of its own."""
-Present = Callable[[str, ScenePart], CachedFile | None]
-"""A function that returns the copy of a band's part that is there already, with the ETag of its source."""
+
+
+@dataclass(frozen=True)
+class PartCopy:
+    """A copy of a band's part that is there already.
+
+    Attributes:
+        file: the copy, with the ETag of its source.
+        fetched: what was fetched of the source (`FetchResult.part`).
+        origin: `kept` for a copy in the store, `resumed` for one of an attempt that failed.
+    """
+
+    file: CachedFile
+    fetched: dict[str, Any]
+    origin: str
+
+
+Copies = Callable[[str, ScenePart], list[PartCopy]]
+"""A function that returns the copies of a band's part that are there already."""
+Keep = Callable[[str, ScenePart, FetchResult], None]
+"""A function that keeps the part of a band, which was fetched and is in the folder `stage`, for a later attempt."""
 
 
 @dataclass
@@ -94,7 +113,8 @@ def fetch_parts(
     stage: Path,
     downloaded: Path,
     download: Download,
-    present: Present,
+    copies: Copies,
+    keep: Keep,
     retry_policy: RetryPolicy,
 ) -> SceneParts | None:
     """Write the part of each band around an area to `stage`, as `<band>.tif`.
@@ -105,7 +125,8 @@ def fetch_parts(
         stage: the empty folder.
         downloaded: folder to which `download` writes `<band>.tif`.
         download: downloads files that cannot be read by ranges.
-        present: finds what is there already.
+        copies: finds what is there already.
+        keep: keeps each part that was fetched, so that a later attempt finds it.
         retry_policy: limits of the requests.
 
     Returns:
@@ -131,9 +152,10 @@ def fetch_parts(
         for name in sorted(sources, key=(*BAND_NAMES, SCL).index):
             source = sources.pop(name)  # with the bytes that it keeps
             fetched[name] = _fetch(
-                scene, source, reference, part, stage / f"{name}.tif", present, partial(_tell, progress, arrived)
+                scene, source, reference, part, stage / f"{name}.tif", copies, partial(_tell, progress, arrived)
             )
             arrived += fetched[name].received
+            keep(name, part, fetched[name])
         return SceneParts(part, fetched)
     finally:
         shutil.rmtree(cut)
@@ -182,15 +204,15 @@ def _fetch(
     reference: Grid,
     part: ScenePart,
     target: Path,
-    present: Present,
+    copies: Copies,
     meanwhile: Callable[[int], None],
 ) -> FetchResult:
     started = time.perf_counter()
     file = source.file
-    copy = present(source.name, part) if file else None
-    if file and copy and copy.etag == file.etag and copy.is_whole():
-        link_or_copy(copy, target)
-        return _result(source, target, started, "kept", None)
+    for copy in copies(source.name, part):
+        if file and copy.file.etag == file.etag and copy.file.is_whole():
+            link_or_copy(copy.file, target)
+            return _result(source, target, started, copy.origin, copy.fetched)
     with _opened(scene, source) as (dataset, band):
         check_congruent(band, reference)
         window = part.window(band.gsd // PIXEL_SIZE)
@@ -217,7 +239,7 @@ def _what_was_fetched(source: _Source, ranges: Sequence[tuple[int, int]]) -> dic
     return {"ranges": [list(each) for each in ranges], "sha256": digest.hexdigest()}
 
 
-def _result(source: _Source, target: Path, started: float, origin: str, found: dict[str, Any] | None) -> FetchResult:
+def _result(source: _Source, target: Path, started: float, origin: str, found: dict[str, Any]) -> FetchResult:
     size, sha256, seconds = target.stat().st_size, sha256_of(target), time.perf_counter() - started
     file, whole = source.file, source.fetched
     if file:
