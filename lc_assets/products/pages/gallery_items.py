@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from lc_assets.core.errors import StoreError, printable
+from lc_assets.core.errors import printable
 from lc_assets.core.json_values import is_number, is_percentage
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.collection.rows import read_rows
@@ -22,7 +22,7 @@ from lc_assets.products.pages.locator_map import Ring, outlines
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import SceneLayout, Store
-from lc_assets.store.paths import list_files, read_parallel
+from lc_assets.store.paths import list_files, read_parallel, reading
 from lc_assets.store.product_layout import MAP_SUFFIX
 from lc_assets.store.season_layout import MapLayout
 
@@ -131,18 +131,8 @@ def scene_ids(store: Store) -> list[str]:
     Raises:
         StoreError: the store cannot be read.
     """
-    try:
+    with reading(store.root):
         return [name for name in store.folders() if is_id(name)]
-    except OSError as error:
-        raise _unreadable(error, store) from None
-
-
-def _unreadable(error: OSError, store: Store) -> StoreError:
-    return StoreError(
-        f"{store.root} cannot be read ({error.strerror or error})",
-        remedy="check that the store (--store) exists and that you can read it",
-        transient=not isinstance(error, PermissionError),
-    )
 
 
 def read_gallery(store: Store) -> Gallery:
@@ -152,13 +142,11 @@ def read_gallery(store: Store) -> Gallery:
         StoreError: the store cannot be read.
     """
     ids = scene_ids(store)
-    try:
+    with reading(store.root):
         found = read_rows(store, ids)
         with_map = [row["id"].removesuffix(MAP_SUFFIX) for row in found.rows]
         listed = read_parallel(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
         seasons = tuple(filter(None, read_parallel(lambda name: _season(store.map(name)), store.map_names())))
-    except OSError as error:
-        raise _unreadable(error, store) from None
     faulty = dict(found.faulty)
     shown = []
     for scene, row, names in zip(with_map, found.rows, listed, strict=True):
