@@ -82,11 +82,7 @@ def _open_tile(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
 
 
 def _check(shown: str, dataset: DatasetReader) -> None:
-    """Check that a raster has class codes and is georeferenced.
-
-    Raises:
-        BadBand: the raster has no class codes, or is not georeferenced.
-    """
+    """Raise `BadBand` if a raster has no class codes or is not georeferenced."""
     transform, nodata = dataset.transform, dataset.nodata
     block = math.prod(dataset.block_shapes[0])
     wrong = (

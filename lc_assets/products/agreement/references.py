@@ -270,10 +270,12 @@ def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
     except LandCoverError as error:
         resolved, refused = href, error.problem
     if refused:
-        raise BadItem(
-            f"its href {unsigned(href[:200])!r} is refused: {refused}", item=item_id, asset=key, remedy=_CATALOG
-        )
+        raise _refused(href, refused, item_id, key)
     return Tile(unsigned(resolved), item_id)
+
+
+def _refused(href: str, why: str, item: str, asset: str) -> BadItem:
+    return BadItem(f"its href {unsigned(href[:200])!r} is refused: {why}", item=item, asset=asset, remedy=_CATALOG)
 
 
 def _truth(scene: Scene) -> Tile:
@@ -289,9 +291,7 @@ def _truth(scene: Scene) -> Tile:
     if is_remote(band) and not is_remote(href):
         refused = "the bands are remote, but it is a file of this machine"
     if refused:
-        raise BadItem(
-            f"its href {unsigned(href[:200])!r} is refused: {refused}", item=scene.id, asset=TRUTH, remedy=_CATALOG
-        )
+        raise _refused(href, refused, scene.id, TRUTH)
     return Tile(href if is_remote(href) else Path(href), scene.id)
 
 

@@ -37,7 +37,7 @@ _QUALITY = 90
 
 @dataclass(frozen=True)
 class Source:
-    """A scene that the picture is made of: its bands, and its class map, which says where the ground is visible."""
+    """A scene of the picture: its bands, and its class map, which has a class where the ground is visible."""
 
     raw: RawBands
     classes: ClassMap

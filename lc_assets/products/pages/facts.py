@@ -20,6 +20,7 @@ from lc_assets.core.stac import is_synthetic
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
+from lc_assets.products.csv_text import csv_text
 from lc_assets.products.pages.formats import day, percent, percentage, text, utc
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
@@ -202,12 +203,12 @@ def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
 
 def areas_csv(classes: ClassMap) -> str:
     """Return pixels and hectares of each class that occurs, as CSV: columns that `lc-assets export` writes, too."""
-    lines = [
-        f"{classes.item},{c.code},{c.name},{count},{count * classes.grid.pixel_area:.2f}"
+    rows = [
+        (classes.item, c.code, c.name, count, f"{count * classes.grid.pixel_area:.2f}")
         for c, count in zip(ALL_CLASSES, classes.pixels.tolist(), strict=True)
         if count
     ]
-    return "\n".join(["area,code,class,pixels,hectares", *lines, ""])
+    return csv_text([("area", "code", "class", "pixels", "hectares"), *rows])
 
 
 def links_of(raw: RawBands) -> list[Link]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 from lc_assets.core.landcover import ALL_CLASSES
@@ -83,14 +82,14 @@ def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: Re
 def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFacts, layers: Layers) -> Report:
     contract = facts.contract
     views = [
-        View("colour", "True colour", "The scene in true colour", data_url("jpeg", layers.true_colour)),
-        View("classes", "Classes", "The scene's land-cover classes", data_url("png", layers.classes), "Class"),
-        View("infrared", "False colour", "The scene in false colour", data_url("jpeg", layers.false_colour)),
+        View("colour", "True colour", "The scene in true colour", data_url("image/jpeg", layers.true_colour)),
+        View("classes", "Classes", "The scene's land-cover classes", data_url("image/png", layers.classes), "Class"),
+        View("infrared", "False colour", "The scene in false colour", data_url("image/jpeg", layers.false_colour)),
         View(
             "confidence",
             "Confidence",
             "The confidence of the model",
-            data_url("png", layers.confidence),
+            data_url("image/png", layers.confidence),
             "Confidence",
             unit=" %",
             most=100,
@@ -116,7 +115,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         map_rows=texts.map_rows(classes, contract),
         ground=texts.ground_of_a_class(classes.tags, classes.grid.resolution),
         item=classes.item,
-        areas=f"data:text/csv;base64,{base64.b64encode(texts.areas_csv(classes).encode()).decode()}",
+        areas=data_url("text/csv", texts.areas_csv(classes).encode()),
         agreement=AGREEMENT_HERE,
         overview=overview,
         source_item=f"{raw.folder.name}/{ITEM_FILE}",

@@ -9,16 +9,15 @@ from typing import Any
 import pystac
 import shapely
 
-from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER, is_synthetic
+from lc_assets.core.stac import GEOJSON, is_synthetic, link
 from lc_assets.products.areas import AreaTable
 from lc_assets.products.season_map.scenes import MappedScene
 from lc_assets.products.stac.collection import PARQUET
-from lc_assets.products.stac.item import (
+from lc_assets.products.stac.map_item import (
     LICENCE,
     DescribedMap,
     file_asset,
-    map_assets,
-    map_properties,
+    item_document,
     percent_band,
     raster_asset,
 )
@@ -58,21 +57,16 @@ def build_item(made: SeasonMap) -> pystac.Item:
     name, tags = made.layout.name, made.tags
     properties = [scene.document["properties"] for scene in made.scenes]
     geometry = made.area.degrees()
-    document = {
-        "type": "Feature",
-        "stac_version": pystac.get_stac_version(),
-        "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER],
-        "id": f"{name}{MAP_SUFFIX}",
-        "geometry": geometry,
-        "bbox": list(shapely.bounds(shapely.geometry.shape(geometry))),
-        "properties": {
+    document = item_document(
+        made,
+        {"geometry": geometry, "bbox": list(shapely.bounds(shapely.geometry.shape(geometry)))},
+        {
             "datetime": None,
             "start_datetime": min(each.get("start_datetime") or each["datetime"] for each in properties),
             "end_datetime": max(each.get("end_datetime") or each["datetime"] for each in properties),
             "title": f"Land cover of {name}",
             "description": f"Land-cover classes at 10 m, fused from {len(made.scenes)} classified Sentinel-2 scenes of "
             f"{tags['DATES']} dates.",
-            **map_properties(made),
             "processing:lineage": f"Class probabilities of {tags['MODEL']} for the scenes of `derived_from`, pooled by "
             f"their logarithms (exponent {tags['POOLING_EXPONENT']}) over the dates that see the ground, interpolated "
             "to 10 m; overview by mode.",
@@ -81,21 +75,16 @@ def build_item(made: SeasonMap) -> pystac.Item:
             "lc:model_sha256": tags["MODEL_SHA256"],
             "lc:scenes": [scene.item for scene in made.scenes],
         },
-        "links": [
-            *(
-                {
-                    "rel": "derived_from",
-                    "href": f"../../{SCENES_FOLDER}/{scene.item}/{scene.item}{MAP_SUFFIX}.json",
-                    "type": GEOJSON,
-                    "title": f"Map of {scene.item}",
-                }
-                for scene in made.scenes
-            ),
-            LICENCE,
-        ],
-        "assets": _assets(made),
-    }
+        [*(_source(scene.item) for scene in made.scenes), LICENCE],
+        step=int(tags["STRIDE"]),
+    )
+    document["assets"] |= _assets(made)
     return pystac.Item.from_dict(document, migrate=False)
+
+
+def _source(item: str) -> dict[str, Any]:
+    href = f"../../{SCENES_FOLDER}/{item}/{item}{MAP_SUFFIX}.json"
+    return link("derived_from", href, GEOJSON, f"Map of {item}")
 
 
 def _assets(made: SeasonMap) -> dict[str, Any]:
@@ -123,7 +112,6 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         ("polygons_parquet", layout.polygons_parquet, PARQUET, "The map as polygons, as GeoParquet", "data"),
     )
     return {
-        **map_assets(made, int(made.tags["STRIDE"])),
         **{
             key: raster_asset(files[path.name], title, ["metadata"], [band], made.grid)
             for key, path, title, band in rasters
