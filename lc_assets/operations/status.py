@@ -68,7 +68,7 @@ def scene_statuses(
     waiting = waiting_items(instance, definitions) if known else set()
     removed = removed_items(instance, [item for item in asked if item not in here])
 
-    def stands(item: str) -> SceneStatus:
+    def status_of(item: str) -> SceneStatus:
         if item not in here:
             return SceneStatus.REMOVED if item in removed else SceneStatus.NEW
         if item in waiting:
@@ -79,7 +79,7 @@ def scene_statuses(
             return SceneStatus.STALE
         return SceneStatus.DONE if item in mapped else SceneStatus.MISSING
 
-    return {item: stands(item) for item in asked}
+    return {item: status_of(item) for item in asked}
 
 
 def run_seconds(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, float]:

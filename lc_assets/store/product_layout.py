@@ -26,7 +26,7 @@ def style_file(raster: _AnyPath) -> _AnyPath:
 
 
 class StoreFile:
-    """A file of a layout, as an attribute that is its path. `{}` in the name is the layout's `stem`."""
+    """A file or folder of a layout, as an attribute that is its path. `{}` in the name is the layout's `stem`."""
 
     def __init__(self, name: str) -> None:
         self._name = name

@@ -66,12 +66,12 @@ class ChangeLayout:
     name: str
     folder: StorePath
 
-    @property
-    def transitions(self) -> StorePath:
-        """Which class became which, a GeoTIFF."""
-        return self.folder / f"{self.name}_transitions.tif"
+    transitions = StoreFile("{}_transitions.tif")
+    """Which class became which, a GeoTIFF."""
+    table = StoreFile("transitions.csv")
+    """Hectares of each transition, a CSV file."""
 
     @property
-    def table(self) -> StorePath:
-        """Hectares of each transition, a CSV file."""
-        return self.folder / "transitions.csv"
+    def stem(self) -> str:
+        """The comparison's name."""
+        return self.name
