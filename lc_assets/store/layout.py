@@ -96,9 +96,7 @@ class SceneLayout(ProductLayout):
         return self.item
 
     raw_bands = StoreFile("raw_bands")
-    """Folder of the unchanged source files."""
     resampled_stack = StoreFile("resampled_stack")
-    """Folder of the band stack."""
 
     @property
     def incoming(self) -> Path:

@@ -1,4 +1,4 @@
-"""Names of the files of a season map, and of a comparison of two."""
+"""Names of the files of a season map, and of a comparison of two; what each is: `lc_assets.store.layout`."""
 
 from __future__ import annotations
 
@@ -24,19 +24,12 @@ class MapLayout(ProductLayout):
     folder: StorePath
 
     observations = StoreFile("{}_observations.tif")
-    """Number of dates that see a pixel, a GeoTIFF."""
     stability = StoreFile("{}_stability.tif")
-    """Share of the dates that agree with the map, a GeoTIFF."""
     area = StoreFile("area.geojson")
-    """The area, a GeoJSON file."""
     areas = StoreFile("areas.csv")
-    """Hectares of each class in each polygon, a CSV file."""
     areas_parquet = StoreFile("areas.parquet")
-    """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
     polygons = StoreFile("polygons.gpkg")
-    """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
     polygons_parquet = StoreFile("polygons.parquet")
-    """The same as GeoParquet."""
 
     @property
     def stem(self) -> str:
@@ -67,9 +60,7 @@ class ChangeLayout:
     folder: StorePath
 
     transitions = StoreFile("{}_transitions.tif")
-    """Which class became which, a GeoTIFF."""
     table = StoreFile("transitions.csv")
-    """Hectares of each transition, a CSV file."""
 
     @property
     def stem(self) -> str:
