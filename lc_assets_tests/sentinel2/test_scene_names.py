@@ -67,6 +67,9 @@ def test_a_name_that_fits_nothing_is_no_scene(store: Store, name: str) -> None:
 def test_neighbours_of_a_tile_and_a_date_are_one_name() -> None:
     given = ["32ULC", "2024-06-21", "33UUB", "20240701", "2024", "7HFE", JUNE, "2024-06"]
     assert join_words(given) == ["32ULC 2024-06-21", "33UUB 20240701", "2024 7HFE", JUNE, "2024-06"]
+    assert join_words(["2024-06-21", "32ULC", "2024", "7HFE"]) == ["2024-06-21 32ULC", "2024 7HFE"]
+    with pytest.raises(BadReference, match="2024-07 follows '32ULC 2024-06' without a tile"):
+        join_words(["32ULC", "2024-06", "2024-07"])
 
 
 @pytest.mark.parametrize("name", ["33UUB", "33UUB 2024-06-21", "2023-01"])

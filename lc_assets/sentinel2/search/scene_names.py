@@ -14,7 +14,8 @@ from functools import cached_property
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.scene_ids import id_parts, scene_label
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.season_layout import MapLayout
 
 _MOST_LISTED = 10
 """Scenes that an error message lists."""
@@ -83,6 +84,16 @@ class SceneNames:
         return found[0]
 
 
+def scene_or_map(store: Store, name: str) -> SceneLayout | MapLayout:
+    """Return the season map of this name, else the one scene that the name fits.
+
+    Raises:
+        BadReference: no scene fits, or several.
+        StoreError: the store cannot be read.
+    """
+    return store.map(name) if name in store.map_names() else store.scene(SceneNames(store).one(name))
+
+
 def is_full_name(name: str) -> bool:
     """Return True for the id of an item in a known form, and for the name of a product."""
     return bool(id_parts(name))
@@ -95,12 +106,18 @@ def is_short_name(name: str) -> bool:
 
 
 def join_words(arguments: Iterable[str]) -> list[str]:
-    """Return the names in a list of arguments: a tile and a date after one another are one name."""
+    """Return the names in a list of arguments: a tile and a date after one another are one name.
+
+    Raises:
+        BadReference: a second date follows a tile and a date. Alone it would mean the scenes of all tiles.
+    """
     names: list[str] = []
     for word in arguments:
         last = names[-1] if names else ""
         if (_is_tile(last) and _is_date(word)) or (_is_date(last) and _is_tile(word)):
             names[-1] = f"{last} {word}"
+        elif _is_date(word) and " " in last and _is_tile(last.split()[0]):
+            raise BadReference(f"{word} follows {last!r} without a tile", remedy="write the tile before each date")
         else:
             names.append(word)
     return names
