@@ -1,7 +1,8 @@
 """Find a scene of a store by what a user calls it.
 
 A name is the id of an item, the name of an ESA product, or some words that only one scene of the store has: a tile
-(`32ULC`), a date of acquisition (`2024-06-21`, `2024-06`), a part of the id. This module imports nothing that takes
+(`32ULC`), a date of acquisition (`2024-06-21`, `2024-06`), a part of the id. Tile and date are those of the id, or of
+the registered item if the id is of an unknown form. This module imports nothing that takes
 long, because the shell's completion uses it.
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import pairwise
 
 from lc_assets.core.errors import BadReference, StoreError
+from lc_assets.core.json_values import parse_json
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.scene_ids import id_parts, scene_label
 from lc_assets.store.layout import SceneLayout, Store
@@ -63,7 +66,24 @@ class SceneNames:
         if product:
             return [item for item in product.ids if item in self.known][:1]
         words = name.upper().split()
-        return [item for item in self.known if words and all(_fits(word, item) for word in words)]
+        return [item for item, label in self._labels.items() if words and all(_fits(w, item, *label) for w in words)]
+
+    @cached_property
+    def _labels(self) -> dict[str, tuple[str, str]]:
+        """Item id -> its tile and its date; empty texts where neither its id nor its registered item says them."""
+        return {item: self._label(item) for item in self.known}
+
+    def _label(self, item: str) -> tuple[str, str]:
+        if id_parts(item):
+            tile, _, day = scene_label(item).partition(" ")
+            return tile, day
+        from lc_assets.sentinel2.acquisition import acquisition_of  # takes long to import
+
+        try:
+            document = parse_json(self._store.registered(item).read_text(encoding="utf-8"))
+            return acquisition_of(document).tile or "", document["properties"]["datetime"][:10]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return "", ""
 
     def one(self, name: str) -> str:
         """Return the id of the one scene that a name fits.
@@ -116,10 +136,11 @@ def join_words(arguments: Iterable[str]) -> list[str]:
         last = names[-1] if names else ""
         if (_is_tile(last) and _is_date(word)) or (_is_date(last) and _is_tile(word)):
             names[-1] = f"{last} {word}"
-        elif _is_date(word) and " " in last and _is_tile(last.split()[0]):
-            raise BadReference(f"{word} follows {last!r} without a tile", remedy="write the tile before each date")
         else:
             names.append(word)
+    for before, name in pairwise(names):
+        if _is_date(name) and " " in before and _is_tile(before.split()[0]):
+            raise BadReference(f"{name} follows {before!r} without a tile", remedy="write the tile before each date")
     return names
 
 
@@ -131,14 +152,12 @@ def _is_date(word: str) -> bool:
     return _DATE.fullmatch(word) is not None
 
 
-def _fits(word: str, item: str) -> bool:
+def _fits(word: str, item: str, tile: str, day: str) -> bool:
     """Whether a scene has a word in upper case: as its tile, as the beginning of its date, or in its id.
 
     In an id, a number is found as a whole only: `..._1` is no part of `..._10`. A shorter part than `SHORTEST_PART`
     fits no id: a slip must not name a scene.
     """
-    label = scene_label(item)
-    tile, _, day = label.partition(" ") if label != item else ("", "", "")
     if tile and (match := _TILE.fullmatch(word)):
         return match[1].zfill(5) == tile
     if day and _DATE.fullmatch(word):
