@@ -8,6 +8,8 @@ assets turn it into a `Failure`. `transient` says whether the same call may succ
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _WORD = re.compile(r"[^\s'\"<>]+")
 _USER = re.compile(r"://[^/?#@]*@")
@@ -67,7 +69,7 @@ class LandCoverError(Exception):
         self.season_map = season_map
         self.asset = asset
         self.transient = transient
-        super().__init__(str(self))
+        super().__init__(self.problem)
 
     def __str__(self) -> str:
         where = ", ".join(
@@ -80,6 +82,16 @@ class LandCoverError(Exception):
             if part
         )
         return printable(f"{where + ': ' if where else ''}{self.problem} -> {self.remedy}")
+
+
+@contextmanager
+def naming(item: str | None = None, asset: str | None = None) -> Iterator[None]:
+    """Let the errors of the body name an item and an asset, where they do not name one themselves."""
+    try:
+        yield
+    except LandCoverError as error:
+        error.item, error.asset = error.item or item, error.asset or asset
+        raise
 
 
 class BadReference(LandCoverError):

@@ -103,7 +103,7 @@ class Download:
     Attributes:
         href: unsigned URL.
         target: file to create; `<target>.part` and `<target>.part.json` are next to it during the download.
-        item, asset: for messages.
+        asset: name of the band, for messages.
         retry_policy: time-outs and retries.
         stop: event that cancels the download soon after it is set.
         size, sha256, md5: what the item declares about the file, if it does (bytes, hex).
@@ -116,7 +116,6 @@ class Download:
 
     href: str
     target: Path
-    item: str
     asset: str
     retry_policy: RetryPolicy = DEFAULT_POLICY
     stop: Event = field(default_factory=Event)
@@ -340,11 +339,10 @@ class Download:
         elapsed = time.monotonic() - started
         raise BadBand(
             f"{self.href} did not arrive: {problem} ({failed} attempts in vain, {elapsed:.0f} s)",
-            item=self.item,
             asset=self.asset,
             remedy="check the network and the service's status, then run it again: it goes on where it stopped",
             transient=True,
         ) from None
 
     def _bad(self, problem: str, remedy: str) -> BadBand:
-        return BadBand(problem, item=self.item, asset=self.asset, remedy=remedy)
+        return BadBand(problem, asset=self.asset, remedy=remedy)

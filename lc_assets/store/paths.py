@@ -11,10 +11,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from lc_assets.core.errors import StoreError
 from lc_assets.core.urls import is_url
 from lc_assets.store.object_path import MAX_SINGLE_UPLOAD, ObjectPath, Status, as_os_error, status_of
 from lc_assets.store.object_store import parse_url
@@ -40,6 +41,19 @@ def gdal_path(path: StorePath) -> str:
         path.bucket.client()  # sets GDAL's variables
         return f"{path.bucket.gdal}/{path.key}"
     return str(path)
+
+
+@contextmanager
+def reading(path: StorePath) -> Iterator[None]:
+    """Raise an `OSError` of the body, which reads a file or a folder of the store, as a `StoreError`."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{path} cannot be read ({error.strerror or error})",
+            remedy="check that the store (--store) exists and that you can read it, then run it again",
+            transient=not isinstance(error, PermissionError),
+        ) from None
 
 
 def move_into_place(source: Path, target: StorePath) -> None:

@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
+from lc_assets.core.errors import BadItem, BadReference, LandCoverError, naming, without_query
 from lc_assets.core.urls import is_remote
 from lc_assets.products.agreement.crosswalk import Crosswalk, read_crosswalk, shipped
 from lc_assets.sentinel2.item.hrefs import absolute, unsigned, why_not_a_raster
@@ -257,7 +257,8 @@ _CATALOG = "check the item in its catalog, or choose another reference"
 def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
     """Return the raster of an item that a search found. Its href is checked like that of a band."""
     item_id = checked_id(item["id"])
-    check_size(item, item_id)
+    with naming(item_id):
+        check_size(item)
     asset = item["assets"].get(key) if isinstance(item.get("assets"), dict) else None
     href = asset.get("href") if isinstance(asset, dict) else None
     if not isinstance(href, str) or not href:

@@ -13,11 +13,12 @@ from collections.abc import Iterable
 from functools import cached_property
 from itertools import pairwise
 
-from lc_assets.core.errors import BadReference, StoreError
+from lc_assets.core.errors import BadReference
 from lc_assets.core.json_values import parse_json
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.scene_ids import id_parts, scene_label
 from lc_assets.store.layout import SceneLayout, Store
+from lc_assets.store.paths import reading
 from lc_assets.store.season_layout import MapLayout
 
 _MOST_LISTED = 10
@@ -45,14 +46,8 @@ class SceneNames:
         Raises:
             StoreError: the store cannot be read.
         """
-        try:
+        with reading(self._store.root):
             return self._store.known_scenes()
-        except OSError as error:
-            raise StoreError(
-                f"{self._store.root} cannot be read ({error.strerror or error})",
-                remedy="check that the store (--store) exists and that you can read it",
-                transient=not isinstance(error, PermissionError),
-            ) from None
 
     def matching(self, name: str) -> list[str]:
         """Return the ids of the scenes that a name fits. An id, or the name of a product, fits that scene only.
