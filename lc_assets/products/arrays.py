@@ -148,7 +148,7 @@ def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, 
     except ImportError as error:
         raise LandCoverError(
             f"the pixels of a map as arrays need rioxarray ({error})",
-            remedy="install the extra xarray: pip install 'lc-assets[xarray]', or '.[xarray]' in a checkout",
+            remedy="install the extra xarray: pip install 'lc-assets[xarray]', or -e '.[xarray]' in a checkout",
         ) from None
     if not path.exists():
         raise LandCoverError(

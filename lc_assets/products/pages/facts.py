@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.core.stac import is_synthetic
 from lc_assets.core.urls import is_remote
@@ -26,7 +26,6 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.catalog_conventions import catalog_of
-from lc_assets.sentinel2.item.hrefs import unsigned
 
 MAX_ROWS = 40
 """Largest number of lines of one kind that the page shows for a model."""
@@ -226,7 +225,7 @@ def _is_one_of(link: Any, rels: Mapping[str, str]) -> bool:
 def link_to(words: Any, href: Any) -> Link:
     """Return a link without query, fragment and user; its `href` is None unless it is an http(s) URL."""
     try:
-        bare = unsigned(href) if isinstance(href, str) else ""
+        bare = without_query(href) if isinstance(href, str) else ""
         return Link(text(words), bare if is_remote(bare) and len(bare) <= _MAX_HREF else None)
     except LandCoverError:
         return Link(text(words), None)

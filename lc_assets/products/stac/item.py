@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pystac
 
+from lc_assets.core.errors import without_query
 from lc_assets.core.stac import EO, GEOJSON, SAT, SENTINEL2, is_synthetic, link
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
@@ -17,7 +18,6 @@ from lc_assets.products.stac.validate import validate_offline
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.scene import unsigned
 from lc_assets.sentinel2.scene_ids import scene_label
 
 _BASELINE = "s2:processing_baseline"
@@ -120,14 +120,16 @@ def _lineage(scene: ClassifiedScene) -> str:
 
 def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     links = scene.source.get("links") or []
-    own = next((unsigned(old["href"]) for old in links if old.get("rel") == "self" and is_remote(old["href"])), None)
+    own = next(
+        (without_query(old["href"]) for old in links if old.get("rel") == "self" and is_remote(old["href"])), None
+    )
     found = [
         link("derived_from", own or scene.source_href, GEOJSON, "Source Sentinel-2 item"),
         link("mlm:model", scene.model_href, GEOJSON, "The model that made this map"),
     ]
     for old in links:
         if old.get("rel") == "license" and is_remote(old["href"]):
-            found.append({**LICENCE, "href": unsigned(old["href"])})
+            found.append({**LICENCE, "href": without_query(old["href"])})
     return found if found[-1]["rel"] == "license" else [*found, LICENCE]
 
 
