@@ -29,7 +29,6 @@ class PolygonPixels:
     """The polygons that each pixel of a grid is in: those that its centre is in.
 
     Attributes:
-        grid: the grid.
         total: number of polygons of the area.
         numbers: (N,) numbers of those that touch the grid.
         shapes: (N,) these polygons.

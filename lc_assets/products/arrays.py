@@ -39,7 +39,6 @@ class OpenedMap:
 
     Attributes:
         item: STAC item of the map.
-        layout: paths of its files.
     """
 
     item: pystac.Item = field(repr=False)

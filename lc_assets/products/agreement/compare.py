@@ -28,7 +28,6 @@ class Comparison:
     """The counts of a comparison.
 
     Attributes:
-        crosswalk: the crosswalk of the two legends.
         counts: (10, reference classes + 1) pixels by the map's code (rows) and the position in the crosswalk's
             reference classes (columns). The last column counts codes that the crosswalk does not list. Pixels without
             data on one side are not counted.

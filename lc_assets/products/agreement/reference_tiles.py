@@ -34,7 +34,6 @@ class OpenTile:
 
     Attributes:
         shown: path or unsigned URL, for messages.
-        dataset: the rasterio dataset.
         nodata: code that means "no data".
         file: the remote file; None for a local raster.
     """

@@ -37,7 +37,6 @@ class Annual:
 
     Attributes:
         asset: key of the raster asset in its items.
-        title: title for people.
         attribution: attribution that its authors require.
         accuracy: accuracy that its authors publish.
         version_property: property of its items with the version; empty if there is none.
@@ -97,7 +96,6 @@ class Reference:
 
     Attributes:
         name: name of its folder and prefix of its metadata: letters, digits, '.', '_', '-'.
-        title: title for people.
         tiles: the rasters that intersect the scene's footprint.
         crosswalk: relates its legend to that of the map.
         year: year of an annual map; otherwise None.

@@ -43,10 +43,7 @@ class Agreement:
     """The result of a comparison.
 
     Attributes:
-        reference: the reference map.
-        compared: the counts.
         document: content of `agreement.json`.
-        folder: folder of the files.
         confusion: PNG image of the error matrix.
     """
 

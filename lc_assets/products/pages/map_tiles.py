@@ -42,7 +42,6 @@ class MapSource:
         key: `scenes/<ID>` or `maps/<NAME>`.
         classified, overview: its rasters.
         moment: acquisition time; None for a season map.
-        rings: outlines of its footprint.
     """
 
     key: str

@@ -29,7 +29,6 @@ class Report:
     """A finished page.
 
     Attributes:
-        html: the file.
         factor: pixels of the class raster per shown pixel, along an axis.
         pixel_size: size of a shown pixel, in metres.
         width, height: size of the pictures, in shown pixels.

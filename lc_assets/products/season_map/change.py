@@ -40,7 +40,6 @@ class Change:
     """What a comparison found.
 
     Attributes:
-        layout: where it is.
         pixels: (256,) pixels of each code.
         pixel_area: area of a pixel in hectares.
         baseline: share of the pixels where both maps of the first period are sure that differ between them; None

@@ -34,7 +34,6 @@ class SeasonMap(DescribedMap):
     """A season map.
 
     Attributes:
-        area: the polygons.
         areas: their classes.
         scenes: the scenes that it is made of.
         tags: dataset tags: how the map was made.

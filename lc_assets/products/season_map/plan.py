@@ -31,7 +31,6 @@ class MapPlan:
     """What a season map is made of.
 
     Attributes:
-        area: the polygons.
         crs: CRS of the map.
         period: time in which its scenes were acquired, see `Query.datetime`; None is any time.
         max_cloud: highest cloud cover of its scenes, in percent; None is any.

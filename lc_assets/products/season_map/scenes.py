@@ -23,8 +23,6 @@ class MappedScene:
 
     Attributes:
         document: JSON of the registered item.
-        classes: the map.
-        probabilities: path of its probabilities.
     """
 
     document: dict[str, Any]

@@ -50,7 +50,6 @@ class Made:
     """What was made.
 
     Attributes:
-        layout: where it is.
         pixels: (11,) pixels of each code inside the area, No Data last.
         pixel_area: area of a pixel in hectares.
         scenes: ids of the scenes that were used.

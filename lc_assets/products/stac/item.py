@@ -39,7 +39,6 @@ class ClassifiedScene(DescribedMap):
     Attributes:
         source: JSON of the source item, with unsigned hrefs.
         source_href: path of its copy in the store, relative to the Item; used if the source item has no URL.
-        contract: contract of the model.
         model_href: path of the model's MLM item, relative to the Item.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         part: the part of the scene that the map covers; None for all of it.
