@@ -18,6 +18,7 @@ from typing import Any
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.csv_text import csv_text
+from lc_assets.products.pages.formats import square_kilometres
 from lc_assets.products.pages.gallery import present_classes, report_href, summary
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import data_url, render
@@ -108,7 +109,7 @@ def _tile(name: str, cards: Sequence[SceneCard], axis: _TimeAxis, longest: float
     return {
         "name": name,
         "number": len(cards),
-        "largest": f"{largest / 100:,.0f} km²" if largest >= 1000 else f"{largest:,.0f} ha",
+        "largest": square_kilometres(largest),
         "bars": [_bar(card, at - width / 2, width, largest) for card, at in zip(cards, places, strict=True)],
         "cloud": _points(cards, places, [card.cloud for card in cards], 100.0),
         "seconds": _points(cards, places, [card.seconds for card in cards], longest),

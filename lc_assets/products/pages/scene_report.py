@@ -26,21 +26,10 @@ MAX_BYTES = 3_000_000
 
 @dataclass(frozen=True)
 class Report:
-    """A finished page.
-
-    Attributes:
-        factor: pixels of the class raster per shown pixel, along an axis.
-        pixel_size: size of a shown pixel, in metres.
-        width, height: size of the pictures, in shown pixels.
-        sizes: bytes of each picture, before base64.
-    """
+    """A finished page, and its pictures."""
 
     html: bytes
-    factor: int
-    pixel_size: float
-    width: int
-    height: int
-    sizes: dict[str, int]
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -73,7 +62,7 @@ def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: Re
     page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview))
     if len(page.html) >= MAX_BYTES:  # very long texts leave fewer bytes for the pictures
         excess = len(page.html) - MAX_BYTES + 1
-        max_bytes = max(sum(page.sizes.values()) - excess, 100_000)
+        max_bytes = max(sum(page.layers.sizes.values()) - excess, 100_000)
         page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview, max_bytes=max_bytes))
     return page
 
@@ -130,5 +119,4 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         software=texts.software_rows(facts.software),
         made=text(f"Made by lc_assets {facts.software.get('lc_assets', '')} on {texts.moment(facts.created)}."),
     )
-    grid = layers.grid
-    return Report(page.encode(), layers.factor, grid.resolution, grid.width, grid.height, layers.sizes)
+    return Report(page.encode(), layers)

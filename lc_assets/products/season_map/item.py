@@ -89,20 +89,8 @@ def _source(item: str) -> dict[str, Any]:
 def _assets(made: SeasonMap) -> dict[str, Any]:
     layout, files = made.layout, made.files
     seen = "Number of dates that see the ground"
-    rasters = (
-        (
-            "observations",
-            layout.observations,
-            seen,
-            {"name": "observations", "data_type": "uint8", "description": seen},
-        ),
-        (
-            "stability",
-            layout.stability,
-            "Share of these dates that agree with the map, in percent",
-            percent_band("stability"),
-        ),
-    )
+    dates = {"name": "observations", "data_type": "uint8", "description": seen}
+    agreeing = "Share of these dates that agree with the map, in percent"
     others = (
         ("area", layout.area, GEOJSON, "The area", "metadata"),
         ("areas", layout.areas, "text/csv", "Hectares of each class in each polygon", "data"),
@@ -111,10 +99,10 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         ("polygons_parquet", layout.polygons_parquet, PARQUET, "The map as polygons, as GeoParquet", "data"),
     )
     return {
-        **{
-            key: raster_asset(files[path.name], title, ["metadata"], [band], made.grid)
-            for key, path, title, band in rasters
-        },
+        "observations": raster_asset(files[layout.observations.name], seen, ["metadata"], [dates], made.grid),
+        "stability": raster_asset(
+            files[layout.stability.name], agreeing, ["metadata"], [percent_band("stability")], made.grid
+        ),
         **{
             key: file_asset(files[path.name], kind, title, [role])
             for key, path, kind, title, role in others
