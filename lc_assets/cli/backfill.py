@@ -54,7 +54,7 @@ def backfill(
     the same command continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs
     it; the UI shows it under Runs, Backfills.
     """
-    query = parse_query(**query_values, session=session)
+    query = parse_query(session, **query_values)
     if query and (scene_refs or listed):
         raise click.UsageError("give REFERENCEs, or search options, not both")
     scenes: list[Scene] | None = None

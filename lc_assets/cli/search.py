@@ -43,9 +43,9 @@ def search(session: Session, ids: bool, register: bool, backfill: bool, done: bo
     if done:
         if register or backfill:
             raise click.UsageError("--done cannot be used with --register or --backfill")
-        show_done(session.store, parse_query(**query_values, anywhere=True), ids=ids)
+        show_done(session.store, parse_query(session, **query_values, anywhere=True), ids=ids)
         return
-    query = parse_query(**query_values, session=session)
+    query = parse_query(session, **query_values)
     if query is None:
         raise click.UsageError("say where to look: --bbox, --geometry or --tile")
     documents = find_items(session, query)

@@ -84,20 +84,13 @@ class Settings:
     """URL of the store's root for a browser. Empty: `FILES_URL` for a folder, the own URL of an object store."""
 
     def __post_init__(self) -> None:
-        if self.stack not in STACK_FORMS:
-            raise LandCoverError(
-                f"LC_ASSETS_STACK is {self.stack!r}", remedy=f"set it to {' or '.join(STACK_FORMS)}, or unset it"
-            )
-        if self.precision not in PRECISIONS:
-            raise LandCoverError(
-                f"LC_ASSETS_PRECISION is {self.precision!r}", remedy=f"set it to {' or '.join(PRECISIONS)}, or unset it"
-            )
+        _check_word("LC_ASSETS_STACK", self.stack, STACK_FORMS)
+        _check_word("LC_ASSETS_PRECISION", self.precision, PRECISIONS)
         if not is_remote(self.stac_url) or "?" in self.stac_url or "#" in self.stac_url:
             raise LandCoverError(
                 f"LC_ASSETS_STAC_URL is {self.stac_url!r}",
                 remedy="set it to the http(s) root of a STAC API, or unset it",
             )
-
         if self.files_url and (not is_remote(self.files_url) or set("?#@") & set(self.files_url)):
             raise LandCoverError(
                 f"LC_ASSETS_FILES_URL is {without_query(self.files_url)!r}",
@@ -113,7 +106,7 @@ class Settings:
         """
         cpu_count()
         positive_setting("LC_ASSETS_INFERENCE_SLOTS")  # the code that needs these two reads them again
-        _keras_backend()
+        _check_word("KERAS_BACKEND", variable("KERAS_BACKEND") or KERAS_BACKENDS[0], KERAS_BACKENDS)
         default = cls()
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
@@ -135,12 +128,9 @@ class Settings:
         )
 
 
-def _keras_backend() -> None:
-    value = variable("KERAS_BACKEND")
-    if value and value not in KERAS_BACKENDS:
-        raise LandCoverError(
-            f"KERAS_BACKEND is {value!r}", remedy=f"set it to {' or '.join(KERAS_BACKENDS)}, or unset it"
-        )
+def _check_word(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise LandCoverError(f"{name} is {value!r}", remedy=f"set it to {' or '.join(allowed)}, or unset it")
 
 
 def _comma_separated(name: str) -> tuple[str, ...]:

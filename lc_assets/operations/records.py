@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import dagster as dg
 
@@ -31,6 +31,19 @@ FEW = 2_000
 """Largest number of partitions that a query names; for more, the query asks for all partitions."""
 _NONE = ""
 """Version of a record without one."""
+
+
+def materializations(
+    instance: dg.DagsterInstance, wanted: dg.AssetRecordsFilter, *, oldest_first: bool = False
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the records of all materialisations that a filter fits, by default the newest first."""
+    cursor = None
+    while True:
+        page = instance.fetch_materializations(wanted, limit=PAGE, cursor=cursor, ascending=oldest_first)
+        yield from page.records
+        if not page.has_more:
+            return
+        cursor = page.cursor
 
 
 def latest_storage_ids(

@@ -102,7 +102,7 @@ def test_a_wrong_map_is_named_and_the_others_are_fused(mapped: Mapped, sensor: T
         ({"bbox": None, "tiles": ["32ULB"]}, "has no area"),
         ({"from": None}, "has no first day"),
         ({"map": "a--b"}, "contains '--'"),
-        ({"map": "../up"}, "not a valid item id"),
+        ({"map": "../up"}, "not a valid name of a map"),
         ({"bbox": None, "geometry": "none.geojson"}, "none.geojson cannot be read"),
         ({"bbox": [-10, 40, 30, 60]}, "km long"),
     ]
