@@ -54,8 +54,7 @@ def parse_query(
     Raises:
         BadReference: an option is not valid, or there is no place.
     """
-    from lc_assets.sentinel2.search.area import box_of
-    from lc_assets.sentinel2.search.query import Query
+    from lc_assets.sentinel2.search.query import Query, box_of
 
     # An empty value counts as given: it comes from an unset shell variable, and Query refuses it.
     if all(value in (None, ()) for value in (bbox, geometry, *limits.values())):

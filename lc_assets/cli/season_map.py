@@ -120,7 +120,7 @@ def season_map(
 def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> Polygons:
     """The area of the options; without one, that of the store."""
     from lc_assets.raster.polygons import box_polygon
-    from lc_assets.sentinel2.search.area import box_of
+    from lc_assets.sentinel2.search.query import box_of
 
     if area is None and bbox is None and kept is not None:
         return kept

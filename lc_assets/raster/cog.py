@@ -8,10 +8,10 @@ default averages codes, and an average is the code of another class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import rasterio
@@ -32,9 +32,10 @@ STRIP_ROWS = 512
 
 _WORK_SUFFIX = ".work"
 
+Writing: TypeAlias = AbstractContextManager[DatasetWriter]
 
-@contextmanager
-def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Iterator[DatasetWriter]:
+
+def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Writing:
     """Yield a dataset for class codes (uint8, 0-10). It becomes a COG with palette, class names and nodata.
 
     Args:
@@ -44,8 +45,7 @@ def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 
         The open dataset, one band.
     """
     legend = {c.code: c.name for c in ALL_CLASSES}
-    with code_cog(path, grid, tags, "land cover", legend, colormap(), NO_DATA.code, blocksize=blocksize) as dataset:
-        yield dataset
+    return code_cog(path, grid, tags, "land cover", legend, colormap(), NO_DATA.code, blocksize=blocksize)
 
 
 @contextmanager
@@ -84,28 +84,23 @@ def code_cog(
         yield dataset
 
 
-@contextmanager
-def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6) -> Iterator[DatasetWriter]:
+def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6) -> Writing:
     """Yield a dataset for the probability of the predicted class in percent (uint8, 255 = no data).
 
     It becomes a COG at the end of the context. Overview levels are computed by averaging. `level` is the level of
     compression, 1 to 9.
     """
-    with blockwise_cog(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE", level=level) as dataset:
-        dataset.set_band_description(1, "confidence in percent")
-        yield dataset
+    titles = ["confidence in percent"]
+    return blockwise_cog(path, grid, "uint8", CONFIDENCE_NODATA, tags, titles, overviews="AVERAGE", level=level)
 
 
-@contextmanager
-def number_cog(path: Path, grid: Grid, tags: dict[str, str], title: str, nodata: int | None) -> Iterator[DatasetWriter]:
+def number_cog(path: Path, grid: Grid, tags: dict[str, str], title: str, nodata: int | None) -> Writing:
     """Yield a dataset for numbers (uint8), which becomes a COG whose overview levels repeat every second pixel.
 
     `title` is the description of the band. Compression is light: half of the CPU of the default level, and a file that
     is a sixth larger.
     """
-    with blockwise_cog(path, grid, "uint8", nodata, tags, overviews="NEAREST", level=4) as dataset:
-        dataset.set_band_description(1, title)
-        yield dataset
+    return blockwise_cog(path, grid, "uint8", nodata, tags, [title], overviews="NEAREST", level=4)
 
 
 @contextmanager
@@ -115,11 +110,9 @@ def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Da
     It becomes a COG at the end of the context. Overview levels repeat every second cell, and compression is light: a
     full tile takes 2 s of CPU, not 7 s as with averages and the default level, and the file is hardly larger.
     """
-    size = len(CLASSES)
-    with blockwise_cog(
-        path, grid, "uint8", PROBABILITY_NODATA, tags, overviews="NEAREST", count=size, interleave="pixel", level=1
-    ) as dataset:
-        dataset.descriptions = [c.name for c in CLASSES]
+    titles = [c.name for c in CLASSES]
+    form: dict[str, Any] = {"overviews": "NEAREST", "count": len(CLASSES), "interleave": "pixel", "level": 1}
+    with blockwise_cog(path, grid, "uint8", PROBABILITY_NODATA, tags, titles, **form) as dataset:
         dataset.scales = [PROBABILITY_SCALE] * len(CLASSES)
         yield dataset
 
@@ -152,6 +145,7 @@ def blockwise_cog(
     dtype: str,
     nodata: int | None,
     tags: dict[str, str],
+    titles: Sequence[str] = (),
     *,
     overviews: str,
     blocksize: int = 512,
@@ -164,6 +158,7 @@ def blockwise_cog(
         grid: grid of the raster.
         dtype, nodata: data type and nodata value of the bands.
         tags: dataset tags.
+        titles: description of each band.
         overviews: resampling method of the overview levels, `MODE`, `AVERAGE` or `NEAREST`.
         blocksize: tile width of the COG in pixels.
         options: creation options of the plain GeoTIFF, such as `count`; `predictor` (1 or 2) and `level` (of
@@ -193,6 +188,8 @@ def blockwise_cog(
     try:
         with rasterio.open(work, "w", **profile) as dataset:
             dataset.update_tags(**tags)
+            for number, title in enumerate(titles, start=1):
+                dataset.set_band_description(number, title)
             yield dataset
         source = work
         if overviews == "MODE":

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from lc_assets.core.errors import BadItem, BadReference, LandCoverError, naming, without_query
 from lc_assets.core.urls import is_remote
 from lc_assets.products.agreement.crosswalk import Crosswalk, read_crosswalk, shipped
-from lc_assets.sentinel2.item.hrefs import absolute, unsigned, why_not_a_raster
+from lc_assets.sentinel2.item.hrefs import absolute, why_not_a_raster
 from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
@@ -88,7 +88,7 @@ class Tile:
     @property
     def shown(self) -> str:
         """Path or unsigned URL, for messages and documents."""
-        return unsigned(str(self.source))
+        return without_query(str(self.source))
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,9 @@ def check_names(references: Sequence[str]) -> None:
     for reference in dict.fromkeys(references):
         key = re.sub(r"[._-]", "_", name_of(reference))  # as in the keys of the metadata
         if key in seen:
+            one, other = (without_query(text)[:100] for text in (seen[key], reference))
             raise BadReference(
-                f"the references {unsigned(seen[key])[:100]} and {unsigned(reference)[:100]} would get the same name",
+                f"the references {one} and {other} would get the same name",
                 remedy="rename one of the files",
             )
         seen[key] = reference
@@ -271,9 +272,9 @@ def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
         resolved, refused = href, error.problem
     if refused:
         raise BadItem(
-            f"its href {unsigned(href[:200])!r} is refused: {refused}", item=item_id, asset=key, remedy=_CATALOG
+            f"its href {without_query(href[:200])!r} is refused: {refused}", item=item_id, asset=key, remedy=_CATALOG
         )
-    return Tile(unsigned(resolved), item_id)
+    return Tile(without_query(resolved), item_id)
 
 
 def _truth(scene: Scene) -> Tile:
@@ -290,7 +291,7 @@ def _truth(scene: Scene) -> Tile:
         refused = "the bands are remote, but it is a file of this machine"
     if refused:
         raise BadItem(
-            f"its href {unsigned(href[:200])!r} is refused: {refused}", item=scene.id, asset=TRUTH, remedy=_CATALOG
+            f"its href {without_query(href[:200])!r} is refused: {refused}", item=scene.id, asset=TRUTH, remedy=_CATALOG
         )
     return Tile(href if is_remote(href) else Path(href), scene.id)
 
@@ -298,9 +299,9 @@ def _truth(scene: Scene) -> Tile:
 def _own_raster(reference: str) -> tuple[Tile, str]:
     """Return the raster at a path or URL of the user, and the stem of its file name."""
     if "://" in reference and is_remote(reference):
-        if unsigned(reference) != reference:
+        if without_query(reference) != reference:
             raise BadReference(
-                f"the reference {unsigned(reference)} has a query or a user in its URL, which the run would store",
+                f"the reference {without_query(reference)} has a query or a user in its URL, which the run would store",
                 remedy="remove them (Planetary Computer URLs are signed when they are read), or download the file",
             )
         refused = why_not_a_raster(reference, reference, None)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pystac
 
+from lc_assets.core.errors import without_query
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.core.stac import (
     CLASSIFICATION,
@@ -34,7 +35,6 @@ from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABIL
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.scene import unsigned
 from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.paths import StorePath
 from lc_assets.store.product_layout import MAP_SUFFIX, ProductLayout
@@ -251,7 +251,7 @@ def _lineage(scene: ClassifiedScene) -> str:
 def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     links = scene.source.get("links") or []
     own = next(
-        (unsigned(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])), None
+        (without_query(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])), None
     )
     found = [
         {"rel": "derived_from", "href": own or scene.source_href, "type": GEOJSON, "title": "Source Sentinel-2 item"},
@@ -259,7 +259,7 @@ def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     ]
     for link in links:
         if link.get("rel") == "license" and is_remote(link["href"]):
-            found.append({**LICENCE, "href": unsigned(link["href"])})
+            found.append({**LICENCE, "href": without_query(link["href"])})
     return found if found[-1]["rel"] == "license" else [*found, LICENCE]
 
 
@@ -267,7 +267,6 @@ def map_assets(made: DescribedMap, step: int) -> dict[str, Any]:
     """Return the assets that the Items of scenes and season maps have.
 
     Args:
-        made: the map.
         step: pixels along the side of a cell of the probabilities.
     """
     layout, files = made.layout, made.files
@@ -307,10 +306,6 @@ def raster_asset(
     Several bands have no `raster:bands`: with them stackstac refuses the whole Item.
 
     Args:
-        product: the file.
-        title, roles: of the asset.
-        bands: `bands`.
-        grid: grid of the raster.
         more: fields of the band in `raster:bands` only.
     """
     asset = {**file_asset(product, COG, title, roles), "gsd": grid.resolution, "bands": bands}

@@ -1,4 +1,4 @@
-"""The stack: twelve bands on B02's 10 m grid, virtual or written, and a reader for its windows.
+"""The stack: twelve bands on B02's 10 m grid, virtual or written.
 
 A stack is a raster with the twelve bands in the table's order. It has band descriptions, scale and offset (reflectance
 = DN * scale + offset), dataset tags for item, level, baseline and kernel, and a dataset mask that is valid where all
@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
-import numpy as np
 import rasterio
 from rasterio.errors import RasterioIOError
-from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand, StoreError, naming
 from lc_assets.raster.grid import Grid
@@ -133,57 +131,6 @@ class Stack:
             tags["RESAMPLING"],
             tags.get("PART", ""),
         )
-
-    def reader(self) -> StackReader:
-        """Return a reader of the stack. Use it as a context manager."""
-        return StackReader(self)
-
-
-class StackReader:
-    """An open stack. Not thread-safe: one reader per thread."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self._dataset = rasterio.open(gdal_path(stack.path))
-        self._scl = rasterio.open(gdal_path(stack.scl_path)) if stack.scl_path else None
-
-    def __enter__(self) -> StackReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._dataset.close()
-        if self._scl:
-            self._scl.close()
-
-    def dn(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
-        """Return (bands, rows, columns) uint16 DN as stored, offset included.
-
-        Args:
-            window: the pixels to read.
-            bands: 0-based positions of the bands, all by default.
-
-        Raises:
-            BadBand: a native file cannot be decoded.
-        """
-        indexes = [b + 1 for b in bands] if bands is not None else list(self._dataset.indexes)
-        try:
-            return self._dataset.read(indexes, window=window)
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
-
-    def valid(self, window: Window) -> np.ndarray:
-        """Return (rows, columns) bool: true where all twelve native bands have data."""
-        try:
-            return self._dataset.read_masks(1, window=window) > 0
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
-
-    def scl(self, window: Window) -> np.ndarray | None:
-        """Return the (rows, columns) uint8 scene classification, nearest neighbour; None when the item has none."""
-        try:
-            return self._scl.read(1, window=window) if self._scl else None
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
 
 
 def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -> BadBand:

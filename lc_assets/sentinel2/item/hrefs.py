@@ -27,11 +27,6 @@ _DESCRIPTIONS = (".vrt", ".xml")
 _HEAD = 256
 
 
-def unsigned(href: str) -> str:
-    """Return `href` without a SAS signature and, if it is a URL, without query, fragment and user."""
-    return without_query(href)
-
-
 def local_path(href: str) -> Path:
     """Return the path of a local href or a file:// URL.
 
@@ -84,7 +79,7 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
             raise BadItem(f"its href cannot be used: {problem}", asset=name, remedy=_REMEDY) from None
         if refused:
             raise BadItem(
-                f"its href {unsigned(href[:200])!r} is refused: {refused}",
+                f"its href {without_query(href[:200])!r} is refused: {refused}",
                 asset=band,
                 remedy="use an item whose bands are files or http(s) URLs of its own catalog",
             )

@@ -14,15 +14,12 @@ from typing import Any
 
 from lc_assets.core.errors import BadItem, BadReference, naming, printable, without_query
 from lc_assets.core.json_values import parse_json
-from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.catalog_conventions import CatalogConventions, catalog_of, has_constant_offset
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import settle_place_and_time
-from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
-from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 from lc_assets.store.ids import checked_id
