@@ -36,7 +36,6 @@ OVERLAP_SECONDS = 600.0
 fuse_season_map = dg.define_asset_job(
     FUSE,
     selection=dg.AssetSelection.assets(season_map),
-    executor_def=dg.in_process_executor,
     description="Fuse one season map from the scenes that are classified now.",
 )
 
