@@ -176,8 +176,8 @@ def launch(
         if not _daemon_is_alive(instance):
             click.echo("no daemon runs: start one with make ui, or lc-assets ui")
         click.echo(
-            f"(its runs refuse another model than {contract.name}: the UI, or daemon and workers, must run with the "
-            "same LC_ASSETS_MODEL)"
+            f"(its runs stop if the model is not {contract.name}: run the UI, or daemon and workers, with the same "
+            "LC_ASSETS_MODEL)"
         )
     else:
         click.echo("nothing to run")

@@ -62,7 +62,7 @@ def search(session: Session, ids: bool, register: bool, backfill: bool, done: bo
         click.echo(count_statuses(list(statuses.values())), err=True)
         if not documents:
             where = f"{session.settings.collection} at {session.settings.stac_url}"
-            click.echo(f"nothing in {where}: loosen the limits, or check LC_ASSETS_COLLECTION", err=True)
+            click.echo(f"nothing in {where}: use wider limits, or check LC_ASSETS_COLLECTION", err=True)
         if not (register or backfill):
             return
         scenes, failures = parse_items(session, documents)

@@ -59,7 +59,7 @@ def _report(store: Store, wanted: str) -> Path:
         if isinstance(page, Path):
             return page
         content = page.read_bytes()
-    click.echo("a copy from the object store: its links to the scene's files lead nowhere", err=True)
+    click.echo("a copy from the object store: its links to the scene's files do not work", err=True)
     return _save_copy(store, page, content)
 
 
@@ -68,7 +68,7 @@ def _write_link_target(store: Store) -> None:
     from lc_assets.store.layout import ALL_SCENES
 
     if isinstance(store.root, Path) and not (store.root / ALL_SCENES).exists():
-        with suppress(LandCoverError):  # only that link leads nowhere
+        with suppress(LandCoverError):  # only that link does not work
             _gallery(store)
 
 

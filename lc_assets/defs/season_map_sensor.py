@@ -194,7 +194,7 @@ def _reason(plans: dict[str, MapPlan], due: dict[str, dict[str, str]], faults: d
     """Return why nothing is run."""
     words = [f"{name}: {error}" for name, error in faults.items()]
     words += [
-        f"{name} had a run within a day, and has {quantity(len(scenes), 'scene')} to add"
+        f"{name} had a run in the last 24 hours, and has {quantity(len(scenes), 'scene')} to add"
         for name, scenes in due.items()
     ]
     rest = len(plans) - len(due)
