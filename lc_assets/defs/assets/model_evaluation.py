@@ -27,8 +27,8 @@ USABLE_SYNTHETIC = 0.7
             "good_enough",
             asset="model_evaluation",
             description=f"Right on at least {USABLE_SYNTHETIC:.0%} of the pixels of each synthetic scene. If there are "
-            f"chips, right on {USABLE:.0%} of the labelled ones, and on as many of the L2A chips whose weak label eight or "
-            "more of ten predictions share.",
+            f"chips, right on {USABLE:.0%} of the labelled ones, and on as many of the L2A chips whose weak label at "
+            "least eight of ten predictions share.",
         )
     ],
 )

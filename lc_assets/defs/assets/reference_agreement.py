@@ -100,7 +100,7 @@ def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
         "agrees_enough",
         passed=not empty and min(known, default=0.0) >= ENOUGH,
         warn=True,
-        description=f"nothing could be scored against {', '.join(empty)}: no class there has a counterpart in the other "
+        description=f"nothing could be scored against {', '.join(empty)}: no class has a counterpart in the other "
         "legend, or all pixels are no data"
         if empty
         else "; ".join(f"{_percent(share)} % with {name}" for name, share in shares.items())
