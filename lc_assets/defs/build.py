@@ -12,19 +12,17 @@ import dagster as dg
 from lc_assets.core.errors import BadModel
 from lc_assets.core.memory import share_one_heap
 from lc_assets.core.settings import Settings
-from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
+from lc_assets.defs.assets import SCENE_ASSETS, class_raster
 from lc_assets.defs.assets.collection import collection
+from lc_assets.defs.assets.model_evaluation import model_evaluation
 from lc_assets.defs.assets.reference_agreement import reference_agreement
 from lc_assets.defs.assets.season_map import season_map, season_scenes
-from lc_assets.defs.io_managers import (
-    CatalogIOManager,
-    ClassRasterIOManager,
-    CogStackIOManager,
-    OverviewIOManager,
-    RawBandsIOManager,
-    ReportIOManager,
-    VirtualStackIOManager,
-)
+from lc_assets.defs.io_managers.catalog import CatalogIOManager
+from lc_assets.defs.io_managers.class_raster import ClassRasterIOManager
+from lc_assets.defs.io_managers.overview import OverviewIOManager
+from lc_assets.defs.io_managers.raw_bands import RawBandsIOManager
+from lc_assets.defs.io_managers.report import ReportIOManager
+from lc_assets.defs.io_managers.resampled_stack import CogStackIOManager, VirtualStackIOManager
 from lc_assets.defs.jobs import classify_scenes, compare_scenes
 from lc_assets.defs.resources import (
     EvaluationResource,
