@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lc_assets.core.errors import StoreError, printable
+from lc_assets.core.errors import printable
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.products.collection.search import Found
     from lc_assets.sentinel2.search.query import Query
     from lc_assets.store.layout import Store
@@ -21,11 +20,11 @@ _TOP = 3
 """Classes shown per map: those with the largest shares."""
 
 
-def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
+def show_done(store: Store, query: Query | None, *, ids: bool) -> None:
     """Print a table of the maps that a search finds, or the ids of their scenes.
 
     Args:
-        settings: the store.
+        store: the store.
         query: what to look for; None finds all maps.
         ids: print ids only.
 
@@ -39,21 +38,14 @@ def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
     from lc_assets.products.collection.search import EARTH, find
     from lc_assets.products.collection.update import fetch
     from lc_assets.sentinel2.search.query import Query
-    from lc_assets.store.layout import Store
+    from lc_assets.store.paths import reading
 
     check_tools()
-    store = Store.at(settings.store)
-    try:
-        with scratch(store) as folder:
-            index, _ = fetch(store, folder)
-            if index is None:
-                raise no_collection(store)
-            found = find(index, query or Query(bbox=EARTH))
-    except OSError as error:
-        raise StoreError(
-            f"the collection in {store.collection} cannot be read ({error.strerror or error})",
-            remedy="see that the store can be reached, then run it again",
-        ) from None
+    with reading(store.collection), scratch(store) as folder:
+        index, _ = fetch(store, folder)
+        if index is None:
+            raise no_collection(store)
+        found = find(index, query or Query(bbox=EARTH))
     for one in found:
         click.echo(one.scene if ids else map_row(store, one))
     models = Counter(str(one.model or "?") for one in found)

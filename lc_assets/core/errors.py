@@ -8,6 +8,8 @@ assets turn it into a `Failure`. `transient` says whether the same call may succ
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _WORD = re.compile(r"[^\s'\"<>]+")
 _USER = re.compile(r"://[^/?#@]*@")
@@ -46,6 +48,7 @@ class LandCoverError(Exception):
         problem: what is wrong, without item and asset, which the message puts in front of it.
         remedy: what the user can do about it.
         item: STAC item id, if known.
+        season_map: name of the season map concerned, if any.
         asset: band, file or Dagster asset concerned, if known.
         transient: True if the same call may succeed later (after a time-out or an HTTP 503, for example).
     """
@@ -56,26 +59,39 @@ class LandCoverError(Exception):
         *,
         remedy: str,
         item: str | None = None,
+        season_map: str | None = None,
         asset: str | None = None,
         transient: bool = False,
     ) -> None:
         self.problem = without_query(problem)
         self.remedy = without_query(remedy)
         self.item = item
+        self.season_map = season_map
         self.asset = asset
         self.transient = transient
-        super().__init__(str(self))
+        super().__init__(self.problem)
 
     def __str__(self) -> str:
         where = ", ".join(
             part
             for part in (
                 f"item {self.item}" if self.item else "",
+                f"season map {self.season_map}" if self.season_map else "",
                 f"asset {self.asset}" if self.asset else "",
             )
             if part
         )
         return printable(f"{where + ': ' if where else ''}{self.problem} -> {self.remedy}")
+
+
+@contextmanager
+def naming(item: str | None = None, asset: str | None = None) -> Iterator[None]:
+    """Let the errors of the body name an item and an asset, where they do not name one themselves."""
+    try:
+        yield
+    except LandCoverError as error:
+        error.item, error.asset = error.item or item, error.asset or asset
+        raise
 
 
 class BadReference(LandCoverError):

@@ -12,19 +12,17 @@ import dagster as dg
 from lc_assets.core.errors import BadModel
 from lc_assets.core.memory import share_one_heap
 from lc_assets.core.settings import Settings
-from lc_assets.defs.assets import SCENE_ASSETS, class_raster, model_evaluation
+from lc_assets.defs.assets import SCENE_ASSETS, class_raster
 from lc_assets.defs.assets.collection import collection
+from lc_assets.defs.assets.model_evaluation import model_evaluation
 from lc_assets.defs.assets.reference_agreement import reference_agreement
 from lc_assets.defs.assets.season_map import season_map, season_scenes
-from lc_assets.defs.io_managers import (
-    CatalogIOManager,
-    ClassRasterIOManager,
-    CogStackIOManager,
-    OverviewIOManager,
-    RawBandsIOManager,
-    ReportIOManager,
-    VirtualStackIOManager,
-)
+from lc_assets.defs.io_managers.catalog import CatalogIOManager
+from lc_assets.defs.io_managers.class_raster import ClassRasterIOManager
+from lc_assets.defs.io_managers.overview import OverviewIOManager
+from lc_assets.defs.io_managers.raw_bands import RawBandsIOManager
+from lc_assets.defs.io_managers.report import ReportIOManager
+from lc_assets.defs.io_managers.resampled_stack import CogStackIOManager, VirtualStackIOManager
 from lc_assets.defs.jobs import classify_scenes, compare_scenes
 from lc_assets.defs.resources import (
     EvaluationResource,
@@ -61,10 +59,16 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     """
     share_one_heap()
     settings = settings or Settings.from_environment()
-    store = _store(settings)
-    items = _items(settings, store)
+    Store.at(settings.store)  # raises StoreError here, and not only in each run
+    store = StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)
+    items = ItemsResource(
+        store=store,
+        stac_url=settings.stac_url,
+        collection=settings.collection,
+        timeout=settings.retry_policy.read,
+        backoff=settings.retry_policy.backoff,
+    )
     version = _class_raster_version(settings)
-    retry_policy = settings.retry_policy
     check_names(settings.references)
     if settings.crosswalk:
         read_crosswalk(Path(settings.crosswalk))
@@ -92,35 +96,15 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             "items": items,
             "model": ModelResource(item=str(settings.model), precision=settings.precision, window=settings.window),
             "evaluation": EvaluationResource(chips=str(settings.chips or ""), scenes=str(settings.scenes or "")),
-            "reference": ReferenceResource(
-                items=items,
-                names=list(settings.references),
-                crosswalk=settings.crosswalk,
-                backoff=retry_policy.backoff,
-            ),
+            "reference": ReferenceResource(items=items, names=list(settings.references), crosswalk=settings.crosswalk),
             "watch": WatchResource(file=str(settings.watch)),
-            "raw_bands_io": RawBandsIOManager(store=store, timeout=retry_policy.read, backoff=retry_policy.backoff),
+            "raw_bands_io": RawBandsIOManager(store=store, items=items),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),
             "overview_io": OverviewIOManager(store=store),
             "report_io": ReportIOManager(store=store),
             "catalog_io": CatalogIOManager(store=store),
         },
-    )
-
-
-def _store(settings: Settings) -> StoreResource:
-    Store.at(settings.store)  # raises StoreError here, and not only in each run
-    return StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)
-
-
-def _items(settings: Settings, store: StoreResource) -> ItemsResource:
-    return ItemsResource(
-        store=store,
-        stac_url=settings.stac_url,
-        collection=settings.collection,
-        timeout=settings.retry_policy.read,
-        backoff=settings.retry_policy.backoff,
     )
 
 

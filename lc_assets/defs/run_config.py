@@ -32,8 +32,8 @@ class ClassRasterConfig(dg.Config):
     window: int | None = Field(
         default=None,
         ge=0,
-        description="0: positions, where the model has them: each answers for what it sees around it, and pixels "
-        "interpolate between positions. 64: windows of a whole chip vote for the pixels in them. Unset: "
+        description="0: positions, if the model has them: the network predicts points from their surroundings, and "
+        "pixels are interpolated between points. 64: a pixel gets the mean of all windows that contain it. Unset: "
         "LC_ASSETS_WINDOW, else what the model has.",
     )
     stride: int = Field(
@@ -46,18 +46,20 @@ class ClassRasterConfig(dg.Config):
     )
     mask_clouds: bool = Field(
         default=True,
-        description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
+        description="Set a pixel to No Data where its SCL class is saturated, cloud shadow, cloud or cirrus.",
     )
     mask_dilation: int = Field(
         default=MASK_DILATION,
         ge=0,
         le=MOST_DILATION,
         multiple_of=SCL_GSD,
-        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels: haze is "
-        "around them. 0: not at all.",
+        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels, because "
+        "haze is around them.",
     )
     strip_pixels: int = Field(
-        default=0, ge=0, description="Rows decoded at a time; 0: as suits the scene. Changes memory, never the map."
+        default=0,
+        ge=0,
+        description="Rows decoded at a time; 0: chosen by the scene. It changes the memory used, never the map.",
     )
 
 

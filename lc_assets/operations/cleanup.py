@@ -7,7 +7,7 @@ first. A folder with some files left therefore counts as "not in the store", and
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Collection, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
@@ -51,10 +51,11 @@ class Usage:
     files: int = 0
     size: int = 0
 
-    def add(self, files: int, size: int) -> None:
-        """Add one scene or folder with its number of files and bytes. Without files, nothing is added."""
-        if files:
-            self.places, self.files, self.size = self.places + 1, self.files + files, self.size + size
+    def add(self, files: Collection[tuple[StorePath, int]]) -> None:
+        """Add one scene or folder, by its files and their bytes. Without files, nothing is added."""
+        self.places += bool(files)
+        self.files += len(files)
+        self.size += sum(size for _, size in files)
 
 
 @dataclass
@@ -97,14 +98,13 @@ def plan_store(store: Store, finished: Set[str], busy: Set[str], keep: Retention
             ours = _intermediates(folder, keep) if keep and item in finished else []
             plan.virtual += keep is RetentionPolicy.STACK and item in finished and _is_virtual(folder)
             left = _incoming(folder, is_over=item in finished) if item in started else []
-            plan.intermediates.add(len(ours), sum(size for _, size in ours))
-            plan.left_overs.add(len(left), sum(size for _, size in left))
+            plan.intermediates.add(ours)
+            plan.left_overs.add(left)
             if ours or left:
                 plan.items.append(item)
         for stage in _stages(store):
             plan.stages.append(stage)
-            sizes = [size for _, size in walk_files(stage)]
-            plan.left_overs.add(max(1, len(sizes)), sum(sizes))
+            plan.left_overs.add(_all_files(stage))
     return plan
 
 
@@ -143,8 +143,8 @@ def remove(
         if left:
             remove_tree(folder.incoming)
     freed, left_files = Usage(), Usage()
-    freed.add(len(files), sum(size for _, size in files))
-    left_files.add(len(left), sum(size for _, size in left))
+    freed.add(files)
+    left_files.add(left)
     return freed, left_files
 
 
@@ -188,9 +188,8 @@ def remove_stage(stage: Path) -> Usage:
     amount = Usage()
     with raise_as_store_error(stage):
         if is_abandoned(stage):
-            sizes = [size for _, size in walk_files(stage)]
+            amount.add(_all_files(stage))
             remove_tree(stage)
-            amount.add(max(1, len(sizes)), sum(sizes))
     return amount
 
 
@@ -225,7 +224,12 @@ def _incoming(folder: SceneLayout, *, is_over: bool) -> list[tuple[StorePath, in
     """(file, bytes) of an interrupted fetch, unless the next attempt may still resume it."""
     if not folder.incoming.is_dir() or not (is_over or _is_old(folder.incoming)):
         return []
-    return list(walk_files(folder.incoming)) or [(folder.incoming, 0)]
+    return _all_files(folder.incoming)
+
+
+def _all_files(folder: Path) -> list[tuple[StorePath, int]]:
+    """(file, bytes) of all files below a folder; the folder itself if it is empty."""
+    return list(walk_files(folder)) or [(folder, 0)]
 
 
 def _fetched(store: Store) -> Iterator[str]:

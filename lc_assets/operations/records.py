@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import TypeVar
 
 import dagster as dg
 
@@ -26,11 +27,33 @@ INPUT_VERSION_TAG = "dagster/input_data_version/"
 """With the key of an asset: tag of a materialisation that holds the SHA-256 digest of the data version of that asset
 that it was made of. (Dagster: of the versions of all its partitions that it was made of; here it is one.)"""
 PAGE = 500
-"""Number of records in one query."""
+"""Number of records, runs or items in one query."""
 FEW = 2_000
 """Largest number of partitions that a query names; for more, the query asks for all partitions."""
 _NONE = ""
 """Version of a record without one."""
+
+_Id = TypeVar("_Id", int, str)
+
+
+def pages(ids: Collection[_Id]) -> Iterator[list[_Id]]:
+    """Yield sorted ids, as many at a time as one query may name."""
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), PAGE):
+        yield ordered[start : start + PAGE]
+
+
+def materializations(
+    instance: dg.DagsterInstance, wanted: dg.AssetRecordsFilter, *, oldest_first: bool = False
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the records of all materialisations that a filter fits, by default the newest first."""
+    cursor = None
+    while True:
+        page = instance.fetch_materializations(wanted, limit=PAGE, cursor=cursor, ascending=oldest_first)
+        yield from page.records
+        if not page.has_more:
+            return
+        cursor = page.cursor
 
 
 def latest_storage_ids(
@@ -70,12 +93,11 @@ def code_versions(
     remembered = _remembered(instance, asset)
     # Read before the records: if a record is replaced in between, the cache holds a run that no longer matches it, and
     # the record is read again.
-    makers = _producing_runs(instance, sorted(records.values()))
+    makers = {record: _mark(maker) for record, maker in producing_runs(instance, records.values()).items()}
     known = {of: remembered[of][1] for of, maker in makers.items() if of in remembered and remembered[of][0] == maker}
-    unread = sorted(record for record in records.values() if record not in known)
-    for start in range(0, len(unread), PAGE):
-        known |= _tags(instance, asset, unread[start : start + PAGE], CODE_VERSION_TAG)
+    unread = [record for record in records.values() if record not in known]
     if unread:
+        known |= _tags(instance, asset, unread, CODE_VERSION_TAG)
         asked = {record: (makers[record], version) for record, version in known.items() if record in makers}
         # After a query for all items the cache is replaced: only the newest records are of use.
         _remember(instance, asset, asked if items is None else remembered | asked)
@@ -93,28 +115,23 @@ def data_versions(
         records: storage ids of its materialisations.
         of: key of an asset that it was made of; None for its own data version.
     """
-    tag = INPUT_VERSION_TAG + of.to_user_string() if of else DATA_VERSION_TAG
-    ordered, found = sorted(records), {}
-    for start in range(0, len(ordered), PAGE):
-        for record, version in _tags(instance, asset, ordered[start : start + PAGE], tag).items():
-            found[record] = version if of else hashlib.sha256(version.encode()).hexdigest()
-    return found
+    if of:
+        return _tags(instance, asset, records, INPUT_VERSION_TAG + of.to_user_string())
+    versions = _tags(instance, asset, records, DATA_VERSION_TAG)
+    return {record: hashlib.sha256(version.encode()).hexdigest() for record, version in versions.items()}
 
 
 def newest_data_versions(instance: dg.DagsterInstance, asset: dg.AssetKey, items: Collection[str]) -> dict[str, str]:
     """Return item -> data version of its newest materialisation, as the UI shows it. Items without one are left out."""
     newest = latest_storage_ids(instance, asset, items)
-    ordered, found = sorted(newest.values()), dict[int, str]()
-    for start in range(0, len(ordered), PAGE):
-        found |= _tags(instance, asset, ordered[start : start + PAGE], DATA_VERSION_TAG)
+    found = _tags(instance, asset, newest.values(), DATA_VERSION_TAG)
     return {item: found[record] for item, record in newest.items() if found.get(record)}
 
 
-def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[int, str]:
-    """Record -> short hash of the run that made it, or of its time if no run did.
+def producing_runs(instance: dg.DagsterInstance, records: Collection[int]) -> dict[int, str]:
+    """Return record -> id of the run that made it, or its time if no run did.
 
-    Our own query leaves out the events. The result is empty for a storage that is not one of Dagster's: its records
-    are then read each time.
+    Our own query leaves out the events. The result is empty for a storage that is not one of Dagster's.
     """
     import sqlalchemy as sa
 
@@ -126,9 +143,9 @@ def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> dict[in
     # the time is read only if there is no run id.
     maker = sa.case((table.run_id == "", sa.cast(table.timestamp, sa.String)), else_=table.run_id)
     with storage.index_connection() as connection:
-        for start in range(0, len(records), PAGE):
-            chosen = sa.select(table.id, maker).where(table.id.in_(records[start : start + PAGE]))
-            makers.update({int(row[0]): _mark(str(row[1])) for row in connection.execute(chosen)})
+        for page in pages(records):
+            chosen = sa.select(table.id, maker).where(table.id.in_(page))
+            makers.update({int(row[0]): str(row[1]) for row in connection.execute(chosen)})
     return makers
 
 
@@ -137,12 +154,15 @@ def _mark(maker: str) -> str:
     return hashlib.blake2b(maker.encode(), digest_size=6).hexdigest()
 
 
-def _tags(instance: dg.DagsterInstance, asset: dg.AssetKey, records: list[int], tag: str) -> dict[int, str]:
-    found = instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=asset, storage_ids=records), limit=len(records)
-    )
-    tags = {r.storage_id: r.asset_materialization.tags or {} for r in found.records if r.asset_materialization}
-    return {record: of.get(tag, _NONE) for record, of in tags.items()}
+def _tags(instance: dg.DagsterInstance, asset: dg.AssetKey, records: Collection[int], tag: str) -> dict[int, str]:
+    """Return storage id -> value of a tag of the materialisation."""
+    values: dict[int, str] = {}
+    for page in pages(records):
+        wanted = dg.AssetRecordsFilter(asset_key=asset, storage_ids=page)
+        for record in instance.fetch_materializations(wanted, limit=len(page)).records:
+            if record.asset_materialization:
+                values[record.storage_id] = (record.asset_materialization.tags or {}).get(tag, _NONE)
+    return values
 
 
 def _key(asset: dg.AssetKey) -> str:

@@ -65,8 +65,7 @@ def plan_removal(store: Store, instance: dg.DagsterInstance, item: str, maps: Ma
     plan = SceneRemoval(item)
     layout = store.scene(item)
     with raise_as_store_error(layout):
-        sizes = [size for _, size in _files(store, layout)]
-    plan.files.add(len(sizes), sum(sizes))
+        plan.files.add(list(_files(store, layout)))
     plan.is_partition = bool(instance.get_existing_dynamic_partitions(SCENES, [item]))
     plan.runs = len(_runs(instance, item))
     plan.maps = sorted(name for name, fused in maps.items() if item in fused.scenes)

@@ -15,17 +15,10 @@ from datetime import datetime
 import dagster as dg
 
 from lc_assets.operations.backfills import UNDER_WAY
-from lc_assets.operations.dagster_private import (
-    FINISHED_STATUSES,
-    NOT_FINISHED_STATUSES,
-    BulkActionsFilter,
-    sql_event_log,
-)
+from lc_assets.operations.dagster_private import FINISHED_STATUSES, NOT_FINISHED_STATUSES, BulkActionsFilter
 from lc_assets.operations.keys import BACKFILL_TAG, PARTITION_TAG
-from lc_assets.operations.records import latest_storage_ids
+from lc_assets.operations.records import PAGE, latest_storage_ids, producing_runs
 from lc_assets.operations.status import waiting_items
-
-_PAGE = 500
 
 
 @dataclass
@@ -121,7 +114,7 @@ def unfinished_backfills(instance: dg.DagsterInstance) -> set[str]:
 
 def _all_runs(instance: dg.DagsterInstance) -> Iterator[dg.RunRecord]:
     cursor = None
-    while page := instance.get_run_records(limit=_PAGE, cursor=cursor, order_by="id", ascending=False):
+    while page := instance.get_run_records(limit=PAGE, cursor=cursor, order_by="id", ascending=False):
         yield from page
         cursor = page[-1].dagster_run.run_id
 
@@ -130,22 +123,11 @@ def _referenced_by(instance: dg.DagsterInstance) -> set[str]:
     """Ids of the runs that made the newest materialisation of a partition, or of an asset without partitions."""
     runs: set[str] = set()
     for asset in instance.all_asset_keys():
-        records = sorted(latest_storage_ids(instance, asset).values())
-        for start in range(0, len(records), _PAGE):
-            runs |= _producing_runs(instance, records[start : start + _PAGE])
+        records = latest_storage_ids(instance, asset).values()
+        makers = producing_runs(instance, records)
+        assert makers or not records  # each event log storage of Dagster is one
+        runs.update(makers.values())
     for record in instance.get_asset_records():
         last = record.asset_entry.last_materialization_record
         runs |= {last.run_id} if last else set()
     return runs
-
-
-def _producing_runs(instance: dg.DagsterInstance, records: list[int]) -> set[str]:
-    """Run ids of some event records. Dagster's own query would also read the records, which hold pictures."""
-    import sqlalchemy as sa
-
-    found = sql_event_log(instance.event_log_storage)
-    assert found  # each event log storage of Dagster is one
-    storage, table = found
-    with storage.index_connection() as connection:
-        rows = connection.execute(sa.select(table.c.run_id).where(table.c.id.in_(records)))
-        return {str(row[0]) for row in rows}

@@ -18,10 +18,7 @@ import dagster as dg
 
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, CLASSIFY, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
-from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids
-
-_CHUNK = 500
-"""Number of runs or records in one query."""
+from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids, pages
 
 
 class SceneStatus(Enum):
@@ -71,7 +68,7 @@ def scene_statuses(
     waiting = waiting_items(instance, definitions) if known else set()
     removed = removed_items(instance, [item for item in asked if item not in here])
 
-    def stands(item: str) -> SceneStatus:
+    def status_of(item: str) -> SceneStatus:
         if item not in here:
             return SceneStatus.REMOVED if item in removed else SceneStatus.NEW
         if item in waiting:
@@ -82,7 +79,7 @@ def scene_statuses(
             return SceneStatus.STALE
         return SceneStatus.DONE if item in mapped else SceneStatus.MISSING
 
-    return {item: stands(item) for item in asked}
+    return {item: status_of(item) for item in asked}
 
 
 def run_seconds(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, float]:
@@ -90,12 +87,9 @@ def run_seconds(instance: dg.DagsterInstance, items: Collection[str]) -> dict[st
 
     A run without times, which was not finished, is left out too.
     """
-    mapped, found = latest_storage_ids(instance, CATALOG, items), dict[str, float]()
-    asked = sorted(mapped)
-    for start in range(0, len(asked), _CHUNK):
-        chosen = dg.RunsFilter(
-            tags={PARTITION_TAG: asked[start : start + _CHUNK]}, statuses=[dg.DagsterRunStatus.SUCCESS]
-        )
+    found: dict[str, float] = {}
+    for page in pages(latest_storage_ids(instance, CATALOG, items).keys()):
+        chosen = dg.RunsFilter(tags={PARTITION_TAG: page}, statuses=[dg.DagsterRunStatus.SUCCESS])
         for record in instance.get_run_records(chosen):  # newest first
             run = record.dagster_run
             makes = run.job_name == CLASSIFY or CATALOG in (run.asset_selection or ())
@@ -118,8 +112,8 @@ def stale_items(instance: dg.DagsterInstance, definitions: dg.Definitions) -> li
 def removed_items(instance: dg.DagsterInstance, items: Sequence[str]) -> set[str]:
     """Return those of some unregistered items that `lc-assets remove` has removed."""
     found: set[str] = set()
-    for start in range(0, len(items), _CHUNK):
-        runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: list(items[start : start + _CHUNK])}))
+    for page in pages(items):
+        runs = instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: page}))
         found.update(run.tags[PARTITION_TAG] for run in runs if REMOVED_TAG in run.tags)
     return found
 
@@ -156,19 +150,15 @@ def failed_items(
     planned = latest_storage_ids(instance, asset, items, dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED)
     missed = {record: item for item, record in planned.items() if record > mapped.get(item, 0)}
     runs: dict[str, list[str]] = defaultdict(list)  # a run of a backfill that a user started may hold several scenes
-    records = sorted(missed)
-    for start in range(0, len(records), _CHUNK):
+    for page in pages(missed.keys()):
         chosen = dg.EventRecordsFilter(
-            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
-            asset_key=asset,
-            storage_ids=records[start : start + _CHUNK],
+            dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED, asset_key=asset, storage_ids=page
         )
-        for record in instance.event_log_storage.get_event_records(chosen, limit=_CHUNK):
+        for record in instance.event_log_storage.get_event_records(chosen, limit=len(page)):
             runs[record.run_id].append(missed[record.storage_id])
     failed: set[str] = set()
-    named = list(runs)
-    for start in range(0, len(named), _CHUNK):
-        over = dg.RunsFilter(run_ids=named[start : start + _CHUNK], statuses=[dg.DagsterRunStatus.FAILURE])
+    for named in pages(runs.keys()):
+        over = dg.RunsFilter(run_ids=named, statuses=[dg.DagsterRunStatus.FAILURE])
         failed.update(item for run in instance.get_runs(over) for item in runs[run.run_id])
     return failed
 

@@ -88,13 +88,12 @@ class WatchConfig(BaseModel):
                 f"there is no {path}",
                 remedy="lc-assets watch --init writes one, which you then edit; or set LC_ASSETS_WATCH",
             ) from None
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-            raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "its content"
             raise LandCoverError(f"{path}: {where}: {first['msg']}", remedy=remedy) from None
-        except (ValueError, OverflowError) as error:  # 31 June, the year 9999, NUL in a path
+        except (OSError, ValueError, OverflowError, yaml.YAMLError, RecursionError) as error:
+            # A ValueError or OverflowError: bad UTF-8, 31 June, the year 9999, NUL in the path.
             raise LandCoverError(f"{path} cannot be read ({_line(error)})", remedy=remedy) from None
         return watch
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pystac
 
-from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASSES
 from lc_assets.products.stac.catalog import read_catalog
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.paths import StorePath, gdal_path, reading
 from lc_assets.store.product_layout import ProductLayout
 from lc_assets.store.season_layout import MapLayout
 
@@ -39,7 +39,6 @@ class OpenedMap:
 
     Attributes:
         item: STAC item of the map.
-        layout: paths of its files.
     """
 
     item: pystac.Item = field(repr=False)
@@ -103,7 +102,7 @@ def open_scene(store: str | Path, item: str) -> OpenedMap:
         StoreError: the store cannot be read.
     """
     layout = Store.at(store).scene(item)
-    return OpenedMap(_read_item(layout, item, f"lc-assets classify {item}"), layout)
+    return OpenedMap(_read_item(layout, f"lc-assets classify {item}", item=item), layout)
 
 
 def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
@@ -111,35 +110,30 @@ def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
 
     Args:
         store: a folder, or s3://, az://, gs://.
-        name: name of the map.
 
     Raises:
         LandCoverError: there is no such map.
         StoreError: the store cannot be read.
     """
     layout = Store.at(store).map(name)
-    return OpenedSeasonMap(_read_item(layout, name, f"make it: lc-assets map --name {name}"), layout)
+    return OpenedSeasonMap(_read_item(layout, f"make it: lc-assets map --name {name}", season_map=name), layout)
 
 
-def _read_item(layout: ProductLayout, name: str, remedy: str) -> pystac.Item:
-    try:
+def _read_item(
+    layout: ProductLayout, remedy: str, item: str | None = None, season_map: str | None = None
+) -> pystac.Item:
+    if not layout.catalog.exists():
+        raise LandCoverError(
+            f"there is no finished map in {layout.folder}", item=item, season_map=season_map, remedy=remedy
+        )
+    with reading(layout.catalog):
         return next(iter(read_catalog(layout.catalog).get_items()))
-    except FileNotFoundError:
-        raise LandCoverError(f"there is no finished map in {layout.folder}", item=name, remedy=remedy) from None
-    except OSError as error:
-        raise StoreError(
-            f"{layout.catalog} cannot be read ({error.strerror or error})",
-            item=name,
-            remedy="check that the store can be reached, then open the map again",
-            transient=not isinstance(error, PermissionError),
-        ) from None
 
 
 def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, decoded: bool = True) -> DataArray:
     """Return the bands of a raster, (band, y, x).
 
     Args:
-        path: the file.
         asset: what the file is, for an error.
         title: the array's `long_name`.
         units: the array's `units`.
@@ -153,16 +147,13 @@ def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, 
     except ImportError as error:
         raise LandCoverError(
             f"the pixels of a map as arrays need rioxarray ({error})",
-            remedy="install the extra xarray: pip install 'lc-assets[xarray]', or '.[xarray]' in a checkout",
+            remedy="install the extra xarray: pip install 'lc-assets[xarray]', or -e '.[xarray]' in a checkout",
         ) from None
     if not path.exists():
         raise LandCoverError(
             f"there is no {path}", asset=asset, remedy="classify it again; a map of windows has no probabilities"
         )
     array: Any = rioxarray.open_rasterio(gdal_path(path), cache=False, mask_and_scale=decoded)
-    array.attrs = {"long_name": title, **({"units": units} if units else {}), **_nodata(array)}
+    nodata = {name: value for name, value in array.attrs.items() if name == "_FillValue"}
+    array.attrs = {"long_name": title, **({"units": units} if units else {}), **nodata}
     return array
-
-
-def _nodata(array: DataArray) -> dict[str, Any]:
-    return {"_FillValue": array.attrs["_FillValue"]} if "_FillValue" in array.attrs else {}

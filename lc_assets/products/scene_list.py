@@ -1,28 +1,25 @@
-"""What a list of scenes says of each: time, tile, cloud, model. It comes from the documents in the store."""
+"""Time, tile, cloud cover and model of scenes, for a list of them, from the documents in the store."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from lc_assets.core.json_values import is_percentage, parse_json
+from lc_assets.core.json_values import is_percentage
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.layout import Store
-
-_READERS = 16
-"""Number of documents that are read in parallel. Each one needs a round trip to an object store."""
+from lc_assets.store.paths import read_json_object, read_parallel
 
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """A value is None where the documents do not say it.
+    """Facts of a scene. A value is None if the documents do not contain it.
 
     Attributes:
-        datetime: time of the acquisition, RFC 3339; the day only if only the id says it.
+        datetime: time of the acquisition, RFC 3339; only the day if it is known from the id only.
         tile: MGRS tile.
         cloud: cloud cover of the source in percent.
         model: name and version of the model that made the map.
@@ -37,20 +34,16 @@ class SceneFacts:
 def scene_facts(store: Store, items: Collection[str]) -> dict[str, SceneFacts]:
     """Return item id -> facts, from the STAC item of the map, or the registered item of a scene without a map.
 
-    A document that is missing or damaged says nothing; tile and day are then those of the id.
+    If the document is missing or damaged, tile and day are those of the id.
     """
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
-        return dict(zip(items, pool.map(lambda item: _facts(store, item), items), strict=True))
+    return dict(zip(items, read_parallel(lambda item: _facts(store, item), items), strict=True))
 
 
 def _facts(store: Store, item: str) -> SceneFacts:
     document: dict[str, Any] = {}
     for path in (store.scene(item).stac_item, store.registered(item)):
-        try:
-            found = parse_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(found, dict) and isinstance(found.get("properties"), dict):
+        found = read_json_object(path)
+        if found and isinstance(found.get("properties"), dict):
             document = found
             break
     properties = document.get("properties", {})

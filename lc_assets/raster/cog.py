@@ -8,10 +8,10 @@ default averages codes, and an average is the code of another class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import rasterio
@@ -32,9 +32,10 @@ STRIP_ROWS = 512
 
 _WORK_SUFFIX = ".work"
 
+Writing: TypeAlias = AbstractContextManager[DatasetWriter]
 
-@contextmanager
-def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Iterator[DatasetWriter]:
+
+def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 512) -> Writing:
     """Yield a dataset for class codes (uint8, 0-10). It becomes a COG with palette, class names and nodata.
 
     Args:
@@ -44,8 +45,7 @@ def class_cog(path: Path, grid: Grid, tags: dict[str, str], *, blocksize: int = 
         The open dataset, one band.
     """
     legend = {c.code: c.name for c in ALL_CLASSES}
-    with code_cog(path, grid, tags, "land cover", legend, colormap(), NO_DATA.code, blocksize=blocksize) as dataset:
-        yield dataset
+    return code_cog(path, grid, tags, "land cover", legend, colormap(), NO_DATA.code, blocksize=blocksize)
 
 
 @contextmanager
@@ -84,28 +84,23 @@ def code_cog(
         yield dataset
 
 
-@contextmanager
-def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6) -> Iterator[DatasetWriter]:
+def confidence_cog(path: Path, grid: Grid, tags: dict[str, str], level: int = 6) -> Writing:
     """Yield a dataset for the probability of the predicted class in percent (uint8, 255 = no data).
 
     It becomes a COG at the end of the context. Overview levels are computed by averaging. `level` is the level of
     compression, 1 to 9.
     """
-    with blockwise_cog(path, grid, "uint8", CONFIDENCE_NODATA, tags, overviews="AVERAGE", level=level) as dataset:
-        dataset.set_band_description(1, "confidence in percent")
-        yield dataset
+    titles = ["confidence in percent"]
+    return blockwise_cog(path, grid, "uint8", CONFIDENCE_NODATA, tags, titles, overviews="AVERAGE", level=level)
 
 
-@contextmanager
-def number_cog(path: Path, grid: Grid, tags: dict[str, str], title: str, nodata: int | None) -> Iterator[DatasetWriter]:
+def number_cog(path: Path, grid: Grid, tags: dict[str, str], title: str, nodata: int | None) -> Writing:
     """Yield a dataset for numbers (uint8), which becomes a COG whose overview levels repeat every second pixel.
 
     `title` is the description of the band. Compression is light: half of the CPU of the default level, and a file that
     is a sixth larger.
     """
-    with blockwise_cog(path, grid, "uint8", nodata, tags, overviews="NEAREST", level=4) as dataset:
-        dataset.set_band_description(1, title)
-        yield dataset
+    return blockwise_cog(path, grid, "uint8", nodata, tags, [title], overviews="NEAREST", level=4)
 
 
 @contextmanager
@@ -115,11 +110,9 @@ def probability_cog(path: Path, grid: Grid, tags: dict[str, str]) -> Iterator[Da
     It becomes a COG at the end of the context. Overview levels repeat every second cell, and compression is light: a
     full tile takes 2 s of CPU, not 7 s as with averages and the default level, and the file is hardly larger.
     """
-    size = len(CLASSES)
-    with blockwise_cog(
-        path, grid, "uint8", PROBABILITY_NODATA, tags, overviews="NEAREST", count=size, interleave="pixel", level=1
-    ) as dataset:
-        dataset.descriptions = [c.name for c in CLASSES]
+    titles = [c.name for c in CLASSES]
+    form: dict[str, Any] = {"overviews": "NEAREST", "count": len(CLASSES), "interleave": "pixel", "level": 1}
+    with blockwise_cog(path, grid, "uint8", PROBABILITY_NODATA, tags, titles, **form) as dataset:
         dataset.scales = [PROBABILITY_SCALE] * len(CLASSES)
         yield dataset
 
@@ -152,9 +145,11 @@ def blockwise_cog(
     dtype: str,
     nodata: int | None,
     tags: dict[str, str],
+    titles: Sequence[str] = (),
     *,
     overviews: str,
     blocksize: int = 512,
+    quality: int | None = None,
     **options: Any,
 ) -> Iterator[DatasetWriter]:
     """Yield a dataset to write blocks into. If the context ends without an error, `path` is then a COG of its content.
@@ -164,8 +159,10 @@ def blockwise_cog(
         grid: grid of the raster.
         dtype, nodata: data type and nodata value of the bands.
         tags: dataset tags.
+        titles: description of each band.
         overviews: resampling method of the overview levels, `MODE`, `AVERAGE` or `NEAREST`.
         blocksize: tile width of the COG in pixels.
+        quality: quality of JPEG, in GDAL's numbers; None compresses without loss.
         options: creation options of the plain GeoTIFF, such as `count`; `predictor` (1 or 2) and `level` (of
             compression, 1 to 9) are for the COG.
 
@@ -193,18 +190,22 @@ def blockwise_cog(
     try:
         with rasterio.open(work, "w", **profile) as dataset:
             dataset.update_tags(**tags)
+            for number, title in enumerate(titles, start=1):
+                dataset.set_band_description(number, title)
             yield dataset
         source = work
         if overviews == "MODE":
             source, level_files = build_mode_overviews(work, blocksize, profile)
             temporary += level_files
-        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor, level))
+        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor, level, quality))
     finally:
         for file in temporary:
             file.unlink(missing_ok=True)
 
 
-def cog_options(overviews: str, blocksize: int, predictor: int = 1, level: int = 6) -> dict[str, Any]:
+def cog_options(
+    overviews: str, blocksize: int, predictor: int = 1, level: int = 6, quality: int | None = None
+) -> dict[str, Any]:
     """Return the creation options of GDAL's COG driver.
 
     Args:
@@ -212,12 +213,12 @@ def cog_options(overviews: str, blocksize: int, predictor: int = 1, level: int =
         blocksize: tile width in pixels.
         predictor: 2 for horizontal differencing, 1 for none.
         level: level of compression, 1 to 9.
+        quality: quality of JPEG; None compresses without loss.
     """
+    lossless = {"compress": "deflate", "level": level, "predictor": "YES" if predictor == 2 else "NO"}
     return {
         "driver": "COG",
-        "compress": "deflate",
-        "level": level,
-        "predictor": "YES" if predictor == 2 else "NO",
+        **({"compress": "JPEG", "quality": quality} if quality else lossless),
         "blocksize": blocksize,
         "overview_resampling": overviews,
         "bigtiff": "IF_SAFER",

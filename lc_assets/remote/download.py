@@ -8,8 +8,6 @@ contains a query string.
 from __future__ import annotations
 
 import re
-import socket
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -18,21 +16,13 @@ from threading import Event
 from typing import Any, NoReturn
 
 from lc_assets.core.checksum import digests
-from lc_assets.core.errors import BadBand, LandCoverError
+from lc_assets.core.errors import BadBand, LandCoverError, naming
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote import signing
-from lc_assets.remote.http import (
-    MinThroughput,
-    RefusedRedirect,
-    content_length,
-    describe_error,
-    get_following_redirects,
-    md5_from_headers,
-    read_available,
-    session,
-)
+from lc_assets.remote.http import MinThroughput, content_length, md5_from_headers, read_available, session
 from lc_assets.remote.partial_file import CachedFile, PartialDownload, RemoteVersion
 from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
+from lc_assets.remote.signed_get import signed_get
 from lc_assets.remote.threads import Cancelled, sleep_or_cancel
 
 CHUNK = 1 << 18
@@ -103,7 +93,7 @@ class Download:
     Attributes:
         href: unsigned URL.
         target: file to create; `<target>.part` and `<target>.part.json` are next to it during the download.
-        item, asset: for messages.
+        asset: name of the band, for messages.
         retry_policy: time-outs and retries.
         stop: event that cancels the download soon after it is set.
         size, sha256, md5: what the item declares about the file, if it does (bytes, hex).
@@ -116,7 +106,6 @@ class Download:
 
     href: str
     target: Path
-    item: str
     asset: str
     retry_policy: RetryPolicy = DEFAULT_POLICY
     stop: Event = field(default_factory=Event)
@@ -130,7 +119,7 @@ class Download:
 
     def __post_init__(self) -> None:
         self._partial = PartialDownload(self.target, self.href)
-        self._received = self._requests = 0
+        self._received = 0
         self._resumed = self._token_renewed = False
         self._damaged = 0
 
@@ -148,7 +137,7 @@ class Download:
         failed = 0
         cached = next((copy for copy in (self._partial.complete_copy(), cached) if copy and copy.is_whole()), None)
         self._resumed = self._partial.resume_info() is not None
-        with session() as connection:
+        with naming(asset=self.asset), session() as connection:
             while True:
                 before = self._received
                 try:
@@ -171,57 +160,32 @@ class Download:
             RetryableError: another attempt may succeed.
             BadBand: another attempt cannot succeed.
         """
-        import requests
-
         resume = self._partial.resume_info()
         size = self._partial.part.stat().st_size if resume else 0
         if resume and size == resume.size:  # complete, but not yet verified
-            return self._verify_and_commit(resume.etag, resume.md5)
+            return self._verify_and_commit(resume.etag, resume.md5, connection.sent)
         headers = {"Accept-Encoding": "identity"}  # not compressed, so that lengths can be compared
         if resume:
             headers |= {"Range": f"bytes={size}-", "If-Match": resume.etag}
         elif cached:
             headers["If-None-Match"] = cached.etag
-        try:
-            with self._get(connection, headers) as response:
-                if response.status_code == 304 and cached and not resume:
-                    self._partial.reuse(cached)
-                    counts = self._received, self._requests
-                    return DownloadResult(cached.size, cached.sha256, cached.etag, *counts, "kept")
-                if response.status_code not in (200, 206):
-                    self._raise_for_status(response)
-                return self._receive(response, resume)
-        except signing.SigningFault as fault:
-            if not fault.transient:
-                raise self._bad(f"{fault}, so {self.href} cannot be signed", fault.remedy) from None
-            raise RetryableError(str(fault)) from None
-        except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
-            raise self._bad(f"{self.href} is no usable URL ({type(error).__name__})", "correct its href") from None
-        except (requests.RequestException, ConnectionError, TimeoutError, socket.gaierror, ssl.SSLError) as error:
-            # (Other OSErrors come from the local disk.) The error's text contains the signed URL, so it is left out.
-            raise RetryableError(describe_error(error)) from None
-
-    def _get(self, connection: Any, headers: dict[str, str]) -> Any:
-        """Sign and send a request, and return its response."""
-
-        def get(href: str) -> Any:
-            url = signing.signed(href)
-            self._requests += 1
-            return connection.get(
-                url, headers=headers, stream=True, timeout=self.retry_policy.timeout, allow_redirects=False
-            )
-
-        try:
-            return get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS)
-        except RefusedRedirect as refused:
-            raise self._bad(f"{self.href} {refused}", "choose another item") from None
+        with signed_get(connection, self.href, headers, self.retry_policy, "another item") as response:
+            if response.status_code == 304 and cached and not resume:
+                self._partial.reuse(cached)
+                counts = self._received, connection.sent
+                return DownloadResult(cached.size, cached.sha256, cached.etag, *counts, "kept")
+            if response.status_code not in (200, 206):
+                self._raise_for_status(response)
+            etag, md5 = self._receive(response, resume)
+        return self._verify_and_commit(etag, md5, connection.sent)
 
     def _raise_for_status(self, response: Any) -> NoReturn:
         status, wait = response.status_code, retry_after(response.headers)
         if status in _GONE:
-            raise self._bad(
+            raise BadBand(
                 f"the server answered {status} for {self.href}",
-                "the file is gone or was never there: choose another item, or fetch this one again from its catalog",
+                remedy="the file is gone or was never there: choose another item, or fetch this one again from its "
+                "catalog",
             )
         if status in (401, 403):
             # Probably an expired token. The next request gets a new one, the first time without a wait.
@@ -229,19 +193,20 @@ class Download:
             first, self._token_renewed = not self._token_renewed, True
             remedy = signing.remedy_for_refusal(self.href)
             if remedy and not first:
-                raise self._bad(f"the server answered {status} for {self.href}", remedy)
+                raise BadBand(f"the server answered {status} for {self.href}", remedy=remedy)
             why = "" if remedy else " (its token has expired, perhaps)"
             raise RetryableError(f"the server answered {status}{why}", wait, at_once=first)
         if status in (412, 416):
             raise RetryableError("the file has changed at its source meanwhile", restart=True)
         if status in PASSING_STATUS or status >= 500:
             raise RetryableError(f"the server answered {status}", wait)
-        raise self._bad(
-            f"the server answered {status} for {self.href}", "look at the item in its catalog, or choose another one"
+        raise BadBand(
+            f"the server answered {status} for {self.href}",
+            remedy="look at the item in its catalog, or choose another one",
         )
 
-    def _receive(self, response: Any, resume: RemoteVersion | None) -> DownloadResult:
-        """Append the body to the existing part, then verify the complete file."""
+    def _receive(self, response: Any, resume: RemoteVersion | None) -> tuple[str | None, str | None]:
+        """Append the body to the existing part, and return ETag and MD5 of the complete file, if they are known."""
         begin, total = self._extent(response, resume)
         etag = response.headers.get("ETag")
         md5 = self.md5 or (resume.md5 if resume and begin else None) or md5_from_headers(response.headers)
@@ -249,7 +214,7 @@ class Download:
         if begin == 0:
             self._partial.start(etag, total, md5)
         self._write(response, begin, total)
-        return self._verify_and_commit(etag, md5)
+        return etag, md5
 
     def _extent(self, response: Any, resume: RemoteVersion | None) -> tuple[int, int | None]:
         """Return (offset of the body's first byte, size of the complete file if known)."""
@@ -265,7 +230,9 @@ class Download:
         if total is not None and self.size is not None and total != self.size:
             self._raise_damaged(f"the server sends {total} bytes, the item promises {self.size}")
         if (total or 0) > self.most:
-            raise self._bad(f"{self.href} has {total} bytes, more than such a band can have", "choose another item")
+            raise BadBand(
+                f"{self.href} has {total} bytes, more than such a band can have", remedy="choose another item"
+            )
         return begin, total
 
     def _write(self, response: Any, begin: int, total: int | None) -> None:
@@ -286,11 +253,11 @@ class Download:
                 most = self.size or self.most
                 if end > most:
                     self._partial.drop()
-                    raise self._bad(f"{self.href} does not end after {most} bytes", "choose another item")
+                    raise BadBand(f"{self.href} does not end after {most} bytes", remedy="choose another item")
         if total is not None and end != total:
             raise RetryableError(f"the answer ended after {end} of {total} bytes")
 
-    def _verify_and_commit(self, etag: str | None, md5: str | None) -> DownloadResult:
+    def _verify_and_commit(self, etag: str | None, md5: str | None, requests: int) -> DownloadResult:
         """Verify the complete file and rename it to its final name."""
         sha256, actual_md5, size = digests(self._partial.part, with_md5=md5 is not None)
         self._raise_if_cancelled()
@@ -311,7 +278,7 @@ class Download:
         self._raise_if_cancelled()
         self._partial.commit(etag, size, sha256)
         origin = "resumed" if self._resumed else "downloaded"
-        return DownloadResult(size, sha256, etag, self._received, self._requests, origin)
+        return DownloadResult(size, sha256, etag, self._received, requests, origin)
 
     def _raise_if_cancelled(self) -> None:
         """Keep the thread of a cancelled download from changing files that another attempt may already use.
@@ -330,9 +297,9 @@ class Download:
         self._damaged += 1
         self._partial.drop()
         if self._damaged >= _MAX_DAMAGED:
-            raise self._bad(
+            raise BadBand(
                 f"{self.href} arrived {self._damaged} times, and each time: {problem}",
-                "at its source it is damaged, or not the file that the item promises: choose another item",
+                remedy="at its source it is damaged, or not the file that the item promises: choose another item",
             ) from None
         raise RetryableError(f"{problem}, perhaps damaged on the way", restart=True) from None
 
@@ -340,11 +307,6 @@ class Download:
         elapsed = time.monotonic() - started
         raise BadBand(
             f"{self.href} did not arrive: {problem} ({failed} attempts in vain, {elapsed:.0f} s)",
-            item=self.item,
-            asset=self.asset,
             remedy="check the network and the service's status, then run it again: it goes on where it stopped",
             transient=True,
         ) from None
-
-    def _bad(self, problem: str, remedy: str) -> BadBand:
-        return BadBand(problem, item=self.item, asset=self.asset, remedy=remedy)

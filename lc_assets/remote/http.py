@@ -163,13 +163,20 @@ def read_body(response: Any, most: int, seconds: float) -> bytes:
 
 
 def session() -> Any:
-    """Return a `requests` session that ignores redirects, so that `get_following_redirects` can follow them.
+    """Return a `requests` session that ignores redirects, so that `get_following_redirects` can follow them. Its
+    attribute `sent` is the number of requests.
 
     (With `allow_redirects=False` alone, `requests` still reads the whole body of a redirect and parses its target.)
     """
     import requests
 
     class SessionWithoutRedirects(requests.Session):
+        sent = 0
+
+        def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+            self.sent += 1
+            return super().send(request, **options)
+
         def get_redirect_target(self, resp: requests.Response) -> None:
             return None
 

@@ -24,8 +24,9 @@ from typing import Any, NoReturn
 from lc_assets.core.errors import BadBand
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.remote import signing
-from lc_assets.remote.http import RefusedRedirect, TooLarge, describe_error, get_following_redirects, read_body, session
+from lc_assets.remote.http import TooLarge, read_body, session
 from lc_assets.remote.retry import PASSING_STATUS, RetryableError, retry_after
+from lc_assets.remote.signed_get import signed_get
 from lc_assets.remote.threads import run_parallel, sleep_or_cancel
 
 PIECE = 1 << 19
@@ -57,7 +58,6 @@ class RemoteFile:
     Attributes:
         etag: ETag of the file's version; None if the server sends none, or before the first request.
         received: bytes received from the network.
-        requests: HTTP requests sent.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RemoteFile:
         another: str = "another reference",
     ) -> None:
         self.href, self.retry_policy = href, retry_policy
-        self.received = self.requests = 0
+        self.received = 0
         self.etag: str | None = None
         self._piece_bytes, self._another = piece or PIECE, another
         self._pieces: OrderedDict[int, bytes] = OrderedDict()
@@ -142,6 +142,12 @@ class RemoteFile:
         return joined
 
     @property
+    def requests(self) -> int:
+        """Number of HTTP requests sent."""
+        sent: int = self._session.sent
+        return sent
+
+    @property
     def size(self) -> int:
         """Size of the file in bytes; 0 if a read failed."""
         self.read(0, 1)
@@ -198,36 +204,17 @@ class RemoteFile:
             RetryableError: another attempt may succeed.
             BadBand: another attempt cannot succeed.
         """
-        import requests
-
         headers = {"Accept-Encoding": "identity", "Range": f"bytes={begin}-{begin + size - 1}"}
         if self.etag and not self.etag.startswith("W/"):  # which a server never takes for a match (RFC 9110, 13.1.1)
             headers["If-Match"] = self.etag
 
-        def get(href: str) -> Any:
-            url = signing.signed(href)
-            self.requests += 1
-            return self._session.get(
-                url, headers=headers, stream=True, timeout=self.retry_policy.timeout, allow_redirects=False
-            )
-
-        try:
-            with get_following_redirects(get, self.href, self.retry_policy.head + signing.SECONDS) as response:
-                if response.status_code != 206:
-                    self._raise_for_status(response)
+        with signed_get(self._session, self.href, headers, self.retry_policy, self._another) as response:
+            if response.status_code != 206:
+                self._raise_for_status(response)
+            try:
                 content = read_body(response, size, self.retry_policy.read)
-        except signing.SigningFault as fault:
-            if not fault.transient:
-                self._fail(f"cannot be signed: {fault}", fault.remedy)
-            raise RetryableError(str(fault)) from None
-        except RefusedRedirect as refused:
-            self._fail(str(refused), f"choose {self._another}")
-        except TooLarge:
-            raise RetryableError("the server sent more than it was asked for") from None
-        except ValueError as error:
-            self._fail(f"is no usable URL ({type(error).__name__})", "check its spelling")
-        except (requests.RequestException, ConnectionError) as error:  # its text contains the signed URL
-            raise RetryableError(describe_error(error)) from None
+            except TooLarge:
+                raise RetryableError("the server sent more than it was asked for") from None
         return self._accept(begin, content, response.headers)
 
     def _accept(self, begin: int, content: bytes, headers: Any) -> bytes:

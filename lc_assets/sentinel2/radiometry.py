@@ -66,7 +66,6 @@ def offset_dn(
     properties: Mapping[str, Any],
     declared: int | None = None,
     *,
-    item_id: str | None = None,
     doubtful: bool = False,
 ) -> int:
     """Return the offset to add to a valid DN, so that it is proportional to reflectance: -1000 or 0.
@@ -75,7 +74,6 @@ def offset_dn(
         baseline: the item's processing baseline, from `baseline_of`.
         properties: the item's properties; a flag that is true decides before everything else.
         declared: the offset in DN that the bands declare, from `declared_offset`.
-        item_id: STAC item id, for messages.
         doubtful: whether the files are in an archive where the flag "false" is often wrong.
 
     Raises:
@@ -85,15 +83,12 @@ def offset_dn(
     if flag is True:
         return 0
     if flag is not None and flag is not False:
-        raise BadItem(
-            f"its {key} {str(flag)[:40]!r} is neither true nor false", item=item_id, remedy="correct the item"
-        )
+        raise BadItem(f"its {key} {str(flag)[:40]!r} is neither true nor false", remedy="correct the item")
     if doubtful and baseline.has_offset is not False and (flag is False or baseline.has_offset is None):
         reason = f"its {key} is false, which" if flag is False else f"{baseline.doubt}, and what the bands declare"
         raise BadItem(
             f"{reason} in this archive is wrong for many scenes: whether 1000 must be subtracted from its DN cannot be "
             "known",
-            item=item_id,
             remedy="use the same scene of the collection sentinel-2-c1-l2a, or look at the pixels (open water in B12: "
             "above 1000 with the offset, below 300 without) and set the property to true, or remove it",
         )
@@ -101,9 +96,7 @@ def offset_dn(
         if declared is not None:
             return declared
         raise BadItem(
-            f"{baseline.doubt}, so it cannot be known whether 1000 must be subtracted from its DN",
-            item=item_id,
-            remedy=_DECLARE,
+            f"{baseline.doubt}, so it cannot be known whether 1000 must be subtracted from its DN", remedy=_DECLARE
         )
     expected = OFFSET_DN if baseline.has_offset else 0
     if declared is None or declared == expected:
@@ -113,35 +106,32 @@ def offset_dn(
     raise BadItem(
         f"its bands declare an offset of {declared} DN, which contradicts "
         + (f"its {key} (false)" if expected else f"its processing baseline {baseline.text} (no offset before 04.00)"),
-        item=item_id,
         remedy="find out which is right, then correct the item",
     )
 
 
-def declared_offset(assets: Mapping[str, Any], item_id: str) -> int | None:
+def declared_offset(assets: Mapping[str, Any]) -> int | None:
     """Return the offset in DN that a scene's bands declare, or None where they declare no offset.
 
     Args:
         assets: band name -> asset, for the twelve bands.
-        item_id: STAC item id, for messages.
 
     Raises:
         BadItem: only some bands declare an offset, the offsets differ, or Sentinel-2 does not use this offset.
     """
-    found = {band: _declared(asset, item_id, band) for band, asset in assets.items()}
+    found = {band: _declared(asset, band) for band, asset in assets.items()}
     first = next(iter(found.values()), None)
     for band, offset in found.items():
         if offset != first:
             raise BadItem(
                 f"its declared offset ({offset} DN) differs from {next(iter(found))}'s ({first} DN)",
-                item=item_id,
                 asset=band,
                 remedy="find out which is right, then correct the item",
             )
     return first
 
 
-def _declared(asset: Mapping[str, Any], item_id: str, band: str) -> int | None:
+def _declared(asset: Mapping[str, Any], band: str) -> int | None:
     scale, offset = _scale_and_offset(asset)
     if offset is None or (scale == 1 and offset == 0):
         return None  # tools such as rio-stac write 1 and 0 for a file whose header has no scale
@@ -151,7 +141,6 @@ def _declared(asset: Mapping[str, Any], item_id: str, band: str) -> int | None:
                 return value
     raise BadItem(
         f"it declares scale {str(scale)[:40]} and offset {str(offset)[:40]}; Sentinel-2 has 0.0001 and -0.1 or 0",
-        item=item_id,
         asset=band,
         remedy="find out how its pixels are to be read, then correct the item",
     )

@@ -50,7 +50,7 @@ from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, list_files, parse_path
-from lc_assets.store.product_layout import CATALOG_FILE, ProductLayout
+from lc_assets.store.product_layout import CATALOG_FILE, ProductLayout, StoreFile
 from lc_assets.store.scratch import scratch_dir
 from lc_assets.store.season_layout import ChangeLayout, MapLayout
 
@@ -95,10 +95,8 @@ class SceneLayout(ProductLayout):
         """The item's id."""
         return self.item
 
-    @property
-    def raw_bands(self) -> StorePath:
-        """Folder of the unchanged source files."""
-        return self.folder / "raw_bands"
+    raw_bands = StoreFile("raw_bands")
+    resampled_stack = StoreFile("resampled_stack")
 
     @property
     def incoming(self) -> Path:
@@ -109,11 +107,6 @@ class SceneLayout(ProductLayout):
     def lease(self) -> ObjectPath | None:
         """Lease object that lets one machine at a time fetch the scene; None on a disk, where a file lock does this."""
         return self.folder / ".raw_bands.lease" if isinstance(self.folder, ObjectPath) else None
-
-    @property
-    def resampled_stack(self) -> StorePath:
-        """Folder of the band stack."""
-        return self.folder / "resampled_stack"
 
 
 @dataclass(frozen=True)
@@ -152,7 +145,7 @@ class Store:
         """
         if "--" in name:  # which separates two names in that of a comparison
             raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
-        return MapLayout(name, self.root / MAPS_FOLDER / checked_id(name))
+        return MapLayout(name, self.root / MAPS_FOLDER / checked_id(name, "name of a map"))
 
     def registered_map(self, name: str) -> StorePath:
         """Return the path of the registration of a season map.

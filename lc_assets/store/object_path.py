@@ -96,7 +96,7 @@ class ObjectPath:
         return self.parent / name
 
     def exists(self) -> bool:
-        """Return True if there is an object with this key. (Object stores have no folders; see `is_dir`.)"""
+        """Return True if there is an object with this key. (Object stores have no folders.)"""
         try:
             self.stat()
         except FileNotFoundError:
@@ -106,10 +106,6 @@ class ObjectPath:
     def is_file(self) -> bool:
         """Return True if there is an object with this key."""
         return self.exists()
-
-    def is_dir(self) -> bool:
-        """Return True if any object has a key below this one."""
-        return any(True for _ in self.iterdir())
 
     def stat(self) -> Status:
         """Return size, time of the last change, and version (ETag) of the object."""
@@ -160,10 +156,6 @@ class ObjectPath:
         with as_os_error(self):
             obstore.put(self.bucket.client(), self.key, content, use_multipart=False)
         return len(content)
-
-    def write_text(self, content: str, encoding: str = "utf-8") -> int:
-        """Write a text as the object and return the number of bytes."""
-        return self.write_bytes(content.encode(encoding))
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Delete the object.

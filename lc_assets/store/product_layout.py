@@ -26,7 +26,7 @@ def style_file(raster: _AnyPath) -> _AnyPath:
 
 
 class StoreFile:
-    """A file of a layout, as an attribute that is its path. `{}` in the name is the layout's `stem`."""
+    """A file or folder of a layout, as an attribute that is its path. `{}` in the name is the layout's `stem`."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -37,7 +37,7 @@ class StoreFile:
 
 
 class ProductLayout:
-    """Paths of the products that scenes and season maps have.
+    """Paths of the products that scenes and season maps have; what each is: `lc_assets.store.layout`.
 
     Attributes:
         folder: the folder of the products.
@@ -46,21 +46,13 @@ class ProductLayout:
     folder: StorePath
 
     classified = StoreFile(f"{{}}{MAP_SUFFIX}.tif")
-    """Class map, a GeoTIFF."""
     confidence = StoreFile("{}_confidence.tif")
-    """Confidence of the class map, a GeoTIFF."""
     probabilities = StoreFile("{}_probabilities.tif")
-    """Class probabilities, a GeoTIFF. Only a map of positions has this file."""
     overview = StoreFile(f"overview_{{}}{MAP_SUFFIX}.tif")
-    """Lower-resolution class map, a GeoTIFF."""
     thumbnail = StoreFile("{}_thumbnail.png")
-    """Picture of the class map with a legend, a PNG."""
     report = StoreFile("report.html")
-    """HTML page with all results."""
     catalog = StoreFile(CATALOG_FILE)
-    """STAC catalog of the products."""
     stac_item = StoreFile(f"{{}}{MAP_SUFFIX}.json")
-    """STAC item of the class map."""
 
     @property
     def stem(self) -> str:

@@ -1,4 +1,4 @@
-"""Names of the files of a season map, and of a comparison of two."""
+"""Names of the files of a season map, and of a comparison of two; what each is: `lc_assets.store.layout`."""
 
 from __future__ import annotations
 
@@ -24,19 +24,12 @@ class MapLayout(ProductLayout):
     folder: StorePath
 
     observations = StoreFile("{}_observations.tif")
-    """Number of dates that see a pixel, a GeoTIFF."""
     stability = StoreFile("{}_stability.tif")
-    """Share of the dates that agree with the map, a GeoTIFF."""
     area = StoreFile("area.geojson")
-    """The area, a GeoJSON file."""
     areas = StoreFile("areas.csv")
-    """Hectares of each class in each polygon, a CSV file."""
     areas_parquet = StoreFile("areas.parquet")
-    """Hectares of each class in each polygon, with the polygons, a GeoParquet file."""
     polygons = StoreFile("polygons.gpkg")
-    """The map as polygons, a GeoPackage. Only a map that was made with them has this file."""
     polygons_parquet = StoreFile("polygons.parquet")
-    """The same as GeoParquet."""
 
     @property
     def stem(self) -> str:
@@ -66,12 +59,10 @@ class ChangeLayout:
     name: str
     folder: StorePath
 
-    @property
-    def transitions(self) -> StorePath:
-        """Which class became which, a GeoTIFF."""
-        return self.folder / f"{self.name}_transitions.tif"
+    transitions = StoreFile("{}_transitions.tif")
+    table = StoreFile("transitions.csv")
 
     @property
-    def table(self) -> StorePath:
-        """Hectares of each transition, a CSV file."""
-        return self.folder / "transitions.csv"
+    def stem(self) -> str:
+        """The comparison's name."""
+        return self.name

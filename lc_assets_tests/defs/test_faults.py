@@ -65,7 +65,7 @@ def test_damage_inside_a_band_is_told_when_it_is_met(demo_item: Path, desk: Desk
 
 
 def test_a_key_that_was_never_registered_is_told(desk: Desk) -> None:
-    error = "item S2A_NEVER_REGISTERED: it is not registered, or was removed meanwhile -> name it anew"
+    error = "item S2A_NEVER_REGISTERED: it is not registered, or was removed meanwhile -> name it again"
     assert desk.run("S2A_NEVER_REGISTERED").error == error
     assert not desk.instance.get_run_records()
 

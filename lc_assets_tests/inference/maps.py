@@ -13,6 +13,7 @@ from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.fill import nearest
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.radiometry import remove_offset
+from lc_assets_tests.sentinel2.stacks import pixels
 
 
 def whole_map(classification: Classification) -> tuple[np.ndarray, np.ndarray]:
@@ -27,9 +28,8 @@ def by_hand(stack: Stack, stride: int, engine: Engine | None = None) -> tuple[np
     height, width = stack.grid.shape
     rows = -(-max(height - 64, 0) // stride) * stride + 64
     columns = -(-max(width - 64, 0) // stride) * stride + 64
-    with stack.reader() as reader:
-        dn = remove_offset(reader.dn(stack.grid.window), stack.offset).transpose(1, 2, 0)
-        valid = reader.valid(stack.grid.window)
+    dn, valid = pixels(stack)
+    dn = remove_offset(dn, stack.offset).transpose(1, 2, 0)
     dn = np.pad(dn, ((0, rows - height), (0, columns - width), (0, 0)), "symmetric")
     valid = np.pad(valid, ((0, rows - height), (0, columns - width)), "symmetric")
     hidden, source = nearest(valid, 64, (slice(None), slice(None)))

@@ -27,7 +27,7 @@ from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets_tests.conftest import Desk, copy_scene, edit_bands, own_model, read
 from lc_assets_tests.inference.maps import by_hand, whole_map
-from lc_assets_tests.sentinel2.stacks import stack_of
+from lc_assets_tests.sentinel2.stacks import pixels, stack_of
 
 BANDS = ("B02", "B03", "B04", "B08")
 
@@ -41,9 +41,8 @@ def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
     evaluator = engine.evaluator(stride)
     grid = Classification(stack, engine, stride, window=64).window_grid
     rows, columns = ((n - 1) * stride + 64 for n in (grid.rows, grid.columns))
-    with stack.reader() as reader:
-        dn = reader.dn(stack.grid.window, engine.contract.band_indices)
-        usable = reader.valid(stack.grid.window)
+    dn, usable = pixels(stack)
+    dn = dn[list(engine.contract.band_indices)]
     beyond = ((0, rows - stack.grid.height), (0, columns - stack.grid.width))
     features = evaluator.features(
         np.pad(dn, ((0, 0), *beyond), "symmetric"), np.pad(usable, beyond, "symmetric"), stack.offset
@@ -249,8 +248,8 @@ def test_the_map_does_not_depend_on_blocks_or_threads(
 ) -> None:
     engine, stack = open_model(SHIPPED, "float32"), stack_of(demo_item, tmp_path)
     first = whole_map(Classification(stack, engine, 8, window=64))
-    for pixels, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 96), ((48, 120), 3, 512)):
-        monkeypatch.setattr(strips, "BLOCK_PIXELS", pixels)
+    for size, threads, strip in (((64, 72), 1, 64), ((100, 4000), 4, 96), ((48, 120), 3, 512)):
+        monkeypatch.setattr(strips, "BLOCK_PIXELS", size)
         again = whole_map(Classification(stack, engine, 8, threads=threads, strip_pixels=strip, window=64))
         assert (again[0] == first[0]).all()
         assert (again[1] == first[1]).all()

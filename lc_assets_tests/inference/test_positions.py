@@ -164,9 +164,9 @@ def test_pixels_without_a_prediction_nearby_are_counted(demo_item: Path, tmp_pat
 
 def test_a_stack_in_memory_gets_the_classes_of_the_pipeline(demo_item: Path, tmp_path: Path) -> None:
     stack = stack_of(demo_item, tmp_path / "store")
-    with stack.reader() as reader:
-        dn = remove_offset(reader.dn(stack.grid.window), stack.offset).transpose(1, 2, 0)
-        dn = np.where(reader.valid(stack.grid.window)[..., None], dn, 0).astype(np.uint16)
+    dn, valid = pixels(stack)
+    dn = remove_offset(dn, stack.offset).transpose(1, 2, 0)
+    dn = np.where(valid[..., None], dn, 0).astype(np.uint16)
     model = position_model(tmp_path / "model")
     found = classify_stack(dn, stack.product_level, model)
     classes, confidence = whole_map(Classification(stack, open_model(model, "float32"), 8, mask_hidden=False))

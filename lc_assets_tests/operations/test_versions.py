@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -29,7 +29,7 @@ def read(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> list[
     counts: list[int] = []
     inner = records._tags
 
-    def counted(of: dg.DagsterInstance, asset: dg.AssetKey, records: list[int], tag: str) -> dict[int, str]:
+    def counted(of: dg.DagsterInstance, asset: dg.AssetKey, records: Collection[int], tag: str) -> dict[int, str]:
         counts.append(len(records))
         return inner(of, asset, records, tag)
 

@@ -70,7 +70,7 @@ def test_a_private_container_without_a_token_fails_at_the_second_answer(
     monkeypatch.setattr(signing, "_without_token", set[tuple[str, str]]())
     relay.add_host("planetarycomputer.microsoft.com", no_container)
     relay.add_host("mapsf00d.blob.core.windows.net", lambda request: Answer(status))
-    transfer: Any = Download(BLOB, tmp_path / "B02.tif", "x", "B02", retry_policy=QUICK)
+    transfer: Any = Download(BLOB, tmp_path / "B02.tif", "B02", retry_policy=QUICK)
     with pytest.raises(BadBand, match=rf"answered {status} for {BLOB} -> its container is private"):
         transfer.run()
     assert sum("blob" in exchange.host for exchange in relay.exchanges) == 2

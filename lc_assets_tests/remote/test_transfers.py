@@ -307,7 +307,7 @@ def test_a_flipped_bit_in_any_block_is_noticed(scene: PcScene, tmp_path: Path) -
     for at in range(begin, begin + size, size // 60):
         damaged.write_bytes(content[:at] + bytes([content[at] ^ 1 << at % 8]) + content[at + 1 :])
         with pytest.raises(BadBand, match="cannot be decoded"):
-            verify_download("B04", damaged, "item", None, decode=True)
+            verify_download("B04", damaged, None, decode=True)
         with suppress(rasterio.errors.RasterioIOError), rasterio.open(damaged) as dataset:
             silent += bool((dataset.read(1) != pixels).any())
     assert silent > 30

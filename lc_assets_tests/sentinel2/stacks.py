@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import rasterio
 
-from lc_assets.defs.io_managers import VirtualStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.sentinel2.bands.raw_bands import fetch_scene
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
 from lc_assets.sentinel2.bands.verify import check_band_files
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import gdal_path
 
 
 def recipe_for(item: Path, store: Path) -> tuple[StackRecipe, Store]:
@@ -34,5 +36,6 @@ def stack_of(item: Path, store: Path, manager: type = VirtualStackIOManager) -> 
 
 
 def pixels(stack: Stack) -> tuple[np.ndarray, np.ndarray]:
-    with stack.reader() as reader:
-        return reader.dn(stack.grid.window), reader.valid(stack.grid.window)
+    """The DN of all bands, and where all of them have data."""
+    with rasterio.open(gdal_path(stack.path)) as dataset:
+        return dataset.read(), dataset.read_masks(1) > 0

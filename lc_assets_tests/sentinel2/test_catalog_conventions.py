@@ -9,6 +9,7 @@ import pytest
 
 from lc_assets.core.errors import BadItem
 from lc_assets.sentinel2.band_table import BAND_NAMES
+from lc_assets.sentinel2.item import catalog_conventions
 from lc_assets.sentinel2.item.catalog_conventions import (
     CATALOGS,
     EARTH_SEARCH,
@@ -58,7 +59,7 @@ def test_an_item_is_recognised_by_its_assets_whichever_catalogue_gave_it(demo_it
     assert catalog_of({"assets": None}) is PLANETARY_COMPUTER
 
 
-def test_a_third_catalogue_is_a_table_entry() -> None:
+def test_a_third_catalogue_is_a_table_entry(monkeypatch: pytest.MonkeyPatch) -> None:
     third = CatalogConventions(
         name="third",
         title="Third",
@@ -67,9 +68,9 @@ def test_a_third_catalogue_is_a_table_entry() -> None:
         tile_property="tile",
         tile_format="T{tile}",
     )
-    catalogs = (*CATALOGS, third)
-    assert catalog_for_api("https://stac.example.org/", catalogs) is third
-    assert catalog_of({"assets": {f"{band}_native": {} for band in BAND_NAMES}}, catalogs) is third
+    monkeypatch.setattr(catalog_conventions, "CATALOGS", (*CATALOGS, third))
+    assert catalog_for_api("https://stac.example.org/") is third
+    assert catalog_of({"assets": {f"{band}_native": {} for band in BAND_NAMES}}) is third
 
 
 def test_earth_searchs_bands_are_its_cogs_and_never_their_jpeg_2000_twins() -> None:

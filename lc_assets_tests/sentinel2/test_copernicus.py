@@ -128,7 +128,7 @@ def test_the_acquisition_is_read_from_the_catalogs_own_fields() -> None:
 
 
 def transfer(tmp_path: Path, href: str | None = None) -> Download:
-    return Download(href or parsed().hrefs["B02"], tmp_path / "B02.tif", PRODUCT, "B02", retry_policy=QUICK)
+    return Download(href or parsed().hrefs["B02"], tmp_path / "B02.tif", "B02", retry_policy=QUICK)
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ def test_real_and_demo_items_are_far_below_every_limit(shared: Path, demo_item: 
         document = json.loads(text)
         assert len(document["assets"]) * 10 < limits.MAX_ASSETS
         assert text.count(",") * 10 < limits.MAX_VALUES
-        limits.check_size(document, "x")
+        limits.check_size(document)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ SKEW = {"type": "Polygon", "coordinates": [[[8.0, 51.0], [9.0, 51.2], [8.5, 52.0
 def settled(**changes: Any) -> tuple[dict[str, Any], list[str]]:
     """A document with place and time after the check, and the notes."""
     document = {"properties": {"datetime": TIME}, "bbox": BOX, "geometry": SKEW, **changes}
-    return document, settle_place_and_time(document, "x")
+    return document, settle_place_and_time(document)
 
 
 def test_what_is_right_stays_as_it_is() -> None:

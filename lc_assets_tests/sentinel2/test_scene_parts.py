@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -22,7 +23,7 @@ from shapely.geometry import mapping
 
 from lc_assets.core.errors import BadBand, BadItem, StoreError
 from lc_assets.core.settings import Settings
-from lc_assets.defs.io_managers import VirtualStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons, box_polygon, read_polygons
@@ -223,6 +224,27 @@ def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
         fetched(served(large), area, tmp_path / "always")
 
 
+def test_a_part_that_has_arrived_is_not_fetched_again_after_the_fetch_of_another_one_failed(
+    large: Path, area: Polygons, relay: Relay, tmp_path: Path
+) -> None:
+    relay.add_host(HOST, files_of(large.parent))
+    with rasterio.open(large.parent / "B04.tif") as dataset:
+        block = int(dataset.get_tag_item("BLOCK_OFFSET_3_3", "TIFF", bidx=1)) + 1000
+    relay.inject(Fault("/B04", "flip", times=-1, after=block))
+    with pytest.raises(BadBand, match="asset B04"):
+        fetched(served(large), area, tmp_path / "failed")
+    relay.clear()
+    relay.forget()
+    raw = fetched(served(large), area, tmp_path / "raw_bands")
+    asked = Counter(exchange.path[1:-4] for exchange in relay.exchanges)
+    assert [name for name in raw.files if asked[name] == 1] == ["B01", "B02", "B03"], "the header only"
+    for name in ("B01", "B04"):
+        column, row, width, height = raw.files[name]["part"]["window"]
+        source = pixels(large.parent / f"{name}.tif")[0]
+        assert (pixels(raw.paths[name])[0] == source[row : row + height, column : column + width]).all()
+    assert not (tmp_path / "incoming").exists()
+
+
 def test_every_request_is_signed_and_no_token_is_kept(
     large: Path, area: Polygons, pc: PlanetaryComputer, tmp_path: Path
 ) -> None:
@@ -303,7 +325,7 @@ def square(left: float, top: float, side: float) -> Polygons:
 @pytest.mark.parametrize("left", [0, 5, 1915, 44_444.5, 109_700])
 @pytest.mark.parametrize("side", [1, 100, 20_000])
 def test_a_part_has_its_margin_and_begins_where_windows_and_coarse_pixels_begin(left: float, side: float) -> None:
-    part = part_around(square(left, 3000, side), TILE, "item")
+    part = part_around(square(left, 3000, side), TILE)
     assert part.column % 192 == part.row % 192 == 0
     assert part.width % 12 == part.height % 12 == 0
     right = min(left + side, 109_800)
@@ -318,11 +340,11 @@ def test_a_part_has_its_margin_and_begins_where_windows_and_coarse_pixels_begin(
 def test_an_area_that_ends_where_the_scene_begins_does_not_touch_it() -> None:
     for left, top in ((-20_000, 0), (109_800, 0), (0, 109_800)):
         with pytest.raises(BadItem, match="does not touch"):
-            part_around(square(left, top, 20_000), TILE, "item")
+            part_around(square(left, top, 20_000), TILE)
 
 
 def test_what_an_area_has_far_from_a_scene_makes_no_difference() -> None:
     boxes = [shapely.box(9, 52, 9.1, 52.1), shapely.box(-170, -80, -160, -70)]
     footprint = mapping(shapely.box(8.5, 51.5, 9.5, 52.5))
-    near = area_near(Polygons(("a", "b"), np.array(boxes), DEGREES), footprint, "item")
+    near = area_near(Polygons(("a", "b"), np.array(boxes), DEGREES), footprint)
     assert shapely.equals(shapely.union_all(near.shapes), boxes[0])

@@ -14,10 +14,10 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from lc_assets.core.errors import BadItem, BadReference, LandCoverError, without_query
+from lc_assets.core.errors import BadItem, BadReference, LandCoverError, naming, without_query
 from lc_assets.core.urls import is_remote
 from lc_assets.products.agreement.crosswalk import Crosswalk, read_crosswalk, shipped
-from lc_assets.sentinel2.item.hrefs import absolute, unsigned, why_not_a_raster
+from lc_assets.sentinel2.item.hrefs import absolute, why_not_a_raster
 from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.item.scene import Scene
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
@@ -37,7 +37,6 @@ class Annual:
 
     Attributes:
         asset: key of the raster asset in its items.
-        title: title for people.
         attribution: attribution that its authors require.
         accuracy: accuracy that its authors publish.
         version_property: property of its items with the version; empty if there is none.
@@ -88,7 +87,7 @@ class Tile:
     @property
     def shown(self) -> str:
         """Path or unsigned URL, for messages and documents."""
-        return unsigned(str(self.source))
+        return without_query(str(self.source))
 
 
 @dataclass(frozen=True)
@@ -97,7 +96,6 @@ class Reference:
 
     Attributes:
         name: name of its folder and prefix of its metadata: letters, digits, '.', '_', '-'.
-        title: title for people.
         tiles: the rasters that intersect the scene's footprint.
         crosswalk: relates its legend to that of the map.
         year: year of an annual map; otherwise None.
@@ -176,8 +174,9 @@ def check_names(references: Sequence[str]) -> None:
     for reference in dict.fromkeys(references):
         key = re.sub(r"[._-]", "_", name_of(reference))  # as in the keys of the metadata
         if key in seen:
+            one, other = (without_query(text)[:100] for text in (seen[key], reference))
             raise BadReference(
-                f"the references {unsigned(seen[key])[:100]} and {unsigned(reference)[:100]} would get the same name",
+                f"the references {one} and {other} would get the same name",
                 remedy="rename one of the files",
             )
         seen[key] = reference
@@ -257,7 +256,8 @@ _CATALOG = "check the item in its catalog, or choose another reference"
 def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
     """Return the raster of an item that a search found. Its href is checked like that of a band."""
     item_id = checked_id(item["id"])
-    check_size(item, item_id)
+    with naming(item_id):
+        check_size(item)
     asset = item["assets"].get(key) if isinstance(item.get("assets"), dict) else None
     href = asset.get("href") if isinstance(asset, dict) else None
     if not isinstance(href, str) or not href:
@@ -269,10 +269,12 @@ def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
     except LandCoverError as error:
         resolved, refused = href, error.problem
     if refused:
-        raise BadItem(
-            f"its href {unsigned(href[:200])!r} is refused: {refused}", item=item_id, asset=key, remedy=_CATALOG
-        )
-    return Tile(unsigned(resolved), item_id)
+        raise _refused(href, refused, item_id, key)
+    return Tile(without_query(resolved), item_id)
+
+
+def _refused(href: str, why: str, item: str, asset: str) -> BadItem:
+    return BadItem(f"its href {without_query(href[:200])!r} is refused: {why}", item=item, asset=asset, remedy=_CATALOG)
 
 
 def _truth(scene: Scene) -> Tile:
@@ -288,18 +290,16 @@ def _truth(scene: Scene) -> Tile:
     if is_remote(band) and not is_remote(href):
         refused = "the bands are remote, but it is a file of this machine"
     if refused:
-        raise BadItem(
-            f"its href {unsigned(href[:200])!r} is refused: {refused}", item=scene.id, asset=TRUTH, remedy=_CATALOG
-        )
+        raise _refused(href, refused, scene.id, TRUTH)
     return Tile(href if is_remote(href) else Path(href), scene.id)
 
 
 def _own_raster(reference: str) -> tuple[Tile, str]:
     """Return the raster at a path or URL of the user, and the stem of its file name."""
     if "://" in reference and is_remote(reference):
-        if unsigned(reference) != reference:
+        if without_query(reference) != reference:
             raise BadReference(
-                f"the reference {unsigned(reference)} has a query or a user in its URL, which the run would store",
+                f"the reference {without_query(reference)} has a query or a user in its URL, which the run would store",
                 remedy="remove them (Planetary Computer URLs are signed when they are read), or download the file",
             )
         refused = why_not_a_raster(reference, reference, None)

@@ -9,22 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-from pystac.utils import str_to_datetime
 
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.core.stac import is_synthetic
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
-from lc_assets.products.pages.formats import day, percent, percentage, text
+from lc_assets.products.csv_text import csv_text
+from lc_assets.products.pages.formats import day, percent, percentage, square_kilometres, text, utc
+from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.catalog_conventions import catalog_of
-from lc_assets.sentinel2.item.hrefs import unsigned
 
 MAX_ROWS = 40
 """Largest number of lines of one kind that the page shows for a model."""
@@ -67,10 +68,10 @@ def day_of(raw: RawBands) -> str:
     return day(time) if time else text(raw.scene.properties["datetime"])
 
 
-def year_of(raw: RawBands) -> str:
-    """Return the year of acquisition, for the notice that Copernicus requires."""
+def years_of(raw: RawBands) -> list[int]:
+    """Return the year of acquisition, for the notice that Copernicus requires; none for a synthetic scene."""
     time = _time(raw.scene.properties["datetime"])
-    return f"{time:%Y}" if time else ""
+    return [time.year] if time and not is_synthetic(raw.scene.properties) else []
 
 
 def place_of(raw: RawBands) -> str:
@@ -92,7 +93,7 @@ def _present(rows: Sequence[tuple[str, Any]]) -> Rows:
 
 def _time(value: Any) -> datetime | None:
     try:
-        return str_to_datetime(value).astimezone(timezone.utc)
+        return utc(value)
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -127,8 +128,7 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
     grid, tags = classes.grid, classes.tags
     rows = [
         ("Model", f"{contract.name} {contract.version}"),
-        ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
-        ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
+        *grid_rows(grid),
         _step(classes, contract.chip_size),
         ("Clouds masked by SCL", tags.get("SCL_MASK")),
         ("Cloud mask grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
@@ -138,6 +138,14 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         ("Evaluation", tags.get("EVALUATION")),
     ]
     return _present(rows)
+
+
+def grid_rows(grid: Grid) -> Rows:
+    """Return the rows about the grid of a map."""
+    return [
+        ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
+        ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
+    ]
 
 
 def _step(classes: ClassMap, chip: int) -> tuple[str, str | None]:
@@ -151,7 +159,6 @@ def ground_of_a_class(tags: Mapping[str, str], resolution: float) -> str | None:
     """Return how much ground a class was judged from; None for a map that was made before this was recorded.
 
     Args:
-        tags: dataset tags of the map.
         resolution: its pixel size in metres.
     """
     if "RECEPTIVE_FIELD" not in tags:
@@ -167,13 +174,17 @@ def summary(pixels: np.ndarray, pixel_area: float) -> str:
         pixels: (11,) pixels of each code, No Data last.
         pixel_area: area of a pixel in hectares.
     """
-    shares = pixels / max(int(pixels.sum()), 1)
-    present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -pixels[c.code])
-    frequent = [f"{c.title.lower()} {percent(shares[c.code])}" for c in present[:3] if pixels[c.code]]
-    area = pixel_area * int(pixels.sum()) / 100
-    words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
-    listed = f", mostly {', '.join(frequent)}" if frequent else ""
-    return f"{words}, {percent(1 - shares[NO_DATA.code])} of it classified{listed}."
+    total = int(pixels.sum())
+    frequent = frequent_classes(pixels, total)
+    listed = f", mostly {frequent}" if frequent else ""
+    classified = percent(1 - pixels[NO_DATA.code] / max(total, 1))
+    return f"{square_kilometres(pixel_area * total)}, {classified} of it classified{listed}."
+
+
+def frequent_classes(pixels: np.ndarray, total: int) -> str:
+    """Return the three most frequent classes with their shares of `total` pixels, as `forest 26.4 %, pasture 3.0 %`."""
+    ordered = sorted(CLASSES, key=lambda c: -pixels[c.code])[:3]
+    return ", ".join(f"{c.title.lower()} {percent(pixels[c.code] / total)}" for c in ordered if pixels[c.code])
 
 
 def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
@@ -190,12 +201,12 @@ def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
 
 def areas_csv(classes: ClassMap) -> str:
     """Return pixels and hectares of each class that occurs, as CSV: columns that `lc-assets export` writes, too."""
-    lines = [
-        f"{classes.item},{c.code},{c.name},{count},{count * classes.grid.pixel_area:.2f}"
+    rows = [
+        (classes.item, c.code, c.name, count, f"{count * classes.grid.pixel_area:.2f}")
         for c, count in zip(ALL_CLASSES, classes.pixels.tolist(), strict=True)
         if count
     ]
-    return "\n".join(["area,code,class,pixels,hectares", *lines, ""])
+    return csv_text([("area", "code", "class", "pixels", "hectares"), *rows])
 
 
 def links_of(raw: RawBands) -> list[Link]:
@@ -213,7 +224,7 @@ def _is_one_of(link: Any, rels: Mapping[str, str]) -> bool:
 def link_to(words: Any, href: Any) -> Link:
     """Return a link without query, fragment and user; its `href` is None unless it is an http(s) URL."""
     try:
-        bare = unsigned(href) if isinstance(href, str) else ""
+        bare = without_query(href) if isinstance(href, str) else ""
         return Link(text(words), bare if is_remote(bare) and len(bare) <= _MAX_HREF else None)
     except LandCoverError:
         return Link(text(words), None)

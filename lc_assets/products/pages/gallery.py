@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,16 @@ from PIL import Image
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, LandCover
 from lc_assets.core.wording import quantity
-from lc_assets.products.pages.formats import day, percent, text
-from lc_assets.products.pages.gallery_items import Gallery, SceneCard
+from lc_assets.products.pages.formats import period, text
+from lc_assets.products.pages.gallery_items import Gallery, SceneCard, SeasonCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
 from lc_assets.raster.render import encode_image
-from lc_assets.store.layout import ALL_SCENES, PLOTS, ZOOMABLE_MAP, Store
+from lc_assets.store.layout import ALL_SCENES, Store
+from lc_assets.store.paths import read_parallel
 
 _ROOT = Store(Path())
 """A store for paths relative to the store's root."""
-_READERS = 16
 _SMALL = (320, 240)
 """Largest size of an embedded thumbnail, in pixels."""
 _MAX_EMBEDDED = 100
@@ -45,7 +44,6 @@ def gallery_page(
     """Return the HTML of the gallery.
 
     Args:
-        gallery: the scenes.
         location: path or URL of the store.
         picture: function from a scene to the URL of its thumbnail, or None.
         linked: whether the scenes' reports can be reached from the page.
@@ -61,15 +59,17 @@ def gallery_page(
     page = render(
         "gallery.html.j2",
         summary=summary(gallery),
-        links=[*([("Map to zoom", ZOOMABLE_MAP)] if served else []), *([("Plots", PLOTS)] if linked else [])],
+        linked=linked,
+        served=served,
         present=present_classes(gallery.shown),
         shape=f"1000/{extent.height:.0f}",
         locator=locator_svg(markers, extent) if markers else "",
         cards=[_card(card, marker_of[card.scene], picture(card), linked) for card in gallery.shown],
+        seasons=[_season(card, linked) for card in gallery.seasons],
         copy_of=None if linked else f"{text(location)}/{ALL_SCENES}",
         waiting=gallery.waiting,
         faulty=[f"{scene}: {why}" for scene, why in sorted(gallery.faulty.items())],
-        years=sorted({card.moment.year for card in gallery.shown}),
+        years=gallery.years,
         version=lc_assets.__version__,
     )
     return page.encode()
@@ -107,8 +107,7 @@ def report_href(card: SceneCard) -> str:
 
 def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> dict[str, Any]:
     """Return the values of a card. `time`, `tile`, `shares` and `search_text` are for the script."""
-    titles = {c.code: c.title for c in ALL_CLASSES}
-    ordered = sorted(card.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))
+    ordered = card.by_share
     starts = accumulate((share for _, share in ordered), initial=0.0)
     facts = [
         f"cloud {card.cloud:.0f} %" if card.cloud is not None else "",
@@ -126,12 +125,21 @@ def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> di
             {"code": code, "start": 100 * start, "width": 100 * share}
             for (code, share), start in zip(ordered, starts, strict=False)
         ],
-        "most": ", ".join(f"{titles[code]} {percent(share)}" for code, share in ordered[:3]),
+        "most": card.most,
         "facts": " · ".join(filter(None, facts)),
         "time": f"{card.moment.timestamp():.0f}",
         "tile": card.tile or "",
         "shares": ",".join(f"{code}:{share:.4f}" for code, share in card.shares.items()),
         "search_text": f"{card.scene} {card.tile or ''} {card.moment:%Y-%m-%d} {card.day}".lower(),
+    }
+
+
+def _season(card: SeasonCard, linked: bool) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "href": quote(str(_ROOT.map(card.name).report)) if linked and card.report else None,
+        "facts": f"{period(card.first, card.last)}, {quantity(card.scenes, 'scene')}"
+        + (", synthetic" if card.synthetic else ""),
     }
 
 
@@ -141,8 +149,7 @@ def summary(gallery: Gallery) -> str:
         return "No scene has a map yet: lc-assets classify makes one."
     times = sorted(card.moment for card in gallery.shown)
     tiles = len({card.tile for card in gallery.shown if card.tile})
-    begin, end = day(times[0]), day(times[-1])
-    when = begin if begin == end else f"{begin} to {end}"
+    when = period(times[0], times[-1])
     return f"{quantity(tiles, 'tile')}, {when}." if tiles else f"{when}."
 
 
@@ -170,11 +177,10 @@ def embedded_thumbnails(store: Store, gallery: Gallery) -> Callable[[SceneCard],
             with Image.open(io.BytesIO(store.scene(card.scene).thumbnail.read_bytes())) as image:
                 small = image.convert("RGB")
             small.thumbnail(_SMALL)
-            return data_url("webp", encode_image(small, "WEBP", quality=70))
+            return data_url("image/webp", encode_image(small, "WEBP", quality=70))
         except (OSError, ValueError):  # deleted in the meantime, or not an image
             return None
 
     wanted = [card for card in gallery.shown if card.thumbnail][:_MAX_EMBEDDED]
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="thumbnails") as pool:
-        urls = dict(zip((card.scene for card in wanted), pool.map(read, wanted), strict=True))
+    urls = dict(zip((card.scene for card in wanted), read_parallel(read, wanted), strict=True))
     return lambda card: urls.get(card.scene)

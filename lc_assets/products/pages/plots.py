@@ -7,9 +7,6 @@ without scaling its text. The page has no script.
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,11 +16,12 @@ from itertools import pairwise
 from typing import Any
 
 import lc_assets
-from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.products.pages.formats import percent
+from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.products.csv_text import csv_text
+from lc_assets.products.pages.formats import square_kilometres
 from lc_assets.products.pages.gallery import present_classes, report_href, summary
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
-from lc_assets.products.pages.html import render
+from lc_assets.products.pages.html import data_url, render
 
 _LEFT, _RIGHT = 3.0, 97.0
 """Where the first and the last date are, in percent of a chart's width."""
@@ -67,8 +65,8 @@ class _TimeAxis:
         return [{"at": self.at(time), "label": f"{time:{form}}"} for time, form in chosen]
 
 
-def plots_page(gallery: Gallery) -> bytes:
-    """Return the HTML of the page."""
+def plots_page(gallery: Gallery, served: bool = False) -> bytes:
+    """Return the HTML of the page. `served` is as in `gallery_page`."""
     cards = sorted(gallery.shown, key=lambda card: (card.moment, card.scene))
     by_tile: dict[str, list[SceneCard]] = defaultdict(list)
     for card in cards:
@@ -78,6 +76,8 @@ def plots_page(gallery: Gallery) -> bytes:
     page = render(
         "plots.html.j2",
         scenes=len(cards),
+        served=served,
+        years=gallery.years,
         summary=summary(gallery),
         present=present_classes(gallery.shown),
         ticks=axis.ticks() if axis else [],
@@ -86,7 +86,7 @@ def plots_page(gallery: Gallery) -> bytes:
         small=_SMALL,
         longest=f"{longest:,.0f} s" if longest >= 10 else f"{longest:.1f} s",
         untimed=sum(card.seconds is None for card in cards),
-        table=f"data:text/csv;base64,{base64.b64encode(_csv(cards).encode()).decode()}",
+        table=data_url("text/csv", _csv(cards).encode()),
         version=lc_assets.__version__,
     )
     return page.encode()
@@ -109,7 +109,7 @@ def _tile(name: str, cards: Sequence[SceneCard], axis: _TimeAxis, longest: float
     return {
         "name": name,
         "number": len(cards),
-        "largest": f"{largest / 100:,.0f} km²" if largest >= 1000 else f"{largest:,.0f} ha",
+        "largest": square_kilometres(largest),
         "bars": [_bar(card, at - width / 2, width, largest) for card, at in zip(cards, places, strict=True)],
         "cloud": _points(cards, places, [card.cloud for card in cards], 100.0),
         "seconds": _points(cards, places, [card.seconds for card in cards], longest),
@@ -123,15 +123,12 @@ def _bar(card: SceneCard, left: float, width: float, largest: float) -> dict[str
         height = _HEIGHT * share * card.hectares / largest if largest else 0.0
         bottom -= height
         parts.append({"code": code, "y": bottom, "height": height})
-    titles = {c.code: c.title for c in ALL_CLASSES}
-    most = sorted(card.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))[:3]
-    words = [card.title, *(f"{titles[code]} {percent(share)}" for code, share in most)]
     return {
         "x": left,
         "width": width,
         "parts": parts,
         "href": report_href(card) if card.report else None,
-        "label": ", ".join(words),
+        "label": ", ".join(filter(None, (card.title, card.most))),
     }
 
 
@@ -148,13 +145,11 @@ def _points(
 
 def _csv(cards: Sequence[SceneCard]) -> str:
     """Return the figures as CSV, a row per scene."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     areas = [f"{c.name}_hectares" for c in ALL_CLASSES]
-    writer.writerow(["scene", "tile", "datetime", "cloud_percent", "confidence_percent", "seconds", *areas])
+    rows = [["scene", "tile", "datetime", "cloud_percent", "confidence_percent", "seconds", *areas]]
     for card in cards:
         hectares = [f"{card.shares.get(c.code, 0.0) * card.hectares:.2f}" for c in ALL_CLASSES]
         figures = [f"{value:.2f}" if value is not None else "" for value in (card.cloud, card.confidence, card.seconds)]
         moment = f"{card.moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-        writer.writerow([card.scene, card.tile or "", moment, *figures, *(hectares if card.hectares else [])])
-    return out.getvalue()
+        rows.append([card.scene, card.tile or "", moment, *figures, *(hectares if card.hectares else [])])
+    return csv_text(rows)

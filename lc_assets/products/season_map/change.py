@@ -6,8 +6,6 @@ only where both maps are sure, and a third map of the first period (`baseline`) 
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -20,6 +18,7 @@ from rasterio.vrt import WarpedVRT
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import CLASSES, NO_DATA, LandCover
+from lc_assets.products.csv_text import csv_text
 from lc_assets.raster.cog import code_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import Entry, write_legend
@@ -41,7 +40,6 @@ class Change:
     """What a comparison found.
 
     Attributes:
-        layout: where it is.
         pixels: (256,) pixels of each code.
         pixel_area: area of a pixel in hectares.
         baseline: share of the pixels where both maps of the first period are sure that differ between them; None
@@ -66,22 +64,17 @@ class Change:
 
     def csv(self) -> str:
         """Return the table as CSV: a row for each transition, then what is the same, not sure, or in one map only."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(("before", "after", "pixels", "hectares"))
-        for before, after, pixels in self.transitions:
-            writer.writerow((before.name, after.name, pixels, f"{pixels * self.pixel_area:.2f}"))
+        counts = [(before.name, after.name, pixels) for before, after, pixels in self.transitions]
         for code, word in ((SAME, "unchanged"), (UNSURE, "not sure"), (NOTHING, "no data")):
-            pixels = int(self.pixels[code])
-            writer.writerow((word, "", pixels, f"{pixels * self.pixel_area:.2f}"))
-        return out.getvalue()
+            counts.append((word, "", int(self.pixels[code])))
+        rows = [(before, after, pixels, f"{pixels * self.pixel_area:.2f}") for before, after, pixels in counts]
+        return csv_text([("before", "after", "pixels", "hectares"), *rows])
 
 
 def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: str | None = None) -> Change:
     """Compare two season maps on the grid of the first one, and write the result into the store.
 
     Args:
-        store: the store.
         before, after: names of the maps.
         sure: least confidence of both maps, in percent.
         baseline: name of another map of the first period.
@@ -99,9 +92,9 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
     pixels = np.zeros(256, np.int64)
     differing = compared = 0
     with ExitStack() as files:
-        maps = [_Map(files, layout, None) for layout in layouts[:1]]
-        grid = maps[0].grid
-        maps += [_Map(files, layout, grid) for layout in layouts[1:]]
+        first = _Map(files, layouts[0], None)
+        grid = first.grid
+        maps = [first, *(_Map(files, each, grid) for each in layouts[1:])]
         palette = {code: (*CLASSES[code % 10].rgb, 255) for code in range(SAME)} | _GREY
         legend = {code: f"{CLASSES[code // 10].title} to {CLASSES[code % 10].title}" for code in range(SAME)}
         legend |= {SAME: "unchanged", UNSURE: "not sure"}
@@ -140,14 +133,14 @@ class _Map:
             opened = [files.enter_context(rasterio.open(gdal_path(p))) for p in (layout.classified, layout.confidence)]
         except RasterioIOError:
             raise StoreError(
-                "there is no such map in the store", item=layout.name, remedy="make it with `lc-assets map`"
+                "there is no such map in the store", season_map=layout.name, remedy="make it with `lc-assets map`"
             ) from None
         self._name = layout.name
         self.grid = grid or Grid.of(opened[0])
         if Grid.of(opened[0]) != Grid.of(opened[1]):
             raise StoreError(
                 f"{layout.classified.name} and {layout.confidence.name} do not belong together",
-                item=layout.name,
+                season_map=layout.name,
                 remedy="make the map again with `lc-assets map`",
             )
         if grid:
@@ -163,7 +156,7 @@ class _Map:
             classes, confidence = (dataset.read(1, window=window) for dataset in self._rasters)
         except (RasterioError, CPLE_BaseError) as error:
             raise StoreError(
-                f"the map cannot be read ({str(error)[:100]})", item=self._name, remedy="make it with `lc-assets map`"
+                f"it cannot be read ({str(error)[:100]})", season_map=self._name, remedy="make it with `lc-assets map`"
             ) from None
         return classes, confidence
 

@@ -20,6 +20,7 @@ from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.atomic import put
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import read_json_object
 
 _ANTIMERIDIAN = 178.0
 """Degrees of longitude beyond which footprints may be written on the other side of the antimeridian."""
@@ -30,7 +31,6 @@ class MapPlan:
     """What a season map is made of.
 
     Attributes:
-        area: the polygons.
         crs: CRS of the map.
         period: time in which its scenes were acquired, see `Query.datetime`; None is any time.
         max_cloud: highest cloud cover of its scenes, in percent; None is any.
@@ -63,9 +63,9 @@ class MapPlan:
         return hashlib.sha256(self.written()).hexdigest()
 
     def scene_filter(self) -> Callable[[dict[str, Any]], bool]:
-        """Return a function that says whether the scene of a STAC item may be one of the map's.
+        """Return a function from a STAC item to whether its scene may belong to the map.
 
-        It returns True where the item does not say: the rasters of the scene then decide.
+        It returns True if the item does not contain the answer. The rasters of the scene then decide.
         """
         if self.scenes is not None:
             listed = frozenset(self.scenes)
@@ -124,13 +124,13 @@ def read_plan(store: Store, name: str) -> MapPlan:
         return plan
     except FileNotFoundError:
         raise StoreError(
-            "no season map of this name is registered", item=name, remedy="make it with `lc-assets map` and its area"
+            "no map of this name is registered", season_map=name, remedy="make it with `lc-assets map` and its area"
         ) from None
     except (LandCoverError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, LandCoverError) else type(error).__name__
         raise StoreError(
             f"its registration {path.name} cannot be read ({reason})",
-            item=name,
+            season_map=name,
             remedy="make it again with `lc-assets map` and its area",
         ) from None
 
@@ -138,7 +138,7 @@ def read_plan(store: Store, name: str) -> MapPlan:
 def select_scenes(store: Store, plan: MapPlan) -> Iterator[str]:
     """Yield the ids of the scenes of a map that have a class map. Their rasters are not read.
 
-    A scene whose registered item cannot be read is among them: its class map says whether it touches the area.
+    A scene whose registered item cannot be read is among them: its class map then decides.
 
     Raises:
         OSError, StoreError: the store cannot be read.
@@ -148,7 +148,7 @@ def select_scenes(store: Store, plan: MapPlan) -> Iterator[str]:
     for item in plan.scenes if plan.scenes is not None else store.folders():
         if not is_id(item) or not store.scene(item).classified.exists():
             continue
-        document = None if listed else document_of(store, item)
+        document = None if listed else read_json_object(store.registered(item))
         if document is None or is_one(document):
             yield item
 
@@ -160,12 +160,3 @@ def _query(plan: MapPlan) -> Query:
         BadReference: one is malformed.
     """
     return Query(bbox=(-180.0, -90.0, 180.0, 90.0), datetime=plan.period, max_cloud=plan.max_cloud)
-
-
-def document_of(store: Store, item: str) -> dict[str, Any] | None:
-    """Return the JSON of a registered item; None if it cannot be read."""
-    try:
-        document = parse_json(store.registered(item).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

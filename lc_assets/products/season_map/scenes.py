@@ -9,13 +9,12 @@ from typing import Any
 from rasterio.warp import transform_bounds
 
 from lc_assets.core.errors import StoreError
-from lc_assets.core.json_values import parse_json
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import is_newer_version
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.paths import StorePath, gdal_path, read_json_object
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,6 @@ class MappedScene:
 
     Attributes:
         document: JSON of the registered item.
-        classes: the map.
-        probabilities: path of its probabilities.
     """
 
     document: dict[str, Any]
@@ -52,11 +49,18 @@ def open_scenes(store: Store, items: Sequence[str], area: Polygons) -> list[Mapp
     scenes = []
     for item in items:
         classes = ClassMap.open(store.scene(item))
-        if len(area.touching(transform_bounds(classes.grid.crs, area.crs, *classes.grid.bounds))):
-            scenes.append(_opened(store, classes))
-    first = scenes[0] if scenes else None
+        if not len(area.touching(transform_bounds(classes.grid.crs, area.crs, *classes.grid.bounds))):
+            continue
+        if classes.probabilities is None:
+            raise StoreError(
+                "its map is of windows and has no probabilities, of which a season map is made",
+                item=item,
+                asset="class_raster",
+                remedy="classify it again without --window and LC_ASSETS_WINDOW, with a model that has positions",
+            )
+        scenes.append(MappedScene(_document(store, item), classes, classes.probabilities))
     for scene in scenes[1:]:
-        assert first
+        first = scenes[0]
         if scene.classes.tags.get("MODEL_FINGERPRINT") != first.classes.tags.get("MODEL_FINGERPRINT"):
             raise StoreError(
                 f"its map is of model {scene.classes.tags.get('MODEL')}, that of {first.item} of "
@@ -93,27 +97,12 @@ def scl_raster(store: Store, scene: MappedScene) -> str | None:
     return next((gdal_path(stack / name) for name in (SCL_VRT, SCL_COG) if (stack / name).exists()), None)
 
 
-def _opened(store: Store, classes: ClassMap) -> MappedScene:
-    item = classes.item
-    if classes.probabilities is None:
-        raise StoreError(
-            "its map is of windows and has no probabilities, of which a season map is made",
-            item=item,
-            asset="class_raster",
-            remedy="classify it again without --window and LC_ASSETS_WINDOW, with a model that has positions",
-        )
-    return MappedScene(_document(store, item), classes, classes.probabilities)
-
-
 def _document(store: Store, item: str) -> dict[str, Any]:
     """Return the JSON of a registered item, with a time in its properties."""
-    try:
-        document = parse_json(store.registered(item).read_text(encoding="utf-8"))
-        times = [document["properties"].get(name) for name in ("datetime", "start_datetime")]
-        if any(isinstance(time, str) for time in times):
-            return dict(document)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        pass
+    document = read_json_object(store.registered(item)) or {}
+    properties = document.get("properties")
+    if isinstance(properties, dict) and any(isinstance(properties.get(t), str) for t in ("datetime", "start_datetime")):
+        return document
     raise StoreError(
         "its registered item is missing or damaged",
         item=item,

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from lc_assets.core.checksum import sha256_of, sha256_of_files
+from lc_assets.core.checksum import sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.areas import AreaTable
@@ -24,15 +24,14 @@ from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs,
 from lc_assets.products.season_map.item import SeasonMap, build_item
 from lc_assets.products.season_map.pictures import build_pictures
 from lc_assets.products.season_map.pooling import EXPONENT
-from lc_assets.products.season_map.report import MAX_DATES, SeasonReport, season_page
+from lc_assets.products.season_map.report import MAX_DATES, season_page
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
-from lc_assets.products.stac.item import ProductFile
+from lc_assets.products.stac.map_item import ProductFile
 from lc_assets.products.stac.provenance import now, software
 from lc_assets.products.stac.store_catalog import link_season_maps
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
 from lc_assets.raster.geoparquet import write_geoparquet
-from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
@@ -51,7 +50,6 @@ class Made:
     """What was made.
 
     Attributes:
-        layout: where it is.
         pixels: (11,) pixels of each code inside the area, No Data last.
         pixel_area: area of a pixel in hectares.
         scenes: ids of the scenes that were used.
@@ -86,8 +84,6 @@ def make_season_map(
     """Fuse the maps of scenes over an area, and write the map into the store. An earlier map of this name is replaced.
 
     Args:
-        store: the store.
-        name: name of the map.
         area: its polygons.
         items: ids of scenes that have a map.
         crs: CRS of the map; by default the UTM zone of the area's centre.
@@ -107,13 +103,14 @@ def make_season_map(
     opened = open_scenes(store, items, placed)
     touching, replaced = newest_versions(opened)
     if not touching:
-        raise StoreError("no classified scene touches the area", item=name, remedy="classify scenes of the area first")
+        remedy = "classify scenes of the area first"
+        raise StoreError("no classified scene touches the area", season_map=name, remedy=remedy)
     grid = _grid(touching, placed)
     fusion = Fusion(store, touching, grid, placed)
     tags = {
         "MAP": name,
         "SCENES": " ".join(scene.item for scene in touching),
-        "DATES": str(fusion.dates),
+        "DATES": str(len(fusion.dates)),
         "POOLING_EXPONENT": str(EXPONENT),
         **{tag: touching[0].classes.tags[tag] for tag in _TAGS if tag in touching[0].classes.tags},
     }
@@ -131,7 +128,7 @@ def make_season_map(
     link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
-    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence, version)
+    return Made(layout, pixels, grid.map.pixel_area, used, len(fusion.dates), replaced, beside, confidence, version)
 
 
 def _write(
@@ -151,8 +148,11 @@ def _write(
     version = sha256_of_files(stage.iterdir())
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
-    overview = _write_overview(stage, layout, grid, pixels, tags)
     classified = stage / layout.classified.name
+    factor = choose_factor(grid)
+    plan = OverviewPlan(layout.name, classified, grid, pixels, {**tags, "OVERVIEW_FACTOR": str(factor)}, factor)
+    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
+    overview = plan.grid
     write_legend(class_entries(pixels, grid.pixel_area), pam_file(classified), style_file(classified))
     if min_area is not None:
         rasters = (classified, stage / layout.confidence.name)
@@ -161,38 +161,25 @@ def _write(
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
     columns = table.columns(area.names, grid.pixel_area)
     write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
-    created, programs = now(), software()
     staged = MapLayout(layout.name, stage)
     with rasterio.open(staged.overview, OVERVIEW_LEVEL="NONE") as dataset:
-        dates = read_dates(store, fusion.scenes_by_date, dataset.read(1), overview, MAX_DATES)
-    page = SeasonReport(
-        layout=layout,
-        files=frozenset(path.name for path in stage.iterdir()),
-        grid=grid,
-        names=area.names,
-        areas=table,
-        pixels=pixels,
-        mean_confidence=confidence,
-        tags=tags,
-        dates=dates,
-        pictures=build_pictures(staged, grid, overview, dates),
-        created=created,
-        software=programs,
-    )
-    staged.report.write_bytes(season_page(page, store))
+        dates = read_dates(store, fusion.dates, dataset.read(1), overview, MAX_DATES)
     made = SeasonMap(
         layout=layout,
+        files={path.name: ProductFile.of(path) for path in stage.iterdir()},
         grid=grid,
         overview_grid=overview,
-        geometry=area.degrees(),
-        scenes=tuple((scene.item, scene.document["properties"]) for scene in fusion.scenes),
-        files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
         pixels=pixels,
-        tags=tags,
-        created=created,
-        software=programs,
+        created=now(),
+        software=software(),
         mean_confidence=confidence,
+        area=area,
+        areas=table,
+        scenes=fusion.scenes,
+        tags=tags,
     )
+    staged.report.write_bytes(season_page(made, dates, build_pictures(staged, grid, overview, dates), store))
+    made.files[layout.report.name] = ProductFile.of(stage / layout.report.name)
     for file, content in catalog_files(build_item(made)).items():
         (stage / file).write_bytes(content)
     return pixels, confidence, version
@@ -243,12 +230,3 @@ def _write_rasters(
         mean = round(confident / classified, 2) if classified else None
         classes.update_tags(**{f"PIXELS_{c.code}": str(pixels[c.code]) for c in ALL_CLASSES})
     return table, pixels, mean
-
-
-def _write_overview(stage: Path, layout: MapLayout, grid: Grid, pixels: np.ndarray, tags: dict[str, str]) -> Grid:
-    """Write overview and thumbnail; return the overview's grid."""
-    factor = choose_factor(grid)
-    tags = {**tags, "OVERVIEW_FACTOR": str(factor)}
-    plan = OverviewPlan(layout.name, stage / layout.classified.name, grid, pixels, tags, factor)
-    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
-    return plan.grid

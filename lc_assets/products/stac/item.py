@@ -1,132 +1,55 @@
-"""The STAC Item of a classified scene: the products, their source, the model and the software, and how to read them."""
+"""The STAC Item of a classified scene: what all maps have (`map_item`), its source and its model."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pystac
 
-from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
-from lc_assets.core.stac import (
-    CLASSIFICATION,
-    COG,
-    EO,
-    FILE,
-    GEOJSON,
-    PROCESSING,
-    PROJECTION,
-    RASTER,
-    RENDER,
-    SAT,
-    SENTINEL2,
-    class_objects,
-    multihash,
-)
+from lc_assets.core.errors import without_query
+from lc_assets.core.stac import EO, GEOJSON, SAT, SENTINEL2, is_synthetic, link
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
-from lc_assets.products.stac.footprint import part_footprint
-from lc_assets.products.stac.renders import GDAL_LEGENDS, LEGENDS, renders
+from lc_assets.products.stac.map_item import LICENCE, DescribedMap, item_document
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.scene import unsigned
 from lc_assets.sentinel2.scene_ids import scene_label
-from lc_assets.store.product_layout import MAP_SUFFIX
 
 _BASELINE = "s2:processing_baseline"
-
 _CARRIED = (
     *("platform", "constellation", "instruments", "gsd", "license", "providers", "eo:cloud_cover"),
     *("s2:mgrs_tile", "s2:product_uri", _BASELINE, "s2:datatake_id", "sat:relative_orbit"),
 )
 """Properties of the source item that are also true for the map."""
-
-PROVIDERS = [
-    {
-        "name": "European Space Agency",
-        "roles": ["producer", "licensor"],
-        "url": "https://sentinels.copernicus.eu/copernicus/sentinel-2",
-    }
-]
-"""Providers of the source data, where the source item names none. An organisation that publishes maps adds itself in
-its own catalog."""
-LICENCE = {
-    "rel": "license",
-    "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
-    "title": "Licence of the source data",
-}
-"""The link where the source item has none."""
-
-_STORED = {"data_type": "uint8"}
-_OLD_BAND = ("data_type", "nodata", "unit", "statistics")
-"""Fields of a band that `raster:bands` has too."""
-CLASSIFIED = "Land-cover classes"
-CONFIDENCE = "Probability of the winning class, in percent"
-PROBABILITIES = "Probability of each class"
-OVERVIEW = "Land-cover classes at lower resolution, by mode"
-THUMBNAIL = "Map with legend"
-REPORT = "All of it on one page, to look at"
-"""Titles of assets."""
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
-
 _CARRIED_EXTENSIONS = {"eo": EO, "sat": SAT, "s2": SENTINEL2}
 """Prefix of a copied property -> the extension that defines it."""
 
 
-@dataclass(frozen=True)
-class ProductFile:
-    """A written file: name in the scene's folder, size in bytes, SHA-256 (hex)."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ClassifiedScene:
+@dataclass(frozen=True, kw_only=True)
+class ClassifiedScene(DescribedMap):
     """The input of `build_item`.
 
     Attributes:
         source: JSON of the source item, with unsigned hrefs.
         source_href: path of its copy in the store, relative to the Item; used if the source item has no URL.
-        classified, confidence, overview, thumbnail, report: the product files.
-        grid, overview_grid: grids of the rasters.
-        pixels: number of pixels per class code in the class map, No Data last.
-        contract: contract of the model.
         model_href: path of the model's MLM item, relative to the Item.
-        created: current time, ISO 8601, UTC.
-        probabilities: the class probabilities; None for a map of windows.
-        legends: key of `LEGENDS` -> file.
-        mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
-        software: name -> version.
         part: the part of the scene that the map covers; None for all of it.
         seconds: how long the scene took, from the fetch of its bands to its report; None if it is not known.
     """
 
     source: dict[str, Any]
     source_href: str
-    classified: ProductFile
-    confidence: ProductFile
-    overview: ProductFile
-    thumbnail: ProductFile
-    report: ProductFile
-    grid: Grid
-    overview_grid: Grid
-    pixels: np.ndarray
     contract: ModelContract
     model_href: str
-    created: str
-    probabilities: ProductFile | None = None
-    legends: dict[str, ProductFile] = field(default_factory=dict)
-    mean_confidence: float | None = None
-    parameters: dict[str, str] = field(default_factory=dict)
-    software: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str]
     part: ScenePart | None = None
     seconds: float | None = None
 
@@ -146,43 +69,28 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
     prefixes = {key.partition(":")[0] for key in carried}
     footprint = {name: source[name] for name in ("geometry", "bbox")}
     if scene.part:
-        footprint = part_footprint(footprint, scene.grid)
-    return {
-        "type": "Feature",
-        "stac_version": pystac.get_stac_version(),
-        "stac_extensions": [
-            *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER),
-            *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
-        ],
-        "id": f"{source['id']}{MAP_SUFFIX}",
-        **footprint,
-        "properties": {
+        footprint = _part_footprint(footprint, scene.grid)
+    return item_document(
+        scene,
+        footprint,
+        {
             "datetime": source["properties"]["datetime"],
             "title": f"Land cover of {scene_label(source['id'])}",
             "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
-            "created": scene.created,
-            "updated": scene.created,
-            "license": "other",
-            "providers": PROVIDERS,
             **carried,
-            **projection(scene.grid),
-            "renders": renders(),
-            "processing:level": "L4",
-            "processing:datetime": scene.created,
             "processing:lineage": _lineage(scene),
             "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
-            "processing:software": scene.software,
-            "processing:version": scene.software.get("lc_assets", ""),
             "lc:parameters": scene.parameters,
-            "lc:hectares": hectares(scene.pixels, scene.grid),
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
+            **({"lc:synthetic": True} if is_synthetic(source["properties"]) else {}),
             **({"lc:part": scene.part.document()} if scene.part else {}),
             **({"lc:seconds": round(scene.seconds, 3)} if scene.seconds is not None else {}),
         },
-        "links": _links(scene),
-        "assets": _assets(scene),
-    }
+        _links(scene),
+        step=int(scene.parameters.get("stride", 1)),
+        extensions=[uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes],
+    )
 
 
 def _carried(source: dict[str, Any]) -> dict[str, Any]:
@@ -195,40 +103,6 @@ def _carried(source: dict[str, Any]) -> dict[str, Any]:
         if baseline.number is None:  # 99.99, or a name contradicts it: then other fields declare the offset
             del carried[_BASELINE]
     return carried
-
-
-def projection(grid: Grid) -> dict[str, Any]:
-    """Return the properties of the projection extension for a raster."""
-    left, bottom, right, top = grid.bounds
-    authority, _, number = grid.crs.partition(":")
-    return {
-        "proj:code": grid.crs,
-        **({"proj:epsg": int(number)} if authority == "EPSG" else {}),
-        "proj:shape": list(grid.shape),
-        "proj:transform": list(grid.transform)[:6],
-        "proj:bbox": [left, bottom, right, top],
-    }
-
-
-def hectares(pixels: np.ndarray, grid: Grid) -> dict[str, float]:
-    """Return class name -> hectares, No Data last.
-
-    Args:
-        pixels: (11,) pixels of each code.
-        grid: grid of the class map.
-    """
-    return {c.name.replace(" ", ""): round(float(pixels[c.code]) * grid.pixel_area, 2) for c in ALL_CLASSES}
-
-
-def code_band(**more: Any) -> dict[str, Any]:
-    """Return the band of class codes; `more` are further fields."""
-    classes = class_objects(ALL_CLASSES, NO_DATA)
-    return {"name": "land_cover", **_STORED, "nodata": NO_DATA.code, "classification:classes": classes, **more}
-
-
-def percent_band(name: str, **more: Any) -> dict[str, Any]:
-    """Return a band in percent, 255 = no data; `more` are further fields."""
-    return {"name": name, **_STORED, "nodata": CONFIDENCE_NODATA, "unit": "%", **more}
 
 
 def _lineage(scene: ClassifiedScene) -> str:
@@ -246,99 +120,36 @@ def _lineage(scene: ClassifiedScene) -> str:
 def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     links = scene.source.get("links") or []
     own = next(
-        (unsigned(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])), None
+        (without_query(old["href"]) for old in links if old.get("rel") == "self" and is_remote(old["href"])), None
     )
     found = [
-        {"rel": "derived_from", "href": own or scene.source_href, "type": GEOJSON, "title": "Source Sentinel-2 item"},
-        {"rel": "mlm:model", "href": scene.model_href, "type": GEOJSON, "title": "The model that made this map"},
+        link("derived_from", own or scene.source_href, GEOJSON, "Source Sentinel-2 item"),
+        link("mlm:model", scene.model_href, GEOJSON, "The model that made this map"),
     ]
-    for link in links:
-        if link.get("rel") == "license" and is_remote(link["href"]):
-            found.append({**LICENCE, "href": unsigned(link["href"])})
+    for old in links:
+        if old.get("rel") == "license" and is_remote(old["href"]):
+            found.append({**LICENCE, "href": without_query(old["href"])})
     return found if found[-1]["rel"] == "license" else [*found, LICENCE]
 
 
-def _assets(scene: ClassifiedScene) -> dict[str, Any]:
-    total = max(int(scene.pixels.sum()), 1)
-    valid = {"valid_percent": round(100 * (1 - float(scene.pixels[NO_DATA.code]) / total), 4)}
-    mean = {} if scene.mean_confidence is None else {"statistics": {"mean": scene.mean_confidence}}
-    histogram = {
-        "count": len(ALL_CLASSES),
-        "min": 0,
-        "max": NO_DATA.code,
-        "buckets": [int(n) for n in scene.pixels],
-    }
-    return {
-        "classified": raster_asset(
-            scene.classified, CLASSIFIED, ["data"], [code_band(statistics=valid)], scene.grid, histogram=histogram
-        ),
-        "confidence": raster_asset(
-            scene.confidence, CONFIDENCE, ["data", "confidence"], [percent_band("confidence", **mean)], scene.grid
-        ),
-        **({"probabilities": _probabilities(scene, scene.probabilities)} if scene.probabilities else {}),
-        "overview": {
-            **raster_asset(scene.overview, OVERVIEW, ["overview"], [code_band()], scene.overview_grid),
-            **projection(scene.overview_grid),
-        },
-        **legend_assets(scene.legends),
-        "thumbnail": file_asset(scene.thumbnail, "image/png", THUMBNAIL, ["thumbnail"]),
-        "report": file_asset(scene.report, "text/html", REPORT, ["metadata"]),
-    }
-
-
-def _probabilities(scene: ClassifiedScene, product: ProductFile) -> dict[str, Any]:
-    grid = scene.grid.coarsened(int(scene.parameters["stride"]))
-    bands = probability_bands()
-    return {**raster_asset(product, PROBABILITIES, ["data"], bands, grid), **projection(grid)}
-
-
-def raster_asset(
-    product: ProductFile, title: str, roles: list[str], bands: list[dict[str, Any]], grid: Grid, **more: Any
-) -> dict[str, Any]:
-    """Return an asset of a raster, with its bands as STAC 1.1 has them, and a single one as STAC 1.0 had it too.
-
-    Several bands have no `raster:bands`: with them stackstac refuses the whole Item.
+def _part_footprint(footprint: dict[str, Any], grid: Grid) -> dict[str, Any]:
+    """Return the `geometry` and `bbox`, in degrees, of what a grid has of a scene.
 
     Args:
-        product: the file.
-        title, roles: of the asset.
-        bands: `bands`.
-        grid: grid of the raster.
-        more: fields of the band in `raster:bands` only.
+        footprint: `geometry` and `bbox` of the scene. They are returned where the grid crosses the antimeridian.
     """
-    asset = {**file_asset(product, COG, title, roles), "gsd": grid.resolution, "bands": bands}
-    if len(bands) == 1:
-        known = {key: bands[0][key] for key in _OLD_BAND if key in bands[0]}
-        asset["raster:bands"] = [{**known, "spatial_resolution": grid.resolution, **more}]
-    return asset
+    import shapely  # which costs a tenth of a second
+    from shapely.geometry import shape
 
+    from lc_assets.raster.polygons import DEGREES, Polygons
 
-def legend_assets(files: dict[str, ProductFile]) -> dict[str, Any]:
-    """Return the assets of GDAL's and QGIS's legends, of key -> file.
-
-    GDAL's have no size and no checksum, because GDAL adds statistics to the file (`gdalinfo -stats`).
-    """
-    assets = {
-        key: file_asset(files[key], kind, title, ["metadata"]) for key, (title, kind) in LEGENDS.items() if key in files
-    }
-    for key in GDAL_LEGENDS & assets.keys():
-        del assets[key]["file:size"], assets[key]["file:checksum"]
-    return assets
-
-
-def probability_bands() -> list[dict[str, Any]]:
-    """Return the bands of the class probabilities, one per class."""
-    stored = {**_STORED, "nodata": PROBABILITY_NODATA, "raster:scale": PROBABILITY_SCALE}
-    return [{"name": c.name, "description": f"Probability of {c.title}", **stored} for c in CLASSES]
-
-
-def file_asset(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:
-    """Return an asset of a file beside the item, with its size and checksum."""
-    return {
-        "href": f"./{product.name}",
-        "type": media_type,
-        "title": title,
-        "roles": roles,
-        "file:size": product.size,
-        "file:checksum": multihash(product.sha256),
-    }
+    box = Polygons(("map",), np.array([shapely.box(*grid.bounds)]), grid.crs).to(DEGREES).shapes[0]
+    west, _, east, _ = shapely.bounds(box)
+    if east - west > 180:
+        return footprint
+    inside = shapely.intersection(shapely.make_valid(shape(footprint["geometry"])), box)
+    if shapely.area(inside) == 0 or inside.geom_type not in ("Polygon", "MultiPolygon"):
+        inside = box
+    rounded = shapely.set_precision(inside, 1e-7)
+    bbox = [float(number) for number in shapely.bounds(rounded)]
+    return {"geometry": json.loads(shapely.to_geojson(rounded)), "bbox": bbox}

@@ -13,7 +13,6 @@ from pathlib import Path
 import rasterio
 
 import lc_assets
-from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadModel, StoreError
 from lc_assets.core.settings import MODEL_FILE
 from lc_assets.inference.class_map import ClassMap
@@ -21,7 +20,8 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.loading import read_contract
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
-from lc_assets.products.stac.item import ClassifiedScene, ProductFile
+from lc_assets.products.stac.item import ClassifiedScene
+from lc_assets.products.stac.map_item import ProductFile
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import ITEM_FILE, Store
@@ -49,10 +49,6 @@ def describe_scene(
     The model is copied into the store once, so that the Item can link to it.
 
     Args:
-        store: the store.
-        raw: the raw bands with the source item.
-        classes: the class map.
-        overview: the overview.
         report: path of the page.
         model_item: path of the configured model's MLM item.
 
@@ -67,16 +63,12 @@ def describe_scene(
         **classes.tags,
         "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}",
     }
+    products = (*classes.rasters, overview.path, overview.thumbnail, report, *folder.legends.values())
     return ClassifiedScene(
+        layout=folder,
+        files={path.name: _product(path, classes.item) for path in products},
         source=raw.scene.document,
         source_href=f"./{folder.raw_bands.name}/{ITEM_FILE}",
-        classified=_product(classes.path, classes.item),
-        confidence=_product(classes.confidence, classes.item),
-        probabilities=_product(classes.probabilities, classes.item) if classes.probabilities else None,
-        overview=_product(overview.path, classes.item),
-        thumbnail=_product(overview.thumbnail, classes.item),
-        report=_product(report, classes.item),
-        legends={key: _product(path, classes.item) for key, path in folder.legends.items()},
         grid=classes.grid,
         overview_grid=overview.grid,
         pixels=classes.pixels,
@@ -99,7 +91,6 @@ def model_of_map(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[Mo
     """Return the contract and the weights' path of the configured model, which must have made the class map.
 
     Args:
-        classes: the class map.
         model_item: path of the configured model's MLM item.
         asset: name of the calling asset, for the message.
 
@@ -148,9 +139,8 @@ def _store_model(store: Store, contract: ModelContract, weights: Path, item: str
 
 
 def _product(path: StorePath, item: str) -> ProductFile:
-    size = path.stat().st_size if path.exists() else 0
-    if not size:
+    if not path.exists() or not path.stat().st_size:
         raise StoreError(
             f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise the assets before catalog"
         )
-    return ProductFile(path.name, size, sha256_of(path))
+    return ProductFile.of(path)

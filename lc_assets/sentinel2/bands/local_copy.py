@@ -44,7 +44,7 @@ class FetchResult:
     part: dict[str, Any] | None = None
 
 
-def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResult:
+def fetch_local(href: str, target: Path) -> FetchResult:
     """Link or copy a local file to `target`, which must not exist yet.
 
     A file on the same disk is linked, not copied: a full tile has 1.4 GB. A later change of the source in place also
@@ -59,13 +59,13 @@ def fetch_local(href: str, target: Path, *, item: str, asset: str) -> FetchResul
     linked = _linked(Path(href), target)
     # A linked file is read too, for its checksum, under the source's name, which the messages then give.
     with nullcontext() if linked else target.open("wb") as copy:
-        for piece in _read(Path(href), item, asset):
+        for piece in _read(Path(href)):
             if copy:
                 copy.write(piece)
             digest.update(piece)
             size += len(piece)
     if size == 0:
-        raise BadBand("the file is empty", item=item, asset=asset, remedy=f"put the band's file back: {href}")
+        raise BadBand("the file is empty", remedy=f"put the band's file back: {href}")
     origin = "linked" if linked else "copied"
     return FetchResult(size, digest.hexdigest(), time.perf_counter() - started, origin=origin)
 
@@ -90,19 +90,14 @@ def _linked(source: Path, target: Path) -> bool:
     return True
 
 
-def _read(path: Path, item: str, asset: str) -> Iterator[bytes]:
+def _read(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as source:
             while piece := source.read(CHUNK):
                 yield piece
     except FileNotFoundError:
-        raise BadBand(
-            f"the file {path} is missing", item=item, asset=asset, remedy="put it back, or correct the item's href"
-        ) from None
+        raise BadBand(f"the file {path} is missing", remedy="put it back, or correct the item's href") from None
     except OSError as error:
         raise BadBand(
-            f"the file {path} cannot be read ({error.strerror})",
-            item=item,
-            asset=asset,
-            remedy="check the disk and the permissions",
+            f"the file {path} cannot be read ({error.strerror})", remedy="check the disk and the permissions"
         ) from None

@@ -28,7 +28,7 @@ from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
 from lc_assets.core.checksum import sha256_of
-from lc_assets.core.errors import BadBand
+from lc_assets.core.errors import BadBand, naming
 from lc_assets.core.progress import ByteProgress
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.core.urls import is_remote
@@ -61,8 +61,27 @@ _TRIES = 2
 
 Download = Callable[[list[str]], dict[str, FetchResult]]
 """A function that downloads the files of bands whole, to a folder of its own."""
-Present = Callable[[str, ScenePart], CachedFile | None]
-"""A function that returns the copy of a band's part that is there already, with the ETag of its source."""
+
+
+@dataclass(frozen=True)
+class PartCopy:
+    """A copy of a band's part that is there already.
+
+    Attributes:
+        file: the copy, with the ETag of its source.
+        fetched: what was fetched of the source (`FetchResult.part`).
+        origin: `kept` for a copy in the store, `resumed` for one of an attempt that failed.
+    """
+
+    file: CachedFile
+    fetched: dict[str, Any]
+    origin: str
+
+
+Copies = Callable[[str, ScenePart], list[PartCopy]]
+"""A function that returns the copies of a band's part that are there already."""
+Keep = Callable[[str, ScenePart, FetchResult], None]
+"""A function that keeps the part of a band, which was fetched and is in the folder `stage`, for a later attempt."""
 
 
 @dataclass
@@ -94,7 +113,8 @@ def fetch_parts(
     stage: Path,
     downloaded: Path,
     download: Download,
-    present: Present,
+    copies: Copies,
+    keep: Keep,
     retry_policy: RetryPolicy,
 ) -> SceneParts | None:
     """Write the part of each band around an area to `stage`, as `<band>.tif`.
@@ -105,7 +125,8 @@ def fetch_parts(
         stage: the empty folder.
         downloaded: folder to which `download` writes `<band>.tif`.
         download: downloads files that cannot be read by ranges.
-        present: finds what is there already.
+        copies: finds what is there already.
+        keep: keeps each part that was fetched, so that a later attempt finds it.
         retry_policy: limits of the requests.
 
     Returns:
@@ -115,14 +136,14 @@ def fetch_parts(
         BadItem: the area does not touch the scene.
         BadBand: a file is missing, damaged, or not what the item declares.
     """
-    near = area_near(area, scene.document["geometry"], scene.id)
+    near = area_near(area, scene.document["geometry"])
     cut = stage / "whole"
     cut.mkdir()
     try:
         sources = _sources(scene, cut, downloaded, download, retry_policy)
         with _opened(scene, sources[REFERENCE_BAND]) as (_, band):
             reference = band.grid
-        part = part_around(near, reference, scene.id)
+        part = part_around(near, reference)
         if part.is_whole:
             return None
         arrived = 0
@@ -131,9 +152,10 @@ def fetch_parts(
         for name in sorted(sources, key=(*BAND_NAMES, SCL).index):
             source = sources.pop(name)  # with the bytes that it keeps
             fetched[name] = _fetch(
-                scene, source, reference, part, stage / f"{name}.tif", present, partial(_tell, progress, arrived)
+                scene, source, reference, part, stage / f"{name}.tif", copies, partial(_tell, progress, arrived)
             )
             arrived += fetched[name].received
+            keep(name, part, fetched[name])
         return SceneParts(part, fetched)
     finally:
         shutil.rmtree(cut)
@@ -153,20 +175,21 @@ def _sources(
         if is_remote(href)
     }
     stop = Event()
-    readable = run_parallel([partial(_is_readable, scene, name, file) for name, file in files.items()], stop)
+    readable = run_parallel([partial(_is_readable, name, file) for name, file in files.items()], stop)
     sources = {name: _Source(name, file) for (name, file), good in zip(files.items(), readable, strict=True) if good}
     whole = [name for name in files if name not in sources]
     for name, got in (download(whole) if whole else {}).items():
         sources[name] = _Source(name, path=downloaded / f"{name}.tif", fetched=got)
     for name in scene.hrefs.keys() - sources.keys():
-        got = fetch_local(scene.hrefs[name], local / f"{name}.tif", item=scene.id, asset=name)
+        with naming(asset=name):
+            got = fetch_local(scene.hrefs[name], local / f"{name}.tif")
         sources[name] = _Source(name, path=local / f"{name}.tif", fetched=got)
     return sources
 
 
-def _is_readable(scene: Scene, name: str, file: RemoteFile) -> bool:
+def _is_readable(name: str, file: RemoteFile) -> bool:
     """Return True for a TIFF on a server that answers range requests."""
-    with _named(scene, name):
+    with naming(asset=name):
         magic = file.read(0, 4)
         try:
             file.check()
@@ -181,17 +204,17 @@ def _fetch(
     reference: Grid,
     part: ScenePart,
     target: Path,
-    present: Present,
+    copies: Copies,
     meanwhile: Callable[[int], None],
 ) -> FetchResult:
     started = time.perf_counter()
     file = source.file
-    copy = present(source.name, part) if file else None
-    if file and copy and copy.etag == file.etag and copy.is_whole():
-        link_or_copy(copy, target)
-        return _result(source, target, started, "kept", None)
+    for copy in copies(source.name, part):
+        if file and copy.file.etag == file.etag and copy.file.is_whole():
+            link_or_copy(copy.file, target)
+            return _result(source, target, started, copy.origin, copy.fetched)
     with _opened(scene, source) as (dataset, band):
-        check_congruent(band, reference, scene.id)
+        check_congruent(band, reference)
         window = part.window(band.gsd // PIXEL_SIZE)
         with _reading(scene, source):
             ranges = [] if file is None else _fetch_blocks(dataset, file, window, meanwhile)
@@ -216,7 +239,7 @@ def _what_was_fetched(source: _Source, ranges: Sequence[tuple[int, int]]) -> dic
     return {"ranges": [list(each) for each in ranges], "sha256": digest.hexdigest()}
 
 
-def _result(source: _Source, target: Path, started: float, origin: str, found: dict[str, Any] | None) -> FetchResult:
+def _result(source: _Source, target: Path, started: float, origin: str, found: dict[str, Any]) -> FetchResult:
     size, sha256, seconds = target.stat().st_size, sha256_of(target), time.perf_counter() - started
     file, whole = source.file, source.fetched
     if file:
@@ -287,9 +310,9 @@ def _opened(scene: Scene, source: _Source) -> Iterator[tuple[DatasetReader, Band
                 opened = rasterio.open(source.path, driver=driver_of(source.path))
             dataset = stack.enter_context(opened)
             path = source.path or Path(f"{source.name}.tif")
-            band = check_dataset(source.name, path, dataset, _size(source), scene.id)
+            band = check_dataset(source.name, path, dataset, _size(source))
             declared = scene.declared.get(source.name)
-            check_declared(band, declared, scene.id)
+            check_declared(band, declared)
             if declared and declared.size not in (None, _size(source)):
                 raise BadBand(
                     f"it has {_size(source)} bytes, the item promises {declared.size}",
@@ -302,7 +325,7 @@ def _opened(scene: Scene, source: _Source) -> Iterator[tuple[DatasetReader, Band
 def _reading(scene: Scene, source: _Source) -> Iterator[None]:
     """Raise an error of the body, which only reads, as `BadBand`. A network error has priority, also if GDAL reports no
     error."""
-    with _named(scene, source.name):
+    with naming(asset=source.name):
         try:
             yield
         except (RasterioIOError, CPLE_BaseError, CRSError, zlib.error):
@@ -321,18 +344,3 @@ def _size(source: _Source) -> int:
         return source.file.size
     assert source.fetched
     return source.fetched.size
-
-
-@contextmanager
-def _named(scene: Scene, name: str) -> Iterator[None]:
-    """Add item and band to an error of the body that does not name them."""
-    try:
-        yield
-    except NoRanges:
-        raise
-    except BadBand as error:
-        if error.item:
-            raise
-        raise BadBand(
-            error.problem, item=scene.id, asset=name, remedy=error.remedy, transient=error.transient
-        ) from None

@@ -36,13 +36,12 @@ _NEAR = 0.5
 """Degrees around a scene's footprint beyond which an area makes no difference to it."""
 
 
-def area_near(area: Polygons, footprint: dict[str, Any], item: str) -> Polygons:
+def area_near(area: Polygons, footprint: dict[str, Any]) -> Polygons:
     """Return what an area has in and near the footprint of a scene.
 
     Args:
         area: the area, in degrees.
         footprint: GeoJSON geometry of the scene.
-        item: STAC item id, for messages.
 
     Raises:
         BadItem: the area does not touch the footprint.
@@ -50,25 +49,24 @@ def area_near(area: Polygons, footprint: dict[str, Any], item: str) -> Polygons:
     whole = shapely.union_all(area.shapes)
     there = shapely.make_valid(shape(footprint))
     if not shapely.intersects(whole, there):
-        raise untouched(area, item)
+        raise untouched(area)
     near = shapely.intersection(whole, shapely.buffer(there, _NEAR))
     return Polygons(area.names[:1], np.array([near]), DEGREES)
 
 
-def part_around(area: Polygons, grid: Grid, item: str) -> ScenePart:
+def part_around(area: Polygons, grid: Grid) -> ScenePart:
     """Return the part of a scene around an area.
 
     Args:
         area: the area, in any CRS.
         grid: grid of the scene, 10 m.
-        item: STAC item id, for messages.
 
     Raises:
         BadItem: the area does not touch the scene.
     """
     inside = shapely.intersection(area.to(grid.crs).shapes, shapely.box(*grid.bounds))
     if not shapely.area(inside).any():
-        raise untouched(area, item)
+        raise untouched(area)
     left, bottom, right, top = shapely.total_bounds(inside[shapely.area(inside) > 0])
     columns, rows = zip(~grid.transform @ (left, top), ~grid.transform @ (right, bottom), strict=True)
     column, width = _span(columns[0], columns[1], grid.width)
@@ -76,11 +74,10 @@ def part_around(area: Polygons, grid: Grid, item: str) -> ScenePart:
     return ScenePart(column, row, width, height, grid.width, grid.height)
 
 
-def untouched(area: Polygons, item: str) -> BadItem:
+def untouched(area: Polygons) -> BadItem:
     """Return the error for a scene that the area does not touch."""
     return BadItem(
         f"it does not touch the store's area, {area.names[0]}",
-        item=item,
         remedy="choose a scene of the area, or another store",
     )
 

@@ -7,7 +7,8 @@ import json
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,12 +16,12 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from lc_assets.core.checksum import sha256_of
-from lc_assets.core.errors import StoreError
+from lc_assets.core.errors import StoreError, naming
 from lc_assets.core.progress import ByteProgress, notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.remote.download import LARGEST, Download, RetryNotice, format_delays
-from lc_assets.remote.partial_file import CachedFile
+from lc_assets.remote.partial_file import CachedFile, link_or_copy
 from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.local_copy import FetchResult, fetch_local, fetch_remote
@@ -31,7 +32,7 @@ from lc_assets.sentinel2.item.declared import DeclaredAsset
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.store.layout import ITEM_FILE, MANIFEST_FILE
 from lc_assets.store.object_path import Status
-from lc_assets.store.paths import StorePath, list_files
+from lc_assets.store.paths import StorePath, list_files, reading
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
@@ -63,6 +64,11 @@ class RawBands:
         Raises:
             StoreError: the folder is not complete, cannot be read, or a file was changed.
         """
+        with naming(item, "raw_bands"), reading(folder):
+            return cls._open(folder)
+
+    @classmethod
+    def _open(cls, folder: StorePath) -> RawBands:
         remedy = "materialise raw_bands of this item"
         try:
             manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
@@ -71,17 +77,7 @@ class RawBands:
             if not set(BAND_NAMES) <= {name for name, entry in files.items() if entry["file"] and entry["size"]}:
                 raise KeyError
         except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, AttributeError):
-            raise StoreError(
-                "its raw bands are not in the store", item=item, asset="raw_bands", remedy=remedy
-            ) from None
-        except OSError as error:
-            raise StoreError(
-                f"{folder / MANIFEST_FILE} cannot be read ({error.strerror or error})",
-                item=item,
-                asset="raw_bands",
-                remedy="look whether the store is there and lets you read, then run it again",
-                transient=not isinstance(error, PermissionError),
-            ) from None
+            raise StoreError("its raw bands are not in the store", remedy=remedy) from None
         raw = cls(parse_scene(read_document(folder / ITEM_FILE)), folder, files, part)
         there = list_files(folder)
         for name, path in raw.paths.items():
@@ -90,7 +86,6 @@ class RawBands:
             if found != files[name]["size"]:
                 raise StoreError(
                     f"{path} has {found or 'no'} bytes, the manifest says {files[name]['size']}",
-                    item=item,
                     asset=name,
                     remedy=remedy,
                 )
@@ -101,7 +96,6 @@ class RawBands:
             ):
                 raise StoreError(
                     f"{path} has been changed in place since it was fetched (where it is a link, at its source)",
-                    item=item,
                     asset=name,
                     remedy=f"{remedy} to take it as it is now",
                 )
@@ -174,41 +168,44 @@ def fetch_scene(
         BadBand: a band is missing, broken, does not fit the others, or differs from what the item declares.
     """
     policy = retry_policy or DEFAULT_POLICY
-    parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
-    fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
+    with naming(scene.id):
+        parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
+        fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
     arrived()
     for name in [] if parts else _remote(scene):
         (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
     shutil.rmtree(incoming, ignore_errors=True)
     check_band_files({name: stage / f"{name}.tif" for name in fetched}, scene.id)
+    _write_json(stage / ITEM_FILE, scene.document)
+    _write_manifest(stage, scene, fetched, parts.part if parts else None)
+    return fetched
+
+
+def _write_manifest(folder: Path, scene: Scene, fetched: dict[str, FetchResult], part: ScenePart | None) -> None:
     files = {
         name: {
             "file": f"{name}.tif",
             "size": got.size,
             "sha256": got.sha256,
             "href": scene.hrefs[name],
-            "modified": (stage / f"{name}.tif").stat().st_mtime_ns,
+            "modified": (folder / f"{name}.tif").stat().st_mtime_ns,
             **({"etag": got.etag} if got.etag else {}),
             **({"part": got.part} if got.part else {}),
         }
         for name, got in sorted(fetched.items())
     }
-    part = {"part": parts.part.document()} if parts else {}
-    _write_json(stage / ITEM_FILE, scene.document)
-    _write_json(stage / MANIFEST_FILE, {"item": scene.id, **part, "files": files})
-    return fetched
+    of_scene = {"part": part.document()} if part else {}
+    _write_json(folder / MANIFEST_FILE, {"item": scene.id, **of_scene, "files": files})
 
 
 def _fetch_whole(
     scene: Scene, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> dict[str, FetchResult]:
     """Fetch all files: local ones to `stage`, the others to `incoming`."""
-    remote = _remote(scene)
-    fetched = {
-        name: fetch_local(href, stage / f"{name}.tif", item=scene.id, asset=name)
-        for name, href in scene.hrefs.items()
-        if name not in remote
-    }
+    remote, fetched = _remote(scene), {}
+    for name in [name for name in scene.hrefs if name not in remote]:
+        with naming(asset=name):
+            fetched[name] = fetch_local(scene.hrefs[name], stage / f"{name}.tif")
     return fetched | (_download(scene, remote, incoming, present, retry_policy) if remote else {})
 
 
@@ -221,33 +218,48 @@ def _fetch_parts(
     scene: Scene, area: Polygons, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
 ) -> SceneParts | None:
     """Fetch the part of each file; return None where all of the scene is needed."""
-    from lc_assets.sentinel2.bands.part_files import (
-        SceneParts,
-        fetch_parts,
-    )  # of shapely, which costs a tenth of a second
+    # Of shapely, which costs a tenth of a second.
+    from lc_assets.sentinel2.bands.part_files import PartCopy, fetch_parts
+
+    kept_folder = incoming / "parts"
+    unfinished, kept = _unfinished(kept_folder, scene), dict[str, FetchResult]()
 
     def download(names: list[str]) -> dict[str, FetchResult]:
         return _download(scene, names, incoming, None, retry_policy)
 
-    def copy_of(name: str, part: ScenePart) -> CachedFile | None:
-        return present.copy_of(name, scene.hrefs[name], part) if present else None
+    def copies(name: str, part: ScenePart) -> list[PartCopy]:
+        return [
+            PartCopy(copy, raw.files[name]["part"], origin)
+            for raw, origin in ((present, "kept"), (unfinished, "resumed"))
+            if raw and (copy := raw.copy_of(name, scene.hrefs[name], part))
+        ]
 
-    parts = fetch_parts(scene, area, stage, incoming, download, copy_of, retry_policy)
-    if parts is None:
-        return None
-    if scene.offset == 0:
+    def keep(name: str, part: ScenePart, got: FetchResult) -> None:
+        if got.origin == "kept" or not got.etag:
+            return
+        kept_folder.mkdir(parents=True, exist_ok=True)
+        (kept_folder / f"{name}.tif").unlink(missing_ok=True)
+        link_or_copy(CachedFile(stage / f"{name}.tif", got.etag, got.size, got.sha256), kept_folder / f"{name}.tif")
+        kept[name] = got
+        _write_manifest(kept_folder, scene, kept, part)
+
+    parts = fetch_parts(scene, area, stage, incoming, download, copies, keep, retry_policy)
+    if parts is not None and scene.offset == 0:
         bands = check_band_files({name: stage / f"{name}.tif" for name in parts.fetched}, scene.id)
         if has_open_zeros(parts.part, bands):
             notify(f"{scene.id} is fetched whole: what DN 0 means at the border of its part depends on the rest of it")
             for name in parts.fetched:
                 (stage / f"{name}.tif").unlink()
             return None
-    kept = {
-        name: replace(got, part=present.files[name]["part"])
-        for name, got in parts.fetched.items()
-        if got.origin == "kept" and present
-    }
-    return SceneParts(parts.part, {**parts.fetched, **kept})
+    return parts
+
+
+def _unfinished(folder: Path, scene: Scene) -> RawBands | None:
+    """Return the parts of bands that an attempt that failed has left in a folder."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        return RawBands(scene, folder, manifest["files"], ScenePart.of_document(manifest["part"]))
+    return None
 
 
 def _download(
@@ -269,12 +281,11 @@ def _download(
             arrived[number] += size
 
         def check(path: Path, verified: bool) -> None:
-            verify_download(name, path, scene.id, asset, decode=not verified)
+            verify_download(name, path, asset, decode=not verified)
 
         transfer = Download(
             scene.hrefs[name],
             incoming / f"{name}.tif",
-            scene.id,
             name,
             retry_policy=retry_policy,
             stop=stop,

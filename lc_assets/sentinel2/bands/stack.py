@@ -1,4 +1,4 @@
-"""The stack: twelve bands on B02's 10 m grid, virtual or written, and a reader for its windows.
+"""The stack: twelve bands on B02's 10 m grid, virtual or written.
 
 A stack is a raster with the twelve bands in the table's order. It has band descriptions, scale and offset (reflectance
 = DN * scale + offset), dataset tags for item, level, baseline and kernel, and a dataset mask that is valid where all
@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
-import numpy as np
 import rasterio
 from rasterio.errors import RasterioIOError
-from rasterio.windows import Window
 
-from lc_assets.core.errors import BadBand, StoreError
+from lc_assets.core.errors import BadBand, StoreError, naming
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND, SCL
 from lc_assets.sentinel2.bands.scene_part import ScenePart
@@ -33,6 +31,10 @@ KERNELS: tuple[str, ...] = get_args(Kernel)
 """Resampling kernels by GDAL's name. All are centre-aligned, and the grids share the tile's corner. Nearest and
 bilinear give the same result to the bit for any division into windows. With the cubic kernels a few pixels in a million
 differ by one DN, where GDAL's sum ends on a half."""
+STACK_VRT, SCL_VRT = "stack.vrt", "scl.vrt"
+"""File names of the virtual form of a stack and of its scene classification."""
+STACK_COG, SCL_COG = "stack.tif", "scl.tif"
+"""File names of the written form."""
 
 
 @dataclass(frozen=True)
@@ -104,92 +106,31 @@ class Stack:
         Raises:
             StoreError: the stack or its scene classification is missing, or the raster is not a stack of this item.
         """
-        try:
-            with rasterio.open(gdal_path(path)) as dataset:
-                tags = dataset.tags()
-                if tags.get("ITEM_ID") != item or dataset.descriptions != BAND_NAMES:
-                    raise StoreError(
-                        f"{path} is no stack of this item",
-                        item=item,
-                        asset="resampled_stack",
-                        remedy="materialise resampled_stack again",
-                    )
-                if scl_path is not None and tags.get("SCL") == "yes" and not scl_path.exists():
-                    raise StoreError(
-                        f"its scene classification {scl_path} is missing, without which no cloud would be masked",
-                        item=item,
-                        asset="resampled_stack",
-                        remedy="materialise resampled_stack again",
-                    )
-                return cls(
-                    item,
-                    path,
-                    scl_path if tags.get("SCL") == "yes" else None,
-                    Grid.of(dataset),
-                    tags["PRODUCT_LEVEL"],
-                    tags["PROCESSING_BASELINE"],
-                    int(tags["OFFSET_DN"]),
-                    tags["RESAMPLING"],
-                    tags.get("PART", ""),
-                )
-        except RasterioIOError:
-            raise StoreError(
-                f"the stack {path} is missing or broken",
-                item=item,
-                asset="resampled_stack",
-                remedy="materialise raw_bands and resampled_stack again",
-            ) from None
-
-    def reader(self) -> StackReader:
-        """Return a reader of the stack. Use it as a context manager."""
-        return StackReader(self)
-
-
-class StackReader:
-    """An open stack. Not thread-safe: one reader per thread."""
-
-    def __init__(self, stack: Stack) -> None:
-        self.stack = stack
-        self._dataset = rasterio.open(gdal_path(stack.path))
-        self._scl = rasterio.open(gdal_path(stack.scl_path)) if stack.scl_path else None
-
-    def __enter__(self) -> StackReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._dataset.close()
-        if self._scl:
-            self._scl.close()
-
-    def dn(self, window: Window, bands: tuple[int, ...] | None = None) -> np.ndarray:
-        """Return (bands, rows, columns) uint16 DN as stored, offset included.
-
-        Args:
-            window: the pixels to read.
-            bands: 0-based positions of the bands, all by default.
-
-        Raises:
-            BadBand: a native file cannot be decoded.
-        """
-        indexes = [b + 1 for b in bands] if bands is not None else list(self._dataset.indexes)
-        try:
-            return self._dataset.read(indexes, window=window)
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
-
-    def valid(self, window: Window) -> np.ndarray:
-        """Return (rows, columns) bool: true where all twelve native bands have data."""
-        try:
-            return self._dataset.read_masks(1, window=window) > 0
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
-
-    def scl(self, window: Window) -> np.ndarray | None:
-        """Return the (rows, columns) uint8 scene classification, nearest neighbour; None when the item has none."""
-        try:
-            return self._scl.read(1, window=window) if self._scl else None
-        except RasterioIOError as error:
-            raise undecodable(error, self.stack) from None
+        with naming(item, "resampled_stack"):
+            try:
+                with rasterio.open(gdal_path(path)) as dataset:
+                    tags, names, grid = dataset.tags(), dataset.descriptions, Grid.of(dataset)
+            except RasterioIOError:
+                remedy = "materialise raw_bands and resampled_stack again"
+                raise StoreError(f"the stack {path} is missing or broken", remedy=remedy) from None
+            remedy = "materialise resampled_stack again"
+            if tags.get("ITEM_ID") != item or names != BAND_NAMES:
+                raise StoreError(f"{path} is no stack of this item", remedy=remedy)
+            scl_path = scl_path if tags.get("SCL") == "yes" else None
+            if scl_path is not None and not scl_path.exists():
+                problem = f"its scene classification {scl_path} is missing, without which no cloud would be masked"
+                raise StoreError(problem, remedy=remedy)
+        return cls(
+            item,
+            path,
+            scl_path,
+            grid,
+            tags["PRODUCT_LEVEL"],
+            tags["PROCESSING_BASELINE"],
+            int(tags["OFFSET_DN"]),
+            tags["RESAMPLING"],
+            tags.get("PART", ""),
+        )
 
 
 def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -> BadBand:
@@ -198,25 +139,14 @@ def undecodable(error: RasterioIOError, stack: Stack, band: str | None = None) -
     text = f"{error} {error.__cause__ or ''}"
     names = [*BAND_NAMES, SCL]
     band = band or next((name for name in names if f"{name}.tif" in text), None)
-    if isinstance(stack.path, ObjectPath):
-        # GDAL's message for a request that finally failed is the same as for a damaged block.
-        return BadBand(
-            "a block of the raster cannot be read: the object store did not give it, or the file is damaged",
-            item=stack.item,
-            asset=band or str(stack.path.name),
-            remedy="run it again; if it happens again, materialise raw_bands anew",
-            transient=True,
-        )
-    return BadBand(
-        "a block of the raster cannot be decoded: the file is damaged",
-        item=stack.item,
-        asset=band or str(stack.path.name),
-        remedy="fetch the bands again: materialise raw_bands, and look at the disk if it happens again",
-    )
-
-
-STACK_VRT = "stack.vrt"
-SCL_VRT = "scl.vrt"
+    in_object_store = isinstance(stack.path, ObjectPath)
+    problem = "a block of the raster cannot be decoded: the file is damaged"
+    remedy = "fetch the bands again: materialise raw_bands, and look at the disk if it happens again"
+    if in_object_store:  # GDAL's message for a request that finally failed is the same as for a damaged block
+        problem = "a block of the raster cannot be read: the object store did not give it, or the file is damaged"
+        remedy = "run it again; if it happens again, materialise raw_bands again"
+    asset = band or str(stack.path.name)
+    return BadBand(problem, item=stack.item, asset=asset, remedy=remedy, transient=in_object_store)
 
 
 def vrt_documents(recipe: StackRecipe, href: dict[str, str]) -> dict[str, str]:
@@ -299,9 +229,3 @@ def _source(
         f'<SourceBand>1</SourceBand><SrcRect xOff="0" yOff="0" xSize="{native.width}" ySize="{native.height}"/>'
         f'<DstRect xOff="0" yOff="0" xSize="{target.width}" ySize="{target.height}"/>{left_out}</{kind}>'
     )
-
-
-STACK_COG = "stack.tif"
-
-
-SCL_COG = "scl.tif"

@@ -16,7 +16,7 @@ from rasterio.errors import CRSError, RasterioIOError
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
 
-from lc_assets.core.errors import BadBand
+from lc_assets.core.errors import BadBand, naming
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, PIXEL_SIZE, REFERENCE_BAND, SCL, SCL_GSD
 from lc_assets.sentinel2.item.declared import MAX_SIDE, DeclaredAsset
@@ -24,10 +24,10 @@ from lc_assets.store.paths import StorePath, gdal_path
 
 _DRIVERS = ("GTiff", "JP2OpenJPEG")
 """Accepted formats. A VRT refers to other files, so its copy in the store would be incomplete."""
-
-
 _LARGEST_BLOCK = 512 << 20
 """Largest size of a decoded block, in bytes. A whole 10 m band of a tile in one strip has 241 MB."""
+_ORIGINAL = "use the item's original file"
+_WHOLE = "get the whole file from its source, then run it again"
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,21 @@ def check_band_files(paths: Mapping[str, StorePath], item: str) -> dict[str, Ban
         BadBand: a file is not a raster, is truncated, has the wrong dtype or band count, or a grid that does not fit
             B02's.
     """
-    reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND], item)
-    checked: dict[str, BandFile] = {}
-    for name, path in paths.items():
-        band = reference if name == REFERENCE_BAND else _check_file(name, path, item)
-        check_congruent(band, reference.grid, item)
-        checked[name] = band
+    with naming(item):
+        reference = _check_file(REFERENCE_BAND, paths[REFERENCE_BAND])
+        checked: dict[str, BandFile] = {}
+        for name, path in paths.items():
+            checked[name] = reference if name == REFERENCE_BAND else _check_file(name, path)
+            check_congruent(checked[name], reference.grid)
     return checked
 
 
-def verify_download(name: str, path: Path, item: str, declared: DeclaredAsset | None, *, decode: bool) -> None:
+def verify_download(name: str, path: Path, declared: DeclaredAsset | None, *, decode: bool) -> None:
     """Check that a downloaded file is the raster that the item declares.
 
     Args:
         name: band name, or `SCL`.
         path: the file.
-        item: STAC item id, for messages.
         declared: CRS, shape and transform of the file as the item declares them, or None.
         decode: whether to decode all pixels too, which finds changed bytes in compressed blocks. Not needed where the
             checksum of the file has been verified.
@@ -88,30 +87,28 @@ def verify_download(name: str, path: Path, item: str, declared: DeclaredAsset | 
     Raises:
         BadBand: it is not.
     """
-    check_declared(_check_file(name, path, item), declared, item)
+    check_declared(_check_file(name, path), declared)
     if decode:
-        _decode(path, item, name)
+        _decode(path)
 
 
-def check_declared(band: BandFile, declared: DeclaredAsset | None, item: str) -> None:
+def check_declared(band: BandFile, declared: DeclaredAsset | None) -> None:
     """Compare CRS, shape and transform of a band with what the item declares.
 
     Raises:
         BadBand: they differ.
     """
-    grid, remedy = band.grid, "use the item's original file"
+    grid = band.grid
     for what, expected, found in (
         ("CRS", declared and declared.epsg and f"EPSG:{declared.epsg}", grid.crs),
         ("shape", declared and declared.shape, grid.shape),
         ("transform", declared and declared.transform, tuple(round(v, 6) for v in tuple(grid.transform)[:6])),
     ):
         if expected is not None and expected != found:
-            raise BadBand(
-                f"its {what} is {found}, the item promises {expected}", item=item, asset=band.name, remedy=remedy
-            )
+            raise BadBand(f"its {what} is {found}, the item promises {expected}", asset=band.name, remedy=_ORIGINAL)
 
 
-def _decode(path: Path, item: str, name: str) -> None:
+def _decode(path: Path) -> None:
     """Decode every block once."""
     try:
         # One thread: with more, GDAL's JPEG 2000 reader only prints that a tile cannot be decoded, and continues.
@@ -129,12 +126,7 @@ def _decode(path: Path, item: str, name: str) -> None:
             for row in range(0, dataset.height, rows):
                 dataset.read(1, window=Window(0, row, dataset.width, min(rows, dataset.height - row)))
     except (RasterioIOError, CPLE_BaseError, zlib.error):
-        raise BadBand(
-            "its pixels cannot be decoded: the file is damaged",
-            item=item,
-            asset=name,
-            remedy="get the whole file from its source, then run it again",
-        ) from None
+        raise BadBand("its pixels cannot be decoded: the file is damaged", remedy=_WHOLE) from None
 
 
 def inflate(dataset: DatasetReader, blocks: Iterable[tuple[int, int]], read: Callable[[int, int], bytes]) -> None:
@@ -177,20 +169,19 @@ def driver_of(path: StorePath) -> str:
         raise RasterioIOError(str(error)) from None
 
 
-def _check_file(name: str, path: StorePath, item: str) -> BandFile:
+def _check_file(name: str, path: StorePath) -> BandFile:
     try:
         with rasterio.open(gdal_path(path), driver=driver_of(path)) as dataset:
-            return check_dataset(name, path, dataset, path.stat().st_size, item)
+            return check_dataset(name, path, dataset, path.stat().st_size)
     except (RasterioIOError, CRSError):
         raise BadBand(
             "the file cannot be opened as a raster",
-            item=item,
             asset=name,
             remedy="fetch the file again: delete the item's raw_bands folder and materialise raw_bands",
         ) from None
 
 
-def check_dataset(name: str, path: StorePath, dataset: DatasetReader, size: int, item: str) -> BandFile:
+def check_dataset(name: str, path: StorePath, dataset: DatasetReader, size: int) -> BandFile:
     """Check the header of an open band file.
 
     Args:
@@ -198,7 +189,6 @@ def check_dataset(name: str, path: StorePath, dataset: DatasetReader, size: int,
         path: path for the result.
         dataset: the open file.
         size: its size in bytes.
-        item: STAC item id, for messages.
 
     Raises:
         BadBand: it is no raster of one band of the right data type in metres, or it is truncated. B02 also must be
@@ -206,65 +196,43 @@ def check_dataset(name: str, path: StorePath, dataset: DatasetReader, size: int,
         RasterioIOError, CRSError: the file cannot be read.
     """
     gsd, dtype = (SCL_GSD, "uint8") if name == SCL else ({b.name: b.gsd for b in BANDS}[name], "uint16")
+    with naming(asset=name):
+        grid = _checked_grid(name, dataset, dtype, size)
+    masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
+    return BandFile(name, path, grid, gsd, _declared_nodata(dataset), masked)
+
+
+def _checked_grid(name: str, dataset: DatasetReader, dtype: str, size: int) -> Grid:
     crs = dataset.crs
     if dataset.driver not in _DRIVERS:
-        raise BadBand(
-            f"it is a {dataset.driver} file, not one of {', '.join(_DRIVERS)}",
-            item=item,
-            asset=name,
-            remedy="use the item's original file",
-        )
+        raise BadBand(f"it is a {dataset.driver} file, not one of {', '.join(_DRIVERS)}", remedy=_ORIGINAL)
     if not crs or not crs.is_projected or crs.linear_units_factor[1] != 1:
         raise BadBand(
             f"its CRS ({crs.to_string()[:80] if crs else 'none'}) is no projected one in metres",
-            item=item,
-            asset=name,
-            remedy="use the item's original file, which is in UTM",
+            remedy=f"{_ORIGINAL}, which is in UTM",
         )
     block = math.prod(dataset.block_shapes[0]) * np.dtype(dataset.dtypes[0]).itemsize
     if max(dataset.shape) > MAX_SIDE or block > _LARGEST_BLOCK:
         raise BadBand(
-            f"it claims {dataset.width} x {dataset.height} pixels in blocks of {block >> 20} MB",
-            item=item,
-            asset=name,
-            remedy="use the item's original file",
+            f"it claims {dataset.width} x {dataset.height} pixels in blocks of {block >> 20} MB", remedy=_ORIGINAL
         )
     if dataset.count != 1 or dataset.dtypes[0] != dtype:
         raise BadBand(
-            f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}",
-            item=item,
-            asset=name,
-            remedy="use the item's original file",
+            f"it holds {dataset.count} band(s) of {dataset.dtypes[0]} instead of one of {dtype}", remedy=_ORIGINAL
         )
-    end = _end_of_last_block(dataset)
+    end = max((offset + length for offset, length in blocks_of(dataset)), default=0)
     if end > size:
-        raise BadBand(
-            f"the file is truncated: {size} of at least {end} bytes",
-            item=item,
-            asset=name,
-            remedy="get the whole file from its source, then run it again",
-        )
+        raise BadBand(f"the file is truncated: {size} of at least {end} bytes", remedy=_WHOLE)
     grid = Grid.of(dataset)
     if name == REFERENCE_BAND and (not grid.is_north_up() or round(grid.resolution) != PIXEL_SIZE):
-        raise BadBand(
-            f"its grid is no north-up grid of {PIXEL_SIZE} m pixels",
-            item=item,
-            asset=name,
-            remedy="use the item's original file",
-        )
-    masked = MaskFlags.per_dataset in dataset.mask_flag_enums[0]
-    return BandFile(name, path, grid, gsd, _declared_nodata(dataset), masked)
+        raise BadBand(f"its grid is no north-up grid of {PIXEL_SIZE} m pixels", remedy=_ORIGINAL)
+    return grid
 
 
 def _declared_nodata(dataset: DatasetReader) -> int:
     """Return the declared nodata value if the dtype can hold it, else 0."""
     value, highest = dataset.nodata, np.iinfo(dataset.dtypes[0]).max
     return int(value) if value is not None and 0 < value <= highest and value == int(value) else 0
-
-
-def _end_of_last_block(dataset: DatasetReader) -> int:
-    """Return the byte position where the last block of a TIFF ends; 0 for formats without block positions."""
-    return max((offset + size for offset, size in blocks_of(dataset)), default=0)
 
 
 def blocks_of(dataset: DatasetReader, window: Window | None = None) -> Iterator[tuple[int, int]]:
@@ -284,7 +252,7 @@ def blocks_of(dataset: DatasetReader, window: Window | None = None) -> Iterator[
                 yield int(offset), int(size)
 
 
-def check_congruent(band: BandFile, reference: Grid, item: str) -> None:
+def check_congruent(band: BandFile, reference: Grid) -> None:
     """Compare the grid of a band with that of B02.
 
     Raises:
@@ -298,7 +266,6 @@ def check_congruent(band: BandFile, reference: Grid, item: str) -> None:
     if difference:
         raise BadBand(
             f"its grid does not fit {REFERENCE_BAND}'s: {difference}",
-            item=item,
             asset=band.name,
             remedy="all bands must be of the same tile, and a crop a multiple of 60 m wide: use the original files",
         )

@@ -153,27 +153,27 @@ CATALOGS: tuple[CatalogConventions, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH, CO
 """All known catalogs. The first one is used for unknown catalogs."""
 
 
-def catalog_for_api(url: str, catalogs: tuple[CatalogConventions, ...] = CATALOGS) -> CatalogConventions:
+def catalog_for_api(url: str) -> CatalogConventions:
     """Return the conventions of the catalog at an API's address. An unknown host gets those of the Planetary
     Computer."""
     try:
         host = (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         host = ""
-    for provider in catalogs:
+    for provider in CATALOGS:
         if any(host == known or host.endswith(f".{known}") for known in provider.hosts):
             return provider
-    return catalogs[0]
+    return CATALOGS[0]
 
 
-def catalog_of(document: Mapping[str, Any], catalogs: tuple[CatalogConventions, ...] = CATALOGS) -> CatalogConventions:
+def catalog_of(document: Mapping[str, Any]) -> CatalogConventions:
     """Return the conventions that an item follows: those under which its asset keys give most of the twelve bands. Of
     equal ones, the first is returned."""
     assets = document.get("assets")
     keys = assets if isinstance(assets, Mapping) else {}
-    return max(catalogs, key=lambda provider: len(provider.keys(keys).keys() & set(BAND_NAMES)))
+    return max(CATALOGS, key=lambda provider: len(provider.keys(keys).keys() & set(BAND_NAMES)))
 
 
-def has_constant_offset(href: str, catalogs: tuple[CatalogConventions, ...] = CATALOGS) -> bool:
+def has_constant_offset(href: str) -> bool:
     """True for a file in an archive whose items declare the same offset for all products."""
-    return any(part in href for provider in catalogs for part in provider.constant_offset_archives)
+    return any(part in href for provider in CATALOGS for part in provider.constant_offset_archives)

@@ -17,8 +17,6 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from affine import Affine
-from rasterio.features import rasterize
 from rasterio.warp import transform
 
 from lc_assets.core.json_values import is_percentage
@@ -41,9 +39,6 @@ SAME_SHARE = 0.001
 """Largest difference between the nodata shares of two versions, as a share of a tile. The shares of two halves of
 random sizes agree this well in about one of 500 cases."""
 
-_PIXELS = 512
-"""Side in pixels of the grid on which footprints are compared: about 215 m per pixel for a whole tile."""
-
 _WIDEST = 1.5
 """Largest extent of two footprints of one tile together, in tile sides. With a larger extent one of them belongs to
 another tile."""
@@ -57,11 +52,11 @@ class _Ground(NamedTuple):
     """The ground of an item, as its footprint and its nodata share describe it.
 
     Attributes:
-        rings: polygons with holes, in metres of the tile's UTM zone; empty where the item has no usable geometry.
+        shape: the footprint, a valid shapely geometry in metres of the tile's UTM zone; None where it is not usable.
         data: share of the tile with data, 0 to 1; None where the item does not give it.
     """
 
-    rings: list[list[list[tuple[float, float]]]]
+    shape: Any
     data: float | None
 
 
@@ -73,12 +68,11 @@ def covers(a: Mapping[str, Any], b: Mapping[str, Any], tile: str) -> bool:
         tile: the tile, e.g. `33UUB`.
     """
     first, second = _ground(a, tile), _ground(b, tile)
-    drawn = _drawn(first, second)
-    if drawn is not None:
-        here, there, pixel = drawn
-        if (there & ~here).sum() > MOST_LEFT_OUT * there.sum():
+    if _are_of_one_tile(first.shape, second.shape):
+        left_out = second.shape.difference(first.shape).area
+        if left_out > MOST_LEFT_OUT * second.shape.area:
             return False
-        if _is_true(here.sum() * pixel, first.data) and _is_true(there.sum() * pixel, second.data):
+        if _is_true(first) and _is_true(second):
             return True
     return _by_share(first.data, second.data)
 
@@ -94,63 +88,43 @@ def _by_share(a: float | None, b: float | None) -> bool:
     return 1 - a <= MOST_LEFT_OUT * b or (abs(a - b) <= SAME_SHARE and abs(a + b - 1) > SAME_AREA)
 
 
-def _is_true(area: float, data: float | None) -> bool:
-    """True when a footprint's area (share of a tile) agrees with the share of data.
+def _is_true(ground: _Ground) -> bool:
+    """True when a footprint's area agrees with the share of data.
 
     Without a nodata share, a footprint that is smaller than the tile counts as right, and the whole square does not.
     """
-    return area <= 1 - SAME_AREA if data is None else abs(area - data) <= SAME_AREA
+    area = ground.shape.area / TILE_M**2
+    return bool(area <= 1 - SAME_AREA if ground.data is None else abs(area - ground.data) <= SAME_AREA)
 
 
-def _drawn(a: _Ground, b: _Ground) -> tuple[np.ndarray, np.ndarray, float] | None:
-    """Rasterize both footprints on one grid.
-
-    Returns:
-        Two (512, 512) bool masks and the share of the tile that one pixel covers; None where a footprint is missing,
-        empty or outside the tile.
-    """
-    if not a.rings or not b.rings:
-        return None
-    points = np.array([point for ground in (a, b) for polygon in ground.rings for ring in polygon for point in ring])
-    (left, bottom), (right, top) = points.min(axis=0), points.max(axis=0)
-    if not 0 < right - left <= _WIDEST * TILE_M or not 0 < top - bottom <= _WIDEST * TILE_M:
-        return None
-    grid = Affine((right - left) / _PIXELS, 0, left, 0, (bottom - top) / _PIXELS, top)
-    here, there = (
-        rasterize(
-            [{"type": "Polygon", "coordinates": polygon} for polygon in ground.rings],
-            out_shape=(_PIXELS, _PIXELS),
-            transform=grid,
-            dtype="uint8",
-        ).astype(bool)
-        for ground in (a, b)
-    )
-    pixel = (right - left) * (top - bottom) / _PIXELS**2 / TILE_M**2
-    return (here, there, pixel) if here.any() and there.any() else None
+def _are_of_one_tile(a: Any, b: Any) -> bool:
+    """True when two footprints are there, have an area, and are near each other."""
+    if a is None or b is None or not (a.area and b.area):
+        return False
+    left, bottom, right, top = a.union(b).bounds
+    return bool(max(right - left, top - bottom) <= _WIDEST * TILE_M)
 
 
 def _ground(document: Mapping[str, Any], tile: str) -> _Ground:
     properties = document.get("properties")
     value = catalog_of(document).nodata(properties) if isinstance(properties, Mapping) else None
     data = 1 - value / 100 if is_percentage(value) else None
-    return _Ground(_rings(document.get("geometry"), tile), data)
+    return _Ground(_footprint(document.get("geometry"), tile), data)
 
 
-def _rings(geometry: Any, tile: str) -> list[list[list[tuple[float, float]]]]:
-    """Return a geometry's polygons in the tile's UTM zone, where parts on both sides of the antimeridian are
-    adjacent."""
+def _footprint(geometry: Any, tile: str) -> Any:
+    """Return a geometry in the tile's UTM zone, where parts on both sides of the antimeridian are adjacent, or None."""
+    import shapely  # costs every start a tenth of a second
+    from shapely.geometry import shape
+
     match = re.fullmatch(r"(\d{1,2})([C-X])[A-Z]{2}", tile)
     if not match or not 1 <= int(match[1]) <= 60 or not isinstance(geometry, dict) or not is_polygon(geometry):
-        return []
+        return None
     zone, north = int(match[1]), match[2] >= "N"
-    parts = geometry["coordinates"] if geometry["type"] == "MultiPolygon" else [geometry["coordinates"]]
+    degrees = shape(geometry)
     middle = 6 * zone - 183
-    if any(abs((x - middle + 180) % 360 - 180) > _FARTHEST for part in parts for ring in part for x, *_ in ring):
-        return []
+    if (abs((shapely.get_coordinates(degrees)[:, 0] - middle + 180) % 360 - 180) > _FARTHEST).any():
+        return None
     crs = f"EPSG:{(32600 if north else 32700) + zone}"
-    return [[_projected(ring, crs) for ring in part] for part in parts]
-
-
-def _projected(ring: list[list[float]], crs: str) -> list[tuple[float, float]]:
-    x, y = transform("EPSG:4326", crs, [point[0] for point in ring], [point[1] for point in ring])[:2]
-    return list(zip(x, y, strict=True))
+    moved = shapely.transform(degrees, lambda points: np.column_stack(transform("EPSG:4326", crs, *points.T)))
+    return shapely.make_valid(moved)

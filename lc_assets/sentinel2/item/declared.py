@@ -56,7 +56,7 @@ class DeclaredAsset:
         return found.removeprefix(prefix) if found.startswith(prefix) else None
 
 
-def declared_asset(asset: Mapping[str, Any], properties: Mapping[str, Any], *, item: str, band: str) -> DeclaredAsset:
+def declared_asset(asset: Mapping[str, Any], properties: Mapping[str, Any], band: str) -> DeclaredAsset:
     """Return what a band's asset declares about its file.
 
     The item's properties may declare the CRS for all assets; the asset's own value has precedence.
@@ -69,7 +69,7 @@ def declared_asset(asset: Mapping[str, Any], properties: Mapping[str, Any], *, i
     notes: list[str] = []
 
     def bad(key: str, value: Any, problem: str) -> BadItem:
-        return BadItem(f"its {key} {str(value)[:80]!r} {problem}", item=item, asset=band, remedy=_REMEDY)
+        return BadItem(f"its {key} {str(value)[:80]!r} {problem}", asset=band, remedy=_REMEDY)
 
     def unusable(key: str, value: Any, problem: str) -> None:
         notes.append(f"asset {band}: its {key} {str(value)[:80]!r} {problem} and is not used")

@@ -14,12 +14,11 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:
 _REMEDY = "fetch the item again from its catalog"
 
 
-def settle_place_and_time(document: dict[str, Any], item_id: str) -> list[str]:
+def settle_place_and_time(document: dict[str, Any]) -> list[str]:
     """Check an item's datetime, bbox and geometry, in place: what is missing or malformed is taken from the others.
 
     Args:
         document: the item; it is changed.
-        item_id: STAC item id, for messages.
 
     Returns:
         What was missing or malformed, and what was taken instead.
@@ -29,18 +28,18 @@ def settle_place_and_time(document: dict[str, Any], item_id: str) -> list[str]:
             geometry is one in degrees.
     """
     notes: list[str] = []
-    _settle_time(document["properties"], item_id, notes)
+    _settle_time(document["properties"], notes)
     box, shape = document.get("bbox"), document.get("geometry")
     usable_box = _box_of(box)
     usable_shape = shape if isinstance(shape, dict) and is_polygon(shape) else None
     if usable_box and usable_box[0] > usable_box[2] and usable_box[0] - usable_box[2] < 180:
         # West > east means a box across the antimeridian, but a tile is never half as wide as the Earth.
-        raise BadItem(f"its bbox {box} has west and east swapped", item=item_id, remedy=_REMEDY)
+        raise BadItem(f"its bbox {box} has west and east swapped", remedy=_REMEDY)
     if usable_box is None and usable_shape is not None:
         usable_box = _bounds_of(usable_shape)
         notes.append(f"its bbox {str(box)[:80]} is no box in degrees: that of its geometry is taken")
     if usable_box is None:
-        raise BadItem("it has neither a bbox nor a geometry in degrees", item=item_id, remedy=_REMEDY)
+        raise BadItem("it has neither a bbox nor a geometry in degrees", remedy=_REMEDY)
     if usable_shape is None:
         usable_shape = _rectangle(usable_box)
         kind = str(shape.get("type"))[:40] if isinstance(shape, dict) else str(shape)[:40]
@@ -49,23 +48,20 @@ def settle_place_and_time(document: dict[str, Any], item_id: str) -> list[str]:
     return notes
 
 
-def _settle_time(properties: dict[str, Any], item_id: str, notes: list[str]) -> None:
+def _settle_time(properties: dict[str, Any], notes: list[str]) -> None:
     when = properties.get("datetime")
     if when is None and isinstance(properties.get("start_datetime"), str):  # STAC: null, with start and end
         when = properties["datetime"] = properties["start_datetime"]
         notes.append("it has no datetime: its start_datetime is taken")
     if not isinstance(when, str):
-        raise BadItem(
-            "the STAC item has no datetime", item=item_id, remedy="give it the acquisition time in properties.datetime"
-        )
+        remedy = "give it the acquisition time in properties.datetime"
+        raise BadItem("the STAC item has no datetime", remedy=remedy)
     try:
         if not _RFC3339.fullmatch(when):
             raise ValueError
         datetime.fromisoformat(re.sub(r"\.\d+", "", when).upper().replace("Z", "+00:00"))
     except ValueError:
-        raise BadItem(
-            f"its datetime {when[:40]!r} is no RFC 3339 time with zone", item=item_id, remedy=_REMEDY
-        ) from None
+        raise BadItem(f"its datetime {when[:40]!r} is no RFC 3339 time with zone", remedy=_REMEDY) from None
 
 
 def _box_of(box: Any) -> list[float] | None:

@@ -27,11 +27,6 @@ _DESCRIPTIONS = (".vrt", ".xml")
 _HEAD = 256
 
 
-def unsigned(href: str) -> str:
-    """Return `href` without a SAS signature and, if it is a URL, without query, fragment and user."""
-    return without_query(href)
-
-
 def local_path(href: str) -> Path:
     """Return the path of a local href or a file:// URL.
 
@@ -46,7 +41,7 @@ def local_path(href: str) -> Path:
     return path
 
 
-def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | Path | None, item_id: str) -> None:
+def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | Path | None) -> None:
     """Make the hrefs of all assets and links absolute, in place, and check those of the bands.
 
     An asset that is no band, or a link, is left out where it has no href. Files in the bucket of the Copernicus Data
@@ -56,14 +51,13 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
         document: the item; its hrefs may still be signed.
         bands: band name -> asset key.
         base: path or URL that the item was read from.
-        item_id: STAC item id, for messages.
 
     Raises:
         BadItem: a band has no href, or an href cannot be used or is not allowed.
     """
     links = document.get("links") or []
     if not isinstance(links, list):
-        raise BadItem(f"its links are a {type(links).__name__}, not a list", item=item_id, remedy=_REMEDY)
+        raise BadItem(f"its links are a {type(links).__name__}, not a list", remedy=_REMEDY)
     names = {key: band for band, key in bands.items()}
     assets = document["assets"]
     for key in [key for key, asset in assets.items() if key not in names and not _has_href(asset)]:
@@ -72,7 +66,7 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
     entries = [*document["assets"].items(), *((f"link {n}", link) for n, link in enumerate(links, start=1))]
     for position, (name, entry) in enumerate(entries):
         if not _has_href(entry):
-            raise BadItem("it has no href", item=item_id, asset=name, remedy=_REMEDY)
+            raise BadItem("it has no href", asset=name, remedy=_REMEDY)
         href = entry["href"]
         band = names.get(name) if position < len(document["assets"]) else None
         try:
@@ -82,11 +76,10 @@ def resolve_hrefs(document: dict[str, Any], bands: dict[str, str], base: str | P
             refused = why_not_a_raster(href, entry["href"], base) if band else None
         except (LandCoverError, ValueError, OSError, RuntimeError) as error:
             problem = error.problem if isinstance(error, LandCoverError) else str(error)
-            raise BadItem(f"its href cannot be used: {problem}", item=item_id, asset=name, remedy=_REMEDY) from None
+            raise BadItem(f"its href cannot be used: {problem}", asset=name, remedy=_REMEDY) from None
         if refused:
             raise BadItem(
-                f"its href {unsigned(href[:200])!r} is refused: {refused}",
-                item=item_id,
+                f"its href {without_query(href[:200])!r} is refused: {refused}",
                 asset=band,
                 remedy="use an item whose bands are files or http(s) URLs of its own catalog",
             )

@@ -30,7 +30,7 @@ arithmetic with floats."""
 _REMEDY = "use the item as its catalog gives it"
 
 
-def check_size(document: dict[str, Any], item_id: str) -> None:
+def check_size(document: dict[str, Any]) -> None:
     """Check a parsed item against the limits.
 
     Raises:
@@ -38,7 +38,7 @@ def check_size(document: dict[str, Any], item_id: str) -> None:
     """
     assets = document.get("assets")
     if isinstance(assets, dict) and len(assets) > MAX_ASSETS:
-        raise BadItem(f"it lists {len(assets)} assets, more than {MAX_ASSETS}", item=item_id, remedy=_REMEDY)
+        raise BadItem(f"it lists {len(assets)} assets, more than {MAX_ASSETS}", remedy=_REMEDY)
     geometry = document.get("geometry")
     count = 0
     stack: list[tuple[Any, int]] = [(document, 1)]
@@ -46,27 +46,25 @@ def check_size(document: dict[str, Any], item_id: str) -> None:
         value, depth = stack.pop()
         count += 1
         if count > MAX_VALUES:
-            raise BadItem(f"it holds more than {MAX_VALUES} values", item=item_id, remedy=_REMEDY)
+            raise BadItem(f"it holds more than {MAX_VALUES} values", remedy=_REMEDY)
         if isinstance(value, dict):
             for key in value:
                 if len(key) > MAX_KEY:
-                    raise BadItem(f"one of its keys has {len(key)} characters", item=item_id, remedy=_REMEDY)
+                    raise BadItem(f"one of its keys has {len(key)} characters", remedy=_REMEDY)
             stack.extend((entry, depth + 1) for entry in value.values())
         elif isinstance(value, list):
             stack.extend((entry, depth + 1) for entry in value)
         elif isinstance(value, str) and len(value) > MAX_TEXT:
-            raise BadItem(
-                f"one of its texts has {len(value)} characters, more than {MAX_TEXT}", item=item_id, remedy=_REMEDY
-            )
+            raise BadItem(f"one of its texts has {len(value)} characters, more than {MAX_TEXT}", remedy=_REMEDY)
         elif isinstance(value, float) and not math.isfinite(value):
-            raise BadItem(f"it holds the number {value}", item=item_id, remedy=_REMEDY)
+            raise BadItem(f"it holds the number {value}", remedy=_REMEDY)
         elif isinstance(value, int) and abs(value) >= MAX_INTEGER:
-            raise BadItem("it holds a whole number of 20 digits or more", item=item_id, remedy=_REMEDY)
+            raise BadItem("it holds a whole number of 20 digits or more", remedy=_REMEDY)
         if depth > MAX_DEPTH and isinstance(value, dict | list):
-            raise BadItem(f"it is nested deeper than {MAX_DEPTH} levels", item=item_id, remedy=_REMEDY)
+            raise BadItem(f"it is nested deeper than {MAX_DEPTH} levels", remedy=_REMEDY)
     points = _points(geometry.get("coordinates") if isinstance(geometry, dict) else None)
     if points > MAX_POINTS:
-        raise BadItem(f"its geometry has {points} points, more than {MAX_POINTS}", item=item_id, remedy=_REMEDY)
+        raise BadItem(f"its geometry has {points} points, more than {MAX_POINTS}", remedy=_REMEDY)
 
 
 def _points(coordinates: Any) -> int:

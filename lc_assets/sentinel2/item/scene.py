@@ -12,17 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lc_assets.core.errors import BadItem, BadReference, printable, without_query
+from lc_assets.core.errors import BadItem, BadReference, naming, printable, without_query
 from lc_assets.core.json_values import parse_json
-from lc_assets.core.urls import is_remote as is_remote
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.catalog_conventions import CatalogConventions, catalog_of, has_constant_offset
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import settle_place_and_time
-from lc_assets.sentinel2.item.hrefs import local_path as local_path
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
-from lc_assets.sentinel2.item.hrefs import unsigned as unsigned
 from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 from lc_assets.store.ids import checked_id
@@ -82,33 +79,37 @@ def parse_scene(document: Any, *, base: str | Path | None = None) -> Scene:
             remedy="give the item's own JSON (type Feature, with stac_version)",
         )
     item_id = checked_id(document.get("id"))
-    check_size(document, item_id)
-    for key, kind in (("properties", dict), ("assets", dict)):
-        if not isinstance(document.get(key), kind):
-            raise BadItem(f"the STAC item has no {key}", item=item_id, remedy="fetch the item again from its catalog")
-    document = deepcopy(document)
-    notes = settle_place_and_time(document, item_id)
-    level = _product_level(document, item_id)
+    with naming(item_id):
+        check_size(document)
+        return _checked(deepcopy(document), base)
+
+
+def _checked(document: dict[str, Any], base: str | Path | None) -> Scene:
+    """Return the scene of an item of a permitted size; see `parse_scene`. The document is changed."""
+    for key in ("properties", "assets"):
+        if not isinstance(document.get(key), dict):
+            raise BadItem(f"the STAC item has no {key}", remedy="fetch the item again from its catalog")
+    notes = settle_place_and_time(document)
+    level = _product_level(document)
     provider = catalog_of(document)
-    keys = _band_keys(provider, document["assets"], item_id)
-    resolve_hrefs(document, keys, base, item_id)
+    keys = _band_keys(provider, document["assets"])
+    resolve_hrefs(document, keys, base)
     document = _scrubbed(document)
     assets, properties = document["assets"], document["properties"]
     hrefs = {band: assets[key]["href"] for band, key in keys.items()}
-    _check_distinct(hrefs, item_id)
+    _check_distinct(hrefs)
     baseline = baseline_of(document)
     # Bands in an archive whose items all declare the same offset declare nothing of their own.
     declaring = {} if has_constant_offset(hrefs[REFERENCE_BAND]) else {b: assets[keys[b]] for b in BAND_NAMES}
     offset = offset_dn(
         baseline,
         properties,
-        declared_offset(declaring, item_id),
-        item_id=item_id,
+        declared_offset(declaring),
         doubtful=any(part in hrefs[band] for part in provider.unreliable_offset_archives for band in BAND_NAMES),
     )
-    declared = {band: declared_asset(assets[key], properties, item=item_id, band=band) for band, key in keys.items()}
+    declared = {band: declared_asset(assets[key], properties, band) for band, key in keys.items()}
     notes += [note for one in declared.values() for note in one.notes]
-    return Scene(item_id, document, hrefs, level, baseline.text, offset, declared, tuple(map(_safe, notes)))
+    return Scene(document["id"], document, hrefs, level, baseline.text, offset, declared, tuple(map(_safe, notes)))
 
 
 def _safe(note: str) -> str:
@@ -132,23 +133,21 @@ def read_document(path: StorePath) -> Any:
         raise BadItem(f"{path} is no JSON ({error})", remedy="name a STAC item, or fetch it again") from None
 
 
-def _product_level(document: dict[str, Any], item_id: str) -> str:
+def _product_level(document: dict[str, Any]) -> str:
     properties = document["properties"]
     platform = f"{properties.get('constellation', '')} {properties.get('platform', '')}".lower().replace(" ", "-")
     if "sentinel-2" not in platform:
         raise BadItem(
             f"it is no Sentinel-2 item (constellation {str(properties.get('constellation'))[:40]!r}, "
             f"platform {str(properties.get('platform'))[:40]!r})",
-            item=item_id,
             remedy="give an item of a Sentinel-2 L1C or L2A collection, e.g. sentinel-2-l2a",
         )
-    for text in (properties.get("s2:product_type"), document.get("collection"), item_id):
+    for text in (properties.get("s2:product_type"), document.get("collection"), document["id"]):
         match = re.search(r"(?i)MSI(1C|2A)|L(1C|2A)", str(text or ""))
         if match:
             return f"L{(match[1] or match[2]).upper()}"
     raise BadItem(
         "neither its product type, nor its collection, nor its id says whether it is L1C or L2A",
-        item=item_id,
         remedy='add the property "s2:product_type": "S2MSI2A" (or "S2MSI1C") to the item',
     )
 
@@ -162,7 +161,7 @@ def _scrubbed(value: Any) -> Any:
     return without_query(value) if isinstance(value, str) else value
 
 
-def _band_keys(provider: CatalogConventions, assets: dict[str, Any], item_id: str) -> dict[str, str]:
+def _band_keys(provider: CatalogConventions, assets: dict[str, Any]) -> dict[str, str]:
     """Return band name (and `SCL`, if listed) -> asset key.
 
     Raises:
@@ -174,17 +173,14 @@ def _band_keys(provider: CatalogConventions, assets: dict[str, Any], item_id: st
         listed = ", ".join(sorted(assets)[:_LISTED]) + (", ..." if len(assets) > _LISTED else "")
         raise BadItem(
             f"the item lists no asset for band {', '.join(missing)}",
-            item=item_id,
             asset=missing[0],
             remedy=f"give an item with all 12 bands; this one has {listed or 'no assets'}",
         )
     return found
 
 
-def _check_distinct(hrefs: dict[str, str], item_id: str) -> None:
+def _check_distinct(hrefs: dict[str, str]) -> None:
     for band, href in hrefs.items():
         twin = next(other for other in hrefs if hrefs[other] == href)
         if twin != band:
-            raise BadItem(
-                f"it is the same file as {twin}'s: {href}", item=item_id, asset=band, remedy="correct the item's hrefs"
-            )
+            raise BadItem(f"it is the same file as {twin}'s: {href}", asset=band, remedy="correct the item's hrefs")

@@ -9,13 +9,13 @@ from functools import cached_property, partial
 from typing import Any
 from urllib.parse import quote
 
-from lc_assets.core.errors import BadReference, NoSuchItem
+from lc_assets.core.errors import BadReference, NoSuchItem, without_query
 from lc_assets.core.progress import notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.settings import COLLECTION, PLANETARY_COMPUTER, Settings
 from lc_assets.remote.stac_api import PageSize, StacApi
 from lc_assets.sentinel2.item.catalog_conventions import catalog_for_api
-from lc_assets.sentinel2.item.scene import Scene, parse_scene, unsigned
+from lc_assets.sentinel2.item.scene import Scene, parse_scene
 from lc_assets.sentinel2.product import Product, product_named, product_of
 from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.ids import checked_id
@@ -140,4 +140,4 @@ class StacCatalogClient:
 
 def scene_at(url: str, retry_policy: RetryPolicy, item_id: str | None = None) -> Scene:
     """Return the scene at the URL of an item, on any server; see `lc_assets.remote.stac_api.StacApi.document`."""
-    return parse_scene(StacApi(url, retry_policy).document(url, item_id), base=unsigned(url))
+    return parse_scene(StacApi(url, retry_policy).document(url, item_id), base=without_query(url))

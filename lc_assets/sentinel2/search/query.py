@@ -115,6 +115,21 @@ class Query:
         )
 
 
+def box_of(text: str) -> tuple[float, float, float, float]:
+    """Parse a box `W,S,E,N` and return (west, south, east, north) in degrees.
+
+    Raises:
+        BadReference: the text is not four numbers.
+    """
+    try:
+        west, south, east, north = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise BadReference(
+            f"{text[:60]!r} is no box", remedy="give W,S,E,N in degrees, e.g. 13.2,55.4,13.6,55.7"
+        ) from None
+    return west, south, east, north
+
+
 def _check_geometry(geometry: dict[str, Any]) -> None:
     kind = geometry.get("type") if isinstance(geometry, dict) else type(geometry).__name__
     usable = is_polygon(geometry) if kind in ("Polygon", "MultiPolygon") else kind in _GEOMETRIES

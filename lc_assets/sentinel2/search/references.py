@@ -10,7 +10,8 @@ from pathlib import Path
 from lc_assets.core.errors import BadReference, LandCoverError, without_query
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
-from lc_assets.sentinel2.item.scene import Scene, local_path, parse_scene, read_document
+from lc_assets.sentinel2.item.hrefs import local_path
+from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.search.catalog import scene_at
 

@@ -11,7 +11,7 @@ import shapely
 from lc_assets.core.errors import BadReference, LandCoverError, StoreError
 from lc_assets.raster.polygons import DEGREES, Polygons, read_polygons
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import compare_and_swap
+from lc_assets.store.paths import compare_and_swap, reading
 
 _SAME = 1e-6
 """Largest share of an area by which it may differ and still be the same one: coordinates are rounded."""
@@ -83,16 +83,11 @@ def _content(area: Polygons, name: str) -> bytes:
 
 
 def _read(store: Store) -> Polygons | None:
-    try:
-        content = store.area.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StoreError(
-            f"{store.area} cannot be read ({error.strerror or error})",
-            remedy="look whether the store is there and lets you read, then run it again",
-            transient=not isinstance(error, PermissionError),
-        ) from None
+    with reading(store.area):
+        try:
+            content = store.area.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
     return read_polygons(content, str(store.area))
 
 

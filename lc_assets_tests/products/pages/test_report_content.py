@@ -72,6 +72,8 @@ def test_the_report_describes_the_scene_the_model_and_the_run(
     page = made[0].html.decode()
     classes = ClassMap.open(scene)
     assert "<h1>Tile 32ULC, 21 June 2024</h1>" in page
+    assert "<strong>Synthetic: made by lc_assets, not by a satellite.</strong>" in page
+    assert "<footer> Made by" in page, "no notice of Copernicus"
     for text in ("05.11", "Sentinel-2B", "L2A", "1000 DN", facts.contract.sha256, facts.contract.limitations[0][:40]):
         assert text in page
     for name, version in facts.software.items():
@@ -127,7 +129,12 @@ def test_a_noisy_full_tile_stays_below_three_megabytes_and_names_the_reductions(
         dataset.write(draw.integers(0, 11, coarser.shape, "uint8"), 1)
     overview = Overview(scene.item, tmp_path / "overview.tif", overview.thumbnail, coarser)
     report = build_report(raw, classes, overview, facts)
-    assert (report.width, report.height, report.factor, report.pixel_size) == (1373, 1373, 8, 80)
+    assert (
+        report.layers.grid.width,
+        report.layers.grid.height,
+        report.layers.factor,
+        report.layers.grid.resolution,
+    ) == (1373, 1373, 8, 80)
     assert 2_000_000 < len(report.html) < 3_000_000  # the pictures are noise and complete
     assert "To keep the page small, the colours are compressed to quality" in report.html.decode()
     for path in tmp_path.iterdir():
