@@ -14,8 +14,8 @@ from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
 STRIP_PIXELS = 256
-"""Rows decoded at a time for scenes up to `STRIP_WIDTH`: half the height of one row of blocks in the files. GDAL's cache
-keeps the decoded blocks until the next strip, and the strips in memory are half as large as with whole blocks."""
+"""Rows decoded at a time for scenes up to `STRIP_WIDTH`: half the height of a row of blocks in the files. GDAL keeps
+the decoded blocks until the next strip, so none is decoded twice, and several strips fit into little memory."""
 STRIP_WIDTH = 11_264
 """Scenes wider than this get strips with fewer rows, so that memory does not grow. A full tile is 10980 px wide."""
 BLOCK_PIXELS = (544, 1056)
