@@ -66,8 +66,6 @@ def _item(template: dict[str, Any], number: int) -> dict[str, Any]:
     }
     for asset in item["assets"].values():
         asset |= {"file:checksum": f"1220{chance.getrandbits(256):064x}", "file:size": chance.randrange(10**8)}
-    histogram = item["assets"]["classified"]["bands"][0]["raster:histogram"]
-    histogram["buckets"] = [chance.randrange(10**8) for _ in histogram["buckets"]]
     return item
 
 

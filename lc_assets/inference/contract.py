@@ -97,62 +97,45 @@ class ModelContract:
         for name in ("bands", "product_levels", "mean", "std", "highest", "class_names", "limitations"):
             if isinstance(getattr(self, name), list):
                 object.__setattr__(self, name, tuple(getattr(self, name)))
-        where = f"model {self.name[:80]}"
-        remedy = "correct the model's MLM item"
         check_name(self.name, self.version)
         if len(set(self.bands)) != len(self.bands) or not self.bands:
-            raise BadModel(
+            raise self._wrong(
                 f"its bands are {', '.join(self.bands) or 'none'}",
-                asset=where,
-                remedy="name at least one band, and each band only once, in the model's MLM item",
+                "name at least one band, and each band only once, in the model's MLM item",
             )
-        if (
-            isinstance(self.product_levels, str)
-            or not self.product_levels
-            or not set(self.product_levels) <= {"L1C", "L2A"}
-        ):
-            raise BadModel(
-                f"its product levels are {self.product_levels!r}",
-                asset=where,
-                remedy="name L1C, L2A or both in lc:product_levels",
-            )
+        levels = self.product_levels
+        if isinstance(levels, str) or not levels or not set(levels) <= {"L1C", "L2A"}:
+            raise self._wrong(f"its product levels are {levels!r}", "name L1C, L2A or both in lc:product_levels")
         unknown = [b for b in self.bands if b not in BAND_INDEX]
         if unknown:
-            raise BadModel(
-                f"it needs bands that a stack does not have: {', '.join(unknown)}", asset=where, remedy=remedy
-            )
+            raise self._wrong(f"it needs bands that a stack does not have: {', '.join(unknown)}")
         if not (len(self.bands) == len(self.mean) == len(self.std)):
-            raise BadModel(
-                f"it has {len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} standard deviations",
-                asset=where,
-                remedy=remedy,
+            raise self._wrong(
+                f"it has {len(self.bands)} bands, but {len(self.mean)} means and {len(self.std)} standard deviations"
             )
         for band, mean, std in zip(self.bands, self.mean, self.std, strict=True):
             if not (math.isfinite(mean) and abs(mean) <= _DN_MAX and math.isfinite(std) and _STD_MIN <= std <= _DN_MAX):
-                raise BadModel(
+                raise self._wrong(
                     f"band {band} is scaled by mean {mean:g} and standard deviation {std:g}, impossible for DN",
-                    asset=where,
-                    remedy=f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
+                    f"give both in DN: mean -{_DN_MAX:g} to {_DN_MAX:g}, deviation {_STD_MIN:g} to {_DN_MAX:g}",
                 )
-        self._check_highest(where)
-        self._check_rivers(where)
+        self._check_highest()
+        self._check_rivers()
         if self.resampling not in KERNELS:
-            raise BadModel(
-                f"it needs bands resampled by {self.resampling[:40]!r}",
-                asset=where,
-                remedy=f"name {', '.join(KERNELS)}",
-            )
+            raise self._wrong(f"it needs bands resampled by {self.resampling[:40]!r}", f"name {', '.join(KERNELS)}")
         if self.class_names != CLASS_NAMES:
-            raise BadModel(
+            raise self._wrong(
                 f"it predicts {len(self.class_names)} classes ({', '.join(self.class_names)}), "
                 f"but the class table has {len(CLASS_NAMES)} ({', '.join(CLASS_NAMES)})",
-                asset=where,
-                remedy="use a model of the same classes in the same order, or change lc_assets/core/landcover.py",
+                "use a model of the same classes in the same order, or change lc_assets/core/landcover.py",
             )
         if not 1 <= self.chip_size <= MAX_CHIP:
-            raise BadModel(f"its chip size is {self.chip_size} px", asset=where, remedy=f"use 1 to {MAX_CHIP} px")
+            raise self._wrong(f"its chip size is {self.chip_size} px", f"use 1 to {MAX_CHIP} px")
 
-    def _check_highest(self, where: str) -> None:
+    def _wrong(self, problem: str, remedy: str = "correct the model's MLM item") -> BadModel:
+        return BadModel(problem, asset=f"model {self.name[:80]}", remedy=remedy)
+
+    def _check_highest(self) -> None:
         try:
             highest = tuple(float(high) for high in self.highest)
             fits = not highest or all(
@@ -161,14 +144,13 @@ class ModelContract:
         except (TypeError, ValueError, OverflowError):
             highest, fits = (), False
         if not fits:
-            raise BadModel(
+            raise self._wrong(
                 f"its highest DN are {str(self.highest)[:200]}",
-                asset=where,
-                remedy=f"give one per band (value_scaling's maximum), above its mean and up to {_DN_MAX:g}, or none",
+                f"give one per band (value_scaling's maximum), above its mean and up to {_DN_MAX:g}, or none",
             )
         object.__setattr__(self, "highest", highest)
 
-    def _check_rivers(self, where: str) -> None:
+    def _check_rivers(self) -> None:
         try:
             numbers = [number for river in self.rivers for number in river]
             rivers = tuple((float(width), float(share)) for width, share in self.rivers)
@@ -182,10 +164,9 @@ class ModelContract:
         except (TypeError, ValueError, OverflowError):
             rivers, fits = (), False
         if not fits:
-            raise BadModel(
+            raise self._wrong(
                 f"its rivers are {str(self.rivers)[:200]}",
-                asset=where,
-                remedy=f"give at most {MAX_RIVERS} pairs of a width in m, increasing, and a share 0 to 1 (lc:rivers)",
+                f"give at most {MAX_RIVERS} pairs of a width in m, increasing, and a share 0 to 1 (lc:rivers)",
             )
         object.__setattr__(self, "rivers", rivers)
 
@@ -208,10 +189,9 @@ class ModelContract:
             return choices[0]
         if window not in choices:
             why = "it has no positions" if window == 0 else f"its windows have {self.chip_size} px"
-            raise BadModel(
+            raise self._wrong(
                 f"a window of {window} px was requested, but {why}",
-                asset=f"model {self.name}",
-                remedy=f"set window (LC_ASSETS_WINDOW, --window) to {' or '.join(map(str, choices))}, or leave it out",
+                f"set window (LC_ASSETS_WINDOW, --window) to {' or '.join(map(str, choices))}, or leave it out",
             )
         return window
 

@@ -17,7 +17,7 @@ from lc_assets.inference.windows.strips import StripPlan
 from lc_assets.inference.windows.voting import count_per_cell
 from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.sentinel2.bands.strip_reader import Strip
-from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
+from lc_assets.sentinel2.bands.validity import USABLE
 
 MIN_USABLE_SHARE = 0.25
 """A position with a smaller share of usable pixels in its view has no prediction. At a straight edge of a cloud half
@@ -50,14 +50,9 @@ class PositionAssembly:
 
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
         """Yield the pixels that a strip completes. Waits for its blocks."""
-        start, stop = plan.features
-        found = np.empty((stop - start, self._grid.columns, len(CLASSES)), np.float32)
-        for block, future in zip(plan.blocks, blocks, strict=True):
-            row, column = block.row - start, block.column
-            found[row : row + block.rows, column : column + block.columns] = future.result()
+        found = plan.joined(blocks)
         with self._statistics.stages.timed("average"):
-            if stop > start:
-                yield from self._add(strip, found, start, stop)
+            yield from self._add(strip, found, *plan.features)
 
     def _add(self, strip: Strip, found: np.ndarray, start: int, stop: int) -> Iterator[MapBlock]:
         predicted = self._is_predicted(strip, start, stop)
@@ -113,12 +108,13 @@ class PositionAssembly:
         area = (slice(low - top, high - top), slice(skip, skip + grid.width))
         classes, confidence = np.ascontiguousarray(classes[area]), np.ascontiguousarray(confidence[area])
         state = state[low - kept : high - kept]
-        self._count_unusable(state, classes)
+        stats = self._statistics
+        stats.count_unusable(state)
+        stats.no_vote += int(np.count_nonzero((state == USABLE) & (classes == NO_DATA.code)))
         unusable = state != USABLE
         if unusable.any():
             classes[unusable] = NO_DATA.code
             confidence[unusable] = CONFIDENCE_NODATA
-        stats = self._statistics
         stats.pixels += np.array(Image.fromarray(classes).histogram()[: len(ALL_CLASSES)], np.int64)
         stats.confidence += np.array(Image.fromarray(confidence).histogram()[:101], np.int64)
         yield MapBlock(Window(0, low, grid.width, high - low), classes, confidence, probabilities)
@@ -138,13 +134,6 @@ class PositionAssembly:
         usable[: len(state), : grid.width] = state == USABLE
         stored[:, ~(self._predicted[beyond:rows, 1:-1] & (count_per_cell(usable, stride) > 0))] = PROBABILITY_NODATA
         return ProbabilityBlock(Window(0, first, grid.columns, last - first), stored)
-
-    def _count_unusable(self, state: np.ndarray, classes: np.ndarray) -> None:
-        stats = self._statistics
-        stats.no_source_data += int(np.count_nonzero(state == NO_SOURCE))
-        stats.hidden += int(np.count_nonzero(state == HIDDEN))
-        stats.impossible += int(np.count_nonzero(state == IMPOSSIBLE))
-        stats.no_vote += int(np.count_nonzero((state == USABLE) & (classes == NO_DATA.code)))
 
 
 def _row_sums(values: np.ndarray, side: int, stride: int) -> np.ndarray:

@@ -41,7 +41,9 @@ def interpolate(probabilities: np.ndarray, predicted: np.ndarray, stride: int) -
     for row in range(rows):
         below = _across(probabilities[:, row + 1], stride)
         step = below - above
-        known = _known(predicted[row : row + 2], stride)
+        both = predicted[row : row + 2]
+        # The weight of the predicted cells; None where all are.
+        known = None if both.all() else _across(both.astype(np.float32), stride)
         for number, weight in enumerate(weights(stride), row * stride):
             np.multiply(step, weight, out=values)
             np.add(values, above, out=values)
@@ -61,14 +63,6 @@ def interpolate(probabilities: np.ndarray, predicted: np.ndarray, stride: int) -
                 percent[number][share == 0] = CONFIDENCE_NODATA
         above = below
     return classes, percent
-
-
-def _known(predicted: np.ndarray, stride: int) -> np.ndarray | None:
-    """Return (2, columns * stride) float32: the weight of the predicted cells, for two rows of cells.
-
-    Return None if all cells are predicted.
-    """
-    return None if predicted.all() else _across(predicted.astype(np.float32), stride)
 
 
 def _across(cells: np.ndarray, stride: int) -> np.ndarray:

@@ -17,7 +17,7 @@ from lc_assets.inference.windows.strips import StripPlan, feature_columns
 from lc_assets.inference.windows.voting import VoteAccumulator, count_per_cell, window_sums
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.sentinel2.bands.strip_reader import Strip
-from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE, USABLE
+from lc_assets.sentinel2.bands.validity import USABLE
 
 CheckProbabilities = Callable[[np.ndarray], np.ndarray]
 """A function that checks probabilities and returns them, see `Engine.check_probabilities`."""
@@ -38,11 +38,7 @@ class WindowAssembly:
 
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
         """Yield the pixels that a strip completes. Waits for its blocks."""
-        start, stop = plan.features
-        features = np.empty((stop - start, *self._features.shape[1:]), np.float32)
-        for block, future in zip(plan.blocks, blocks, strict=True):
-            row, column = block.row - start, block.column
-            features[row : row + block.rows, column : column + block.columns] = future.result()
+        features = plan.joined(blocks)
         with self._statistics.stages.timed("average"):
             self._features = np.concatenate([self._features, features])
             first, last = plan.windows
@@ -107,9 +103,7 @@ class WindowAssembly:
         padded = np.zeros((codes.shape[0] * stride, codes.shape[1] * stride), bool)
         padded[:height, :width] = state == USABLE
         usable = count_per_cell(padded, stride)
-        stats.no_source_data += int(np.count_nonzero(state == NO_SOURCE))
-        stats.hidden += int(np.count_nonzero(state == HIDDEN))
-        stats.impossible += int(np.count_nonzero(state == IMPOSSIBLE))
+        stats.count_unusable(state)
         stats.no_vote += int(usable[without_vote].sum())
         known = np.where(without_vote, 0, usable)
         stats.pixels += np.bincount(codes.ravel(), known.ravel(), len(ALL_CLASSES)).astype(np.int64)

@@ -9,6 +9,7 @@ from rasterio.windows import Window
 
 from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.inference.windows.pipeline import StageTimer
+from lc_assets.sentinel2.bands.validity import HIDDEN, IMPOSSIBLE, NO_SOURCE
 
 
 @dataclass
@@ -33,20 +34,17 @@ class MapStatistics:
     confidence: np.ndarray = field(default_factory=lambda: np.zeros(101, np.int64))
     stages: StageTimer = field(default_factory=StageTimer)
 
-    @property
-    def total(self) -> int:
-        """Number of pixels counted so far."""
-        return int(self.pixels.sum())
+    def count_unusable(self, state: np.ndarray) -> None:
+        """Count pixels without data by the reason in their `state`, see `lc_assets.sentinel2.bands.validity`."""
+        self.no_source_data += int(np.count_nonzero(state == NO_SOURCE))
+        self.hidden += int(np.count_nonzero(state == HIDDEN))
+        self.impossible += int(np.count_nonzero(state == IMPOSSIBLE))
 
     @property
     def mean_confidence(self) -> float | None:
         """Mean confidence of the pixels that have a class, in percent; None if no pixel has a class."""
         known = int(self.confidence.sum())
         return float((self.confidence * np.arange(101)).sum() / known) if known else None
-
-    def share(self, code: int) -> float:
-        """Return the share of a class code among all pixels, 0..1."""
-        return float(self.pixels[code] / self.total) if self.total else 0.0
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,12 @@ The cuts do not change the map: each feature has a fixed position and depends on
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from itertools import pairwise
+
+import numpy as np
 
 from lc_assets.inference.dense.evaluators import Evaluator
 from lc_assets.inference.positions.grid import PositionGrid
@@ -64,6 +68,15 @@ class StripPlan:
     top: int
     bottom: int
     blocks: tuple[Block, ...]
+
+    def joined(self, results: Sequence[Future[np.ndarray]]) -> np.ndarray:
+        """Wait for the (rows, columns, outputs) results of the blocks, and return them as one array of the strip."""
+        (start, stop), last = self.features, self.blocks[-1]
+        found = np.empty((stop - start, last.column + last.columns, results[-1].result().shape[2]), np.float32)
+        for block, result in zip(self.blocks, results, strict=True):
+            row, column = block.row - start, block.column
+            found[row : row + block.rows, column : column + block.columns] = result.result()
+        return found
 
 
 def feature_columns(grid: Grid, evaluator: Evaluator) -> int:
