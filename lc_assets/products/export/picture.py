@@ -1,7 +1,7 @@
 """The true-colour picture of the ground of a map: three bands of 8 bits, a COG with JPEG compression and a mask.
 
 Several scenes fill one picture. Each pixel is of the first scene that sees the ground there, by its own class map, so
-clouds of one date are filled from another. Each scene has its own contrast stretch, because dates differ in their light.
+clouds of one date are filled from another. Dates differ in their light, so each scene has its own contrast stretch.
 """
 
 from __future__ import annotations
