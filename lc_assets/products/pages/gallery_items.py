@@ -86,6 +86,7 @@ class SeasonCard:
 
     Attributes:
         first, last: times of its first and last scene, UTC.
+        scenes: number of its scenes.
         report: whether its report is in the store.
         synthetic: True if lc_assets made its scenes itself.
     """

@@ -53,6 +53,7 @@ class Made:
         pixels: (11,) pixels of each code inside the area, No Data last.
         pixel_area: area of a pixel in hectares.
         scenes: ids of the scenes that were used.
+        dates: number of dates.
         replaced: scene that was left out -> the later processing that was used instead.
         beside: ids of the scenes that do not touch the area.
         mean_confidence: in percent; None if no pixel has a class.

@@ -35,6 +35,7 @@ class Summary:
     """A summary of the items.
 
     Attributes:
+        items: number of items.
         bbox: west, south, east, north in degrees.
         interval: first and last acquisition, RFC 3339 in UTC; None if there is no item.
         cloud: smallest and largest cloud cover, in percent; None if no item has one.
