@@ -151,9 +151,8 @@ def fetch_parts(
         fetched = {}
         for name in sorted(sources, key=(*BAND_NAMES, SCL).index):
             source = sources.pop(name)  # with the bytes that it keeps
-            fetched[name] = _fetch(
-                scene, source, reference, part, stage / f"{name}.tif", copies, partial(_tell, progress, arrived)
-            )
+            tell = partial(_tell, progress, arrived)
+            fetched[name] = _fetch(scene, source, reference, part, stage / f"{name}.tif", copies, tell)
             arrived += fetched[name].received
             keep(name, part, fetched[name])
         return SceneParts(part, fetched)
