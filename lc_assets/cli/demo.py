@@ -11,10 +11,12 @@ import click
 from lc_assets.cli.agreement import compare_with_truth
 from lc_assets.cli.classify import classify_all, shown_path
 from lc_assets.cli.options import exit_if_failed, settings_with, store_option, user_errors
+from lc_assets.cli.season_map import fuse
 
 if TYPE_CHECKING:
     from lc_assets.core.settings import Settings
     from lc_assets.demo.season_figures import SeasonFigures
+    from lc_assets.store.paths import StorePath
 
 SEASON_MAP = "demo-season"
 """Name of the fused map."""
@@ -52,8 +54,7 @@ def _run_demo(settings: Settings, folder: Path) -> list[str]:
     failures = classify_all(settings, [scene], {}, verbose=False)
     if not failures:
         failures = compare_with_truth(settings, scene)
-        click.echo(f"\nTo look at it: open {shown_path(Store.at(settings.store).scene(scene.id).report)} in a browser,")
-        click.echo("or Dagster's UI: make ui (or: lc-assets ui), then http://127.0.0.1:3000")
+        _show_where(Store.at(settings.store).scene(scene.id).report)
     return failures
 
 
@@ -62,7 +63,8 @@ def _run_season(settings: Settings, folder: Path) -> list[str]:
     what failed."""
     from lc_assets.demo.season import write_demo_season
     from lc_assets.demo.season_figures import measure_season
-    from lc_assets.products.season_map.write import make_season_map
+    from lc_assets.products.season_map.grid import utm_zone
+    from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import read_polygons
     from lc_assets.sentinel2.item.scene import parse_scene, read_document
     from lc_assets.store.layout import Store
@@ -77,17 +79,24 @@ def _run_season(settings: Settings, folder: Path) -> list[str]:
         return failures
     store, area = Store.at(settings.store), read_polygons(season.area, season.area.name)
     started = time.perf_counter()
-    layout = make_season_map(store, SEASON_MAP, area, [scene.id for scene in scenes]).layout
+    fuse(settings, SEASON_MAP, MapPlan(area, utm_zone(area), scenes=tuple(scene.id for scene in scenes)))
     click.echo(f"{len(scenes)} scenes fused ({time.perf_counter() - started:.1f} s)")
+    layout = store.map(SEASON_MAP)
     dates: dict[str, list[str]] = {}
     for scene in scenes:
         dates.setdefault(scene.properties["datetime"][:10], []).append(gdal_path(store.scene(scene.id).classified))
     rasters = [gdal_path(path) for path in (layout.classified, layout.confidence, layout.observations)]
     _show_season(measure_season(rasters, gdal_path(season.truth), dates, area))
-    for path in (layout.classified, layout.areas, season.truth):
-        click.echo(f"  {shown_path(path)}")
-    click.echo(f"\nTo look at it: open {shown_path(layout.report)} in a browser")
+    click.echo(f"  {shown_path(season.truth)}")
+    _show_where(layout.report)
     return []
+
+
+def _show_where(report: StorePath) -> None:
+    from lc_assets.core.settings import UI_URL
+
+    click.echo(f"\nTo look at it: open {shown_path(report)} in a browser,")
+    click.echo(f"or Dagster's UI: make ui (or: lc-assets ui), then {UI_URL}")
 
 
 def _show_season(found: SeasonFigures) -> None:

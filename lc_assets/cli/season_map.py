@@ -123,7 +123,7 @@ def season_map(
     plan = MapPlan(place, crs, period, max_cloud, listed_ids, smallest)
     if failures and not any(True for _ in select_scenes(opened, plan)):
         exit_if_failed(failures, len(failures))
-    _fuse(settings, name, plan)
+    fuse(settings, name, plan)
     exit_if_failed(failures, len(failures) + len(scenes))
 
 
@@ -196,7 +196,7 @@ def _classify_missing(settings: Settings, scenes: Sequence[Scene], *, named: boo
     return classify_all(settings, missing, {}, verbose=False)
 
 
-def _fuse(settings: Settings, name: str, plan: MapPlan) -> None:
+def fuse(settings: Settings, name: str, plan: MapPlan) -> None:
     """Register a map and fuse it. If it cannot be fused, the registration is what it was before.
 
     Raises:

@@ -67,7 +67,6 @@ def _report(store: Store, wanted: str) -> Path:
     except OSError as error:
         raise StoreError(
             f"{page} cannot be read ({error.strerror or error})",
-            item=name,
             remedy="check that the object store can be reached, then run it again",
             transient=not isinstance(error, PermissionError),
         ) from None
@@ -88,7 +87,8 @@ def _no_report(name: str, is_map: bool) -> LandCoverError:
     remedy = (
         f"lc-assets map --name {name}" if is_map else f"lc-assets classify {name}, or materialise its asset `report`"
     )
-    return LandCoverError("it has no report yet", item=name, remedy=remedy)
+    item, season_map = (None, name) if is_map else (name, None)
+    return LandCoverError("it has no report yet", item=item, season_map=season_map, remedy=remedy)
 
 
 def update_gallery(store: Store) -> None:

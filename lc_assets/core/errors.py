@@ -48,6 +48,7 @@ class LandCoverError(Exception):
         problem: what is wrong, without item and asset, which the message puts in front of it.
         remedy: what the user can do about it.
         item: STAC item id, if known.
+        season_map: name of the season map concerned, if any.
         asset: band, file or Dagster asset concerned, if known.
         transient: True if the same call may succeed later (after a time-out or an HTTP 503, for example).
     """
@@ -58,12 +59,14 @@ class LandCoverError(Exception):
         *,
         remedy: str,
         item: str | None = None,
+        season_map: str | None = None,
         asset: str | None = None,
         transient: bool = False,
     ) -> None:
         self.problem = without_query(problem)
         self.remedy = without_query(remedy)
         self.item = item
+        self.season_map = season_map
         self.asset = asset
         self.transient = transient
         super().__init__(self.problem)
@@ -73,6 +76,7 @@ class LandCoverError(Exception):
             part
             for part in (
                 f"item {self.item}" if self.item else "",
+                f"season map {self.season_map}" if self.season_map else "",
                 f"asset {self.asset}" if self.asset else "",
             )
             if part

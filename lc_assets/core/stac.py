@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from lc_assets.core.landcover import LandCover
@@ -25,6 +26,14 @@ SENTINEL2 = "https://stac-extensions.github.io/sentinel-2/v1.0.0/schema.json"
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 GEOJSON = "application/geo+json"
 XML = "application/xml"
+
+SYNTHETIC = "Synthetic: made by lc_assets, not by a satellite"
+"""The `description` of the items of synthetic scenes."""
+
+
+def is_synthetic(properties: Mapping[str, Any]) -> bool:
+    """Return whether a scene was made by lc_assets, by the properties of its item."""
+    return bool(properties.get("description") == SYNTHETIC)
 
 
 def multihash(sha256: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from rasterio.warp import transform_geom
 
+from lc_assets.core.stac import SYNTHETIC
 from lc_assets.demo.sky import SWATH_EDGE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
@@ -136,7 +137,7 @@ def _properties(grid: Grid, scl: np.ndarray, name: SceneName) -> dict[str, Any]:
     percent = {f"s2:{name}_percentage": round(100 * int(counts[code]) / seen, 6) for code, name in _SHARES.items()}
     return {
         "datetime": f"{name.sensing:%Y-%m-%dT%H:%M:%S}.024000Z",
-        "description": "Synthetic: made by lc_assets, not by a satellite",
+        "description": SYNTHETIC,
         "platform": f"Sentinel-2{name.satellite}",
         "constellation": "Sentinel 2",
         "instruments": ["msi"],

@@ -115,7 +115,7 @@ def run_scene(
     started = time.perf_counter()
     if not instance.has_dynamic_partition(SEASON_MAPS if job == FUSE else SCENES, item):
         problem = "it is not registered, or was removed meanwhile"
-        return RunResult(item, run_id, f"item {item}: {problem} -> name it again", 0)
+        return RunResult(item, run_id, f"{_named(item, job)}: {problem} -> name it again", 0)
     with _watched(instance, run_id, on_asset), runs_in_code_location(instance):
         result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
@@ -131,7 +131,7 @@ def run_scene(
         for event in result.get_asset_materialization_events()
         if event.asset_key
     }
-    error = None if result.success else _why(result, item)
+    error = None if result.success else _why(result, item, job)
     interrupted = error is not None and error.endswith(_RUN_AGAIN)
     warnings = [
         f"{check.check_name}: {without_scene(check.description, item)}"
@@ -139,6 +139,10 @@ def run_scene(
         if not check.passed and check.severity is dg.AssetCheckSeverity.WARN
     ]
     return RunResult(item, run_id, error, time.perf_counter() - started, metadata, interrupted, warnings)
+
+
+def _named(item: str, job: str) -> str:
+    return f"{'season map' if job == FUSE else 'item'} {item}"
 
 
 def scene_tags(item: str) -> dict[str, str]:
@@ -162,14 +166,14 @@ def fail_orphaned_runs(instance: DagsterInstance) -> int:
     return healed
 
 
-def _why(result: dg.ExecuteInProcessResult, item: str) -> str:
+def _why(result: dg.ExecuteInProcessResult, item: str, job: str) -> str:
     """The message for the user: a blocking check that failed, the description of a Failure, or the innermost error."""
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking:
             told = without_scene(check.description, item) or "it failed without a reason"
             asset = check.asset_key.to_user_string()
             return (
-                f"item {item}, asset {asset}: its check {check.check_name} failed: {told} -> "
+                f"{_named(item, job)}, asset {asset}: its check {check.check_name} failed: {told} -> "
                 "the assets after it were not made: run it again; if it fails again, look at the check in the UI and "
                 "report it with its description"
             )

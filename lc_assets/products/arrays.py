@@ -103,7 +103,7 @@ def open_scene(store: str | Path, item: str) -> OpenedMap:
         StoreError: the store cannot be read.
     """
     layout = Store.at(store).scene(item)
-    return OpenedMap(_read_item(layout, item, f"lc-assets classify {item}"), layout)
+    return OpenedMap(_read_item(layout, f"lc-assets classify {item}", item=item), layout)
 
 
 def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
@@ -118,18 +118,23 @@ def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
         StoreError: the store cannot be read.
     """
     layout = Store.at(store).map(name)
-    return OpenedSeasonMap(_read_item(layout, name, f"make it: lc-assets map --name {name}"), layout)
+    return OpenedSeasonMap(_read_item(layout, f"make it: lc-assets map --name {name}", season_map=name), layout)
 
 
-def _read_item(layout: ProductLayout, name: str, remedy: str) -> pystac.Item:
+def _read_item(
+    layout: ProductLayout, remedy: str, item: str | None = None, season_map: str | None = None
+) -> pystac.Item:
     try:
         return next(iter(read_catalog(layout.catalog).get_items()))
     except FileNotFoundError:
-        raise LandCoverError(f"there is no finished map in {layout.folder}", item=name, remedy=remedy) from None
+        raise LandCoverError(
+            f"there is no finished map in {layout.folder}", item=item, season_map=season_map, remedy=remedy
+        ) from None
     except OSError as error:
         raise StoreError(
             f"{layout.catalog} cannot be read ({error.strerror or error})",
-            item=name,
+            item=item,
+            season_map=season_map,
             remedy="check that the store can be reached, then open the map again",
             transient=not isinstance(error, PermissionError),
         ) from None

@@ -10,8 +10,8 @@ from lc_assets.core.errors import BadReference
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
 
 
-def checked_id(item_id: Any) -> str:
-    """Return `item_id` if it is safe as the name of a partition and a folder.
+def checked_id(item_id: Any, what: str = "item id") -> str:
+    """Return `item_id` if it is safe as the name of a partition and a folder. `what` it is, an error says.
 
     Raises:
         BadReference: it is not a string, contains characters outside `A-Z a-z 0-9 . _ -`, contains `..`, does not begin
@@ -19,9 +19,8 @@ def checked_id(item_id: Any) -> str:
     """
     if not isinstance(item_id, str) or not _ID.fullmatch(item_id) or ".." in item_id:
         raise BadReference(
-            f"{str(item_id)[:80]!r} is not a valid item id",
-            remedy="use an id of letters, digits, '.', '_' and '-' that begins with a letter or digit and has "
-            "at most 200 characters",
+            f"{str(item_id)[:80]!r} is not a valid {what}",
+            remedy="use letters, digits, '.', '_' and '-', a letter or digit first, and at most 200 characters",
         )
     return item_id
 

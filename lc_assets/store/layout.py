@@ -145,7 +145,7 @@ class Store:
         """
         if "--" in name:  # which separates two names in that of a comparison
             raise BadReference(f"the name {name[:80]!r} contains '--'", remedy="choose a name without it")
-        return MapLayout(name, self.root / MAPS_FOLDER / checked_id(name))
+        return MapLayout(name, self.root / MAPS_FOLDER / checked_id(name, "name of a map"))
 
     def registered_map(self, name: str) -> StorePath:
         """Return the path of the registration of a season map.

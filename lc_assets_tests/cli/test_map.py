@@ -128,7 +128,7 @@ def test_two_maps_are_compared(stored: Shell) -> None:
     assert "differ without change" in output
     assert "before--after_transitions.tif" in output
     assert "differ on 0.0 %" in stored("change", "before", "after", "--baseline", "after").output
-    assert "there is no such map" in stored("change", "before", "other", code=1).output
+    assert "season map other: there is no such map" in stored("change", "before", "other", code=1).output
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_two_maps_are_compared(stored: Shell) -> None:
         ((), 2, "give the area: --area or --bbox"),
         (("--bbox", BOX, "--area", "-"), 2, "give the area: --area or --bbox"),
         (("--bbox", "6,51"), 1, "is no box"),
-        (("--bbox", BOX, "--name", "../up"), 1, "is not a valid item id"),
+        (("--bbox", BOX, "--name", "../up"), 1, "is not a valid name of a map"),
         (("--bbox", BOX, "--crs", "EPSG:4326"), 1, "is not in metres"),
         (("--bbox", "13,55,14,56"), 1, "no classified scene touches the area"),
         (("--bbox", "-10,40,30,60"), 1, "km long"),
@@ -149,7 +149,7 @@ def test_two_maps_are_compared(stored: Shell) -> None:
         (("--bbox", BOX, "--crs", "EPSG:3857"), 1, "differ from those on the ground"),
         (("--bbox", BOX, "--crs", "+proj=geos +h=35785831 +lon_0=180"), 1, "cannot be transformed"),
         (("--bbox", BOX, "--crs", ""), 1, "is not known"),
-        (("--bbox", BOX, "--name", ""), 1, "is not a valid item id"),
+        (("--bbox", BOX, "--name", ""), 1, "is not a valid name of a map"),
         (("--bbox", BOX, "--name", "a--b"), 1, "contains '--'"),
         (("--bbox", BOX, "--period", ""), 1, "is no date"),
         (("--bbox", BOX, "--polygons", "--min-area", "inf"), 1, "is not possible"),
@@ -158,7 +158,7 @@ def test_two_maps_are_compared(stored: Shell) -> None:
         (("--bbox", BOX, "--max-cloud", "10"), 2, "give --period"),
         (("--bbox", BOX, "--period", "yesterday"), 1, "yesterday"),
         (("--area", "missing.geojson"), 2, "does not exist"),
-        (("--name", "other"), 1, "no season map of this name is registered"),
+        (("--name", "other"), 1, "season map other: no map of this name is registered"),
         (("--name", "other", "--period", "2024"), 2, "give the area"),
     ],
 )

@@ -67,21 +67,35 @@ def test_hostile_texts_of_an_item_stay_texts(view: View, store: Path, scene: Sce
         assert page.locator(f"[id='scene-{name}']").count() == 1
 
 
+def test_scenes_of_one_tile_and_day_have_different_titles(store: Path, scene: SceneLayout) -> None:
+    for tile, time in (("31UFT", "10:36:29"), ("31UFT", "10:46:29"), ("31UFU", "10:36:29"), ("31UFU", "10:36:29")):
+        number = len(list((store / "scenes").iterdir()))
+        properties = {"datetime": f"2024-07-01T{time}Z", "platform": f"Sentinel-2{'AB'[number % 2]}"}
+        laid(scene, store, tile, date(2020, 1, number), box(4, 51, 5, 52), properties=properties)
+    titles = sorted(card.title for card in read_gallery(Store(store)).shown if card.day == "1 July 2024")
+    assert titles == [
+        "31UFT, 1 July 2024, 10:36:29 UTC, synthetic",
+        "31UFT, 1 July 2024, 10:46:29 UTC, synthetic",
+        "31UFU, 1 July 2024, 10:36:29 UTC, S2A, synthetic",
+        "31UFU, 1 July 2024, 10:36:29 UTC, S2B, synthetic",
+    ]
+
+
 def test_the_page_filters_orders_and_leads_to_reports(view: View, store: Path, browser: Any) -> None:
     view("--store", store)
     with page_of(browser, store / ALL_SCENES) as page:
         assert shown(page) == [
-            "33UUB, 23 June 2024",
-            *(f"32ULC, 21 {month} 2024" for month in ("June", "May", "April")),
+            "33UUB, 23 June 2024, synthetic",
+            *(f"32ULC, 21 {month} 2024, synthetic" for month in ("June", "May", "April")),
         ]
         assert all(widths(page))
         page.select_option("#order", label=f"Most {CLASSES[2].title.lower()}")
-        assert shown(page)[0] == "32ULC, 21 May 2024"
+        assert shown(page)[0] == "32ULC, 21 May 2024, synthetic"
         page.select_option("#order", "oldest")
-        assert shown(page)[0] == "32ULC, 21 April 2024"
+        assert shown(page)[0] == "32ULC, 21 April 2024, synthetic"
         page.fill("#filter", "32ulc june")
         page.get_by_text("1 of 4 shown").wait_for()
-        assert shown(page) == ["32ULC, 21 June 2024"]
+        assert shown(page) == ["32ULC, 21 June 2024, synthetic"]
         assert page.locator(".spot:visible").count() == 1
         page.get_by_role("link", name="Plots").click()
         assert_title(page, "Land cover: plots over 4 scenes")
@@ -94,7 +108,7 @@ def test_map_and_cards_point_at_each_other_by_mouse_and_by_keyboard(view: View, 
     view("--store", store)
     with page_of(browser, store / ALL_SCENES) as page:
         page.locator(".card").first.hover()
-        assert page.locator(".spot.lit").get_attribute("aria-label") == "33UUB, 23 June 2024"
+        assert page.locator(".spot.lit").get_attribute("aria-label") == "33UUB, 23 June 2024, synthetic"
         page.get_by_role("link", name="32ULC, 3 scenes").hover()
         assert page.locator(".card.lit").count() == 3
         page.keyboard.press("Tab")

@@ -102,3 +102,5 @@ def test_the_map_of_the_season_is_better_than_its_best_date_calibrated_and_witho
     assert near < elsewhere + 2
     assert float(re.findall(r"right pixels by ([\d.]+) %", output)[0]) <= 5
     assert "number of dates is wrong: 0" in output
+    assert "done      season map demo-season" in shell("status").output
+    assert "12 scenes of 6 dates" in shell("map", "--name", "demo-season").output

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
-import rasterio
 from scipy import ndimage
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.core.settings import SHIPPED
-from lc_assets.inference import classify_stack
-from lc_assets.inference.loading import open_model
 from lc_assets.inference.positions.water import BLOCK, REACH, RIM, WaterBodies
 from lc_assets.sentinel2.bands.part_plan import ALIGNMENT, MARGIN
 
@@ -149,17 +143,3 @@ def test_cells_of_a_part_are_those_of_the_whole_scene() -> None:
     first = -(-beyond // block) * block
     assert (divided(part)[:, first:, first:] == whole[:, first:, first:]).all()
     assert min(inner) > 2 * block
-
-
-def test_real_lakes_and_a_real_river_are_told_apart(shared: Path) -> None:
-    """The plain of a river in Thailand, of which no part was used to train the model."""
-    with rasterio.open(shared / "maps/majortom_199U_1099R_ref.tif") as dataset:
-        kind = dataset.read(1)
-    bands = [next((shared / "scenes_l2a").glob(f"*/{band}.tif")) for band in open_model(SHIPPED).contract.bands]
-    stack = np.empty((*kind.shape, len(bands)), np.uint16)
-    for number, path in enumerate(bands):
-        with rasterio.open(path) as dataset:
-            stack[..., number] = dataset.read(1, out_shape=kind.shape, resampling=rasterio.enums.Resampling.bilinear)
-    classes = classify_stack(stack, "L2A").classes
-    assert (classes[kind == LAKE] == LAKE).mean() > 0.75
-    assert (classes[kind == RIVER] == RIVER).mean() > 0.85

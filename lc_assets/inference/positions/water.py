@@ -32,9 +32,8 @@ LONG = 6.0
 and a straight river of 280 m has 8 in a window."""
 WEIGHT = 1.5
 """Weight of the logarithm of that ratio, in logits."""
-SMALL, PART = 8, 0.7
-"""Number of cells below which a body can be a part of a narrow river. A part is no lake for its shape, and less
-probably a lake by the second number, in logits."""
+SMALL = 8
+"""Number of cells below which a body is no lake for its shape: it can be a part of a narrow river."""
 BROAD = 48
 """Width in pixels up to which it is measured. Few rivers are as wide, so a body of this width can be called compact
 even where the window cuts it."""
@@ -134,7 +133,7 @@ class WaterBodies:
         area = np.bincount(body)
         compact = WEIGHT * np.log(LONG * 2 * area / np.square(boxes).sum(axis=1))
         is_part = (area < SMALL) | is_cut & (broadest < 10 * BROAD)
-        compact = np.where(is_part, np.minimum(compact, 0) - PART, compact)
+        compact = np.where(is_part, np.minimum(compact, 0), compact)
         usual = np.interp(broadest, self._widths, self._shares)
         lake = 1 / (1 + np.exp(_logit(usual) - _logit(total(sea_lake) / total(water)) - compact))
         return np.concatenate([[0], lake])[labels]

@@ -17,6 +17,7 @@ from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.core.stac import is_synthetic
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
@@ -67,9 +68,9 @@ def day_of(raw: RawBands) -> str:
 
 
 def year_of(raw: RawBands) -> str:
-    """Return the year of acquisition, for the notice that Copernicus requires."""
+    """Return the year of acquisition, for the notice that Copernicus requires; empty for a synthetic scene."""
     time = _time(raw.scene.properties["datetime"])
-    return f"{time:%Y}" if time else ""
+    return f"{time:%Y}" if time and not is_synthetic(raw.scene.properties) else ""
 
 
 def place_of(raw: RawBands) -> str:
@@ -106,6 +107,7 @@ def scene_rows(raw: RawBands) -> Rows:
         ("Cloud cover", _percent_of_item(cloud)),
         ("No data in the scene", _percent_of_item(empty)),
         ("Part of the scene", f"{raw.part}: around the area of the store" if raw.part else None),
+        ("Description", properties.get("description")),
         ("Platform", properties.get("platform")),
         ("Product level", raw.scene.product_level),
         ("Processing baseline", raw.scene.baseline),

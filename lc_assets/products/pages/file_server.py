@@ -13,6 +13,7 @@ that a program such as STAC Browser works beside the UI; pages of other sites ma
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 import threading
@@ -108,7 +109,7 @@ class _Pages:
 
     def plots(self, request: Request) -> Response:
         """Return the plots over the scenes."""
-        return self._page(plots_page)
+        return self._page(lambda gallery: plots_page(gallery, served=True))
 
     def zoomable_map(self, request: Request) -> Response:
         """Return the map of all scenes. Its tiles show the maps that it names."""
@@ -121,7 +122,10 @@ class _Pages:
 
     def tile(self, request: Request) -> Response:
         """Return a tile of the map: of the scenes until a day (`until`), or of one map (`show`)."""
-        z, x, y = (request.path_params[name] for name in "zxy")
+        numbers = [request.path_params[name] for name in "zxy"]
+        if not all(re.fullmatch("[0-9]{1,6}", number) for number in numbers):
+            return PlainTextResponse("Not Found", 404, _HEADERS)
+        z, x, y = map(int, numbers)
         if not (MIN_ZOOM <= z <= MAX_ZOOM and x < 2**z and y < 2**z):
             return PlainTextResponse("Not Found", 404, _HEADERS)
         if self._sources is None:  # a page that was opened before this server was started
@@ -155,7 +159,7 @@ def file_app(root: Path) -> Starlette:
             Route(f"/{ALL_SCENES}", pages.all_scenes),
             Route(f"/{PLOTS}", pages.plots),
             Route(f"/{ZOOMABLE_MAP}", pages.zoomable_map),
-            Route("/tiles/{z:int}/{x:int}/{y:int}.png", pages.tile),
+            Route("/tiles/{z}/{x}/{y}.png", pages.tile),
             Mount("/", _StoreFiles(root)),
         ],
         middleware=[

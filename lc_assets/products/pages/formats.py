@@ -44,6 +44,11 @@ def hectares(area: float) -> str:
     return f"{area:,.0f}" if area >= 100 else f"{area:,.1f}"
 
 
+def period(first: datetime, last: datetime) -> str:
+    """Return two dates as `1 May 2024 to 21 June 2024`; one date if both are the same day."""
+    return day(first) if day(first) == day(last) else f"{day(first)} to {day(last)}"
+
+
 def day(time: datetime) -> str:
     """Return a date as `21 June 2024`."""
     return f"{time.day} {time:%B %Y}"

@@ -19,12 +19,12 @@ from PIL import Image
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, LandCover
 from lc_assets.core.wording import quantity
-from lc_assets.products.pages.formats import day, percent, text
-from lc_assets.products.pages.gallery_items import Gallery, SceneCard
+from lc_assets.products.pages.formats import percent, period, text
+from lc_assets.products.pages.gallery_items import Gallery, SceneCard, SeasonCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
 from lc_assets.raster.render import encode_image
-from lc_assets.store.layout import ALL_SCENES, PLOTS, ZOOMABLE_MAP, Store
+from lc_assets.store.layout import ALL_SCENES, Store
 
 _ROOT = Store(Path())
 """A store for paths relative to the store's root."""
@@ -61,15 +61,17 @@ def gallery_page(
     page = render(
         "gallery.html.j2",
         summary=summary(gallery),
-        links=[*([("Map to zoom", ZOOMABLE_MAP)] if served else []), *([("Plots", PLOTS)] if linked else [])],
+        linked=linked,
+        served=served,
         present=present_classes(gallery.shown),
         shape=f"1000/{extent.height:.0f}",
         locator=locator_svg(markers, extent) if markers else "",
         cards=[_card(card, marker_of[card.scene], picture(card), linked) for card in gallery.shown],
+        seasons=[_season(card, linked) for card in gallery.seasons],
         copy_of=None if linked else f"{text(location)}/{ALL_SCENES}",
         waiting=gallery.waiting,
         faulty=[f"{scene}: {why}" for scene, why in sorted(gallery.faulty.items())],
-        years=sorted({card.moment.year for card in gallery.shown}),
+        years=gallery.years,
         version=lc_assets.__version__,
     )
     return page.encode()
@@ -135,14 +137,22 @@ def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> di
     }
 
 
+def _season(card: SeasonCard, linked: bool) -> dict[str, Any]:
+    return {
+        "name": card.name,
+        "href": quote(str(_ROOT.map(card.name).report)) if linked and card.report else None,
+        "facts": f"{period(card.first, card.last)}, {quantity(card.scenes, 'scene')}"
+        + (", synthetic" if card.synthetic else ""),
+    }
+
+
 def summary(gallery: Gallery) -> str:
     """Return the number of tiles and the dates."""
     if not gallery.shown:
         return "No scene has a map yet: lc-assets classify makes one."
     times = sorted(card.moment for card in gallery.shown)
     tiles = len({card.tile for card in gallery.shown if card.tile})
-    begin, end = day(times[0]), day(times[-1])
-    when = begin if begin == end else f"{begin} to {end}"
+    when = period(times[0], times[-1])
     return f"{quantity(tiles, 'tile')}, {when}." if tiles else f"{when}."
 
 

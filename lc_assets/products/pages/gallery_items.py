@@ -1,12 +1,15 @@
-"""The scenes of a gallery, read from the STAC items of a store.
+"""The scenes and season maps of a gallery, read from the STAC items of a store.
 
 An invalid item does not stop the others: `Gallery.faulty` lists it with the reason.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -24,6 +27,7 @@ from lc_assets.store.ids import is_id
 from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.paths import list_files, reading
 from lc_assets.store.product_layout import MAP_SUFFIX
+from lc_assets.store.season_layout import MapLayout
 
 _READERS = 16
 _EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
@@ -44,6 +48,9 @@ class SceneCard:
         seconds: how long the scene took, or None.
         rings: outlines of the footprint.
         thumbnail, report: whether the file is in the scene's folder.
+        satellite: `S2A`, `S2B`, ...; None if not known.
+        synthetic: True if lc_assets made the scene itself.
+        title: what the pages call it: `32ULC, 21 June 2024`, and more where other scenes have that too.
     """
 
     scene: str
@@ -57,11 +64,9 @@ class SceneCard:
     rings: tuple[Ring, ...]
     thumbnail: bool
     report: bool
-
-    @property
-    def title(self) -> str:
-        """The tile (or the id) and the day: `32ULC, 21 June 2024`."""
-        return f"{self.tile or self.scene}, {self.day}"
+    satellite: str | None = None
+    synthetic: bool = False
+    title: str = ""
 
     @property
     def day(self) -> str:
@@ -70,18 +75,47 @@ class SceneCard:
 
 
 @dataclass(frozen=True)
+class SeasonCard:
+    """A season map.
+
+    Attributes:
+        name: its name.
+        first, last: times of its first and last scene, UTC.
+        scenes: number of its scenes.
+        rings: outlines of its area.
+        report: whether its report is in the store.
+        synthetic: True if lc_assets made its scenes itself.
+    """
+
+    name: str
+    first: datetime
+    last: datetime
+    scenes: int
+    rings: tuple[Ring, ...]
+    report: bool
+    synthetic: bool
+
+
+@dataclass(frozen=True)
 class Gallery:
-    """The scenes of a store.
+    """The scenes and season maps of a store.
 
     Attributes:
         shown: scenes with a map, the newest first.
         waiting: ids of scenes without a map.
         faulty: id -> the reason why the scene cannot be shown.
+        seasons: season maps by name. One whose item cannot be read is left out.
     """
 
     shown: tuple[SceneCard, ...] = ()
     waiting: tuple[str, ...] = ()
     faulty: dict[str, str] = field(default_factory=dict)
+    seasons: tuple[SeasonCard, ...] = ()
+
+    @property
+    def years(self) -> list[int]:
+        """Years of the scenes of a satellite, in order."""
+        return sorted({card.moment.year for card in self.shown if not card.synthetic})
 
 
 def scene_ids(store: Store) -> list[str]:
@@ -95,7 +129,7 @@ def scene_ids(store: Store) -> list[str]:
 
 
 def read_gallery(store: Store) -> Gallery:
-    """Read the scenes of a store, in parallel.
+    """Read the scenes and season maps of a store, in parallel.
 
     Raises:
         StoreError: the store cannot be read.
@@ -107,6 +141,7 @@ def read_gallery(store: Store) -> Gallery:
             with_map = [row["id"].removesuffix(MAP_SUFFIX) for row in found.rows]
             listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
             names = dict(zip(with_map, listed, strict=True))
+            seasons = tuple(filter(None, pool.map(lambda name: _season(store.map(name)), store.map_names())))
     faulty = dict(found.faulty)
     shown = []
     for row in found.rows:
@@ -116,19 +151,38 @@ def read_gallery(store: Store) -> Gallery:
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             faulty[scene] = f"{type(error).__name__}: {error}"[:200]
     shown.sort(key=lambda card: (_EARLIEST - card.moment, card.scene))
-    return Gallery(tuple(shown), tuple(found.missing), faulty)
+    return Gallery(tuple(_titled(shown)), tuple(found.missing), faulty, seasons)
+
+
+def _titled(cards: list[SceneCard]) -> Iterator[SceneCard]:
+    """Yield the cards with titles: the shortest of their names that no other card has, or else the longest."""
+    names = [_names(card) for card in cards]
+    counts = Counter(name for each in names for name in each)
+    for card, own in zip(cards, names, strict=True):
+        title = next((name for name in own if counts[name] == 1), own[-1])
+        yield replace(card, title=f"{title}, synthetic" if card.synthetic else title)
+
+
+def _names(card: SceneCard) -> list[str]:
+    """Return names of a scene: tile and day, then with the time, with the satellite, with the id."""
+    parts = [card.tile, card.day, f"{card.moment:%H:%M:%S} UTC", card.satellite, card.scene]
+    return (
+        [", ".join(filter(None, parts[:count])) for count in range(2, 6)]
+        if card.tile
+        else [f"{card.scene}, {card.day}"]
+    )
 
 
 def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCard:
     properties = row["properties"]
-    moment = str_to_datetime(properties["datetime"])
+    acquisition = acquisition_of({"id": folder.item, "properties": properties})
     areas = properties.get("lc:hectares") or {}
     total = sum(areas.values())
     codes = {key: c.code for key, c in zip(CLASS_KEYS, ALL_CLASSES, strict=True)}
     return SceneCard(
         scene=folder.item,
-        tile=acquisition_of({"id": folder.item, "properties": properties}).tile,
-        moment=moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc),
+        tile=acquisition.tile,
+        moment=_utc(properties["datetime"]),
         hectares=total,
         shares={codes[name]: area / total for name, area in areas.items() if area} if total else {},
         cloud=_valid_percentage(properties.get("eo:cloud_cover")),
@@ -137,7 +191,33 @@ def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCar
         rings=outlines(row["geometry"]),
         thumbnail=folder.thumbnail.name in names,
         report=folder.report.name in names,
+        satellite=acquisition.satellite,
+        synthetic=properties.get("lc:synthetic") is True,
     )
+
+
+def _season(layout: MapLayout) -> SeasonCard | None:
+    """Return a season map; None if its item cannot be read."""
+    try:
+        item = json.loads(layout.stac_item.read_text(encoding="utf-8"))
+        properties = item["properties"]
+        times = [_utc(properties.get(key) or properties["datetime"]) for key in ("start_datetime", "end_datetime")]
+        return SeasonCard(
+            name=layout.name,
+            first=times[0],
+            last=times[1],
+            scenes=len(properties.get("lc:scenes") or ()),
+            rings=outlines(item["geometry"]),
+            report=layout.report.exists(),
+            synthetic=properties.get("lc:synthetic") is True,
+        )
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError):
+        return None
+
+
+def _utc(time: str) -> datetime:
+    moment = str_to_datetime(time)
+    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _mean_confidence(assets: dict[str, Any]) -> Any:

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.core.wording import quantity
 from lc_assets.products.pages.formats import hectares, percent, text
-from lc_assets.store.layout import ALL_SCENES
+from lc_assets.store.layout import ALL_SCENES, PLOTS, ZOOMABLE_MAP
 
 
 @cache
@@ -37,7 +37,8 @@ def environment() -> Environment:
         auto_reload=False,
     )
     made.filters.update(text=text, percent=percent, hectares=hectares, quantity=quantity, sha256=_sha256)
-    made.globals.update(source=_source, ALL_CLASSES=ALL_CLASSES, NO_DATA=NO_DATA, ALL_SCENES=ALL_SCENES)
+    made.globals.update(source=_source, ALL_CLASSES=ALL_CLASSES, NO_DATA=NO_DATA)
+    made.globals.update(ALL_SCENES=ALL_SCENES, PLOTS=PLOTS, ZOOMABLE_MAP=ZOOMABLE_MAP)
     made.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     return made
 

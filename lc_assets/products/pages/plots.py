@@ -67,8 +67,8 @@ class _TimeAxis:
         return [{"at": self.at(time), "label": f"{time:{form}}"} for time, form in chosen]
 
 
-def plots_page(gallery: Gallery) -> bytes:
-    """Return the HTML of the page."""
+def plots_page(gallery: Gallery, served: bool = False) -> bytes:
+    """Return the HTML of the page. `served` is as in `gallery_page`."""
     cards = sorted(gallery.shown, key=lambda card: (card.moment, card.scene))
     by_tile: dict[str, list[SceneCard]] = defaultdict(list)
     for card in cards:
@@ -78,6 +78,8 @@ def plots_page(gallery: Gallery) -> bytes:
     page = render(
         "plots.html.j2",
         scenes=len(cards),
+        served=served,
+        years=gallery.years,
         summary=summary(gallery),
         present=present_classes(gallery.shown),
         ticks=axis.ticks() if axis else [],

@@ -6,6 +6,7 @@ import base64
 from dataclasses import dataclass
 
 from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.core.stac import SYNTHETIC, is_synthetic
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages import facts as texts
@@ -101,6 +102,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         place=texts.place_of(raw),
         day=texts.day_of(raw),
         year=texts.year_of(raw),
+        synthetic=SYNTHETIC if is_synthetic(raw.scene.properties) else "",
         summary=texts.summary(classes.pixels, classes.grid.pixel_area),
         map=classes,
         layers=layers,

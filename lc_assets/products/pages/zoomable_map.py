@@ -5,7 +5,6 @@ Only the file server has this page, because its tiles are made when they are loo
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,40 +15,24 @@ from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.pages.formats import text
 from lc_assets.products.pages.gallery_items import Gallery
 from lc_assets.products.pages.html import data_url, render
-from lc_assets.products.pages.locator_map import Ring, extent_of, land_png, outlines
+from lc_assets.products.pages.locator_map import Ring, extent_of, land_png
 from lc_assets.products.pages.map_tiles import MAX_ZOOM, MIN_ZOOM, MapSource, mercator
 from lc_assets.store.layout import MAPS_FOLDER, SCENES_FOLDER, Store
 
 
 def map_sources(store: Store, gallery: Gallery) -> list[MapSource]:
-    """Return the maps of a store: the scenes, the newest first, then the season maps by name.
-
-    A season map whose item cannot be read is left out.
-
-    Raises:
-        LandCoverError: the store cannot be listed.
-    """
-    found = [
-        MapSource(
-            f"{SCENES_FOLDER}/{card.scene}",
-            Path(str(store.scene(card.scene).classified)),
-            Path(str(store.scene(card.scene).overview)),
-            card.moment,
-            card.rings,
-        )
-        for card in gallery.shown
+    """Return the maps of a store: the scenes, the newest first, then the season maps by name."""
+    listed = [
+        *(
+            (f"{SCENES_FOLDER}/{card.scene}", store.scene(card.scene), card.moment, card.rings)
+            for card in gallery.shown
+        ),
+        *((f"{MAPS_FOLDER}/{card.name}", store.map(card.name), None, card.rings) for card in gallery.seasons),
     ]
-    for name in store.map_names():
-        layout = store.map(name)
-        try:
-            item = json.loads(layout.stac_item.read_text(encoding="utf-8"))
-            rings = outlines(item["geometry"])
-        except (OSError, ValueError, TypeError, KeyError, IndexError, RecursionError, OverflowError):
-            continue
-        found.append(
-            MapSource(f"{MAPS_FOLDER}/{name}", Path(str(layout.classified)), Path(str(layout.overview)), None, rings)
-        )
-    return found
+    return [
+        MapSource(key, Path(str(layout.classified)), Path(str(layout.overview)), moment, rings)
+        for key, layout, moment, rings in listed
+    ]
 
 
 def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
@@ -64,17 +47,19 @@ def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
     """
     extent = extent_of([ring for source in sources for ring in source.rings])
     cards = {f"{SCENES_FOLDER}/{card.scene}": card for card in gallery.shown}
+    reports = {f"{MAPS_FOLDER}/{card.name}": card.report for card in gallery.seasons}
     places: dict[tuple[Ring, ...], int] = {}
     entries = []
     for source in sources:
         card = cards.get(source.key)
         name = source.key.partition("/")[2]
+        has_report = card.report if card else reports[source.key]
         entries.append(
             {
                 "key": source.key,
                 "title": text(card.title if card else name),
                 "time": source.moment.timestamp() if source.moment else None,
-                "href": quote(f"{source.key}/report.html") if not card or card.report else None,
+                "href": quote(f"{source.key}/report.html") if has_report else None,
                 "tile": text(card.tile or "") if card else "",
                 "place": places.setdefault(source.rings, len(places)),
             }
@@ -94,6 +79,7 @@ def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
         seasons=len(sources) - len(cards),
         present=[c for c in ALL_CLASSES if c is not NO_DATA],
         data=data,
+        years=gallery.years,
         version=lc_assets.__version__,
     )
     return page.encode()

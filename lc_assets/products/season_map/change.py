@@ -140,14 +140,14 @@ class _Map:
             opened = [files.enter_context(rasterio.open(gdal_path(p))) for p in (layout.classified, layout.confidence)]
         except RasterioIOError:
             raise StoreError(
-                "there is no such map in the store", item=layout.name, remedy="make it with `lc-assets map`"
+                "there is no such map in the store", season_map=layout.name, remedy="make it with `lc-assets map`"
             ) from None
         self._name = layout.name
         self.grid = grid or Grid.of(opened[0])
         if Grid.of(opened[0]) != Grid.of(opened[1]):
             raise StoreError(
                 f"{layout.classified.name} and {layout.confidence.name} do not belong together",
-                item=layout.name,
+                season_map=layout.name,
                 remedy="make the map again with `lc-assets map`",
             )
         if grid:
@@ -163,7 +163,7 @@ class _Map:
             classes, confidence = (dataset.read(1, window=window) for dataset in self._rasters)
         except (RasterioError, CPLE_BaseError) as error:
             raise StoreError(
-                f"the map cannot be read ({str(error)[:100]})", item=self._name, remedy="make it with `lc-assets map`"
+                f"it cannot be read ({str(error)[:100]})", season_map=self._name, remedy="make it with `lc-assets map`"
             ) from None
         return classes, confidence
 

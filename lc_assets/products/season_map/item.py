@@ -9,7 +9,7 @@ import numpy as np
 import pystac
 import shapely
 
-from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER
+from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER, is_synthetic
 from lc_assets.products.stac.collection import PARQUET
 from lc_assets.products.stac.item import (
     CLASSIFIED,
@@ -101,6 +101,7 @@ def build_item(made: SeasonMap) -> pystac.Item:
             "to 10 m; overview by mode.",
             "processing:software": made.software,
             "processing:version": made.software.get("lc_assets", ""),
+            **({"lc:synthetic": True} if all(is_synthetic(properties) for _, properties in made.scenes) else {}),
             "lc:hectares": hectares(made.pixels, made.grid),
             "lc:model": tags["MODEL"],
             "lc:model_sha256": tags["MODEL_SHA256"],

@@ -124,13 +124,13 @@ def read_plan(store: Store, name: str) -> MapPlan:
         return plan
     except FileNotFoundError:
         raise StoreError(
-            "no season map of this name is registered", item=name, remedy="make it with `lc-assets map` and its area"
+            "no map of this name is registered", season_map=name, remedy="make it with `lc-assets map` and its area"
         ) from None
     except (LandCoverError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, LandCoverError) else type(error).__name__
         raise StoreError(
             f"its registration {path.name} cannot be read ({reason})",
-            item=name,
+            season_map=name,
             remedy="make it again with `lc-assets map` and its area",
         ) from None
 

@@ -11,10 +11,11 @@ import numpy as np
 from pystac.utils import str_to_datetime
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
+from lc_assets.core.stac import SYNTHETIC, is_synthetic
 from lc_assets.core.wording import quantity
 from lc_assets.products.areas import AreaTable
 from lc_assets.products.pages import facts as texts
-from lc_assets.products.pages.formats import day, percent, text
+from lc_assets.products.pages.formats import day, percent, period, text
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.layers import confidence_colours
 from lc_assets.products.pages.viewer import View, number_histogram, percent_histogram, viewer
@@ -68,12 +69,13 @@ def season_page(made: SeasonReport, store: Store) -> bytes:
     """Return the page. It links to the files in the same folder, and to the reports of scenes in the store."""
     pictures, grid = made.pictures, made.grid
     times = [_time(date.time) for date in made.dates]
+    synthetic = all(is_synthetic(scene.document["properties"]) for date in made.dates for scene in date.scenes)
     total = max(int(made.pixels.sum()), 1)
     page = render(
         "season.html.j2",
         name=text(made.layout.name),
         summary=texts.summary(made.pixels, grid.pixel_area),
-        origin=f"{_scenes(made.dates)}, {_period(times)}",
+        origin=f"{_scenes(made.dates)}, {period(times[0], times[-1])}",
         pictures=pictures,
         **viewer(_views(pictures), pictures.grid, grid),
         pixels=made.pixels,
@@ -97,7 +99,8 @@ def season_page(made: SeasonReport, store: Store) -> bytes:
         map_rows=_map_rows(made),
         files=_files(made),
         software=texts.software_rows(made.software),
-        years=_years(times),
+        synthetic=SYNTHETIC if synthetic else "",
+        years="" if synthetic else _years(times),
         made=text(f"Made by lc_assets {made.software.get('lc_assets', '')} on {texts.moment(made.created)}."),
     )
     return page.encode()
@@ -132,11 +135,6 @@ def _time(value: str) -> datetime:
 def _scenes(dates: Sequence[MapDate]) -> str:
     scenes = sum(len(date.scenes) for date in dates)
     return f"{quantity(len(dates), 'date')} ({quantity(scenes, 'scene')})"
-
-
-def _period(times: Sequence[datetime]) -> str:
-    first, last = day(times[0]), day(times[-1])
-    return first if first == last else f"{first} to {last}"
 
 
 def _years(times: Sequence[datetime]) -> str:

@@ -107,7 +107,8 @@ def make_season_map(
     opened = open_scenes(store, items, placed)
     touching, replaced = newest_versions(opened)
     if not touching:
-        raise StoreError("no classified scene touches the area", item=name, remedy="classify scenes of the area first")
+        remedy = "classify scenes of the area first"
+        raise StoreError("no classified scene touches the area", season_map=name, remedy=remedy)
     grid = _grid(touching, placed)
     fusion = Fusion(store, touching, grid, placed)
     tags = {

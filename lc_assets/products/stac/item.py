@@ -23,6 +23,7 @@ from lc_assets.core.stac import (
     SAT,
     SENTINEL2,
     class_objects,
+    is_synthetic,
     multihash,
 )
 from lc_assets.core.urls import is_remote
@@ -177,6 +178,7 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "lc:hectares": hectares(scene.pixels, scene.grid),
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
+            **({"lc:synthetic": True} if is_synthetic(source["properties"]) else {}),
             **({"lc:part": scene.part.document()} if scene.part else {}),
             **({"lc:seconds": round(scene.seconds, 3)} if scene.seconds is not None else {}),
         },

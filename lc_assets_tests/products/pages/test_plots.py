@@ -34,6 +34,7 @@ def card(tile: str | None, days: int, seconds: float | None = None, cloud: float
         rings=(((0.0, 0.0), (1.0, 0.0), (1.0, 1.0)),),
         thumbnail=False,
         report=True,
+        title=f"{tile}, {days}",
     )
 
 

@@ -147,8 +147,19 @@ def test_a_tile_reads_only_the_maps_in_it(sources: list[MapSource]) -> None:
         assert ["60FYK" in s.key for s in sources_of_tile(sources, 12, x, y)] == [True]
 
 
-def test_the_page_of_all_scenes_leads_to_the_map(server: Server) -> None:
-    assert b'<a href="./map.html">Map to zoom</a>' in server.ask("/index.html").body
+def test_each_page_of_all_scenes_leads_to_the_others(server: Server) -> None:
+    pages = ("index.html", "map.html", "plots.html")
+    for name in pages:
+        body = server.ask(f"/{name}").body.decode()
+        assert [page for page in pages if f'<a href="./{page}">' in body] == [page for page in pages if page != name]
+
+
+def test_the_page_of_all_scenes_lists_the_season_maps(server: Server, store: Path) -> None:
+    assert "<li>spring " in server.ask("/index.html").body.decode(), "it has no report"
+    report = store / "maps" / "spring" / "report.html"
+    report.write_text("page")
+    assert '<li><a href="maps/spring/report.html">spring</a> ' in server.ask("/index.html").body.decode()
+    report.unlink()
 
 
 def test_the_server_refuses_tiles_that_do_not_exist(server: Server) -> None:
@@ -158,6 +169,7 @@ def test_the_server_refuses_tiles_that_do_not_exist(server: Server) -> None:
         "/tiles/6/64/1.png",
         "/tiles/6/1/64.png",
         "/tiles/6/-1/1.png",
+        f"/tiles/6/{'1' * 5000}/1.png",
     ):
         assert server.ask(path).status == 404
     answer = server.ask("/tiles/6/33/21.png?show=scenes/../..")

@@ -93,7 +93,7 @@ def test_where_a_map_is_not_sure_nothing_counts_as_change(three_maps: Season) ->
     ("before", "after", "sure", "error", "told"),
     [
         ("a", "missing", 60, StoreError, "there is no such map"),
-        ("../a", "c", 60, BadReference, "is not a valid item id"),
+        ("../a", "c", 60, BadReference, "is not a valid name of a map"),
         ("a", "c", 101, BadReference, "101 percent"),
     ],
 )
