@@ -150,7 +150,7 @@ class StacTransport:
         if request.searches:
             text = _error_text(response, self.retry_policy.read)
         if refusal := explain_refusal(response.url or request.url, status, response.headers):
-            raise BadReference(f"{shown} answers {status}: {refusal.problem}", remedy=refusal.remedy)
+            raise refusal
         if status == 403 and (request.searches or is_item):  # some gateways answer so when they throttle
             remedy = _CHECK_SEARCH if request.searches else "check the URL"
             raise LimitedRetry(f"answers 403{text}", wait, tries=2, remedy=remedy, transient=False)
