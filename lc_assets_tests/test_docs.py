@@ -20,6 +20,8 @@ import pytest
 import lc_assets
 from lc_assets.cli.main import main
 from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.core.settings import SHIPPED
+from lc_assets.inference.loading import read_contract
 from lc_assets.products.agreement.crosswalk import shipped as shipped_crosswalk
 from lc_assets.products.stac.collection import Summary, collection_document
 from lc_assets.store.product_layout import CATALOG_FILE
@@ -136,6 +138,23 @@ def test_every_message_that_the_docs_explain_is_in_the_code() -> None:
 def test_the_docs_have_the_class_table_of_the_code() -> None:
     [(_, rows)] = _tables(ROOT / "docs" / "concepts.md", "code")
     assert rows == [[str(c.code), c.name, c.title, f"`#{c.hex}`"] for c in ALL_CLASSES]
+
+
+def test_the_page_on_models_has_the_version_and_the_chip_figures_of_the_shipped_contract() -> None:
+    contract, _ = read_contract(SHIPPED)
+    chips, weak = contract.metrics["l1c_official_validation"], contract.metrics["l2a_held_out_8_votes"]
+    unseen = contract.metrics["l1c_validation_half_not_used_for_temperature"]
+    positions = contract.metrics["positions_of_mixed_chips_and_held_out_parts_of_scenes"]
+    text = " ".join((ROOT / "docs" / "your-own-model.md").read_text().split())
+    for claim in (
+        f"accuracy of version {contract.version}:",
+        f"({contract.hyperparameters['multiply_adds_per_pixel']:,.0f} multiply-adds per pixel)",
+        f"{100 * chips['accuracy']:.1f} % of the {chips['chips']} chips",
+        f"agrees with {100 * weak['agreement']:.1f} % of {weak['chips']} chips",
+        f"{unseen['expected_calibration_error']:.3f} for the chips",
+        f"{positions['expected_calibration_error']:.3f} for positions",
+    ):
+        assert claim in text
 
 
 def test_the_docs_show_lines_of_a_shipped_crosswalk() -> None:

@@ -147,30 +147,20 @@ def merge(
     """
     with duckdb_connection(target, *{path.parent for path in (*parts, *([old] if old else []))}) as connection:
         connection.execute("CREATE TEMP TABLE removed AS SELECT unnest(?::VARCHAR[]) AS id", [list(removed)])
-        counts = dict.fromkeys(("added", "changed", "removed"), 0)
-        selections = []
-        if parts:
-            connection.execute(f"CREATE TEMP TABLE new_rows AS SELECT id, updated FROM {parquet(*parts)}")
-            counts["added"] = _number(connection, "SELECT count(*) FROM new_rows")
-        else:
-            connection.execute("CREATE TEMP TABLE new_rows (id VARCHAR, updated TIMESTAMPTZ)")
+        for name, files in (("new_rows", parts), ("old_rows", [old] if old else [])):
+            rows = f"SELECT id, updated FROM {parquet(*files)}" if files else "SELECT '' AS id, NULL AS updated LIMIT 0"
+            connection.execute(f"CREATE TEMP VIEW {name} AS {rows}")
+        found = connection.execute(
+            "SELECT count(*) FILTER (o.id IS NULL), "
+            "count(*) FILTER (o.id IS NOT NULL AND n.id IS NOT NULL AND o.updated IS DISTINCT FROM n.updated), "
+            "count(*) FILTER (n.id IS NULL AND o.id IN (FROM removed)) "
+            "FROM new_rows AS n FULL JOIN old_rows AS o ON n.id = o.id"
+        ).fetchone()
+        counts = dict(zip(("added", "changed", "removed"), found, strict=True))
+        selections = [f"SELECT * FROM {parquet(*parts)}"] if parts else []
         if old:
-            selections.append(
-                f"SELECT * FROM {parquet(old)} WHERE id NOT IN (FROM removed) AND id NOT IN (SELECT id FROM new_rows)"
-            )
-            known = f"{parquet(old)} AS o"
-            counts["removed"] = _number(
-                connection,
-                f"SELECT count(*) FROM {known} WHERE id IN (FROM removed) AND id NOT IN (SELECT id FROM new_rows)",
-            )
-            same = _number(
-                connection, f"SELECT count(*) FROM {known} JOIN new_rows USING (id) WHERE o.updated = new_rows.updated"
-            )
-            both = _number(connection, f"SELECT count(*) FROM {known} JOIN new_rows USING (id)")
-            counts["changed"] = both - same
-            counts["added"] -= both
-        if parts:
-            selections.append(f"SELECT * FROM {parquet(*parts)}")
+            kept = "id NOT IN (FROM removed) AND id NOT IN (SELECT id FROM new_rows)"
+            selections.insert(0, f"SELECT * FROM {parquet(old)} WHERE {kept}")
         if not selections:
             raise ValueError("neither an index nor items")
         connection.execute(f"CREATE TEMP VIEW merged AS {' UNION ALL BY NAME '.join(selections)}")

@@ -101,7 +101,7 @@ def find(index: Path, query: Query) -> list[Found]:
             values,
         ).fetchall()
     found = [dict(zip((*names, "written"), row, strict=True)) for row in rows]
-    return [_found(row) for row in _intersecting(found, query) if _matches(row, query)]
+    return [each for each in map(_found, _intersecting(found, query)) if _matches(each, query)]
 
 
 def _conditions(query: Query) -> tuple[list[str], list[Any]]:
@@ -116,16 +116,12 @@ def _conditions(query: Query) -> tuple[list[str], list[Any]]:
         conditions.append(f"({' OR '.join([one] * len(boxes))})")
         for west, south, east, north in boxes:
             values += [north, south, east, west, east, west]
-    begin, _, end = _interval(query).partition("/")
+    begin, _, end = str(query.parameters(catalog_of({}))["datetime"] or "").partition("/")
     for moment, relation in ((begin, ">="), (end or begin, "<=")):
         if moment not in ("", ".."):
             conditions.append(f"epoch_us(datetime) {relation} epoch_us(CAST(? AS TIMESTAMP))")
             values.append(moment.removesuffix("Z"))
     return conditions, values
-
-
-def _interval(query: Query) -> str:
-    return str(query.parameters(catalog_of({}))["datetime"] or "")
 
 
 def _boxes(query: Query) -> list[tuple[float, float, float, float]]:
@@ -152,16 +148,10 @@ def _intersecting(rows: list[dict[str, Any]], query: Query) -> list[dict[str, An
     return [row for row, inside in zip(rows, intersects, strict=True) if inside]
 
 
-def _matches(row: Mapping[str, Any], query: Query) -> bool:
-    if query.tiles and _tile(row) not in {_padded(tile) for tile in query.tiles}:
+def _matches(found: Found, query: Query) -> bool:
+    if query.tiles and found.tile not in {_padded(tile) for tile in query.tiles}:
         return False
-    nodata = _found(row).nodata
-    return query.max_nodata is None or nodata is None or nodata <= query.max_nodata
-
-
-def _tile(row: Mapping[str, Any]) -> str | None:
-    named = row.get("tile") or acquisition_of({"id": row["id"].removesuffix(MAP_SUFFIX), "properties": {}}).tile
-    return _padded(str(named)) if named else None
+    return query.max_nodata is None or found.nodata is None or found.nodata <= query.max_nodata
 
 
 def _padded(tile: str) -> str:
@@ -170,10 +160,12 @@ def _padded(tile: str) -> str:
 
 
 def _found(row: Mapping[str, Any]) -> Found:
+    scene = row["id"].removesuffix(MAP_SUFFIX)
+    tile = row.get("tile") or acquisition_of({"id": scene, "properties": {}}).tile
     return Found(
-        scene=row["id"].removesuffix(MAP_SUFFIX),
+        scene=scene,
         datetime=row["written"],
-        tile=_tile(row),
+        tile=_padded(str(tile)) if tile else None,
         cloud=row.get("cloud"),
         model=row.get("model"),
         map=row["map"],

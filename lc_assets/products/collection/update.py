@@ -12,8 +12,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,26 +60,34 @@ class UpdateSummary:
     """The result of an update.
 
     Attributes:
-        items, added, changed, unchanged, removed: numbers of items. `items` is the sum of the first three others.
+        collection: the Collection document.
+        size: bytes of the index.
         rebuilt: whether all scenes of the store were read.
         faulty: scene id -> why its document cannot be used. The earlier row of such a scene is kept.
-        size: bytes of the index.
+        added, changed, removed: numbers of items.
         seconds: time of all attempts.
         attempts: number of attempts; more than one if another writer was faster.
-        collection: the Collection document.
     """
 
-    items: int
-    added: int
-    changed: int
-    unchanged: int
-    removed: int
-    rebuilt: bool
-    faulty: dict[str, str]
-    size: int
-    seconds: float
-    attempts: int
     collection: dict[str, Any]
+    size: int
+    rebuilt: bool = False
+    faulty: dict[str, str] = field(default_factory=dict)
+    added: int = 0
+    changed: int = 0
+    removed: int = 0
+    seconds: float = 0.0
+    attempts: int = 1
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return int(self.collection["lc:items"])
+
+    @property
+    def unchanged(self) -> int:
+        """Number of items that are as they were."""
+        return self.items - self.added - self.changed
 
 
 def read_positions(store: Store) -> Positions | None:
@@ -116,7 +124,7 @@ def update(
             with scratch(store) as work:
                 done = _attempt(store, changes_since, rebuild, work)
             if done:
-                return UpdateSummary(**done, seconds=time.perf_counter() - started, attempts=attempt)
+                return replace(done, seconds=time.perf_counter() - started, attempts=attempt)
             time.sleep(random.uniform(0.1, 0.5) * attempt)
     except OSError as error:
         raise StoreError(
@@ -150,7 +158,7 @@ def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:
 
 def _attempt(
     store: Store, changes_since: Callable[[Positions | None], Changes], rebuild: bool, work: Path
-) -> dict[str, Any] | None:
+) -> UpdateSummary | None:
     """Read, merge and write once. Return None if another writer was faster."""
     old, version = fetch(store, work)
     before: dict[str, Any] = {}
@@ -168,17 +176,23 @@ def _attempt(
     if before and changes.scenes is not None and not changes.scenes and positions == state.get("positions"):
         assert old
         _publish(store, before, old)
-        return _counts(before, old.stat().st_size, rebuilt=False)
+        return UpdateSummary(before, old.stat().st_size)
 
     scenes = changes.scenes if changes.scenes is not None else store.folders()
-    parts, removed, faulty = _read(store, scenes, work)
+    faulty = {printable(scene): "not a valid scene id" for scene in scenes if not is_id(scene)}
+    valid = [scene for scene in scenes if is_id(scene)]
+    parts: list[Path] = []
+    removed: list[str] = []
+    for start in range(0, len(valid), _BATCH):
+        path = work / f"part-{start:07d}.parquet"
+        parts += _write(store, valid[start : start + _BATCH], path, removed, faulty)
     if changes.scenes is None and old:
         listed = {f"{scene}{MAP_SUFFIX}" for scene in scenes}  # also the faulty ones, whose rows are kept
         removed += [item for item in ids(old) if item not in listed]
     target = work / "new.parquet"
     state = {
         # Number of this version of the index. collection.json must belong to the highest number.
-        "generation": _generation(store, state) + 1,
+        "generation": max(int(state.get("generation", 0)), _published(store)[0]) + 1,
         "positions": dict(list(positions.items())[-_POSITIONS:]),
     }
     try:
@@ -192,50 +206,50 @@ def _attempt(
     if not paths.compare_and_swap(store.collection / INDEX_FILE, target.read_bytes(), version):
         return None
     _publish(store, collection, target)
-    return _counts(collection, target.stat().st_size, rebuilt=changes.scenes is None, faulty=faulty, **counts)
+    return UpdateSummary(collection, target.stat().st_size, changes.scenes is None, faulty, **counts)
 
 
-def _counts(
-    collection: dict[str, Any],
-    size: int,
-    *,
-    rebuilt: bool,
-    faulty: dict[str, str] | None = None,
-    added: int = 0,
-    changed: int = 0,
-    removed: int = 0,
-) -> dict[str, Any]:
-    items = collection["lc:items"]
-    return {
-        **{"items": items, "added": added, "changed": changed, "unchanged": items - added - changed},
-        **{"removed": removed, "rebuilt": rebuilt, "faulty": faulty or {}, "size": size, "collection": collection},
-    }
+def _write(store: Store, scenes: Sequence[str], path: Path, removed: list[str], faulty: dict[str, str]) -> list[Path]:
+    """Write the rows of some scenes to a file, or to smaller ones if rustac refuses a row. Return the files.
 
-
-def _read(store: Store, scenes: Sequence[str], work: Path) -> tuple[list[Path], list[str], dict[str, str]]:
-    """Write the rows of some scenes to files.
-
-    Returns the files, the ids of the items without a document, and the faults by scene.
+    Items without a document are added to `removed`, and scenes with a fault to `faulty`.
     """
-    parts, removed = [], []
-    faulty = {printable(scene): "not a valid scene id" for scene in scenes if not is_id(scene)}
-    scenes = [scene for scene in scenes if is_id(scene)]
-    for start in range(0, len(scenes), _BATCH):
-        found = read_rows(store, scenes[start : start + _BATCH])
-        removed += [f"{scene}{MAP_SUFFIX}" for scene in found.missing]
-        faulty.update(found.faulty)
-        if found.rows:
-            written, refused = _write(found.rows, work / f"part-{start:07d}")
-            parts += written
-            faulty.update(refused)
-    return parts, removed, faulty
+    found = read_rows(store, scenes)
+    removed += [f"{scene}{MAP_SUFFIX}" for scene in found.missing]
+    faulty.update(found.faulty)
+    if not found.rows:
+        return []
+    try:
+        write_rows(found.rows, path)
+        return [path]
+    except StoreError as error:
+        return _halves(store, _scenes_of(row["id"] for row in found.rows), path, removed, faulty, error.problem)
+
+
+def _halves(
+    store: Store, scenes: Sequence[str], path: Path, removed: list[str], faulty: dict[str, str], problem: str
+) -> list[Path]:
+    """Write the rows of some scenes to two files in place of one; a single scene is faulty.
+
+    The rows are read again, because copies would keep the types of the one file.
+    """
+    if len(scenes) == 1:
+        faulty[scenes[0]] = problem
+        return []
+    middle = len(scenes) // 2
+    first = _write(store, scenes[:middle], path.with_name(f"{path.stem}a.parquet"), removed, faulty)
+    return first + _write(store, scenes[middle:], path.with_name(f"{path.stem}b.parquet"), removed, faulty)
+
+
+def _scenes_of(items: Iterable[str]) -> list[str]:
+    return [item.removesuffix(MAP_SUFFIX) for item in items]
 
 
 def _merged(
     store: Store,
     old: Path | None,
     parts: Sequence[Path],
-    removed: Collection[str],
+    removed: list[str],
     state: dict[str, Any],
     target: Path,
     faulty: dict[str, str],
@@ -256,44 +270,8 @@ def _merged(
             merge(old, [*kept, part], removed, state, target)
             kept.append(part)
         except SchemaConflict as error:
-            waiting += reversed(_split(store, part, faulty, error.problem))
+            waiting += reversed(_halves(store, _scenes_of(ids(part)), part, removed, faulty, error.problem))
     return merge(old, kept, removed, state, target)
-
-
-def _split(store: Store, part: Path, faulty: dict[str, str], problem: str) -> list[Path]:
-    """Split a part into two files. The rows are read again, because copies would keep the types of the part."""
-    scenes = [item.removesuffix(MAP_SUFFIX) for item in ids(part)]
-    if len(scenes) == 1:
-        faulty[scenes[0]] = problem
-        return []
-    halves: list[Path] = []
-    for letter, some in (("a", scenes[: len(scenes) // 2]), ("b", scenes[len(scenes) // 2 :])):
-        found = read_rows(store, some)
-        faulty.update({**found.faulty, **dict.fromkeys(found.missing, "it was deleted during the update")})
-        if found.rows:
-            written, refused = _write(found.rows, part.with_name(f"{part.stem}{letter}"))
-            halves += written
-            faulty.update(refused)
-    return halves
-
-
-def _write(rows: Sequence[dict[str, Any]], stem: Path) -> tuple[list[Path], dict[str, str]]:
-    """Write rows to one or more files. Return the files, and the faults by scene of rows that cannot be written."""
-    path = stem.with_name(f"{stem.name}.parquet")
-    try:
-        write_rows(rows, path)
-        return [path], {}
-    except StoreError as error:
-        if len(rows) == 1:
-            return [], {rows[0]["id"].removesuffix(MAP_SUFFIX): error.problem}
-    middle = len(rows) // 2
-    first = _write(rows[:middle], stem.with_name(f"{stem.name}a"))
-    second = _write(rows[middle:], stem.with_name(f"{stem.name}b"))
-    return [*first[0], *second[0]], {**first[1], **second[1]}
-
-
-def _generation(store: Store, state: Mapping[str, Any]) -> int:
-    return max(int(state.get("generation", 0)), _published(store)[0])
 
 
 def _published(store: Store) -> tuple[int, str | None]:
@@ -315,7 +293,7 @@ def _publish(store: Store, collection: dict[str, Any], index: Path) -> None:
             break
         if paths.compare_and_swap(store.collection / COLLECTION_FILE, content, version):
             break
-    publish_catalog(store, [item.removesuffix(MAP_SUFFIX) for item in ids(index)], own)
+    publish_catalog(store, _scenes_of(ids(index)), own)
 
 
 def _first_faults(faulty: Mapping[str, str]) -> str:

@@ -20,12 +20,11 @@ from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.areas import AreaTable, PolygonPixels
 from lc_assets.products.export.layout import ExportLayout
 from lc_assets.products.export.picture import Source, write_picture
-from lc_assets.products.export.qgis_project import Layer, project_file, ramp_renderer, rgb_renderer
-from lc_assets.products.pages.layers import confidence_colours
+from lc_assets.products.export.qgis_project import project_file
 from lc_assets.products.polygons import MIN_AREA, check_min_area, write_polygons
 from lc_assets.raster.cog import PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
-from lc_assets.raster.legend import class_entries, paletted_renderer, write_legend
+from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.store.atomic import atomic_output
@@ -193,17 +192,10 @@ def _write_project(store: Store, source: _Map, staged: ExportLayout) -> bool:
     write_legend(
         entries, staged.folder / pam_file(staged.classified).name, staged.folder / style_file(staged.classified).name
     )
-    ramp = [(percent, confidence_colours()[percent], f"{percent} %") for percent in range(0, 101, 10)]
-    layers = [
-        Layer(staged.classified.name, "Land cover", paletted_renderer(entries)),
-        Layer(staged.confidence.name, "Confidence", ramp_renderer(ramp), shown=False),
-    ]
     scenes = _scenes_with_bands(store, source)
     if scenes:
         write_picture(staged.picture, source.grid, scenes)
-        layers.append(Layer(staged.picture.name, "Picture", rgb_renderer()))
-    title = f"Land cover of {staged.name}"
-    staged.project.write_bytes(project_file(staged.name, title, layers, source.grid))
+    staged.project.write_bytes(project_file(staged, source.grid, entries, bool(scenes)))
     return bool(scenes)
 
 

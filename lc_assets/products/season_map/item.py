@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pystac
 import shapely
 
 from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER, is_synthetic
+from lc_assets.products.areas import AreaTable
+from lc_assets.products.season_map.scenes import MappedScene
 from lc_assets.products.stac.collection import PARQUET
 from lc_assets.products.stac.item import (
-    CLASSIFIED,
-    CONFIDENCE,
     LICENCE,
-    OVERVIEW,
-    PROBABILITIES,
-    PROVIDERS,
-    REPORT,
-    THUMBNAIL,
-    ProductFile,
-    code_band,
+    DescribedMap,
     file_asset,
-    hectares,
-    legend_assets,
+    map_assets,
+    map_properties,
     percent_band,
-    probability_bands,
-    projection,
     raster_asset,
 )
-from lc_assets.products.stac.renders import renders
-from lc_assets.raster.grid import Grid
+from lc_assets.raster.polygons import Polygons
 from lc_assets.store.layout import SCENES_FOLDER
 from lc_assets.store.product_layout import MAP_SUFFIX
 from lc_assets.store.season_layout import MapLayout
@@ -39,83 +30,66 @@ from lc_assets.store.season_layout import MapLayout
 GEOPACKAGE = "application/geopackage+sqlite3"
 
 
-@dataclass(frozen=True)
-class SeasonMap:
-    """The input of `build_item`.
+@dataclass(frozen=True, kw_only=True)
+class SeasonMap(DescribedMap):
+    """A season map.
 
     Attributes:
-        layout: name and files of the map.
-        grid, overview_grid: grids of map and overview.
-        geometry: the area in degrees, GeoJSON.
-        scenes: id and STAC properties of each scene.
-        files: file name -> written file.
-        pixels: (11,) pixels of each code inside the area, No Data last.
+        area: the polygons.
+        areas: their classes.
+        scenes: the scenes that it is made of.
         tags: dataset tags: how the map was made.
-        created: current time, ISO 8601, UTC.
-        software: name -> version.
-        mean_confidence: in percent; None if no pixel has a class.
     """
 
     layout: MapLayout
-    grid: Grid
-    overview_grid: Grid
-    geometry: dict[str, Any]
-    scenes: tuple[tuple[str, dict[str, Any]], ...]
-    files: dict[str, ProductFile]
-    pixels: np.ndarray
+    area: Polygons
+    areas: AreaTable
+    scenes: Sequence[MappedScene]
     tags: dict[str, str]
-    created: str
-    software: dict[str, str]
-    mean_confidence: float | None
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Whether lc_assets made the scenes itself."""
+        return all(is_synthetic(scene.document["properties"]) for scene in self.scenes)
 
 
 def build_item(made: SeasonMap) -> pystac.Item:
     """Return the Item. Its file is beside the products, and its hrefs are relative to it."""
     name, tags = made.layout.name, made.tags
-    starts = [properties.get("start_datetime") or properties["datetime"] for _, properties in made.scenes]
-    ends = [properties.get("end_datetime") or properties["datetime"] for _, properties in made.scenes]
+    properties = [scene.document["properties"] for scene in made.scenes]
+    geometry = made.area.degrees()
     document = {
         "type": "Feature",
         "stac_version": pystac.get_stac_version(),
         "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER],
         "id": f"{name}{MAP_SUFFIX}",
-        "geometry": made.geometry,
-        "bbox": list(shapely.bounds(shapely.geometry.shape(made.geometry))),
+        "geometry": geometry,
+        "bbox": list(shapely.bounds(shapely.geometry.shape(geometry))),
         "properties": {
             "datetime": None,
-            "start_datetime": min(starts),
-            "end_datetime": max(ends),
+            "start_datetime": min(each.get("start_datetime") or each["datetime"] for each in properties),
+            "end_datetime": max(each.get("end_datetime") or each["datetime"] for each in properties),
             "title": f"Land cover of {name}",
             "description": f"Land-cover classes at 10 m, fused from {len(made.scenes)} classified Sentinel-2 scenes of "
             f"{tags['DATES']} dates.",
-            "created": made.created,
-            "updated": made.created,
-            "license": "other",
-            "providers": PROVIDERS,
-            **projection(made.grid),
-            "renders": renders(),
-            "processing:level": "L4",
-            "processing:datetime": made.created,
+            **map_properties(made),
             "processing:lineage": f"Class probabilities of {tags['MODEL']} for the scenes of `derived_from`, pooled by "
             f"their logarithms (exponent {tags['POOLING_EXPONENT']}) over the dates that see the ground, interpolated "
             "to 10 m; overview by mode.",
-            "processing:software": made.software,
-            "processing:version": made.software.get("lc_assets", ""),
-            **({"lc:synthetic": True} if all(is_synthetic(properties) for _, properties in made.scenes) else {}),
-            "lc:hectares": hectares(made.pixels, made.grid),
+            **({"lc:synthetic": True} if made.is_synthetic else {}),
             "lc:model": tags["MODEL"],
             "lc:model_sha256": tags["MODEL_SHA256"],
-            "lc:scenes": [item for item, _ in made.scenes],
+            "lc:scenes": [scene.item for scene in made.scenes],
         },
         "links": [
             *(
                 {
                     "rel": "derived_from",
-                    "href": f"../../{SCENES_FOLDER}/{item}/{item}{MAP_SUFFIX}.json",
+                    "href": f"../../{SCENES_FOLDER}/{scene.item}/{scene.item}{MAP_SUFFIX}.json",
                     "type": GEOJSON,
-                    "title": f"Map of {item}",
+                    "title": f"Map of {scene.item}",
                 }
-                for item, _ in made.scenes
+                for scene in made.scenes
             ),
             LICENCE,
         ],
@@ -126,42 +100,37 @@ def build_item(made: SeasonMap) -> pystac.Item:
 
 def _assets(made: SeasonMap) -> dict[str, Any]:
     layout, files = made.layout, made.files
-    grid, cells = made.grid, made.grid.coarsened(int(made.tags["STRIDE"]))
-    mean = {} if made.mean_confidence is None else {"statistics": {"mean": made.mean_confidence}}
-    count = {"name": "observations", "data_type": "uint8", "description": "Number of dates that see the ground"}
-    sure, agreeing = percent_band("confidence", **mean), percent_band("stability")
-
-    def raster(name: str, title: str, roles: list[str], bands: list[dict[str, Any]], grid: Grid) -> dict[str, Any]:
-        own = {} if grid == made.grid else projection(grid)
-        return {**raster_asset(files[name], title, roles, bands, grid), **own}
-
-    return {
-        "classified": raster(layout.classified.name, CLASSIFIED, ["data"], [code_band()], grid),
-        "confidence": raster(layout.confidence.name, CONFIDENCE, ["data", "confidence"], [sure], grid),
-        "observations": raster(layout.observations.name, str(count["description"]), ["metadata"], [count], grid),
-        "stability": raster(
-            layout.stability.name,
+    seen = "Number of dates that see the ground"
+    rasters = (
+        (
+            "observations",
+            layout.observations,
+            seen,
+            {"name": "observations", "data_type": "uint8", "description": seen},
+        ),
+        (
+            "stability",
+            layout.stability,
             "Share of these dates that agree with the map, in percent",
-            ["metadata"],
-            [agreeing],
-            grid,
+            percent_band("stability"),
         ),
-        "probabilities": raster(layout.probabilities.name, PROBABILITIES, ["data"], probability_bands(), cells),
-        "overview": raster(layout.overview.name, OVERVIEW, ["overview"], [code_band()], made.overview_grid),
-        **legend_assets({key: files[path.name] for key, path in layout.legends.items()}),
-        "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", THUMBNAIL, ["thumbnail"]),
-        "report": file_asset(files[layout.report.name], "text/html", REPORT, ["metadata"]),
-        "area": file_asset(files[layout.area.name], GEOJSON, "The area", ["metadata"]),
-        "areas": file_asset(files[layout.areas.name], "text/csv", "Hectares of each class in each polygon", ["data"]),
-        "areas_parquet": file_asset(
-            files[layout.areas_parquet.name], PARQUET, "The same with the polygons, as GeoParquet", ["data"]
-        ),
+    )
+    others = (
+        ("area", layout.area, GEOJSON, "The area", "metadata"),
+        ("areas", layout.areas, "text/csv", "Hectares of each class in each polygon", "data"),
+        ("areas_parquet", layout.areas_parquet, PARQUET, "The same with the polygons, as GeoParquet", "data"),
+        ("polygons", layout.polygons, GEOPACKAGE, "The map as polygons, as GeoPackage", "data"),
+        ("polygons_parquet", layout.polygons_parquet, PARQUET, "The map as polygons, as GeoParquet", "data"),
+    )
+    return {
+        **map_assets(made, int(made.tags["STRIDE"])),
         **{
-            name: file_asset(files[path.name], kind, f"The map as polygons, {title}", ["data"])
-            for name, path, kind, title in (
-                ("polygons", layout.polygons, GEOPACKAGE, "as GeoPackage"),
-                ("polygons_parquet", layout.polygons_parquet, PARQUET, "as GeoParquet"),
-            )
+            key: raster_asset(files[path.name], title, ["metadata"], [band], made.grid)
+            for key, path, title, band in rasters
+        },
+        **{
+            key: file_asset(files[path.name], kind, title, [role])
+            for key, path, kind, title, role in others
             if path.name in files
         },
     }

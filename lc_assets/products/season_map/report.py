@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from pystac.utils import str_to_datetime
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
-from lc_assets.core.stac import SYNTHETIC, is_synthetic
+from lc_assets.core.stac import SYNTHETIC
 from lc_assets.core.wording import quantity
 from lc_assets.products.areas import AreaTable
 from lc_assets.products.pages import facts as texts
@@ -20,11 +19,10 @@ from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.layers import confidence_colours
 from lc_assets.products.pages.viewer import View, number_histogram, percent_histogram, viewer
 from lc_assets.products.season_map.dates import MapDate
+from lc_assets.products.season_map.item import SeasonMap
 from lc_assets.products.season_map.pictures import SeasonPictures, number_colours
-from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.layout import Store
-from lc_assets.store.season_layout import MapLayout
 
 MAX_DATES = 12
 """Largest number of dates with a picture."""
@@ -32,50 +30,23 @@ MAX_POLYGONS = 50
 """Largest number of polygons in the table of the page."""
 
 
-@dataclass(frozen=True)
-class SeasonReport:
-    """The input of `season_page`.
+def season_page(made: SeasonMap, dates: Sequence[MapDate], pictures: SeasonPictures, store: Store) -> bytes:
+    """Return the page. It links to the files in the same folder, and to the reports of scenes in the store.
 
-    Attributes:
-        layout: name and files of the map.
-        files: names of the written files.
-        grid: grid of the map.
-        names: names of the polygons.
-        areas: their areas.
-        pixels: (11,) pixels of each code inside the area, No Data last.
-        mean_confidence: in percent; None if no pixel has a class.
-        tags: dataset tags: how the map was made.
-        dates: from the earliest to the latest.
-        pictures: the pictures.
-        created: current time, ISO 8601, UTC.
-        software: name -> version.
+    Args:
+        made: the map. Its `files` are those beside the page.
+        dates: its dates, from the earliest to the latest.
+        pictures: its pictures, and those of the dates that have `codes`.
+        store: the store of the scenes.
     """
-
-    layout: MapLayout
-    files: frozenset[str]
-    grid: Grid
-    names: tuple[str, ...]
-    areas: AreaTable
-    pixels: np.ndarray
-    mean_confidence: float | None
-    tags: dict[str, str]
-    dates: Sequence[MapDate]
-    pictures: SeasonPictures
-    created: str
-    software: dict[str, str]
-
-
-def season_page(made: SeasonReport, store: Store) -> bytes:
-    """Return the page. It links to the files in the same folder, and to the reports of scenes in the store."""
-    pictures, grid = made.pictures, made.grid
-    times = [_time(date.time) for date in made.dates]
-    synthetic = all(is_synthetic(scene.document["properties"]) for date in made.dates for scene in date.scenes)
+    grid = made.grid
+    times = [_time(date.time) for date in dates]
     total = max(int(made.pixels.sum()), 1)
     page = render(
         "season.html.j2",
         name=text(made.layout.name),
         summary=texts.summary(made.pixels, grid.pixel_area),
-        origin=f"{_scenes(made.dates)}, {period(times[0], times[-1])}",
+        origin=f"{_scenes(dates)}, {period(times[0], times[-1])}",
         pictures=pictures,
         **viewer(_views(pictures), pictures.grid, grid),
         pixels=made.pixels,
@@ -86,8 +57,8 @@ def season_page(made: SeasonReport, store: Store) -> bytes:
         ground=texts.ground_of_a_class(made.tags, grid.resolution),
         date_width=100 * pictures.coarser * pictures.dates_grid.width / pictures.grid.width,
         date_height=100 * pictures.coarser * pictures.dates_grid.height / pictures.grid.height,
-        cards=_cards(made, times),
-        dates=[_row(date, time, store) for date, time in zip(made.dates, times, strict=True)],
+        cards=_cards(dates, times, pictures.dates),
+        dates=[_row(date, time, store) for date, time in zip(dates, times, strict=True)],
         confidence=percent_histogram(pictures.confidence_counts, "confidence", confidence_colours()),
         stability=percent_histogram(pictures.stability_counts, "stability", confidence_colours()),
         observations=number_histogram(
@@ -95,12 +66,12 @@ def season_page(made: SeasonReport, store: Store) -> bytes:
         ),
         hectares=_hectares(made.areas, grid.pixel_area),
         polygons=_polygons(made, grid.pixel_area),
-        polygons_left_out=max(0, len(made.names) - MAX_POLYGONS),
-        map_rows=_map_rows(made),
+        polygons_left_out=max(0, len(made.area) - MAX_POLYGONS),
+        map_rows=_map_rows(made, dates),
         files=_files(made),
         software=texts.software_rows(made.software),
-        synthetic=SYNTHETIC if synthetic else "",
-        years="" if synthetic else _years(times),
+        synthetic=SYNTHETIC if made.is_synthetic else "",
+        years="" if made.is_synthetic else _years(times),
         made=text(f"Made by lc_assets {made.software.get('lc_assets', '')} on {texts.moment(made.created)}."),
     )
     return page.encode()
@@ -141,13 +112,13 @@ def _years(times: Sequence[datetime]) -> str:
     return ", ".join(str(year) for year in sorted({time.year for time in times}))
 
 
-def _cards(made: SeasonReport, times: Sequence[datetime]) -> list[dict[str, Any]]:
+def _cards(dates: Sequence[MapDate], times: Sequence[datetime], pictures: Sequence[bytes]) -> list[dict[str, Any]]:
     """Return the dates that are shown. Where a day has several dates, their titles have the hour too."""
     days = [day(time) for time in times]
-    shown = [number for number, date in enumerate(made.dates) if date.codes is not None]
+    shown = [number for number, date in enumerate(dates) if date.codes is not None]
     cards = []
-    for number, picture in zip(shown, made.pictures.dates, strict=True):
-        date, codes = made.dates[number], made.dates[number].codes
+    for number, picture in zip(shown, pictures, strict=True):
+        date, codes = dates[number], dates[number].codes
         assert codes is not None
         counts = np.bincount(codes.ravel(), minlength=len(ALL_CLASSES))[: len(CLASSES)]
         most = [
@@ -197,9 +168,9 @@ def _hectares(areas: AreaTable, pixel_area: float) -> list[dict[str, Any]]:
     ]
 
 
-def _polygons(made: SeasonReport, pixel_area: float) -> dict[str, Any] | None:
+def _polygons(made: SeasonMap, pixel_area: float) -> dict[str, Any] | None:
     """Return the counted hectares of each polygon; None for one polygon, which is the whole area."""
-    if len(made.names) < 2:
+    if len(made.area) < 2:
         return None
     present = [c for c in ALL_CLASSES if made.areas.counted[:-1, c.code].any()]
     rows = [
@@ -208,18 +179,18 @@ def _polygons(made: SeasonReport, pixel_area: float) -> dict[str, Any] | None:
             "whole": int(counted.sum()) * pixel_area,
             "hectares": [int(counted[c.code]) * pixel_area for c in present],
         }
-        for name, counted in zip(made.names[:MAX_POLYGONS], made.areas.counted, strict=False)
+        for name, counted in zip(made.area.names[:MAX_POLYGONS], made.areas.counted, strict=False)
     ]
     return {"classes": present, "rows": rows}
 
 
-def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
+def _map_rows(made: SeasonMap, dates: Sequence[MapDate]) -> list[tuple[str, str]]:
     grid, tags = made.grid, made.tags
     crs = grid.crs if len(grid.crs) < 40 else "described in the raster"
     ground = texts.ground_of_a_class(tags, grid.resolution)
     mean = "no pixel has a class" if made.mean_confidence is None else f"{made.mean_confidence:.0f} %"
     return [
-        ("Dates", text(f"{_scenes(made.dates)}")),
+        ("Dates", _scenes(dates)),
         ("Model", text(tags["MODEL"])),
         ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
         ("Projection", text(crs)),
@@ -227,11 +198,11 @@ def _map_rows(made: SeasonReport) -> list[tuple[str, str]]:
         *([("Judged from", ground)] if ground else []),
         ("Pooling exponent", text(tags["POOLING_EXPONENT"])),
         ("Mean confidence", mean),
-        ("Polygons", f"{len(made.names):,}"),
+        ("Polygons", f"{len(made.area):,}"),
     ]
 
 
-def _files(made: SeasonReport) -> list[tuple[str, str]]:
+def _files(made: SeasonMap) -> list[tuple[str, str]]:
     """Return text and name of the files that the page links to."""
     layout = made.layout
     listed = [

@@ -24,7 +24,7 @@ from lc_assets.products.season_map.grid import MapGrid, check_area, checked_crs,
 from lc_assets.products.season_map.item import SeasonMap, build_item
 from lc_assets.products.season_map.pictures import build_pictures
 from lc_assets.products.season_map.pooling import EXPONENT
-from lc_assets.products.season_map.report import MAX_DATES, SeasonReport, season_page
+from lc_assets.products.season_map.report import MAX_DATES, season_page
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
 from lc_assets.products.stac.item import ProductFile
@@ -162,41 +162,32 @@ def _write(
     (stage / layout.areas.name).write_text(table.csv(area.names, grid.pixel_area), encoding="utf-8")
     columns = table.columns(area.names, grid.pixel_area)
     write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
-    created, programs = now(), software()
     staged = MapLayout(layout.name, stage)
     with rasterio.open(staged.overview, OVERVIEW_LEVEL="NONE") as dataset:
         dates = read_dates(store, fusion.scenes_by_date, dataset.read(1), overview, MAX_DATES)
-    page = SeasonReport(
-        layout=layout,
-        files=frozenset(path.name for path in stage.iterdir()),
-        grid=grid,
-        names=area.names,
-        areas=table,
-        pixels=pixels,
-        mean_confidence=confidence,
-        tags=tags,
-        dates=dates,
-        pictures=build_pictures(staged, grid, overview, dates),
-        created=created,
-        software=programs,
-    )
-    staged.report.write_bytes(season_page(page, store))
     made = SeasonMap(
         layout=layout,
+        files={path.name: _product(path) for path in stage.iterdir()},
         grid=grid,
         overview_grid=overview,
-        geometry=area.degrees(),
-        scenes=tuple((scene.item, scene.document["properties"]) for scene in fusion.scenes),
-        files={path.name: ProductFile(path.name, path.stat().st_size, sha256_of(path)) for path in stage.iterdir()},
         pixels=pixels,
-        tags=tags,
-        created=created,
-        software=programs,
+        created=now(),
+        software=software(),
         mean_confidence=confidence,
+        area=area,
+        areas=table,
+        scenes=fusion.scenes,
+        tags=tags,
     )
+    staged.report.write_bytes(season_page(made, dates, build_pictures(staged, grid, overview, dates), store))
+    made.files[layout.report.name] = _product(stage / layout.report.name)
     for file, content in catalog_files(build_item(made)).items():
         (stage / file).write_bytes(content)
     return pixels, confidence, version
+
+
+def _product(path: Path) -> ProductFile:
+    return ProductFile(path.name, path.stat().st_size, sha256_of(path))
 
 
 def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:

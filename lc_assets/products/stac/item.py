@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +36,8 @@ from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.scene_ids import scene_label
-from lc_assets.store.product_layout import MAP_SUFFIX
+from lc_assets.store.paths import StorePath
+from lc_assets.store.product_layout import MAP_SUFFIX, ProductLayout
 
 _BASELINE = "s2:processing_baseline"
 
@@ -88,46 +89,49 @@ class ProductFile:
     sha256: str
 
 
-@dataclass(frozen=True)
-class ClassifiedScene:
+@dataclass(frozen=True, kw_only=True)
+class DescribedMap:
+    """What the Item of a scene's map and that of a season map say alike.
+
+    Attributes:
+        layout: names of the files.
+        files: file name -> written file.
+        grid, overview_grid: grids of the class map and of its overview.
+        pixels: number of pixels per class code, No Data last; of a season map those inside the area.
+        created: current time, ISO 8601, UTC.
+        software: name -> version.
+        mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
+    """
+
+    layout: ProductLayout
+    files: dict[str, ProductFile]
+    grid: Grid
+    overview_grid: Grid
+    pixels: np.ndarray
+    created: str
+    software: dict[str, str]
+    mean_confidence: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifiedScene(DescribedMap):
     """The input of `build_item`.
 
     Attributes:
         source: JSON of the source item, with unsigned hrefs.
         source_href: path of its copy in the store, relative to the Item; used if the source item has no URL.
-        classified, confidence, overview, thumbnail, report: the product files.
-        grid, overview_grid: grids of the rasters.
-        pixels: number of pixels per class code in the class map, No Data last.
         contract: contract of the model.
         model_href: path of the model's MLM item, relative to the Item.
-        created: current time, ISO 8601, UTC.
-        probabilities: the class probabilities; None for a map of windows.
-        legends: key of `LEGENDS` -> file.
-        mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
-        software: name -> version.
         part: the part of the scene that the map covers; None for all of it.
         seconds: how long the scene took, from the fetch of its bands to its report; None if it is not known.
     """
 
     source: dict[str, Any]
     source_href: str
-    classified: ProductFile
-    confidence: ProductFile
-    overview: ProductFile
-    thumbnail: ProductFile
-    report: ProductFile
-    grid: Grid
-    overview_grid: Grid
-    pixels: np.ndarray
     contract: ModelContract
     model_href: str
-    created: str
-    probabilities: ProductFile | None = None
-    legends: dict[str, ProductFile] = field(default_factory=dict)
-    mean_confidence: float | None = None
-    parameters: dict[str, str] = field(default_factory=dict)
-    software: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str]
     part: ScenePart | None = None
     seconds: float | None = None
 
@@ -161,21 +165,11 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             "datetime": source["properties"]["datetime"],
             "title": f"Land cover of {scene_label(source['id'])}",
             "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
-            "created": scene.created,
-            "updated": scene.created,
-            "license": "other",
-            "providers": PROVIDERS,
+            **map_properties(scene),
             **carried,
-            **projection(scene.grid),
-            "renders": renders(),
-            "processing:level": "L4",
-            "processing:datetime": scene.created,
             "processing:lineage": _lineage(scene),
             "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
-            "processing:software": scene.software,
-            "processing:version": scene.software.get("lc_assets", ""),
             "lc:parameters": scene.parameters,
-            "lc:hectares": hectares(scene.pixels, scene.grid),
             "lc:model": f"{scene.contract.name} {scene.contract.version}",
             "lc:model_sha256": scene.contract.sha256,
             **({"lc:synthetic": True} if is_synthetic(source["properties"]) else {}),
@@ -183,7 +177,26 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             **({"lc:seconds": round(scene.seconds, 3)} if scene.seconds is not None else {}),
         },
         "links": _links(scene),
-        "assets": _assets(scene),
+        "assets": map_assets(scene, int(scene.parameters.get("stride", 1))),
+    }
+
+
+def map_properties(made: DescribedMap) -> dict[str, Any]:
+    """Return the properties that the Items of scenes and season maps have."""
+    return {
+        "created": made.created,
+        "updated": made.created,
+        "license": "other",
+        "providers": PROVIDERS,
+        **projection(made.grid),
+        "renders": renders(),
+        "processing:level": "L4",
+        "processing:datetime": made.created,
+        "processing:software": made.software,
+        "processing:version": made.software.get("lc_assets", ""),
+        "lc:hectares": {
+            c.name.replace(" ", ""): round(float(made.pixels[c.code]) * made.grid.pixel_area, 2) for c in ALL_CLASSES
+        },
     }
 
 
@@ -210,16 +223,6 @@ def projection(grid: Grid) -> dict[str, Any]:
         "proj:transform": list(grid.transform)[:6],
         "proj:bbox": [left, bottom, right, top],
     }
-
-
-def hectares(pixels: np.ndarray, grid: Grid) -> dict[str, float]:
-    """Return class name -> hectares, No Data last.
-
-    Args:
-        pixels: (11,) pixels of each code.
-        grid: grid of the class map.
-    """
-    return {c.name.replace(" ", ""): round(float(pixels[c.code]) * grid.pixel_area, 2) for c in ALL_CLASSES}
 
 
 def code_band(**more: Any) -> dict[str, Any]:
@@ -260,38 +263,40 @@ def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     return found if found[-1]["rel"] == "license" else [*found, LICENCE]
 
 
-def _assets(scene: ClassifiedScene) -> dict[str, Any]:
-    total = max(int(scene.pixels.sum()), 1)
-    valid = {"valid_percent": round(100 * (1 - float(scene.pixels[NO_DATA.code]) / total), 4)}
-    mean = {} if scene.mean_confidence is None else {"statistics": {"mean": scene.mean_confidence}}
-    histogram = {
-        "count": len(ALL_CLASSES),
-        "min": 0,
-        "max": NO_DATA.code,
-        "buckets": [int(n) for n in scene.pixels],
-    }
+def map_assets(made: DescribedMap, step: int) -> dict[str, Any]:
+    """Return the assets that the Items of scenes and season maps have.
+
+    Args:
+        made: the map.
+        step: pixels along the side of a cell of the probabilities.
+    """
+    layout, files = made.layout, made.files
+    total = made.grid.width * made.grid.height
+    counts = [int(count) for count in made.pixels[: NO_DATA.code]]
+    counts.append(total - sum(counts))
+    valid = {"valid_percent": round(100 * (1 - counts[-1] / total), 4)}
+    histogram = {"count": len(counts), "min": 0, "max": NO_DATA.code, "buckets": counts}
+    mean = {} if made.mean_confidence is None else {"statistics": {"mean": made.mean_confidence}}
+    cells = made.grid.coarsened(step)
+
+    def raster(path: StorePath, title: str, roles: list[str], band: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return raster_asset(files[path.name], title, roles, [band], made.grid, **more)
+
     return {
-        "classified": raster_asset(
-            scene.classified, CLASSIFIED, ["data"], [code_band(statistics=valid)], scene.grid, histogram=histogram
-        ),
-        "confidence": raster_asset(
-            scene.confidence, CONFIDENCE, ["data", "confidence"], [percent_band("confidence", **mean)], scene.grid
-        ),
-        **({"probabilities": _probabilities(scene, scene.probabilities)} if scene.probabilities else {}),
-        "overview": {
-            **raster_asset(scene.overview, OVERVIEW, ["overview"], [code_band()], scene.overview_grid),
-            **projection(scene.overview_grid),
+        "classified": raster(layout.classified, CLASSIFIED, ["data"], code_band(statistics=valid), histogram=histogram),
+        "confidence": raster(layout.confidence, CONFIDENCE, ["data", "confidence"], percent_band("confidence", **mean)),
+        **{
+            key: {**raster_asset(files[path.name], title, roles, bands, grid), **projection(grid)}
+            for key, path, title, roles, bands, grid in (
+                ("probabilities", layout.probabilities, PROBABILITIES, ["data"], probability_bands(), cells),
+                ("overview", layout.overview, OVERVIEW, ["overview"], [code_band()], made.overview_grid),
+            )
+            if path.name in files
         },
-        **legend_assets(scene.legends),
-        "thumbnail": file_asset(scene.thumbnail, "image/png", THUMBNAIL, ["thumbnail"]),
-        "report": file_asset(scene.report, "text/html", REPORT, ["metadata"]),
+        **_legend_assets({key: files[path.name] for key, path in layout.legends.items() if path.name in files}),
+        "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", THUMBNAIL, ["thumbnail"]),
+        "report": file_asset(files[layout.report.name], "text/html", REPORT, ["metadata"]),
     }
-
-
-def _probabilities(scene: ClassifiedScene, product: ProductFile) -> dict[str, Any]:
-    grid = scene.grid.coarsened(int(scene.parameters["stride"]))
-    bands = probability_bands()
-    return {**raster_asset(product, PROBABILITIES, ["data"], bands, grid), **projection(grid)}
 
 
 def raster_asset(
@@ -315,7 +320,7 @@ def raster_asset(
     return asset
 
 
-def legend_assets(files: dict[str, ProductFile]) -> dict[str, Any]:
+def _legend_assets(files: dict[str, ProductFile]) -> dict[str, Any]:
     """Return the assets of GDAL's and QGIS's legends, of key -> file.
 
     GDAL's have no size and no checksum, because GDAL adds statistics to the file (`gdalinfo -stats`).

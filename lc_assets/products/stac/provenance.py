@@ -67,16 +67,12 @@ def describe_scene(
         **classes.tags,
         "OVERVIEW_FACTOR": f"{round(overview.grid.resolution / classes.grid.resolution)}",
     }
+    products = (*classes.rasters, overview.path, overview.thumbnail, report, *folder.legends.values())
     return ClassifiedScene(
+        layout=folder,
+        files={path.name: _product(path, classes.item) for path in products},
         source=raw.scene.document,
         source_href=f"./{folder.raw_bands.name}/{ITEM_FILE}",
-        classified=_product(classes.path, classes.item),
-        confidence=_product(classes.confidence, classes.item),
-        probabilities=_product(classes.probabilities, classes.item) if classes.probabilities else None,
-        overview=_product(overview.path, classes.item),
-        thumbnail=_product(overview.thumbnail, classes.item),
-        report=_product(report, classes.item),
-        legends={key: _product(path, classes.item) for key, path in folder.legends.items()},
         grid=classes.grid,
         overview_grid=overview.grid,
         pixels=classes.pixels,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 from affine import Affine
@@ -12,6 +13,7 @@ from lc_assets.products.stac.item import ClassifiedScene, ProductFile, build_ite
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.item.scene import parse_scene
+from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.inference.contracts import CONTRACT
 
 CREATED = "2026-11-23T21:00:00Z"
@@ -56,14 +58,13 @@ def product(name):
 
 def described(source):
     grid = Grid("EPSG:32613", Affine(10, 0, 399960, 0, -10, 4700040), 600, 500)
+    layout = SceneLayout(source["id"], Path(source["id"]))
+    paths = (layout.classified, layout.confidence, layout.overview, layout.thumbnail, layout.report)
     return ClassifiedScene(
+        layout=layout,
+        files={path.name: product(path.name) for path in paths},
         source=source,
         source_href="./raw_bands/item.json",
-        classified=product(f"{source['id']}_classified.tif"),
-        confidence=product(f"{source['id']}_confidence.tif"),
-        overview=product(f"overview_{source['id']}_classified.tif"),
-        thumbnail=product(f"{source['id']}_thumbnail.png"),
-        report=product("report.html"),
         grid=grid,
         overview_grid=grid.coarsened(8),
         pixels=np.array([20_000] * 10 + [100_000]),

@@ -151,7 +151,7 @@ def test_pystac_reads_the_catalog_back_and_every_relative_href_resolves(tmp_path
     model = tmp_path / "store" / "models" / "eurosat12-gap" / "model.json"
     model.parent.mkdir(parents=True)
     model.write_text(json.dumps(contract_to_item(CONTRACT)))
-    for made in (scene.classified, scene.confidence, scene.overview, scene.thumbnail, scene.report):
+    for made in scene.files.values():
         (folder / made.name).write_bytes(b"")
     for name, content in catalog_files(item).items():
         (folder / name).write_bytes(content)
