@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lc_assets.core.errors import BadReference, NoSuchItem, without_query
@@ -80,8 +79,9 @@ class StacTransport:
         Raises:
             BadReference: the last attempt failed, or another attempt cannot succeed.
         """
-        started = time.monotonic()
-        for attempt in count(1):
+        started, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
             try:
                 return parse(self._content(request, most, item_id is not None))
             except RetryableError as error:
@@ -97,7 +97,6 @@ class StacTransport:
                 # Half the wait of a download, because a user waits for the response.
                 seconds = self.retry_policy.wait(attempt - 1, error.retry_after)
             time.sleep(seconds)
-        raise AssertionError  # not reached: count() is endless
 
     def _content(self, request: Request, most: int, is_item: bool) -> bytes:
         """Send one request and return the body of its response.

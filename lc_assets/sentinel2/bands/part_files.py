@@ -140,17 +140,13 @@ def fetch_parts(
         fetched = {}
         for name in sorted(sources, key=(*BAND_NAMES, SCL).index):
             source = sources.pop(name)  # with the bytes that it keeps
-            tell = partial(_tell, progress, arrived)
+            tell = partial(lambda before, received: progress.update(before + received), arrived)
             fetched[name] = _fetch(scene, source, reference, part, stage / f"{name}.tif", copies, tell)
             arrived += fetched[name].received
             keep(name, part, fetched[name])
         return part, fetched
     finally:
         shutil.rmtree(cut)
-
-
-def _tell(progress: ByteProgress, before: int, received: int) -> None:
-    progress.update(before + received)
 
 
 def _sources(
