@@ -251,13 +251,9 @@ def _lineage(scene: ClassifiedScene) -> str:
 def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     links = scene.source.get("links") or []
     own = [without_query(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])]
+    source = own[0] if own else scene.source_href
     found = [
-        {
-            "rel": "derived_from",
-            "href": own[0] if own else scene.source_href,
-            "type": GEOJSON,
-            "title": "Source Sentinel-2 item",
-        },
+        {"rel": "derived_from", "href": source, "type": GEOJSON, "title": "Source Sentinel-2 item"},
         {"rel": "mlm:model", "href": scene.model_href, "type": GEOJSON, "title": "The model that made this map"},
     ]
     for link in links:
