@@ -257,7 +257,7 @@ def _unfinished(folder: Path, scene: Scene) -> RawBands | None:
     """Return the parts of bands that an attempt that failed has left in a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        return RawBands(scene, folder, manifest["files"], ScenePart.of_document(manifest["part"]))
+        return RawBands(scene, folder, dict(manifest["files"]), ScenePart.of_document(manifest["part"]))
     return None
 
 
