@@ -7,29 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lc_assets.cli.completion import complete_references
-from lc_assets.cli.instance import open_instance, register_scenes
-from lc_assets.cli.options import (
-    echo_error,
-    exit_if_failed,
-    from_option,
-    read_scene_refs,
-    resolve_scenes,
-    settings_with,
-    store_option,
-    user_errors,
-)
-from lc_assets.core.errors import LandCoverError, printable
+from lc_assets.cli.options import exit_if_failed, for_each_scene, resolve_scenes, scene_references, with_session
+from lc_assets.cli.session import Session
+from lc_assets.core.errors import printable
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.sentinel2.item.scene import Scene
 
 
 @click.command()
-@click.argument("items", nargs=-1, metavar="[ITEM]...", shell_complete=complete_references)
-@from_option
-@store_option
+@scene_references
 @click.option(
     "--reference",
     "reference_maps",
@@ -45,105 +32,68 @@ if TYPE_CHECKING:
 )
 @click.option("--samples", type=click.IntRange(20, 1_000_000), help="Pixels of the random sample.  [default: 3000]")
 @click.option("--seed", type=click.IntRange(0), help="Seed of the random sample.  [default: 0]")
-@user_errors
+@with_session
 def agreement(
-    items: tuple[str, ...],
+    session: Session,
+    scene_refs: tuple[str, ...],
     listed: Iterable[str] | None,
-    store: str | None,
     reference_maps: tuple[str, ...],
-    crosswalk: str | None,
-    samples: int | None,
-    seed: int | None,
+    **sampling: Any,
 ) -> None:
     """Show how far the maps of classified scenes agree with reference maps.
 
     Figures with 95 % intervals go to agreement/<reference>/ in the scene's folder, with a raster of where both
-    disagree. An ITEM is named as for classify: by its id, by words such as 33UUB 2024-06-21, its URL, or the path of
-    its JSON.
+    disagree. A REFERENCE is that of classify: an id, words such as 33UUB 2024-06-21, a URL, or the path of a JSON.
     """
-    settings = settings_with(store)
-    scenes, failures = resolve_scenes(read_scene_refs(items, listed, "ITEM"), settings)
+    from lc_assets.operations.keys import COMPARE
+    from lc_assets.operations.runs import run_scene
+    from lc_assets.products.agreement.scene import ASSET, read_document
+
+    scenes, failures = resolve_scenes(session, scene_refs, listed)
     total = len(scenes) + len(failures)
-    options = {"references": list(reference_maps), "crosswalk": crosswalk, "samples": samples, "seed": seed}
-    failures += _compare_all(settings, scenes, {name: value for name, value in options.items() if value})
+    options = {"references": list(reference_maps), **sampling}
+    config = {name: value for name, value in options.items() if value}
+    with session.open_instance() as instance:
+        session.register(instance, scenes)
+
+        def compare(scene: Scene) -> None:
+            _check(session, scene, config)  # before the run: a wrong command line must leave no failed run
+            result = run_scene(session.definitions, instance, scene.id, {ASSET: {"config": config}}, job=COMPARE)
+            result.raise_if_failed(scene.id)
+            layout = session.store.scene(scene.id)
+            for folder in sorted(str(v) for k, v in result.metadata[ASSET].items() if k.endswith("_folder")):
+                _show(read_document(layout, folder.rsplit("/", 1)[-1]), folder)
+
+        failures += for_each_scene(scenes, compare)
     exit_if_failed(failures, total)
 
 
-def _compare_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]) -> list[str]:
-    """Compare the maps of scenes, one after the other, and print the figures.
-
-    Args:
-        settings: store, instance, reference maps.
-        scenes: scenes that have a map.
-        config: config of the op `reference_agreement`.
-
-    Returns:
-        One error per scene that failed. After an interrupt the remaining scenes are not run.
-    """
-    from lc_assets.defs.build import build_definitions
-    from lc_assets.operations.keys import COMPARE
-    from lc_assets.operations.runs import run_scene
-    from lc_assets.products.agreement.scene import ASSET, read_document
-    from lc_assets.store.layout import Store
-
-    failures = []
-    with open_instance(settings) as instance:
-        register_scenes(settings, instance, scenes)
-        definitions = build_definitions(settings)
-        for number, scene in enumerate(scenes, start=1):
-            click.echo(f"[{number}/{len(scenes)}] {scene.id}")
-            try:  # checked before the run: a wrong command line must not leave a failed run in the scene's records
-                _check(settings, scene, config)
-            except LandCoverError as error:
-                failures.append(str(error))
-                echo_error(error, "      failed")
-                continue
-            result = run_scene(definitions, instance, scene.id, {ASSET: {"config": config}}, job=COMPARE)
-            if result.error:
-                failures.append(result.error)
-                echo_error(result.error, "      failed")
-                if result.interrupted:
-                    break
-                continue
-            layout = Store.at(settings.store).scene(scene.id)
-            for folder in sorted(str(v) for k, v in result.metadata[ASSET].items() if k.endswith("_folder")):
-                _show(read_document(layout, folder.rsplit("/", 1)[-1]), folder)
-    return failures
-
-
-def _check(settings: Settings, scene: Scene, config: dict[str, Any]) -> None:
+def _check(session: Session, scene: Scene, config: dict[str, Any]) -> None:
     """Raise a `LandCoverError` if the scene has no map, a reference map is unknown, or the crosswalk is not valid."""
     from lc_assets.inference.class_map import ClassMap
     from lc_assets.products.agreement.references import check_names, check_reference
-    from lc_assets.store.layout import Store
 
-    layout = Store.at(settings.store).scene(scene.id)
-    ClassMap.open(layout)
-    reference_maps = config.get("references") or settings.references
+    ClassMap.open(session.store.scene(scene.id))
+    reference_maps = config.get("references") or session.settings.references
     check_names(reference_maps)
     for reference_map in reference_maps:
-        check_reference(reference_map, scene, config.get("crosswalk"), settings.crosswalk or None)
+        check_reference(reference_map, scene, config.get("crosswalk"), session.settings.crosswalk or None)
 
 
-def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
+def compare_with_truth(session: Session, scene: Scene) -> None:
     """Compare a scene's map with the truth in its item, and print the share of pixels that are right.
 
-    Returns:
-        The error, if the comparison failed.
+    Raises:
+        LandCoverError: the comparison failed.
     """
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.keys import COMPARE
     from lc_assets.operations.runs import run_scene
     from lc_assets.products.agreement.scene import ASSET, read_document
-    from lc_assets.store.layout import Store
 
-    with open_instance(settings) as instance:
+    with session.open_instance() as instance:
         config = {ASSET: {"config": {"references": ["truth"]}}}
-        result = run_scene(build_definitions(settings), instance, scene.id, config, job=COMPARE)
-    if result.error:
-        echo_error(result.error, "failed")
-        return [result.error]
-    document = read_document(Store.at(settings.store).scene(scene.id), "truth")
+        run_scene(session.definitions, instance, scene.id, config, job=COMPARE).raise_if_failed(scene.id)
+    document = read_document(session.store.scene(scene.id), "truth")
     counted = document["full_count"]
     truth_pixels = [sum(column) for column in zip(*counted["matrix"], strict=True)]
     truth = document["reference"]["rasters"][0]["href"].rsplit("/", 1)[-1]
@@ -151,7 +101,6 @@ def compare_with_truth(settings: Settings, scene: Scene) -> list[str]:
     for row, pixels in zip(counted["groups"], truth_pixels, strict=True):
         if pixels:
             click.echo(f"  {row['group']:<24}{100 * row['producers']:6.1f} % of {pixels:>9,} px found")
-    return []
 
 
 def _show(document: dict[str, Any], folder: str) -> None:

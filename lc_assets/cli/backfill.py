@@ -10,26 +10,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lc_assets.cli.completion import complete_scenes
-from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import (
     class_raster_options,
     exit_if_failed,
-    from_option,
-    read_scene_refs,
     resolve_scenes,
     run_config,
-    scene_refs_argument,
-    settings_with,
-    store_option,
-    user_errors,
+    scene_references,
+    with_session,
 )
 from lc_assets.cli.query import find_items, parse_items, parse_query, query_options
+from lc_assets.cli.session import Session
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from lc_assets.core.settings import Settings
     from lc_assets.operations.status import SceneStatus
     from lc_assets.sentinel2.item.scene import Scene
 
@@ -38,22 +33,17 @@ _DAEMON_SECONDS = 90
 
 
 @click.command()
-@scene_refs_argument
-@from_option
+@scene_references
 @query_options
-@store_option
 @class_raster_options
 @click.option("--all", "everything", is_flag=True, help="Run what is done already, too.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be run: an id and its status, one a line.")
-@user_errors
+@with_session
 def backfill(
+    session: Session,
     scene_refs: tuple[str, ...],
     listed: Iterable[str] | None,
-    store: str | None,
-    window: int | None,
-    stride: int | None,
-    mask_clouds: bool | None,
-    mask_dilation: int | None,
+    class_raster: dict[str, Any],
     everything: bool,
     dry_run: bool,
     **query_values: Any,
@@ -64,27 +54,25 @@ def backfill(
     the same command continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs
     it; the UI shows it under Runs, Backfills.
     """
-    settings = settings_with(store)
-    query = parse_query(**query_values, settings=settings)
+    query = parse_query(**query_values, session=session)
     if query and (scene_refs or listed):
         raise click.UsageError("give REFERENCEs, or search options, not both")
     scenes: list[Scene] | None = None
     failures: list[str] = []
     if scene_refs or listed:
-        scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
+        scenes, failures = resolve_scenes(session, scene_refs, listed)
     elif query:
-        scenes, failures = parse_items(settings, find_items(settings, query))
-    config = run_config(settings, window, stride, mask_clouds, mask_dilation)
-    _backfill_scenes(settings, scenes, config, named=query is None, everything=everything, dry_run=dry_run)
+        scenes, failures = parse_items(session, find_items(session, query))
+    config = run_config(session.settings, **class_raster)
+    backfill_scenes(session, scenes, config, named=query is None, everything=everything, dry_run=dry_run)
     exit_if_failed(failures, len(failures) + len(scenes or ()))
 
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_scenes)
-@store_option
 @click.option("--backfill", is_flag=True, help="Launch a backfill of them, for the daemon of `lc-assets ui`.")
-@user_errors
-def stale(names: tuple[str, ...], store: str | None, backfill: bool) -> None:
+@with_session
+def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
     """List the scenes whose map was made by another model than the configured one, or by older code, or of which an
     asset was made of an older version of another one; one id a line. With NAMEs, only those that fit one, such as 33UUB
     or 2024-06.
@@ -93,11 +81,32 @@ def stale(names: tuple[str, ...], store: str | None, backfill: bool) -> None:
     classifies them in this process. Season maps that are stale, because one of their scenes was made again or removed,
     are named on standard error: `lc-assets map --name NAME` makes one again.
     """
-    _list_stale(settings_with(store), names, backfill=backfill)
+    from lc_assets.operations.season_maps import map_statuses
+    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
+    from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
+
+    session.contract()
+    with session.open_instance() as instance:
+        items = stale_items(instance, session.definitions)
+        if names:
+            known = SceneNames(session.store)
+            fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
+            items = [item for item in items if item in fitting]
+        if not items:
+            click.echo("no scene is stale", err=True)
+        elif not backfill:
+            click.echo("\n".join(items))
+        else:
+            waiting = waiting_items(instance, session.definitions)
+            statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
+            launch(session, instance, statuses, NEEDS_RUN, {})
+        for name, found in map_statuses(instance, session.definitions).items():
+            if found.status is SceneStatus.STALE:
+                click.echo(f"season map {name} is stale: {found.reasons[0]}", err=True)
 
 
-def _backfill_scenes(
-    settings: Settings,
+def backfill_scenes(
+    session: Session,
     scenes: Sequence[Scene] | None,
     config: dict[str, Any],
     *,
@@ -108,21 +117,19 @@ def _backfill_scenes(
     """Launch a backfill of the scenes that need a run.
 
     Args:
-        settings: store, model, instance.
+        session: store, model, instance.
         scenes: the scenes to choose from; None means all that are registered.
         config: run config of the ops, from `run_config`.
         named: whether the user named the scenes. Others are not run if they were removed from the store.
         everything: also run scenes that are done.
         dry_run: only print the ids and what their status is.
     """
-    from lc_assets.defs.build import build_definitions
-    from lc_assets.inference.loading import read_contract
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
 
-    read_contract(settings.model)  # raises if there is no model; without one, no map would count as stale
-    with open_instance(settings) as instance:
+    session.contract()
+    with session.open_instance() as instance:
         ids = None if scenes is None else [scene.id for scene in scenes]
-        statuses = scene_statuses(instance, build_definitions(settings), ids)
+        statuses = scene_statuses(instance, session.definitions, ids)
         runnable = {*NEEDS_RUN, *([SceneStatus.DONE] * everything), *([SceneStatus.REMOVED] * named)}
         if dry_run:
             to_run = {item: status for item, status in statuses.items() if status in runnable}
@@ -131,51 +138,14 @@ def _backfill_scenes(
             click.echo(f"{count_statuses(list(statuses.values()))}; {len(to_run)} to run", err=True)
             return
         wanted = [scene for scene in scenes or () if named or statuses[scene.id] is not SceneStatus.REMOVED]
-        register_scenes(settings, instance, wanted)
-        launch(settings, instance, statuses, runnable, config)
-
-
-def _list_stale(settings: Settings, names: tuple[str, ...], *, backfill: bool) -> None:
-    """Print the ids of scenes with a stale map, or launch a backfill of them. Name the stale season maps.
-
-    Args:
-        settings: store, model, instance.
-        names: only scenes that fit one of them; empty means all.
-        backfill: launch a backfill.
-
-    Raises:
-        LandCoverError: a name fits no scene of the store, or there is no model.
-    """
-    from lc_assets.defs.build import build_definitions
-    from lc_assets.inference.loading import read_contract
-    from lc_assets.operations.season_maps import map_statuses
-    from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
-    from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
-    from lc_assets.store.layout import Store
-
-    read_contract(settings.model)  # raises if there is no model; without one, no map would count as stale
-    with open_instance(settings) as instance:
-        definitions = build_definitions(settings)
-        items = stale_items(instance, definitions)
-        if names:
-            known = SceneNames(Store.at(settings.store))
-            fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
-            items = [item for item in items if item in fitting]
-        if not items:
-            click.echo("no scene is stale", err=True)
-        elif not backfill:
-            click.echo("\n".join(items))
-        else:
-            waiting = waiting_items(instance, definitions)
-            statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
-            launch(settings, instance, statuses, NEEDS_RUN, {})
-        for name, found in map_statuses(instance, definitions).items():
-            if found.status is SceneStatus.STALE:
-                click.echo(f"season map {name} is stale: {found.reasons[0]}", err=True)
+        session.register(instance, wanted)
+        launch(session, instance, statuses, runnable, config)
+        if scenes is None and not statuses:
+            click.echo(session.explain_empty(), err=True)
 
 
 def launch(
-    settings: Settings,
+    session: Session,
     instance: DagsterInstance,
     statuses: Mapping[str, SceneStatus],
     runnable: Collection[SceneStatus],
@@ -184,24 +154,22 @@ def launch(
     """Launch a backfill of registered scenes, and print what is launched.
 
     Args:
-        settings: store and model.
+        session: store and model.
         instance: whose daemon runs the backfill.
         statuses: item ids, each with its status.
         runnable: the statuses of scenes that are run.
         config: run config of the ops.
     """
-    from lc_assets.defs.build import build_definitions
-    from lc_assets.inference.loading import read_contract
     from lc_assets.operations.backfills import launch_backfill
     from lc_assets.operations.status import SceneStatus
 
     items = [item for item, status in statuses.items() if status in runnable]
     waiting = sum(status is SceneStatus.WAITING for status in statuses.values())
     if items:
-        contract, _ = read_contract(settings.model)
+        contract = session.contract()
         title = f"{quantity(len(items), 'scene')} to run: {_listed([statuses[item] for item in items])}"
         backfill_id = launch_backfill(
-            instance, build_definitions(settings), items, fingerprint=contract.fingerprint, config=config, title=title
+            instance, session.definitions, items, fingerprint=contract.fingerprint, config=config, title=title
         )
         click.echo(f"backfill {backfill_id}: {title}")
         click.echo(f"  {backfill_url(backfill_id)} shows it; lc-assets status counts what is done")

@@ -11,26 +11,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lc_assets.cli.crash_watch import working_on
-from lc_assets.cli.instance import open_instance, register_scenes
 from lc_assets.cli.options import (
     class_raster_options,
-    echo_error,
+    echo_warning,
     exit_if_failed,
-    from_option,
-    read_scene_refs,
+    for_each_scene,
     resolve_scenes,
     run_config,
-    scene_refs_argument,
-    settings_with,
-    store_option,
-    user_errors,
+    scene_references,
+    with_session,
 )
 from lc_assets.cli.progress_bar import ProgressBar
+from lc_assets.cli.session import Session
 
 if TYPE_CHECKING:
-    from dagster import DagsterInstance, Definitions
+    from dagster import DagsterInstance
 
-    from lc_assets.core.settings import Settings
     from lc_assets.operations.runs import RunResult
     from lc_assets.sentinel2.item.scene import Scene
     from lc_assets.store.layout import SceneLayout
@@ -38,20 +34,15 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@scene_refs_argument
-@from_option
-@store_option
+@scene_references
 @class_raster_options
 @click.option("-v", "--verbose", is_flag=True, help="Show Dagster's log.")
-@user_errors
+@with_session
 def classify(
+    session: Session,
     scene_refs: tuple[str, ...],
     listed: Iterable[str] | None,
-    store: str | None,
-    window: int | None,
-    stride: int | None,
-    mask_clouds: bool | None,
-    mask_dilation: int | None,
+    class_raster: dict[str, Any],
     verbose: bool,
 ) -> None:
     """Classify scenes: register each, materialise its six assets, and show the result.
@@ -59,36 +50,44 @@ def classify(
     While one scene is computed, the next one is fetched.
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
-    settings = settings_with(store)
-    config = run_config(settings, window, stride, mask_clouds, mask_dilation)
-    scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
+    config = run_config(session.settings, **class_raster)
+    scenes, failures = resolve_scenes(session, scene_refs, listed)
     total = len(scenes) + len(failures)
-    failures += classify_all(settings, scenes, config, verbose=verbose)
+    failures += classify_all(session, scenes, config, verbose=verbose)
     exit_if_failed(failures, total)
 
 
 @click.command()
-@scene_refs_argument
-@from_option
-@store_option
-@user_errors
-def register(scene_refs: tuple[str, ...], listed: Iterable[str] | None, store: str | None) -> None:
+@scene_references
+@with_session
+def register(session: Session, scene_refs: tuple[str, ...], listed: Iterable[str] | None) -> None:
     """Register scenes as partitions, without classifying them: the UI and the `dagster` commands can take over."""
-    settings = settings_with(store)
-    scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
-    register_all(settings, scenes)
+    from lc_assets.operations.keys import CLASSIFY
+
+    scenes, failures = resolve_scenes(session, scene_refs, listed)
+    with session.open_instance() as instance:
+        new = session.register(instance, scenes)
+    for scene in scenes:
+        click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
+    if scenes:
+        click.echo("Next: lc-assets ui, or, in an activated .venv:")
+        click.echo(f"  dagster asset materialize --select 'group:land_cover' --partition {scenes[0].id}")
+        click.echo("  lc-assets backfill  (the UI's daemon runs it), or one of chosen scenes:")
+        click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
     exit_if_failed(failures, len(scenes) + len(failures))
 
 
-def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any], *, verbose: bool) -> list[str]:
+def classify_all(
+    session: Session, scenes: list[Scene], config: dict[str, Any] | None = None, *, verbose: bool = False
+) -> list[str]:
     """Register and classify scenes, one after the other, and print the result of each.
 
     While a scene is computed, the next one is fetched.
 
     Args:
-        settings: store, model, instance.
+        session: store, model, instance.
         scenes: what to classify.
-        config: run config of the ops, from `run_config`.
+        config: run config of the ops, from `run_config`; None takes the defaults.
         verbose: show Dagster's log in place of the progress bar.
 
     Returns:
@@ -97,60 +96,33 @@ def classify_all(settings: Settings, scenes: list[Scene], config: dict[str, Any]
     Raises:
         KeyboardInterrupt: a run was interrupted. The remaining scenes are not run.
     """
-    from lc_assets.defs.build import build_definitions
-    from lc_assets.store.layout import Store
+    with session.open_instance() as instance, _fetching_ahead(session, instance, scenes):
+        session.register(instance, scenes)
 
-    failures = []
-    with open_instance(settings) as instance, _fetching_ahead(settings, instance, scenes):
-        register_scenes(settings, instance, scenes)
-        definitions = build_definitions(settings)
-        for number, scene in enumerate(scenes, start=1):
-            click.echo(f"[{number}/{len(scenes)}] {scene.id}")
-            result = _run(definitions, instance, scene.id, config, verbose)
-            if result.error:
-                if result.interrupted:
-                    raise KeyboardInterrupt(result.error)
-                failures.append(result.error if scene.id in result.error else f"item {scene.id}: {result.error}")
-                echo_error(result.error, "      failed")
-            else:
-                _show(result, Store.at(settings.store).scene(scene.id))
-    return failures
+        def work(scene: Scene) -> None:
+            result = _run(session, instance, scene.id, config or {}, verbose)
+            result.raise_if_failed(scene.id)
+            _show(result, session.store.scene(scene.id))
+
+        return for_each_scene(scenes, work)
 
 
-def _fetching_ahead(settings: Settings, instance: DagsterInstance, scenes: list[Scene]) -> AbstractContextManager[None]:
-    """Inside the context, a run that has its files lets the fetch of the next scene begin.
+def _fetching_ahead(session: Session, instance: DagsterInstance, scenes: list[Scene]) -> AbstractContextManager[None]:
+    """Inside the context, the next scene is fetched as soon as the current run has its files.
 
     Where the pool of downloads has a limit, each scene is fetched in its run only, which has a place in the pool.
     """
     from lc_assets.operations.keys import DOWNLOADS_POOL
     from lc_assets.operations.pools import is_limited
     from lc_assets.sentinel2.bands.fetch_ahead import fetching_ahead
-    from lc_assets.store.layout import Store
     from lc_assets.store.scratch import scratch_dir
 
     if is_limited(instance, DOWNLOADS_POOL):
         return nullcontext()
-    return fetching_ahead(scenes, scratch_dir(Store.at(settings.store).root))
+    return fetching_ahead(scenes, scratch_dir(session.store.root))
 
 
-def register_all(settings: Settings, scenes: list[Scene]) -> None:
-    """Register scenes, and print which are new and what can be done with them next."""
-    from lc_assets.operations.keys import CLASSIFY
-
-    with open_instance(settings) as instance:
-        new = register_scenes(settings, instance, scenes)
-    for scene in scenes:
-        click.echo(f"{'registered' if scene.id in new else 'known already'}: {scene.id}")
-    if scenes:
-        click.echo("Next: lc-assets ui, or, in an activated .venv:")
-        click.echo(f"  dagster asset materialize --select 'group:land_cover' --partition {scenes[0].id}")
-        click.echo("  lc-assets backfill  (the UI's daemon runs it), or one of chosen scenes:")
-        click.echo(f"  dagster job backfill -j {CLASSIFY} --partitions ID1,ID2 --noprompt  (the UI's daemon runs them)")
-
-
-def _run(
-    definitions: Definitions, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool
-) -> RunResult:
+def _run(session: Session, instance: DagsterInstance, item: str, config: dict[str, Any], verbose: bool) -> RunResult:
     """Classify one scene; on a terminal, show a progress bar unless `verbose`."""
     from lc_assets.core.progress import progress_callbacks
     from lc_assets.operations.keys import ASSET_NAMES, DOWNLOADS_POOL
@@ -169,7 +141,7 @@ def _run(
     ):
         working_on(item, ASSET_NAMES[0])
         wait_for_place(instance, DOWNLOADS_POOL)
-        return run_scene(definitions, instance, item, config, verbose=verbose, on_asset=on_asset)
+        return run_scene(session.definitions, instance, item, config, verbose=verbose, on_asset=on_asset)
 
 
 def _show(result: RunResult, layout: SceneLayout) -> None:
@@ -197,9 +169,9 @@ def _show(result: RunResult, layout: SceneLayout) -> None:
     click.echo(f"      {listed}")
     all_no_data = shares[-1][1] == 100
     if all_no_data:
-        click.secho("      warning: no pixel could be classified; the map is all No Data", fg="yellow", err=True)
+        echo_warning("no pixel could be classified; the map is all No Data", indent="      ")
     for warning in result.warnings:
-        click.secho(f"      warning: {warning}", fg="yellow", err=True)
+        echo_warning(warning, indent="      ")
     confidence = "no confidence" if all_no_data else f"mean confidence {metadata['mean_confidence_percent']:.0f} %"
     click.echo(f"      {result.seconds:.1f} s in all, {confidence}, run {result.run_id[:8]}")
 

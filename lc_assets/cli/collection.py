@@ -5,22 +5,18 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from lc_assets.cli.instance import open_instance
-from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.cli.options import echo_warning, with_session
+from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.core.wording import quantity
 
-if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
-
 
 @click.command()
-@store_option
 @click.option("--rebuild", is_flag=True, help="Read every scene of the store, not only what is new.")
 @click.option(
     "--export",
@@ -31,8 +27,8 @@ if TYPE_CHECKING:
 @click.option(
     "--base", metavar="URL", help="With --export: where others reach the store.  [default: the store's own URL]"
 )
-@user_errors
-def collection(store: str | None, rebuild: bool, target: Path | None, base: str | None) -> None:
+@with_session
+def collection(session: Session, rebuild: bool, target: Path | None, base: str | None) -> None:
     """Bring the collection of all maps up to date: <store>/collection/collection.json and items.parquet.
 
     Scenes catalogued since the last update are appended; the first update reads every scene of the store.
@@ -41,26 +37,18 @@ def collection(store: str | None, rebuild: bool, target: Path | None, base: str 
         raise click.UsageError("--base is for --export")
     if target and rebuild:
         raise click.UsageError("give --rebuild or --export, not both")
-    settings = settings_with(store)
+    from lc_assets.products.collection.export import export_items
     from lc_assets.products.collection.extras import check_tools
 
     check_tools()
     if target:
-        _export(settings, target, base)
+        written = export_items(session.store, target, base)
+        click.echo(f"{quantity(written, 'item')}, and {target.with_suffix('.collection.json')}")
     else:
-        _update(settings, rebuild=rebuild)
+        _update(session, rebuild=rebuild)
 
 
-def _export(settings: Settings, target: Path, base: str | None) -> None:
-    """Write all items to `target`, and the collection's own document beside it."""
-    from lc_assets.products.collection.export import export_items
-    from lc_assets.store.layout import Store
-
-    written = export_items(Store.at(settings.store), target, base)
-    click.echo(f"{quantity(written, 'item')}, and {target.with_suffix('.collection.json')}")
-
-
-def _update(settings: Settings, *, rebuild: bool) -> None:
+def _update(session: Session, *, rebuild: bool) -> None:
     """Materialise the asset `collection` in this process, and print a summary and the warnings of its checks.
 
     Raises:
@@ -68,17 +56,16 @@ def _update(settings: Settings, *, rebuild: bool) -> None:
     """
     import dagster as dg
 
-    from lc_assets.defs.build import build_definitions
     from lc_assets.defs.schedules import UPDATE_COLLECTION
     from lc_assets.operations.code_location import runs_in_code_location
     from lc_assets.operations.keys import COLLECTION_POOL, HOST_TAG, PID_TAG
     from lc_assets.operations.pools import ensure_collection_pool, wait_for_place
 
-    with open_instance(settings) as instance:
+    with session.open_instance() as instance:
         ensure_collection_pool(instance)
         with progress_callbacks(None, lambda line: click.echo(line, err=True)):
             wait_for_place(instance, COLLECTION_POOL)
-        job = build_definitions(settings).resolve_job_def(UPDATE_COLLECTION)
+        job = session.definitions.resolve_job_def(UPDATE_COLLECTION)
         try:
             with runs_in_code_location(instance):
                 result = job.execute_in_process(
@@ -100,7 +87,7 @@ def _update(settings: Settings, *, rebuild: bool) -> None:
         for check in result.get_asset_check_evaluations():
             if not check.passed:
                 faults = str(check.metadata["faults"].value)
-                click.secho(f"warning: {check.check_name}: {faults[:2000]}", fg="yellow", err=True)
+                echo_warning(f"{check.check_name}: {faults[:2000]}")
 
 
 def _show(metadata: dict[str, Any]) -> None:

@@ -10,11 +10,11 @@ import click
 
 from lc_assets.cli.agreement import compare_with_truth
 from lc_assets.cli.classify import classify_all, shown_path
-from lc_assets.cli.options import exit_if_failed, settings_with, store_option, user_errors
+from lc_assets.cli.options import exit_if_failed, with_session
 from lc_assets.cli.season_map import fuse
+from lc_assets.cli.session import Session
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.demo.season_figures import SeasonFigures
     from lc_assets.store.paths import StorePath
 
@@ -23,7 +23,6 @@ SEASON_MAP = "demo-season"
 
 
 @click.command()
-@store_option
 @click.option(
     "--scene",
     "folder",
@@ -31,55 +30,47 @@ SEASON_MAP = "demo-season"
     help="Where the scenes are written.  [default: demo_scene, with --season demo_season]",
 )
 @click.option("--season", is_flag=True, help="Fuse six dates of two tiles into one map, in place of one scene.")
-@user_errors
-def demo(store: str | None, folder: Path | None, season: bool) -> None:
+@with_session
+def demo(session: Session, folder: Path | None, season: bool) -> None:
     """Write a synthetic scene, classify it, and compare the map with its truth: how much is right."""
-    settings = settings_with(store)
     if season:
-        exit_if_failed(_run_season(settings, folder or Path("demo_season")), 1)
+        _run_season(session, folder or Path("demo_season"))
     else:
-        exit_if_failed(_run_demo(settings, folder or Path("demo_scene")), 1)
+        _run_demo(session, folder or Path("demo_scene"))
 
 
-def _run_demo(settings: Settings, folder: Path) -> list[str]:
-    """Write the demo scene to `folder`, classify it, and compare the map with its truth. Returns what failed."""
+def _run_demo(session: Session, folder: Path) -> None:
+    """Write the demo scene to `folder`, classify it, and compare the map with its truth."""
     from lc_assets.demo.scene import write_demo_scene
     from lc_assets.sentinel2.item.scene import parse_scene, read_document
-    from lc_assets.store.layout import Store
 
     started = time.perf_counter()
     path = write_demo_scene(folder)
     click.echo(f"demo scene written to {folder} ({time.perf_counter() - started:.1f} s)")
     scene = parse_scene(read_document(path), base=path)
-    failures = classify_all(settings, [scene], {}, verbose=False)
-    if not failures:
-        failures = compare_with_truth(settings, scene)
-        _show_where(Store.at(settings.store).scene(scene.id).report)
-    return failures
+    exit_if_failed(classify_all(session, [scene]), 1)
+    compare_with_truth(session, scene)
+    _show_where(session.store.scene(scene.id).report)
 
 
-def _run_season(settings: Settings, folder: Path) -> list[str]:
-    """Write a synthetic season to `folder`, classify its scenes, fuse them, and compare the map with the truth. Returns
-    what failed."""
+def _run_season(session: Session, folder: Path) -> None:
+    """Write a synthetic season to `folder`, classify its scenes, fuse them, and compare the map with the truth."""
     from lc_assets.demo.season import write_demo_season
     from lc_assets.demo.season_figures import measure_season
     from lc_assets.products.season_map.grid import utm_zone
     from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import read_polygons
     from lc_assets.sentinel2.item.scene import parse_scene, read_document
-    from lc_assets.store.layout import Store
     from lc_assets.store.paths import gdal_path
 
     started = time.perf_counter()
     season = write_demo_season(folder)
     click.echo(f"demo season written to {folder} ({time.perf_counter() - started:.1f} s)")
     scenes = [parse_scene(read_document(path), base=path) for path in season.items]
-    failures = classify_all(settings, scenes, {}, verbose=False)
-    if failures:
-        return failures
-    store, area = Store.at(settings.store), read_polygons(season.area, season.area.name)
+    exit_if_failed(classify_all(session, scenes), 1)
+    store, area = session.store, read_polygons(season.area, season.area.name)
     started = time.perf_counter()
-    fuse(settings, SEASON_MAP, MapPlan(area, utm_zone(area), scenes=tuple(scene.id for scene in scenes)))
+    fuse(session, SEASON_MAP, MapPlan(area, utm_zone(area), scenes=tuple(scene.id for scene in scenes)))
     click.echo(f"{len(scenes)} scenes fused ({time.perf_counter() - started:.1f} s)")
     layout = store.map(SEASON_MAP)
     dates: dict[str, list[str]] = {}
@@ -89,7 +80,6 @@ def _run_season(settings: Settings, folder: Path) -> list[str]:
     _show_season(measure_season(rasters, gdal_path(season.truth), dates, area))
     click.echo(f"  {shown_path(season.truth)}")
     _show_where(layout.report)
-    return []
 
 
 def _show_where(report: StorePath) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from lc_assets.cli.options import BAD_INPUT, echo_error, settings_with, user_errors
+from lc_assets.cli.options import BAD_INPUT, echo_error, echo_warning, user_errors
+from lc_assets.cli.session import open_session
 from lc_assets.core.errors import LandCoverError, printable
 
 
@@ -57,7 +58,7 @@ def _model_item(file: Path | None) -> Path:
     from lc_assets.core.settings import MODEL_FILE
 
     if file is None:
-        return settings_with(None).model
+        return open_session().settings.model
     try:
         if file.is_dir():
             return file / MODEL_FILE
@@ -145,7 +146,7 @@ def check(file: Path | None) -> None:
     )
     click.echo(f"bfloat16: {engine.bfloat16}")
     if engine.warning:
-        click.secho(f"warning: {engine.warning}", fg="yellow", err=True)
+        echo_warning(engine.warning)
 
 
 @model.command()
@@ -164,7 +165,7 @@ def card(file: Path | None, data: Path, scenes: Path | None) -> None:
     """
     from lc_assets.training.evaluation.model_card import write_card
 
-    written = write_card(_model_item(file), data, scenes or settings_with(None).scenes)
+    written = write_card(_model_item(file), data, scenes or open_session().settings.scenes)
     for line in written.read_text(encoding="utf-8").splitlines():
         if "**" in line:  # the sentences with the main figures
             click.echo(line.replace("**", ""))

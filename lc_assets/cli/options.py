@@ -1,4 +1,4 @@
-"""What the commands share: options, settings, the scenes that a user names, and how errors are shown."""
+"""What the commands share: options, the scenes that a user names, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lc_assets.cli.completion import complete_references
-from lc_assets.core.environment import set_variable
+from lc_assets.cli.session import Session, open_session
 from lc_assets.core.errors import LandCoverError, without_query
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ BAD_INPUT = 1
 INTERRUPTED = 130
 """Exit status after an interrupt, as of a program that SIGINT ends."""
 
-store_option = click.option(
+_store_option = click.option(
     "--store",
     metavar="PLACE",
     help="Where everything is written: a folder, or s3://, az://, gs://.  [default: LC_ASSETS_STORE, else ./store]",
@@ -31,10 +31,10 @@ store_option = click.option(
 min_area_option = click.option(
     "--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]"
 )
-scene_refs_argument = click.argument(
+_scene_refs_argument = click.argument(
     "scene_refs", nargs=-1, metavar="[REFERENCE]...", shell_complete=complete_references
 )
-from_option = click.option(
+_from_option = click.option(
     "--from",
     "listed",
     type=click.File("r"),
@@ -66,15 +66,44 @@ _CLASS_RASTER = (
 )
 
 
+def with_session(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option `--store`. The command gets a `Session` as its first argument; `user_errors` shows its errors."""
+
+    @_store_option
+    @user_errors
+    @wraps(command)
+    def wrapped(store: str | None, **options: Any) -> Any:
+        return command(open_session(store), **options)
+
+    return wrapped
+
+
+def scene_references(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the argument REFERENCE and the option `--from`. The command passes their values, `scene_refs` and `listed`,
+    to `resolve_scenes`."""
+    return _scene_refs_argument(_from_option(command))
+
+
 def class_raster_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of the asset `class_raster`: `window`, `stride`, `mask_clouds` and `mask_dilation`."""
+    """Add the options of the asset `class_raster`. The command passes their values, `class_raster`, to `run_config`."""
+
+    @wraps(command)
+    def wrapped(window: Any, stride: Any, mask_clouds: Any, mask_dilation: Any, **others: Any) -> Any:
+        values = {"window": window, "stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
+        return command(class_raster=values, **others)
+
     for option in reversed(_CLASS_RASTER):
-        command = option(command)
-    return command
+        option(wrapped)
+    return wrapped
 
 
 def run_config(
-    settings: Settings, window: int | None, stride: int | None, mask_clouds: bool | None, mask_dilation: int | None
+    settings: Settings,
+    *,
+    window: int | None,
+    stride: int | None,
+    mask_clouds: bool | None,
+    mask_dilation: int | None,
 ) -> dict[str, Any]:
     """The `ops` part of a Dagster run config, from the options of `class_raster`; empty if no option is set.
 
@@ -130,37 +159,52 @@ def echo_error(error: object, label: str = "error") -> None:
     click.secho(f"{label}: {error}", fg="red", err=True)
 
 
-def settings_with(store: str | None) -> Settings:
-    """The settings of the environment; `store`, if not None, replaces LC_ASSETS_STORE.
-
-    Raises:
-        LandCoverError: a variable has a wrong value, or the store has another area than LC_ASSETS_AREA.
-    """
-    if store is not None:
-        set_variable("LC_ASSETS_STORE", str(store))
-    from lc_assets.core.settings import Settings
-
-    settings = Settings.from_environment()
-    if settings.area:
-        from lc_assets.sentinel2.search.store_area import area_of
-        from lc_assets.store.layout import Store
-
-        area_of(Store.at(settings.store), settings.area)
-    return settings
+def echo_warning(text: object, *, indent: str = "") -> None:
+    """Print a warning to standard error, in yellow."""
+    click.secho(f"{indent}warning: {text}", fg="yellow", err=True)
 
 
-def read_scene_refs(given: tuple[str, ...], listed: Iterable[str] | None, metavar: str = "REFERENCE") -> list[str]:
-    """The references to scenes on the command line, then those in the file of `--from`.
+def resolve_scenes(
+    session: Session, scene_refs: Iterable[str], listed: Iterable[str] | None
+) -> tuple[list[Scene], list[str]]:
+    """Read the items that references name, and print an error for each that cannot be used.
 
     Args:
-        given: arguments of the command line; a tile and a date after one another are one reference.
-        listed: lines of the file; empty lines and lines that start with `#` are skipped.
-        metavar: the argument's name in the command's help.
+        session: store and catalog.
+        scene_refs: references of the command line; a tile and a date after one another are one reference.
+        listed: lines of the file of `--from`; empty lines and lines that start with `#` are skipped.
+
+    Returns:
+        scenes: each scene once, in the order of the references.
+        failures: the printed errors.
 
     Raises:
-        click.UsageError: there is neither an argument nor a file.
+        click.UsageError: there is neither a reference nor a file.
         LandCoverError: the file is not UTF-8 text.
     """
+    from lc_assets.sentinel2.search.references import resolve
+
+    scenes: dict[str, Scene] = {}
+    failures: list[str] = []
+    for scene_ref in _read_scene_refs(scene_refs, listed):
+        for found in resolve(scene_ref, session.registry.named, session.settings.retry_policy):
+            name = without_query(found.reference)
+            if found.scene is None:
+                error = str(found.error)
+                failures.append(error if name in error else f"{name}: {error}")
+            elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:
+                failures.append(
+                    f"{name}: item {found.scene.id} was named twice with different contents "
+                    "-> name one of them only; the first was taken"
+                )
+            else:
+                scenes[found.scene.id] = found.scene
+    for failure in failures:
+        echo_error(failure)
+    return list(scenes.values()), failures
+
+
+def _read_scene_refs(given: Iterable[str], listed: Iterable[str] | None) -> list[str]:
     from lc_assets.sentinel2.search.scene_names import join_words
 
     try:
@@ -171,46 +215,27 @@ def read_scene_refs(given: tuple[str, ...], listed: Iterable[str] | None, metava
         ) from None
     refs = [*join_words(given), *(line for line in lines if line and not line.startswith("#"))]
     if not refs and listed is None:
-        raise click.UsageError(f"name at least one {metavar}, or a file of them with --from")
+        raise click.UsageError("name at least one REFERENCE, or a file of them with --from")
     if not refs:
         click.echo("the list of references is empty: nothing to do", err=True)
     return refs
 
 
-def resolve_scenes(scene_refs: list[str], settings: Settings) -> tuple[list[Scene], list[str]]:
-    """Read the items that references name, and print an error for each that cannot be used.
+def for_each_scene(scenes: list[Scene], work: Callable[[Scene], None]) -> list[str]:
+    """Call a function for each scene, with a line that counts them. An error is printed, and does not stop the others.
 
     Returns:
-        scenes: each scene once, in the order of the references.
-        failures: the printed errors.
+        One error per scene that failed.
     """
-    from lc_assets.sentinel2.search.catalog import StacCatalogClient
-    from lc_assets.sentinel2.search.references import resolve
-    from lc_assets.sentinel2.search.registry import RegisteredItems
-    from lc_assets.store.layout import Store
-
-    registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
-    scenes: dict[str, Scene] = {}
-    failures: list[str] = []
-    for scene_ref in scene_refs:
-        for found in resolve(scene_ref, registry.named, settings.retry_policy):
-            if found.scene is None:
-                failures.append(_with_name(without_query(found.reference), str(found.error)))
-            elif found.scene.id in scenes and scenes[found.scene.id].document != found.scene.document:
-                failures.append(
-                    f"{without_query(found.reference)}: item {found.scene.id} was named twice with different contents "
-                    "-> name one of them only; the first was taken"
-                )
-            else:
-                scenes[found.scene.id] = found.scene
-    for failure in failures:
-        echo_error(failure)
-    return list(scenes.values()), failures
-
-
-def _with_name(scene_ref: str, error: str) -> str:
-    """The error, with the reference in front unless it contains it."""
-    return error if scene_ref in error else f"{scene_ref}: {error}"
+    failures = []
+    for number, scene in enumerate(scenes, start=1):
+        click.echo(f"[{number}/{len(scenes)}] {scene.id}")
+        try:
+            work(scene)
+        except LandCoverError as error:
+            failures.append(str(error))
+            echo_error(error, "      failed")
+    return failures
 
 
 def exit_if_failed(failures: list[str], total: int) -> None:

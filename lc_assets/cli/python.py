@@ -6,15 +6,14 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lc_assets.cli.instance import open_instance, register_scenes
-from lc_assets.cli.options import run_config, settings_with
+from lc_assets.cli.options import run_config
+from lc_assets.cli.session import Session, open_session
 from lc_assets.core.environment import restored
 from lc_assets.core.errors import BadReference
 
 if TYPE_CHECKING:
     import pystac
 
-    from lc_assets.core.settings import Settings
     from lc_assets.products.arrays import OpenedMap
     from lc_assets.sentinel2.item.scene import Scene
 
@@ -50,30 +49,28 @@ def classify(
     from lc_assets.products.arrays import open_scene
 
     with restored("LC_ASSETS_STORE", "DAGSTER_HOME"):
-        settings = settings_with(None if store is None else str(store))
-        config = run_config(settings, window, stride, mask_clouds, mask_dilation)
-        scene = _scene(item, settings)
-        _run(scene, settings, config)
-        return open_scene(settings.store, scene.id)
+        session = open_session(None if store is None else str(store))
+        config = run_config(
+            session.settings, window=window, stride=stride, mask_clouds=mask_clouds, mask_dilation=mask_dilation
+        )
+        scene = _scene(item, session)
+        _run(scene, session, config)
+        return open_scene(session.settings.store, scene.id)
 
 
-def _scene(item: str | Path | pystac.Item, settings: Settings) -> Scene:
+def _scene(item: str | Path | pystac.Item, session: Session) -> Scene:
     """Return the one scene that `item` is or names.
 
     Raises:
         LandCoverError: there is no such scene, there are several, or its item cannot be used.
     """
     from lc_assets.sentinel2.item.scene import parse_scene
-    from lc_assets.sentinel2.search.catalog import StacCatalogClient
     from lc_assets.sentinel2.search.references import resolve
-    from lc_assets.sentinel2.search.registry import RegisteredItems
-    from lc_assets.store.layout import Store
 
     if not isinstance(item, str | Path):
         # Transforming links would read the catalog that they name.
         return parse_scene(item.to_dict(transform_hrefs=False), base=item.get_self_href())
-    registry = RegisteredItems(Store.at(settings.store), StacCatalogClient.of(settings))
-    found = list(resolve(str(item), registry.named, settings.retry_policy))
+    found = list(resolve(str(item), session.registry.named, session.settings.retry_policy))
     if len(found) > 1:
         raise BadReference(f"{found[0].reference} and {len(found) - 1} more are meant", remedy="name one scene")
     if found[0].error is not None:
@@ -82,24 +79,23 @@ def _scene(item: str | Path | pystac.Item, settings: Settings) -> Scene:
     return found[0].scene
 
 
-def _run(scene: Scene, settings: Settings, config: dict[str, Any]) -> None:
+def _run(scene: Scene, session: Session, config: dict[str, Any]) -> None:
     """Register a scene and materialise its six assets.
 
     Raises:
         LandCoverError: the run failed.
     """
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.keys import DOWNLOADS_POOL
     from lc_assets.operations.pools import wait_for_place
     from lc_assets.operations.runs import run_scene
 
-    with open_instance(settings) as instance:
-        register_scenes(settings, instance, [scene])
+    with session.open_instance() as instance:
+        session.register(instance, [scene])
         wait_for_place(instance, DOWNLOADS_POOL)
         with warnings.catch_warnings():
             # In a notebook, Dagster cannot close its event loop within that of the kernel, which has no consequence.
             warnings.filterwarnings("ignore", "coroutine 'BaseEventLoop.shutdown_asyncgens' was never awaited")
-            result = run_scene(build_definitions(settings), instance, scene.id, config)
+            result = run_scene(session.definitions, instance, scene.id, config)
     result.raise_if_failed(scene.id)
     for warning in result.warnings:
         warnings.warn(f"{scene.id}: {warning}", stacklevel=3)

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lc_assets.cli.options import echo_error
+from lc_assets.cli.options import echo_error, echo_warning
+from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
     from lc_assets.sentinel2.search.query import Query
@@ -47,7 +47,7 @@ def parse_query(
     max_cloud: float | None,
     max_nodata: float | None,
     anywhere: bool = False,
-    settings: Settings | None = None,
+    session: Session | None = None,
 ) -> Query | None:
     """The query of the options of `query_options`; None if no option is given.
 
@@ -58,7 +58,7 @@ def parse_query(
         when: date or interval.
         max_cloud, max_nodata: percent.
         anywhere: a query without a place is allowed and covers the whole Earth, which is too much for a STAC API.
-        settings: a query without a place is of the area of their store, if it has one.
+        session: a query without a place is of the area of its store, if it has one.
 
     Raises:
         BadReference: an option is not valid, or there is no place.
@@ -70,8 +70,8 @@ def parse_query(
         return None
     everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
     shape = read_area(geometry).degrees() if geometry else None
-    if settings and bbox is None and geometry is None and not tiles:
-        kept = store_area(settings)
+    if session and bbox is None and geometry is None and not tiles:
+        kept = store_area(session)
         shape = kept.degrees() if kept else None
     return Query(
         bbox=box_of(bbox) if bbox is not None else everywhere,
@@ -83,16 +83,15 @@ def parse_query(
     )
 
 
-def store_area(settings: Settings) -> Polygons | None:
+def store_area(session: Session) -> Polygons | None:
     """Return the area of the store: what it keeps and classifies of each scene. None if that is all.
 
     Raises:
         LandCoverError: it cannot be read, or LC_ASSETS_AREA is another one.
     """
     from lc_assets.sentinel2.search.store_area import area_of
-    from lc_assets.store.layout import Store
 
-    return area_of(Store.at(settings.store), settings.area)
+    return area_of(session.store, session.settings.area)
 
 
 def read_area(path: str) -> Polygons:
@@ -108,30 +107,26 @@ def read_area(path: str) -> Polygons:
     return read_polygons(Path(path), path)
 
 
-def find_items(settings: Settings, query: Query) -> list[dict[str, Any]]:
+def find_items(session: Session, query: Query) -> list[dict[str, Any]]:
     """Search the configured collection, and print warnings. Returns all items found, as JSON, by acquisition time."""
     from lc_assets.core.progress import progress_callbacks
-    from lc_assets.sentinel2.search.catalog import StacCatalogClient
 
-    with progress_callbacks(None, lambda line: click.secho(f"warning: {line}", fg="yellow", err=True)):
-        found = [item for page in StacCatalogClient.of(settings).search(query) for item in page]
+    with progress_callbacks(None, echo_warning):
+        found = [item for page in session.registry.catalog.search(query) for item in page]
     return sorted(found, key=lambda item: (str((item.get("properties") or {}).get("datetime")), str(item.get("id"))))
 
 
-def parse_items(settings: Settings, documents: Sequence[dict[str, Any]]) -> tuple[list[Scene], list[str]]:
+def parse_items(session: Session, documents: Sequence[dict[str, Any]]) -> tuple[list[Scene], list[str]]:
     """Parse found items, and print an error for each that cannot be used.
 
     Returns:
         scenes: of the items that are valid.
         failures: the printed errors.
     """
-    from lc_assets.sentinel2.search.catalog import StacCatalogClient
-
-    client = StacCatalogClient.of(settings)
     scenes, failures = [], []
     for document in documents:
         try:
-            scenes.append(client.parse(document))
+            scenes.append(session.registry.catalog.parse(document))
         except LandCoverError as error:
             failures.append(str(error))
             echo_error(error)

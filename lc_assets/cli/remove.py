@@ -8,54 +8,66 @@ from typing import TYPE_CHECKING
 import click
 
 from lc_assets.cli.completion import complete_scenes
-from lc_assets.cli.instance import open_instance
-from lc_assets.cli.options import echo_error, exit_if_failed, settings_with, store_option, user_errors
+from lc_assets.cli.options import echo_error, exit_if_failed, with_session
+from lc_assets.cli.session import Session
 from lc_assets.cli.view import update_gallery
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import BadReference, LandCoverError
 from lc_assets.core.wording import amount, quantity
 
 if TYPE_CHECKING:
     from dagster import DagsterInstance
 
-    from lc_assets.core.settings import Settings
     from lc_assets.operations.removal import SceneRemoval
     from lc_assets.operations.season_maps import FusedMap
+    from lc_assets.sentinel2.search.scene_names import SceneNames
     from lc_assets.store.layout import Store
 
 
 @click.command()
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_scenes)
-@store_option
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@user_errors
-def remove(names: tuple[str, ...], store: str | None, dry_run: bool, yes: bool) -> None:
+@with_session
+def remove(session: Session, names: tuple[str, ...], dry_run: bool, yes: bool) -> None:
     """Remove scenes: their files, their partitions, what Dagster's records and the collection say of them.
 
-    A NAME is a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. The command shows first
+    A NAME is a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21, with the tile before each
+    date. Season maps are not removed. The command shows first
     what it removes, and asks. A scene that is in use is left alone. Season maps that were made of the scene stay, and
     are stale. The sensor and searches do not take a removed scene again; `lc-assets classify ID` does.
     """
     if dry_run and yes:
         raise click.UsageError("give --dry-run or --yes, not both")
-    settings = settings_with(store)
     from lc_assets.operations.season_maps import fused_maps
     from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
-    from lc_assets.store.layout import Store
 
-    opened = Store.at(settings.store)
-    known = SceneNames(opened)
-    items = list(dict.fromkeys(known.one(name) for name in join_words(names)))
-    with open_instance(settings) as instance:
+    known = SceneNames(session.store)
+    items = list(dict.fromkeys(_scene(known, session.store, name) for name in join_words(names)))
+    with session.open_instance() as instance:
         maps = fused_maps(instance)
-        _show(opened, instance, items, maps)
+        _show(session.store, instance, items, maps)
         if dry_run:
             click.echo("nothing has been removed (--dry-run)")
             return
         if not yes and not _confirmed(len(items)):
             raise LandCoverError("nothing has been removed", remedy="answer y, or give --yes")
-        failures = _remove_all(settings, opened, instance, items, maps)
+        failures = _remove_all(session, instance, items, maps)
     exit_if_failed(failures, len(items))
+
+
+def _scene(known: SceneNames, store: Store, name: str) -> str:
+    """Return the id of the scene that a name fits.
+
+    Raises:
+        BadReference: it fits no scene or several, or it is the name of a season map.
+    """
+    if known.known and name in {*store.registered_maps(), *store.map_names()}:
+        registered, folder = store.registered_map(name), store.map(name).folder
+        raise BadReference(
+            f"{name} is a season map, and this command removes scenes",
+            remedy=f"remove {registered} and {folder}, and the map's partition in Dagster's UI",
+        )
+    return known.one(name)
 
 
 def _show(store: Store, instance: DagsterInstance, items: list[str], maps: Mapping[str, FusedMap]) -> None:
@@ -88,19 +100,18 @@ def _confirmed(scenes: int) -> bool:
 
 
 def _remove_all(
-    settings: Settings, store: Store, instance: DagsterInstance, items: list[str], maps: Mapping[str, FusedMap]
+    session: Session, instance: DagsterInstance, items: list[str], maps: Mapping[str, FusedMap]
 ) -> list[str]:
     """Remove scenes. Returns one error for each that cannot be removed.
 
     Raises:
         LandCoverError: the collection cannot be updated. The same command then does the rest.
     """
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.removal import forget_item, remove_scene
     from lc_assets.operations.run_retention import InUse
     from lc_assets.products.collection.removal import drop_scenes
 
-    in_use = InUse(instance, build_definitions(settings))
+    store, in_use = session.store, InUse(instance, session.definitions)
     removed, failures = [], []
     for item in items:
         try:

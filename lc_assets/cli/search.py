@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lc_assets.cli.backfill import count_statuses, launch
-from lc_assets.cli.instance import open_instance, register_scenes
-from lc_assets.cli.options import exit_if_failed, settings_with, store_option, user_errors
+from lc_assets.cli.options import exit_if_failed, with_session
 from lc_assets.cli.query import find_items, parse_items, parse_query, query_options
 from lc_assets.cli.search_done import show_done
-from lc_assets.core.errors import LandCoverError, printable
+from lc_assets.cli.session import Session
+from lc_assets.core.errors import printable
 from lc_assets.core.json_values import is_percentage
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.operations.status import SceneStatus
 
 _COLOURS = {"done": "green", "failed": "red", "stale": "yellow", "waiting": "cyan"}
@@ -25,15 +24,14 @@ _COLOURS = {"done": "green", "failed": "red", "stale": "yellow", "waiting": "cya
 
 @click.command()
 @query_options
-@store_option
 @click.option("--ids", is_flag=True, help="Print ids only, for a pipe.")
 @click.option("--register", is_flag=True, help="Register what is new as partitions.")
 @click.option(
     "--backfill", is_flag=True, help="Register, and launch a backfill of what is new, missing, failed or stale."
 )
 @click.option("--done", is_flag=True, help="Maps that are made, by the store's own collection (lc-assets collection).")
-@user_errors
-def search(store: str | None, ids: bool, register: bool, backfill: bool, done: bool, **query_values: Any) -> None:
+@with_session
+def search(session: Session, ids: bool, register: bool, backfill: bool, done: bool, **query_values: Any) -> None:
     """Search the configured collection: a table of its scenes, with what is done already and what is new.
 
     The search asks the STAC API of LC_ASSETS_STAC_URL (the Planetary Computer) for LC_ASSETS_COLLECTION
@@ -45,24 +43,22 @@ def search(store: str | None, ids: bool, register: bool, backfill: bool, done: b
     if done:
         if register or backfill:
             raise click.UsageError("--done cannot be used with --register or --backfill")
-        settings = settings_with(store)
-        show_done(settings, parse_query(**query_values, anywhere=True), ids=ids)
+        show_done(session.store, parse_query(**query_values, anywhere=True), ids=ids)
         return
-    settings = settings_with(store)
-    query = parse_query(**query_values, settings=settings)
+    query = parse_query(**query_values, session=session)
     if query is None:
         raise click.UsageError("say where to look: --bbox, --geometry or --tile")
-    documents = find_items(settings, query)
-    exit_if_failed(_show(settings, documents, ids=ids, register=register, backfill=backfill), len(documents))
+    documents = find_items(session, query)
+    exit_if_failed(_show(session, documents, ids=ids, register=register, backfill=backfill), len(documents))
 
 
 def _show(
-    settings: Settings, documents: Sequence[dict[str, Any]], *, ids: bool, register: bool, backfill: bool
+    session: Session, documents: Sequence[dict[str, Any]], *, ids: bool, register: bool, backfill: bool
 ) -> list[str]:
     """Print found items with their status; register them and launch a backfill, if asked to.
 
     Args:
-        settings: store, model, instance.
+        session: store, model, instance.
         documents: items as JSON.
         ids: print ids only, in place of the table.
         register: register the items.
@@ -71,30 +67,30 @@ def _show(
     Returns:
         One error per item that cannot be registered.
     """
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
+    from lc_assets.store.ids import is_id
 
-    with open_instance(settings) as instance:
+    with session.open_instance() as instance:
         names = [str(document.get("id")) for document in documents]
-        statuses = scene_statuses(instance, build_definitions(settings), names)
+        statuses = scene_statuses(instance, session.definitions, names)
         for document, name in zip(documents, names, strict=True):
             if not ids:
                 click.echo(_row(document, statuses[name]))
-            elif _is_valid_id(name):  # an id with a line break would be two references in a pipe
+            elif is_id(name):  # an id with a line break would be two references in a pipe
                 click.echo(name)
         click.echo(count_statuses(list(statuses.values())), err=True)
         if not documents:
-            where = f"{settings.collection} at {settings.stac_url}"
+            where = f"{session.settings.collection} at {session.settings.stac_url}"
             click.echo(f"nothing in {where}: loosen the limits, or check LC_ASSETS_COLLECTION", err=True)
         if not (register or backfill):
             return []
-        scenes, failures = parse_items(settings, documents)
+        scenes, failures = parse_items(session, documents)
         scenes = [scene for scene in scenes if statuses[scene.id] is not SceneStatus.REMOVED]
-        new = register_scenes(settings, instance, scenes)
+        new = session.register(instance, scenes)
         click.echo(f"{len(new)} registered", err=True)
         if backfill:
             valid = {scene.id for scene in scenes}
-            launch(settings, instance, {item: s for item, s in statuses.items() if item in valid}, NEEDS_RUN, {})
+            launch(session, instance, {item: s for item, s in statuses.items() if item in valid}, NEEDS_RUN, {})
     return failures
 
 
@@ -118,16 +114,6 @@ def _row(document: dict[str, Any], status: SceneStatus) -> str:
         printable(str(document.get("id"))).replace("\n", " ")[:200],
     ]
     return "  ".join(cells)
-
-
-def _is_valid_id(item_id: str) -> bool:
-    from lc_assets.store.ids import checked_id
-
-    try:
-        checked_id(item_id)
-    except LandCoverError:
-        return False
-    return True
 
 
 def _percentage(value: Any) -> str:

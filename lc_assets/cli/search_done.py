@@ -11,7 +11,6 @@ from lc_assets.core.errors import StoreError, printable
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.products.collection.search import Found
     from lc_assets.sentinel2.search.query import Query
     from lc_assets.store.layout import Store
@@ -21,11 +20,11 @@ _TOP = 3
 """Classes shown per map: those with the largest shares."""
 
 
-def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
+def show_done(store: Store, query: Query | None, *, ids: bool) -> None:
     """Print a table of the maps that a search finds, or the ids of their scenes.
 
     Args:
-        settings: the store.
+        store: the store.
         query: what to look for; None finds all maps.
         ids: print ids only.
 
@@ -39,10 +38,8 @@ def show_done(settings: Settings, query: Query | None, *, ids: bool) -> None:
     from lc_assets.products.collection.search import EARTH, find
     from lc_assets.products.collection.update import fetch
     from lc_assets.sentinel2.search.query import Query
-    from lc_assets.store.layout import Store
 
     check_tools()
-    store = Store.at(settings.store)
     try:
         with scratch(store) as folder:
             index, _ = fetch(store, folder)

@@ -12,26 +12,21 @@ import click
 
 from lc_assets.cli.classify import classify_all, shown_path
 from lc_assets.cli.completion import complete_maps
-from lc_assets.cli.instance import open_instance
 from lc_assets.cli.options import (
-    echo_error,
+    echo_warning,
     exit_if_failed,
-    from_option,
     min_area_option,
-    read_scene_refs,
     resolve_scenes,
-    scene_refs_argument,
-    settings_with,
-    store_option,
-    user_errors,
+    scene_references,
+    with_session,
 )
 from lc_assets.cli.progress_bar import ProgressBar
 from lc_assets.cli.query import find_items, parse_items, read_area, store_area
+from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
@@ -39,8 +34,7 @@ if TYPE_CHECKING:
 
 
 @click.command("map")
-@scene_refs_argument
-@from_option
+@scene_references
 @click.option(
     "--area",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
@@ -55,9 +49,9 @@ if TYPE_CHECKING:
 @click.option("--crs", help="CRS of the map, in metres, e.g. EPSG:3035.  [default: UTM zone of the area's centre]")
 @click.option("--polygons", is_flag=True, help="Write the map as polygons too, as GeoPackage and GeoParquet.")
 @min_area_option
-@store_option
-@user_errors
+@with_session
 def season_map(
+    session: Session,
     scene_refs: tuple[str, ...],
     listed: Iterable[str] | None,
     area: str | None,
@@ -68,7 +62,6 @@ def season_map(
     crs: str | None,
     polygons: bool,
     min_area: float | None,
-    store: str | None,
 ) -> None:
     """Make one land-cover map of an area from several scenes: from the REFERENCEs, from what a search of a --period
     finds, or else from all scenes of the store. A store of an area (LC_ASSETS_AREA) is mapped whole without --area.
@@ -85,12 +78,11 @@ def season_map(
         raise click.UsageError("--max-cloud needs a search: give --period")
     if min_area is not None and not polygons:
         raise click.UsageError("--min-area is for --polygons")
-    settings = settings_with(store)
-    kept = store_area(settings)
+    kept = store_area(session)
     if area is None and bbox is None:
         limited = scene_refs or listed or polygons or any(value is not None for value in (period, max_cloud, crs))
-        if name is not None and not limited and (kept is None or _is_registered(settings, name)):
-            _fuse_again(settings, name)
+        if name is not None and not limited and (kept is None or session.store.registered_map(name).exists()):
+            _fuse_again(session, name)
             return
         if kept is None:
             raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
@@ -99,11 +91,9 @@ def season_map(
     from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
     from lc_assets.products.season_map.plan import MapPlan, select_scenes
-    from lc_assets.store.layout import Store
 
-    # What cannot work is said before anything is fetched.
-    opened = Store.at(settings.store)
-    opened.map(name)
+    # Errors of the user are raised before anything is fetched.
+    session.store.map(name)
     crs = utm_zone(place) if crs is None else checked_crs(crs)
     check_area(place.to(crs))
     if kept is not None:
@@ -114,23 +104,17 @@ def season_map(
     failures: list[str] = []
     listed_ids = None
     if scene_refs or listed:
-        scenes, failures = resolve_scenes(read_scene_refs(scene_refs, listed), settings)
+        scenes, failures = resolve_scenes(session, scene_refs, listed)
         listed_ids = tuple(scene.id for scene in scenes)
     elif period is not None:
-        scenes, failures = _found(settings, place, period, max_cloud)
-    failures += _classify_missing(settings, scenes, named=period is None)
+        scenes, failures = _found(session, place, period, max_cloud)
+    failures += _classify_missing(session, scenes, named=period is None)
     smallest = (MIN_AREA if min_area is None else min_area) if polygons else None
     plan = MapPlan(place, crs, period, max_cloud, listed_ids, smallest)
-    if failures and not any(True for _ in select_scenes(opened, plan)):
+    if failures and not any(True for _ in select_scenes(session.store, plan)):
         exit_if_failed(failures, len(failures))
-    fuse(settings, name, plan)
+    fuse(session, name, plan)
     exit_if_failed(failures, len(failures) + len(scenes))
-
-
-def _is_registered(settings: Settings, name: str) -> bool:
-    from lc_assets.store.layout import Store
-
-    return Store.at(settings.store).registered_map(name).exists()
 
 
 def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> Polygons:
@@ -162,41 +146,40 @@ def _check_inside(area: Polygons, kept: Polygons, crs: str) -> None:
     outside = share_outside(area, kept, crs)
     if outside >= 0.001:
         share = f"{100 * outside:.1f} % of the area are outside that of the store, {kept.names[0]}"
-        click.secho(f"warning: {share}: scenes are classified inside it only", fg="yellow", err=True)
+        echo_warning(f"{share}: scenes are classified inside it only")
 
 
-def _found(settings: Settings, area: Polygons, period: str, max_cloud: float | None) -> tuple[list[Scene], list[str]]:
+def _found(session: Session, area: Polygons, period: str, max_cloud: float | None) -> tuple[list[Scene], list[str]]:
     from lc_assets.sentinel2.search.query import Query
 
     query = Query(geometry=area.degrees(), datetime=period, max_cloud=max_cloud)
-    scenes, failures = parse_items(settings, find_items(settings, query))
+    scenes, failures = parse_items(session, find_items(session, query))
     if not scenes:
         raise LandCoverError(f"no scene was found in {period}", remedy="choose a longer period, or allow more cloud")
     click.echo(f"found {quantity(len(scenes), 'scene')}")
     return scenes, failures
 
 
-def _classify_missing(settings: Settings, scenes: Sequence[Scene], *, named: bool) -> list[str]:
+def _classify_missing(session: Session, scenes: Sequence[Scene], *, named: bool) -> list[str]:
     """Classify the scenes that need it. Returns one error per scene that failed.
 
     Those that were removed from the store are classified only if the user named them.
     """
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
 
     if not scenes:
         return []
-    with open_instance(settings) as instance:
-        statuses = scene_statuses(instance, build_definitions(settings), [scene.id for scene in scenes])
+    with session.open_instance() as instance:
+        statuses = scene_statuses(instance, session.definitions, [scene.id for scene in scenes])
     wanted = (*NEEDS_RUN, SceneStatus.REMOVED) if named else NEEDS_RUN
     missing = [scene for scene in scenes if statuses[scene.id] in wanted]
     if not missing:
         return []
     click.echo(f"classifying {quantity(len(missing), 'scene')} of {len(scenes)}")
-    return classify_all(settings, missing, {}, verbose=False)
+    return classify_all(session, missing)
 
 
-def fuse(settings: Settings, name: str, plan: MapPlan) -> None:
+def fuse(session: Session, name: str, plan: MapPlan) -> None:
     """Register a map and fuse it. If it cannot be fused, the registration is what it was before.
 
     Raises:
@@ -205,53 +188,48 @@ def fuse(settings: Settings, name: str, plan: MapPlan) -> None:
     from lc_assets.operations.keys import SEASON_MAPS
     from lc_assets.products.season_map.plan import write_plan
     from lc_assets.store.atomic import put
-    from lc_assets.store.layout import Store
 
-    store = Store.at(settings.store)
-    registered = store.registered_map(name)
+    registered = session.store.registered_map(name)
     try:
         before = registered.read_bytes()
     except OSError:  # there is none, or it cannot be read
         before = None
-    write_plan(store, name, plan)
+    write_plan(session.store, name, plan)
     try:
-        _fuse_again(settings, name)
+        _fuse_again(session, name)
     except BaseException:
         if before is None:
             registered.unlink(missing_ok=True)
-            with open_instance(settings) as instance:
+            with session.open_instance() as instance:
                 instance.delete_dynamic_partition(SEASON_MAPS, name)
         else:
             put(registered, before, item=name, asset="registration")
         raise
 
 
-def _fuse_again(settings: Settings, name: str) -> None:
+def _fuse_again(session: Session, name: str) -> None:
     """Fuse a registered map: a run of the asset `season_map` in this process. Prints the result.
 
     Raises:
         LandCoverError: it cannot be fused.
     """
     from lc_assets.core.progress import progress_callbacks
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.keys import FUSE, SEASON_MAP
     from lc_assets.operations.runs import run_scene
     from lc_assets.operations.season_maps import register_map
     from lc_assets.products.season_map.plan import read_plan
-    from lc_assets.store.layout import Store
 
-    store = Store.at(settings.store)
-    plan = read_plan(store, name)
+    plan = read_plan(session.store, name)
     asset = SEASON_MAP.to_user_string()
-    with open_instance(settings) as instance:
+    with session.open_instance() as instance:
         register_map(instance, name, plan.digest)
         with (
             ProgressBar((asset,), visible=sys.stdout.isatty()) as bar,
             progress_callbacks(bar.update, bar.note),
         ):
-            result = run_scene(build_definitions(settings), instance, name, {}, job=FUSE)
+            result = run_scene(session.definitions, instance, name, {}, job=FUSE)
     result.raise_if_failed()
-    _show(result.metadata[asset], store.map(name))
+    _show(result.metadata[asset], session.store.map(name))
 
 
 def _show(made: dict[str, Any], layout: MapLayout) -> None:
@@ -270,7 +248,7 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
             click.echo(f"      {titles[row['code']]:<24}{row['hectares']:12.1f} ha {row['percent']:6.1f} %")
     confidence = made.get("mean_confidence_percent")
     if confidence is None:
-        echo_error("no date sees the ground of the area; the map is all No Data", "      warning")
+        echo_warning("no date sees the ground of the area; the map is all No Data", indent="      ")
     words = "" if confidence is None else f", mean confidence {confidence:.0f} %"
     click.echo(f"      {quantity(used, 'scene')} of {quantity(made['dates'], 'date')}{words}")
     click.echo(f"      {shown_path(layout.classified)}")
@@ -288,19 +266,16 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 @click.argument("after", shell_complete=complete_maps)
 @click.option("--sure", default=60, show_default=True, help="Least confidence of both maps in percent.")
 @click.option("--baseline", metavar="MAP", help="Another map of the first period: how much do two such maps differ?")
-@store_option
-@user_errors
-def change(before: str, after: str, sure: int, baseline: str | None, store: str | None) -> None:
+@with_session
+def change(session: Session, before: str, after: str, sure: int, baseline: str | None) -> None:
     """Compare two maps of `lc-assets map`: which class became which, in hectares.
 
     A pixel counts as changed only where both maps are sure enough. Maps of two seasons differ without any change, since
     they are made of other dates: --baseline measures by how much.
     """
-    settings = settings_with(store)
     from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_maps
-    from lc_assets.store.layout import Store
 
-    found = compare_maps(Store.at(settings.store), before, after, sure=sure, baseline=baseline)
+    found = compare_maps(session.store, before, after, sure=sure, baseline=baseline)
     known = max(int(found.pixels[:NOTHING].sum()), 1)
 
     def line(words: str, pixels: int) -> str:

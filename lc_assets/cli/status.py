@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,8 @@ import click
 
 from lc_assets.cli.backfill import backfill_url, count_statuses
 from lc_assets.cli.completion import complete_scenes_and_maps
-from lc_assets.cli.instance import open_instance
-from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.cli.options import with_session
+from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.wording import quantity
 
@@ -24,40 +25,35 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_scenes_and_maps)
-@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document, for programs.")
-@user_errors
-def status(names: tuple[str, ...], store: str | None, as_json: bool) -> None:
+@with_session
+def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     """List the registered scenes and season maps: status, tile, date, cloud, seconds of the run, model, id; and below
-    each its checks that failed.
+    each its checks that failed or warn.
 
-    The last lines say how far the newest backfill is, and count the scenes. With NAMEs, only the scenes that fit one,
-    such as 33UUB or 2024-06, and the maps of that name. A check counts until its asset is made again. A season map is
-    stale if one of its scenes was made again or removed.
+    The last lines say how far the newest backfill is, and count scenes, failed checks and warnings. With NAMEs, only
+    the scenes that fit one, such as 33UUB or 2024-06, and the maps of that name. A check counts until its asset is made
+    again. A season map is stale if one of its scenes was made again or removed.
     """
-    settings = settings_with(store)
-    from lc_assets.defs.build import build_definitions
     from lc_assets.operations.backfills import newest_backfill
     from lc_assets.operations.failed_checks import failed_checks
     from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import run_seconds, scene_statuses
     from lc_assets.products.scene_list import scene_facts
     from lc_assets.sentinel2.search.scene_names import join_words
-    from lc_assets.store.layout import Store
 
-    opened = Store.at(settings.store)
-    with open_instance(settings) as instance:
-        definitions = build_definitions(settings)
+    with session.open_instance() as instance:
+        definitions = session.definitions
         statuses = scene_statuses(instance, definitions)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
         maps = map_statuses(instance, definitions)
         if names:
-            chosen = _chosen(opened, join_words(names), statuses, maps)
+            chosen = _chosen(session.store, join_words(names), statuses, maps)
             statuses = {item: found for item, found in statuses.items() if item in chosen}
             maps = {name: found for name, found in maps.items() if name in chosen}
         newest = newest_backfill(instance, definitions)
         seconds = run_seconds(instance, list(statuses))
-    facts = scene_facts(opened, list(statuses))
+    facts = scene_facts(session.store, list(statuses))
     scenes = [
         {"id": item, "status": found.value, **_row(facts[item], seconds.get(item)), **_checks(failed.get(item, ()))}
         for item, found in statuses.items()
@@ -75,9 +71,13 @@ def status(names: tuple[str, ...], store: str | None, as_json: bool) -> None:
         _print(scenes, fused)
         if newest:
             click.echo(f"{newest}: {backfill_url(newest.id)}", err=True)
-    number = sum(len(one["failed_checks"]) for one in (*scenes, *fused))
-    maps_text = f"; {quantity(len(maps), 'season map')}" if maps else ""
-    click.echo(f"{count_statuses(list(statuses.values()))}{maps_text}; {quantity(number, 'failed check')}", err=True)
+    severities = Counter(check["severity"] for one in (*scenes, *fused) for check in one["failed_checks"])
+    counts = [count_statuses(list(statuses.values()))]
+    counts += [quantity(len(maps), "season map")] if maps else []
+    counts += [quantity(severities["error"], "failed check"), quantity(severities["warning"], "warning")]
+    click.echo("; ".join(counts), err=True)
+    if not (statuses or maps):
+        click.echo(session.explain_empty(), err=True)
 
 
 def _chosen(store: Store, names: Sequence[str], scenes: Iterable[str], maps: Iterable[str]) -> set[str]:

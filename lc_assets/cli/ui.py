@@ -7,12 +7,14 @@ import signal
 import socket
 import subprocess
 import sys
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
 
-from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.cli.options import with_session
+from lc_assets.cli.session import Session
 from lc_assets.core.environment import set_variable
 from lc_assets.core.errors import LandCoverError
 
@@ -20,7 +22,6 @@ _HOST = "127.0.0.1"
 
 
 @click.command()
-@store_option
 @click.option(
     "--port",
     type=click.IntRange(1, 65534),
@@ -28,19 +29,24 @@ _HOST = "127.0.0.1"
     show_default=True,
     help="Port of the UI on 127.0.0.1. The store's files are at the next one.",
 )
-@user_errors
-def ui(store: str | None, port: int) -> None:
+@with_session
+def ui(session: Session, port: int) -> None:
     """Open Dagster's UI on loopback, on the same instance and store.
 
     The files of a store on a disk are served too, read-only: the links in the UI open reports, maps and the page of all
     scenes. With LC_ASSETS_FILES_URL, links lead to that URL; if it is on loopback, the files are served there.
     """
-    settings = settings_with(store)
     from lc_assets.operations.dagster_home import ensure_dagster_home
 
+    settings = session.settings
+    url = f"http://{_HOST}:{port}"
     with socket.socket() as probe:
-        if probe.connect_ex((_HOST, port)) == 0:
-            raise _unusable(f"port {port} is taken")
+        is_taken = probe.connect_ex((_HOST, port)) == 0
+    if is_taken and _is_dagster(port):
+        problem = f"Dagster's UI runs already: {url}"
+        raise LandCoverError(problem, remedy="open it; for that of another store choose another port with --port")
+    if is_taken:
+        raise _unusable(f"port {port} is taken")
     files_url = settings.files_url or f"http://{_HOST}:{port + 1}"
     files = _listen(files_url) if isinstance(settings.store, Path) else None
     # A job that a shell starts in the background ignores interrupts, and so would Dagster's child processes.
@@ -52,7 +58,7 @@ def ui(store: str | None, port: int) -> None:
         set_variable("LC_ASSETS_FILES_URL", files_url)
         _serve_files(Path(settings.store), files)
         click.echo(f"All scenes: {files_url}/ (served while the UI runs)")
-    click.echo(f"Dagster's UI: http://{_HOST}:{port}")
+    click.echo(f"Dagster's UI: {url}")
     workspace = Path(__file__).with_name("workspace.yaml")
     # `dg dev`, which Dagster recommends instead, is in a package that is not a dependency.
     quiet = ["-W", "ignore::FutureWarning"]
@@ -81,8 +87,21 @@ def _listen(url: str) -> socket.socket | None:
     return listening
 
 
+def _is_dagster(port: int) -> bool:
+    """Whether the program at a port of this machine is Dagster's UI."""
+    connection = HTTPConnection(_HOST, port, timeout=5)
+    try:
+        connection.request("GET", "/server_info")
+        return b"dagster_webserver_version" in connection.getresponse().read(1000)
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def _unusable(problem: str) -> LandCoverError:
-    return LandCoverError(problem, remedy="stop the program that uses it, or choose another with --port")
+    remedy = "stop the program that uses it (another lc-assets ui?), or choose another with --port"
+    return LandCoverError(problem, remedy=remedy)
 
 
 def _serve_files(store: Path, listening: socket.socket) -> None:

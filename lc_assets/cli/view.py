@@ -10,34 +10,31 @@ from typing import TYPE_CHECKING
 import click
 
 from lc_assets.cli.completion import complete_scenes
-from lc_assets.cli.options import settings_with, store_option, user_errors
+from lc_assets.cli.options import with_session
+from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError, StoreError
 
 if TYPE_CHECKING:
     from lc_assets.products.pages.gallery_items import Gallery
-    from lc_assets.store.layout import Store
+    from lc_assets.store.layout import SceneLayout, Store
     from lc_assets.store.paths import StorePath
+    from lc_assets.store.season_layout import MapLayout
 
 
 @click.command()
 @click.argument("name", nargs=-1, metavar="[NAME]", shell_complete=complete_scenes)
-@store_option
 @click.option("--no-open", is_flag=True, help="Only print where the page is.")
-@user_errors
-def view(name: tuple[str, ...], store: str | None, no_open: bool) -> None:
+@with_session
+def view(session: Session, name: tuple[str, ...], no_open: bool) -> None:
     """Open the report of a scene or a season map in the browser; without NAME, a page of all scenes and where they
     are.
 
     NAME is a season map's name, a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. The
     page of all scenes is written each time, as index.html in the store.
     """
-    settings = settings_with(store)
-    from lc_assets.store.layout import Store
-
-    layout = Store.at(settings.store)
-    page = _report(layout, " ".join(name)) if name else _gallery(layout)
+    page = _report(session.store, " ".join(name)) if name else _gallery(session.store)
     if name:
-        _write_link_target(layout)
+        _write_link_target(session.store)
     click.echo(str(page))
     click.echo(page.as_uri())
     if not no_open and not webbrowser.open(page.as_uri()):
@@ -51,23 +48,20 @@ def _report(store: Store, wanted: str) -> Path:
         LandCoverError: there is no such scene or map, or it has no report.
         StoreError: the report cannot be read.
     """
-    from lc_assets.sentinel2.search.scene_names import SceneNames
+    from lc_assets.sentinel2.search.scene_names import scene_or_map
 
-    is_map = wanted in store.map_names()
-    name = wanted if is_map else SceneNames(store).one(wanted)
-    page = store.map(name).report if is_map else store.scene(name).report
-    if isinstance(page, Path):
-        if page.exists():
-            return page
-        raise _no_report(name, is_map)
+    layout = scene_or_map(store, wanted)
+    page = layout.report
+    if isinstance(page, Path) and page.exists():
+        return page
     try:
         content = page.read_bytes()
     except FileNotFoundError:
-        raise _no_report(name, is_map) from None
+        raise _no_report(layout) from None
     except OSError as error:
         raise StoreError(
             f"{page} cannot be read ({error.strerror or error})",
-            remedy="check that the object store can be reached, then run it again",
+            remedy="check that the store can be reached, then run it again",
             transient=not isinstance(error, PermissionError),
         ) from None
     click.echo("a copy from the object store: its links to the scene's files lead nowhere", err=True)
@@ -83,12 +77,14 @@ def _write_link_target(store: Store) -> None:
             _gallery(store)
 
 
-def _no_report(name: str, is_map: bool) -> LandCoverError:
-    remedy = (
-        f"lc-assets map --name {name}" if is_map else f"lc-assets classify {name}, or materialise its asset `report`"
-    )
-    item, season_map = (None, name) if is_map else (name, None)
-    return LandCoverError("it has no report yet", item=item, season_map=season_map, remedy=remedy)
+def _no_report(layout: SceneLayout | MapLayout) -> LandCoverError:
+    from lc_assets.store.season_layout import MapLayout
+
+    problem = "it has no report yet"
+    if isinstance(layout, MapLayout):
+        return LandCoverError(problem, season_map=layout.name, remedy=f"lc-assets map --name {layout.name}")
+    remedy = f"lc-assets classify {layout.item}, or materialise its asset `report`"
+    return LandCoverError(problem, item=layout.item, remedy=remedy)
 
 
 def update_gallery(store: Store) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from lc_assets.cli.options import settings_with, user_errors
+from lc_assets.cli.options import user_errors
+from lc_assets.cli.session import open_session
 from lc_assets.core.errors import LandCoverError, StoreError
 
 TEMPLATE = """\
@@ -35,7 +36,7 @@ runs_per_tick: 50                   # most scenes that are launched after a sear
 @user_errors
 def watch(init: bool) -> None:
     """Show what the sensor watches: the content of watch.yaml, or of the file that LC_ASSETS_WATCH names."""
-    path = settings_with(None).watch
+    path = open_session().settings.watch
     if init:
         try:
             with path.open("x", encoding="utf-8") as file:

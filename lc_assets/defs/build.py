@@ -58,10 +58,16 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         LandCoverError: two references of the settings have one name, or their crosswalk is wrong.
     """
     settings = settings or Settings.from_environment()
-    store = _store(settings)
-    items = _items(settings, store)
+    Store.at(settings.store)  # raises StoreError here, and not only in each run
+    store = StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)
+    items = ItemsResource(
+        store=store,
+        stac_url=settings.stac_url,
+        collection=settings.collection,
+        timeout=settings.retry_policy.read,
+        backoff=settings.retry_policy.backoff,
+    )
     version = _class_raster_version(settings)
-    retry_policy = settings.retry_policy
     check_names(settings.references)
     if settings.crosswalk:
         read_crosswalk(Path(settings.crosswalk))
@@ -89,35 +95,15 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
             "items": items,
             "model": ModelResource(item=str(settings.model), precision=settings.precision, window=settings.window),
             "evaluation": EvaluationResource(chips=str(settings.chips or ""), scenes=str(settings.scenes or "")),
-            "reference": ReferenceResource(
-                items=items,
-                names=list(settings.references),
-                crosswalk=settings.crosswalk,
-                backoff=retry_policy.backoff,
-            ),
+            "reference": ReferenceResource(items=items, names=list(settings.references), crosswalk=settings.crosswalk),
             "watch": WatchResource(file=str(settings.watch)),
-            "raw_bands_io": RawBandsIOManager(store=store, timeout=retry_policy.read, backoff=retry_policy.backoff),
+            "raw_bands_io": RawBandsIOManager(store=store, items=items),
             "stack_io": stack_io(store=store),
             "class_raster_io": ClassRasterIOManager(store=store),
             "overview_io": OverviewIOManager(store=store),
             "report_io": ReportIOManager(store=store),
             "catalog_io": CatalogIOManager(store=store),
         },
-    )
-
-
-def _store(settings: Settings) -> StoreResource:
-    Store.at(settings.store)  # raises StoreError here, and not only in each run
-    return StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)
-
-
-def _items(settings: Settings, store: StoreResource) -> ItemsResource:
-    return ItemsResource(
-        store=store,
-        stac_url=settings.stac_url,
-        collection=settings.collection,
-        timeout=settings.retry_policy.read,
-        backoff=settings.retry_policy.backoff,
     )
 
 

@@ -20,5 +20,5 @@ compare_scenes = dg.define_asset_job(
     selection=dg.AssetSelection.assets(reference_agreement),
     partitions_def=scenes,
     executor_def=dg.in_process_executor,
-    description="Hold the map of one scene against reference maps.",
+    description="Compare the map of one scene with reference maps.",
 )

@@ -153,6 +153,37 @@ def stack_metadata(stack: Stack, recipe: StackRecipe) -> dict[str, Any]:
     }
 
 
+def map_metadata(path: StorePath, pixels: np.ndarray, pixel_area: float, title: str) -> dict[str, Any]:
+    """Return a picture of a class map, its legend, and a table of percent and hectares per class.
+
+    Args:
+        path: the class map.
+        pixels: (11,) pixels of each code, No Data last.
+        pixel_area: area of a pixel in hectares.
+        title: title of the picture.
+    """
+    shares = {c: 100 * float(pixels[c.code]) / max(float(pixels.sum()), 1.0) for c in ALL_CLASSES}
+    rows = [
+        {
+            "code": c.code,
+            "class": c.name,
+            "percent": round(percent, 3),
+            "hectares": round(float(pixels[c.code]) * pixel_area, 2),
+        }
+        for c, percent in shares.items()
+    ]
+    return {
+        "map": _map_picture(path, title),
+        "legend": inline(inline_shares(list(shares.items()), f"percent of the {title}")),
+        "classes": table(rows),
+    }
+
+
+def _map_picture(path: StorePath, title: str) -> dg.MarkdownMetadataValue:
+    codes, pixel_size = read_codes_for_display(gdal_path(path), PICTURE_SIDE)
+    return inline(inline_map(codes, title, pixel_size))
+
+
 def class_raster_metadata(
     classes: ClassMap, computed: Classification, url: Callable[[StorePath], str]
 ) -> dict[str, Any]:
@@ -164,16 +195,6 @@ def class_raster_metadata(
         url: function from a file of the store to its URL for a browser.
     """
     statistics, contract = computed.statistics, computed.engine.contract
-    codes, pixel_size = read_codes_for_display(gdal_path(classes.path), PICTURE_SIDE)
-    rows = [
-        {
-            "code": c.code,
-            "class": c.name,
-            "percent": round(100 * classes.share(c.code), 3),
-            "hectares": round(float(classes.pixels[c.code]) * classes.grid.pixel_area, 2),
-        }
-        for c in ALL_CLASSES
-    ]
     no_data = {
         "no source data": statistics.no_source_data,
         "hidden by SCL": statistics.hidden,
@@ -182,9 +203,7 @@ def class_raster_metadata(
     }
     pixels = float(classes.pixels.sum())
     return {
-        "map": inline(inline_map(codes, "class map", pixel_size)),
-        "legend": inline(inline_shares([(c, 100 * classes.share(c.code)) for c in ALL_CLASSES], "percent of the map")),
-        "classes": table(rows),
+        **map_metadata(classes.path, classes.pixels, classes.grid.pixel_area, "class map"),
         "no_data": table([{"reason": reason, "pixels": count} for reason, count in no_data.items()]),
         "confidence_histogram": inline(
             inline_histogram(statistics.confidence, "percent of the map per tenth of confidence")
@@ -211,9 +230,8 @@ def _evaluation(computed: Classification) -> str:
 
 def overview_metadata(overview: Overview, plan: OverviewPlan, url: Callable[[StorePath], str]) -> dict[str, Any]:
     """Return a picture of the overview, its size, and the URLs of its files for a browser."""
-    codes, pixel_size = read_codes_for_display(gdal_path(overview.path), PICTURE_SIDE)
     return {
-        "map": inline(inline_map(codes, "overview", pixel_size)),
+        "map": _map_picture(overview.path, "overview"),
         "picture": dg.MetadataValue.url(url(overview.thumbnail)),
         "raster": dg.MetadataValue.url(url(overview.path)),
         "grid": f"{overview.grid.width} x {overview.grid.height} px of {overview.grid.resolution:g} m",
@@ -271,7 +289,7 @@ def _looked_at(raw: RawBands, band: str) -> np.ndarray:
             "its pixels cannot be decoded: the file is damaged",
             item=raw.scene.id,
             asset=band,
-            remedy="get the file anew from its source, then run it again",
+            remedy="download the file again from its source, then run it again",
         ) from None
 
 

@@ -77,13 +77,24 @@ class ItemsResource(ConfigurableResource):
     stac_url: str = Field(default=PLANETARY_COMPUTER, description="STAC API for ids that are not registered.")
     collection: str = Field(default=COLLECTION, description="Collection of that API.")
     timeout: float = Field(
-        default=DEFAULT_POLICY.read, gt=0, description="Seconds between two pieces of the API's answer."
+        default=DEFAULT_POLICY.read,
+        gt=0,
+        description="Longest wait for more data of a server, in seconds.",
     )
-    backoff: float = Field(default=DEFAULT_POLICY.backoff, ge=0, description="Seconds before a request is tried again.")
+    backoff: float = Field(
+        default=DEFAULT_POLICY.backoff,
+        ge=0,
+        description="Seconds before a second attempt, then doubled.",
+    )
+
+    @property
+    def retry_policy(self) -> RetryPolicy:
+        """The time-outs and retries of requests, also of those for pixels."""
+        return RetryPolicy(read=self.timeout, backoff=self.backoff)
 
     def catalog(self) -> StacCatalogClient:
         """Return a client of the STAC API, for the configured collection."""
-        return StacCatalogClient(self.stac_url, self.collection, RetryPolicy(read=self.timeout, backoff=self.backoff))
+        return StacCatalogClient(self.stac_url, self.collection, self.retry_policy)
 
     def quick_catalog(self, collection: str | None = None) -> StacCatalogClient:
         """Return a client with short timeouts and two tries, for the sensor: Dagster stops a tick after one minute.
@@ -103,7 +114,7 @@ class ItemsResource(ConfigurableResource):
 class ModelResource(ConfigurableResource):
     """A pre-trained Keras model and its contract. A process loads the model once."""
 
-    item: str = Field(description="Path of the model's MLM item (.json); the .keras file lies where it says.")
+    item: str = Field(description="Path of the model's MLM item (.json), which says where the .keras file is.")
     precision: str = Field(
         default="auto",
         pattern=f"^({'|'.join(PRECISIONS)})$",
@@ -171,7 +182,6 @@ class ReferenceResource(ConfigurableResource):
     items: ResourceDependency[ItemsResource]
     names: list[str] = Field(default=list(REFERENCES), description="References to compare with where a run names none.")
     crosswalk: str = Field(default="", description="Crosswalk for references that come without one.")
-    backoff: float = Field(default=DEFAULT_POLICY.backoff, ge=0, description="Seconds before a request is tried again.")
 
     def scene(self, item: str) -> Scene:
         """Return the scene of a STAC item id, which is the partition key.
@@ -193,10 +203,6 @@ class ReferenceResource(ConfigurableResource):
             LandCoverError: the reference is unknown, has no crosswalk or does not cover the scene.
         """
         return find_reference(named, scene, self.items.catalog(), crosswalk or None, self.crosswalk or None)
-
-    def retry_policy(self) -> RetryPolicy:
-        """Return the timeout and the backoff of requests for pixels."""
-        return RetryPolicy(read=self.items.timeout, backoff=self.backoff)
 
 
 class WatchResource(ConfigurableResource):

@@ -32,8 +32,8 @@ class ClassRasterConfig(dg.Config):
     window: int | None = Field(
         default=None,
         ge=0,
-        description="0: positions, where the model has them: each answers for what it sees around it, and pixels "
-        "interpolate between positions. 64: windows of a whole chip vote for the pixels in them. Unset: "
+        description="0: positions, if the model has them: the network predicts points from their surroundings, and "
+        "pixels are interpolated between points. 64: a pixel gets the mean of all windows that contain it. Unset: "
         "LC_ASSETS_WINDOW, else what the model has.",
     )
     stride: int = Field(

@@ -18,7 +18,7 @@ update_collection = dg.define_asset_job(
     UPDATE_COLLECTION,
     selection=dg.AssetSelection.assets(collection),
     executor_def=dg.in_process_executor,
-    description="Append to the collection what is new; with config `rebuild: true`, make it anew from the store.",
+    description="Append new scenes to the collection; with config `rebuild: true`, make it again from the store.",
 )
 
 
@@ -38,7 +38,7 @@ def update_collection_every_15_minutes(
     instance = context.instance
     unfinished = dg.RunsFilter(job_name=UPDATE_COLLECTION, statuses=[*NOT_FINISHED_STATUSES])
     if instance.get_runs(unfinished, limit=1):
-        return dg.SkipReason("an update is queued or under way")
+        return dg.SkipReason("an update is queued or running")
     try:
         positions = read_positions(store.store())
     except (LandCoverError, OSError) as error:

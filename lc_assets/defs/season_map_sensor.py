@@ -22,9 +22,10 @@ from lc_assets.defs.resources import StoreResource, WatchResource
 from lc_assets.operations.keys import CATALOG, FUSE, PARTITION_TAG
 from lc_assets.operations.season_maps import fused_map, observe_scenes, register_map, scene_versions
 from lc_assets.products.season_map.grid import check_area, utm_zone
-from lc_assets.products.season_map.plan import MapPlan, document_of, read_plan, select_scenes, write_plan
+from lc_assets.products.season_map.plan import MapPlan, read_plan, select_scenes, write_plan
 from lc_assets.raster.polygons import box_polygon
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import read_json_object
 
 ONCE_SECONDS = 24 * 3600.0
 """Shortest time between two runs of a map that the sensor launches."""
@@ -155,7 +156,7 @@ def _news(
     items = dict.fromkeys(_catalogued(instance, since)) if plans else {}
     filters = {name: plan.scene_filter() for name, plan in plans.items()} if items else {}
     for item in items:
-        document = document_of(store, item)
+        document = read_json_object(store.registered(item))
         for name, is_one in filters.items():
             if document is not None and is_one(document):
                 found[name][item] = ""

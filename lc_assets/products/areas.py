@@ -12,7 +12,7 @@ from affine import Affine
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 
-from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
+from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, LandCover
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 
@@ -143,11 +143,9 @@ class AreaTable:
         writer.writerow(COLUMNS)
         for number, name in enumerate(names):
             for kind in ALL_CLASSES:
-                counted = int(self.counted[number, kind.code])
-                values = [counted * pixel_area]
-                if kind is not NO_DATA:
-                    values += [t[number, kind.code] * pixel_area for t in (self.expected, self.low, self.high)]
+                values = [table[number, kind.code] * pixel_area for table in self._tables(kind).values()]
                 written = ["" if math.isnan(value) else f"{value:.2f}" for value in values]
+                counted = int(self.counted[number, kind.code])
                 writer.writerow([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
         return out.getvalue()
 
@@ -156,13 +154,17 @@ class AreaTable:
         `Forest_expected_hectares` and so on."""
         found: dict[str, np.ndarray] = {"area": np.array(names, object)}
         for kind in ALL_CLASSES:
-            parts = {"hectares": self.counted}
-            if kind is not NO_DATA:
-                parts |= {"expected_hectares": self.expected, "low_hectares": self.low, "high_hectares": self.high}
-            for part, values in parts.items():
+            for part, values in self._tables(kind).items():
                 hectares = np.round(values[: len(names), kind.code] * pixel_area, 2)
                 found[f"{kind.name.replace(' ', '')}_{part}"] = hectares
         return found
+
+    def _tables(self, kind: LandCover) -> dict[str, np.ndarray]:
+        """Return the figures that a class has, in the order of `COLUMNS`: No Data is not expected."""
+        if kind is NO_DATA:
+            return {"hectares": self.counted}
+        expected = {"expected_hectares": self.expected, "low_hectares": self.low, "high_hectares": self.high}
+        return {"hectares": self.counted, **expected}
 
 
 def count_in_cells(flags: np.ndarray, step: int) -> np.ndarray:

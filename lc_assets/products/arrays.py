@@ -111,7 +111,6 @@ def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
 
     Args:
         store: a folder, or s3://, az://, gs://.
-        name: name of the map.
 
     Raises:
         LandCoverError: there is no such map.
@@ -144,7 +143,6 @@ def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, 
     """Return the bands of a raster, (band, y, x).
 
     Args:
-        path: the file.
         asset: what the file is, for an error.
         title: the array's `long_name`.
         units: the array's `units`.
@@ -158,16 +156,13 @@ def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, 
     except ImportError as error:
         raise LandCoverError(
             f"the pixels of a map as arrays need rioxarray ({error})",
-            remedy="install the extra xarray: pip install 'lc-assets[xarray]', or '.[xarray]' in a checkout",
+            remedy="install the extra xarray: pip install 'lc-assets[xarray]', or -e '.[xarray]' in a checkout",
         ) from None
     if not path.exists():
         raise LandCoverError(
             f"there is no {path}", asset=asset, remedy="classify it again; a map of windows has no probabilities"
         )
     array: Any = rioxarray.open_rasterio(gdal_path(path), cache=False, mask_and_scale=decoded)
-    array.attrs = {"long_name": title, **({"units": units} if units else {}), **_nodata(array)}
+    nodata = {name: value for name, value in array.attrs.items() if name == "_FillValue"}
+    array.attrs = {"long_name": title, **({"units": units} if units else {}), **nodata}
     return array
-
-
-def _nodata(array: DataArray) -> dict[str, Any]:
-    return {"_FillValue": array.attrs["_FillValue"]} if "_FillValue" in array.attrs else {}

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from lc_assets.core.json_values import is_percentage, parse_json
+from lc_assets.core.json_values import is_percentage
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store.layout import Store
-
-_READERS = 16
-"""Number of documents that are read in parallel. Each one needs a round trip to an object store."""
+from lc_assets.store.paths import read_json_object, read_parallel
 
 
 @dataclass(frozen=True)
@@ -39,18 +36,14 @@ def scene_facts(store: Store, items: Collection[str]) -> dict[str, SceneFacts]:
 
     A document that is missing or damaged says nothing; tile and day are then those of the id.
     """
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
-        return dict(zip(items, pool.map(lambda item: _facts(store, item), items), strict=True))
+    return dict(zip(items, read_parallel(lambda item: _facts(store, item), items), strict=True))
 
 
 def _facts(store: Store, item: str) -> SceneFacts:
     document: dict[str, Any] = {}
     for path in (store.scene(item).stac_item, store.registered(item)):
-        try:
-            found = parse_json(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError):
-            continue
-        if isinstance(found, dict) and isinstance(found.get("properties"), dict):
+        found = read_json_object(path)
+        if found and isinstance(found.get("properties"), dict):
             document = found
             break
     properties = document.get("properties", {})

@@ -10,17 +10,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from lc_assets.core.errors import StoreError
+from lc_assets.core.json_values import parse_json
 from lc_assets.core.urls import is_url
 from lc_assets.store.object_path import MAX_SINGLE_UPLOAD, ObjectPath, Status, as_os_error, status_of
 from lc_assets.store.object_store import parse_url
 
 StorePath: TypeAlias = Path | ObjectPath
+
+_READERS = 16
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
 
 
 def parse_path(text: str | Path) -> StorePath:
@@ -70,6 +76,21 @@ def move_into_place(source: Path, target: StorePath) -> None:
     with as_os_error(target):
         multipart = source.stat().st_size > MAX_SINGLE_UPLOAD
         obstore.put(target.bucket.client(), target.key, source, use_multipart=multipart)
+
+
+def read_json_object(path: StorePath) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None if the file is missing or damaged, or has another value."""
+    try:
+        found = parse_json(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def read_parallel(read: Callable[[_In], _Out], values: Iterable[_In]) -> list[_Out]:
+    """Return what `read` returns for each value, several at a time: each needs a round trip to an object store."""
+    with ThreadPoolExecutor(_READERS, thread_name_prefix="read") as pool:
+        return list(pool.map(read, values))
 
 
 def list_files(folder: StorePath) -> dict[str, Status]:

@@ -16,7 +16,7 @@ import rasterio
 from click.testing import Result
 
 from lc_assets.cli.agreement import compare_with_truth
-from lc_assets.cli.classify import register_all
+from lc_assets.cli.session import Session
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.products.agreement.crosswalk import FOLDER
@@ -62,7 +62,7 @@ def test_the_command_prints_overall_figures_groups_and_what_is_left_out(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ((), "at least one ITEM"),
+        ((), "at least one REFERENCE"),
         ((DEMO_ITEM_ID, "--reference", "nonsense"), "there is no reference 'nonsense' -> name one of esa-worldcover"),
         ((DEMO_ITEM_ID, "--samples", "3"), "Invalid value for '--samples'"),
         (("S2_NOBODY_KNOWS",), "cannot be reached"),
@@ -121,8 +121,10 @@ def test_the_demo_ends_with_how_much_is_right(
     scene = parse_scene(read_document(demo_item), base=demo_item)
     with environment_restored():
         os.environ["DAGSTER_HOME"] = str(shell.home)
-        register_all(classified.settings, [scene])
-        assert compare_with_truth(classified.settings, scene) == []
+        session = Session(classified.settings)
+        with session.open_instance() as instance:
+            session.register(instance, [scene])
+        compare_with_truth(session, scene)
     told = capsys.readouterr().out
     found, truth = read(classified.folder(DEMO_ITEM_ID).classified), read(demo_item.parent / "truth.tif")
     both = (found != NO_DATA.code) & (truth != NO_DATA.code)

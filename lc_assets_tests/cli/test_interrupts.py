@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import signal
 import socket
 import subprocess
@@ -12,7 +11,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from lc_assets.cli import start
+from lc_assets.cli import options, start
 from lc_assets.operations.runs import RunResult
 from lc_assets_tests.rig.command import Shell
 from loopback.programs import WAIT_SECONDS
@@ -30,7 +29,6 @@ ARGUMENTS = {
     "agreement": ("x",),
     "prune": (),
 }
-MODULES = {"register": "classify", "stale": "backfill"}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, dg.DagsterExecutionInterruptedError])
@@ -41,8 +39,7 @@ def test_ctrl_c_ends_a_command_with_one_line_and_status_130(
     def interrupt(_: object) -> None:
         raise error
 
-    module = importlib.import_module(f"lc_assets.cli.{MODULES.get(command, command)}")
-    monkeypatch.setattr(module, "settings_with", interrupt)
+    monkeypatch.setattr(options, "open_session", interrupt)
     done = shell(command, *ARGUMENTS[command], code=130)
     assert done.output.splitlines() == ["interrupted: it was interrupted -> run it again"]
 

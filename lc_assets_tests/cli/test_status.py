@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from lc_assets.cli import status
+from lc_assets.cli import options
+from lc_assets.cli.session import Session
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
+from lc_assets.operations import failed_checks as module
+from lc_assets.operations.failed_checks import FailedCheck
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.products.pages.gallery_scenes import box, laid
-from lc_assets_tests.rig.command import invoke
+from lc_assets_tests.rig.command import Shell, invoke
 
 BARE = "S2A_T07HFE_20240820T174100_L2A"
 """A scene that is registered in Dagster only."""
@@ -23,8 +26,8 @@ BARE = "S2A_T07HFE_20240820T174100_L2A"
 @pytest.fixture
 def desk(classified: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     classified.instance.add_dynamic_partitions("scenes", [BARE])
-    monkeypatch.setattr(status, "settings_with", lambda store: classified.settings)
-    monkeypatch.setattr(status, "open_instance", lambda settings: nullcontext(classified.instance))
+    monkeypatch.setattr(options, "open_session", lambda store: Session(classified.settings))
+    monkeypatch.setattr(Session, "open_instance", lambda session: nullcontext(classified.instance))
     return classified
 
 
@@ -67,3 +70,19 @@ def test_names_choose_scenes_and_what_they_do_not_find_is_one_line(desk: Desk) -
     other = laid(desk.folder(DEMO), desk.settings.store, "33UUB", date(2024, 6, 23), box(12, 51, 13, 52))
     output = run("33UUB", code=1).output
     assert output.startswith(f"error: {other} is in the store, but it is no partition") and output.count("\n") == 1
+
+
+def test_without_a_scene_it_names_the_store_and_what_to_do(shell: Shell) -> None:
+    empty = f"the store {shell.store} has no scene -> name another store (--store, LC_ASSETS_STORE), or classify"
+    for command in ("status", "backfill"):
+        assert empty in shell(command).stderr.splitlines()[-1]
+    assert json.loads(shell("status", "--json").stdout)["scenes"] == []
+    (shell.store / "scenes" / DEMO).mkdir(parents=True)
+    other = shell("status").stderr.splitlines()[-1]
+    assert other.startswith(f"the store {shell.store} has 1 scene, but this Dagster instance has none -> register them")
+
+
+def test_warnings_are_not_counted_as_failed_checks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    checks = [FailedCheck("raw_bands", "cloud_share", "93 %", True), FailedCheck("catalog", "stac_valid", "no", False)]
+    monkeypatch.setattr(module, "failed_checks", lambda instance, keys: {DEMO: [*checks, checks[0]]})
+    assert run().stderr.splitlines()[-1].endswith("; 1 failed check; 2 warnings")

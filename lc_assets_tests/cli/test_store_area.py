@@ -10,6 +10,7 @@ import pytest
 from shapely.geometry import box, shape
 
 from lc_assets.cli.query import parse_query
+from lc_assets.cli.session import Session
 from lc_assets.core.errors import StoreError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.resources import ModelResource
@@ -70,13 +71,13 @@ def test_a_search_without_a_place_is_of_the_area_of_the_store(area: Path, tmp_pa
     settings = Settings(store=tmp_path / "store")
     area_of(Store.at(settings.store), area, keep=True)
     nothing = {"bbox": None, "geometry": None, "tiles": (), "when": None, "max_cloud": None, "max_nodata": None}
-    query = parse_query(**{**nothing, "when": "2024"}, settings=settings)
+    query = parse_query(**{**nothing, "when": "2024"}, session=Session(settings))
     assert query is not None
     assert shape(query.geometry).equals(box(*BOX))
-    elsewhere = parse_query(**{**nothing, "tiles": ("33UUB",)}, settings=settings)
+    elsewhere = parse_query(**{**nothing, "tiles": ("33UUB",)}, session=Session(settings))
     assert elsewhere is not None
     assert elsewhere.geometry is None
-    assert parse_query(**nothing, settings=settings) is None
+    assert parse_query(**nothing, session=Session(settings)) is None
 
 
 def test_a_scene_beside_the_area_is_one_line(

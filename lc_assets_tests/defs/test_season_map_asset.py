@@ -114,6 +114,6 @@ def test_a_map_without_a_sound_registration_is_one_line(desk: Desk, content: str
     path = desk.store.registered_map("corner")
     path.unlink() if content is None else path.write_text(content)
     error = mapped.fuse("corner").error
-    assert error and error.startswith("item corner: ") and "lc-assets map" in error
+    assert error and error.startswith("season map corner: ") and "lc-assets map" in error
     assert not (Path(str(desk.store.root)) / "maps").exists()
     assert mapped.status("corner").status == SceneStatus.FAILED

@@ -62,7 +62,7 @@ def test_a_person_launches_a_scene_from_the_graph_and_sees_its_map(ui: DagsterUi
     assert f"materialize {len(NAMES)} assets" in ui.launch(DEMO_ITEM_ID, "launch")
     ui.follow("run")
     ui.page.goto(f"{ui.url}/runs")  # where the partition is cut
-    ui.page.get_by_text(f"lc_assets/scene: {scene_label(DEMO_ITEM_ID)}").first.wait_for()
+    ui.page.get_by_text(f"scene: {scene_label(DEMO_ITEM_ID)}").first.wait_for()
 
     ui.materialisation("class_raster", DEMO_ITEM_ID)
     pictures = ui.inline_pictures()  # there without a click

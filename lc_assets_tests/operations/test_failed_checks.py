@@ -8,7 +8,8 @@ from contextlib import nullcontext
 import dagster as dg
 import pytest
 
-from lc_assets.cli import status
+from lc_assets.cli import options
+from lc_assets.cli.session import Session
 from lc_assets.defs.check_results import scene_result
 from lc_assets.operations import failed_checks as module
 from lc_assets.operations.failed_checks import FailedCheck, failed_checks
@@ -70,13 +71,13 @@ def test_lc_assets_status_lists_a_scenes_failed_check_after_another_scene_passed
 ) -> None:
     evaluate(CLOUDY, 93)
     evaluate(CLEAR, 4)
-    monkeypatch.setattr(status, "settings_with", lambda store: desk.settings)
-    monkeypatch.setattr(status, "open_instance", lambda settings: nullcontext(desk.instance))
+    monkeypatch.setattr(options, "open_session", lambda store: Session(desk.settings))
+    monkeypatch.setattr(Session, "open_instance", lambda session: nullcontext(desk.instance))
     lines = [line.strip() for line in invoke("status", code=0).output.splitlines()]
     at = lines.index(f"missing   32ULC  2024-06-21      - % cloud      - s  -  {CLOUDY}")
     assert lines[at + 1] == "cloud_share of raw_bands warns: 93.0 %"
     assert f"missing   13TDE  2024-08-20      - % cloud      - s  -  {CLEAR}" in lines
-    assert lines[-1] == "2 scenes: 2 missing; 1 failed check"
+    assert lines[-1] == "2 scenes: 2 missing; 0 failed checks; 1 warning"
 
 
 def test_each_result_in_the_history_of_a_check_says_which_scene_it_is_of(desk: Desk, evaluate: Evaluate) -> None:

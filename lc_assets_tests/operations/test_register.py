@@ -53,4 +53,4 @@ def test_new_scenes_are_added_by_tile_and_date_and_runs_name_them_so(desk: Desk,
     item = desk.add(demo_item).id
     assert desk.materialize("raw_bands", item=item).success  # as a backfill or the UI launches it
     [run] = desk.instance.get_runs()
-    assert run.tags["lc_assets/scene"] == "32ULC 2024-06-21"
+    assert run.tags["scene"] == "32ULC 2024-06-21"

@@ -17,8 +17,8 @@ import shapely
 from click.testing import Result
 from filelock import FileLock
 
-from lc_assets.cli import backfill
-from lc_assets.cli import remove as command
+from lc_assets.cli import backfill, options
+from lc_assets.cli.session import Session
 from lc_assets.cli.view import update_gallery
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
@@ -42,8 +42,8 @@ Remove = Callable[..., Result]
 @pytest.fixture
 def remove(classified: Desk, monkeypatch: pytest.MonkeyPatch) -> Remove:
     """`lc-assets remove` on the store and the instance of `classified`."""
-    monkeypatch.setattr(command, "settings_with", lambda store: classified.settings)
-    monkeypatch.setattr(command, "open_instance", lambda settings: nullcontext(classified.instance))
+    monkeypatch.setattr(options, "open_session", lambda store: Session(classified.settings))
+    monkeypatch.setattr(Session, "open_instance", lambda session: nullcontext(classified.instance))
     # All land of the world is read as a stream, for a second.
     monkeypatch.setattr(locator_map, "_land", lambda rows, columns: np.zeros((len(rows), len(columns)), bool))
 
@@ -153,6 +153,19 @@ def test_a_scene_in_use_is_left_alone(classified: Desk, remove: Remove, used: st
     assert classified.instance.get_dynamic_partitions(SCENES) == [DEMO]
 
 
+def test_a_season_map_and_a_date_without_a_tile_are_refused(classified: Desk, remove: Remove) -> None:
+    before = contents(Path(classified.settings.store))
+    registered = classified.store.registered_map("T32ULC")  # a part of the scene's id
+    registered.parent.mkdir()
+    registered.write_text("{}")
+    told = remove("T32ULC", "--yes", code=1).output
+    assert "T32ULC is a season map, and this command removes scenes -> remove " in told and str(registered) in told
+    told = remove("32ULC", "2024-06-21", "2024-06-22", "--yes", code=1).output
+    assert "2024-06-22 follows '32ULC 2024-06-21' without a tile -> write the tile before each date" in told
+    registered.unlink()
+    assert contents(Path(classified.settings.store)) == before
+
+
 @pytest.mark.parametrize("where", ["_remove_records", "_remove_files", "remove_tree", "drop_scenes"])
 def test_an_interrupted_removal_is_completed_by_the_same_command(
     classified: Desk, remove: Remove, monkeypatch: pytest.MonkeyPatch, where: str
@@ -202,9 +215,10 @@ def test_a_backfill_of_a_search_leaves_a_removed_scene_out_and_one_of_names_take
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     remove(DEMO, "--yes")
-    monkeypatch.setattr(backfill, "open_instance", lambda settings: nullcontext(classified.instance))
+    session = Session(classified.settings)
+    monkeypatch.setattr(session, "open_instance", lambda: nullcontext(classified.instance))
     scenes = [parse_scene(read_document(demo_item), base=demo_item)]
     for named, told in ((False, "nothing to run"), (True, "1 scene to run: 1 removed")):
-        backfill._backfill_scenes(classified.settings, scenes, {}, named=named, everything=True, dry_run=False)
+        backfill.backfill_scenes(session, scenes, {}, named=named, everything=True, dry_run=False)
         assert told in capsys.readouterr().out
         assert classified.instance.get_dynamic_partitions(SCENES) == [DEMO] * named

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -25,8 +26,9 @@ def store(tmp_path: Path) -> Store:
     """A store with two registered scenes and two that have a folder only."""
     found = Store.at(tmp_path)
     (tmp_path / "items").mkdir()
-    for item in (JUNE, OWN):
-        found.registered(item).write_text("{}")
+    found.registered(JUNE).write_text("{}")
+    properties = {"grid:code": "MGRS-31TCJ", "datetime": "2023-05-01T10:36:29Z"}
+    found.registered(OWN).write_text(json.dumps({"id": OWN, "properties": properties}))
     for item in (JULY, NORTH):
         found.scene(item).folder.mkdir(parents=True)
     return found
@@ -44,6 +46,7 @@ def store(tmp_path: Path) -> Store:
         ("07HFE", NORTH),
         ("7hfe", NORTH),
         ("my_scene", OWN),
+        ("31TCJ 2023-05-01", OWN),
         ("S2B_MSIL2A_20240621T103629_N0510_R008_T32ULC_20240701T140000.SAFE", JUNE),
     ],
 )
@@ -67,6 +70,9 @@ def test_a_name_that_fits_nothing_is_no_scene(store: Store, name: str) -> None:
 def test_neighbours_of_a_tile_and_a_date_are_one_name() -> None:
     given = ["32ULC", "2024-06-21", "33UUB", "20240701", "2024", "7HFE", JUNE, "2024-06"]
     assert join_words(given) == ["32ULC 2024-06-21", "33UUB 20240701", "2024 7HFE", JUNE, "2024-06"]
+    assert join_words(["2024-06-21", "32ULC", "2024", "7HFE"]) == ["2024-06-21 32ULC", "2024 7HFE"]
+    with pytest.raises(BadReference, match="2024-07 follows '32ULC 2024-06' without a tile"):
+        join_words(["32ULC", "2024-06", "2024-07"])
 
 
 @pytest.mark.parametrize("name", ["33UUB", "33UUB 2024-06-21", "2023-01"])

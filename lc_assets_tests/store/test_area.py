@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lc_assets.defs.io_managers import RawBandsIOManager
-from lc_assets.defs.resources import StoreResource
+from lc_assets.defs.resources import ItemsResource, StoreResource
 from lc_assets.store.layout import Store
 from lc_assets.store.object_path import ObjectPath
 from lc_assets_tests.sentinel2.large_scene import area_file, large_scene, served
@@ -17,6 +17,10 @@ from loopback.gate import Gate
 from loopback.relay import Relay
 
 pytestmark = pytest.mark.xdist_group("object stores")
+
+
+def manager_of(store: StoreResource) -> RawBandsIOManager:
+    return RawBandsIOManager(store=store, items=ItemsResource(store=store))
 
 
 @pytest.mark.slow
@@ -29,10 +33,10 @@ def test_a_part_in_an_object_store_is_fetched_once(
     store, scene = Store(remote[0]), served(item)
     area = area_file(item, tmp_path / "district.geojson", (800, 820, 800, 820))
     layout = store.scene(scene.id)
-    first = RawBandsIOManager(store=StoreResource(root=str(store.root), area=str(area))).write(layout, scene)
+    first = manager_of(StoreResource(root=str(store.root), area=str(area))).write(layout, scene)
     assert store.area.exists()
     relay.forget()
-    manager = RawBandsIOManager(store=StoreResource(root=str(store.root)))
+    manager = manager_of(StoreResource(root=str(store.root)))
     again = manager.write(layout, scene)
     assert again.version == first.version
     assert len(relay.exchanges) == len(scene.hrefs), "more than the header of each file was asked for"

@@ -93,13 +93,14 @@ def test_two_concurrent_fetches_of_a_scene_leave_one_complete_scene(
     away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:
     from lc_assets.defs.io_managers import RawBandsIOManager
-    from lc_assets.defs.resources import StoreResource
+    from lc_assets.defs.resources import ItemsResource, StoreResource
     from lc_assets.sentinel2.item.scene import parse_scene
 
     made = pc_scene(61, tmp_path)
     pc.publish(made.item, made.files)
     scene = parse_scene(made.item)
-    manager = RawBandsIOManager(store=StoreResource(root=str(remote[0])))
+    store = StoreResource(root=str(remote[0]))
+    manager = RawBandsIOManager(store=store, items=ItemsResource(store=store))
     failures: list[BaseException] = []
 
     def write() -> None:

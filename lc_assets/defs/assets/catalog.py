@@ -1,13 +1,12 @@
 """catalog: the STAC documents of a scene, which describe the products and where they come from."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 
 import dagster as dg
 
 from lc_assets.defs.assets.report import BEFORE
-from lc_assets.defs.check_results import scene_result
+from lc_assets.defs.check_results import stac_check, stac_result
 from lc_assets.defs.durations import seconds_of
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
@@ -15,10 +14,8 @@ from lc_assets.defs.resources import ModelResource, StoreResource
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import Overview
 from lc_assets.products.pages.scene_report import Page
-from lc_assets.products.stac.catalog import read_catalog
 from lc_assets.products.stac.item import build_item
 from lc_assets.products.stac.provenance import describe_scene
-from lc_assets.products.stac.validate import validate_offline
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 
 
@@ -28,15 +25,7 @@ from lc_assets.sentinel2.bands.raw_bands import RawBands
     group_name="land_cover",
     kinds={"stac", "json"},
     code_version="3",
-    check_specs=[
-        dg.AssetCheckSpec(
-            "stac_valid",
-            asset="catalog",
-            blocking=True,
-            description="The written Item passes the schemas of STAC 1.1 and of every extension that it declares, and "
-            "every asset resolves.",
-        )
-    ],
+    check_specs=[stac_check("catalog")],
 )
 def catalog(
     context: dg.AssetExecutionContext,
@@ -53,24 +42,9 @@ def catalog(
     that made the map, and the (unsigned) source item. All links are relative, so the scene's folder can be copied. The
     catalog is written last: a scene with a catalog is complete.
     """
-    folder = store.store().scene(context.partition_key)
     with raise_as_dagster_failure():
         described = describe_scene(store.store(), raw_bands, class_raster, overview, report.path, model.item)
         seconds = seconds_of(context, (*BEFORE, "report"))
         item = build_item(replace(described, seconds=sum(seconds.values()) if seconds else None))
     yield dg.Output(item)
-    faults, links = [], 0
-    written = read_catalog(folder.catalog)
-    for found in written.get_items():
-        faults += validate_offline(json.loads(folder.stac_item.read_text(encoding="utf-8")))
-        for name, asset in found.assets.items():
-            links += 1
-            if not folder.folder.joinpath(asset.href).exists():
-                faults.append(f"asset {name}: {asset.href} does not resolve")
-    yield scene_result(
-        folder.item,
-        "stac_valid",
-        passed=not faults,
-        description="; ".join(faults[:5]) or f"valid, and all {links} assets resolve",
-        metadata={"faults": "; ".join(faults) or "none", "assets": links},
-    )
+    yield stac_result(context.partition_key, store.store().scene(context.partition_key))

@@ -6,7 +6,7 @@ import dagster as dg
 
 from lc_assets.core.landcover import CLASSES, NO_DATA
 from lc_assets.core.progress import notify
-from lc_assets.defs.check_results import scene_result
+from lc_assets.defs.check_results import cog_check, cog_result, scene_result
 from lc_assets.defs.failures import raise_as_dagster_failure
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import ModelResource, StoreResource
@@ -14,12 +14,10 @@ from lc_assets.defs.run_config import ClassRasterConfig
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.operations.identity import ensure_same_code_and_model
-from lc_assets.raster.cog import cog_problems
 from lc_assets.sentinel2.bands.scene_part import MOST_EXACT_CHIP, MOST_EXACT_DILATION
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.radiometry import HIGHEST_DN
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import gdal_path
 
 MOSTLY_EMPTY = 0.9
 
@@ -31,14 +29,14 @@ MOSTLY_EMPTY = 0.9
     kinds={"keras", "cog"},
     code_version="5",
     check_specs=[
-        dg.AssetCheckSpec("cog_valid", asset="class_raster", blocking=True, description="All rasters are valid COGs."),
+        cog_check("class_raster"),
         dg.AssetCheckSpec(
             "only_known_classes", asset="class_raster", blocking=True, description="Every pixel is one of 0 to 10."
         ),
         dg.AssetCheckSpec(
             "possible_values",
             asset="class_raster",
-            description=f"No band holds a DN above {HIGHEST_DN:,}, which no sensor gives. Such pixels are No Data.",
+            description=f"No band has a DN above {HIGHEST_DN:,}, which no sensor gives. Such pixels are No Data.",
         ),
         dg.AssetCheckSpec(
             "nodata_share", asset="class_raster", description=f"No Data covers less than {MOSTLY_EMPTY:.0%} of the map."
@@ -91,7 +89,7 @@ def class_raster(
                 notify(warning)
         grid = classification.window_grid
         context.log.info(
-            "%d %s of %d px, one every %d px, evaluated by way of %s%s, %s in %s",
+            "%d %s of %d px, one every %d px, evaluated by %s%s, %s in %s",
             grid.rows * grid.columns,
             "positions" if classification.positions else "windows",
             grid.chip,
@@ -104,14 +102,7 @@ def class_raster(
     yield dg.Output(classification)
     scene = store.store().scene(context.partition_key)
     classes = ClassMap.open(scene)
-    problems = [problem for path in classes.rasters for problem in cog_problems(gdal_path(path))]
-    yield scene_result(
-        scene.item,
-        "cog_valid",
-        passed=not problems,
-        description="; ".join(problems) or "all rasters are valid COGs",
-        metadata={"problems": len(problems)},
-    )
+    yield cog_result(scene.item, classes.rasters)
     # The counts come from the written file. A pixel with an unknown code would be missing in them.
     known, pixels = int(classes.pixels.sum()), classes.grid.width * classes.grid.height
     present = sum(bool(classes.pixels[c.code]) for c in CLASSES)
@@ -128,7 +119,7 @@ def class_raster(
         "possible_values",
         passed=not impossible,
         warn=True,
-        description=f"{impossible:,} pixels hold a DN above {HIGHEST_DN:,} in a band and are No Data",
+        description=f"{impossible:,} pixels have a DN above {HIGHEST_DN:,} in a band and are No Data",
         metadata={"pixels": impossible, "limit": HIGHEST_DN},
     )
     share = classes.share(NO_DATA.code)

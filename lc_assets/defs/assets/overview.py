@@ -4,14 +4,12 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from lc_assets.defs.check_results import scene_result
+from lc_assets.defs.check_results import cog_check, cog_result
 from lc_assets.defs.partitions import scenes
 from lc_assets.defs.resources import StoreResource
 from lc_assets.defs.run_config import OverviewConfig
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.products.overview import OverviewPlan, choose_factor
-from lc_assets.raster.cog import cog_problems
-from lc_assets.store.paths import gdal_path
 
 
 @dg.asset(
@@ -20,7 +18,7 @@ from lc_assets.store.paths import gdal_path
     group_name="land_cover",
     kinds={"cog", "png"},
     code_version="2",
-    check_specs=[dg.AssetCheckSpec("cog_valid", asset="overview", blocking=True, description="It is a valid COG.")],
+    check_specs=[cog_check("overview")],
 )
 def overview(
     context: dg.AssetExecutionContext, class_raster: ClassMap, config: OverviewConfig, store: StoreResource
@@ -43,11 +41,4 @@ def overview(
             factor,
         )
     )
-    problems = cog_problems(gdal_path(store.store().scene(context.partition_key).overview))
-    yield scene_result(
-        context.partition_key,
-        "cog_valid",
-        passed=not problems,
-        description="; ".join(problems) or "it is a valid COG",
-        metadata={"problems": len(problems)},
-    )
+    yield cog_result(context.partition_key, [store.store().scene(context.partition_key).overview])

@@ -84,7 +84,7 @@ def reference_agreement(
                 wanted,
                 samples=config.samples,
                 seed=config.seed,
-                retry_policy=reference.retry_policy(),
+                retry_policy=reference.items.retry_policy,
             )
             found.append(agreement)
             metadata |= _metadata(agreement)

@@ -1,30 +1,22 @@
 """season_map: the land-cover map of an area and a period, fused from the maps of several scenes."""
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any
 
 import dagster as dg
 
-from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.core.progress import logging_to, share_progress
-from lc_assets.core.wording import quantity
-from lc_assets.defs.check_results import scene_result
+from lc_assets.defs.check_results import cog_check, cog_result, stac_check, stac_result
 from lc_assets.defs.failures import raise_as_dagster_failure
-from lc_assets.defs.metadata import PICTURE_SIDE, inline, table
+from lc_assets.defs.metadata import map_metadata
 from lc_assets.defs.partitions import season_maps
 from lc_assets.defs.resources import StoreResource
 from lc_assets.operations.keys import CLASS_RASTER, SEASON_SCENES
 from lc_assets.operations.season_maps import PLAN, SCENE_TABLE, scene_table, scene_versions
 from lc_assets.products.season_map.plan import read_plan, select_scenes
 from lc_assets.products.season_map.write import Made, make_season_map
-from lc_assets.products.stac.catalog import read_catalog
-from lc_assets.products.stac.validate import validate_offline
-from lc_assets.raster.cog import cog_problems
-from lc_assets.raster.inline_svg import inline_map, inline_shares
-from lc_assets.raster.render import read_codes_for_display
-from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.paths import StorePath
 from lc_assets.store.season_layout import MapLayout
 
 season_scenes = dg.AssetSpec(
@@ -43,16 +35,7 @@ season_scenes = dg.AssetSpec(
     group_name="season_maps",
     kinds={"cog", "stac"},
     code_version="1",
-    check_specs=[
-        dg.AssetCheckSpec("cog_valid", asset="season_map", blocking=True, description="All rasters are valid COGs."),
-        dg.AssetCheckSpec(
-            "stac_valid",
-            asset="season_map",
-            blocking=True,
-            description="The written Item passes the schemas of STAC 1.1 and of every extension that it declares, and "
-            "every asset resolves.",
-        ),
-    ],
+    check_specs=[cog_check("season_map"), stac_check("season_map")],
 )
 def season_map(context: dg.AssetExecutionContext, store: StoreResource) -> dg.MaterializeResult:
     """The land-cover map of an area and a period, fused from the class probabilities of several scenes.
@@ -78,71 +61,32 @@ def season_map(context: dg.AssetExecutionContext, store: StoreResource) -> dg.Ma
         "seconds": round(time.perf_counter() - started, 3),
     }
     return dg.MaterializeResult(
-        metadata=metadata, data_version=dg.DataVersion(made.version), check_results=_checks(made.layout)
+        metadata=metadata,
+        data_version=dg.DataVersion(made.version),
+        check_results=[cog_result(name, _rasters(made.layout)), stac_result(name, made.layout)],
     )
+
+
+def _rasters(layout: MapLayout) -> list[StorePath]:
+    raster = (layout.classified, layout.confidence, layout.observations, layout.stability, layout.probabilities)
+    return [*raster, layout.overview]
 
 
 def _metadata(made: Made, versions: dict[str, str], url: Callable[[StorePath], str]) -> dict[str, Any]:
     """Pictures, hectares per class, the scenes with their data versions, and the URLs of the files for a browser."""
-    layout, total = made.layout, max(int(made.pixels.sum()), 1)
-    codes, pixel_size = read_codes_for_display(gdal_path(layout.classified), PICTURE_SIDE)
-    percent = {c: 100 * int(made.pixels[c.code]) / total for c in ALL_CLASSES}
+    layout = made.layout
     report, thumbnail = url(layout.report), url(layout.thumbnail)
     notes = {
         **{item: f"left out, because {newer} is a later version" for item, newer in made.replaced.items()},
         **dict.fromkeys(made.beside, "left out, because it does not touch the area"),
     }
     return {
-        "map": inline(inline_map(codes, "season map", pixel_size)),
-        "legend": inline(inline_shares(list(percent.items()), "percent of the area")),
+        **map_metadata(layout.classified, made.pixels, made.pixel_area, "season map"),
         # Dagster shows short Markdown at once, and this picture is not in the text but at the URL.
         "picture": dg.MetadataValue.md(f"[![season map with legend]({thumbnail})]({report})"),
         "report": dg.MetadataValue.url(report),
-        "classes": table(
-            [
-                {
-                    "code": c.code,
-                    "class": c.name,
-                    "percent": round(percent[c], 2),
-                    "hectares": round(int(made.pixels[c.code]) * made.pixel_area, 2),
-                }
-                for c in ALL_CLASSES
-            ]
-        ),
         "dates": made.dates,
         SCENE_TABLE: scene_table(versions, notes),
         **({} if made.mean_confidence is None else {"mean_confidence_percent": made.mean_confidence}),
         "areas": dg.MetadataValue.url(url(layout.areas)),
     }
-
-
-def _checks(layout: MapLayout) -> list[dg.AssetCheckResult]:
-    rasters = (
-        layout.classified,
-        layout.confidence,
-        layout.observations,
-        layout.stability,
-        layout.probabilities,
-        layout.overview,
-    )
-    problems = [problem for path in rasters for problem in cog_problems(gdal_path(path))]
-    [item] = read_catalog(layout.catalog).get_items()
-    faults = validate_offline(json.loads(layout.stac_item.read_text(encoding="utf-8")))
-    missing = [key for key, asset in item.assets.items() if not layout.folder.joinpath(asset.href).exists()]
-    faults += [f"asset {key} does not resolve" for key in missing]
-    return [
-        scene_result(
-            layout.name,
-            "cog_valid",
-            passed=not problems,
-            description="; ".join(problems) or "all rasters are valid COGs",
-            metadata={"problems": len(problems)},
-        ),
-        scene_result(
-            layout.name,
-            "stac_valid",
-            passed=not faults,
-            description="; ".join(faults[:5]) or f"valid, and all {quantity(len(item.assets), 'asset')} resolve",
-            metadata={"faults": "; ".join(faults) or "none", "assets": len(item.assets)},
-        ),
-    ]

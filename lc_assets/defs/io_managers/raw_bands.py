@@ -1,19 +1,17 @@
 """IO manager of raw_bands: the source files byte for byte (of a store of an area, a part of each), the item, a
 manifest."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import nullcontext
 
-from pydantic import Field
+from dagster import ResourceDependency
 
 from lc_assets.core.checksum import sha256_of, sha256_of_values
 from lc_assets.core.errors import LandCoverError
-from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import raw_bands_metadata
+from lc_assets.defs.resources import ItemsResource
 from lc_assets.sentinel2.bands.fetch_ahead import fetch_in_turn
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.item.scene import Scene
@@ -26,12 +24,7 @@ from lc_assets.store.object_path import ObjectPath
 class RawBandsIOManager(SceneIOManager):
     """Downloads the files of a scene into its folder. Reads `RawBands`."""
 
-    timeout: float = Field(
-        default=DEFAULT_POLICY.read, gt=0, description="Seconds between two pieces of a server's answer."
-    )
-    backoff: float = Field(
-        default=DEFAULT_POLICY.backoff, ge=0, description="Seconds before a second attempt; then doubled."
-    )
+    items: ResourceDependency[ItemsResource]
 
     @property
     def fetches(self) -> bool:
@@ -40,8 +33,8 @@ class RawBandsIOManager(SceneIOManager):
 
     def write(self, scene: SceneLayout, value: Scene) -> Written:
         """Download and check the files, or the part of each that covers the store's area. Files that are in the store
-        already and still match are kept. Where several scenes are classified in one process, the download may have
-        begun ahead.
+        already and still match are kept. If several scenes are classified in one process, the download may have started
+        while the scene before was computed.
 
         Raises:
             BadItem: the scene does not touch the area.
@@ -53,7 +46,6 @@ class RawBandsIOManager(SceneIOManager):
         scene = self.store.store().scene(value.id)
         area = self.store.kept_area()
         present: RawBands | None = None
-        retry_policy = RetryPolicy(read=self.timeout, backoff=self.backoff)
         # Local files are linked at once. A download or an upload takes long: only one process at a time does it.
         remote = scene.lease is not None or any(is_remote(href) for href in value.hrefs.values())
         with (
@@ -74,7 +66,7 @@ class RawBandsIOManager(SceneIOManager):
                     stage,
                     scene.incoming,
                     present=present,
-                    retry_policy=retry_policy,
+                    retry_policy=self.items.retry_policy,
                     area=area,
                     arrived=arrived,
                 )

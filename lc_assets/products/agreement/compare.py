@@ -81,12 +81,9 @@ def compare(
     """Compare both maps, and write the disagreement raster (a COG on the map's grid with the codes of `LEGEND`).
 
     Args:
-        classes: the class map.
         warper: reads the reference on the map's grid.
-        crosswalk: the crosswalk of the two legends.
         target: path of the disagreement raster, in a staging folder.
         samples: number of pixels to draw, see `lc_assets.products.agreement.sampling.allocate_samples`.
-        seed: seed of the sample.
 
     Raises:
         BadBand: the reference cannot be read.

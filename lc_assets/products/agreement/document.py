@@ -31,9 +31,6 @@ def document_of(
     """Return all figures of a comparison and their sources, as JSON without tokens and query strings.
 
     Args:
-        compared: the comparison.
-        reference: the reference map.
-        classes: the class map.
         sha256: SHA-256 of the file of the class map.
         samples, seed: the requested number of samples and the seed.
     """

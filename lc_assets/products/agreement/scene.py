@@ -74,10 +74,6 @@ def compare_scene(
     """Compare the map of a scene with a reference map, and write the files of the comparison.
 
     Args:
-        scene: folder of the scene.
-        reference: the reference map.
-        samples: number of pixels of the sample.
-        seed: seed of the sample.
         retry_policy: timeouts and retries of the requests for pixels.
 
     Raises:

@@ -72,14 +72,10 @@ class _PixelGrid:
 
     def add_if_aligned(self, tile: OpenTile) -> bool:
         """Add a tile if it has this pixel grid. Return whether it was added."""
-        own, other = self.transform, tile.dataset.transform
-        same = all(math.isclose(a, b, rel_tol=1e-9) for a, b in ((own.a, other.a), (own.e, other.e)))
-        column, row = ~own @ (other.c, other.f)
-        aligned = abs(column - round(column)) < 0.01 and abs(row - round(row)) < 0.01
-        if not (same and aligned and self.crs == tile.dataset.crs):
-            return False
-        self.tiles.append((tile, round(row), round(column)))
-        return True
+        offset = _offset(self.transform, tile.dataset.transform) if self.crs == tile.dataset.crs else None
+        if offset:
+            self.tiles.append((tile, *offset))
+        return offset is not None
 
     def placed_tiles(self) -> Iterator[tuple[OpenTile, int, int]]:
         """Yield each tile with its first row and column. In a CRS in degrees, also shifted by 360 degrees each way."""
@@ -123,8 +119,6 @@ class Reprojector:
 
     Args:
         tiles: open tiles. Where tiles of different pixel grids overlap, those in the scene's CRS have priority.
-        grid: grid of the scene.
-        crosswalk: crosswalk with the classes of the reference.
 
     Raises:
         BadBand: the pixels of a tile are too small (see `MAX_RATIO`).
@@ -185,7 +179,9 @@ class _Reprojection:
                 remedy=f"resample it by mode to {grid.resolution / MAX_RATIO:g} m or coarser",
             )
         points = math.ceil(2 * ratio - 1e-6)
-        self._points = 1 if self._is_aligned(crs) else min(max(points + points % 2, _MIN_POINTS), _MAX_POINTS)
+        # A pixel of the scene that is one of the reference needs one point.
+        aligned = crs == pixel_grid.crs and _offset(pixel_grid.transform, grid.transform)
+        self._points = 1 if aligned else min(max(points + points % 2, _MIN_POINTS), _MAX_POINTS)
 
     def warp(self, window: Window, out: np.ndarray, classes: Callable[[OpenTile, Window], np.ndarray]) -> None:
         """Fill the pixels of `out` that are `NO_REFERENCE` with the classes of this pixel grid.
@@ -309,16 +305,11 @@ class _Reprojection:
         nodes = np.stack([there.a * east + there.b * north + there.c, there.d * east + there.e * north + there.f])
         return nodes.reshape(2, len(rows), len(columns))
 
-    def _is_aligned(self, crs: CRS) -> bool:
-        """Return True if the pixel grid is that of the scene, shifted by whole pixels."""
-        column, row = ~self._pixel_grid.transform @ (self._grid.transform.c, self._grid.transform.f)
-        sizes = (
-            (self._pixel_grid.transform.a, self._grid.transform.a),
-            (self._pixel_grid.transform.e, self._grid.transform.e),
-        )
-        return (
-            crs == self._pixel_grid.crs
-            and all(math.isclose(a, b, rel_tol=1e-9) for a, b in sizes)
-            and abs(column - round(column)) < 0.01
-            and abs(row - round(row)) < 0.01
-        )
+
+def _offset(transform: Affine, other: Affine) -> tuple[int, int] | None:
+    """Return the row and column of a pixel grid at which another one begins; None if their pixels are not the same."""
+    same = all(math.isclose(a, b, rel_tol=1e-9) for a, b in ((transform.a, other.a), (transform.e, other.e)))
+    column, row = ~transform @ (other.c, other.f)
+    if not same or abs(column - round(column)) >= 0.01 or abs(row - round(row)) >= 0.01:
+        return None
+    return round(row), round(column)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import json
-import posixpath
 from pathlib import Path
-from typing import Any
 
 from lc_assets.core.errors import StoreError, without_query
 from lc_assets.products.collection.parquet import items, read_collection
 from lc_assets.products.collection.rows import absolute, base_of
 from lc_assets.products.collection.scratch import scratch
 from lc_assets.products.collection.update import fetch
-from lc_assets.store.layout import COLLECTION_FOLDER, Store
+from lc_assets.store.layout import Store
 
 
 def export_items(store: Store, target: Path, base: str | None = None) -> int:
     """Write the Collection to `<target's stem>.collection.json` and all items to `target`, one JSON document per line.
 
     Args:
-        store: the store whose items are exported.
         target: path of the file with the items.
         base: URL of the store's root for readers of the documents; None means the store's own URL.
 
@@ -37,7 +34,8 @@ def export_items(store: Store, target: Path, base: str | None = None) -> int:
             index, _ = fetch(store, work)
             if index is None:
                 raise no_collection(store)
-            collection = _with_absolute_urls(read_collection(index), base)
+            collection = absolute(read_collection(index), base)
+            del collection["lc:index"]  # the state of the writer
             target.with_suffix(".collection.json").write_text(json.dumps(collection) + "\n", encoding="utf-8")
             with target.open("w", encoding="utf-8") as lines:
                 for item in items(index, work):
@@ -57,12 +55,3 @@ def no_collection(store: Store) -> StoreError:
         f"there is no collection in {store.collection}",
         remedy="create it with lc-assets collection, or name another --store",
     )
-
-
-def _with_absolute_urls(collection: dict[str, Any], base: str) -> dict[str, Any]:
-    """Return the Collection with absolute URLs, and without the state of the writer (`lc:index`)."""
-    document = {key: value for key, value in collection.items() if key != "lc:index"}
-    for part in (*document["assets"].values(), *document["links"]):
-        if "://" not in part["href"]:
-            part["href"] = f"{base.rstrip('/')}/{posixpath.normpath(posixpath.join(COLLECTION_FOLDER, part['href']))}"
-    return document

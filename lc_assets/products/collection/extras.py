@@ -9,7 +9,7 @@ from typing import Any
 from lc_assets.core.errors import LandCoverError
 
 _TOOLS = ("rustac", "duckdb")
-_REMEDY = "install the extra: pip install 'lc-assets[collection]' (in a checkout: pip install '.[collection]')"
+_REMEDY = "install the extra: pip install 'lc-assets[collection]' (in a checkout: pip install -e '.[collection]')"
 
 
 def optional_import(name: str) -> Any:

@@ -187,7 +187,6 @@ def items(index: Path, work: Path, limit: int | None = None) -> Iterator[dict[st
     """Yield the items as STAC documents, read page by page.
 
     Args:
-        index: the file.
         work: folder for the pages.
         limit: largest number of items; None means all.
 

@@ -18,10 +18,6 @@ def drop_scenes(store: Store, scenes: Sequence[str]) -> int | None:
 
     A collection without any scene is removed, and the catalog with it: the next update makes both.
 
-    Args:
-        store: the store.
-        scenes: ids of the scenes.
-
     Returns:
         Number of items that are left; None if the store has no collection.
 

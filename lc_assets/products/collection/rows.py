@@ -12,7 +12,6 @@ import json
 import posixpath
 import stat
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +22,8 @@ from lc_assets.products.collection.sanitize import areas, check_values, members,
 from lc_assets.products.stac.collection import COLLECTION_ID
 from lc_assets.store.layout import COLLECTION_FILE, SCENES_FOLDER, Store
 from lc_assets.store.object_path import ObjectPath
+from lc_assets.store.paths import read_parallel
 from lc_assets.store.product_layout import MAP_SUFFIX
-
-_READERS = 16
-"""Number of documents that are read in parallel. Each one needs a round trip to an object store."""
 
 _MAX_BYTES = 16_000_000
 
@@ -63,14 +60,12 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
         except (FileNotFoundError, NotADirectoryError):
             return scene, None
 
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="items") as pool:
-        for scene, content in pool.map(read, scenes):
-            if content is None:
-                found.missing.append(scene)
-                continue
-            if isinstance(content, str):
-                found.faulty[scene] = content
-                continue
+    for scene, content in read_parallel(read, scenes):
+        if content is None:
+            found.missing.append(scene)
+        elif isinstance(content, str):
+            found.faulty[scene] = content
+        else:
             try:
                 found.rows.append(row_of(json.loads(content), scene))
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
@@ -101,7 +96,6 @@ def row_of(document: Document, scene: str) -> Document:
 
     Args:
         document: the Item as JSON.
-        scene: id of the scene.
 
     Raises:
         ValueError, TypeError, KeyError, AttributeError, OverflowError: the document is not an Item of that scene, or it
@@ -138,10 +132,10 @@ def _flat(hectares: Any) -> dict[str, float]:
 
 
 def absolute(row: Document, base: str) -> Document:
-    """Return a row with absolute URLs.
+    """Return a row of the index, or the Collection, with absolute URLs.
 
     Args:
-        row: a row of the index.
+        row: the document.
         base: URL or path of the store's root for the readers: `s3://bucket/prefix`, `https://...`, `/a/folder`.
     """
     root = base.rstrip("/")
@@ -166,7 +160,7 @@ def _rebased(document: Document, new: Callable[[str], str]) -> Document:
     row = deepcopy(document)
     for part in (*row["assets"].values(), *row["links"]):
         part["href"] = href(part["href"])
-    expression = row["properties"].get("processing:expression")
+    expression = row.get("properties", {}).get("processing:expression")
     if isinstance(expression, dict) and expression.get("format") == "stac-mlm":
         expression["expression"] = href(expression["expression"])
     return row

@@ -109,7 +109,6 @@ def update(
     """Update the collection.
 
     Args:
-        store: the store of the scenes and the collection.
         changes_since: returns the changes since the given positions; for None it returns all scenes.
         rebuild: read all scenes.
 
@@ -198,9 +197,9 @@ def _attempt(
     try:
         collection, counts = _merged(store, old, parts, removed, state, target, faulty)
     except ValueError:
+        faults = [f"; {scene}: {why}" for scene, why in list(faulty.items())[:3]]
         raise StoreError(
-            f"the store {store.root} has no map, so there is no collection"
-            + (f"; {_first_faults(faulty)}" if faulty else ""),
+            f"the store {store.root} has no map, so there is no collection{''.join(faults)}",
             remedy="classify a scene first (lc-assets classify, lc-assets demo)",
         ) from None
     if not paths.compare_and_swap(store.collection / INDEX_FILE, target.read_bytes(), version):
@@ -294,7 +293,3 @@ def _publish(store: Store, collection: dict[str, Any], index: Path) -> None:
         if paths.compare_and_swap(store.collection / COLLECTION_FILE, content, version):
             break
     publish_catalog(store, _scenes_of(ids(index)), own)
-
-
-def _first_faults(faulty: Mapping[str, str]) -> str:
-    return "; ".join(f"{scene}: {why}" for scene, why in list(faulty.items())[:3])

@@ -48,7 +48,6 @@ def write_picture(path: Path, grid: Grid, sources: Sequence[Source]) -> None:
 
     Args:
         path: target. It is not written atomically, so use a path in a staging folder.
-        grid: grid of the picture.
         sources: the scenes, the preferred one first. A single scene shows its clouds.
 
     Raises:

@@ -69,8 +69,6 @@ def export_map(
     """Write a map into a folder. Nothing is written if a file of one of these names is there already.
 
     Args:
-        store: the store.
-        layout: the scene or the season map.
         folder: where the files are written; it is created if necessary.
         formats: of `lc_assets.products.export.FORMATS`.
         min_area: area of the smallest polygon in hectares; None copies the polygons of a season map that has some, and

@@ -43,7 +43,6 @@ def control_points(grid: Grid, pixel_size: float) -> ControlPoints | None:
     """Return the fewest control points with an error of at most a fifth of a pixel, or else the densest grid.
 
     Args:
-        grid: grid of the picture.
         pixel_size: pixel size of the class raster, in metres.
 
     Returns:

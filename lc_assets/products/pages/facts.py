@@ -9,11 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
@@ -21,7 +20,8 @@ from lc_assets.core.stac import is_synthetic
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
-from lc_assets.products.pages.formats import day, percent, percentage, text
+from lc_assets.products.pages.formats import day, percent, percentage, text, utc
+from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.catalog_conventions import catalog_of
@@ -67,10 +67,10 @@ def day_of(raw: RawBands) -> str:
     return day(time) if time else text(raw.scene.properties["datetime"])
 
 
-def year_of(raw: RawBands) -> str:
-    """Return the year of acquisition, for the notice that Copernicus requires; empty for a synthetic scene."""
+def years_of(raw: RawBands) -> list[int]:
+    """Return the year of acquisition, for the notice that Copernicus requires; none for a synthetic scene."""
     time = _time(raw.scene.properties["datetime"])
-    return f"{time:%Y}" if time and not is_synthetic(raw.scene.properties) else ""
+    return [time.year] if time and not is_synthetic(raw.scene.properties) else []
 
 
 def place_of(raw: RawBands) -> str:
@@ -92,7 +92,7 @@ def _present(rows: Sequence[tuple[str, Any]]) -> Rows:
 
 def _time(value: Any) -> datetime | None:
     try:
-        return str_to_datetime(value).astimezone(timezone.utc)
+        return utc(value)
     except (ValueError, TypeError, OverflowError):
         return None
 
@@ -107,7 +107,6 @@ def scene_rows(raw: RawBands) -> Rows:
         ("Cloud cover", _percent_of_item(cloud)),
         ("No data in the scene", _percent_of_item(empty)),
         ("Part of the scene", f"{raw.part}: around the area of the store" if raw.part else None),
-        ("Description", properties.get("description")),
         ("Platform", properties.get("platform")),
         ("Product level", raw.scene.product_level),
         ("Processing baseline", raw.scene.baseline),
@@ -128,8 +127,7 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
     grid, tags = classes.grid, classes.tags
     rows = [
         ("Model", f"{contract.name} {contract.version}"),
-        ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
-        ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
+        *grid_rows(grid),
         _step(classes, contract.chip_size),
         ("Clouds masked by SCL", tags.get("SCL_MASK")),
         ("Cloud mask grown by", f"{tags['SCL_DILATION']} m" if tags.get("SCL_DILATION", "0") != "0" else None),
@@ -139,6 +137,14 @@ def map_rows(classes: ClassMap, contract: ModelContract) -> Rows:
         ("Evaluation", tags.get("EVALUATION")),
     ]
     return _present(rows)
+
+
+def grid_rows(grid: Grid) -> Rows:
+    """Return the rows about the grid of a map."""
+    return [
+        ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
+        ("Projection", grid.crs if len(grid.crs) < 40 else "described in the raster"),
+    ]
 
 
 def _step(classes: ClassMap, chip: int) -> tuple[str, str | None]:
@@ -152,7 +158,6 @@ def ground_of_a_class(tags: Mapping[str, str], resolution: float) -> str | None:
     """Return how much ground a class was judged from; None for a map that was made before this was recorded.
 
     Args:
-        tags: dataset tags of the map.
         resolution: its pixel size in metres.
     """
     if "RECEPTIVE_FIELD" not in tags:
@@ -168,13 +173,18 @@ def summary(pixels: np.ndarray, pixel_area: float) -> str:
         pixels: (11,) pixels of each code, No Data last.
         pixel_area: area of a pixel in hectares.
     """
-    shares = pixels / max(int(pixels.sum()), 1)
-    present = sorted((c for c in ALL_CLASSES if c is not NO_DATA), key=lambda c: -pixels[c.code])
-    frequent = [f"{c.title.lower()} {percent(shares[c.code])}" for c in present[:3] if pixels[c.code]]
-    area = pixel_area * int(pixels.sum()) / 100
+    total = int(pixels.sum())
+    area = pixel_area * total / 100
     words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
-    listed = f", mostly {', '.join(frequent)}" if frequent else ""
-    return f"{words}, {percent(1 - shares[NO_DATA.code])} of it classified{listed}."
+    frequent = frequent_classes(pixels, total)
+    listed = f", mostly {frequent}" if frequent else ""
+    return f"{words}, {percent(1 - pixels[NO_DATA.code] / max(total, 1))} of it classified{listed}."
+
+
+def frequent_classes(pixels: np.ndarray, total: int) -> str:
+    """Return the three most frequent classes with their shares of `total` pixels, as `forest 26.4 %, pasture 3.0 %`."""
+    ordered = sorted(CLASSES, key=lambda c: -pixels[c.code])[:3]
+    return ", ".join(f"{c.title.lower()} {percent(pixels[c.code] / total)}" for c in ordered if pixels[c.code])
 
 
 def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
+
+from pystac.utils import str_to_datetime
 
 from lc_assets.core.errors import printable
 
@@ -47,6 +49,16 @@ def hectares(area: float) -> str:
 def period(first: datetime, last: datetime) -> str:
     """Return two dates as `1 May 2024 to 21 June 2024`; one date if both are the same day."""
     return day(first) if day(first) == day(last) else f"{day(first)} to {day(last)}"
+
+
+def utc(time: str) -> datetime:
+    """Return a time of a STAC item in UTC. A time without a zone is one in UTC.
+
+    Raises:
+        ValueError, TypeError, OverflowError: it is not a time.
+    """
+    found = str_to_datetime(time)
+    return found.astimezone(timezone.utc) if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
 def day(time: datetime) -> str:

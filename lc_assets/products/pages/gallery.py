@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,16 @@ from PIL import Image
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA, LandCover
 from lc_assets.core.wording import quantity
-from lc_assets.products.pages.formats import percent, period, text
+from lc_assets.products.pages.formats import period, text
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard, SeasonCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import MapMarker, Ring, extent_of, locator_svg
 from lc_assets.raster.render import encode_image
 from lc_assets.store.layout import ALL_SCENES, Store
+from lc_assets.store.paths import read_parallel
 
 _ROOT = Store(Path())
 """A store for paths relative to the store's root."""
-_READERS = 16
 _SMALL = (320, 240)
 """Largest size of an embedded thumbnail, in pixels."""
 _MAX_EMBEDDED = 100
@@ -45,7 +44,6 @@ def gallery_page(
     """Return the HTML of the gallery.
 
     Args:
-        gallery: the scenes.
         location: path or URL of the store.
         picture: function from a scene to the URL of its thumbnail, or None.
         linked: whether the scenes' reports can be reached from the page.
@@ -109,8 +107,7 @@ def report_href(card: SceneCard) -> str:
 
 def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> dict[str, Any]:
     """Return the values of a card. `time`, `tile`, `shares` and `search_text` are for the script."""
-    titles = {c.code: c.title for c in ALL_CLASSES}
-    ordered = sorted(card.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))
+    ordered = card.by_share
     starts = accumulate((share for _, share in ordered), initial=0.0)
     facts = [
         f"cloud {card.cloud:.0f} %" if card.cloud is not None else "",
@@ -128,7 +125,7 @@ def _card(card: SceneCard, marker: str, picture: str | None, linked: bool) -> di
             {"code": code, "start": 100 * start, "width": 100 * share}
             for (code, share), start in zip(ordered, starts, strict=False)
         ],
-        "most": ", ".join(f"{titles[code]} {percent(share)}" for code, share in ordered[:3]),
+        "most": card.most,
         "facts": " · ".join(filter(None, facts)),
         "time": f"{card.moment.timestamp():.0f}",
         "tile": card.tile or "",
@@ -185,6 +182,5 @@ def embedded_thumbnails(store: Store, gallery: Gallery) -> Callable[[SceneCard],
             return None
 
     wanted = [card for card in gallery.shown if card.thumbnail][:_MAX_EMBEDDED]
-    with ThreadPoolExecutor(_READERS, thread_name_prefix="thumbnails") as pool:
-        urls = dict(zip((card.scene for card in wanted), pool.map(read, wanted), strict=True))
+    urls = dict(zip((card.scene for card in wanted), read_parallel(read, wanted), strict=True))
     return lambda card: urls.get(card.scene)

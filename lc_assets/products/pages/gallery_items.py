@@ -8,28 +8,24 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from pystac.utils import str_to_datetime
-
 from lc_assets.core.errors import printable
 from lc_assets.core.json_values import is_number, is_percentage
-from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.collection.rows import read_rows
 from lc_assets.products.collection.sanitize import CLASS_KEYS
-from lc_assets.products.pages.formats import day
+from lc_assets.products.pages.formats import day, percent, utc
 from lc_assets.products.pages.locator_map import Ring, outlines
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import SceneLayout, Store
-from lc_assets.store.paths import list_files, reading
+from lc_assets.store.paths import list_files, read_parallel, reading
 from lc_assets.store.product_layout import MAP_SUFFIX
 from lc_assets.store.season_layout import MapLayout
 
-_READERS = 16
 _EARLIEST = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
@@ -67,6 +63,17 @@ class SceneCard:
     satellite: str | None = None
     synthetic: bool = False
     title: str = ""
+
+    @property
+    def by_share(self) -> list[tuple[int, float]]:
+        """Class codes and their shares, the largest first and No Data last."""
+        return sorted(self.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))
+
+    @property
+    def most(self) -> str:
+        """The three most frequent classes in words."""
+        titles = {c.code: c.title for c in ALL_CLASSES}
+        return ", ".join(f"{titles[code]} {percent(share)}" for code, share in self.by_share[:3])
 
     @property
     def day(self) -> str:
@@ -137,17 +144,14 @@ def read_gallery(store: Store) -> Gallery:
     ids = scene_ids(store)
     with reading(store.root):
         found = read_rows(store, ids)
-        with ThreadPoolExecutor(_READERS, thread_name_prefix="scenes") as pool:
-            with_map = [row["id"].removesuffix(MAP_SUFFIX) for row in found.rows]
-            listed = pool.map(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
-            names = dict(zip(with_map, listed, strict=True))
-            seasons = tuple(filter(None, pool.map(lambda name: _season(store.map(name)), store.map_names())))
+        with_map = [row["id"].removesuffix(MAP_SUFFIX) for row in found.rows]
+        listed = read_parallel(lambda scene: set(list_files(store.scene(scene).folder)), with_map)
+        seasons = tuple(filter(None, read_parallel(lambda name: _season(store.map(name)), store.map_names())))
     faulty = dict(found.faulty)
     shown = []
-    for row in found.rows:
-        scene = row["id"].removesuffix(MAP_SUFFIX)
+    for scene, row, names in zip(with_map, found.rows, listed, strict=True):
         try:
-            shown.append(_card(store.scene(scene), row, names[scene]))
+            shown.append(_card(store.scene(scene), row, names))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             faulty[scene] = f"{type(error).__name__}: {error}"[:200]
     shown.sort(key=lambda card: (_EARLIEST - card.moment, card.scene))
@@ -182,7 +186,7 @@ def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCar
     return SceneCard(
         scene=folder.item,
         tile=acquisition.tile,
-        moment=_utc(properties["datetime"]),
+        moment=utc(properties["datetime"]),
         hectares=total,
         shares={codes[name]: area / total for name, area in areas.items() if area} if total else {},
         cloud=_valid_percentage(properties.get("eo:cloud_cover")),
@@ -201,7 +205,7 @@ def _season(layout: MapLayout) -> SeasonCard | None:
     try:
         item = json.loads(layout.stac_item.read_text(encoding="utf-8"))
         properties = item["properties"]
-        times = [_utc(properties.get(key) or properties["datetime"]) for key in ("start_datetime", "end_datetime")]
+        times = [utc(properties.get(key) or properties["datetime"]) for key in ("start_datetime", "end_datetime")]
         return SeasonCard(
             name=layout.name,
             first=times[0],
@@ -213,11 +217,6 @@ def _season(layout: MapLayout) -> SeasonCard | None:
         )
     except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError, OverflowError):
         return None
-
-
-def _utc(time: str) -> datetime:
-    moment = str_to_datetime(time)
-    return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _mean_confidence(assets: dict[str, Any]) -> Any:

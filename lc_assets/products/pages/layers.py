@@ -35,13 +35,13 @@ COLORMAP: tuple[tuple[int, int, int], ...] = (
 """Colours of confidence at 0, 10, ... 100 %: cividis, which is safe for red-green colour blindness.
 Source: Nunez, Anderton and Renslow (2018), doi:10.1371/journal.pone.0199239, as sampled from matplotlib's table."""
 
-CONFIDENCE_EMPTY = 101
-"""Palette index of no data in the picture of confidence."""
+PERCENT_EMPTY = 101
+"""Palette index of no data in a picture of percentages."""
 
-_PICTURES_BYTES = 2_050_000
-"""Largest total size of the four pictures. base64 adds a third, and the page stays below 3 MB."""
-_STEPS = (1, 2, 5, 10)
-"""Steps to which confidence can be rounded, in percent."""
+PICTURES_BYTES = 2_050_000
+"""Largest total size of the pictures of a page. base64 adds a third, and the page stays below 3 MB."""
+STEPS = (1, 2, 5, 10)
+"""Steps to which percentages can be rounded."""
 _QUALITIES = ((85, 1), (85, 2), (70, 2), (55, 2), (40, 2))
 """JPEG qualities of the colour pictures, in Pillow's numbers, and how much coarser the false colour is."""
 _EMPTY = (128, 132, 136)
@@ -57,7 +57,7 @@ class Layers:
         grid: grid of the pictures.
         factor: pixels of the class raster per shown pixel, along an axis.
         classes: PNG; its palette indices are class codes.
-        confidence: PNG; its palette indices are percent, and `CONFIDENCE_EMPTY` is no data.
+        confidence: PNG; its palette indices are percent, and `PERCENT_EMPTY` is no data.
         true_colour, false_colour: JPEG.
         confidence_step: step to which confidence is rounded, in percent.
         quality: JPEG quality of the colour pictures.
@@ -94,7 +94,7 @@ class Layers:
         return {name: len(getattr(self, name)) for name in ("true_colour", "false_colour", "classes", "confidence")}
 
 
-def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, max_bytes: int = _PICTURES_BYTES) -> Layers:
+def build_layers(raw: RawBands, classes: ClassMap, overview: Overview, *, max_bytes: int = PICTURES_BYTES) -> Layers:
     """Return the pictures of a scene, together at most `max_bytes`. Quality is reduced first, then resolution.
 
     Raises:
@@ -144,14 +144,13 @@ def _unreadable(path: StorePath, item: str) -> StoreError:
 
 def _encoded_layers(raw: RawBands, classes: ClassMap, codes: np.ndarray, factor: int, max_bytes: int) -> Layers | None:
     """Return the pictures, or None if they do not fit even at the lowest quality."""
-    picture = indexed_png(codes, [c.rgb for c in ALL_CLASSES])
+    picture = class_png(codes)
     left = max_bytes - len(picture)
     percent = cell_means(classes.confidence, factor, CONFIDENCE_NODATA, classes.item)
     known = percent != CONFIDENCE_NODATA
     # Confidence gets at most half of the rest, so that a noisy one does not spoil the true colour.
-    for step in _STEPS:
-        rounded = np.where(known, np.minimum((percent + step // 2) // step * step, 100), CONFIDENCE_EMPTY)
-        confidence = indexed_png(rounded.astype(np.uint8), [*confidence_colours(), NO_DATA.rgb])
+    for step in STEPS:
+        confidence = percent_png(percent, known, step)
         if len(confidence) <= left // 2:
             break
     else:
@@ -188,6 +187,23 @@ def confidence_colours() -> list[tuple[int, ...]]:
         np.interp(np.arange(101), stops, channel).round().astype(int) for channel in zip(*COLORMAP, strict=True)
     ]
     return [tuple(map(int, colour)) for colour in zip(*channels, strict=True)]
+
+
+def class_png(codes: np.ndarray) -> bytes:
+    """Return a PNG of class codes, which are its palette indices."""
+    return indexed_png(codes, [c.rgb for c in ALL_CLASSES])
+
+
+def percent_png(percent: np.ndarray, known: np.ndarray, step: int) -> bytes:
+    """Return a PNG of percentages in the colours of confidence. Its palette indices are the percentages.
+
+    Args:
+        percent: (rows, columns) uint8.
+        known: (rows, columns) bool, False where there is no data.
+        step: step to which the percentages are rounded.
+    """
+    rounded = np.where(known, np.minimum((percent + step // 2) // step * step, 100), PERCENT_EMPTY)
+    return indexed_png(rounded.astype(np.uint8), [*confidence_colours(), NO_DATA.rgb])
 
 
 def indexed_png(indices: np.ndarray, palette: list[tuple[int, ...]]) -> bytes:

@@ -264,13 +264,12 @@ def land_png(extent: Extent, *, mercator: bool = False) -> bytes:
             math.asinh(math.tan(math.radians(max(-85.0, min(85.0, n))))) for n in (extent.north, extent.south)
         )
         height = max(1, round(_PIXELS * (top - bottom) / math.radians(extent.east - extent.west)))
-        steps = (np.arange(height * _SAMPLES) + 0.5) / (height * _SAMPLES)
-        latitudes = np.degrees(np.arctan(np.sinh(top + (bottom - top) * steps)))
-        rows = np.floor((90.0 - latitudes) * _PER_DEGREE).astype(np.int64)
+        latitudes = np.degrees(np.arctan(np.sinh(_middles(top, bottom, height))))
     else:
         height = max(1, round(_PIXELS * extent.height / WIDTH))
-        rows = _indices(extent.north, extent.south, -_PER_DEGREE, 90.0, height * _SAMPLES)
-    columns = _indices(extent.west, extent.east, _PER_DEGREE, -180.0, _PIXELS * _SAMPLES) % _COLUMNS
+        latitudes = _middles(extent.north, extent.south, height)
+    rows = np.floor((90.0 - latitudes) * _PER_DEGREE).astype(np.int64)
+    columns = np.floor((_middles(extent.west, extent.east, _PIXELS) + 180.0) * _PER_DEGREE).astype(np.int64) % _COLUMNS
     land = _land(np.clip(rows, 0, _ROWS - 1), columns)
     levels = land.reshape(height, _SAMPLES, _PIXELS, _SAMPLES).sum(axis=(1, 3), dtype=np.uint8)
     image = Image.fromarray(levels, "P")
@@ -280,10 +279,10 @@ def land_png(extent: Extent, *, mercator: bool = False) -> bytes:
     return encode_image(image, "PNG", optimize=True, transparency=alphas)
 
 
-def _indices(start: float, end: float, per_degree: int, origin: float, count: int) -> np.ndarray:
-    """Return the rows or columns of the mask at the middles of `count` equal parts."""
-    middles = start + (end - start) * (np.arange(count) + 0.5) / count
-    return np.floor((middles - origin) * per_degree).astype(np.int64)
+def _middles(start: float, end: float, pixels: int) -> np.ndarray:
+    """Return the positions of the samples of some pixels."""
+    count = pixels * _SAMPLES
+    return start + (end - start) * (np.arange(count) + 0.5) / count
 
 
 def _land(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

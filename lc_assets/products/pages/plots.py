@@ -19,8 +19,7 @@ from itertools import pairwise
 from typing import Any
 
 import lc_assets
-from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.products.pages.formats import percent
+from lc_assets.core.landcover import ALL_CLASSES
 from lc_assets.products.pages.gallery import present_classes, report_href, summary
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
 from lc_assets.products.pages.html import render
@@ -125,15 +124,12 @@ def _bar(card: SceneCard, left: float, width: float, largest: float) -> dict[str
         height = _HEIGHT * share * card.hectares / largest if largest else 0.0
         bottom -= height
         parts.append({"code": code, "y": bottom, "height": height})
-    titles = {c.code: c.title for c in ALL_CLASSES}
-    most = sorted(card.shares.items(), key=lambda pair: (pair[0] == NO_DATA.code, -pair[1]))[:3]
-    words = [card.title, *(f"{titles[code]} {percent(share)}" for code, share in most)]
     return {
         "x": left,
         "width": width,
         "parts": parts,
         "href": report_href(card) if card.report else None,
-        "label": ", ".join(words),
+        "label": ", ".join(filter(None, (card.title, card.most))),
     }
 
 

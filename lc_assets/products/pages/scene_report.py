@@ -101,7 +101,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         "report.html.j2",
         place=texts.place_of(raw),
         day=texts.day_of(raw),
-        year=texts.year_of(raw),
+        years=texts.years_of(raw),
         synthetic=SYNTHETIC if is_synthetic(raw.scene.properties) else "",
         summary=texts.summary(classes.pixels, classes.grid.pixel_area),
         map=classes,

@@ -81,7 +81,6 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
     """Compare two season maps on the grid of the first one, and write the result into the store.
 
     Args:
-        store: the store.
         before, after: names of the maps.
         sure: least confidence of both maps, in percent.
         baseline: name of another map of the first period.

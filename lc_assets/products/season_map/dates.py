@@ -45,7 +45,6 @@ def read_dates(
     """Return the dates of a map, from the earliest to the latest.
 
     Args:
-        store: the store of the scenes.
         dates: the scenes of each date.
         codes: (rows, columns) uint8 classes of the map's overview.
         grid: grid of the overview.

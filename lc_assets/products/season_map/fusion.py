@@ -73,7 +73,6 @@ class Fusion:
     """The fusion of scenes over an area.
 
     Args:
-        store: the store of the scenes.
         scenes: the scenes, of one model, each acquisition once.
         grid: the grid of the map.
         area: the polygons, in the CRS of the grid. Pixels whose centre is outside all of them are No Data.
@@ -240,7 +239,6 @@ def _stability(
     """Return the share of dates whose class is that of the map, in percent, uint8.
 
     Args:
-        classes: class codes of the map.
         observations: number of dates that see each pixel.
         seen: for each date its class codes, and where it sees the ground.
     """

@@ -20,6 +20,7 @@ from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.atomic import put
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import read_json_object
 
 _ANTIMERIDIAN = 178.0
 """Degrees of longitude beyond which footprints may be written on the other side of the antimeridian."""
@@ -148,7 +149,7 @@ def select_scenes(store: Store, plan: MapPlan) -> Iterator[str]:
     for item in plan.scenes if plan.scenes is not None else store.folders():
         if not is_id(item) or not store.scene(item).classified.exists():
             continue
-        document = None if listed else document_of(store, item)
+        document = None if listed else read_json_object(store.registered(item))
         if document is None or is_one(document):
             yield item
 
@@ -160,12 +161,3 @@ def _query(plan: MapPlan) -> Query:
         BadReference: one is malformed.
     """
     return Query(bbox=(-180.0, -90.0, 180.0, 90.0), datetime=plan.period, max_cloud=plan.max_cloud)
-
-
-def document_of(store: Store, item: str) -> dict[str, Any] | None:
-    """Return the JSON of a registered item; None if it cannot be read."""
-    try:
-        document = parse_json(store.registered(item).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return document if isinstance(document, dict) else None

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import numpy as np
-from pystac.utils import str_to_datetime
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES
 from lc_assets.core.stac import SYNTHETIC
 from lc_assets.core.wording import quantity
 from lc_assets.products.areas import AreaTable
 from lc_assets.products.pages import facts as texts
-from lc_assets.products.pages.formats import day, percent, period, text
+from lc_assets.products.pages.formats import day, percent, period, text, utc
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.layers import confidence_colours
 from lc_assets.products.pages.viewer import View, number_histogram, percent_histogram, viewer
@@ -37,10 +36,9 @@ def season_page(made: SeasonMap, dates: Sequence[MapDate], pictures: SeasonPictu
         made: the map. Its `files` are those beside the page.
         dates: its dates, from the earliest to the latest.
         pictures: its pictures, and those of the dates that have `codes`.
-        store: the store of the scenes.
     """
     grid = made.grid
-    times = [_time(date.time) for date in dates]
+    times = [utc(date.time) for date in dates]
     total = max(int(made.pixels.sum()), 1)
     page = render(
         "season.html.j2",
@@ -71,7 +69,7 @@ def season_page(made: SeasonMap, dates: Sequence[MapDate], pictures: SeasonPictu
         files=_files(made),
         software=texts.software_rows(made.software),
         synthetic=SYNTHETIC if made.is_synthetic else "",
-        years="" if made.is_synthetic else _years(times),
+        years=[] if made.is_synthetic else sorted({time.year for time in times}),
         made=text(f"Made by lc_assets {made.software.get('lc_assets', '')} on {texts.moment(made.created)}."),
     )
     return page.encode()
@@ -99,17 +97,9 @@ def _views(pictures: SeasonPictures) -> list[View]:
     ]
 
 
-def _time(value: str) -> datetime:
-    return str_to_datetime(value).astimezone(timezone.utc)
-
-
 def _scenes(dates: Sequence[MapDate]) -> str:
     scenes = sum(len(date.scenes) for date in dates)
     return f"{quantity(len(dates), 'date')} ({quantity(scenes, 'scene')})"
-
-
-def _years(times: Sequence[datetime]) -> str:
-    return ", ".join(str(year) for year in sorted({time.year for time in times}))
 
 
 def _cards(dates: Sequence[MapDate], times: Sequence[datetime], pictures: Sequence[bytes]) -> list[dict[str, Any]]:
@@ -121,17 +111,12 @@ def _cards(dates: Sequence[MapDate], times: Sequence[datetime], pictures: Sequen
         date, codes = dates[number], dates[number].codes
         assert codes is not None
         counts = np.bincount(codes.ravel(), minlength=len(ALL_CLASSES))[: len(CLASSES)]
-        most = [
-            f"{CLASSES[code].title.lower()} {percent(counts[code] / counts.sum())}"
-            for code in np.argsort(-counts, kind="stable")[:3]
-            if counts[code]
-        ]
         several = days.count(days[number]) > 1
         cards.append(
             {
                 "title": f"{days[number]}, {times[number]:%H:%M} UTC" if several else days[number],
                 "sees": percent(date.sees),
-                "most": ", ".join(most),
+                "most": texts.frequent_classes(counts, int(counts.sum())),
                 "src": data_url("png", picture),
             }
         )
@@ -186,14 +171,12 @@ def _polygons(made: SeasonMap, pixel_area: float) -> dict[str, Any] | None:
 
 def _map_rows(made: SeasonMap, dates: Sequence[MapDate]) -> list[tuple[str, str]]:
     grid, tags = made.grid, made.tags
-    crs = grid.crs if len(grid.crs) < 40 else "described in the raster"
     ground = texts.ground_of_a_class(tags, grid.resolution)
     mean = "no pixel has a class" if made.mean_confidence is None else f"{made.mean_confidence:.0f} %"
     return [
         ("Dates", _scenes(dates)),
         ("Model", text(tags["MODEL"])),
-        ("Extent", f"{grid.width:,} x {grid.height:,} pixels of {grid.resolution:g} m"),
-        ("Projection", text(crs)),
+        *texts.grid_rows(grid),
         ("Positions", text(f"every {tags['STRIDE']} pixels")),
         *([("Judged from", ground)] if ground else []),
         ("Pooling exponent", text(tags["POOLING_EXPONENT"])),

@@ -9,13 +9,12 @@ from typing import Any
 from rasterio.warp import transform_bounds
 
 from lc_assets.core.errors import StoreError
-from lc_assets.core.json_values import parse_json
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.acquisition import is_newer_version
 from lc_assets.sentinel2.bands.stack import SCL_COG, SCL_VRT
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.paths import StorePath, gdal_path, read_json_object
 
 
 @dataclass(frozen=True)
@@ -107,13 +106,10 @@ def _opened(store: Store, classes: ClassMap) -> MappedScene:
 
 def _document(store: Store, item: str) -> dict[str, Any]:
     """Return the JSON of a registered item, with a time in its properties."""
-    try:
-        document = parse_json(store.registered(item).read_text(encoding="utf-8"))
-        times = [document["properties"].get(name) for name in ("datetime", "start_datetime")]
-        if any(isinstance(time, str) for time in times):
-            return dict(document)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
-        pass
+    document = read_json_object(store.registered(item)) or {}
+    properties = document.get("properties")
+    if isinstance(properties, dict) and any(isinstance(properties.get(t), str) for t in ("datetime", "start_datetime")):
+        return document
     raise StoreError(
         "its registered item is missing or damaged",
         item=item,

@@ -86,8 +86,6 @@ def make_season_map(
     """Fuse the maps of scenes over an area, and write the map into the store. An earlier map of this name is replaced.
 
     Args:
-        store: the store.
-        name: name of the map.
         area: its polygons.
         items: ids of scenes that have a map.
         crs: CRS of the map; by default the UTM zone of the area's centre.

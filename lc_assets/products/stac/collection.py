@@ -57,7 +57,6 @@ def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, An
     """Return the content of `collection.json`. Its links are relative.
 
     Args:
-        summary: summary of the items.
         state: state of the writer, stored as `lc:index`.
     """
     values = {name: sorted(found) for name, found in summary.values.items() if 0 < len(found) <= _MAX_VALUES}

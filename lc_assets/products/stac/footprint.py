@@ -13,7 +13,6 @@ def part_footprint(footprint: dict[str, Any], grid: Grid) -> dict[str, Any]:
 
     Args:
         footprint: `geometry` and `bbox` of the scene. They are returned where the grid crosses the antimeridian.
-        grid: grid of the map.
     """
     import numpy as np
     import shapely  # which costs a tenth of a second

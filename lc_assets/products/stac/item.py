@@ -266,7 +266,6 @@ def map_assets(made: DescribedMap, step: int) -> dict[str, Any]:
     """Return the assets that the Items of scenes and season maps have.
 
     Args:
-        made: the map.
         step: pixels along the side of a cell of the probabilities.
     """
     layout, files = made.layout, made.files
@@ -306,10 +305,6 @@ def raster_asset(
     Several bands have no `raster:bands`: with them stackstac refuses the whole Item.
 
     Args:
-        product: the file.
-        title, roles: of the asset.
-        bands: `bands`.
-        grid: grid of the raster.
         more: fields of the band in `raster:bands` only.
     """
     asset = {**file_asset(product, COG, title, roles), "gsd": grid.resolution, "bands": bands}

@@ -49,10 +49,6 @@ def describe_scene(
     The model is copied into the store once, so that the Item can link to it.
 
     Args:
-        store: the store.
-        raw: the raw bands with the source item.
-        classes: the class map.
-        overview: the overview.
         report: path of the page.
         model_item: path of the configured model's MLM item.
 
@@ -95,7 +91,6 @@ def model_of_map(classes: ClassMap, model_item: Path, *, asset: str) -> tuple[Mo
     """Return the contract and the weights' path of the configured model, which must have made the class map.
 
     Args:
-        classes: the class map.
         model_item: path of the configured model's MLM item.
         asset: name of the calling asset, for the message.
 

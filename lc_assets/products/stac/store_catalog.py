@@ -25,8 +25,6 @@ def publish_catalog(store: Store, scenes: Sequence[str], generation: int) -> Non
     """Write the store's `catalog.json`, unless it belongs to a later version of the index.
 
     Args:
-        store: the store.
-        scenes: ids of the scenes in the index.
         generation: number of this version of the index.
 
     Raises:

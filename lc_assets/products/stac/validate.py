@@ -29,9 +29,13 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
         return [f"document: a {type(document).__name__}, not a JSON object"]
     folder = schema_folder or (Path(p) if (p := variable("LC_ASSETS_STAC_SCHEMAS")) else None)
     originals = _originals(folder) if folder else {}
-    known = {**get_local_schema_cache(), **originals}
+    core = get_local_schema_cache()
+    known = {**core, **originals}
     registry = Registry().with_resources((uri, Resource.from_contents(s, DRAFT7)) for uri, s in known.items())
-    schemas = [(f"STAC {document.get('stac_version')}", _core(str(document.get("type"))))]
+    kind = str(document.get("type")).lower()
+    kind = kind if kind in ("catalog", "collection") else "item"
+    own = next(schema for uri, schema in core.items() if uri.endswith(f"/{kind}-spec/json-schema/{kind}.json"))
+    schemas = [(f"STAC {document.get('stac_version')}", own)]
     faults = []
     declared = document.get("stac_extensions", [])
     if not isinstance(declared, list) or not all(isinstance(uri, str) for uri in declared):
@@ -50,14 +54,6 @@ def validate_offline(document: dict[str, Any], schema_folder: Path | None = None
         except Unresolvable as error:
             faults.append(f"{name}: it refers to the schema {error.ref}, which is not available")
     return faults
-
-
-def _core(kind: str) -> Schema:
-    from pystac.validation.local_validator import get_local_schema_cache
-
-    name = {"Feature": "item", "Catalog": "catalog", "Collection": "collection"}.get(kind, "item")
-    core = get_local_schema_cache()
-    return next(schema for uri, schema in core.items() if uri.endswith(f"/{name}-spec/json-schema/{name}.json"))
 
 
 @cache

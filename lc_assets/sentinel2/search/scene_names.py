@@ -1,7 +1,8 @@
 """Find a scene of a store by what a user calls it.
 
 A name is the id of an item, the name of an ESA product, or some words that only one scene of the store has: a tile
-(`32ULC`), a date of acquisition (`2024-06-21`, `2024-06`), a part of the id. This module imports nothing that takes
+(`32ULC`), a date of acquisition (`2024-06-21`, `2024-06`), a part of the id. Tile and date are those of the id, or of
+the registered item if the id is of an unknown form. This module imports nothing that takes
 long, because the shell's completion uses it.
 """
 
@@ -10,12 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property
+from itertools import pairwise
 
 from lc_assets.core.errors import BadReference
+from lc_assets.core.json_values import parse_json
 from lc_assets.sentinel2.product import product_named
 from lc_assets.sentinel2.scene_ids import id_parts, scene_label
-from lc_assets.store.layout import Store
+from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.paths import reading
+from lc_assets.store.season_layout import MapLayout
 
 _MOST_LISTED = 10
 """Scenes that an error message lists."""
@@ -57,7 +61,24 @@ class SceneNames:
         if product:
             return [item for item in product.ids if item in self.known][:1]
         words = name.upper().split()
-        return [item for item in self.known if words and all(_fits(word, item) for word in words)]
+        return [item for item, label in self._labels.items() if words and all(_fits(w, item, *label) for w in words)]
+
+    @cached_property
+    def _labels(self) -> dict[str, tuple[str, str]]:
+        """Item id -> its tile and its date; empty texts where neither its id nor its registered item says them."""
+        return {item: self._label(item) for item in self.known}
+
+    def _label(self, item: str) -> tuple[str, str]:
+        if id_parts(item):
+            tile, _, day = scene_label(item).partition(" ")
+            return tile, day
+        from lc_assets.sentinel2.acquisition import acquisition_of  # takes long to import
+
+        try:
+            document = parse_json(self._store.registered(item).read_text(encoding="utf-8"))
+            return acquisition_of(document).tile or "", document["properties"]["datetime"][:10]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            return "", ""
 
     def one(self, name: str) -> str:
         """Return the id of the one scene that a name fits.
@@ -78,6 +99,16 @@ class SceneNames:
         return found[0]
 
 
+def scene_or_map(store: Store, name: str) -> SceneLayout | MapLayout:
+    """Return the season map of this name, else the one scene that the name fits.
+
+    Raises:
+        BadReference: no scene fits, or several.
+        StoreError: the store cannot be read.
+    """
+    return store.map(name) if name in store.map_names() else store.scene(SceneNames(store).one(name))
+
+
 def is_full_name(name: str) -> bool:
     """Return True for the id of an item in a known form, and for the name of a product."""
     return bool(id_parts(name))
@@ -90,7 +121,11 @@ def is_short_name(name: str) -> bool:
 
 
 def join_words(arguments: Iterable[str]) -> list[str]:
-    """Return the names in a list of arguments: a tile and a date after one another are one name."""
+    """Return the names in a list of arguments: a tile and a date after one another are one name.
+
+    Raises:
+        BadReference: a second date follows a tile and a date. Alone it would mean the scenes of all tiles.
+    """
     names: list[str] = []
     for word in arguments:
         last = names[-1] if names else ""
@@ -98,6 +133,9 @@ def join_words(arguments: Iterable[str]) -> list[str]:
             names[-1] = f"{last} {word}"
         else:
             names.append(word)
+    for before, name in pairwise(names):
+        if _is_date(name) and " " in before and _is_tile(before.split()[0]):
+            raise BadReference(f"{name} follows {before!r} without a tile", remedy="write the tile before each date")
     return names
 
 
@@ -109,14 +147,12 @@ def _is_date(word: str) -> bool:
     return _DATE.fullmatch(word) is not None
 
 
-def _fits(word: str, item: str) -> bool:
+def _fits(word: str, item: str, tile: str, day: str) -> bool:
     """Whether a scene has a word in upper case: as its tile, as the beginning of its date, or in its id.
 
     In an id, a number is found as a whole only: `..._1` is no part of `..._10`. A shorter part than `SHORTEST_PART`
     fits no id: a slip must not name a scene.
     """
-    label = scene_label(item)
-    tile, _, day = label.partition(" ") if label != item else ("", "", "")
     if tile and (match := _TILE.fullmatch(word)):
         return match[1].zfill(5) == tile
     if day and _DATE.fullmatch(word):

@@ -155,7 +155,7 @@ def test_pictures_of_a_full_tile_are_small_even_if_they_are_noise(
         return rng.integers(1, 100, (-(-10_980 // factor),) * 2, np.uint8)
 
     monkeypatch.setattr(pictures, "cell_means", noise)
-    monkeypatch.setattr(pictures, "_STEPS", pictures._STEPS[-1:])
+    monkeypatch.setattr(pictures, "STEPS", pictures.STEPS[-1:])
     codes = rng.integers(0, 11, overview.shape, np.uint8)
     found = build_pictures(files, grid, overview, [MapDate("2024-06-01", (), 1.0, 1.0, codes)] * 12)
     sizes = [len(found.classes), len(found.confidence), len(found.stability), len(found.observations)]

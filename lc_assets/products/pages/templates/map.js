@@ -62,10 +62,7 @@ function show() {
 function measure() {
   const latitude = Math.atan(Math.sinh(Math.PI * (1 - 2 * view.y)));
   const metres = (40075016.686 * Math.cos(latitude)) / size(), room = Math.min(160, stage.clientWidth / 3);
-  let length = 1;
-  for (let ten = 1; ten < 1e7; ten *= 10) for (const n of [1, 2, 5]) if ((n * ten) / metres <= room) length = n * ten;
-  el("scale").firstElementChild.textContent = length >= 1000 ? `${length / 1000} km` : `${length} m`;
-  el("scale").lastElementChild.style.width = `${length / metres}px`;
+  showScale(metres, room);
 }
 
 // ---- tiles: those in view that a place touches. An older zoom stays until the tiles of the new one are there.
@@ -190,7 +187,7 @@ function list(position) {
 // ---- pointer, wheel, keys
 const touching = new Map();
 let moved = 0;
-const inStage = (event) => { const box = stage.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+const inStage = (event) => positionIn(stage, event);
 stage.addEventListener("pointerdown", (event) => {
   if (event.button !== 0 || event.target.closest("button")) return;
   if (!touching.size) moved = 0;
@@ -202,9 +199,8 @@ stage.addEventListener("pointermove", (event) => {
   if (!before) return;
   moved += Math.hypot(now[0] - before[0], now[1] - before[1]);
   if (touching.size === 2) {
-    const [other] = [...touching].filter(([id]) => id !== event.pointerId).map(([, place]) => place);
-    const apart = (place) => Math.hypot(place[0] - other[0], place[1] - other[1]) || 1;
-    zoom(Math.log2(apart(now) / apart(before)), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+    const [by, ...middle] = pinch(touching, event, before, now);
+    zoom(Math.log2(by), ...middle);
   } else if (moved > 4) {
     stage.classList.add("drags");
     pan(before[0] - now[0], before[1] - now[1]);

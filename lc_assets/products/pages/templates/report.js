@@ -101,10 +101,7 @@ function zoom(by, x = stage.clientWidth / 2, y = stage.clientHeight / 2) {
 function whole() { view.scale = fit(); show(); }
 function measure() {
   const metres = data.pixel / view.scale, room = Math.min(160, stage.clientWidth / 3);
-  let length = 1;
-  for (let ten = 1; ten < 1e7; ten *= 10) for (const n of [1, 2, 5]) if ((n * ten) / metres <= room) length = n * ten;
-  el("scale").firstElementChild.textContent = length >= 1000 ? `${length / 1000} km` : `${length} m`;
-  el("scale").lastElementChild.style.width = `${length / metres}px`;
+  showScale(metres, room);
 }
 // In print the map is as wide as its column, so the scale bar has the width of the style sheet.
 addEventListener("beforeprint", () => { el("scale").lastElementChild.style.width = ""; el("scale").firstElementChild.textContent = data.scale; });
@@ -127,7 +124,7 @@ new ResizeObserver(() => {
 }).observe(stage);
 
 const touching = new Map();
-function inStage(event) { const box = stage.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; }
+const inStage = (event) => positionIn(stage, event);
 stage.addEventListener("pointerdown", (event) => {
   if (event.button !== 0) return;
   touching.set(event.pointerId, inStage(event));
@@ -137,9 +134,7 @@ stage.addEventListener("pointerdown", (event) => {
 stage.addEventListener("pointermove", (event) => {
   const now = inStage(event), before = touching.get(event.pointerId);
   if (before && touching.size === 2) {
-    const [other] = [...touching].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    const apart = (a) => Math.hypot(a[0] - other[0], a[1] - other[1]) || 1;
-    zoom(apart(now) / apart(before), (now[0] + other[0]) / 2, (now[1] + other[1]) / 2);
+    zoom(...pinch(touching, event, before, now));
   } else if (before && !isWhole()) {
     view.left += now[0] - before[0];
     view.top += now[1] - before[1];
