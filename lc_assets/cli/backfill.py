@@ -54,7 +54,7 @@ def backfill(
     the same command continues a backfill that was stopped. The daemon of `lc-assets ui` (or `dagster-daemon run`) runs
     it; the UI shows it under Runs, Backfills.
     """
-    query = parse_query(**query_values, session=session)
+    query = parse_query(session, **query_values)
     if query and (scene_refs or listed):
         raise click.UsageError("give REFERENCEs, or search options, not both")
     scenes: list[Scene] | None = None
@@ -63,7 +63,7 @@ def backfill(
         scenes, failures = resolve_scenes(session, scene_refs, listed)
     elif query:
         scenes, failures = parse_items(session, find_items(session, query))
-    config = run_config(session.settings, **class_raster)
+    config = run_config(session, **class_raster)
     backfill_scenes(session, scenes, config, named=query is None, everything=everything, dry_run=dry_run)
     exit_if_failed(failures, len(failures) + len(scenes or ()))
 
@@ -176,8 +176,8 @@ def launch(
         if not _daemon_is_alive(instance):
             click.echo("no daemon runs: start one with make ui, or lc-assets ui")
         click.echo(
-            f"(its runs refuse another model than {contract.name}: the UI, or daemon and workers, must run with the "
-            "same LC_ASSETS_MODEL)"
+            f"(its runs stop if the model is not {contract.name}: run the UI, or daemon and workers, with the same "
+            "LC_ASSETS_MODEL)"
         )
     else:
         click.echo("nothing to run")

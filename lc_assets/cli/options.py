@@ -14,7 +14,6 @@ from lc_assets.cli.session import Session, open_session
 from lc_assets.core.errors import LandCoverError, without_query
 
 if TYPE_CHECKING:
-    from lc_assets.core.settings import Settings
     from lc_assets.sentinel2.item.scene import Scene
 
 BAD_INPUT = 1
@@ -23,53 +22,19 @@ BAD_INPUT = 1
 INTERRUPTED = 130
 """Exit status after an interrupt, as of a program that SIGINT ends."""
 
-_store_option = click.option(
-    "--store",
-    metavar="PLACE",
-    help="Where everything is written: a folder, or s3://, az://, gs://.  [default: LC_ASSETS_STORE, else ./store]",
-)
 min_area_option = click.option(
     "--min-area", type=float, metavar="HA", help="Smallest polygon in hectares.  [default: 0.5]"
-)
-_scene_refs_argument = click.argument(
-    "scene_refs", nargs=-1, metavar="[REFERENCE]...", shell_complete=complete_references
-)
-_from_option = click.option(
-    "--from",
-    "listed",
-    type=click.File("r"),
-    help="Read more references from this file, one a line; '-' reads standard input.",
-)
-
-_CLASS_RASTER = (
-    click.option(
-        "--window",
-        type=int,
-        help="0 for a map of positions, 64 for one of windows.  [default: LC_ASSETS_WINDOW, else what the model has]",
-    ),
-    click.option(
-        "--stride",
-        type=int,
-        help="Step between 64 px windows in pixels; divides 64. Positions do not use it.  [default: 8]",
-    ),
-    click.option(
-        "--mask-clouds/--no-mask-clouds",
-        default=None,
-        help="Set clouds and their shadows to No Data (by SCL).  [default: mask]",
-    ),
-    click.option(
-        "--mask-dilation",
-        type=int,
-        metavar="METRES",
-        help="Grow cloud, cirrus and shadow by this distance before they mask pixels, in steps of 20.  [default: 100]",
-    ),
 )
 
 
 def with_session(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option `--store`. The command gets a `Session` as its first argument; `user_errors` shows its errors."""
 
-    @_store_option
+    @click.option(
+        "--store",
+        metavar="PLACE",
+        help="Where everything is written: a folder, or s3://, az://, gs://.  [default: LC_ASSETS_STORE, else ./store]",
+    )
     @user_errors
     @wraps(command)
     def wrapped(store: str | None, **options: Any) -> Any:
@@ -81,24 +46,50 @@ def with_session(command: Callable[..., Any]) -> Callable[..., Any]:
 def scene_references(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument REFERENCE and the option `--from`. The command passes their values, `scene_refs` and `listed`,
     to `resolve_scenes`."""
-    return _scene_refs_argument(_from_option(command))
+    argument = click.argument("scene_refs", nargs=-1, metavar="[REFERENCE]...", shell_complete=complete_references)
+    listed = click.option(
+        "--from",
+        "listed",
+        type=click.File("r"),
+        help="Read more references from this file, one a line; '-' reads standard input.",
+    )
+    return argument(listed(command))
 
 
 def class_raster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of the asset `class_raster`. The command passes their values, `class_raster`, to `run_config`."""
 
+    @click.option(
+        "--window",
+        type=int,
+        help="0 for a map of positions, 64 for one of windows.  [default: LC_ASSETS_WINDOW, else what the model has]",
+    )
+    @click.option(
+        "--stride",
+        type=int,
+        help="Step between 64 px windows in pixels; divides 64. Positions do not use it.  [default: 8]",
+    )
+    @click.option(
+        "--mask-clouds/--no-mask-clouds",
+        default=None,
+        help="Set clouds and their shadows to No Data (by SCL).  [default: mask]",
+    )
+    @click.option(
+        "--mask-dilation",
+        type=int,
+        metavar="METRES",
+        help="Grow cloud, cirrus and shadow by this distance before they mask pixels, in steps of 20.  [default: 100]",
+    )
     @wraps(command)
     def wrapped(window: Any, stride: Any, mask_clouds: Any, mask_dilation: Any, **others: Any) -> Any:
         values = {"window": window, "stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
         return command(class_raster=values, **others)
 
-    for option in reversed(_CLASS_RASTER):
-        option(wrapped)
     return wrapped
 
 
 def run_config(
-    settings: Settings,
+    session: Session,
     *,
     window: int | None,
     stride: int | None,
@@ -113,12 +104,11 @@ def run_config(
         BadModel: the window or the stride does not suit the configured model.
         LandCoverError: the dilation is out of range.
     """
-    asked = settings.window if window is None else window
+    asked = session.settings.window if window is None else window
     if stride is not None or asked is not None:
-        from lc_assets.inference.loading import read_contract
         from lc_assets.inference.windows.grid import check_stride
 
-        contract, _ = read_contract(settings.model)
+        contract = session.contract()
         contract.resolve_window(asked)
         if stride is not None:  # of positions too, which do not use it
             check_stride(stride, contract.chip_size)

@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 @click.option("--yes", is_flag=True, help="Remove it. Without --yes, prune only shows what would be removed.")
 @with_session
 def prune(session: Session, keep: str | None, days: int | None, yes: bool) -> None:
-    """Show what can be removed, and with --yes remove it: left-overs of dead processes, and what the options name.
+    """Show what can be removed, and with --yes remove it: files of dead processes, and what the options name.
 
-    Maps and their STAC documents always stay, and so does what is in use: a scene with a run queued or under way, one
-    that a backfill has still to run, or one that is being fetched. After an interrupt, the next call continues.
+    Maps and their STAC documents always stay, and so does what is in use: a scene with a queued or running run, one
+    that a backfill will still run, or one that is being fetched. After an interrupt, the next call continues.
     """
     from lc_assets.operations.cleanup import RetentionPolicy
 
@@ -80,7 +80,7 @@ def run_prune(session: Session, keep: RetentionPolicy | None, days: int | None, 
         if not (files.items or files.stages or runs.runs):
             click.echo("nothing to remove")
         elif not yes:
-            click.echo("nothing has been removed: --yes does it")
+            click.echo("nothing has been removed: --yes removes it")
         else:
             _remove(session, instance, in_use, files, runs, keep, finished)
 
@@ -91,7 +91,7 @@ def _show_files(files: CleanupPlan, keep: RetentionPolicy | None) -> None:
     if files.virtual:
         kept = f"the raw bands of {quantity(files.virtual, 'scene')} are kept"
         click.echo(f"  {kept}: the stack is a virtual one, which reads from them")
-    click.echo(f"left-overs of dead processes: {_amount(files.left_overs, 'place')}")
+    click.echo(f"files of dead processes: {_amount(files.left_overs, 'folder')}")
 
 
 def _show_runs(runs: ExpiredRuns, days: int) -> None:
@@ -135,7 +135,7 @@ def _remove(
             runs += 1
     finally:  # after an interrupt, too
         click.echo(
-            f"removed: {_amount(intermediates)}, of intermediates; {_amount(left_overs, 'place')}, of left-overs; "
+            f"removed: {_amount(intermediates)}, of intermediates; {_amount(left_overs, 'folder')}, of dead processes; "
             f"{quantity(runs, 'run record')}"
         )
         if skipped:

@@ -50,9 +50,7 @@ def classify(
 
     with restored("LC_ASSETS_STORE", "DAGSTER_HOME"):
         session = open_session(None if store is None else str(store))
-        config = run_config(
-            session.settings, window=window, stride=stride, mask_clouds=mask_clouds, mask_dilation=mask_dilation
-        )
+        config = run_config(session, window=window, stride=stride, mask_clouds=mask_clouds, mask_dilation=mask_dilation)
         scene = _scene(item, session)
         _run(scene, session, config)
         return open_scene(session.settings.store, scene.id)
@@ -72,7 +70,9 @@ def _scene(item: str | Path | pystac.Item, session: Session) -> Scene:
         return parse_scene(item.to_dict(transform_hrefs=False), base=item.get_self_href())
     found = list(resolve(str(item), session.registry.named, session.settings.retry_policy))
     if len(found) > 1:
-        raise BadReference(f"{found[0].reference} and {len(found) - 1} more are meant", remedy="name one scene")
+        raise BadReference(
+            f"the reference names {len(found)} scenes, {found[0].reference} and others", remedy="name one scene"
+        )
     if found[0].error is not None:
         raise found[0].error
     assert found[0].scene is not None

@@ -26,7 +26,7 @@ _QUERY = (
         help="File of polygons: GeoJSON, GeoPackage, shapefile, FlatGeobuf; '-' is standard input.",
     ),
     click.option("--tile", "tiles", multiple=True, help="MGRS tile, e.g. 33UUB; may be repeated."),
-    click.option("--datetime", "when", metavar="WHEN", help="Acquired: 2024-06, 2024-06-01/2024-06-30, 2024-06-01/.."),
+    click.option("--datetime", metavar="WHEN", help="Acquired: 2024-06, 2024-06-01/2024-06-30, 2024-06-01/.."),
     click.option("--max-cloud", type=float, metavar="PERCENT", help="No scene with more cloud."),
     click.option("--max-nodata", type=float, metavar="PERCENT", help="No scene with more empty pixels."),
 )
@@ -40,25 +40,16 @@ def query_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parse_query(
-    bbox: str | None,
-    geometry: str | None,
-    tiles: tuple[str, ...],
-    when: str | None,
-    max_cloud: float | None,
-    max_nodata: float | None,
-    anywhere: bool = False,
-    session: Session | None = None,
+    session: Session, bbox: str | None, geometry: str | None, anywhere: bool = False, **limits: Any
 ) -> Query | None:
     """The query of the options of `query_options`; None if no option is given.
 
     Args:
+        session: a query without a place is of the area of its store, if it has one.
         bbox: text of `--bbox`.
         geometry: path of `--geometry`.
-        tiles: MGRS tiles.
-        when: date or interval.
-        max_cloud, max_nodata: percent.
-        anywhere: a query without a place is allowed and covers the whole Earth, which is too much for a STAC API.
-        session: a query without a place is of the area of its store, if it has one.
+        anywhere: a query without a place covers the whole Earth, which is too much for a STAC API.
+        limits: the other options, which are attributes of `Query`.
 
     Raises:
         BadReference: an option is not valid, or there is no place.
@@ -66,20 +57,14 @@ def parse_query(
     from lc_assets.sentinel2.search.query import Query, box_of
 
     # An empty value counts as given: it comes from an unset shell variable, and Query refuses it.
-    if not tiles and all(value is None for value in (bbox, geometry, when, max_cloud, max_nodata)):
+    if all(value in (None, ()) for value in (bbox, geometry, *limits.values())):
         return None
     everywhere = (-180.0, -90.0, 180.0, 90.0) if anywhere and not geometry else None
-    shape = read_area(geometry).degrees() if geometry else None
-    if session and bbox is None and geometry is None and not tiles:
-        kept = store_area(session)
-        shape = kept.degrees() if kept else None
+    area = read_area(geometry) if geometry else None
+    if not anywhere and bbox is None and geometry is None and not limits["tiles"]:
+        area = store_area(session)
     return Query(
-        bbox=box_of(bbox) if bbox is not None else everywhere,
-        geometry=shape,
-        tiles=tiles,
-        datetime=when,
-        max_cloud=max_cloud,
-        max_nodata=max_nodata,
+        bbox=box_of(bbox) if bbox is not None else everywhere, geometry=area.degrees() if area else None, **limits
     )
 
 

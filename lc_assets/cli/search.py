@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,33 +42,15 @@ def search(session: Session, ids: bool, register: bool, backfill: bool, done: bo
     if done:
         if register or backfill:
             raise click.UsageError("--done cannot be used with --register or --backfill")
-        show_done(session.store, parse_query(**query_values, anywhere=True), ids=ids)
+        show_done(session.store, parse_query(session, **query_values, anywhere=True), ids=ids)
         return
-    query = parse_query(**query_values, session=session)
+    query = parse_query(session, **query_values)
     if query is None:
         raise click.UsageError("say where to look: --bbox, --geometry or --tile")
-    documents = find_items(session, query)
-    exit_if_failed(_show(session, documents, ids=ids, register=register, backfill=backfill), len(documents))
-
-
-def _show(
-    session: Session, documents: Sequence[dict[str, Any]], *, ids: bool, register: bool, backfill: bool
-) -> list[str]:
-    """Print found items with their status; register them and launch a backfill, if asked to.
-
-    Args:
-        session: store, model, instance.
-        documents: items as JSON.
-        ids: print ids only, in place of the table.
-        register: register the items.
-        backfill: register the items, and launch a backfill of those that need a run.
-
-    Returns:
-        One error per item that cannot be registered.
-    """
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, scene_statuses
     from lc_assets.store.ids import is_id
 
+    documents = find_items(session, query)
     with session.open_instance() as instance:
         names = [str(document.get("id")) for document in documents]
         statuses = scene_statuses(instance, session.definitions, names)
@@ -81,9 +62,9 @@ def _show(
         click.echo(count_statuses(list(statuses.values())), err=True)
         if not documents:
             where = f"{session.settings.collection} at {session.settings.stac_url}"
-            click.echo(f"nothing in {where}: loosen the limits, or check LC_ASSETS_COLLECTION", err=True)
+            click.echo(f"nothing in {where}: use wider limits, or check LC_ASSETS_COLLECTION", err=True)
         if not (register or backfill):
-            return []
+            return
         scenes, failures = parse_items(session, documents)
         scenes = [scene for scene in scenes if statuses[scene.id] is not SceneStatus.REMOVED]
         new = session.register(instance, scenes)
@@ -91,7 +72,7 @@ def _show(
         if backfill:
             valid = {scene.id for scene in scenes}
             launch(session, instance, {item: s for item, s in statuses.items() if item in valid}, NEEDS_RUN, {})
-    return failures
+    exit_if_failed(failures, len(documents))
 
 
 def _row(document: dict[str, Any], status: SceneStatus) -> str:

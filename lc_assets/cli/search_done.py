@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lc_assets.core.errors import StoreError, printable
+from lc_assets.core.errors import printable
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
@@ -38,19 +38,14 @@ def show_done(store: Store, query: Query | None, *, ids: bool) -> None:
     from lc_assets.products.collection.search import EARTH, find
     from lc_assets.products.collection.update import fetch
     from lc_assets.sentinel2.search.query import Query
+    from lc_assets.store.paths import reading
 
     check_tools()
-    try:
-        with scratch(store) as folder:
-            index, _ = fetch(store, folder)
-            if index is None:
-                raise no_collection(store)
-            found = find(index, query or Query(bbox=EARTH))
-    except OSError as error:
-        raise StoreError(
-            f"the collection in {store.collection} cannot be read ({error.strerror or error})",
-            remedy="see that the store can be reached, then run it again",
-        ) from None
+    with reading(store.collection), scratch(store) as folder:
+        index, _ = fetch(store, folder)
+        if index is None:
+            raise no_collection(store)
+        found = find(index, query or Query(bbox=EARTH))
     for one in found:
         click.echo(one.scene if ids else map_row(store, one))
     models = Counter(str(one.model or "?") for one in found)

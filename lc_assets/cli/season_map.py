@@ -86,8 +86,8 @@ def season_map(
             return
         if kept is None:
             raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
-    place = _area(area, bbox, kept)
-    name = _default_name(area, bbox, kept, period) if name is None else name
+    place, stem = _area(area, bbox, kept)
+    name = _default_name(stem, period) if name is None else name
     from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
     from lc_assets.products.season_map.plan import MapPlan, select_scenes
@@ -117,20 +117,19 @@ def season_map(
     exit_if_failed(failures, len(failures) + len(scenes))
 
 
-def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> Polygons:
-    """The area of the options; without one, that of the store."""
+def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> tuple[Polygons, str]:
+    """The area of the options, or else that of the store, and a name for it."""
     from lc_assets.raster.polygons import box_polygon
     from lc_assets.sentinel2.search.query import box_of
 
-    if area is None and bbox is None and kept is not None:
-        return kept
-    return box_polygon(*box_of(bbox)) if bbox is not None else read_area(str(area))
+    if bbox is not None:
+        return box_polygon(*box_of(bbox)), "area"
+    if area is None and kept is not None:
+        return kept, kept.names[0]
+    return read_area(str(area)), "area" if area == "-" else Path(str(area)).name.partition(".")[0]
 
 
-def _default_name(area: str | None, bbox: str | None, kept: Polygons | None, period: str | None) -> str:
-    stem = Path(area).name.partition(".")[0] if area and area != "-" else "area"
-    if area is None and bbox is None and kept is not None:
-        stem = kept.names[0]
+def _default_name(stem: str, period: str | None) -> str:
     words = f"{stem}_{period}" if period else stem
     return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._-") or "area"
 

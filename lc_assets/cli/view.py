@@ -49,22 +49,17 @@ def _report(store: Store, wanted: str) -> Path:
         StoreError: the report cannot be read.
     """
     from lc_assets.sentinel2.search.scene_names import scene_or_map
+    from lc_assets.store.paths import reading
 
     layout = scene_or_map(store, wanted)
     page = layout.report
-    if isinstance(page, Path) and page.exists():
-        return page
-    try:
+    with reading(page):
+        if not page.exists():
+            raise _no_report(layout)
+        if isinstance(page, Path):
+            return page
         content = page.read_bytes()
-    except FileNotFoundError:
-        raise _no_report(layout) from None
-    except OSError as error:
-        raise StoreError(
-            f"{page} cannot be read ({error.strerror or error})",
-            remedy="check that the store can be reached, then run it again",
-            transient=not isinstance(error, PermissionError),
-        ) from None
-    click.echo("a copy from the object store: its links to the scene's files lead nowhere", err=True)
+    click.echo("a copy from the object store: its links to the scene's files do not work", err=True)
     return _save_copy(store, page, content)
 
 
@@ -73,7 +68,7 @@ def _write_link_target(store: Store) -> None:
     from lc_assets.store.layout import ALL_SCENES
 
     if isinstance(store.root, Path) and not (store.root / ALL_SCENES).exists():
-        with suppress(LandCoverError):  # only that link leads nowhere
+        with suppress(LandCoverError):  # only that link does not work
             _gallery(store)
 
 

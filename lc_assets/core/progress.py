@@ -48,8 +48,21 @@ def logging_to(log: Callable[[str], None]) -> Iterator[None]:
         _log.reset(token)
 
 
+class _Progress:
+    def __post_init__(self) -> None:
+        self._started = self._logged = time.perf_counter()
+
+    def _report(self, now: float, share: float, text: str, line: str) -> None:
+        """Send a text to the progress bar, and a line to the log if `LOG_SECONDS` have passed since the last one."""
+        log = _log.get()
+        if log and now - self._logged >= LOG_SECONDS:
+            self._logged = now
+            log(line)
+        report_progress(share, text)
+
+
 @dataclass
-class RowProgress:
+class RowProgress(_Progress):
     """Reports the rows done, their rate and the remaining time.
 
     Pass its `update` as `lc_assets.inference.class_map.Progress`.
@@ -60,9 +73,6 @@ class RowProgress:
 
     width: int
 
-    def __post_init__(self) -> None:
-        self._started = self._logged = time.perf_counter()
-
     def update(self, done: int, rows: int) -> None:
         """Report that `done` of `rows` rows are finished."""
         now = time.perf_counter()
@@ -71,11 +81,7 @@ class RowProgress:
         seconds_left = elapsed * (rows - done) / done
         speed = f"{rate:.1f} million" if rate >= _LEAST else f"{1e3 * rate:.0f} thousand"
         text = f"{100 * done // rows} %, {speed} pixels a second, {seconds_left:.0f} s left"
-        log = _log.get()
-        if log and now - self._logged >= LOG_SECONDS:
-            self._logged = now
-            log(f"{done} of {rows} rows: {text}")
-        report_progress(done / rows, text)
+        self._report(now, done / rows, text, f"{done} of {rows} rows: {text}")
 
 
 def notify(line: str) -> None:
@@ -99,7 +105,7 @@ def report_progress(share: float, text: str) -> None:
 
 
 @dataclass
-class ByteProgress:
+class ByteProgress(_Progress):
     """Reports the bytes received and their rate.
 
     Call `update` on the thread that entered `progress_callbacks` or `logging_to`.
@@ -110,17 +116,10 @@ class ByteProgress:
 
     total: int | None = None
 
-    def __post_init__(self) -> None:
-        self._started = self._logged = time.perf_counter()
-
     def update(self, arrived: int) -> None:
         """Report that `arrived` bytes have been received so far."""
         now = time.perf_counter()
         rate = arrived / max(now - self._started, 1e-6) / 1e6
         speed = f"{rate:.1f} MB/s" if rate >= _LEAST else f"{1e3 * rate:.0f} kB/s"
         text = f"{arrived / 1e6:.0f}{f' of {self.total / 1e6:.0f}' if self.total else ''} MB, {speed}"
-        log = _log.get()
-        if log and now - self._logged >= LOG_SECONDS:
-            self._logged = now
-            log(text)
-        report_progress(min(arrived / self.total, 1.0) if self.total else 0.0, text)
+        self._report(now, min(arrived / self.total, 1.0) if self.total else 0.0, text, text)

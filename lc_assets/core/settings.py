@@ -1,27 +1,8 @@
-"""Settings from environment variables, with their defaults.
+"""Settings from environment variables, with their defaults. The README (Settings) describes the variables.
 
-LC_ASSETS_STORE            the store: a folder, or the URL of an object store              ./store
-LC_ASSETS_AREA             polygons of which scenes are kept and classified (docs/maps.md)  whole scenes
-LC_ASSETS_MODEL            MLM item (.json) of the model, or the folder of its model.json  the shipped model
-LC_ASSETS_CHIPS            labelled chips, for `model_evaluation`                          none
-LC_ASSETS_SCENES           scenes with references, for `model_evaluation`                  none
-LC_ASSETS_PRECISION        number format in the network: `auto`, `float32` or `bfloat16`   auto
-LC_ASSETS_WINDOW           side of the windows in pixels; 0: positions                     positions, else windows
-LC_ASSETS_STACK            form of the band stack: `virtual` (VRT) or `cog`                virtual
-LC_ASSETS_STAC_URL         STAC API in which item ids are looked up                        the Planetary Computer
-LC_ASSETS_COLLECTION       collection of that API                                          sentinel-2-l2a
-LC_ASSETS_WATCH            file that configures the sensor (lc_assets.operations.watch)    ./watch.yaml
-LC_ASSETS_REFERENCE        reference maps, comma-separated (lc_assets.products.agreement)  REFERENCES, see below
-LC_ASSETS_CROSSWALK        crosswalk (CSV) for a reference map without a shipped one       none
-LC_ASSETS_TIMEOUT          seconds to wait for more data from a server                     30
-LC_ASSETS_FILES_URL        where a browser reaches the store's files                       see `files_url`
-LC_ASSETS_SCRATCH          work folder for one scene, used if the store is a URL           the system's temporary folder
-LC_ASSETS_CACHE            what is made once and used again (docs/your-own-model.md)      the user's cache folder
-LC_ASSETS_THREADS          threads of one process (lc_assets.core.cpu)                     all CPUs
-LC_ASSETS_INFERENCE_SLOTS  processes that run inference at the same time                   no limit
-LC_ASSETS_BROKER           Redis server that passes runs to workers (lc_assets.cluster)    redis://127.0.0.1:6379/0
-DAGSTER_HOME               folder of Dagster's own files                                   ./.dagster
-KERAS_BACKEND              `openvino`, or `torch`, `jax` or `tensorflow` if installed      openvino
+Read elsewhere: LC_ASSETS_SCRATCH, LC_ASSETS_CACHE (lc_assets.store.scratch), LC_ASSETS_THREADS (lc_assets.core.cpu),
+LC_ASSETS_INFERENCE_SLOTS (lc_assets.inference.slots), LC_ASSETS_BROKER (lc_assets.cluster), DAGSTER_HOME
+(lc_assets.operations.dagster_home).
 """
 
 from __future__ import annotations
@@ -58,7 +39,7 @@ FILES_URL = "http://127.0.0.1:3001"
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings; the table in the module's docstring describes them."""
+    """All settings that the code location and the commands share."""
 
     store: Path | str = field(default_factory=lambda: Path("store").resolve())
     """A folder, or the URL of an object store with an optional prefix."""
@@ -84,20 +65,13 @@ class Settings:
     """URL of the store's root for a browser. Empty: `FILES_URL` for a folder, the own URL of an object store."""
 
     def __post_init__(self) -> None:
-        if self.stack not in STACK_FORMS:
-            raise LandCoverError(
-                f"LC_ASSETS_STACK is {self.stack!r}", remedy=f"set it to {' or '.join(STACK_FORMS)}, or unset it"
-            )
-        if self.precision not in PRECISIONS:
-            raise LandCoverError(
-                f"LC_ASSETS_PRECISION is {self.precision!r}", remedy=f"set it to {' or '.join(PRECISIONS)}, or unset it"
-            )
+        _check_word("LC_ASSETS_STACK", self.stack, STACK_FORMS)
+        _check_word("LC_ASSETS_PRECISION", self.precision, PRECISIONS)
         if not is_remote(self.stac_url) or "?" in self.stac_url or "#" in self.stac_url:
             raise LandCoverError(
                 f"LC_ASSETS_STAC_URL is {self.stac_url!r}",
                 remedy="set it to the http(s) root of a STAC API, or unset it",
             )
-
         if self.files_url and (not is_remote(self.files_url) or set("?#@") & set(self.files_url)):
             raise LandCoverError(
                 f"LC_ASSETS_FILES_URL is {without_query(self.files_url)!r}",
@@ -113,7 +87,7 @@ class Settings:
         """
         cpu_count()
         positive_setting("LC_ASSETS_INFERENCE_SLOTS")  # the code that needs these two reads them again
-        _keras_backend()
+        _check_word("KERAS_BACKEND", variable("KERAS_BACKEND") or KERAS_BACKENDS[0], KERAS_BACKENDS)
         default = cls()
         model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
@@ -135,12 +109,9 @@ class Settings:
         )
 
 
-def _keras_backend() -> None:
-    value = variable("KERAS_BACKEND")
-    if value and value not in KERAS_BACKENDS:
-        raise LandCoverError(
-            f"KERAS_BACKEND is {value!r}", remedy=f"set it to {' or '.join(KERAS_BACKENDS)}, or unset it"
-        )
+def _check_word(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise LandCoverError(f"{name} is {value!r}", remedy=f"set it to {' or '.join(allowed)}, or unset it")
 
 
 def _comma_separated(name: str) -> tuple[str, ...]:

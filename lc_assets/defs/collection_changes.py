@@ -21,9 +21,9 @@ import dagster as dg
 from dagster import EventLogRecord
 
 from lc_assets.operations.keys import CATALOG
+from lc_assets.operations.records import materializations
 from lc_assets.products.collection.update import Changes, Positions
 
-_PAGE = 1000
 SETTLED_SECONDS = 600.0
 """Age of a record, in seconds, after which no record with a lower id is expected to appear."""
 RecordPosition = list[float]
@@ -92,14 +92,8 @@ def _is_there(instance: dg.DagsterInstance, cursor: RecordPosition) -> bool:
 
 def _records(instance: dg.DagsterInstance, after: float) -> Iterator[EventLogRecord]:
     """Materialisations with a higher storage id than `after`, oldest first."""
-    cursor = None
-    while True:
-        wanted = dg.AssetRecordsFilter(asset_key=CATALOG, after_storage_id=int(after))
-        page = instance.fetch_materializations(wanted, limit=_PAGE, cursor=cursor, ascending=True)
-        yield from page.records
-        if not page.has_more:
-            return
-        cursor = page.cursor
+    wanted = dg.AssetRecordsFilter(asset_key=CATALOG, after_storage_id=int(after))
+    return materializations(instance, wanted, oldest_first=True)
 
 
 def _settled(instance: dg.DagsterInstance, before: float) -> RecordPosition:

@@ -11,7 +11,6 @@ classify_scenes = dg.define_asset_job(
     CLASSIFY,
     selection=dg.AssetSelection.assets(*SCENE_ASSETS),
     partitions_def=scenes,
-    executor_def=dg.in_process_executor,
     description="All six assets of one scene: fetch, stack, classify, overview, report, catalog.",
 )
 
@@ -19,6 +18,5 @@ compare_scenes = dg.define_asset_job(
     COMPARE,
     selection=dg.AssetSelection.assets(reference_agreement),
     partitions_def=scenes,
-    executor_def=dg.in_process_executor,
     description="Compare the map of one scene with reference maps.",
 )

@@ -46,18 +46,20 @@ class ClassRasterConfig(dg.Config):
     )
     mask_clouds: bool = Field(
         default=True,
-        description="Call a pixel No Data where SCL says saturated, cloud shadow, cloud or cirrus.",
+        description="Set a pixel to No Data where its SCL class is saturated, cloud shadow, cloud or cirrus.",
     )
     mask_dilation: int = Field(
         default=MASK_DILATION,
         ge=0,
         le=MOST_DILATION,
         multiple_of=SCL_GSD,
-        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels: haze is "
-        "around them. 0: not at all.",
+        description="Metres, in steps of 20, by which cloud and its shadow are grown before they hide pixels, because "
+        "haze is around them.",
     )
     strip_pixels: int = Field(
-        default=0, ge=0, description="Rows decoded at a time; 0: as suits the scene. Changes memory, never the map."
+        default=0,
+        ge=0,
+        description="Rows decoded at a time; 0: chosen by the scene. It changes the memory used, never the map.",
     )
 
 

@@ -17,7 +17,6 @@ UPDATE_COLLECTION = "update_collection"
 update_collection = dg.define_asset_job(
     UPDATE_COLLECTION,
     selection=dg.AssetSelection.assets(collection),
-    executor_def=dg.in_process_executor,
     description="Append new scenes to the collection; with config `rebuild: true`, make it again from the store.",
 )
 

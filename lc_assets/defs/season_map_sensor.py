@@ -20,6 +20,7 @@ from lc_assets.core.wording import quantity
 from lc_assets.defs.assets.season_map import season_map
 from lc_assets.defs.resources import StoreResource, WatchResource
 from lc_assets.operations.keys import CATALOG, FUSE, PARTITION_TAG
+from lc_assets.operations.records import materializations
 from lc_assets.operations.season_maps import fused_map, observe_scenes, register_map, scene_versions
 from lc_assets.products.season_map.grid import check_area, utm_zone
 from lc_assets.products.season_map.plan import MapPlan, read_plan, select_scenes, write_plan
@@ -31,12 +32,10 @@ ONCE_SECONDS = 24 * 3600.0
 """Shortest time between two runs of a map that the sensor launches."""
 OVERLAP_SECONDS = 600.0
 """Records of this time before the last tick are read again: a database may show a record later than another one."""
-_PAGE = 1000
 
 fuse_season_map = dg.define_asset_job(
     FUSE,
     selection=dg.AssetSelection.assets(season_map),
-    executor_def=dg.in_process_executor,
     description="Fuse one season map from the scenes that are classified now.",
 )
 
@@ -165,14 +164,8 @@ def _news(
 
 
 def _catalogued(instance: dg.DagsterInstance, since: float) -> Iterator[str]:
-    cursor = None
-    while True:
-        wanted = dg.AssetRecordsFilter(asset_key=CATALOG, after_timestamp=since)
-        page = instance.fetch_materializations(wanted, limit=_PAGE, cursor=cursor)
-        yield from (record.partition_key for record in page.records if record.partition_key)
-        if not page.has_more:
-            return
-        cursor = page.cursor
+    found = materializations(instance, dg.AssetRecordsFilter(asset_key=CATALOG, after_timestamp=since))
+    return (record.partition_key for record in found if record.partition_key)
 
 
 def _missing(store: Store, has: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
@@ -201,7 +194,7 @@ def _reason(plans: dict[str, MapPlan], due: dict[str, dict[str, str]], faults: d
     """Return why nothing is run."""
     words = [f"{name}: {error}" for name, error in faults.items()]
     words += [
-        f"{name} had a run within a day, and has {quantity(len(scenes), 'scene')} to add"
+        f"{name} had a run in the last 24 hours, and has {quantity(len(scenes), 'scene')} to add"
         for name, scenes in due.items()
     ]
     rest = len(plans) - len(due)

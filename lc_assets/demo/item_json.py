@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from rasterio.warp import transform_geom
 
-from lc_assets.core.stac import SYNTHETIC
+from lc_assets.core.stac import COG, SYNTHETIC
 from lc_assets.demo.sky import SWATH_EDGE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BANDS, SCL, SCL_GSD
@@ -53,7 +53,6 @@ DEMO_ITEM_ID = DEMO_SCENE.id
 TRUTH = "truth"
 """Asset key and file stem of the raster with the true classes."""
 
-_COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 _TITLES = {1: "Coastal aerosol", 2: "Blue", 3: "Green", 4: "Red", 8: "NIR", 9: "Water vapor"}
 _SHARES = {
     3: "cloud_shadow",
@@ -179,7 +178,7 @@ def _assets(grid: Grid, has_truth: bool) -> dict[str, Any]:
 def _asset(stem: str, title: str, gsd: int, grid: Grid) -> dict[str, Any]:
     return {
         "href": f"./{stem}.tif",
-        "type": _COG,
+        "type": COG,
         "title": title,
         "gsd": float(gsd),
         "proj:shape": list(grid.shape),

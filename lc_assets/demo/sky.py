@@ -48,21 +48,22 @@ def make_sky(shape: Shape, rng: np.random.Generator) -> Sky:
     row, column = np.mgrid[:height, :width].astype(np.float32)
     y, x = (row / height - 0.80) / 0.085, (column / width - 0.17) / 0.085
     cloud = np.clip((0.7 - y * y - x * x + 0.75 * fractal_noise(shape, 70, rng, 5)) * 1.1, 0, 1) * (y * y + x * x < 4)
-    cloud = ndimage.gaussian_filter(cloud.astype(np.float32), 1.2)
-    shadow = ndimage.gaussian_filter(ndimage.shift(cloud, SHADOW_OFFSET, order=0), 1.0)
     step = max(band.factor for band in BANDS)
     v, u = np.mgrid[: height // step, : width // step] * step
     outside = v / (SWATH_EDGE[0] * height) + u / (SWATH_EDGE[1] * width) < 1
-    return Sky(cloud, shadow, outside.repeat(step, 0).repeat(step, 1))
+    return _with_shadow(cloud, outside.repeat(step, 0).repeat(step, 1))
 
 
 def make_cloudy_sky(shape: Shape, cover: float, rng: np.random.Generator) -> Sky:
     """Return a sky with clouds over a share of the scene, at random places, and without an edge of the swath."""
     density = fractal_noise(shape, 160, rng, 5)
     cloud = np.clip((density - np.quantile(density, 1 - cover)) * 2, 0, 1)
+    return _with_shadow(cloud, np.zeros(shape, bool))
+
+
+def _with_shadow(cloud: np.ndarray, outside: np.ndarray) -> Sky:
     cloud = ndimage.gaussian_filter(cloud.astype(np.float32), 1.2)
-    shadow = ndimage.gaussian_filter(ndimage.shift(cloud, SHADOW_OFFSET, order=0), 1.0)
-    return Sky(cloud, shadow, np.zeros(shape, bool))
+    return Sky(cloud, ndimage.gaussian_filter(ndimage.shift(cloud, SHADOW_OFFSET, order=0), 1.0), outside)
 
 
 def add_haze(cube: np.ndarray, strength: float, rng: np.random.Generator) -> None:

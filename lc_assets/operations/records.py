@@ -43,6 +43,19 @@ def pages(ids: Collection[_Id]) -> Iterator[list[_Id]]:
         yield ordered[start : start + PAGE]
 
 
+def materializations(
+    instance: dg.DagsterInstance, wanted: dg.AssetRecordsFilter, *, oldest_first: bool = False
+) -> Iterator[dg.EventLogRecord]:
+    """Yield the records of all materialisations that a filter fits, by default the newest first."""
+    cursor = None
+    while True:
+        page = instance.fetch_materializations(wanted, limit=PAGE, cursor=cursor, ascending=oldest_first)
+        yield from page.records
+        if not page.has_more:
+            return
+        cursor = page.cursor
+
+
 def latest_storage_ids(
     instance: dg.DagsterInstance,
     asset: dg.AssetKey,

@@ -20,7 +20,7 @@ import pytest
 from lc_assets.core.errors import BadBand
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.io_managers import RawBandsIOManager
+from lc_assets.defs.io_managers.raw_bands import RawBandsIOManager
 from lc_assets.operations.keys import PARTITION_TAG
 from lc_assets.sentinel2.bands.fetch_ahead import fetching_ahead
 from lc_assets.sentinel2.bands.raw_bands import RawBands

@@ -70,14 +70,14 @@ def test_every_command_refuses_another_area(area: Path, shell: Shell, tmp_path: 
 def test_a_search_without_a_place_is_of_the_area_of_the_store(area: Path, tmp_path: Path) -> None:
     settings = Settings(store=tmp_path / "store")
     area_of(Store.at(settings.store), area, keep=True)
-    nothing = {"bbox": None, "geometry": None, "tiles": (), "when": None, "max_cloud": None, "max_nodata": None}
-    query = parse_query(**{**nothing, "when": "2024"}, session=Session(settings))
+    nothing = {"bbox": None, "geometry": None, "tiles": (), "datetime": None, "max_cloud": None, "max_nodata": None}
+    query = parse_query(Session(settings), **{**nothing, "datetime": "2024"})
     assert query is not None
     assert shape(query.geometry).equals(box(*BOX))
-    elsewhere = parse_query(**{**nothing, "tiles": ("33UUB",)}, session=Session(settings))
+    elsewhere = parse_query(Session(settings), **{**nothing, "tiles": ("33UUB",)})
     assert elsewhere is not None
     assert elsewhere.geometry is None
-    assert parse_query(**nothing, session=Session(settings)) is None
+    assert parse_query(Session(settings), **nothing) is None
 
 
 def test_a_scene_beside_the_area_is_one_line(

@@ -83,7 +83,7 @@ class Ticker:
         self.mapped = mapped
         self.cursor: str | None = None
         self._monkeypatch = monkeypatch
-        monkeypatch.setattr("lc_assets.defs.assets.season_map.inline_map", lambda *_: "![no picture]()")
+        monkeypatch.setattr("lc_assets.defs.metadata.inline_map", lambda *_: "![no picture]()")
 
     def tick(self, *, next_day: bool = False, fuses: bool = True) -> tuple[list[str], str]:
         """One tick, soon after the last one or on the next day. Without `fuses`, its runs are not executed.

@@ -48,7 +48,9 @@ def test_a_map_is_fused_again_with_the_scenes_that_were_classified_since_and_onc
     mapped.classify("20240610")
     mapped.classify("20240520", **{"eo:cloud_cover": 80.0})
     ran, reason = sensor.tick()
-    assert not ran and reason == "all had a run within a day, and has 2 scenes to add; 1 map without a new scene"
+    assert (
+        not ran and reason == "all had a run in the last 24 hours, and has 2 scenes to add; 1 map without a new scene"
+    )
     assert sensor.tick(next_day=True)[0] == ["all"]
     fused = fused_map(mapped.desk.instance, "all")
     assert fused and sorted(fused.scenes) == [item_of(day) for day in ("20240501", "20240520", "20240610")]
@@ -102,7 +104,7 @@ def test_a_wrong_map_is_named_and_the_others_are_fused(mapped: Mapped, sensor: T
         ({"bbox": None, "tiles": ["32ULB"]}, "has no area"),
         ({"from": None}, "has no first day"),
         ({"map": "a--b"}, "contains '--'"),
-        ({"map": "../up"}, "not a valid item id"),
+        ({"map": "../up"}, "not a valid name of a map"),
         ({"bbox": None, "geometry": "none.geojson"}, "none.geojson cannot be read"),
         ({"bbox": [-10, 40, 30, 60]}, "km long"),
     ]

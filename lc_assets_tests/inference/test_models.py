@@ -19,8 +19,8 @@ from dagster._core.loader import LoadingContextForTest
 
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.core.settings import SHIPPED, Settings
-from lc_assets.defs.assets import class_raster, model_evaluation
-from lc_assets.defs.assets.model_evaluation import USABLE, USABLE_SYNTHETIC
+from lc_assets.defs.assets import class_raster
+from lc_assets.defs.assets.model_evaluation import USABLE, USABLE_SYNTHETIC, model_evaluation
 from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference import classify_chips

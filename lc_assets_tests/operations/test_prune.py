@@ -41,7 +41,7 @@ def test_without_yes_nothing_is_removed_and_without_a_policy_no_intermediate(
     before = contents(done.settings.store)
     said = told(done, RetentionPolicy.NONE, yes=False)
     assert "intermediates (keep none): 28 files in 1 scene," in said
-    assert "nothing has been removed: --yes does it" in said
+    assert "nothing has been removed: --yes removes it" in said
     assert told(done, yes=True).splitlines()[-1] == "nothing to remove"
     assert contents(done.settings.store) == before
 
@@ -193,7 +193,7 @@ def test_left_overs_of_the_dead_go_and_those_of_the_living_stay(done: Desk, told
         age(dead[-1])
         folder.incoming.mkdir()
         (folder.incoming / "B02.tif").write_bytes(bytes(500))
-        assert "left-overs of dead processes: 5 files in 5 places, 4.5 kB" in told(done, yes=False)
+        assert "files of dead processes: 5 files in 5 folders, 4.5 kB" in told(done, yes=False)
         told(done, yes=True)
         assert [stage.exists() for stage in (*dead, folder.incoming, *alive)] == [False] * 5 + [True] * 2
     finally:

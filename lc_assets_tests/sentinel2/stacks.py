@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from lc_assets.defs.io_managers import VirtualStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.sentinel2.bands.raw_bands import fetch_scene
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe

@@ -11,7 +11,7 @@ from numpy.testing import assert_array_equal
 
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.core.settings import SHIPPED
-from lc_assets.defs.io_managers import CogStackIOManager, VirtualStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import CogStackIOManager, VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.windows.classify import Classification

@@ -23,7 +23,7 @@ from shapely.geometry import mapping
 
 from lc_assets.core.errors import BadBand, BadItem, StoreError
 from lc_assets.core.settings import Settings
-from lc_assets.defs.io_managers import VirtualStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons, box_polygon, read_polygons

@@ -12,7 +12,7 @@ from affine import Affine
 from rasterio.windows import Window
 
 from lc_assets.core.errors import BadBand
-from lc_assets.defs.io_managers import CogStackIOManager, VirtualStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import CogStackIOManager, VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe

@@ -19,7 +19,7 @@ from rasterio.windows import Window
 from lc_assets.core.errors import StoreError
 from lc_assets.core.progress import RowProgress, logging_to, progress_callbacks
 from lc_assets.defs.build import build_definitions
-from lc_assets.defs.io_managers import CogStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import CogStackIOManager
 from lc_assets.raster.cog import class_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.upsample import bilinear

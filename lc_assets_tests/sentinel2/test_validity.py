@@ -10,7 +10,7 @@ import pytest
 import rasterio
 from numpy.testing import assert_array_equal
 
-from lc_assets.defs.io_managers import CogStackIOManager
+from lc_assets.defs.io_managers.resampled_stack import CogStackIOManager
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.bands.validity import IMPOSSIBLE, NO_SOURCE, USABLE
 from lc_assets.sentinel2.radiometry import HIGHEST_DN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lc_assets.defs.io_managers import RawBandsIOManager
+from lc_assets.defs.io_managers.raw_bands import RawBandsIOManager
 from lc_assets.defs.resources import ItemsResource, StoreResource
 from lc_assets.store.layout import Store
 from lc_assets.store.object_path import ObjectPath

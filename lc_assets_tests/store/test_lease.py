@@ -92,7 +92,7 @@ def test_a_process_that_was_suspended_longer_than_its_lease_writes_nothing_more(
 def test_two_concurrent_fetches_of_a_scene_leave_one_complete_scene(
     away: Desk, pc: PlanetaryComputer, remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:
-    from lc_assets.defs.io_managers import RawBandsIOManager
+    from lc_assets.defs.io_managers.raw_bands import RawBandsIOManager
     from lc_assets.defs.resources import ItemsResource, StoreResource
     from lc_assets.sentinel2.item.scene import parse_scene
 

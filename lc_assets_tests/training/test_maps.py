@@ -16,7 +16,7 @@ from PIL import Image
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASS_NAMES, CLASSES
 from lc_assets.core.settings import Settings
-from lc_assets.defs.assets import model_evaluation
+from lc_assets.defs.assets.model_evaluation import model_evaluation
 from lc_assets.defs.build import build_definitions
 from lc_assets.inference import classify_stack
 from lc_assets.sentinel2.band_table import BAND_NAMES

@@ -39,7 +39,7 @@ class CollectionConfig(dg.Config):
         dg.AssetCheckSpec(
             "counts_agree",
             asset="collection",
-            description="The index holds as many items as the Collection says, each once, and every item that was read "
+            description="The index has as many items as the Collection says, each once, and every item that was read "
             "could be used.",
         ),
     ],

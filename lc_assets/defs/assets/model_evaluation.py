@@ -26,9 +26,9 @@ USABLE_SYNTHETIC = 0.7
         dg.AssetCheckSpec(
             "good_enough",
             asset="model_evaluation",
-            description=f"Right on at least {USABLE_SYNTHETIC:.0%} of the pixels of each synthetic scene and, if there "
-            f"are chips, on {USABLE:.0%} of the labelled ones; and agrees with as many of the L2A chips that eight or "
-            "more of ten predictions agree on.",
+            description=f"Right on at least {USABLE_SYNTHETIC:.0%} of the pixels of each synthetic scene. If there are "
+            f"chips, right on {USABLE:.0%} of the labelled ones, and on as many of the L2A chips whose weak label at "
+            "least eight of ten predictions share.",
         )
     ],
 )

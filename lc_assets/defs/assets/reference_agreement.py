@@ -32,7 +32,7 @@ class AgreementConfig(dg.Config):
         description="esa-worldcover, io-lulc-annual-v02, truth (the item's own asset), or paths or URLs of GeoTIFFs of "
         "class codes; none: those of LC_ASSETS_REFERENCE, else the first two.",
     )
-    crosswalk: str = Field(default="", description="CSV that relates the legends; needed for rasters of one's own.")
+    crosswalk: str = Field(default="", description="CSV that relates the legends; needed for your own rasters.")
     samples: int = Field(default=SAMPLES, ge=20, le=1_000_000, description="Pixels of the stratified random sample.")
     seed: int = Field(default=0, ge=0, description="Which sample: the same seed draws the same pixels.")
 
@@ -100,8 +100,8 @@ def _check(item: str, found: list[Agreement]) -> dg.AssetCheckResult:
         "agrees_enough",
         passed=not empty and min(known, default=0.0) >= ENOUGH,
         warn=True,
-        description=f"nothing could be scored against {', '.join(empty)}: its classes under the map, or the map's, all "
-        "stand for nothing in the other legend, or are no data"
+        description=f"nothing could be scored against {', '.join(empty)}: no class has a counterpart in the other "
+        "legend, or all pixels are no data"
         if empty
         else "; ".join(f"{_percent(share)} % with {name}" for name, share in shares.items())
         + f", limit {100 * ENOUGH:.0f} %",

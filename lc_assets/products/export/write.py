@@ -109,7 +109,7 @@ def _open(layout: SceneLayout | MapLayout) -> _Map:
             return _Map(layout, Grid.of(dataset), pixels, tuple(tags["SCENES"].split()))
     except (RasterioIOError, KeyError, ValueError):
         raise StoreError(
-            "its raster is not in the store, or is damaged",
+            "its class map is not in the store, or is damaged",
             season_map=layout.name,
             remedy="make it with `lc-assets map`",
         ) from None

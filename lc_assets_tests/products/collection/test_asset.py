@@ -88,4 +88,4 @@ def test_the_schedule_runs_only_if_there_are_changes(
         assert isinstance(tick(instance), dg.RunRequest)
         job = build_definitions(Settings(store=store.root)).resolve_job_def(UPDATE_COLLECTION)
         instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
-        assert "under way" in str(tick(instance).skip_message)
+        assert "queued or running" in str(tick(instance).skip_message)
