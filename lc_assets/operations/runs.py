@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -106,7 +104,7 @@ def run_scene(
         item: the partition key: STAC item id of a scene, or name of a season map.
         config: config of the ops.
         verbose: print Dagster's log at level INFO.
-        on_asset: called with the name of each asset that is materialised, from a thread.
+        on_asset: called with the name of each asset that is materialised.
         job: name of the job; by default the job of the six scene assets.
     """
     work = definitions.resolve_job_def(job)
@@ -116,7 +114,8 @@ def run_scene(
     if not instance.has_dynamic_partition(SEASON_MAPS if job == FUSE else SCENES, item):
         problem = "it is not registered, or was removed meanwhile"
         return RunResult(item, run_id, f"{_named(item, job)}: {problem} -> name it again", 0)
-    with _watched(instance, run_id, on_asset), runs_in_code_location(instance):
+    _tell_assets(instance, run_id, on_asset)
+    with runs_in_code_location(instance):
         result = work.execute_in_process(
             run_config={"ops": config, "loggers": {"console": {"config": {"log_level": level}}}},
             instance=instance,
@@ -200,28 +199,12 @@ def _why(result: dg.ExecuteInProcessResult, item: str, job: str) -> str:
     return "the run did not succeed"
 
 
-@contextmanager
-def _watched(instance: DagsterInstance, run_id: str, on_asset: Callable[[str], None]) -> Iterator[None]:
-    """Call `on_asset` for each asset that is materialised, from a thread that reads the event log of the run."""
-    done = threading.Event()
+def _tell_assets(instance: DagsterInstance, run_id: str, on_asset: Callable[[str], None]) -> None:
+    """Call `on_asset` for each asset that a run of this process materialises."""
 
-    def follow() -> None:
-        seen: set[str] = set()
-        while True:
-            last = done.wait(0.25)
-            for event in instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION):
-                key = event.dagster_event.asset_key if event.dagster_event else None
-                name = key.to_user_string() if key else ""
-                if name and name not in seen:
-                    seen.add(name)
-                    on_asset(name)
-            if last:
-                return
+    def tell(entry: dg.EventLogEntry) -> None:
+        event = entry.dagster_event
+        if event and event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION and event.asset_key:
+            on_asset(event.asset_key.to_user_string())
 
-    thread = threading.Thread(target=follow, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join(timeout=10)
+    instance.add_event_listener(run_id, tell)

@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 
 from lc_assets.demo.scene import DEMO_ITEM_ID, write_demo_scene
+from lc_assets.inference.dense.evaluators import Evaluator
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.positions.grid import PositionGrid
-from lc_assets.inference.windows.strips import plan_strips
+from lc_assets.inference.windows.strips import StripPlan, plan_strips
 from lc_assets.sentinel2.band_table import BANDS
+from lc_assets.sentinel2.bands.validity import CELL
 from lc_assets.store.layout import SceneLayout, Store
 from lc_assets_tests.rig.command import NOBODY
 
@@ -136,11 +138,26 @@ def test_little_more_is_hashed_and_written_than_the_products(run: Run) -> None:
     assert run.written <= 12e6 + 4 * SIDE**2
 
 
-def test_the_network_computes_few_pixels_of_a_tile_twice() -> None:
-    """Blocks overlap by the view of a position, and the last ones are padded."""
+def plans_of_a_tile() -> tuple[Evaluator, list[StripPlan]]:
     evaluator = open_model(precision="float32").position_evaluator()
     grid = PositionGrid(TILE, TILE, evaluator.receptive_field, evaluator.feature_stride)
-    plans = plan_strips(grid, evaluator)
+    return evaluator, plan_strips(grid, evaluator)
+
+
+def test_the_network_computes_few_pixels_of_a_tile_twice() -> None:
+    """Blocks overlap by the view of a position, and the last ones are padded."""
+    _, plans = plans_of_a_tile()
     computed = sum(block.shape[0] * block.shape[1] for plan in plans for block in plan.blocks)
     assert len({block.shape for plan in plans for block in plan.blocks}) == 1  # so that one program is compiled
     assert computed <= 1.25 * TILE**2
+
+
+def test_a_strip_of_a_tile_takes_at_most_64_mb() -> None:
+    """Several strips are in memory at a time: their bands, and what the network computes of them."""
+    evaluator, plans = plans_of_a_tile()
+    around = 2 * (evaluator.contract.chip_size + CELL)  # rows that replace pixels without data, and interpolation
+    for plan in plans:
+        pixels = (plan.bottom - plan.top + around) * TILE
+        bands = sum(2 * pixels / band.factor**2 for band in BANDS)
+        features = sum(4 * block.rows * block.columns * evaluator.outputs for block in plan.blocks)
+        assert bands + features <= 64e6

@@ -13,8 +13,9 @@ from lc_assets.inference.positions.grid import PositionGrid
 from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
-STRIP_PIXELS = 512
-"""Rows decoded at a time for scenes up to `STRIP_WIDTH`: the height of one row of blocks in the files."""
+STRIP_PIXELS = 256
+"""Rows decoded at a time for scenes up to `STRIP_WIDTH`: half the height of a row of blocks in the files. GDAL keeps
+the decoded blocks until the next strip, so none is decoded twice, and several strips fit into little memory."""
 STRIP_WIDTH = 11_264
 """Scenes wider than this get strips with fewer rows, so that memory does not grow. A full tile is 10980 px wide."""
 BLOCK_PIXELS = (544, 1056)
