@@ -25,6 +25,7 @@ SENTINEL2 = "https://stac-extensions.github.io/sentinel-2/v1.0.0/schema.json"
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"
 GEOJSON = "application/geo+json"
+JSON = "application/json"
 XML = "application/xml"
 
 SYNTHETIC = "Synthetic: made by lc_assets, not by a satellite"
@@ -34,6 +35,11 @@ SYNTHETIC = "Synthetic: made by lc_assets, not by a satellite"
 def is_synthetic(properties: Mapping[str, Any]) -> bool:
     """Return whether a scene was made by lc_assets, by the properties of its item."""
     return bool(properties.get("description") == SYNTHETIC)
+
+
+def link(rel: str, href: str, media_type: str = JSON, title: str | None = None) -> dict[str, Any]:
+    """Return a link of a STAC document."""
+    return {"rel": rel, "href": href, "type": media_type, **({"title": title} if title else {})}
 
 
 def multihash(sha256: str) -> str:

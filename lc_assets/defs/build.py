@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 
 from lc_assets.core.errors import BadModel
+from lc_assets.core.memory import share_one_heap
 from lc_assets.core.settings import Settings
 from lc_assets.defs.assets import SCENE_ASSETS, class_raster
 from lc_assets.defs.assets.collection import collection
@@ -45,7 +46,8 @@ from lc_assets.store.layout import Store
 def build_definitions(settings: Settings | None = None) -> dg.Definitions:
     """Build the code location: all assets, jobs, schedules and sensors, the IO managers and the other resources.
 
-    The collection, its job and its schedule are left out if the packages that they need are not installed.
+    The collection, its job and its schedule are left out if the packages that they need are not installed. From the
+    call on, the threads of the process share one heap, because its runs compute pixels on many threads.
 
     Args:
         settings: the settings; None reads them from the environment.
@@ -55,6 +57,7 @@ def build_definitions(settings: Settings | None = None) -> dg.Definitions:
         BadModel: the model does not have the window of the settings.
         LandCoverError: two references of the settings have one name, or their crosswalk is wrong.
     """
+    share_one_heap()
     settings = settings or Settings.from_environment()
     Store.at(settings.store)  # raises StoreError here, and not only in each run
     store = StoreResource(root=str(settings.store), area=str(settings.area or ""), files_url=settings.files_url)

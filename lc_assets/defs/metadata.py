@@ -250,14 +250,15 @@ def page_metadata(scene: SceneLayout, page: Report, url: Callable[[StorePath], s
         all_scenes: URL of the page of all scenes.
     """
     opened = url(scene.report)
+    grid = page.layers.grid
     return {
         # Dagster shows short Markdown at once, and this picture is not in the text but at the URL.
         "picture": dg.MetadataValue.md(f"[![class map with legend]({url(scene.thumbnail)})]({opened})"),
         "report": dg.MetadataValue.url(opened),
         "all_scenes": dg.MetadataValue.url(all_scenes),
         "path": dg.MetadataValue.path(str(scene.report)),
-        "shown": f"{page.width} x {page.height} px of {page.pixel_size:g} m",
-        "layers": table([{"layer": name, "kB": round(size / 1e3, 1)} for name, size in page.sizes.items()]),
+        "shown": f"{grid.width} x {grid.height} px of {grid.resolution:g} m",
+        "layers": table([{"layer": name, "kB": round(size / 1e3, 1)} for name, size in page.layers.sizes.items()]),
         "size_MB": _megabytes(len(page.html)),
     }
 

@@ -89,7 +89,7 @@ class Engine:
                 asset=f"model {self.contract.name}",
                 remedy=f"set LC_ASSETS_WINDOW={self.contract.chip_size}, or remove lc:positions from its MLM item",
             )
-        return PositionEvaluator(self.contract, self.geometry, self.passes, 1)
+        return PositionEvaluator(self.contract, self.geometry, self.passes)
 
     def probabilities(self, chips: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 probabilities for (N, chip, chip, bands) network input, evaluated chip by

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from affine import Affine
@@ -13,6 +13,7 @@ from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, LandCover
+from lc_assets.products.csv_text import csv_text
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 
@@ -28,7 +29,6 @@ class PolygonPixels:
     """The polygons that each pixel of a grid is in: those that its centre is in.
 
     Attributes:
-        grid: the grid.
         total: number of polygons of the area.
         numbers: (N,) numbers of those that touch the grid.
         shapes: (N,) these polygons.
@@ -138,16 +138,14 @@ class AreaTable:
             names: names of the polygons.
             pixel_area: area of a pixel in hectares.
         """
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        rows: list[Sequence[Any]] = [COLUMNS]
         for number, name in enumerate(names):
             for kind in ALL_CLASSES:
                 values = [table[number, kind.code] * pixel_area for table in self._tables(kind).values()]
                 written = ["" if math.isnan(value) else f"{value:.2f}" for value in values]
                 counted = int(self.counted[number, kind.code])
-                writer.writerow([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
-        return out.getvalue()
+                rows.append([name, kind.code, kind.name, counted, *written, *[""] * (4 - len(written))])
+        return csv_text(rows)
 
     def columns(self, names: tuple[str, ...], pixel_area: float) -> dict[str, np.ndarray]:
         """Return the figures of `csv` in hectares as columns with a value for each polygon: `Forest_hectares`,

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pystac
 
-from lc_assets.core.errors import LandCoverError, StoreError
+from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASSES
 from lc_assets.products.stac.catalog import read_catalog
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath, gdal_path
+from lc_assets.store.paths import StorePath, gdal_path, reading
 from lc_assets.store.product_layout import ProductLayout
 from lc_assets.store.season_layout import MapLayout
 
@@ -39,7 +39,6 @@ class OpenedMap:
 
     Attributes:
         item: STAC item of the map.
-        layout: paths of its files.
     """
 
     item: pystac.Item = field(repr=False)
@@ -123,20 +122,12 @@ def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
 def _read_item(
     layout: ProductLayout, remedy: str, item: str | None = None, season_map: str | None = None
 ) -> pystac.Item:
-    try:
-        return next(iter(read_catalog(layout.catalog).get_items()))
-    except FileNotFoundError:
+    if not layout.catalog.exists():
         raise LandCoverError(
             f"there is no finished map in {layout.folder}", item=item, season_map=season_map, remedy=remedy
-        ) from None
-    except OSError as error:
-        raise StoreError(
-            f"{layout.catalog} cannot be read ({error.strerror or error})",
-            item=item,
-            season_map=season_map,
-            remedy="check that the store can be reached, then open the map again",
-            transient=not isinstance(error, PermissionError),
-        ) from None
+        )
+    with reading(layout.catalog):
+        return next(iter(read_catalog(layout.catalog).get_items()))
 
 
 def _read(path: StorePath, asset: str, title: str, *, units: str | None = None, decoded: bool = True) -> DataArray:

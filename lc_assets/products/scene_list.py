@@ -1,4 +1,4 @@
-"""What a list of scenes says of each: time, tile, cloud, model. It comes from the documents in the store."""
+"""Time, tile, cloud cover and model of scenes, for a list of them, from the documents in the store."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from lc_assets.store.paths import read_json_object, read_parallel
 
 @dataclass(frozen=True)
 class SceneFacts:
-    """A value is None where the documents do not say it.
+    """Facts of a scene. A value is None if the documents do not contain it.
 
     Attributes:
-        datetime: time of the acquisition, RFC 3339; the day only if only the id says it.
+        datetime: time of the acquisition, RFC 3339; only the day if it is known from the id only.
         tile: MGRS tile.
         cloud: cloud cover of the source in percent.
         model: name and version of the model that made the map.
@@ -34,7 +34,7 @@ class SceneFacts:
 def scene_facts(store: Store, items: Collection[str]) -> dict[str, SceneFacts]:
     """Return item id -> facts, from the STAC item of the map, or the registered item of a scene without a map.
 
-    A document that is missing or damaged says nothing; tile and day are then those of the id.
+    If the document is missing or damaged, tile and day are those of the id.
     """
     return dict(zip(items, read_parallel(lambda item: _facts(store, item), items), strict=True))
 

@@ -149,6 +149,7 @@ def blockwise_cog(
     *,
     overviews: str,
     blocksize: int = 512,
+    quality: int | None = None,
     **options: Any,
 ) -> Iterator[DatasetWriter]:
     """Yield a dataset to write blocks into. If the context ends without an error, `path` is then a COG of its content.
@@ -161,6 +162,7 @@ def blockwise_cog(
         titles: description of each band.
         overviews: resampling method of the overview levels, `MODE`, `AVERAGE` or `NEAREST`.
         blocksize: tile width of the COG in pixels.
+        quality: quality of JPEG, in GDAL's numbers; None compresses without loss.
         options: creation options of the plain GeoTIFF, such as `count`; `predictor` (1 or 2) and `level` (of
             compression, 1 to 9) are for the COG.
 
@@ -195,13 +197,15 @@ def blockwise_cog(
         if overviews == "MODE":
             source, level_files = build_mode_overviews(work, blocksize, profile)
             temporary += level_files
-        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor, level))
+        rasterio.shutil.copy(str(source), str(path), **cog_options(overviews, blocksize, predictor, level, quality))
     finally:
         for file in temporary:
             file.unlink(missing_ok=True)
 
 
-def cog_options(overviews: str, blocksize: int, predictor: int = 1, level: int = 6) -> dict[str, Any]:
+def cog_options(
+    overviews: str, blocksize: int, predictor: int = 1, level: int = 6, quality: int | None = None
+) -> dict[str, Any]:
     """Return the creation options of GDAL's COG driver.
 
     Args:
@@ -209,12 +213,12 @@ def cog_options(overviews: str, blocksize: int, predictor: int = 1, level: int =
         blocksize: tile width in pixels.
         predictor: 2 for horizontal differencing, 1 for none.
         level: level of compression, 1 to 9.
+        quality: quality of JPEG; None compresses without loss.
     """
+    lossless = {"compress": "deflate", "level": level, "predictor": "YES" if predictor == 2 else "NO"}
     return {
         "driver": "COG",
-        "compress": "deflate",
-        "level": level,
-        "predictor": "YES" if predictor == 2 else "NO",
+        **({"compress": "JPEG", "quality": quality} if quality else lossless),
         "blocksize": blocksize,
         "overview_resampling": overviews,
         "bigtiff": "IF_SAFER",

@@ -60,7 +60,7 @@ def fit_head(
         positions += [_features(body, turned, scaling)[1] for turned in _turned(scenes.dn.transpose(0, 3, 1, 2))]
     known = torch.cat(positions)
     with torch.inference_mode():
-        right = functional.softmax(linear(known[:, :, None, None])[..., 0, 0], dim=1)
+        right = functional.softmax(_logits(linear, known), dim=1)
     head = _start(linear)
     optimiser = torch.optim.AdamW(head.parameters(), LEARNING_RATE, weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)

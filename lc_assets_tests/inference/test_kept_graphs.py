@@ -78,8 +78,8 @@ def results(engine: Engine) -> list[np.ndarray]:
     chips = np.random.default_rng(0).normal(0, 1, (3, contract.chip_size, contract.chip_size, len(contract.bands)))
     found = [engine.probabilities(chips.astype(np.float32))]
     if engine.geometry:
-        features = engine.position_evaluator().features(dn, usable, 0)
-        found += [features, engine.position_evaluator().probabilities(features.reshape(-1, features.shape[-1]))]
+        found += [engine.evaluator(engine.geometry.stride).features(dn.copy(), usable, 0)]
+        found += [engine.position_evaluator().features(dn, usable, 0)]
     return found
 
 

@@ -8,9 +8,6 @@ the mean over its features (see `lc_assets.inference.dense.form`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
-
 import numpy as np
 
 from lc_assets.inference.contract import ModelContract
@@ -26,36 +23,35 @@ MIN_VALID_SHARE = 0.5
 """A window with a smaller share of usable pixels does not vote."""
 
 
-class Evaluator(Protocol):
-    """Computes the probabilities of windows; see the module's docstring."""
+class Evaluator:
+    """Computes the features of blocks, and the probabilities of windows; see the module's docstring.
 
-    @property
-    def name(self) -> str:
-        """`dense` or `chips`."""
+    Attributes:
+        contract: the model's contract.
+        name: `chips`, `dense` or `positions`.
+        feature_stride: pixels from one feature to the next.
+        receptive_field: side of the square of pixels that one feature depends on.
+        outputs: values per feature.
+        window_features: features along a window's side.
+        window_hop: features from one window to the next.
+        why: reason why the model is evaluated chip by chip; empty when it is evaluated densely.
+    """
 
-    @property
-    def why(self) -> str:
-        """Reason why the model is evaluated chip by chip; empty when it is evaluated densely."""
-
-    @property
-    def feature_stride(self) -> int:
-        """Pixels from one feature to the next."""
-
-    @property
-    def receptive_field(self) -> int:
-        """Side of the square of pixels that one feature depends on."""
-
-    @property
-    def window_features(self) -> int:
-        """Features along a window's side."""
-
-    @property
-    def window_hop(self) -> int:
-        """Features from one window to the next."""
-
-    @property
-    def outputs(self) -> int:
-        """Values per feature."""
+    def __init__(
+        self,
+        contract: ModelContract,
+        name: str,
+        *,
+        feature_stride: int,
+        receptive_field: int,
+        outputs: int,
+        window_features: int = 1,
+        window_hop: int = 1,
+        why: str = "",
+    ) -> None:
+        self.contract, self.name, self.why = contract, name, why
+        self.feature_stride, self.receptive_field, self.outputs = feature_stride, receptive_field, outputs
+        self.window_features, self.window_hop = window_features, window_hop
 
     def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Compute the features of a block.
@@ -69,35 +65,26 @@ class Evaluator(Protocol):
             (feature rows, feature columns, outputs) float32. There are (n - receptive_field) // feature_stride + 1
             features along a side of n pixels.
         """
+        raise NotImplementedError
 
     def probabilities(self, means: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 probabilities for (N, outputs) means over the features of each window."""
+        return means
 
 
-@dataclass(frozen=True)
-class ChipEvaluator:
-    """Evaluates every window separately, as a chip. Windows without a vote are skipped; their features are 0."""
+class ChipEvaluator(Evaluator):
+    """Evaluates every window separately, as a chip. Its features are the class probabilities of windows, 0 for windows
+    without a vote, which are skipped."""
 
-    contract: ModelContract
-    predict: Predict
-    feature_stride: int
-    why: str
-    name: str = "chips"
-    window_features: int = 1
-    window_hop: int = 1
-
-    @property
-    def receptive_field(self) -> int:
-        """The chip size in pixels."""
-        return self.contract.chip_size
-
-    @property
-    def outputs(self) -> int:
-        """The number of classes."""
-        return len(self.contract.class_names)
+    def __init__(self, contract: ModelContract, predict: Predict, stride: int, why: str) -> None:
+        classes = len(contract.class_names)
+        super().__init__(
+            contract, "chips", feature_stride=stride, receptive_field=contract.chip_size, outputs=classes, why=why
+        )
+        self._predict = predict
 
     def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
-        """Return one feature per window: its class probabilities. See `Evaluator.features`."""
+        """Return one feature per window. See `Evaluator.features`."""
         chip = self.contract.chip_size
         pixels = normalize_input(self.contract, remove_offset(dn, offset).transpose(1, 2, 0), usable)
 
@@ -112,61 +99,51 @@ class ChipEvaluator:
         corners = np.argwhere(voting)
         for start in range(0, len(corners), BATCH):
             row, column = corners[start : start + BATCH].T
-            out[row, column] = batched(self.predict, views[row, column].transpose(0, 2, 3, 1), BATCH)
+            out[row, column] = batched(self._predict, views[row, column].transpose(0, 2, 3, 1), BATCH)
         return out
 
-    def probabilities(self, means: np.ndarray) -> np.ndarray:
-        """Return `means` unchanged: the features are probabilities already."""
-        return means
 
+class DenseEvaluator(Evaluator):
+    """Runs the convolutions once over each block, and the head over the mean features of windows; see
+    `lc_assets.inference.dense.form`."""
 
-@dataclass(frozen=True)
-class DenseEvaluator:
-    """Runs the convolutions once over each block; see `lc_assets.inference.dense.form`."""
-
-    contract: ModelContract
-    geometry: DenseGeometry
-    passes: DensePasses
-    window_hop: int
-    name: str = "dense"
-    why: str = ""
-
-    @property
-    def feature_stride(self) -> int:
-        """Pixels from one position of the feature map to the next."""
-        return self.geometry.stride
-
-    @property
-    def window_features(self) -> int:
-        """Side of the feature map of one chip."""
-        return self.geometry.map_side
-
-    @property
-    def receptive_field(self) -> int:
-        """Side of the square of pixels that one position of the feature map depends on."""
-        return self.contract.chip_size - self.geometry.stride * (self.geometry.map_side - 1)
-
-    @property
-    def outputs(self) -> int:
-        """Number of outputs of the first dense layer."""
-        return self.geometry.outputs
+    def __init__(self, contract: ModelContract, geometry: DenseGeometry, passes: DensePasses, window_hop: int) -> None:
+        super().__init__(
+            contract,
+            "dense",
+            feature_stride=geometry.stride,
+            receptive_field=geometry.receptive_field(contract.chip_size),
+            outputs=geometry.outputs,
+            window_features=geometry.map_side,
+            window_hop=window_hop,
+        )
+        self._passes = passes
 
     def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block. See `Evaluator.features`."""
-        return self.passes.backbone(dn, usable, offset)
+        return self._passes.backbone(dn, usable, offset)
 
     def probabilities(self, means: np.ndarray) -> np.ndarray:
         """Return the head's output, computed in batches of `HEAD_BATCH`."""
-        return batched(self.passes.head, means, HEAD_BATCH)
+        return batched(self._passes.head, means, HEAD_BATCH)
 
 
-@dataclass(frozen=True)
-class PositionEvaluator(DenseEvaluator):
-    """Treats every position of the feature map as a window: the head gets its features, not a mean."""
+class PositionEvaluator(Evaluator):
+    """Treats every position of the feature map as a window. Its features are the class probabilities of positions: the
+    head runs with the block, because the features of a strip take more memory."""
 
-    name: str = "positions"
+    def __init__(self, contract: ModelContract, geometry: DenseGeometry, passes: DensePasses) -> None:
+        super().__init__(
+            contract,
+            "positions",
+            feature_stride=geometry.stride,
+            receptive_field=geometry.receptive_field(contract.chip_size),
+            outputs=len(contract.class_names),
+        )
+        self._passes = passes
 
-    @property
-    def window_features(self) -> int:
-        """Features along a window's side: 1."""
-        return 1
+    def features(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
+        """Return one feature per position. See `Evaluator.features`."""
+        found = self._passes.backbone(dn, usable, offset)
+        rows, columns, outputs = found.shape
+        return batched(self._passes.head, found.reshape(-1, outputs), HEAD_BATCH).reshape(rows, columns, -1)

@@ -61,6 +61,10 @@ class DenseGeometry:
     map_side: int
     outputs: int
 
+    def receptive_field(self, chip: int) -> int:
+        """Return the side of the square of pixels that one position depends on, for chips of `chip` pixels."""
+        return chip - self.stride * (self.map_side - 1)
+
 
 @dataclass(frozen=True)
 class Step:

@@ -10,7 +10,6 @@ from PIL import Image
 from rasterio.windows import Window
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
-from lc_assets.inference.dense.evaluators import Evaluator
 from lc_assets.inference.positions.grid import PositionGrid
 from lc_assets.inference.positions.interpolate import interpolate
 from lc_assets.inference.windows.statistics import MapBlock, MapStatistics, ProbabilityBlock
@@ -31,15 +30,15 @@ class PositionAssembly:
     def __init__(
         self,
         grid: PositionGrid,
-        evaluator: Evaluator,
         check_probabilities: Callable[[np.ndarray], np.ndarray],
         statistics: MapStatistics,
         rivers: Sequence[tuple[float, float]],
     ) -> None:
-        from lc_assets.inference.positions.water import WaterBodies  # imports SciPy, which takes long
+        self._grid, self._bodies = grid, None
+        if rivers:
+            from lc_assets.inference.positions.water import WaterBodies  # imports SciPy, which takes long
 
-        self._grid, self._evaluator = grid, evaluator
-        self._bodies = WaterBodies(rivers, grid.stride, grid.columns) if rivers else None
+            self._bodies = WaterBodies(rivers, grid.stride, grid.columns)
         self._state = np.zeros((0, grid.width), np.uint8)  # of the rows of pixels that are not finished
         self._check_probabilities, self._statistics = check_probabilities, statistics
         # The rows of cells that the next pixels need, from the last finished row on. The cells at the left and right
@@ -52,40 +51,37 @@ class PositionAssembly:
     def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
         """Yield the pixels that a strip completes. Waits for its blocks."""
         start, stop = plan.features
-        features = np.empty((stop - start, self._grid.columns, self._evaluator.outputs), np.float32)
+        found = np.empty((stop - start, self._grid.columns, len(CLASSES)), np.float32)
         for block, future in zip(plan.blocks, blocks, strict=True):
             row, column = block.row - start, block.column
-            features[row : row + block.rows, column : column + block.columns] = future.result()
+            found[row : row + block.rows, column : column + block.columns] = future.result()
         with self._statistics.stages.timed("average"):
             if stop > start:
-                yield from self._add(strip, features, start, stop)
+                yield from self._add(strip, found, start, stop)
 
-    def _add(self, strip: Strip, features: np.ndarray, start: int, stop: int) -> Iterator[MapBlock]:
+    def _add(self, strip: Strip, found: np.ndarray, start: int, stop: int) -> Iterator[MapBlock]:
         predicted = self._is_predicted(strip, start, stop)
         self._statistics.windows += predicted.size
         self._statistics.voting += int(predicted.sum())
         stride, last = self._grid.stride, self._grid.rows
         known = strip.state[start * stride - strip.first : stop * stride - strip.first]
         self._state = np.concatenate([self._state, known])
-        rows = self._probabilities(features, predicted).transpose(2, 0, 1), predicted
-        for found, known in self._bodies.add(*rows, final=stop == last) if self._bodies else (rows,):
+        rows = self._probabilities(found, predicted).transpose(2, 0, 1), predicted
+        for part, known in self._bodies.add(*rows, final=stop == last) if self._bodies else (rows,):
             # The first and the last row are repeated beyond the scene, like the columns at the edges.
             before, self._finished = self._finished, self._finished + len(known)
             beyond = ((int(before == 0), int(self._finished == last)), (1, 1))
-            self._found = np.concatenate([self._found, np.pad(found, ((0, 0), *beyond), "edge")], axis=1)
+            self._found = np.concatenate([self._found, np.pad(part, ((0, 0), *beyond), "edge")], axis=1)
             self._predicted = np.concatenate([self._predicted, np.pad(known, beyond, "edge")])
             yield from self._pixels()
 
-    def _probabilities(self, features: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-        """Return (rows, columns, classes) float32, 0 where a position has no prediction."""
-        shape = (*predicted.shape, len(CLASSES))
+    def _probabilities(self, found: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return (rows, columns, classes) float32, checked, and 0 where a position has no prediction."""
         if predicted.all():  # the usual case, without copies
-            flat = features.reshape(-1, features.shape[2])
-            return self._check_probabilities(self._evaluator.probabilities(flat)).reshape(shape)
-        found = np.zeros(shape, np.float32)
-        if predicted.any():
-            found[predicted] = self._check_probabilities(self._evaluator.probabilities(features[predicted]))
-        return found
+            return self._check_probabilities(found)
+        checked = np.zeros(found.shape, np.float32)
+        checked[predicted] = self._check_probabilities(found[predicted])
+        return checked
 
     def _is_predicted(self, strip: Strip, start: int, stop: int) -> np.ndarray:
         """Return (rows, columns) bool: True for positions with enough usable pixels in their view."""

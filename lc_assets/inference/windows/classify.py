@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Protocol
 
@@ -35,17 +35,10 @@ from lc_assets.inference.windows.assembly import WindowAssembly
 from lc_assets.inference.windows.grid import WindowGrid, check_stride
 from lc_assets.inference.windows.pipeline import prefetch
 from lc_assets.inference.windows.statistics import MapBlock, MapStatistics
-from lc_assets.inference.windows.strips import Block, StripPlan, plan_strips
+from lc_assets.inference.windows.strips import Block, Grid, StripPlan, plan_strips
 from lc_assets.sentinel2.bands.stack import Stack
 from lc_assets.sentinel2.bands.strip_reader import Strip, StripReader
 from lc_assets.sentinel2.scl import MASK_DILATION
-
-
-class Assembly(Protocol):
-    """Turns the features of strips into pixels, in order, on one thread."""
-
-    def finished(self, plan: StripPlan, strip: Strip, blocks: list[Future[np.ndarray]]) -> Iterator[MapBlock]:
-        """Yield the pixels that a strip completes. Waits for its blocks."""
 
 
 class StripSource(Protocol):
@@ -99,7 +92,7 @@ class Classification:
         return self.engine.contract.resolve_window(self.window) == 0
 
     @property
-    def window_grid(self) -> WindowGrid | PositionGrid:
+    def window_grid(self) -> Grid:
         """The grid of windows, or of positions, over the scene."""
         grid = self.stack.grid
         check_stride(self.stride, self.engine.contract.chip_size)  # also for positions, which do not use it
@@ -153,7 +146,9 @@ class Classification:
             waiting: deque[tuple[StripPlan, Strip, list[Future[np.ndarray]]]] = deque()
             try:
                 for plan, strip in strips:
-                    waiting.append((plan, strip, [pool.submit(self._features, strip, b) for b in plan.blocks]))
+                    blocks = [pool.submit(self._features, strip, block) for block in plan.blocks]
+                    # The bands take most of the memory, and only the blocks need them.
+                    waiting.append((plan, replace(strip, bands=()), blocks))
                     if len(waiting) > 1:
                         yield from assembly.finished(*waiting.popleft())
                 while waiting:
@@ -161,11 +156,11 @@ class Classification:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _assembly(self, grid: WindowGrid | PositionGrid) -> Assembly:
-        parts = (self.evaluator, self.engine.check_probabilities, self.statistics)
+    def _assembly(self, grid: Grid) -> WindowAssembly | PositionAssembly:
+        check, statistics = self.engine.check_probabilities, self.statistics
         if isinstance(grid, PositionGrid):
-            return PositionAssembly(grid, *parts, self.engine.contract.rivers)
-        return WindowAssembly(grid, *parts)
+            return PositionAssembly(grid, check, statistics, self.engine.contract.rivers)
+        return WindowAssembly(grid, self.evaluator, check, statistics)
 
     def _reader(self) -> AbstractContextManager[StripSource]:
         reach = self.engine.contract.chip_size

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Protocol
 
 from lc_assets.inference.dense.evaluators import Evaluator
+from lc_assets.inference.positions.grid import PositionGrid
+from lc_assets.inference.windows.grid import WindowGrid
 from lc_assets.sentinel2.bands.strip_reader import reflected
 
 STRIP_PIXELS = 512
@@ -21,32 +22,7 @@ BLOCK_PIXELS = (544, 1056)
 better, but they overlap more."""
 
 
-class StripGrid(Protocol):
-    """The properties of a grid of windows or positions that `plan_strips` needs."""
-
-    @property
-    def height(self) -> int:
-        """Height of the scene, in pixels."""
-
-    @property
-    def width(self) -> int:
-        """Width of the scene, in pixels."""
-
-    @property
-    def stride(self) -> int:
-        """Pixels from one window to the next."""
-
-    @property
-    def rows(self) -> int:
-        """Rows of windows."""
-
-    @property
-    def columns(self) -> int:
-        """Columns of windows."""
-
-    @property
-    def margin(self) -> int:
-        """Pixels by which the first window starts above and left of the scene's corner."""
+Grid = WindowGrid | PositionGrid
 
 
 @dataclass(frozen=True)
@@ -89,12 +65,12 @@ class StripPlan:
     blocks: tuple[Block, ...]
 
 
-def feature_columns(grid: StripGrid, evaluator: Evaluator) -> int:
+def feature_columns(grid: Grid, evaluator: Evaluator) -> int:
     """Return the number of feature columns of the whole scene."""
     return (grid.columns - 1) * evaluator.window_hop + evaluator.window_features
 
 
-def plan_strips(grid: StripGrid, evaluator: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
+def plan_strips(grid: Grid, evaluator: Evaluator, strip_pixels: int = 0) -> list[StripPlan]:
     """Cut a scene into strips, from top to bottom.
 
     Args:
@@ -122,7 +98,7 @@ def plan_strips(grid: StripGrid, evaluator: Evaluator, strip_pixels: int = 0) ->
 
 
 def _strip(
-    grid: StripGrid, evaluator: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
+    grid: Grid, evaluator: Evaluator, start: tuple[int, int], stop: tuple[int, int], shape: tuple[int, int]
 ) -> StripPlan:
     top = min(start[0] * evaluator.feature_stride, start[1] * grid.stride) - grid.margin
     bottom = (stop[0] - 1) * evaluator.feature_stride + evaluator.receptive_field - grid.margin

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import rasterio
-from rasterio.windows import Window
 
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.inference.class_map import ClassMap
@@ -30,7 +28,6 @@ class Comparison:
     """The counts of a comparison.
 
     Attributes:
-        crosswalk: the crosswalk of the two legends.
         counts: (10, reference classes + 1) pixels by the map's code (rows) and the position in the crosswalk's
             reference classes (columns). The last column counts codes that the crosswalk does not list. Pixels without
             data on one side are not counted.
@@ -96,9 +93,12 @@ def compare(
     map_nodata = reference_nodata = 0
     tags = {"ITEM_ID": classes.item, "CROSSWALK": crosswalk.name, "CROSSWALK_SHA256": crosswalk.sha256}
     palette = {code: (*rgb, 255) for code, rgb in COLOURS.items()}
-    with code_cog(target, classes.grid, tags, "agreement", LEGEND, palette, NOT_COMPARED) as dataset:
-        for window, codes in _strips(classes):
-            positions = warper.read(window)
+    with (
+        rasterio.open(gdal_path(classes.path), OVERVIEW_LEVEL="NONE") as source,
+        code_cog(target, classes.grid, tags, "agreement", LEGEND, palette, NOT_COMPARED) as dataset,
+    ):
+        for window in classes.grid.strips(STRIP_ROWS):
+            codes, positions = source.read(1, window=window), warper.read(window)
             in_reference, in_map = positions != NO_REFERENCE, codes != NO_DATA.code
             map_group, reference_group = map_lookup[codes], reference_lookup[positions]
             both = in_map & in_reference
@@ -115,12 +115,6 @@ def compare(
     matrix = [np.bincount(reference_groups[part.values], minlength=len(strata)) for part in drawn]
     unlisted = tuple(sorted(warper.unlisted))
     return Comparison(crosswalk, counts, map_nodata, reference_nodata, unlisted, np.array(matrix, np.int64), drawn)
-
-
-def _strips(classes: ClassMap) -> Iterator[tuple[Window, np.ndarray]]:
-    with rasterio.open(gdal_path(classes.path), OVERVIEW_LEVEL="NONE") as dataset:
-        for window in classes.grid.strips(STRIP_ROWS):
-            yield window, dataset.read(1, window=window)
 
 
 def _groups(crosswalk: Crosswalk) -> tuple[np.ndarray, np.ndarray]:

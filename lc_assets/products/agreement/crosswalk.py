@@ -132,22 +132,18 @@ class _Reader:
             if head is None:
                 head = cells
                 if head != _COLUMNS:
-                    self._bad(number, f"its columns are {','.join(head)[:80]}", f"write {','.join(_COLUMNS)}")
+                    self._bad(f"its columns are {','.join(head)[:80]}", f"write {','.join(_COLUMNS)}", number)
             else:
                 self._add(cells, number)
         if head is None:
-            self._bad(len(self._lines), "it has no columns", f"start it with {','.join(_COLUMNS)}")
+            self._bad("it has no columns", f"start it with {','.join(_COLUMNS)}")
         missing = [c.name for c in CLASSES if c.code not in self._found["map"]]
         if missing:
-            self._bad(
-                len(self._lines), f"no line has the map's {', '.join(missing)}", "add one line per class of the map"
-            )
+            self._bad(f"no line has the map's {', '.join(missing)}", "add one line per class of the map")
         if not self._found["reference"]:
-            self._bad(
-                len(self._lines), "no line has a class of the reference", "add one line per class of the reference"
-            )
+            self._bad("no line has a class of the reference", "add one line per class of the reference")
         if len(self._found["reference"]) > _MAX_CLASSES:
-            self._bad(len(self._lines), f"the reference has more than {_MAX_CLASSES} classes", "merge some classes")
+            self._bad(f"the reference has more than {_MAX_CLASSES} classes", "merge some classes")
         groups = self._groups()
         map_side = tuple(self._found["map"][c.code][0] for c in CLASSES)
         reference_side = tuple(entry for entry, _ in self._found["reference"].values())
@@ -157,39 +153,36 @@ class _Reader:
         try:
             return [cell.strip() for cell in next(csv.reader([line], strict=True))]
         except csv.Error as error:
-            self._bad(number, f"it is not valid CSV ({error})", "correct its quotes")
+            self._bad(f"it is not valid CSV ({error})", "correct its quotes", number)
 
     def _add(self, cells: list[str], number: int) -> None:
         if len(cells) != len(_COLUMNS):
             more = len(cells) > len(_COLUMNS)
             remedy = "put a comment with commas into quotes" if more else f"give all of {', '.join(_COLUMNS)}"
-            self._bad(number, f"it has {len(cells)} cells, not {len(_COLUMNS)}", remedy)
+            self._bad(f"it has {len(cells)} cells, not {len(_COLUMNS)}", remedy, number)
         side, code, name, group, comment = cells
         if side not in self._found:
-            self._bad(number, f"its side is {side[:40]!r}", "write map or reference")
+            self._bad(f"its side is {side[:40]!r}", "write map or reference", number)
         if not (code.isascii() and code.isdecimal() and len(code) <= _MAX_DIGITS and int(code) < CODES):
-            self._bad(number, f"its code is {code[:40]!r}", f"write a whole number, 0 to {CODES - 1}")
+            self._bad(f"its code is {code[:40]!r}", f"write a whole number, 0 to {CODES - 1}", number)
         if not name or not group or not comment:
-            self._bad(
-                number,
-                "it lacks a name, a group or a comment",
-                "fill it in (the group of a class without a counterpart is -)",
-            )
+            remedy = "fill it in (the group of a class without a counterpart is -)"
+            self._bad("it lacks a name, a group or a comment", remedy, number)
         if len(group) > _MAX_GROUP_LENGTH or name[0] in _FORMULA or group[0] in _FORMULA:
             remedy = (
                 f"write a group of {_MAX_GROUP_LENGTH} characters at most; start neither with {' or '.join(_FORMULA)}"
             )
-            self._bad(number, f"its name is {name[:40]!r}, its group {group[:60]!r}", remedy)
+            self._bad(f"its name is {name[:40]!r}, its group {group[:60]!r}", remedy, number)
         entry, before = Entry(int(code), name, group, comment), self._found[side].get(int(code))
         if before:
-            self._bad(number, f"{side} class {entry.code} is already in line {before[1]}", "remove one of them")
+            self._bad(f"{side} class {entry.code} is already in line {before[1]}", "remove one of them", number)
         known = {c.code: c.name for c in CLASSES}
         if side == "map" and known.get(entry.code) != name:
             class_name = known.get(entry.code)
             problem = (
                 f"class {entry.code} is {class_name}, not" if class_name else f"the map has no class {entry.code},"
             )
-            self._bad(number, f"{problem} {name[:40]!r}", "use the map's codes and names")
+            self._bad(f"{problem} {name[:40]!r}", "use the map's codes and names", number)
         self._found[side][entry.code] = (entry, number)
 
     def _groups(self) -> tuple[str, ...]:
@@ -199,15 +192,17 @@ class _Reader:
             for group, number in sides[side].items():
                 if group != NOT_SCORED and group not in sides[other]:
                     problem = f"no class of the {other} is in the group {group[:40]!r}"
-                    self._bad(number, problem, f"write the group {NOT_SCORED} if it has no counterpart")
+                    self._bad(problem, f"write the group {NOT_SCORED} if it has no counterpart", number)
         ordered = (self._found["map"][c.code][0].group for c in CLASSES)
         groups = tuple(group for group in dict.fromkeys(ordered) if group != NOT_SCORED)
         if not groups:
-            self._bad(len(self._lines), "it has no group of both sides", "put a class of each side into one group")
+            self._bad("it has no group of both sides", "put a class of each side into one group")
         return groups
 
-    def _bad(self, number: int, problem: str, remedy: str) -> NoReturn:
-        raise LandCoverError(f"the crosswalk {self._path}, line {number}: {problem}", remedy=remedy)
+    def _bad(self, problem: str, remedy: str, number: int | None = None) -> NoReturn:
+        """Raise the error of a line; by default the last one."""
+        line = len(self._lines) if number is None else number
+        raise LandCoverError(f"the crosswalk {self._path}, line {line}: {problem}", remedy=remedy)
 
 
 def as_rows(crosswalk: Crosswalk) -> list[dict[str, Any]]:

@@ -34,7 +34,6 @@ class OpenTile:
 
     Attributes:
         shown: path or unsigned URL, for messages.
-        dataset: the rasterio dataset.
         nodata: code that means "no data".
         file: the remote file; None for a local raster.
     """
@@ -82,11 +81,7 @@ def _open_tile(tile: Tile, retry_policy: RetryPolicy) -> Iterator[OpenTile]:
 
 
 def _check(shown: str, dataset: DatasetReader) -> None:
-    """Check that a raster has class codes and is georeferenced.
-
-    Raises:
-        BadBand: the raster has no class codes, or is not georeferenced.
-    """
+    """Raise `BadBand` if a raster has no class codes or is not georeferenced."""
     transform, nodata = dataset.transform, dataset.nodata
     block = math.prod(dataset.block_shapes[0])
     wrong = (

@@ -37,7 +37,6 @@ class Annual:
 
     Attributes:
         asset: key of the raster asset in its items.
-        title: title for people.
         attribution: attribution that its authors require.
         accuracy: accuracy that its authors publish.
         version_property: property of its items with the version; empty if there is none.
@@ -97,7 +96,6 @@ class Reference:
 
     Attributes:
         name: name of its folder and prefix of its metadata: letters, digits, '.', '_', '-'.
-        title: title for people.
         tiles: the rasters that intersect the scene's footprint.
         crosswalk: relates its legend to that of the map.
         year: year of an annual map; otherwise None.
@@ -271,10 +269,12 @@ def _tile(item: dict[str, Any], key: str, catalog: StacCatalogClient) -> Tile:
     except LandCoverError as error:
         resolved, refused = href, error.problem
     if refused:
-        raise BadItem(
-            f"its href {without_query(href[:200])!r} is refused: {refused}", item=item_id, asset=key, remedy=_CATALOG
-        )
+        raise _refused(href, refused, item_id, key)
     return Tile(without_query(resolved), item_id)
+
+
+def _refused(href: str, why: str, item: str, asset: str) -> BadItem:
+    return BadItem(f"its href {without_query(href[:200])!r} is refused: {why}", item=item, asset=asset, remedy=_CATALOG)
 
 
 def _truth(scene: Scene) -> Tile:
@@ -290,9 +290,7 @@ def _truth(scene: Scene) -> Tile:
     if is_remote(band) and not is_remote(href):
         refused = "the bands are remote, but it is a file of this machine"
     if refused:
-        raise BadItem(
-            f"its href {without_query(href[:200])!r} is refused: {refused}", item=scene.id, asset=TRUTH, remedy=_CATALOG
-        )
+        raise _refused(href, refused, scene.id, TRUTH)
     return Tile(href if is_remote(href) else Path(href), scene.id)
 
 

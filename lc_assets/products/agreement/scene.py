@@ -8,8 +8,6 @@ agreement/<reference>/agreement.json      all figures, written last
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +25,7 @@ from lc_assets.products.agreement.pictures import disagreement_picture, matrix_p
 from lc_assets.products.agreement.reference_tiles import open_tiles
 from lc_assets.products.agreement.references import Reference
 from lc_assets.products.agreement.warp import Reprojector
+from lc_assets.products.csv_text import csv_text
 from lc_assets.raster.grid import Grid
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import AGREEMENT_FOLDER, SceneLayout
@@ -44,10 +43,7 @@ class Agreement:
     """The result of a comparison.
 
     Attributes:
-        reference: the reference map.
-        compared: the counts.
         document: content of `agreement.json`.
-        folder: folder of the files.
         confusion: PNG image of the error matrix.
     """
 
@@ -152,12 +148,10 @@ def _sample(compared: Comparison, grid: Grid) -> str:
     x = grid.transform.c + grid.transform.a * (columns + 0.5)
     y = grid.transform.f + grid.transform.e * (rows + 0.5)
     longitudes, latitudes = transform(grid.crs, "EPSG:4326", x, y) if len(indices) else ([], [])
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(["row", "column", "x", "y", "longitude", "latitude", "map", "reference_class", "reference", "agree"])
+    lines = [["row", "column", "x", "y", "longitude", "latitude", "map", "reference_class", "reference", "agree"]]
     for n, pixel in enumerate(order):
         map_group, reference_group = table.groups[map_groups[pixel]], table.groups[group_of[classes[pixel]]]
         position = [rows[n], columns[n], f"{x[n]:.1f}", f"{y[n]:.1f}", f"{longitudes[n]:.6f}", f"{latitudes[n]:.6f}"]
         agree = "yes" if map_group == reference_group else "no"
-        lines.writerow([*position, map_group, table.reference[classes[pixel]].name, reference_group, agree])
-    return text.getvalue()
+        lines.append([*position, map_group, table.reference[classes[pixel]].name, reference_group, agree])
+    return csv_text(lines)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lc_assets.core.stac import GEOJSON
+from lc_assets.core.stac import GEOJSON, link
 from lc_assets.products.collection.sanitize import areas, check_values, members, sanitize
 from lc_assets.products.stac.collection import COLLECTION_ID
 from lc_assets.store.layout import COLLECTION_FILE, SCENES_FOLDER, Store
@@ -112,13 +112,12 @@ def row_of(document: Document, scene: str) -> Document:
     folder = f"../{SCENES_FOLDER}/{scene}"
     usable = {**members(document), "properties": sanitize(document["properties"])}
     row = _rebased(usable, lambda href: posixpath.normpath(posixpath.join(folder, href)))
-    collection = {"href": f"./{COLLECTION_FILE}", "type": "application/json"}
     row["collection"] = COLLECTION_ID
     row["properties"].update(_flat(row["properties"].get("lc:hectares")))
     row["links"] = [
-        *({"rel": rel, **collection} for rel in ("root", "parent", "collection")),
-        {"rel": "canonical", "href": f"{folder}/{scene}{MAP_SUFFIX}.json", "type": GEOJSON},
-        *(link for link in row["links"] if link["rel"] not in ("root", "parent", "collection", "canonical", "self")),
+        *(link(rel, f"./{COLLECTION_FILE}") for rel in ("root", "parent", "collection")),
+        link("canonical", f"{folder}/{scene}{MAP_SUFFIX}.json", GEOJSON),
+        *(old for old in row["links"] if old["rel"] not in ("root", "parent", "collection", "canonical", "self")),
     ]
     return row
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -118,24 +119,31 @@ def update(
     """
     check_tools()
     started = time.perf_counter()
-    try:
+    with updating(store):
         for attempt in range(1, _TRIES + 1):
             with scratch(store) as work:
                 done = _attempt(store, changes_since, rebuild, work)
             if done:
                 return replace(done, seconds=time.perf_counter() - started, attempts=attempt)
             time.sleep(random.uniform(0.1, 0.5) * attempt)
+    raise StoreError(
+        f"another writer changed the collection in {store.collection} during each of {_TRIES} attempts",
+        remedy="run one writer at a time; run it again when the others have finished",
+        transient=True,
+    )
+
+
+@contextmanager
+def updating(store: Store) -> Iterator[None]:
+    """Raise an `OSError` of the body, which reads and writes the collection, as a `StoreError`."""
+    try:
+        yield
     except OSError as error:
         raise StoreError(
             f"the collection in {store.collection} cannot be updated ({error.strerror or error})",
             remedy="check that the store can be reached and written, then run it again",
             transient=True,
         ) from None
-    raise StoreError(
-        f"another writer changed the collection in {store.collection} during each of {_TRIES} attempts",
-        remedy="run one writer at a time; run it again when the others have finished",
-        transient=True,
-    )
 
 
 def fetch(store: Store, work: Path) -> tuple[Path | None, str | None]:

@@ -61,5 +61,5 @@ def check_collection(store: Store) -> Faults:
     if len(set(known)) != len(known):
         counts.append(f"{len(known) - len(set(known))} items are in the index more than once")
     if len(known) != document["lc:items"]:
-        counts.append(f"the index has {len(known)} items, but the Collection says {document['lc:items']}")
+        counts.append(f"the index has {len(known)} items, the Collection names {document['lc:items']}")
     return Faults(invalid, counts)

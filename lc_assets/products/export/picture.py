@@ -10,17 +10,17 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.inference.class_map import ClassMap
-from lc_assets.raster.cog import cog_options
+from lc_assets.raster.cog import blockwise_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.render import Stretch, read_decimated
 from lc_assets.sentinel2.band_table import TRUE_COLOUR
@@ -37,7 +37,7 @@ _QUALITY = 90
 
 @dataclass(frozen=True)
 class Source:
-    """A scene that the picture is made of: its bands, and its class map, which says where the ground is visible."""
+    """A scene of the picture: its bands, and its class map, which has a class where the ground is visible."""
 
     raw: RawBands
     classes: ClassMap
@@ -53,33 +53,21 @@ def write_picture(path: Path, grid: Grid, sources: Sequence[Source]) -> None:
     Raises:
         RasterioError: a band cannot be read.
     """
-    work = path.with_name(f"{path.name}.work")
-    profile = {
-        "driver": "GTiff",
-        **grid.profile,
+    form: dict[str, Any] = {
+        "overviews": "AVERAGE",
+        "quality": _QUALITY,
         "count": 3,
-        "dtype": "uint8",
         "photometric": "rgb",
-        "tiled": True,
-        "compress": "zstd",
-        "zstd_level": 1,
-        "bigtiff": "if_safer",
+        "interleave": "pixel",
     }
-    try:
-        with ExitStack() as files:
-            opened = [_Opened(files, source, grid) for source in sources]
-            dataset = files.enter_context(rasterio.open(work, "w", **profile))
-            dataset.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
-            for window in grid.strips(_ROWS):
-                image, known = _strip(opened, window)
-                dataset.write(image, window=window)
-                dataset.write_mask(known, window=window)
-        options = {**cog_options("AVERAGE", 512), "compress": "JPEG", "quality": _QUALITY}
-        for unused in ("level", "predictor"):
-            del options[unused]
-        rasterio.shutil.copy(str(work), str(path), **options)
-    finally:
-        work.unlink(missing_ok=True)
+    with ExitStack() as files:
+        opened = [_Opened(files, source, grid) for source in sources]
+        dataset = files.enter_context(blockwise_cog(path, grid, "uint8", None, {}, **form))
+        dataset.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
+        for window in grid.strips(_ROWS):
+            image, known = _strip(opened, window)
+            dataset.write(image, window=window)
+            dataset.write_mask(known, window=window)
 
 
 def _strip(sources: Sequence[_Opened], window: Window) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ AGREEMENT_HERE = Markup("<!-- agreement -->")
 
 
 def with_agreement(page: bytes, scene: SceneLayout) -> bytes:
-    """Return a report with its section on agreement; the report itself if there is nothing to tell."""
+    """Return a report with its section on agreement; the report itself if there are no figures."""
     try:
         rows = [_row(document, scene) for document in documents_of_map(scene)]
     except (LandCoverError, OSError, KeyError, TypeError, ValueError, IndexError):  # written by another program

@@ -20,7 +20,8 @@ from lc_assets.core.stac import is_synthetic
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.class_map import ClassMap
 from lc_assets.inference.contract import ModelContract
-from lc_assets.products.pages.formats import day, percent, percentage, text, utc
+from lc_assets.products.csv_text import csv_text
+from lc_assets.products.pages.formats import day, percent, percentage, square_kilometres, text, utc
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.acquisition import acquisition_of
 from lc_assets.sentinel2.bands.raw_bands import RawBands
@@ -174,11 +175,10 @@ def summary(pixels: np.ndarray, pixel_area: float) -> str:
         pixel_area: area of a pixel in hectares.
     """
     total = int(pixels.sum())
-    area = pixel_area * total / 100
-    words = f"{area:,.0f} km²" if area >= 10 else f"{area:.1f} km²"
     frequent = frequent_classes(pixels, total)
     listed = f", mostly {frequent}" if frequent else ""
-    return f"{words}, {percent(1 - pixels[NO_DATA.code] / max(total, 1))} of it classified{listed}."
+    classified = percent(1 - pixels[NO_DATA.code] / max(total, 1))
+    return f"{square_kilometres(pixel_area * total)}, {classified} of it classified{listed}."
 
 
 def frequent_classes(pixels: np.ndarray, total: int) -> str:
@@ -201,12 +201,12 @@ def no_data_reasons(classes: ClassMap) -> list[tuple[str, int]]:
 
 def areas_csv(classes: ClassMap) -> str:
     """Return pixels and hectares of each class that occurs, as CSV: columns that `lc-assets export` writes, too."""
-    lines = [
-        f"{classes.item},{c.code},{c.name},{count},{count * classes.grid.pixel_area:.2f}"
+    rows = [
+        (classes.item, c.code, c.name, count, f"{count * classes.grid.pixel_area:.2f}")
         for c, count in zip(ALL_CLASSES, classes.pixels.tolist(), strict=True)
         if count
     ]
-    return "\n".join(["area,code,class,pixels,hectares", *lines, ""])
+    return csv_text([("area", "code", "class", "pixels", "hectares"), *rows])
 
 
 def links_of(raw: RawBands) -> list[Link]:

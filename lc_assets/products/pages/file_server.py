@@ -68,7 +68,7 @@ class _StoreFiles(StaticFiles):
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         try:
             found, status = super().lookup_path(path)
-        except OSError:  # no permission, a link to itself: to a stranger the same as a missing file
+        except OSError:  # no permission, or a link to itself: answered as a missing file
             return "", None
         names = [*Path(path).parts, *(Path(found).relative_to(self._root).parts if status else ())]
         return ("", None) if any(name.startswith(".") for name in names) else (found, status)

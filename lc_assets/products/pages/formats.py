@@ -46,6 +46,11 @@ def hectares(area: float) -> str:
     return f"{area:,.0f}" if area >= 100 else f"{area:,.1f}"
 
 
+def square_kilometres(area: float) -> str:
+    """Return an area in hectares as one in square kilometres, with one decimal below 10 km²."""
+    return f"{area / 100:,.0f} km²" if area >= 1000 else f"{area / 100:.1f} km²"
+
+
 def period(first: datetime, last: datetime) -> str:
     """Return two dates as `1 May 2024 to 21 June 2024`; one date if both are the same day."""
     return day(first) if day(first) == day(last) else f"{day(first)} to {day(last)}"

@@ -177,7 +177,7 @@ def embedded_thumbnails(store: Store, gallery: Gallery) -> Callable[[SceneCard],
             with Image.open(io.BytesIO(store.scene(card.scene).thumbnail.read_bytes())) as image:
                 small = image.convert("RGB")
             small.thumbnail(_SMALL)
-            return data_url("webp", encode_image(small, "WEBP", quality=70))
+            return data_url("image/webp", encode_image(small, "WEBP", quality=70))
         except (OSError, ValueError):  # deleted in the meantime, or not an image
             return None
 

@@ -34,7 +34,6 @@ class SceneCard:
     """A scene that has a map.
 
     Attributes:
-        scene: id.
         tile: MGRS tile, or None.
         moment: acquisition time, UTC.
         hectares: area of the map with No Data; 0 if not known.
@@ -86,10 +85,8 @@ class SeasonCard:
     """A season map.
 
     Attributes:
-        name: its name.
         first, last: times of its first and last scene, UTC.
         scenes: number of its scenes.
-        rings: outlines of its area.
         report: whether its report is in the store.
         synthetic: True if lc_assets made its scenes itself.
     """

@@ -49,8 +49,8 @@ def render(template: str, **values: Any) -> Markup:
 
 
 def data_url(kind: str, content: bytes) -> str:
-    """Return an image as a `data:` URL."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+    """Return a file of a media type as a `data:` URL."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _source(name: str) -> Markup:

@@ -178,7 +178,7 @@ def locator_svg(markers: Iterable[MapMarker], extent: Extent) -> Markup:
         "locator.html.j2",
         width=WIDTH,
         height=f"{extent.height:.1f}",
-        land=data_url("png", land_png(extent)),
+        land=data_url("image/png", land_png(extent)),
         meridians=_grid_lines(extent, 0),
         parallels=_grid_lines(extent, 1),
         markers=[_drawn(marker, extent) for marker in markers],

@@ -42,7 +42,6 @@ class MapSource:
         key: `scenes/<ID>` or `maps/<NAME>`.
         classified, overview: its rasters.
         moment: acquisition time; None for a season map.
-        rings: outlines of its footprint.
     """
 
     key: str
@@ -80,7 +79,7 @@ def tile_png(sources: Iterable[MapSource], z: int, x: int, y: int) -> bytes:
     """Return a tile of 256 x 256 pixels: a PNG with the colours of the classes, transparent where no map has data.
 
     Args:
-        sources: the maps, the uppermost first. One whose files are gone or damaged is left out.
+        sources: the maps, the uppermost first. One whose files are missing or damaged is left out.
         z, x, y: the tile, counted from the north-west.
     """
     codes = np.full((_SIDE, _SIDE), NO_DATA.code, np.uint8)

@@ -7,9 +7,6 @@ without scaling its text. The page has no script.
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,9 +17,11 @@ from typing import Any
 
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.products.csv_text import csv_text
+from lc_assets.products.pages.formats import square_kilometres
 from lc_assets.products.pages.gallery import present_classes, report_href, summary
 from lc_assets.products.pages.gallery_items import Gallery, SceneCard
-from lc_assets.products.pages.html import render
+from lc_assets.products.pages.html import data_url, render
 
 _LEFT, _RIGHT = 3.0, 97.0
 """Where the first and the last date are, in percent of a chart's width."""
@@ -87,7 +86,7 @@ def plots_page(gallery: Gallery, served: bool = False) -> bytes:
         small=_SMALL,
         longest=f"{longest:,.0f} s" if longest >= 10 else f"{longest:.1f} s",
         untimed=sum(card.seconds is None for card in cards),
-        table=f"data:text/csv;base64,{base64.b64encode(_csv(cards).encode()).decode()}",
+        table=data_url("text/csv", _csv(cards).encode()),
         version=lc_assets.__version__,
     )
     return page.encode()
@@ -110,7 +109,7 @@ def _tile(name: str, cards: Sequence[SceneCard], axis: _TimeAxis, longest: float
     return {
         "name": name,
         "number": len(cards),
-        "largest": f"{largest / 100:,.0f} km²" if largest >= 1000 else f"{largest:,.0f} ha",
+        "largest": square_kilometres(largest),
         "bars": [_bar(card, at - width / 2, width, largest) for card, at in zip(cards, places, strict=True)],
         "cloud": _points(cards, places, [card.cloud for card in cards], 100.0),
         "seconds": _points(cards, places, [card.seconds for card in cards], longest),
@@ -146,13 +145,11 @@ def _points(
 
 def _csv(cards: Sequence[SceneCard]) -> str:
     """Return the figures as CSV, a row per scene."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     areas = [f"{c.name}_hectares" for c in ALL_CLASSES]
-    writer.writerow(["scene", "tile", "datetime", "cloud_percent", "confidence_percent", "seconds", *areas])
+    rows = [["scene", "tile", "datetime", "cloud_percent", "confidence_percent", "seconds", *areas]]
     for card in cards:
         hectares = [f"{card.shares.get(c.code, 0.0) * card.hectares:.2f}" for c in ALL_CLASSES]
         figures = [f"{value:.2f}" if value is not None else "" for value in (card.cloud, card.confidence, card.seconds)]
         moment = f"{card.moment.astimezone(timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
-        writer.writerow([card.scene, card.tile or "", moment, *figures, *(hectares if card.hectares else [])])
-    return out.getvalue()
+        rows.append([card.scene, card.tile or "", moment, *figures, *(hectares if card.hectares else [])])
+    return csv_text(rows)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 
 from lc_assets.core.landcover import ALL_CLASSES
@@ -27,22 +26,10 @@ MAX_BYTES = 3_000_000
 
 @dataclass(frozen=True)
 class Report:
-    """A finished page.
-
-    Attributes:
-        html: the file.
-        factor: pixels of the class raster per shown pixel, along an axis.
-        pixel_size: size of a shown pixel, in metres.
-        width, height: size of the pictures, in shown pixels.
-        sizes: bytes of each picture, before base64.
-    """
+    """A finished page, and its pictures."""
 
     html: bytes
-    factor: int
-    pixel_size: float
-    width: int
-    height: int
-    sizes: dict[str, int]
+    layers: Layers
 
 
 @dataclass(frozen=True)
@@ -75,7 +62,7 @@ def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: Re
     page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview))
     if len(page.html) >= MAX_BYTES:  # very long texts leave fewer bytes for the pictures
         excess = len(page.html) - MAX_BYTES + 1
-        max_bytes = max(sum(page.sizes.values()) - excess, 100_000)
+        max_bytes = max(sum(page.layers.sizes.values()) - excess, 100_000)
         page = _page(raw, classes, overview, facts, build_layers(raw, classes, overview, max_bytes=max_bytes))
     return page
 
@@ -83,14 +70,14 @@ def build_report(raw: RawBands, classes: ClassMap, overview: Overview, facts: Re
 def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFacts, layers: Layers) -> Report:
     contract = facts.contract
     views = [
-        View("colour", "True colour", "The scene in true colour", data_url("jpeg", layers.true_colour)),
-        View("classes", "Classes", "The scene's land-cover classes", data_url("png", layers.classes), "Class"),
-        View("infrared", "False colour", "The scene in false colour", data_url("jpeg", layers.false_colour)),
+        View("colour", "True colour", "The scene in true colour", data_url("image/jpeg", layers.true_colour)),
+        View("classes", "Classes", "The scene's land-cover classes", data_url("image/png", layers.classes), "Class"),
+        View("infrared", "False colour", "The scene in false colour", data_url("image/jpeg", layers.false_colour)),
         View(
             "confidence",
             "Confidence",
             "The confidence of the model",
-            data_url("png", layers.confidence),
+            data_url("image/png", layers.confidence),
             "Confidence",
             unit=" %",
             most=100,
@@ -116,7 +103,7 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         map_rows=texts.map_rows(classes, contract),
         ground=texts.ground_of_a_class(classes.tags, classes.grid.resolution),
         item=classes.item,
-        areas=f"data:text/csv;base64,{base64.b64encode(texts.areas_csv(classes).encode()).decode()}",
+        areas=data_url("text/csv", texts.areas_csv(classes).encode()),
         agreement=AGREEMENT_HERE,
         overview=overview,
         source_item=f"{raw.folder.name}/{ITEM_FILE}",
@@ -132,5 +119,4 @@ def _page(raw: RawBands, classes: ClassMap, overview: Overview, facts: ReportFac
         software=texts.software_rows(facts.software),
         made=text(f"Made by lc_assets {facts.software.get('lc_assets', '')} on {texts.moment(facts.created)}."),
     )
-    grid = layers.grid
-    return Report(page.encode(), layers.factor, grid.resolution, grid.width, grid.height, layers.sizes)
+    return Report(page.encode(), layers)

@@ -29,7 +29,7 @@ class View:
         alt: text for those who do not see it.
         src: its `data:` URL.
         reading: name of the value under the pointer, which is the palette index; empty if there is none.
-        unit: `class`, or what stands after a number.
+        unit: `class`, or the unit that follows a number.
         most: largest number that is a value.
         step: step to which numbers are rounded.
         coarser: shown pixels of the map per pixel of the picture, along an axis.

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import lc_assets
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.pages.formats import text
-from lc_assets.products.pages.gallery_items import Gallery
+from lc_assets.products.pages.gallery_items import Gallery, SceneCard, SeasonCard
 from lc_assets.products.pages.html import data_url, render
 from lc_assets.products.pages.locator_map import Ring, extent_of, land_png
 from lc_assets.products.pages.map_tiles import MAX_ZOOM, MIN_ZOOM, MapSource, mercator
@@ -39,28 +39,25 @@ def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
     """Return the HTML of the page.
 
     Args:
-        gallery: the scenes, for their titles.
-        sources: what `map_sources` returns.
+        gallery: the scenes and season maps.
+        sources: what `map_sources` returns for them.
 
     Raises:
         LandCoverError: the land mask of the map is not installed correctly.
     """
     extent = extent_of([ring for source in sources for ring in source.rings])
-    cards = {f"{SCENES_FOLDER}/{card.scene}": card for card in gallery.shown}
-    reports = {f"{MAPS_FOLDER}/{card.name}": card.report for card in gallery.seasons}
     places: dict[tuple[Ring, ...], int] = {}
     entries = []
-    for source in sources:
-        card = cards.get(source.key)
-        name = source.key.partition("/")[2]
-        has_report = card.report if card else reports[source.key]
+    cards: list[SceneCard | SeasonCard] = [*gallery.shown, *gallery.seasons]
+    for source, card in zip(sources, cards, strict=True):
+        title, tile = (card.title, card.tile or "") if isinstance(card, SceneCard) else (card.name, "")
         entries.append(
             {
                 "key": source.key,
-                "title": text(card.title if card else name),
+                "title": text(title),
                 "time": source.moment.timestamp() if source.moment else None,
-                "href": quote(f"{source.key}/report.html") if has_report else None,
-                "tile": text(card.tile or "") if card else "",
+                "href": quote(f"{source.key}/report.html") if card.report else None,
+                "tile": text(tile),
                 "place": places.setdefault(source.rings, len(places)),
             }
         )
@@ -74,9 +71,9 @@ def map_page(gallery: Gallery, sources: Sequence[MapSource]) -> bytes:
     }
     page = render(
         "map.html.j2",
-        land=data_url("png", land_png(extent, mercator=True)),
-        scenes=len(cards),
-        seasons=len(sources) - len(cards),
+        land=data_url("image/png", land_png(extent, mercator=True)),
+        scenes=len(gallery.shown),
+        seasons=len(gallery.seasons),
         present=[c for c in ALL_CLASSES if c is not NO_DATA],
         data=data,
         years=gallery.years,

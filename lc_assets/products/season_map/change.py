@@ -6,8 +6,6 @@ only where both maps are sure, and a third map of the first period (`baseline`) 
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -20,6 +18,7 @@ from rasterio.vrt import WarpedVRT
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import CLASSES, NO_DATA, LandCover
+from lc_assets.products.csv_text import csv_text
 from lc_assets.raster.cog import code_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import Entry, write_legend
@@ -41,7 +40,6 @@ class Change:
     """What a comparison found.
 
     Attributes:
-        layout: where it is.
         pixels: (256,) pixels of each code.
         pixel_area: area of a pixel in hectares.
         baseline: share of the pixels where both maps of the first period are sure that differ between them; None
@@ -66,15 +64,11 @@ class Change:
 
     def csv(self) -> str:
         """Return the table as CSV: a row for each transition, then what is the same, not sure, or in one map only."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(("before", "after", "pixels", "hectares"))
-        for before, after, pixels in self.transitions:
-            writer.writerow((before.name, after.name, pixels, f"{pixels * self.pixel_area:.2f}"))
+        counts = [(before.name, after.name, pixels) for before, after, pixels in self.transitions]
         for code, word in ((SAME, "unchanged"), (UNSURE, "not sure"), (NOTHING, "no data")):
-            pixels = int(self.pixels[code])
-            writer.writerow((word, "", pixels, f"{pixels * self.pixel_area:.2f}"))
-        return out.getvalue()
+            counts.append((word, "", int(self.pixels[code])))
+        rows = [(before, after, pixels, f"{pixels * self.pixel_area:.2f}") for before, after, pixels in counts]
+        return csv_text([("before", "after", "pixels", "hectares"), *rows])
 
 
 def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: str | None = None) -> Change:
@@ -98,9 +92,9 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
     pixels = np.zeros(256, np.int64)
     differing = compared = 0
     with ExitStack() as files:
-        maps = [_Map(files, layout, None) for layout in layouts[:1]]
-        grid = maps[0].grid
-        maps += [_Map(files, layout, grid) for layout in layouts[1:]]
+        first = _Map(files, layouts[0], None)
+        grid = first.grid
+        maps = [first, *(_Map(files, each, grid) for each in layouts[1:])]
         palette = {code: (*CLASSES[code % 10].rgb, 255) for code in range(SAME)} | _GREY
         legend = {code: f"{CLASSES[code // 10].title} to {CLASSES[code % 10].title}" for code in range(SAME)}
         legend |= {SAME: "unchanged", UNSURE: "not sure"}

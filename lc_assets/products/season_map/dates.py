@@ -26,7 +26,6 @@ class MapDate:
 
     Attributes:
         time: acquisition, ISO 8601: the earliest of its scenes.
-        scenes: its scenes.
         sees: share of the pixels of the map that it sees.
         agrees: share of these pixels that have the class of the map; None if it sees none.
         codes: (rows, columns) its own classes where the map has a class, uint8; None if it is not shown.

@@ -76,22 +76,15 @@ class Fusion:
         scenes: the scenes, of one model, each acquisition once.
         grid: the grid of the map.
         area: the polygons, in the CRS of the grid. Pixels whose centre is outside all of them are No Data.
+
+    Attributes:
+        dates: the scenes of each date. Tiles of one overpass are one date.
     """
 
     def __init__(self, store: Store, scenes: Sequence[MappedScene], grid: MapGrid, area: Polygons):
         self.scenes, self.grid, self.area = scenes, grid, area
-        self._dates = _by_date(scenes)
+        self.dates = _by_date(scenes)
         self._sources = {scene.item: _Source(store, scene, grid) for scene in scenes}
-
-    @property
-    def dates(self) -> int:
-        """Number of dates. Tiles of one overpass are one date."""
-        return len(self._dates)
-
-    @property
-    def scenes_by_date(self) -> list[list[MappedScene]]:
-        """The scenes of each date."""
-        return self._dates
 
     def blocks(self, progress: Callable[[float], None] = lambda share: None) -> Iterator[FusedBlock]:
         """Compute the blocks that the area touches, from top to bottom.
@@ -143,7 +136,7 @@ class Fusion:
         pool = Pool((len(CLASSES), cells.height, cells.width))
         observations = np.zeros((window.height, window.width), np.uint8)
         seen: list[tuple[np.ndarray, np.ndarray]] = []
-        for scenes in self._dates:
+        for scenes in self.dates:
             date = self._date(scenes, cells, rasters)
             if date is None:
                 continue
@@ -172,7 +165,7 @@ class Fusion:
     def _date(
         self, scenes: Sequence[MappedScene], cells: Window, rasters: WarpedRasters
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-        """Return what the tiles of one date say: the mean of their probabilities, where there is one, and class codes
+        """Combine the tiles of one date: return the mean of their probabilities, where there is one, and class codes
         at 10 m; None if no tile shows any ground here."""
         step = self.grid.step
         pixels = Window(*(step * value for value in (cells.col_off, cells.row_off, cells.width, cells.height)))

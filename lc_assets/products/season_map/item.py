@@ -9,16 +9,15 @@ from typing import Any
 import pystac
 import shapely
 
-from lc_assets.core.stac import CLASSIFICATION, FILE, GEOJSON, PROCESSING, PROJECTION, RASTER, RENDER, is_synthetic
+from lc_assets.core.stac import GEOJSON, is_synthetic, link
 from lc_assets.products.areas import AreaTable
 from lc_assets.products.season_map.scenes import MappedScene
 from lc_assets.products.stac.collection import PARQUET
-from lc_assets.products.stac.item import (
+from lc_assets.products.stac.map_item import (
     LICENCE,
     DescribedMap,
     file_asset,
-    map_assets,
-    map_properties,
+    item_document,
     percent_band,
     raster_asset,
 )
@@ -35,7 +34,6 @@ class SeasonMap(DescribedMap):
     """A season map.
 
     Attributes:
-        area: the polygons.
         areas: their classes.
         scenes: the scenes that it is made of.
         tags: dataset tags: how the map was made.
@@ -58,21 +56,16 @@ def build_item(made: SeasonMap) -> pystac.Item:
     name, tags = made.layout.name, made.tags
     properties = [scene.document["properties"] for scene in made.scenes]
     geometry = made.area.degrees()
-    document = {
-        "type": "Feature",
-        "stac_version": pystac.get_stac_version(),
-        "stac_extensions": [PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER],
-        "id": f"{name}{MAP_SUFFIX}",
-        "geometry": geometry,
-        "bbox": list(shapely.bounds(shapely.geometry.shape(geometry))),
-        "properties": {
+    document = item_document(
+        made,
+        {"geometry": geometry, "bbox": list(shapely.bounds(shapely.geometry.shape(geometry)))},
+        {
             "datetime": None,
             "start_datetime": min(each.get("start_datetime") or each["datetime"] for each in properties),
             "end_datetime": max(each.get("end_datetime") or each["datetime"] for each in properties),
             "title": f"Land cover of {name}",
             "description": f"Land-cover classes at 10 m, fused from {len(made.scenes)} classified Sentinel-2 scenes of "
             f"{tags['DATES']} dates.",
-            **map_properties(made),
             "processing:lineage": f"Class probabilities of {tags['MODEL']} for the scenes of `derived_from`, pooled by "
             f"their logarithms (exponent {tags['POOLING_EXPONENT']}) over the dates that see the ground, interpolated "
             "to 10 m; overview by mode.",
@@ -81,40 +74,23 @@ def build_item(made: SeasonMap) -> pystac.Item:
             "lc:model_sha256": tags["MODEL_SHA256"],
             "lc:scenes": [scene.item for scene in made.scenes],
         },
-        "links": [
-            *(
-                {
-                    "rel": "derived_from",
-                    "href": f"../../{SCENES_FOLDER}/{scene.item}/{scene.item}{MAP_SUFFIX}.json",
-                    "type": GEOJSON,
-                    "title": f"Map of {scene.item}",
-                }
-                for scene in made.scenes
-            ),
-            LICENCE,
-        ],
-        "assets": _assets(made),
-    }
+        [*(_source(scene.item) for scene in made.scenes), LICENCE],
+        step=int(tags["STRIDE"]),
+    )
+    document["assets"] |= _assets(made)
     return pystac.Item.from_dict(document, migrate=False)
+
+
+def _source(item: str) -> dict[str, Any]:
+    href = f"../../{SCENES_FOLDER}/{item}/{item}{MAP_SUFFIX}.json"
+    return link("derived_from", href, GEOJSON, f"Map of {item}")
 
 
 def _assets(made: SeasonMap) -> dict[str, Any]:
     layout, files = made.layout, made.files
     seen = "Number of dates that see the ground"
-    rasters = (
-        (
-            "observations",
-            layout.observations,
-            seen,
-            {"name": "observations", "data_type": "uint8", "description": seen},
-        ),
-        (
-            "stability",
-            layout.stability,
-            "Share of these dates that agree with the map, in percent",
-            percent_band("stability"),
-        ),
-    )
+    dates = {"name": "observations", "data_type": "uint8", "description": seen}
+    agreeing = "Share of these dates that agree with the map, in percent"
     others = (
         ("area", layout.area, GEOJSON, "The area", "metadata"),
         ("areas", layout.areas, "text/csv", "Hectares of each class in each polygon", "data"),
@@ -123,11 +99,10 @@ def _assets(made: SeasonMap) -> dict[str, Any]:
         ("polygons_parquet", layout.polygons_parquet, PARQUET, "The map as polygons, as GeoParquet", "data"),
     )
     return {
-        **map_assets(made, int(made.tags["STRIDE"])),
-        **{
-            key: raster_asset(files[path.name], title, ["metadata"], [band], made.grid)
-            for key, path, title, band in rasters
-        },
+        "observations": raster_asset(files[layout.observations.name], seen, ["metadata"], [dates], made.grid),
+        "stability": raster_asset(
+            files[layout.stability.name], agreeing, ["metadata"], [percent_band("stability")], made.grid
+        ),
         **{
             key: file_asset(files[path.name], kind, title, [role])
             for key, path, kind, title, role in others

@@ -31,7 +31,6 @@ class MapPlan:
     """What a season map is made of.
 
     Attributes:
-        area: the polygons.
         crs: CRS of the map.
         period: time in which its scenes were acquired, see `Query.datetime`; None is any time.
         max_cloud: highest cloud cover of its scenes, in percent; None is any.
@@ -64,9 +63,9 @@ class MapPlan:
         return hashlib.sha256(self.written()).hexdigest()
 
     def scene_filter(self) -> Callable[[dict[str, Any]], bool]:
-        """Return a function that says whether the scene of a STAC item may be one of the map's.
+        """Return a function from a STAC item to whether its scene may belong to the map.
 
-        It returns True where the item does not say: the rasters of the scene then decide.
+        It returns True if the item does not contain the answer. The rasters of the scene then decide.
         """
         if self.scenes is not None:
             listed = frozenset(self.scenes)
@@ -139,7 +138,7 @@ def read_plan(store: Store, name: str) -> MapPlan:
 def select_scenes(store: Store, plan: MapPlan) -> Iterator[str]:
     """Yield the ids of the scenes of a map that have a class map. Their rasters are not read.
 
-    A scene whose registered item cannot be read is among them: its class map says whether it touches the area.
+    A scene whose registered item cannot be read is among them: its class map then decides.
 
     Raises:
         OSError, StoreError: the store cannot be read.

@@ -3,7 +3,7 @@
 p(c) ~ product over dates of p_d(c) ** (n ** EXPONENT / n), for n dates (Genest and Zidek 1986,
 doi:10.1214/ss/1177013825). With the exponent 1 the dates would count as independent, and the result would be too sure:
 all dates see the same ground with the same network. With the exponent 0 it would be the geometric mean, which is never
-surer than its dates.
+more certain than its dates.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Pool:
 
         Args:
             probabilities: (classes, rows, columns) float32.
-            known: (rows, columns) bool, false where the date says nothing.
+            known: (rows, columns) bool, False where the date has no probabilities.
         """
         self._sum += np.where(known, np.log(np.maximum(probabilities, LOWEST)), 0)
         self._dates += known

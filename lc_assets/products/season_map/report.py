@@ -78,17 +78,17 @@ def season_page(made: SeasonMap, dates: Sequence[MapDate], pictures: SeasonPictu
 def _views(pictures: SeasonPictures) -> list[View]:
     def percents(key: str, alt: str, picture: bytes) -> View:
         title = key.capitalize()
-        return View(key, title, alt, data_url("png", picture), title, unit=" %", most=100, step=pictures.step)
+        return View(key, title, alt, data_url("image/png", picture), title, unit=" %", most=100, step=pictures.step)
 
     return [
         View("date", "Date", "The classes of one date", reading="On the date", coarser=pictures.coarser),
-        View("classes", "Season", "The map of the season", data_url("png", pictures.classes), "Class"),
+        View("classes", "Season", "The map of the season", data_url("image/png", pictures.classes), "Class"),
         percents("confidence", "The confidence of the map", pictures.confidence),
         View(
             "observations",
             "Observations",
             "The number of dates that see the ground",
-            data_url("png", pictures.observations),
+            data_url("image/png", pictures.observations),
             "Observations",
             unit="",
             most=pictures.most,
@@ -117,7 +117,7 @@ def _cards(dates: Sequence[MapDate], times: Sequence[datetime], pictures: Sequen
                 "title": f"{days[number]}, {times[number]:%H:%M} UTC" if several else days[number],
                 "sees": percent(date.sees),
                 "most": texts.frequent_classes(counts, int(counts.sum())),
-                "src": data_url("png", picture),
+                "src": data_url("image/png", picture),
             }
         )
     return cards

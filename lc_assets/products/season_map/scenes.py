@@ -23,8 +23,6 @@ class MappedScene:
 
     Attributes:
         document: JSON of the registered item.
-        classes: the map.
-        probabilities: path of its probabilities.
     """
 
     document: dict[str, Any]
@@ -51,11 +49,18 @@ def open_scenes(store: Store, items: Sequence[str], area: Polygons) -> list[Mapp
     scenes = []
     for item in items:
         classes = ClassMap.open(store.scene(item))
-        if len(area.touching(transform_bounds(classes.grid.crs, area.crs, *classes.grid.bounds))):
-            scenes.append(_opened(store, classes))
-    first = scenes[0] if scenes else None
+        if not len(area.touching(transform_bounds(classes.grid.crs, area.crs, *classes.grid.bounds))):
+            continue
+        if classes.probabilities is None:
+            raise StoreError(
+                "its map is of windows and has no probabilities, of which a season map is made",
+                item=item,
+                asset="class_raster",
+                remedy="classify it again without --window and LC_ASSETS_WINDOW, with a model that has positions",
+            )
+        scenes.append(MappedScene(_document(store, item), classes, classes.probabilities))
     for scene in scenes[1:]:
-        assert first
+        first = scenes[0]
         if scene.classes.tags.get("MODEL_FINGERPRINT") != first.classes.tags.get("MODEL_FINGERPRINT"):
             raise StoreError(
                 f"its map is of model {scene.classes.tags.get('MODEL')}, that of {first.item} of "
@@ -90,18 +95,6 @@ def scl_raster(store: Store, scene: MappedScene) -> str | None:
         return None
     stack = store.scene(scene.item).resampled_stack
     return next((gdal_path(stack / name) for name in (SCL_VRT, SCL_COG) if (stack / name).exists()), None)
-
-
-def _opened(store: Store, classes: ClassMap) -> MappedScene:
-    item = classes.item
-    if classes.probabilities is None:
-        raise StoreError(
-            "its map is of windows and has no probabilities, of which a season map is made",
-            item=item,
-            asset="class_raster",
-            remedy="classify it again without --window and LC_ASSETS_WINDOW, with a model that has positions",
-        )
-    return MappedScene(_document(store, item), classes, classes.probabilities)
 
 
 def _document(store: Store, item: str) -> dict[str, Any]:

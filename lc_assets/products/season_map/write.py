@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 
-from lc_assets.core.checksum import sha256_of, sha256_of_files
+from lc_assets.core.checksum import sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.products.areas import AreaTable
@@ -27,12 +27,11 @@ from lc_assets.products.season_map.pooling import EXPONENT
 from lc_assets.products.season_map.report import MAX_DATES, season_page
 from lc_assets.products.season_map.scenes import MappedScene, newest_versions, open_scenes
 from lc_assets.products.stac.catalog import catalog_files
-from lc_assets.products.stac.item import ProductFile
+from lc_assets.products.stac.map_item import ProductFile
 from lc_assets.products.stac.provenance import now, software
 from lc_assets.products.stac.store_catalog import link_season_maps
 from lc_assets.raster.cog import class_cog, confidence_cog, number_cog, probability_cog
 from lc_assets.raster.geoparquet import write_geoparquet
-from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import class_entries, write_legend
 from lc_assets.raster.polygons import DEGREES, Polygons
 from lc_assets.sentinel2.band_table import PIXEL_SIZE
@@ -51,7 +50,6 @@ class Made:
     """What was made.
 
     Attributes:
-        layout: where it is.
         pixels: (11,) pixels of each code inside the area, No Data last.
         pixel_area: area of a pixel in hectares.
         scenes: ids of the scenes that were used.
@@ -112,7 +110,7 @@ def make_season_map(
     tags = {
         "MAP": name,
         "SCENES": " ".join(scene.item for scene in touching),
-        "DATES": str(fusion.dates),
+        "DATES": str(len(fusion.dates)),
         "POOLING_EXPONENT": str(EXPONENT),
         **{tag: touching[0].classes.tags[tag] for tag in _TAGS if tag in touching[0].classes.tags},
     }
@@ -130,7 +128,7 @@ def make_season_map(
     link_season_maps(store)
     used = tuple(scene.item for scene in touching)
     beside = tuple(item for item in items if item not in {scene.item for scene in opened})
-    return Made(layout, pixels, grid.map.pixel_area, used, fusion.dates, replaced, beside, confidence, version)
+    return Made(layout, pixels, grid.map.pixel_area, used, len(fusion.dates), replaced, beside, confidence, version)
 
 
 def _write(
@@ -150,8 +148,11 @@ def _write(
     version = sha256_of_files(stage.iterdir())
     if not pixels.any():
         raise BadReference("the area holds no centre of a pixel of 10 m", remedy="choose a larger one")
-    overview = _write_overview(stage, layout, grid, pixels, tags)
     classified = stage / layout.classified.name
+    factor = choose_factor(grid)
+    plan = OverviewPlan(layout.name, classified, grid, pixels, {**tags, "OVERVIEW_FACTOR": str(factor)}, factor)
+    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
+    overview = plan.grid
     write_legend(class_entries(pixels, grid.pixel_area), pam_file(classified), style_file(classified))
     if min_area is not None:
         rasters = (classified, stage / layout.confidence.name)
@@ -162,10 +163,10 @@ def _write(
     write_geoparquet(stage / layout.areas_parquet.name, fusion.area.shapes, columns, grid.crs)
     staged = MapLayout(layout.name, stage)
     with rasterio.open(staged.overview, OVERVIEW_LEVEL="NONE") as dataset:
-        dates = read_dates(store, fusion.scenes_by_date, dataset.read(1), overview, MAX_DATES)
+        dates = read_dates(store, fusion.dates, dataset.read(1), overview, MAX_DATES)
     made = SeasonMap(
         layout=layout,
-        files={path.name: _product(path) for path in stage.iterdir()},
+        files={path.name: ProductFile.of(path) for path in stage.iterdir()},
         grid=grid,
         overview_grid=overview,
         pixels=pixels,
@@ -178,14 +179,10 @@ def _write(
         tags=tags,
     )
     staged.report.write_bytes(season_page(made, dates, build_pictures(staged, grid, overview, dates), store))
-    made.files[layout.report.name] = _product(stage / layout.report.name)
+    made.files[layout.report.name] = ProductFile.of(stage / layout.report.name)
     for file, content in catalog_files(build_item(made)).items():
         (stage / file).write_bytes(content)
     return pixels, confidence, version
-
-
-def _product(path: Path) -> ProductFile:
-    return ProductFile(path.name, path.stat().st_size, sha256_of(path))
 
 
 def _grid(scenes: Sequence[MappedScene], area: Polygons) -> MapGrid:
@@ -233,12 +230,3 @@ def _write_rasters(
         mean = round(confident / classified, 2) if classified else None
         classes.update_tags(**{f"PIXELS_{c.code}": str(pixels[c.code]) for c in ALL_CLASSES})
     return table, pixels, mean
-
-
-def _write_overview(stage: Path, layout: MapLayout, grid: Grid, pixels: np.ndarray, tags: dict[str, str]) -> Grid:
-    """Write overview and thumbnail; return the overview's grid."""
-    factor = choose_factor(grid)
-    tags = {**tags, "OVERVIEW_FACTOR": str(factor)}
-    plan = OverviewPlan(layout.name, stage / layout.classified.name, grid, pixels, tags, factor)
-    plan.write(stage / layout.overview.name, stage / layout.thumbnail.name)
-    return plan.grid

@@ -8,6 +8,7 @@ from typing import Any
 import pystac
 from pystac.stac_io import StacIO
 
+from lc_assets.core.stac import GEOJSON, link
 from lc_assets.store.paths import StorePath, parse_path
 from lc_assets.store.product_layout import CATALOG_FILE
 
@@ -25,16 +26,12 @@ def catalog_files(item: pystac.Item) -> dict[str, bytes]:
         "title": item.properties["title"],
         "description": f"{item.properties['title']}: the map and its overview.",
         "links": [
-            {"rel": "root", "href": f"./{CATALOG_FILE}", "type": "application/json"},
-            {"rel": "item", "href": f"./{name}", "type": "application/geo+json", "title": item.properties["title"]},
+            link("root", f"./{CATALOG_FILE}"),
+            link("item", f"./{name}", GEOJSON, item.properties["title"]),
         ],
     }
     document = item.to_dict(include_self_link=False)
-    document["links"] = [
-        {"rel": "root", "href": f"./{CATALOG_FILE}", "type": "application/json"},
-        {"rel": "parent", "href": f"./{CATALOG_FILE}", "type": "application/json"},
-        *document["links"],
-    ]
+    document["links"] = [*(link(rel, f"./{CATALOG_FILE}") for rel in ("root", "parent")), *document["links"]]
     return {name: _json(document), CATALOG_FILE: _json(catalog)}
 
 

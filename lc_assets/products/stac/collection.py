@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
-from lc_assets.core.stac import CLASSIFICATION, COG, STAC_VERSION, class_objects
-from lc_assets.products.stac.item import (
+from lc_assets.core.stac import CLASSIFICATION, COG, STAC_VERSION, class_objects, link
+from lc_assets.products.stac.map_item import (
     CLASSIFIED,
     CONFIDENCE,
     LICENCE,
@@ -91,8 +91,8 @@ def collection_document(summary: Summary, state: dict[str, Any]) -> dict[str, An
             }
         },
         "links": [
-            {"rel": "root", "href": f"./{COLLECTION_FILE}", "type": "application/json"},
-            {"rel": "items", "href": f"./{INDEX_FILE}", "type": PARQUET, "title": "All items, as stac-geoparquet"},
+            link("root", f"./{COLLECTION_FILE}"),
+            link("items", f"./{INDEX_FILE}", PARQUET, "All items, as stac-geoparquet"),
             LICENCE,
         ],
         **({"updated": summary.updated} if summary.updated else {}),

@@ -1,7 +1,8 @@
-"""The STAC Item of a classified scene: the products, their source, the model and the software, and how to read them."""
+"""The STAC Item of a classified scene: what all maps have (`map_item`), its source and its model."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,108 +10,26 @@ import numpy as np
 import pystac
 
 from lc_assets.core.errors import without_query
-from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
-from lc_assets.core.stac import (
-    CLASSIFICATION,
-    COG,
-    EO,
-    FILE,
-    GEOJSON,
-    PROCESSING,
-    PROJECTION,
-    RASTER,
-    RENDER,
-    SAT,
-    SENTINEL2,
-    class_objects,
-    is_synthetic,
-    multihash,
-)
+from lc_assets.core.stac import EO, GEOJSON, SAT, SENTINEL2, is_synthetic, link
 from lc_assets.core.urls import is_remote
 from lc_assets.inference.contract import ModelContract
-from lc_assets.products.stac.footprint import part_footprint
-from lc_assets.products.stac.renders import GDAL_LEGENDS, LEGENDS, renders
+from lc_assets.products.stac.map_item import LICENCE, DescribedMap, item_document
 from lc_assets.products.stac.validate import validate_offline
-from lc_assets.raster.cog import CONFIDENCE_NODATA, PROBABILITY_NODATA, PROBABILITY_SCALE
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.scene_ids import scene_label
-from lc_assets.store.paths import StorePath
-from lc_assets.store.product_layout import MAP_SUFFIX, ProductLayout
 
 _BASELINE = "s2:processing_baseline"
-
 _CARRIED = (
     *("platform", "constellation", "instruments", "gsd", "license", "providers", "eo:cloud_cover"),
     *("s2:mgrs_tile", "s2:product_uri", _BASELINE, "s2:datatake_id", "sat:relative_orbit"),
 )
 """Properties of the source item that are also true for the map."""
-
-PROVIDERS = [
-    {
-        "name": "European Space Agency",
-        "roles": ["producer", "licensor"],
-        "url": "https://sentinels.copernicus.eu/copernicus/sentinel-2",
-    }
-]
-"""Providers of the source data, where the source item names none. An organisation that publishes maps adds itself in
-its own catalog."""
-LICENCE = {
-    "rel": "license",
-    "href": "https://sentinels.copernicus.eu/documents/247904/690755/Sentinel_Data_Legal_Notice",
-    "title": "Licence of the source data",
-}
-"""The link where the source item has none."""
-
-_STORED = {"data_type": "uint8"}
-_OLD_BAND = ("data_type", "nodata", "unit", "statistics")
-"""Fields of a band that `raster:bands` has too."""
-CLASSIFIED = "Land-cover classes"
-CONFIDENCE = "Probability of the winning class, in percent"
-PROBABILITIES = "Probability of each class"
-OVERVIEW = "Land-cover classes at lower resolution, by mode"
-THUMBNAIL = "Map with legend"
-REPORT = "All of it on one page, to look at"
-"""Titles of assets."""
 _INTERVAL = ("start_datetime", "end_datetime")
 """Copied only together, because STAC does not allow one without the other."""
-
 _CARRIED_EXTENSIONS = {"eo": EO, "sat": SAT, "s2": SENTINEL2}
 """Prefix of a copied property -> the extension that defines it."""
-
-
-@dataclass(frozen=True)
-class ProductFile:
-    """A written file: name in the scene's folder, size in bytes, SHA-256 (hex)."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribedMap:
-    """What the Item of a scene's map and that of a season map say alike.
-
-    Attributes:
-        layout: names of the files.
-        files: file name -> written file.
-        grid, overview_grid: grids of the class map and of its overview.
-        pixels: number of pixels per class code, No Data last; of a season map those inside the area.
-        created: current time, ISO 8601, UTC.
-        software: name -> version.
-        mean_confidence: mean over the classified pixels, in percent; None if there are none, or if it is unknown.
-    """
-
-    layout: ProductLayout
-    files: dict[str, ProductFile]
-    grid: Grid
-    overview_grid: Grid
-    pixels: np.ndarray
-    created: str
-    software: dict[str, str]
-    mean_confidence: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +39,6 @@ class ClassifiedScene(DescribedMap):
     Attributes:
         source: JSON of the source item, with unsigned hrefs.
         source_href: path of its copy in the store, relative to the Item; used if the source item has no URL.
-        contract: contract of the model.
         model_href: path of the model's MLM item, relative to the Item.
         parameters: how the map was made, as text (window, stride, resampling, masks, precision).
         part: the part of the scene that the map covers; None for all of it.
@@ -151,21 +69,14 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
     prefixes = {key.partition(":")[0] for key in carried}
     footprint = {name: source[name] for name in ("geometry", "bbox")}
     if scene.part:
-        footprint = part_footprint(footprint, scene.grid)
-    return {
-        "type": "Feature",
-        "stac_version": pystac.get_stac_version(),
-        "stac_extensions": [
-            *(PROJECTION, CLASSIFICATION, FILE, PROCESSING, RASTER, RENDER),
-            *(uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes),
-        ],
-        "id": f"{source['id']}{MAP_SUFFIX}",
-        **footprint,
-        "properties": {
+        footprint = _part_footprint(footprint, scene.grid)
+    return item_document(
+        scene,
+        footprint,
+        {
             "datetime": source["properties"]["datetime"],
             "title": f"Land cover of {scene_label(source['id'])}",
             "description": "Land-cover classes at 10 m, predicted from one Sentinel-2 scene by a neural network.",
-            **map_properties(scene),
             **carried,
             "processing:lineage": _lineage(scene),
             "processing:expression": {"format": "stac-mlm", "expression": scene.model_href},
@@ -176,28 +87,10 @@ def _item(scene: ClassifiedScene, carried: dict[str, Any]) -> dict[str, Any]:
             **({"lc:part": scene.part.document()} if scene.part else {}),
             **({"lc:seconds": round(scene.seconds, 3)} if scene.seconds is not None else {}),
         },
-        "links": _links(scene),
-        "assets": map_assets(scene, int(scene.parameters.get("stride", 1))),
-    }
-
-
-def map_properties(made: DescribedMap) -> dict[str, Any]:
-    """Return the properties that the Items of scenes and season maps have."""
-    return {
-        "created": made.created,
-        "updated": made.created,
-        "license": "other",
-        "providers": PROVIDERS,
-        **projection(made.grid),
-        "renders": renders(),
-        "processing:level": "L4",
-        "processing:datetime": made.created,
-        "processing:software": made.software,
-        "processing:version": made.software.get("lc_assets", ""),
-        "lc:hectares": {
-            c.name.replace(" ", ""): round(float(made.pixels[c.code]) * made.grid.pixel_area, 2) for c in ALL_CLASSES
-        },
-    }
+        _links(scene),
+        step=int(scene.parameters.get("stride", 1)),
+        extensions=[uri for prefix, uri in _CARRIED_EXTENSIONS.items() if prefix in prefixes],
+    )
 
 
 def _carried(source: dict[str, Any]) -> dict[str, Any]:
@@ -210,30 +103,6 @@ def _carried(source: dict[str, Any]) -> dict[str, Any]:
         if baseline.number is None:  # 99.99, or a name contradicts it: then other fields declare the offset
             del carried[_BASELINE]
     return carried
-
-
-def projection(grid: Grid) -> dict[str, Any]:
-    """Return the properties of the projection extension for a raster."""
-    left, bottom, right, top = grid.bounds
-    authority, _, number = grid.crs.partition(":")
-    return {
-        "proj:code": grid.crs,
-        **({"proj:epsg": int(number)} if authority == "EPSG" else {}),
-        "proj:shape": list(grid.shape),
-        "proj:transform": list(grid.transform)[:6],
-        "proj:bbox": [left, bottom, right, top],
-    }
-
-
-def code_band(**more: Any) -> dict[str, Any]:
-    """Return the band of class codes; `more` are further fields."""
-    classes = class_objects(ALL_CLASSES, NO_DATA)
-    return {"name": "land_cover", **_STORED, "nodata": NO_DATA.code, "classification:classes": classes, **more}
-
-
-def percent_band(name: str, **more: Any) -> dict[str, Any]:
-    """Return a band in percent, 255 = no data; `more` are further fields."""
-    return {"name": name, **_STORED, "nodata": CONFIDENCE_NODATA, "unit": "%", **more}
 
 
 def _lineage(scene: ClassifiedScene) -> str:
@@ -251,96 +120,36 @@ def _lineage(scene: ClassifiedScene) -> str:
 def _links(scene: ClassifiedScene) -> list[dict[str, Any]]:
     links = scene.source.get("links") or []
     own = next(
-        (without_query(link["href"]) for link in links if link.get("rel") == "self" and is_remote(link["href"])), None
+        (without_query(old["href"]) for old in links if old.get("rel") == "self" and is_remote(old["href"])), None
     )
     found = [
-        {"rel": "derived_from", "href": own or scene.source_href, "type": GEOJSON, "title": "Source Sentinel-2 item"},
-        {"rel": "mlm:model", "href": scene.model_href, "type": GEOJSON, "title": "The model that made this map"},
+        link("derived_from", own or scene.source_href, GEOJSON, "Source Sentinel-2 item"),
+        link("mlm:model", scene.model_href, GEOJSON, "The model that made this map"),
     ]
-    for link in links:
-        if link.get("rel") == "license" and is_remote(link["href"]):
-            found.append({**LICENCE, "href": without_query(link["href"])})
+    for old in links:
+        if old.get("rel") == "license" and is_remote(old["href"]):
+            found.append({**LICENCE, "href": without_query(old["href"])})
     return found if found[-1]["rel"] == "license" else [*found, LICENCE]
 
 
-def map_assets(made: DescribedMap, step: int) -> dict[str, Any]:
-    """Return the assets that the Items of scenes and season maps have.
+def _part_footprint(footprint: dict[str, Any], grid: Grid) -> dict[str, Any]:
+    """Return the `geometry` and `bbox`, in degrees, of what a grid has of a scene.
 
     Args:
-        step: pixels along the side of a cell of the probabilities.
+        footprint: `geometry` and `bbox` of the scene. They are returned where the grid crosses the antimeridian.
     """
-    layout, files = made.layout, made.files
-    total = made.grid.width * made.grid.height
-    counts = [int(count) for count in made.pixels[: NO_DATA.code]]
-    counts.append(total - sum(counts))
-    valid = {"valid_percent": round(100 * (1 - counts[-1] / total), 4)}
-    histogram = {"count": len(counts), "min": 0, "max": NO_DATA.code, "buckets": counts}
-    mean = {} if made.mean_confidence is None else {"statistics": {"mean": made.mean_confidence}}
-    cells = made.grid.coarsened(step)
+    import shapely  # which costs a tenth of a second
+    from shapely.geometry import shape
 
-    def raster(path: StorePath, title: str, roles: list[str], band: dict[str, Any], **more: Any) -> dict[str, Any]:
-        return raster_asset(files[path.name], title, roles, [band], made.grid, **more)
+    from lc_assets.raster.polygons import DEGREES, Polygons
 
-    return {
-        "classified": raster(layout.classified, CLASSIFIED, ["data"], code_band(statistics=valid), histogram=histogram),
-        "confidence": raster(layout.confidence, CONFIDENCE, ["data", "confidence"], percent_band("confidence", **mean)),
-        **{
-            key: {**raster_asset(files[path.name], title, roles, bands, grid), **projection(grid)}
-            for key, path, title, roles, bands, grid in (
-                ("probabilities", layout.probabilities, PROBABILITIES, ["data"], probability_bands(), cells),
-                ("overview", layout.overview, OVERVIEW, ["overview"], [code_band()], made.overview_grid),
-            )
-            if path.name in files
-        },
-        **_legend_assets({key: files[path.name] for key, path in layout.legends.items() if path.name in files}),
-        "thumbnail": file_asset(files[layout.thumbnail.name], "image/png", THUMBNAIL, ["thumbnail"]),
-        "report": file_asset(files[layout.report.name], "text/html", REPORT, ["metadata"]),
-    }
-
-
-def raster_asset(
-    product: ProductFile, title: str, roles: list[str], bands: list[dict[str, Any]], grid: Grid, **more: Any
-) -> dict[str, Any]:
-    """Return an asset of a raster, with its bands as STAC 1.1 has them, and a single one as STAC 1.0 had it too.
-
-    Several bands have no `raster:bands`: with them stackstac refuses the whole Item.
-
-    Args:
-        more: fields of the band in `raster:bands` only.
-    """
-    asset = {**file_asset(product, COG, title, roles), "gsd": grid.resolution, "bands": bands}
-    if len(bands) == 1:
-        known = {key: bands[0][key] for key in _OLD_BAND if key in bands[0]}
-        asset["raster:bands"] = [{**known, "spatial_resolution": grid.resolution, **more}]
-    return asset
-
-
-def _legend_assets(files: dict[str, ProductFile]) -> dict[str, Any]:
-    """Return the assets of GDAL's and QGIS's legends, of key -> file.
-
-    GDAL's have no size and no checksum, because GDAL adds statistics to the file (`gdalinfo -stats`).
-    """
-    assets = {
-        key: file_asset(files[key], kind, title, ["metadata"]) for key, (title, kind) in LEGENDS.items() if key in files
-    }
-    for key in GDAL_LEGENDS & assets.keys():
-        del assets[key]["file:size"], assets[key]["file:checksum"]
-    return assets
-
-
-def probability_bands() -> list[dict[str, Any]]:
-    """Return the bands of the class probabilities, one per class."""
-    stored = {**_STORED, "nodata": PROBABILITY_NODATA, "raster:scale": PROBABILITY_SCALE}
-    return [{"name": c.name, "description": f"Probability of {c.title}", **stored} for c in CLASSES]
-
-
-def file_asset(product: ProductFile, media_type: str, title: str, roles: list[str]) -> dict[str, Any]:
-    """Return an asset of a file beside the item, with its size and checksum."""
-    return {
-        "href": f"./{product.name}",
-        "type": media_type,
-        "title": title,
-        "roles": roles,
-        "file:size": product.size,
-        "file:checksum": multihash(product.sha256),
-    }
+    box = Polygons(("map",), np.array([shapely.box(*grid.bounds)]), grid.crs).to(DEGREES).shapes[0]
+    west, _, east, _ = shapely.bounds(box)
+    if east - west > 180:
+        return footprint
+    inside = shapely.intersection(shapely.make_valid(shape(footprint["geometry"])), box)
+    if shapely.area(inside) == 0 or inside.geom_type not in ("Polygon", "MultiPolygon"):
+        inside = box
+    rounded = shapely.set_precision(inside, 1e-7)
+    bbox = [float(number) for number in shapely.bounds(rounded)]
+    return {"geometry": json.loads(shapely.to_geojson(rounded)), "bbox": bbox}

@@ -13,7 +13,6 @@ from pathlib import Path
 import rasterio
 
 import lc_assets
-from lc_assets.core.checksum import sha256_of
 from lc_assets.core.errors import BadModel, StoreError
 from lc_assets.core.settings import MODEL_FILE
 from lc_assets.inference.class_map import ClassMap
@@ -21,7 +20,8 @@ from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.loading import read_contract
 from lc_assets.inference.mlm import contract_to_item
 from lc_assets.products.overview import Overview
-from lc_assets.products.stac.item import ClassifiedScene, ProductFile
+from lc_assets.products.stac.item import ClassifiedScene
+from lc_assets.products.stac.map_item import ProductFile
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import ITEM_FILE, Store
@@ -139,9 +139,8 @@ def _store_model(store: Store, contract: ModelContract, weights: Path, item: str
 
 
 def _product(path: StorePath, item: str) -> ProductFile:
-    size = path.stat().st_size if path.exists() else 0
-    if not size:
+    if not path.exists() or not path.stat().st_size:
         raise StoreError(
             f"{path} is missing or empty", item=item, asset="catalog", remedy="materialise the assets before catalog"
         )
-    return ProductFile(path.name, size, sha256_of(path))
+    return ProductFile.of(path)

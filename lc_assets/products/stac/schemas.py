@@ -64,102 +64,78 @@ _HISTOGRAM: Schema = {
     "additionalProperties": False,
 }
 
-_FIELDS: dict[str, tuple[str, dict[str, Schema]]] = {
-    PROJECTION: (
-        "proj",
-        {
-            "proj:code": {"type": ["string", "null"], "pattern": "^[A-Za-z]+:[0-9A-Za-z]+$"},
-            "proj:epsg": {"type": ["integer", "null"]},
-            "proj:wkt2": {"type": ["string", "null"]},
-            "proj:projjson": {"type": ["object", "null"]},
-            "proj:geometry": {"type": "object", "required": ["type", "coordinates"]},
-            "proj:bbox": {"anyOf": [_list(_NUMBER, 4, 4), _list(_NUMBER, 6, 6)]},
-            "proj:centroid": _object(("lat", "lon"), lat=_NUMBER, lon=_NUMBER),
-            "proj:shape": _list({"type": "integer"}, 2, 2),
-            "proj:transform": {"anyOf": [_list(_NUMBER, 6, 6), _list(_NUMBER, 9, 9)]},
+_FIELDS: dict[str, dict[str, Schema]] = {
+    PROJECTION: {
+        "proj:code": {"type": ["string", "null"], "pattern": "^[A-Za-z]+:[0-9A-Za-z]+$"},
+        "proj:epsg": {"type": ["integer", "null"]},
+        "proj:wkt2": {"type": ["string", "null"]},
+        "proj:projjson": {"type": ["object", "null"]},
+        "proj:geometry": {"type": "object", "required": ["type", "coordinates"]},
+        "proj:bbox": {"anyOf": [_list(_NUMBER, 4, 4), _list(_NUMBER, 6, 6)]},
+        "proj:centroid": _object(("lat", "lon"), lat=_NUMBER, lon=_NUMBER),
+        "proj:shape": _list({"type": "integer"}, 2, 2),
+        "proj:transform": {"anyOf": [_list(_NUMBER, 6, 6), _list(_NUMBER, 9, 9)]},
+    },
+    CLASSIFICATION: {"classification:classes": _CLASSES, "classification:bitfields": _list({"type": "object"})},
+    FILE: {
+        "file:byte_order": {"enum": ["big-endian", "little-endian"]},
+        "file:checksum": {"type": "string", "pattern": "^[a-f0-9]+$"},
+        "file:header_size": _COUNT,
+        "file:size": _COUNT,
+        "file:local_path": {"type": "string", "pattern": "^[^\\r\\n\\t\\\\:'\"/]+(/[^\\r\\n\\t\\\\:'\"/]+)*/?$"},
+    },
+    PROCESSING: {
+        "processing:expression": {"type": "object", "required": ["format", "expression"]},
+        "processing:lineage": _STRING,
+        "processing:level": {"type": "string", "pattern": "^(RAW|L[0-9][A-Za-z]{0,2})$"},
+        "processing:facility": _STRING,
+        "processing:datetime": _DATETIME,
+        "processing:version": _STRING,
+        "processing:software": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    RASTER: {
+        "raster:bands": _list(
+            _object(
+                (),
+                data_type=_DATA_TYPE,
+                nodata={"anyOf": [_NUMBER, {"enum": ["nan", "inf", "-inf"]}]},
+                unit=_STRING,
+                sampling={"enum": ["area", "point"]},
+                bits_per_sample={"type": "integer", "minimum": 1},
+                spatial_resolution={"type": "number", "exclusiveMinimum": 0},
+                scale=_NUMBER,
+                offset=_NUMBER,
+                statistics=_STATISTICS,
+                histogram=_HISTOGRAM,
+            )
+        ),
+        "raster:scale": _NUMBER,  # of 2.0, in `bands`, which the schema of 1.1 does not look into
+    },
+    EO: {
+        "eo:cloud_cover": {"type": "number", "minimum": 0, "maximum": 100},
+        "eo:snow_cover": {"type": "number", "minimum": 0, "maximum": 100},
+        "eo:common_name": {
+            "enum": [
+                *("pan", "coastal", "blue", "green", "green05", "yellow", "red", "rededge", "rededge071"),
+                *("rededge075", "rededge078", "nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir"),
+                *("lwir11", "lwir12"),
+            ]
         },
-    ),
-    CLASSIFICATION: (
-        "classification",
-        {"classification:classes": _CLASSES, "classification:bitfields": _list({"type": "object"})},
-    ),
-    FILE: (
-        "file",
-        {
-            "file:byte_order": {"enum": ["big-endian", "little-endian"]},
-            "file:checksum": {"type": "string", "pattern": "^[a-f0-9]+$"},
-            "file:header_size": _COUNT,
-            "file:size": _COUNT,
-            "file:local_path": {"type": "string", "pattern": "^[^\\r\\n\\t\\\\:'\"/]+(/[^\\r\\n\\t\\\\:'\"/]+)*/?$"},
-        },
-    ),
-    PROCESSING: (
-        "processing",
-        {
-            "processing:expression": {"type": "object", "required": ["format", "expression"]},
-            "processing:lineage": _STRING,
-            "processing:level": {"type": "string", "pattern": "^(RAW|L[0-9][A-Za-z]{0,2})$"},
-            "processing:facility": _STRING,
-            "processing:datetime": _DATETIME,
-            "processing:version": _STRING,
-            "processing:software": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-    ),
-    RASTER: (
-        "raster",
-        {
-            "raster:bands": _list(
-                _object(
-                    (),
-                    data_type=_DATA_TYPE,
-                    nodata={"anyOf": [_NUMBER, {"enum": ["nan", "inf", "-inf"]}]},
-                    unit=_STRING,
-                    sampling={"enum": ["area", "point"]},
-                    bits_per_sample={"type": "integer", "minimum": 1},
-                    spatial_resolution={"type": "number", "exclusiveMinimum": 0},
-                    scale=_NUMBER,
-                    offset=_NUMBER,
-                    statistics=_STATISTICS,
-                    histogram=_HISTOGRAM,
-                )
-            ),
-            "raster:scale": _NUMBER,  # of 2.0, in `bands`, which the schema of 1.1 does not look into
-        },
-    ),
-    EO: (
-        "eo",
-        {
-            "eo:cloud_cover": {"type": "number", "minimum": 0, "maximum": 100},
-            "eo:snow_cover": {"type": "number", "minimum": 0, "maximum": 100},
-            "eo:common_name": {
-                "enum": [
-                    *("pan", "coastal", "blue", "green", "green05", "yellow", "red", "rededge", "rededge071"),
-                    *("rededge075", "rededge078", "nir", "nir08", "nir09", "cirrus", "swir16", "swir22", "lwir"),
-                    *("lwir11", "lwir12"),
-                ]
-            },
-            "eo:center_wavelength": {"type": "number", "exclusiveMinimum": 0},
-            "eo:full_width_half_max": {"type": "number", "exclusiveMinimum": 0},
-            "eo:solar_illumination": {"type": "number", "minimum": 0},
-        },
-    ),
-    SAT: (
-        "sat",
-        {
-            "sat:orbit_state": {"enum": ["ascending", "descending", "geostationary"]},
-            "sat:absolute_orbit": {"type": "integer", "minimum": 1},
-            "sat:relative_orbit": {"type": "integer", "minimum": 1},
-        },
-    ),
-    SENTINEL2: (
-        "s2",
-        {
-            "s2:datatake_id": {"type": "string"},
-            "s2:product_uri": {"type": "string"},
-            "s2:processing_baseline": {"type": "string", "pattern": r"^\d\d\.\d\d$"},
-            "s2:mgrs_tile": {"type": "string", "pattern": "^\\d\\d?[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]$"},
-        },
-    ),
+        "eo:center_wavelength": {"type": "number", "exclusiveMinimum": 0},
+        "eo:full_width_half_max": {"type": "number", "exclusiveMinimum": 0},
+        "eo:solar_illumination": {"type": "number", "minimum": 0},
+    },
+    SAT: {
+        "sat:orbit_state": {"enum": ["ascending", "descending", "geostationary"]},
+        "sat:absolute_orbit": {"type": "integer", "minimum": 1},
+        "sat:relative_orbit": {"type": "integer", "minimum": 1},
+    },
+    SENTINEL2: {
+        "s2:datatake_id": {"type": "string"},
+        "s2:product_uri": {"type": "string"},
+        "s2:processing_baseline": {"type": "string", "pattern": r"^\d\d\.\d\d$"},
+        "s2:mgrs_tile": {"type": "string", "pattern": "^\\d\\d?[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]$"},
+    },
 }
 
 _LABELS = r"[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*"
@@ -225,19 +201,18 @@ _MLM_FIELDS: dict[str, Schema] = {
 }
 
 
-def _fields(prefix: str, known: dict[str, Schema]) -> Schema:
-    """Return the schema of an object that has no unknown field with this prefix."""
-    return {
+def _extension(uri: str, known: dict[str, Schema], prefix: str = "") -> Schema:
+    """Return the schema of an extension's fields in an Item: in properties, assets, links, and their `bands`.
+
+    No other field may have the prefix of these fields.
+    """
+    prefix = prefix or next(iter(known)).partition(":")[0]
+    fields: Schema = {
         "type": "object",
         "properties": known,
         "patternProperties": {f"^(?!{prefix}:)": {}},
         "additionalProperties": False,
     }
-
-
-def _extension(uri: str, prefix: str, known: dict[str, Schema]) -> Schema:
-    """Return the schema of an extension's fields in an Item: in properties, assets, links, and their `bands`."""
-    fields = _fields(prefix, known)
     with_bands = {"allOf": [fields, {"properties": {"bands": {"type": "array", "items": fields}}}]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -254,7 +229,7 @@ def _extension(uri: str, prefix: str, known: dict[str, Schema]) -> Schema:
 
 
 def _mlm() -> Schema:
-    schema = _extension(MLM, "mlm", _MLM_FIELDS)
+    schema = _extension(MLM, _MLM_FIELDS)
     model = {"required": ["roles"], "properties": {"roles": {"contains": {"const": "mlm:model"}}}}
     schema["required"] = ["stac_extensions", "properties", "assets"]
     schema["allOf"] = [
@@ -290,7 +265,7 @@ def _render() -> Schema:
         colormap={"type": "object"},
         resampling=_STRING,
     )
-    schema = _extension(RENDER, "render", {})
+    schema = _extension(RENDER, {}, "render")
     schema["required"] = ["stac_extensions", "properties", "assets"]
     has = {"required": ["renders"], "properties": {"renders": {"type": "object", "additionalProperties": drawn}}}
     schema["allOf"] = [{"properties": {"properties": has}}]
@@ -298,7 +273,7 @@ def _render() -> Schema:
 
 
 SCHEMAS: dict[str, Schema] = {
-    **{uri: _extension(uri, prefix, known) for uri, (prefix, known) in _FIELDS.items()},
+    **{uri: _extension(uri, known) for uri, known in _FIELDS.items()},
     MLM: _mlm(),
     RENDER: _render(),
 }

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lc_assets.core.errors import StoreError
-from lc_assets.core.stac import STAC_VERSION
+from lc_assets.core.stac import STAC_VERSION, link
 from lc_assets.sentinel2.scene_ids import scene_label
 from lc_assets.store import paths
 from lc_assets.store.layout import COLLECTION_FILE, COLLECTION_FOLDER, MAPS_FOLDER, SCENES_FOLDER, Store
 
 _TRIES = 8
-_JSON = "application/json"
 _STATE = "lc:generation"
 
 
@@ -50,7 +49,7 @@ def link_season_maps(store: Store) -> None:
             before, version = _read(store)
             if not before:
                 return
-            children = [link["href"] for link in before["links"] if link["rel"] == "child"]
+            children = [each["href"] for each in before["links"] if each["rel"] == "child"]
             scenes = [href.split("/")[2] for href in children if href.startswith(f"./{SCENES_FOLDER}/")]
             document = _document(store, scenes, before.get(_STATE, 0))
             if document == before or _replace(store, document, version):
@@ -66,6 +65,7 @@ def link_season_maps(store: Store) -> None:
 def _document(store: Store, scenes: Sequence[str], generation: int) -> dict[str, Any]:
     maps = [name for name in store.map_names() if store.map(name).catalog.exists()]
     children = [
+        (f"{COLLECTION_FOLDER}/{COLLECTION_FILE}", "Collection of all scenes"),
         *((f"{SCENES_FOLDER}/{scene}/{store.scene(scene).catalog.name}", _label(scene)) for scene in scenes),
         *((f"{MAPS_FOLDER}/{name}/{store.map(name).catalog.name}", f"Season map {name}") for name in maps),
     ]
@@ -77,14 +77,8 @@ def _document(store: Store, scenes: Sequence[str], generation: int) -> dict[str,
         "description": "Land-cover maps of Sentinel-2 scenes, season maps made of several scenes, and the collection "
         "of all scenes.",
         "links": [
-            {"rel": "root", "href": f"./{store.catalog.name}", "type": _JSON},
-            {
-                "rel": "child",
-                "href": f"./{COLLECTION_FOLDER}/{COLLECTION_FILE}",
-                "type": _JSON,
-                "title": "Collection of all scenes",
-            },
-            *({"rel": "child", "href": f"./{href}", "type": _JSON, "title": title} for href, title in children),
+            link("root", f"./{store.catalog.name}"),
+            *(link("child", f"./{href}", title=title) for href, title in children),
         ],
         _STATE: generation,
     }

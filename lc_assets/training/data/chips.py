@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -52,29 +52,15 @@ class Chips:
 
     def where(self, keep: np.ndarray) -> Chips:
         """Return the chips where `keep` (N,) bool is true."""
-        return Chips(
-            self.dn[keep],
-            self.labels[keep],
-            self.names[keep],
-            self.bands,
-            self.votes[keep],
-            self.longitudes[keep],
-            self.cover[keep],
-        )
+        return replace(self, **{name: getattr(self, name)[keep] for name in _PER_CHIP})
+
+
+_PER_CHIP = [field.name for field in fields(Chips) if field.name != "bands"]
 
 
 def concat(*parts: Chips) -> Chips:
     """Concatenate chips that have the same bands."""
-    first = parts[0]
-    return Chips(
-        np.concatenate([part.dn for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.names for part in parts]),
-        first.bands,
-        np.concatenate([part.votes for part in parts]),
-        np.concatenate([part.longitudes for part in parts]),
-        np.concatenate([part.cover for part in parts]),
-    )
+    return replace(parts[0], **{name: np.concatenate([getattr(part, name) for part in parts]) for name in _PER_CHIP})
 
 
 def no_chips() -> Chips:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lc_assets.training.evaluation.map_evaluation import TAUGHT_BY, MapEvaluation, SceneMetrics
 from lc_assets.training.evaluation.map_metrics import BORDER, JUDGED, SMALL, SMALL_PIXELS
-from lc_assets.training.evaluation.markdown import percent, rounded_percent, table
+from lc_assets.training.evaluation.markdown import percent, rounded_percent, rows_table, table
 
 PICTURE = "maps.png"
 """File of the picture, beside the card."""
@@ -47,12 +47,12 @@ def map_section(maps: MapEvaluation) -> list[str]:
             _group_table(maps.agreements),
         ]
     if maps.kinds:
-        parts += ["What the map calls water:", _kinds_table(maps)]
+        parts += ["What the map calls water:", rows_table(kind_rows(maps))]
     if maps.seasons:
         parts += [
             "From date to date, the share of pixels that are in the group of most dates (at least one over the number "
             "of dates):",
-            _seasons_table(maps),
+            rows_table(season_rows(maps)),
         ]
     return parts
 
@@ -69,17 +69,12 @@ def _main_figures(maps: MapEvaluation) -> str:
 
 
 def _metrics_table(parts: tuple[SceneMetrics, ...], right: str) -> str:
-    head = ("scene", "level", "pixels", right, "mean recall", "near borders", *(f"small {g} found" for g in SMALL))
-    rows = [
-        (
-            *(part.scene, part.level, part.metrics.pixels, percent(part.metrics.right)),
-            *(percent(part.metrics.mean_recall), percent(part.metrics.near_borders)),
-            *(_found(part, group) for group in SMALL),
-            part.note,
-        )
-        for part in parts
-    ]
-    return table((*head, "note"), rows)
+    return rows_table(
+        [
+            {name: value for name, value in row.items() if not name.startswith(("recall of", "F1 of"))}
+            for row in scene_rows(parts, right)
+        ]
+    )
 
 
 def _found(part: SceneMetrics, group: str) -> str:
@@ -102,18 +97,6 @@ def _group_table(parts: tuple[SceneMetrics, ...]) -> str:
         if part.metrics.recall
     ]
     return table(("scene", "level", *JUDGED), rows)
-
-
-def _kinds_table(maps: MapEvaluation) -> str:
-    head = ("scene", "level", "water in the reference", "pixels", "called River", "called SeaLake")
-    return table(
-        head, [(k.scene, k.level, k.kind, k.pixels, percent(k.river), percent(k.sea_lake)) for k in maps.kinds]
-    )
-
-
-def _seasons_table(maps: MapEvaluation) -> str:
-    head = ("place", "level", "dates", "pixels in the group of most dates", "note")
-    return table(head, [(s.place, s.level, s.dates, percent(s.agreement), s.note) for s in maps.seasons])
 
 
 def scene_rows(parts: tuple[SceneMetrics, ...], right: str) -> list[dict[str, Any]]:

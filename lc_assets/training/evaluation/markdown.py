@@ -14,6 +14,12 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> str:
     return "\n".join("| " + " | ".join("" if cell is None else str(cell) for cell in line) + " |" for line in lines)
 
 
+def rows_table(rows: Sequence[dict[str, Any]]) -> str:
+    """Return a Markdown table of dicts with the same keys. Floats are percentages."""
+    lines = [tuple(f"{cell:.1f} %" if isinstance(cell, float) else cell for cell in row.values()) for row in rows]
+    return table(tuple(rows[0]), lines)
+
+
 def percent(share: float | None) -> str:
     """Return a share (0..1) in percent with one decimal; "" if it is undefined."""
     return "" if share is None or not np.isfinite(share) else f"{100 * share:.1f} %"

@@ -83,9 +83,9 @@ def is_near(colour: tuple[int, ...], other: tuple[int, ...], by: int = 3) -> boo
 def place_of(page: Any, report: Report, row: int, column: int) -> tuple[float, float]:
     """The position of the middle of a shown pixel in the viewport."""
     box = page.locator("#layer-classes").bounding_box()
-    return box["x"] + (column + 0.5) * box["width"] / report.width, box["y"] + (row + 0.5) * box[
+    return box["x"] + (column + 0.5) * box["width"] / report.layers.grid.width, box["y"] + (row + 0.5) * box[
         "height"
-    ] / report.height
+    ] / report.layers.grid.height
 
 
 def of_class(codes: np.ndarray, code: int, columns: slice = slice(None)) -> tuple[int, int]:

@@ -129,7 +129,12 @@ def test_a_noisy_full_tile_stays_below_three_megabytes_and_names_the_reductions(
         dataset.write(draw.integers(0, 11, coarser.shape, "uint8"), 1)
     overview = Overview(scene.item, tmp_path / "overview.tif", overview.thumbnail, coarser)
     report = build_report(raw, classes, overview, facts)
-    assert (report.width, report.height, report.factor, report.pixel_size) == (1373, 1373, 8, 80)
+    assert (
+        report.layers.grid.width,
+        report.layers.grid.height,
+        report.layers.factor,
+        report.layers.grid.resolution,
+    ) == (1373, 1373, 8, 80)
     assert 2_000_000 < len(report.html) < 3_000_000  # the pictures are noise and complete
     assert "To keep the page small, the colours are compressed to quality" in report.html.decode()
     for path in tmp_path.iterdir():

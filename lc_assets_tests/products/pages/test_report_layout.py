@@ -50,7 +50,7 @@ def test_pointing_at_the_map_neither_moves_it_nor_covers_its_scale_bar(
     with shown(browser, made[1], width) as page:
         before = page.evaluate(places)
         for share in (5, 3):
-            x, y = place_of(page, made[0], made[0].height // share, made[0].width // share)
+            x, y = place_of(page, made[0], made[0].layers.grid.height // share, made[0].layers.grid.width // share)
             page.locator("#stage").hover(position=in_stage(page, x, y))
             assert "°" in page.inner_text("#at-degrees")
             assert page.evaluate(places) == before

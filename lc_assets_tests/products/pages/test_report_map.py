@@ -34,7 +34,7 @@ def test_the_swipe_moves_by_mouse_and_by_keys_and_shows_the_chosen_pictures(
     report, path = made
     codes = read(scene.classified)
     code = commonest(codes)[0]
-    row, column = of_class(codes, code, slice(report.width * 3 // 5, report.width * 4 // 5))
+    row, column = of_class(codes, code, slice(report.layers.grid.width * 3 // 5, report.layers.grid.width * 4 // 5))
     colour, confidence = CLASSES[code].rgb, read(scene.confidence)[row, column]
     with shown(browser, path) as page:
         x, y = place_of(page, report, row, column)
@@ -77,7 +77,7 @@ def test_a_class_of_the_legend_is_highlighted_under_the_pointer_and_stays_highli
 ) -> None:
     report, path = made
     codes = read(scene.classified)
-    right = slice(report.width // 2 + 15, report.width)
+    right = slice(report.layers.grid.width // 2 + 15, report.layers.grid.width)
     chosen, other = commonest(codes[:, right])[:2]
     with shown(browser, path) as page:
         at_chosen, at_other = (place_of(page, report, *of_class(codes, code, right)) for code in (chosen, other))
@@ -108,15 +108,22 @@ def test_class_confidence_and_coordinates_under_the_pointer_equal_the_rasters(
 ) -> None:
     report, path = request.getfixturevalue(which)
     factor = {"made": 1, "coarse": 2}[which]
-    assert report.factor == factor
+    assert report.layers.factor == factor
     codes = read(scene.classified if factor == 1 else scene.overview)
     percent = cell_means(scene.confidence, factor, CONFIDENCE_NODATA, scene.item)
-    assert codes.shape == (report.height, report.width) == percent.shape
+    assert codes.shape == (report.layers.grid.height, report.layers.grid.width) == percent.shape
     with rasterio.open(scene.classified) as dataset:
         grid = Grid.of(dataset)
     draw = np.random.default_rng(7)
-    points = [(int(draw.integers(report.height)), int(draw.integers(report.width))) for _ in range(30)]
-    points += [(0, 0), (report.height - 1, 0), (0, report.width - 1), (report.height - 1, report.width - 1)]
+    points = [
+        (int(draw.integers(report.layers.grid.height)), int(draw.integers(report.layers.grid.width))) for _ in range(30)
+    ]
+    points += [
+        (0, 0),
+        (report.layers.grid.height - 1, 0),
+        (0, report.layers.grid.width - 1),
+        (report.layers.grid.height - 1, report.layers.grid.width - 1),
+    ]
     seen = set()
     with shown(browser, path) as page:
         page.focus("#swipe")
@@ -133,9 +140,9 @@ def test_class_confidence_and_coordinates_under_the_pointer_equal_the_rasters(
             assert (shown_row // factor, shown_column // factor) == (row, column)
             east, north = (float(n.replace(",", "")) for n in page.inner_text("#at-metres").split(", "))
             middle = grid.coarsened(factor).transform @ (column + 0.5, row + 0.5)
-            assert abs(east - middle[0]) < report.pixel_size
-            assert abs(north - middle[1]) < report.pixel_size
-            assert far(page.inner_text("#at-degrees"), grid.crs, *middle) < report.pixel_size
+            assert abs(east - middle[0]) < report.layers.grid.resolution
+            assert abs(north - middle[1]) < report.layers.grid.resolution
+            assert far(page.inner_text("#at-degrees"), grid.crs, *middle) < report.layers.grid.resolution
     assert len(seen) >= 4
 
 
@@ -189,7 +196,7 @@ def test_values_stay_correct_after_zooming_and_dragging(
         assert box["x"] == pytest.approx(before - 60, abs=1)
         row, column = map(int, page.inner_text("#at-pixel").split(", "))
         assert page.inner_text("#at-classes") == ALL_CLASSES[codes[row, column]].title
-        scale = box["width"] / report.width
+        scale = box["width"] / report.layers.grid.width
         assert (column, row) == (
             int((stage["x"] + 40 - box["x"]) / scale),
             int((stage["y"] + 60 - box["y"]) / scale),

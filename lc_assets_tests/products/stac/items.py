@@ -9,7 +9,8 @@ import numpy as np
 from affine import Affine
 
 from lc_assets.products.stac.catalog import catalog_files
-from lc_assets.products.stac.item import ClassifiedScene, ProductFile, build_item
+from lc_assets.products.stac.item import ClassifiedScene, build_item
+from lc_assets.products.stac.map_item import ProductFile
 from lc_assets.raster.grid import Grid
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.item.scene import parse_scene
