@@ -95,8 +95,8 @@ def is_later_processing(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """True when item `a` has the same acquisition and product level as item `b` and was certainly processed later.
 
     Later means a higher baseline, or the same baseline and a later generation time. A baseline that is not certain
-    counts as neither higher nor equal. The result can also be true for two halves: only the ground they cover separates
-    them from versions.
+    counts as neither higher nor equal. Two halves of one acquisition can have these properties too: compare the ground
+    that they cover (`lc_assets.sentinel2.item.coverage`).
     """
     levels = _level(a), _level(b)
     if None in levels or levels[0] != levels[1] or not acquisition_of(a).is_same(acquisition_of(b)):

@@ -25,11 +25,12 @@ REACH = 128
 RIM = 64
 """Pixels beyond the window on which the separation of wide and narrow water depends, rounded up."""
 WIDE, NEAR = 44, 20
-"""Width of wide water, in pixels: a square with this side fits into it. Water within the other distance belongs to it.
-Few rivers are as wide. With a smaller width a river would be cut into wide and narrow parts, which look like lakes."""
+"""Width of wide water, in pixels: a square of side `WIDE` fits into it. All water within `NEAR` pixels of such a square
+is wide water too. Few rivers are as wide. With a smaller width a river would be cut into wide and narrow parts, which
+look like lakes."""
 LONG = 6.0
-"""Ratio of length and width of a body that is as probably a river as a lake, if nothing else is known. A disc has 1.3,
-and a straight river of 280 m has 8 in a window."""
+"""Ratio of length and width at which the shape says neither lake nor river. A disc has 1.3, and a straight river of
+280 m has 8 in a window."""
 WEIGHT = 1.5
 """Weight of the logarithm of that ratio, in logits."""
 SMALL = 8
@@ -103,7 +104,7 @@ class WaterBodies:
             cut = unknown[window].copy()
             cut[[0, -1]] = cut[:, [0, -1]] = True
             values = width[window], water[window], found[_SEA_LAKE][window]
-            # A river that leaves a lake goes on there, but a lake does not go on where a river leaves it.
+            # Narrow water beside wide water counts as cut: a river may begin there. Wide water does not.
             share = self._lakes((wet & wide)[window], *values, cut) + self._lakes(
                 (wet & ~wide)[window], *values, cut | near_wide[window]
             )
