@@ -12,6 +12,8 @@ from lc_assets.cli.session import Session
 from lc_assets.core.errors import printable
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from lc_assets.sentinel2.item.scene import Scene
 
 
@@ -45,9 +47,7 @@ def agreement(
     Figures with 95 % intervals go to agreement/<reference>/ in the scene's folder, with a raster of where both
     disagree. A REFERENCE is that of classify: an id, words such as 33UUB 2024-06-21, a URL, or the path of a JSON.
     """
-    from lc_assets.operations.keys import COMPARE
-    from lc_assets.operations.runs import run_scene
-    from lc_assets.products.agreement.scene import ASSET, read_document
+    from lc_assets.products.agreement.scene import read_document
 
     scenes, failures = resolve_scenes(session, scene_refs, listed)
     total = len(scenes) + len(failures)
@@ -58,10 +58,9 @@ def agreement(
 
         def compare(scene: Scene) -> None:
             _check(session, scene, config)  # before the run: a wrong command line must leave no failed run
-            result = run_scene(session.definitions, instance, scene.id, {ASSET: {"config": config}}, job=COMPARE)
-            result.raise_if_failed(scene.id)
+            made = _compare(session, instance, scene, config)
             layout = session.store.scene(scene.id)
-            for folder in sorted(str(v) for k, v in result.metadata[ASSET].items() if k.endswith("_folder")):
+            for folder in sorted(str(value) for name, value in made.items() if name.endswith("_folder")):
                 _show(read_document(layout, folder.rsplit("/", 1)[-1]), folder)
 
         failures += for_each_scene(scenes, compare)
@@ -80,19 +79,31 @@ def _check(session: Session, scene: Scene, config: dict[str, Any]) -> None:
         check_reference(reference_map, scene, config.get("crosswalk"), session.settings.crosswalk or None)
 
 
+def _compare(session: Session, instance: DagsterInstance, scene: Scene, config: dict[str, Any]) -> dict[str, Any]:
+    """Run the asset `reference_agreement` with a config. Returns its metadata.
+
+    Raises:
+        LandCoverError: the run failed.
+    """
+    from lc_assets.operations.keys import COMPARE
+    from lc_assets.operations.runs import run_scene
+    from lc_assets.products.agreement.scene import ASSET
+
+    result = run_scene(session.definitions, instance, scene.id, {ASSET: {"config": config}}, job=COMPARE)
+    result.raise_if_failed(scene.id)
+    return result.metadata[ASSET]
+
+
 def compare_with_truth(session: Session, scene: Scene) -> None:
     """Compare a scene's map with the truth in its item, and print the share of pixels that are right.
 
     Raises:
         LandCoverError: the comparison failed.
     """
-    from lc_assets.operations.keys import COMPARE
-    from lc_assets.operations.runs import run_scene
-    from lc_assets.products.agreement.scene import ASSET, read_document
+    from lc_assets.products.agreement.scene import read_document
 
     with session.open_instance() as instance:
-        config = {ASSET: {"config": {"references": ["truth"]}}}
-        run_scene(session.definitions, instance, scene.id, config, job=COMPARE).raise_if_failed(scene.id)
+        _compare(session, instance, scene, {"references": ["truth"]})
     document = read_document(session.store.scene(scene.id), "truth")
     counted = document["full_count"]
     truth_pixels = [sum(column) for column in zip(*counted["matrix"], strict=True)]

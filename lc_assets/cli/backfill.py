@@ -63,7 +63,7 @@ def backfill(
         scenes, failures = resolve_scenes(session, scene_refs, listed)
     elif query:
         scenes, failures = parse_items(session, find_items(session, query))
-    config = run_config(session, **class_raster)
+    config = run_config(session, class_raster)
     backfill_scenes(session, scenes, config, named=query is None, everything=everything, dry_run=dry_run)
     exit_if_failed(failures, len(failures) + len(scenes or ()))
 

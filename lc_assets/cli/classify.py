@@ -50,7 +50,7 @@ def classify(
     While one scene is computed, the next one is fetched.
     One scene that fails does not stop the others; the exit status is 1 when any failed.
     """
-    config = run_config(session, **class_raster)
+    config = run_config(session, class_raster)
     scenes, failures = resolve_scenes(session, scene_refs, listed)
     total = len(scenes) + len(failures)
     failures += classify_all(session, scenes, config, verbose=verbose)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -81,43 +81,39 @@ def class_raster_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="Grow cloud, cirrus and shadow by this distance before they mask pixels, in steps of 20.  [default: 100]",
     )
     @wraps(command)
-    def wrapped(window: Any, stride: Any, mask_clouds: Any, mask_dilation: Any, **others: Any) -> Any:
-        values = {"window": window, "stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
-        return command(class_raster=values, **others)
+    def wrapped(**options: Any) -> Any:
+        values = {name: options.pop(name) for name in ("window", "stride", "mask_clouds", "mask_dilation")}
+        return command(class_raster=values, **options)
 
     return wrapped
 
 
-def run_config(
-    session: Session,
-    *,
-    window: int | None,
-    stride: int | None,
-    mask_clouds: bool | None,
-    mask_dilation: int | None,
-) -> dict[str, Any]:
-    """The `ops` part of a Dagster run config, from the options of `class_raster`; empty if no option is set.
+def run_config(session: Session, class_raster: Mapping[str, Any]) -> dict[str, Any]:
+    """The `ops` part of a Dagster run config; empty if no option is set.
 
     The values are checked here because otherwise each scene's run would fail.
+
+    Args:
+        session: the model, and the window of the settings.
+        class_raster: name -> value of the options of `class_raster_options`; None is not set.
 
     Raises:
         BadModel: the window or the stride does not suit the configured model.
         LandCoverError: the dilation is out of range.
     """
-    asked = session.settings.window if window is None else window
-    if stride is not None or asked is not None:
+    config = {name: value for name, value in class_raster.items() if value is not None}
+    window = config.get("window", session.settings.window)
+    if "stride" in config or window is not None:
         from lc_assets.inference.windows.grid import check_stride
 
         contract = session.contract()
-        contract.resolve_window(asked)
-        if stride is not None:  # of positions too, which do not use it
-            check_stride(stride, contract.chip_size)
-    if mask_dilation is not None:
+        contract.resolve_window(window)
+        if "stride" in config:  # of positions too, which do not use it
+            check_stride(config["stride"], contract.chip_size)
+    if "mask_dilation" in config:
         from lc_assets.sentinel2.scl import check_dilation
 
-        check_dilation(mask_dilation, masked=mask_clouds is not False)
-    options = {"window": window, "stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
-    config = {name: value for name, value in options.items() if value is not None}
+        check_dilation(config["mask_dilation"], masked=config.get("mask_clouds", True))
     return {"class_raster": {"config": config}} if config else {}
 
 

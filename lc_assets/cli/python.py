@@ -50,7 +50,8 @@ def classify(
 
     with restored("LC_ASSETS_STORE", "DAGSTER_HOME"):
         session = open_session(None if store is None else str(store))
-        config = run_config(session, window=window, stride=stride, mask_clouds=mask_clouds, mask_dilation=mask_dilation)
+        options = {"window": window, "stride": stride, "mask_clouds": mask_clouds, "mask_dilation": mask_dilation}
+        config = run_config(session, options)
         scene = _scene(item, session)
         _run(scene, session, config)
         return open_scene(session.settings.store, scene.id)

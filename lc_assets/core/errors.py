@@ -90,7 +90,8 @@ def naming(item: str | None = None, asset: str | None = None) -> Iterator[None]:
     try:
         yield
     except LandCoverError as error:
-        error.item, error.asset = error.item or item, error.asset or asset
+        error.item = error.item or (None if error.season_map else item)
+        error.asset = error.asset or asset
         raise
 
 

@@ -1,7 +1,8 @@
 """The class table: the ten EuroSAT classes and No Data.
 
-Palette, legend, STAC classes, checks and docs derive from `CLASSES`. No other place in the project contains a class id,
-name or colour. To use another class table, change `CLASSES` and use a model whose contract names the same classes.
+Palette, legend, STAC classes, checks and docs derive from `CLASSES`: no other place contains a class id or colour. To
+use another class table, change `CLASSES` and use a model whose contract names the same classes. Rules for single
+classes (a river is not a lake) name them: `grep -r SeaLake` finds these places.
 
 Classes: Helber et al. (2019), "EuroSAT: A Novel Dataset and Deep Learning Benchmark for Land Use and Land Cover
 Classification", IEEE JSTARS 12(7), doi:10.1109/JSTARS.2019.2918242.

@@ -33,8 +33,8 @@ from lc_assets.raster.render import (
     read_decimated,
     rgb_composite,
 )
+from lc_assets.remote.download import FetchResult
 from lc_assets.sentinel2.band_table import BAND_NAMES, BANDS, FALSE_COLOUR, SCL, SCL_GSD, TRUE_COLOUR
-from lc_assets.sentinel2.bands.local_copy import FetchResult
 from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.bands.stack import Stack, StackRecipe
 from lc_assets.sentinel2.radiometry import NODATA_DN

@@ -155,7 +155,7 @@ class ModelResource(ConfigurableResource):
 
 
 class EvaluationResource(ConfigurableResource):
-    """What the model is evaluated on, beside synthetic scenes."""
+    """What the model is evaluated on, in addition to synthetic scenes."""
 
     chips: str = Field(
         default="", description="Folder of labelled chips: lc_assets.training.data.splits; empty: none are used."
@@ -165,15 +165,9 @@ class EvaluationResource(ConfigurableResource):
         description="Folder of scenes with references: lc_assets.training.evaluation.scenes; empty: none are used.",
     )
 
-    @property
-    def chips_folder(self) -> Path | None:
-        """Path of the folder of chips, or None."""
-        return Path(self.chips) if self.chips else None
-
-    @property
-    def scenes_folder(self) -> Path | None:
-        """Path of the folder of scenes, or None."""
-        return Path(self.scenes) if self.scenes else None
+    def folders(self) -> list[Path | None]:
+        """Return the folders of chips and of scenes; None if there is none."""
+        return [Path(folder) if folder else None for folder in (self.chips, self.scenes)]
 
 
 class ReferenceResource(ConfigurableResource):

@@ -32,6 +32,7 @@ from lc_assets.inference.dense.backends import DenseGraphs
 from lc_assets.inference.dense.form import DenseGeometry
 from lc_assets.inference.openvino_runtime import cpu_description
 from lc_assets.store.atomic import put
+from lc_assets.store.paths import remove_tree
 from lc_assets.store.scratch import is_own, user_cache_dir
 
 MAX_ENTRIES = 8
@@ -100,10 +101,12 @@ def save(key: Mapping[str, str], graphs: ModelGraphs) -> None:
         path, content = _path(key), _packed(graphs, key)
         if len(content) > MAX_BYTES:
             return
+        if path.is_dir():
+            remove_tree(path)  # a file cannot replace a folder
         put(path, content, item="", asset="")
         entries = sorted(path.parent.glob("*.graphs"), key=lambda entry: entry.stat().st_mtime, reverse=True)
         for entry in entries[MAX_ENTRIES:]:
-            entry.unlink()
+            remove_tree(entry)
 
 
 def _path(key: Mapping[str, str]) -> Path:

@@ -161,8 +161,8 @@ def no_fetch(folder: SceneLayout, lease_seconds: float = SECONDS) -> Iterator[bo
     with ExitStack() as held:
         free = True
         if folder.incoming.parent.is_dir() or folder.lease:  # else no process fetches this scene
-            # A killed fetch leaves its lease behind. To see that no process renews the lease, wait a sixth longer than
-            # a lease is valid without renewal (35 s in all): the wait looks at the lease once a second.
+            # A killed fetch leaves its lease behind. A lease that nobody renews becomes invalid after `lease_seconds`.
+            # The wait is a sixth longer, because it looks at the lease only once a second.
             wait = lease_seconds * 7 / 6 if folder.lease and folder.lease.exists() else 0
             lock = exclusive(
                 folder.incoming, folder.item, "raw_bands", folder.lease, wait=wait, lease_seconds=lease_seconds

@@ -123,9 +123,11 @@ def data_versions(
 
 def newest_data_versions(instance: dg.DagsterInstance, asset: dg.AssetKey, items: Collection[str]) -> dict[str, str]:
     """Return item -> data version of its newest materialisation, as the UI shows it. Items without one are left out."""
-    newest = latest_storage_ids(instance, asset, items)
-    found = _tags(instance, asset, newest.values(), DATA_VERSION_TAG)
-    return {item: found[record] for item, record in newest.items() if found.get(record)}
+    event, found = dg.DagsterEventType.ASSET_MATERIALIZATION, dict[str, str]()
+    for page in pages(items):  # Dagster has an index of data versions: no record with its picture is read
+        tags = instance.event_log_storage.get_latest_tags_by_partition(asset, event, [DATA_VERSION_TAG], page)
+        found |= {item: of[DATA_VERSION_TAG] for item, of in tags.items()}
+    return found
 
 
 def producing_runs(instance: dg.DagsterInstance, records: Collection[int]) -> dict[int, str]:

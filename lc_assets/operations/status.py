@@ -181,7 +181,7 @@ def _outdated(
     found = {item for item, version in code_versions(instance, CLASS_RASTER, items).items() if version != current}
     for key in SCENE_ASSETS:
         for source in graph.get(key).parent_keys:
-            # An asset that was made after its source was made of it: only the records of the others are read.
+            # An asset that is newer than its source was made of it. Only where the source is newer, records are read.
             later = {
                 item: (newest[key][item], record)
                 for item, record in newest[source].items()

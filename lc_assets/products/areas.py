@@ -21,7 +21,7 @@ TAIL = 0.1
 """Largest probability that the true area of a class is below the interval, and that it is above."""
 COLUMNS = ("area", "code", "class", "pixels", "hectares", "expected_hectares", "low_hectares", "high_hectares")
 _ONE = 1 << 32
-"""What a polygon adds to a pixel, beside its number: more than the number of polygons."""
+"""Each polygon adds this and its number to its pixels. It is larger than the number of any polygon."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class AreaTable:
 
     @classmethod
     def of(cls, pixels: PolygonPixels, classes: np.ndarray, probabilities: np.ndarray) -> AreaTable:
-        """Count a block.
+        """Count the pixels of a block.
 
         Pixels that are in one polygon only are counted together. Those in several polygons are counted polygon by
         polygon.

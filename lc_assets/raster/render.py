@@ -66,15 +66,11 @@ def with_legend(image: Image.Image, lines: Sequence[tuple[tuple[int, int, int], 
         draw.rectangle((x, y + 3, x + 13, y + 15), fill=colour, outline=FOREGROUND)
         draw.text((x + 20, y + 1), text, fill=FOREGROUND, font=font)
         y += _LINE_HEIGHT
-    _scale_bar(draw, x, y + 14, pixel_size, min(image.width, width - 30), font)
-    return encode_image(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
-
-
-def _scale_bar(draw: ImageDraw.ImageDraw, x: int, y: int, pixel_size: float, max_width: int, font: object) -> None:
-    length, label = scale_bar(pixel_size, max_width)
+    length, label = scale_bar(pixel_size, min(image.width, width - 30))
     if length:
-        draw.line((x, y, x + length, y), fill=FOREGROUND, width=3)
-        draw.text((x, y + 4), label, fill=FOREGROUND, font=font)  # type: ignore[arg-type]
+        draw.line((x, y + 14, x + length, y + 14), fill=FOREGROUND, width=3)
+        draw.text((x, y + 18), label, fill=FOREGROUND, font=font)
+    return encode_image(page.quantize(64, dither=Image.Dither.NONE), "PNG", optimize=True)
 
 
 def scale_bar(pixel_size: float, max_width: int) -> tuple[int, str]:

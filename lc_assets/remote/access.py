@@ -8,40 +8,35 @@ needed, so neither is sent.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from lc_assets.core.errors import BadReference, without_query
 
 _GEOCATALOG = "geocatalog.spatio.azure.com"
 _SAVE = "or download its items and their files with such a token, and name the items' JSON"
 
 
-class Refusal(NamedTuple):
-    """Why an API refuses a request, and what a user can do about it."""
-
-    problem: str
-    remedy: str
-
-
-def explain_refusal(url: str, status: int, headers: Mapping[str, str]) -> Refusal | None:
-    """Return what the API at a URL asks for, or None where its answer has another reason.
+def explain_refusal(url: str, status: int, headers: Mapping[str, str]) -> BadReference | None:
+    """Return the error that says what the API at a URL asks for, or None where its answer has another reason.
 
     Args:
         url: URL of the request.
         status: HTTP status of the answer.
         headers: headers of the answer.
     """
-    host = (urlsplit(url).hostname or "").rstrip(".")
+    host, answer = (urlsplit(url).hostname or "").rstrip("."), f"{without_query(url)} answers {status}"
     if status in (401, 403) and (host == _GEOCATALOG or host.endswith(f".{_GEOCATALOG}")):
-        return Refusal(
-            "this GeoCatalog of Planetary Computer Pro asks for a token of Microsoft Entra ID, which is not sent",
-            f"use the public Planetary Computer (unset LC_ASSETS_STAC_URL), {_SAVE}: az account get-access-token "
-            f"--resource https://{_GEOCATALOG} prints one",
+        return BadReference(
+            f"{answer}: this GeoCatalog of Planetary Computer Pro asks for a token of Microsoft Entra ID, which is not "
+            "sent",
+            remedy=f"use the public Planetary Computer (unset LC_ASSETS_STAC_URL), {_SAVE}: az account "
+            f"get-access-token --resource https://{_GEOCATALOG} prints one",
         )
     if status == 401:
         scheme = (headers.get("WWW-Authenticate") or "").strip().split(" ")[0]
         kind = f" ({scheme})" if scheme.isascii() and scheme.isalpha() and len(scheme) < 20 else ""
-        return Refusal(
-            f"it asks for a login or a token{kind}, which is not sent",
-            f"check the URL (LC_ASSETS_STAC_URL), use a public catalog, {_SAVE}",
+        return BadReference(
+            f"{answer}: it asks for a login or a token{kind}, which is not sent",
+            remedy=f"check the URL (LC_ASSETS_STAC_URL), use a public catalog, {_SAVE}",
         )
     return None

@@ -42,25 +42,29 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 
 
 @dataclass(frozen=True)
-class DownloadResult:
-    """A complete file.
+class FetchResult:
+    """A fetched file.
 
     Attributes:
-        size: bytes.
-        sha256: hex.
-        etag: ETag of the file's version, if the server sent one.
-        received: bytes received from the network in this call.
-        requests: HTTP requests sent in this call.
-        origin: `downloaded`, `resumed` (from a part of an earlier call) or `kept` (an existing copy is still the
-            newest version).
+        size: size in bytes.
+        sha256: SHA-256 in hex.
+        seconds: duration of the fetch.
+        etag: ETag of the file's version, where an HTTP server sent one.
+        received: bytes received over the network; 0 for a local file, and for a file that was already present.
+        requests: number of HTTP requests.
+        origin: `linked` or `copied` (a local file), `downloaded`, `resumed` (from what an earlier call has left),
+            `part` (of the source) or `kept` (by the server's answer, the present file is the newest version).
+        part: of a part: its window in the source, the source's size, and the fetched ranges with their SHA-256.
     """
 
     size: int
     sha256: str
-    etag: str | None
-    received: int
-    requests: int
-    origin: str
+    seconds: float
+    etag: str | None = None
+    received: int = 0
+    requests: int = 0
+    origin: str = "copied"
+    part: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +123,13 @@ class Download:
 
     def __post_init__(self) -> None:
         self._partial = PartialDownload(self.target, self.href)
+        self._session = session()
+        self._started = time.monotonic()
         self._received = 0
         self._resumed = self._token_renewed = False
         self._damaged = 0
 
-    def run(self, cached: CachedFile | None = None) -> DownloadResult:
+    def run(self, cached: CachedFile | None = None) -> FetchResult:
         """Download the file, unless a complete copy exists that still is the server's newest version.
 
         Args:
@@ -133,27 +139,26 @@ class Download:
             BadBand: the file does not exist or did not arrive. `transient` says whether a later call may succeed.
             Cancelled: `stop` was set.
         """
-        started = time.monotonic()
         failed = 0
         cached = next((copy for copy in (self._partial.complete_copy(), cached) if copy and copy.is_whole()), None)
         self._resumed = self._partial.resume_info() is not None
-        with naming(asset=self.asset), session() as connection:
+        with naming(asset=self.asset), self._session:
             while True:
                 before = self._received
                 try:
-                    return self._attempt(connection, cached)
+                    return self._attempt(cached)
                 except RetryableError as error:
                     failed = 1 if self._received - before >= WORTH else failed + 1
                     if error.restart:
                         self._partial.drop()
-                    late = time.monotonic() - started > self.retry_policy.seconds
+                    late = time.monotonic() - self._started > self.retry_policy.seconds
                     if failed >= self.retry_policy.tries or late:
-                        self._fail(error.problem, started, failed)
+                        self._fail(error.problem, failed)
                     seconds = 0.0 if error.at_once else self.retry_policy.wait(failed, error.retry_after)
                     self.tell(RetryNotice(self.asset, error.problem, seconds, failed + 1, self.retry_policy.tries))
                 sleep_or_cancel(seconds, self.stop)
 
-    def _attempt(self, connection: Any, cached: CachedFile | None) -> DownloadResult:
+    def _attempt(self, cached: CachedFile | None) -> FetchResult:
         """Send one request and process the response.
 
         Raises:
@@ -163,21 +168,20 @@ class Download:
         resume = self._partial.resume_info()
         size = self._partial.part.stat().st_size if resume else 0
         if resume and size == resume.size:  # complete, but not yet verified
-            return self._verify_and_commit(resume.etag, resume.md5, connection.sent)
+            return self._verify_and_commit(resume.etag, resume.md5)
         headers = {"Accept-Encoding": "identity"}  # not compressed, so that lengths can be compared
         if resume:
             headers |= {"Range": f"bytes={size}-", "If-Match": resume.etag}
         elif cached:
             headers["If-None-Match"] = cached.etag
-        with signed_get(connection, self.href, headers, self.retry_policy, "another item") as response:
+        with signed_get(self._session, self.href, headers, self.retry_policy, "another item") as response:
             if response.status_code == 304 and cached and not resume:
                 self._partial.reuse(cached)
-                counts = self._received, connection.sent
-                return DownloadResult(cached.size, cached.sha256, cached.etag, *counts, "kept")
+                return self._result(cached.size, cached.sha256, cached.etag, "kept")
             if response.status_code not in (200, 206):
                 self._raise_for_status(response)
             etag, md5 = self._receive(response, resume)
-        return self._verify_and_commit(etag, md5, connection.sent)
+        return self._verify_and_commit(etag, md5)
 
     def _raise_for_status(self, response: Any) -> NoReturn:
         status, wait = response.status_code, retry_after(response.headers)
@@ -257,7 +261,7 @@ class Download:
         if total is not None and end != total:
             raise RetryableError(f"the answer ended after {end} of {total} bytes")
 
-    def _verify_and_commit(self, etag: str | None, md5: str | None, requests: int) -> DownloadResult:
+    def _verify_and_commit(self, etag: str | None, md5: str | None) -> FetchResult:
         """Verify the complete file and rename it to its final name."""
         sha256, actual_md5, size = digests(self._partial.part, with_md5=md5 is not None)
         self._raise_if_cancelled()
@@ -277,8 +281,11 @@ class Download:
             self._raise_damaged(error.problem)
         self._raise_if_cancelled()
         self._partial.commit(etag, size, sha256)
-        origin = "resumed" if self._resumed else "downloaded"
-        return DownloadResult(size, sha256, etag, self._received, requests, origin)
+        return self._result(size, sha256, etag, "resumed" if self._resumed else "downloaded")
+
+    def _result(self, size: int, sha256: str, etag: str | None, origin: str) -> FetchResult:
+        seconds = time.monotonic() - self._started
+        return FetchResult(size, sha256, seconds, etag, self._received, self._session.sent, origin)
 
     def _raise_if_cancelled(self) -> None:
         """Keep the thread of a cancelled download from changing files that another attempt may already use.
@@ -303,8 +310,8 @@ class Download:
             ) from None
         raise RetryableError(f"{problem}, perhaps damaged on the way", restart=True) from None
 
-    def _fail(self, problem: str, started: float, failed: int) -> NoReturn:
-        elapsed = time.monotonic() - started
+    def _fail(self, problem: str, failed: int) -> NoReturn:
+        elapsed = time.monotonic() - self._started
         raise BadBand(
             f"{self.href} did not arrive: {problem} ({failed} attempts in vain, {elapsed:.0f} s)",
             remedy="check the network and the service's status, then run it again: it goes on where it stopped",

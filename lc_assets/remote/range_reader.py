@@ -17,7 +17,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import cached_property, partial
-from itertools import count
 from threading import Event, Lock
 from typing import Any, NoReturn
 
@@ -180,8 +179,9 @@ class RemoteFile:
             BadBand: the last attempt failed, or another attempt cannot succeed.
             Cancelled: `stop` was set.
         """
-        started, stop = time.monotonic(), stop or Event()
-        for attempt in count(1):
+        started, attempt, stop = time.monotonic(), 0, stop or Event()
+        while True:
+            attempt += 1
             sleep_or_cancel(0, stop)
             try:
                 return self._request(begin, size)
@@ -195,7 +195,6 @@ class RemoteFile:
                     ) from None
                 seconds = self.retry_policy.wait(attempt, error.retry_after)
             sleep_or_cancel(seconds, stop)
-        raise AssertionError  # not reached: count() is endless
 
     def _request(self, begin: int, size: int) -> bytes:
         """Send one request and return its bytes.

@@ -4,14 +4,15 @@ Others write the items of a remote catalog, and this program reads them inside a
 must not reach hosts that only this machine can reach. Host names are checked as written, without a DNS lookup: a public
 name that resolves to a private address is not refused.
 
-IPv4 addresses are accepted in all spellings of the C library's `inet_aton`, which `requests` and GDAL's curl use: one
-to four parts, each decimal, octal (0...) or hexadecimal (0x...). The last part fills the remaining bytes.
+IPv4 addresses are read in all spellings of the C library's `inet_aton`, which `requests` and GDAL's curl use: one to
+four parts, each decimal, octal (0...) or hexadecimal (0x...).
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import socket
 from urllib.parse import SplitResult, urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -45,7 +46,7 @@ def check_url_allowed(url: str, origin: str | None) -> str | None:
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https"):
         return "it is no http(s) URL"
-    host = _host(parts)
+    host = _canonical(parts.hostname or "")
     if host is None:
         return "its host is no plain host name or address"
     if _is_metadata(host):
@@ -55,7 +56,7 @@ def check_url_allowed(url: str, origin: str | None) -> str | None:
     if "@" in parts.netloc:
         return "it carries a user name or password"
     source = _split(origin)
-    own = _host(source) if source else None
+    own = _canonical(source.hostname or "") if source else None
     if own is not None and (host == own or (_is_loopback(host) and _is_loopback(own))):
         return None
     reason = _why_private(host)
@@ -107,10 +108,6 @@ def _split(url: str) -> SplitResult | None:
         return None
 
 
-def _host(parts: SplitResult) -> Address | str | None:
-    return _canonical(parts.hostname or "")
-
-
 def _canonical(host: str) -> Address | str | None:
     """Return an address for any of its spellings, or a name in lower case; None for anything else.
 
@@ -128,25 +125,7 @@ def _canonical(host: str) -> Address | str | None:
     parts = name.split(".")
     if not _NUMBER.fullmatch(parts[-1]):
         return name  # a name, because no top-level domain is a number
-    return _ipv4(parts)
-
-
-def _ipv4(parts: list[str]) -> Address | None:
-    if len(parts) > 4 or not all(_NUMBER.fullmatch(part) for part in parts):
-        return None
     try:
-        numbers = [_integer(part) for part in parts]
-    except ValueError:  # the digit 8 in an octal number, for example
+        return ipaddress.IPv4Address(socket.inet_aton(name))
+    except OSError:
         return None
-    *leading, last = numbers
-    if any(number > 255 for number in leading) or last >= 256 ** (5 - len(parts)):
-        return None
-    return ipaddress.IPv4Address(sum(n << 8 * (3 - i) for i, n in enumerate(leading)) + last)
-
-
-def _integer(part: str) -> int:
-    if len(part) > 16:
-        raise ValueError
-    if part[:2] in ("0x", "0X"):
-        return int(part[2:] or "0", 16)
-    return int(part, 8 if part[0] == "0" and len(part) > 1 else 10)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from lc_assets.core.errors import BadReference, without_query
+from lc_assets.core.errors import BadReference, naming, without_query
 from lc_assets.core.json_values import parse_json
 from lc_assets.core.progress import notify
 from lc_assets.remote.retry import RetryableError
@@ -90,12 +90,12 @@ class StacApi(StacTransport):
                     raise RetryableError(problem) from None
                 raise BadReference(f"{shown} {problem}", remedy="check the URL") from None
 
-        document = self.read(Request(url), read, LARGEST_DOCUMENT, item_id)
-        found_id = document.get("id") if isinstance(document, dict) else None
-        if item_id and isinstance(found_id, str) and found_id != item_id:
-            raise BadReference(
-                f"{shown} answers with another item, {found_id[:200]!r}", item=item_id, remedy="tell who runs the API"
-            )
+        with naming(item_id):
+            document = self.read(Request(url), read, LARGEST_DOCUMENT, item_id)
+            found_id = document.get("id") if isinstance(document, dict) else None
+            if item_id and isinstance(found_id, str) and found_id != item_id:
+                problem = f"{shown} answers with another item, {found_id[:200]!r}"
+                raise BadReference(problem, remedy="tell who runs the API")
         return document
 
     def search(

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from typing import Any, NoReturn, TypeVar
 
 from lc_assets.core.errors import BadReference, NoSuchItem, without_query
@@ -80,10 +79,11 @@ class StacTransport:
         Raises:
             BadReference: the last attempt failed, or another attempt cannot succeed.
         """
-        started = time.monotonic()
-        for attempt in count(1):
+        started, attempt = time.monotonic(), 0
+        while True:
+            attempt += 1
             try:
-                return parse(self._content(request, most, item_id))
+                return parse(self._content(request, most, item_id is not None))
             except RetryableError as error:
                 elapsed = time.monotonic() - started
                 limited = error if isinstance(error, LimitedRetry) else LimitedRetry(error.problem)
@@ -91,16 +91,14 @@ class StacTransport:
                     tried = f" ({attempt} attempts in vain, {elapsed:.0f} s)" if attempt > 1 else ""
                     raise limited.error(
                         f"{without_query(request.url)} {error.problem}{tried}",
-                        item=item_id,
                         remedy=limited.remedy or (_LOOKED_UP if item_id else _CHECK_NETWORK),
                         transient=limited.transient,
                     ) from None
                 # Half the wait of a download, because a user waits for the response.
                 seconds = self.retry_policy.wait(attempt - 1, error.retry_after)
             time.sleep(seconds)
-        raise AssertionError  # not reached: count() is endless
 
-    def _content(self, request: Request, most: int, item_id: str | None) -> bytes:
+    def _content(self, request: Request, most: int, is_item: bool) -> bytes:
         """Send one request and return the body of its response.
 
         Raises:
@@ -125,22 +123,22 @@ class StacTransport:
         try:
             with get_following_redirects(get, request.url, self.retry_policy.head) as response:
                 if response.status_code != 200:
-                    self._raise_for_status(response, request, item_id)
+                    self._raise_for_status(response, request, is_item)
                 return read_body(response, most, self.retry_policy.read)
         except RefusedRedirect as refused:
-            raise BadReference(f"{shown} {refused}", item=item_id, remedy="check the URL") from None
+            raise BadReference(f"{shown} {refused}", remedy="check the URL") from None
         except TooLarge as large:
             raise (PageTooLarge if request.searches else BadReference)(
-                f"{shown} {large}", item=item_id, remedy="name an item of a STAC API, not a collection of them"
+                f"{shown} {large}", remedy="name an item of a STAC API, not a collection of them"
             ) from None
         except ValueError as error:  # InvalidURL, InvalidSchema, MissingSchema, UnicodeError
             raise BadReference(
-                f"{shown} is no usable URL ({type(error).__name__})", item=item_id, remedy="check its spelling"
+                f"{shown} is no usable URL ({type(error).__name__})", remedy="check its spelling"
             ) from None
         except (requests.RequestException, ConnectionError) as error:  # its text may contain the query
             raise RetryableError(f"cannot be reached ({describe_error(error)})") from None
 
-    def _raise_for_status(self, response: Any, request: Request, item_id: str | None) -> NoReturn:
+    def _raise_for_status(self, response: Any, request: Request, is_item: bool) -> NoReturn:
         status, shown = response.status_code, without_query(request.url)
         wait, text = retry_after(response.headers), ""
         if request.searches and status in _TOO_LARGE_STATUS:
@@ -151,8 +149,8 @@ class StacTransport:
         if request.searches:
             text = _error_text(response, self.retry_policy.read)
         if refusal := explain_refusal(response.url or request.url, status, response.headers):
-            raise BadReference(f"{shown} answers {status}: {refusal.problem}", item=item_id, remedy=refusal.remedy)
-        if status == 403 and (request.searches or item_id):  # some gateways answer so when they throttle
+            raise refusal
+        if status == 403 and (request.searches or is_item):  # some gateways answer so when they throttle
             remedy = _CHECK_SEARCH if request.searches else "check the URL"
             raise LimitedRetry(f"answers 403{text}", wait, tries=2, remedy=remedy, transient=False)
         if request.searches:
@@ -162,11 +160,10 @@ class StacTransport:
         if status in (404, 410):
             raise NoSuchItem(
                 f"there is no such item: {shown} answers {status}",
-                item=item_id,
                 remedy="check the id and the collection (LC_ASSETS_COLLECTION); it is the catalog's id, not the "
                 "product's",
             )
-        raise BadReference(f"{shown} answers {status}", item=item_id, remedy="check the URL")
+        raise BadReference(f"{shown} answers {status}", remedy="check the URL")
 
     @cached_property
     def _session(self) -> Any:

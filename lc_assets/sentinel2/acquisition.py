@@ -23,7 +23,7 @@ from typing import Any
 
 from lc_assets.sentinel2.item.baseline import baseline_of
 from lc_assets.sentinel2.item.coverage import covers
-from lc_assets.sentinel2.product import product_of
+from lc_assets.sentinel2.product import product_of, properties_of
 from lc_assets.sentinel2.scene_ids import id_parts
 
 SENSING_TOLERANCE = timedelta(seconds=30)
@@ -73,7 +73,7 @@ class Acquisition:
 
 def acquisition_of(document: Mapping[str, Any]) -> Acquisition:
     """Return the acquisition of an item, read from its properties, else its product name, else its id. Never raises."""
-    properties = _properties(document)
+    properties = properties_of(document)
     product, own = product_of(document), id_parts(_id(document))
     named = vars(product) if product else own
     datatake = _DATATAKE.fullmatch(_text(properties, "s2:datatake_id", "eopf:datatake_id"))
@@ -95,8 +95,8 @@ def is_later_processing(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     """True when item `a` has the same acquisition and product level as item `b` and was certainly processed later.
 
     Later means a higher baseline, or the same baseline and a later generation time. A baseline that is not certain
-    counts as neither higher nor equal. The result can also be true for two halves: only the ground they cover separates
-    them from versions.
+    counts as neither higher nor equal. Two halves of one acquisition can have these properties too: compare the ground
+    that they cover (`lc_assets.sentinel2.item.coverage`).
     """
     levels = _level(a), _level(b)
     if None in levels or levels[0] != levels[1] or not acquisition_of(a).is_same(acquisition_of(b)):
@@ -132,11 +132,11 @@ def _is_on_ground_of(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
 def _generated(document: Mapping[str, Any]) -> datetime | None:
     """Return the generation time of the product in UTC, or None where it is not given."""
     product = product_of(document)
-    return _time(_properties(document).get("s2:generation_time")) or _time(product.generation if product else None)
+    return _time(properties_of(document).get("s2:generation_time")) or _time(product.generation if product else None)
 
 
 def _level(document: Mapping[str, Any]) -> str | None:
-    properties = _properties(document)
+    properties = properties_of(document)
     for text in (properties.get("s2:product_type"), properties.get("s2:product_uri"), _id(document)):
         match = re.search(r"MSI(?:L)?(1C|2A)|_L(1C|2A)$", str(text or ""))
         if match:
@@ -157,11 +157,6 @@ def _time(text: Any) -> datetime | None:
         return datetime(*(int(n) for n in match.groups()[:6]), fraction, tzinfo=timezone.utc) if match else None  # type: ignore[arg-type,misc]
     except ValueError:
         return None
-
-
-def _properties(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    properties = document.get("properties")
-    return properties if isinstance(properties, Mapping) else {}
 
 
 def _id(document: Mapping[str, Any]) -> str:

@@ -86,9 +86,14 @@ def product_named(text: str) -> Product | None:
     return Product(**parts)
 
 
+def properties_of(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the properties of an item; empty if it has none, or they are not an object."""
+    properties = document.get("properties")
+    return properties if isinstance(properties, Mapping) else {}
+
+
 def product_of(document: Mapping[str, Any]) -> Product | None:
     """Return the product that an item was made from, by `s2:product_uri` or its id; None where neither is a name."""
-    properties = document.get("properties")
-    uri = properties.get("s2:product_uri") if isinstance(properties, Mapping) else None
-    named = (product_named(text[:200]) for text in (uri, document.get("id")) if isinstance(text, str))
+    texts = (properties_of(document).get("s2:product_uri"), document.get("id"))
+    named = (product_named(text[:200]) for text in texts if isinstance(text, str))
     return next((product for product in named if product), None)

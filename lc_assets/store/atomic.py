@@ -20,7 +20,7 @@ from pathlib import Path
 from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
-from lc_assets.core.errors import StoreError
+from lc_assets.core.errors import StoreError, naming
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, move_into_place
 from lc_assets.store.scratch import scratch_dir
@@ -78,7 +78,8 @@ def atomic_output(
         if isinstance(target, Path):
             _flush(target)
     except (OSError, RasterioError, CPLE_BaseError) as error:
-        raise _store_error(error, target, item, asset, place) from None
+        with naming(item, asset):
+            raise _store_error(error, target, place) from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
@@ -98,26 +99,19 @@ def put(path: StorePath, content: bytes, *, item: str, asset: str) -> None:
         try:
             path.write_bytes(content)
         except OSError as error:
-            raise _store_error(error, path, item, asset) from None
+            with naming(item, asset):
+                raise _store_error(error, path) from None
         return
     with atomic_output(path.parent, item=item, asset=asset) as stage:
         (stage / path.name).write_bytes(content)
 
 
-def _store_error(
-    error: Exception, path: StorePath, item: str, asset: str, place: str = "store (--store)"
-) -> StoreError:
+def _store_error(error: Exception, path: StorePath, place: str = "store (--store)") -> StoreError:
     reason = _reason(error)
-    if (
-        isinstance(path, ObjectPath)
-        and isinstance(error, OSError)
-        and str(error.filename or "").startswith(path.bucket.url)
-    ):
+    if isinstance(path, ObjectPath) and str(getattr(error, "filename", "")).startswith(path.bucket.url):
         denied = isinstance(error, PermissionError)
         return StoreError(
             f"{path} cannot be written ({reason})",
-            item=item,
-            asset=asset,
             remedy="check the credentials in the environment and their permissions in this store"
             if denied
             else "check that the object store can be reached and accepts writes, then run it again",
@@ -134,14 +128,10 @@ def _store_error(
     if isinstance(error, RasterioError | CPLE_BaseError) and not full:
         return StoreError(
             f"{path} cannot be created ({reason})",
-            item=item,
-            asset=asset,
             remedy="its input may be damaged: materialise the upstream assets again",
         )
     return StoreError(
         f"{path} cannot be written ({reason})",
-        item=item,
-        asset=asset,
         remedy=f"free some space on the disk, or name another {what}, then run it again"
         if full
         else f"check the permissions there, or name another {what}, then run it again",
@@ -191,6 +181,6 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # a process of another user
+        pass
     return True

@@ -61,20 +61,15 @@ def exclusive(
             transient=True,
         ) from None
     except OSError as error:
-        if shared and "://" not in str(error.filename or "://"):
-            raise StoreError(
-                f"{error.filename} cannot be written ({error.strerror or error})",
-                item=item,
-                asset=asset,
-                remedy="set LC_ASSETS_SCRATCH to a folder that you may write",
-            ) from None
         denied = isinstance(error, PermissionError)
+        remedy = f"check {'the credentials, and what they may do' if denied else 'the store'}, then run it again"
+        is_scratch = shared is not None and "://" not in str(error.filename or "://")
         raise StoreError(
             f"{error.filename or incoming} cannot be written ({error.strerror or error})",
             item=item,
             asset=asset,
-            remedy=f"check {'the credentials, and what they may do' if denied else 'the store'}, then run it again",
-            transient=not denied,
+            remedy="set LC_ASSETS_SCRATCH to a folder that you may write" if is_scratch else remedy,
+            transient=not denied and not is_scratch,
         ) from None
     with held:
         yield check

@@ -161,8 +161,7 @@ class Store:
         Raises:
             OSError: the store cannot be read.
         """
-        names = (name.removesuffix(".json") for name in list_files(self.root / _AREAS) if name.endswith(".json"))
-        return sorted(name for name in names if is_id(name) and "--" not in name)
+        return sorted(name for name in _documents(self.root / _AREAS) if is_id(name) and "--" not in name)
 
     def change(self, before: str, after: str) -> ChangeLayout:
         """Return the paths of the comparison of two season maps. No folder is created.
@@ -215,8 +214,7 @@ class Store:
             StoreError: the object store contains a key that cannot be listed.
             OSError: the store cannot be read.
         """
-        items = (name.removesuffix(".json") for name in list_files(self.root / "items") if name.endswith(".json"))
-        return sorted({name for name in (*items, *self.folders()) if is_id(name)})
+        return sorted({name for name in (*_documents(self.root / "items"), *self.folders()) if is_id(name)})
 
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.
@@ -225,6 +223,11 @@ class Store:
             BadReference: the id is not safe as the name of a file.
         """
         return self.root / "items" / f"{checked_id(item)}.json"
+
+
+def _documents(folder: StorePath) -> list[str]:
+    """Return the names of the JSON files in a folder, without their suffix."""
+    return [name.removesuffix(".json") for name in list_files(folder) if name.endswith(".json")]
 
 
 def _names(folder: StorePath) -> list[str]:

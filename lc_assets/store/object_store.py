@@ -168,7 +168,7 @@ def _check_environment(scheme: str, environment: Mapping[str, str]) -> None:
     if wrong:
         raise StoreError(f"{wrong} {what}", remedy="correct it (docs/storage-and-cluster.md)")
     if unread := find_unread(scheme, environment):
-        raise StoreError(f"the credentials of the store are missing: {unread.problem}", remedy=unread.remedy)
+        raise unread
 
 
 def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -8,15 +8,8 @@ variables obstore reads: its `S3Config` and `AzureConfig`. GDAL's: "GDAL Virtual
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-
-class Unread(NamedTuple):
-    """Why the environment gives no credentials: what is wrong, and what to do about it."""
-
-    problem: str
-    remedy: str
-
+from lc_assets.core.errors import StoreError
 
 _AWS_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _AWS_ROLES = (
@@ -37,8 +30,8 @@ _AZURE_UNREAD = (
 )
 
 
-def find_unread(scheme: str, environment: Mapping[str, str]) -> Unread | None:
-    """Return why the environment of a store gives no credentials although a variable names some, or None.
+def find_unread(scheme: str, environment: Mapping[str, str]) -> StoreError | None:
+    """Return the error for an environment that gives a store no credentials although a variable names some, or None.
 
     Args:
         scheme: of the store's URL.
@@ -50,32 +43,36 @@ def find_unread(scheme: str, environment: Mapping[str, str]) -> Unread | None:
     name = next((name for name in _AZURE_UNREAD if name in there), None) if scheme == "az" else None
     if name is None or there.intersection(_AZURE_KEYS):
         return None
-    return Unread(
+    return _missing(
         f"{name} is set, but it is not read here",
         "set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or "
         "AZURE_STORAGE_SAS_TOKEN, or unset it to use the machine's identity",
     )
 
 
-def _unread_aws(there: set[str], environment: Mapping[str, str]) -> Unread | None:
+def _unread_aws(there: set[str], environment: Mapping[str, str]) -> StoreError | None:
     missing = [name for name in _AWS_KEYS if name not in there]
     if len(missing) == 1:
         [other] = set(_AWS_KEYS) - set(missing)
-        return Unread(f"{missing[0]} is not set, but {other} is", "set both, or none to use the machine's role")
+        return _missing(f"{missing[0]} is not set, but {other} is", "set both, or none to use the machine's role")
     endpoint = environment.get("AWS_S3_ENDPOINT", "").rstrip("/")
     if endpoint and not there.intersection(_AWS_ENDPOINTS) and not endpoint.endswith("amazonaws.com"):
         url = endpoint if "://" in endpoint else f"https://{endpoint}"
-        return Unread(
+        return _missing(
             "AWS_S3_ENDPOINT is set, but GDAL alone reads it, for pixels", f"set AWS_ENDPOINT_URL={url} instead"
         )
     if not missing or there.intersection(_AWS_ROLES):
         return None
     if profile := next((name for name in _AWS_PROFILES if name in there), None):
-        return Unread(
+        return _missing(
             f"{profile} is set, but profiles and credential files are not read here",
             "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (AWS_SESSION_TOKEN): `aws configure export-credentials "
             f"--format env` prints those of a profile; or unset {profile} to use the machine's role",
         )
     if "AWS_NO_SIGN_REQUEST" in there:
-        return Unread("AWS_NO_SIGN_REQUEST is set, but GDAL alone reads it", "set AWS_SKIP_SIGNATURE=true too")
+        return _missing("AWS_NO_SIGN_REQUEST is set, but GDAL alone reads it", "set AWS_SKIP_SIGNATURE=true too")
     return None
+
+
+def _missing(problem: str, remedy: str) -> StoreError:
+    return StoreError(f"the credentials of the store are missing: {problem}", remedy=remedy)

@@ -145,12 +145,24 @@ def test_an_entry_that_cannot_be_trusted_is_not_used(
     assert kept_graphs.load(key) is None
 
 
+def a_folder(entry: Path) -> None:
+    entry.unlink()
+    entry.mkdir()
+    (entry / "file").touch()
+
+
+@pytest.mark.parametrize("change", [truncated, a_folder])
 def test_an_entry_that_cannot_be_trusted_is_made_again(
-    cache: Path, opened: Any, loaded: list[Path], model: Path, entry: tuple[dict[str, str], bytes]
+    cache: Path,
+    opened: Any,
+    loaded: list[Path],
+    model: Path,
+    entry: tuple[dict[str, str], bytes],
+    change: Callable[[Path], None],
 ) -> None:
     path = kept_graphs._path(entry[0])
     path.write_bytes(entry[1])
-    truncated(path)
+    change(path)
     first = opened(model)
     assert_equal(opened(model), first)
     assert len(loaded) == 1

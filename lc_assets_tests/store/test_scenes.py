@@ -98,7 +98,7 @@ def test_a_forbidden_write_is_one_error_and_leaves_no_partial_scene(
     assert outcome.error and "Traceback" not in outcome.error and "sig=" not in outcome.error
     assert DEMO_ITEM_ID in outcome.error and "->" in outcome.error
     remote[1].refuse()
-    assert not away.folder(DEMO_ITEM_ID).folder.is_dir()
+    assert not list(away.folder(DEMO_ITEM_ID).folder.iterdir())
     assert away.materialize("raw_bands").success
 
 

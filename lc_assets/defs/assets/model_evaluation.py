@@ -51,7 +51,7 @@ def model_evaluation(model: ModelResource, evaluation: EvaluationResource) -> dg
 
     with raise_as_dagster_failure():
         synthetic = evaluate_synthetic(Path(model.item))
-        judged = evaluate(Path(model.item), evaluation.chips_folder, evaluation.scenes_folder)
+        judged = evaluate(Path(model.item), *evaluation.folders())
     contract = judged.contract
     right = [part.metrics.right or 0.0 for part in synthetic.references]
     metadata: dict[str, Any] = {

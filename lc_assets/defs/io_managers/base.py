@@ -61,4 +61,8 @@ class SceneIOManager(ConfigurableIOManager):
 
     @abstractmethod
     def read(self, scene: SceneLayout) -> Any:
-        """Return the stored value."""
+        """Return the stored value.
+
+        Raises:
+            StoreError: it is not in the store, or not complete.
+        """

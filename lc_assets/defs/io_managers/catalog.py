@@ -42,9 +42,5 @@ class CatalogIOManager(SceneIOManager):
         return Written(catalog_metadata(scene, value, files, self.store.url), version)
 
     def read(self, scene: SceneLayout) -> pystac.Catalog:
-        """Return the stored Catalog.
-
-        Raises:
-            OSError: the catalog is not in the store.
-        """
+        """Return the stored Catalog."""
         return read_catalog(scene.catalog)

@@ -28,9 +28,5 @@ class ClassRasterIOManager(SceneIOManager):
         return Written(class_raster_metadata(self.read(scene), value, self.store.url), version)
 
     def read(self, scene: SceneLayout) -> ClassMap:
-        """Return the stored class map.
-
-        Raises:
-            StoreError: the map is not in the store.
-        """
+        """Return the stored class map."""
         return ClassMap.open(scene)

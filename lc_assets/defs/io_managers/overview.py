@@ -21,9 +21,5 @@ class OverviewIOManager(SceneIOManager):
         return Written(overview_metadata(self.read(scene), value, self.store.url), version)
 
     def read(self, scene: SceneLayout) -> Overview:
-        """Return the stored overview.
-
-        Raises:
-            StoreError: the overview is not in the store.
-        """
+        """Return the stored overview."""
         return Overview.open(scene.overview, scene.thumbnail, scene.item)

@@ -78,9 +78,5 @@ class RawBandsIOManager(SceneIOManager):
         return Written(raw_bands_metadata(raw, fetched), version)
 
     def read(self, scene: SceneLayout) -> RawBands:
-        """Return the stored raw bands.
-
-        Raises:
-            StoreError: the folder is missing or not complete.
-        """
+        """Return the stored raw bands."""
         return RawBands.open(scene.raw_bands, scene.item)

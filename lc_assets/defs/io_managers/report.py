@@ -24,11 +24,7 @@ class ReportIOManager(SceneIOManager):
         )
 
     def read(self, scene: SceneLayout) -> Page:
-        """Return the stored page.
-
-        Raises:
-            StoreError: the page is not in the store.
-        """
+        """Return the stored page."""
         if not scene.report.exists():
             raise StoreError(
                 "its report is not in the store", item=scene.item, asset="report", remedy="materialise report of it"

@@ -25,15 +25,19 @@ REACH = 128
 RIM = 64
 """Pixels beyond the window on which the separation of wide and narrow water depends, rounded up."""
 WIDE, NEAR = 44, 20
-"""Width of wide water, in pixels: a square with this side fits into it. Water within the other distance belongs to it.
-Few rivers are as wide. With a smaller width a river would be cut into wide and narrow parts, which look like lakes."""
+"""Width of wide water, in pixels: a square of side `WIDE` fits into it. All water within `NEAR` pixels of such a square
+is wide water too. Few rivers are as wide. With a smaller width a river would be cut into wide and narrow parts, which
+look like lakes."""
 LONG = 6.0
-"""Ratio of length and width of a body that is as probably a river as a lake, if nothing else is known. A disc has 1.3,
-and a straight river of 280 m has 8 in a window."""
+"""Ratio of length and width at which the shape says neither lake nor river. A disc has 1.3, and a straight river of
+280 m has 8 in a window."""
 WEIGHT = 1.5
 """Weight of the logarithm of that ratio, in logits."""
 SMALL = 8
 """Number of cells below which a body is no lake for its shape: it can be a part of a narrow river."""
+CUT = 0.5
+"""Evidence for a river, in logits, if the window, the scene or missing data cuts a body: long bodies are cut more often
+than compact ones. Real lakes need less than 0.7, and rivers of the synthetic scene more than 0.4."""
 BROAD = 48
 """Width in pixels up to which it is measured. Few rivers are as wide, so a body of this width can be called compact
 even where the window cuts it."""
@@ -102,11 +106,11 @@ class WaterBodies:
             window = rows, slice(start, columns.stop + self._reach)
             cut = unknown[window].copy()
             cut[[0, -1]] = cut[:, [0, -1]] = True
-            values = width[window], water[window], found[_SEA_LAKE][window]
-            # A river that leaves a lake goes on there, but a lake does not go on where a river leaves it.
-            share = self._lakes((wet & wide)[window], *values, cut) + self._lakes(
-                (wet & ~wide)[window], *values, cut | near_wide[window]
-            )
+            values = width[window], water[window], found[_SEA_LAKE][window], cut
+            # Narrow water beside wide water can be the first part of a river.
+            nowhere = np.zeros(cut.shape, bool)
+            share = self._lakes((wet & wide)[window], *values, nowhere)
+            share += self._lakes((wet & ~wide)[window], *values, near_wide[window])
             share = share[block.start - rows.start :, left - start :][: there.shape[0], : there.shape[1]]
             total = water[block, columns]
             for code, portion in ((_RIVER, 1 - share), (_SEA_LAKE, share)):
@@ -114,7 +118,13 @@ class WaterBodies:
         return result
 
     def _lakes(
-        self, wet: np.ndarray, width: np.ndarray, water: np.ndarray, sea_lake: np.ndarray, cut: np.ndarray
+        self,
+        wet: np.ndarray,
+        width: np.ndarray,
+        water: np.ndarray,
+        sea_lake: np.ndarray,
+        cut: np.ndarray,
+        near_wide: np.ndarray,
     ) -> np.ndarray:
         """Return the probability that each cell of a window belongs to a lake, 0 outside `wet`."""
         labels, count = ndimage.label(wet, _NEIGHBOURS)
@@ -125,15 +135,15 @@ class WaterBodies:
         def total(values: np.ndarray) -> np.ndarray:
             return np.bincount(body, values[wet], count)
 
-        is_cut = total(cut) > 0
         broadest = np.zeros(count)
         np.maximum.at(broadest, body, width[wet])
         boxes = [[s.stop - s.start for s in box] for box in ndimage.find_objects(labels)]
         # A band has the area length * width, so length / width is length squared / area.
         area = np.bincount(body)
         compact = WEIGHT * np.log(LONG * 2 * area / np.square(boxes).sum(axis=1))
-        is_part = (area < SMALL) | is_cut & (broadest < 10 * BROAD)
-        compact = np.where(is_part, np.minimum(compact, 0), compact)
+        is_cut = (total(cut) > 0) & (broadest < 10 * BROAD)
+        is_part = is_cut | (total(near_wide) > 0) | (area < SMALL)
+        compact = np.where(is_part, np.minimum(compact, 0), compact) - CUT * is_cut
         usual = np.interp(broadest, self._widths, self._shares)
         lake = 1 / (1 + np.exp(_logit(usual) - _logit(total(sea_lake) / total(water)) - compact))
         return np.concatenate([[0], lake])[labels]

@@ -97,9 +97,9 @@ def cell_sums(values: np.ndarray, windows_per_side: int) -> np.ndarray:
         windows_per_side: cells along a window's side.
 
     Returns:
-        (rows, windows + windows_per_side - 1, ...). Entry j is the sum of the windows j - windows_per_side + 1 .. j
-        that exist. They are always added in the same order, so the sum does not depend on how the scene is cut into
-        strips.
+        (rows, windows + windows_per_side - 1, ...). Cell j is covered by the windows from
+        j - windows_per_side + 1 to j, of which those at the edges do not exist. They are always added in the same
+        order, so the sum does not depend on how the scene is cut into strips.
     """
     rows, windows, *rest = values.shape
     total = np.zeros((rows, windows + windows_per_side - 1, *rest), values.dtype)

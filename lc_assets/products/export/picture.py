@@ -1,7 +1,7 @@
 """The true-colour picture of the ground of a map: three bands of 8 bits, a COG with JPEG compression and a mask.
 
 Several scenes fill one picture. Each pixel is of the first scene that sees the ground there, by its own class map, so
-clouds of one date are filled from another. Each scene is stretched on its own, because the light of dates differs.
+clouds of one date are filled from another. Dates differ in their light, so each scene has its own contrast stretch.
 """
 
 from __future__ import annotations

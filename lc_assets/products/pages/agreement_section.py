@@ -1,7 +1,7 @@
 """How far a scene's map agrees with other maps: a section that the file server puts into the report when it is opened.
 
-The figures are made after the report. A report that contained them would be as old as its last writing; here they are
-those in the store, and only those of the present map.
+The figures are made after the report, and may change later. So they are read from the store when the report is opened,
+and only those of the present map are shown.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Serves a store to the browsers of this machine: the page of all scenes, and each file under its path in the store.
 
 `lc-assets ui` starts `python -m lc_assets.products.pages.file_server ROOT SOCKET` with a socket that listens already,
-and a pipe as standard input. The server ends when the pipe does, so it never outlives the UI.
+and a pipe as standard input. The server ends when the pipe does, so it never runs longer than the UI.
 
 Starlette answers HEAD, conditional requests and requests for ranges (a COG is read by ranges), and resolves `..` and
 links before it compares a path with the store. This module refuses hidden files, which are locks and unfinished files,

@@ -158,7 +158,7 @@ def read_gallery(store: Store) -> Gallery:
 def _titled(cards: list[SceneCard]) -> Iterator[SceneCard]:
     """Yield the cards with titles: the shortest of their names that no other card has, or else the longest."""
     names = [_names(card) for card in cards]
-    counts = Counter(name for each in names for name in each)
+    counts = Counter(name for own in names for name in set(own))
     for card, own in zip(cards, names, strict=True):
         title = next((name for name in own if counts[name] == 1), own[-1])
         yield replace(card, title=f"{title}, synthetic" if card.synthetic else title)
@@ -166,12 +166,8 @@ def _titled(cards: list[SceneCard]) -> Iterator[SceneCard]:
 
 def _names(card: SceneCard) -> list[str]:
     """Return names of a scene: tile and day, then with the time, with the satellite, with the id."""
-    parts = [card.tile, card.day, f"{card.moment:%H:%M:%S} UTC", card.satellite, card.scene]
-    return (
-        [", ".join(filter(None, parts[:count])) for count in range(2, 6)]
-        if card.tile
-        else [f"{card.scene}, {card.day}"]
-    )
+    parts = [card.tile or card.scene, card.day, f"{card.moment:%H:%M:%S} UTC", card.satellite, card.scene]
+    return [", ".join(filter(None, parts[:count])) for count in (2, 3, 4, 5)]
 
 
 def _card(folder: SceneLayout, row: dict[str, Any], names: set[str]) -> SceneCard:

@@ -80,7 +80,7 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
         baseline: name of another map of the first period.
 
     Raises:
-        BadReference: a name is none of a map, `sure` is out of range, or the maps do not overlap.
+        BadReference: a name is not that of a map, `sure` is out of range, or the maps do not overlap.
         StoreError: the store cannot be written.
     """
     if baseline == "":

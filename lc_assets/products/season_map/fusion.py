@@ -148,7 +148,7 @@ class Fusion:
             seen.append((codes, clear))
         fused, answers = pool.result()
         classes, confidence = interpolate(fused, answers, step)
-        # The interpolated pixels begin at the centre of the first cell of the rim.
+        # One cell more than the window was read on each side: the first pixel is at the centre of its first cell.
         start = step - step // 2
         part = (slice(start, start + window.height), slice(start, start + window.width))
         classes, confidence = classes[part].copy(), confidence[part].copy()

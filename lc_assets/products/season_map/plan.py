@@ -1,4 +1,4 @@
-"""What a season map is of: area, period and scenes. It is registered in the store, so the map can be made again."""
+"""The plan of a season map: area, period and scenes. The store keeps it, so the map can be made again."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class MapPlan:
 
     Attributes:
         crs: CRS of the map.
-        period: time in which its scenes were acquired, see `Query.datetime`; None is any time.
-        max_cloud: highest cloud cover of its scenes, in percent; None is any.
+        period: time in which its scenes were acquired, see `Query.datetime`; None means any time.
+        max_cloud: highest cloud cover of its scenes, in percent; None means any.
         scenes: ids of its scenes; None means all classified scenes of the area and the period.
         min_area: area in hectares of the smallest polygon in `polygons.gpkg`; None writes no polygons.
     """

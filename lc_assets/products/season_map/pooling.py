@@ -1,9 +1,9 @@
 """Pool the probabilities of several dates: the normalised product of their powers (logarithmic opinion pool).
 
 p(c) ~ product over dates of p_d(c) ** (n ** EXPONENT / n), for n dates (Genest and Zidek 1986,
-doi:10.1214/ss/1177013825). With the exponent 1 the dates would count as independent, and the result would be too sure:
-all dates see the same ground with the same network. With the exponent 0 it would be the geometric mean, which is never
-more certain than its dates.
+doi:10.1214/ss/1177013825). With the exponent 1 the dates would count as independent. The result would be too certain,
+because all dates see the same ground with the same network. With the exponent 0 it would be the geometric mean, which
+is never more certain than its dates.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 EXPONENT = 0.1
 """Chosen so that the confidence of fused maps is calibrated; see docs/maps.md."""
 LOWEST = 0.002
-"""Half a step of the stored probabilities: a date cannot exclude a class for ever."""
+"""Half a step of the stored probabilities. One date alone cannot exclude a class."""
 
 
 class Pool:

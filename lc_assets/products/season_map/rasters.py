@@ -20,8 +20,8 @@ MAX_OPEN = 64
 files."""
 
 TOLERANCE = 0.001
-"""Largest error, in pixels, of the place of a pixel in another CRS. GDAL's default of an eighth would take the wrong
-pixel here and there, and another one where a block begins elsewhere."""
+"""Largest error, in pixels, of the place of a pixel in another CRS. GDAL's default is an eighth: it would
+sometimes read a neighbour of the pixel, and a different one if a block begins elsewhere."""
 
 
 class WarpedRasters:
@@ -59,7 +59,7 @@ class WarpedRasters:
         if offset is None:
             values: np.ndarray = raster.read(indexes, window=window)
             return values
-        # The pixels of both grids are the same ones, which is much quicker to read.
+        # Both grids have the same pixels. Without a warp they are read much faster.
         source = raster.src_dataset
         top, left = window.row_off + offset[0], window.col_off + offset[1]
         rows = slice(max(0, -top), min(window.height, source.height - top))

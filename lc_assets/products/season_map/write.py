@@ -42,7 +42,7 @@ from lc_assets.store.product_layout import pam_file, style_file
 from lc_assets.store.season_layout import MapLayout
 
 _TAGS = ("MODEL", "MODEL_SHA256", "MODEL_FINGERPRINT", "STRIDE", "RECEPTIVE_FIELD")
-"""Tags of the scenes' maps that are those of the season map, too."""
+"""Tags that a season map takes from the maps of its scenes."""
 
 
 @dataclass(frozen=True)

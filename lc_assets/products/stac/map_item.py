@@ -51,7 +51,7 @@ CONFIDENCE = "Probability of the winning class, in percent"
 PROBABILITIES = "Probability of each class"
 OVERVIEW = "Land-cover classes at lower resolution, by mode"
 THUMBNAIL = "Map with legend"
-REPORT = "All of it on one page, to look at"
+REPORT = "Page with all results"
 """Titles of assets."""
 
 

@@ -1,4 +1,4 @@
-"""The STAC Catalog of the store: from its root a reader walks to the collection, each scene and each season map.
+"""The STAC Catalog of the store: its links lead to the collection, each scene and each season map.
 
 All links are relative. An update of the collection writes it too, after the collection and from the same index; a
 season map adds its own link. It is replaced as a whole, and only if it is still the file that was read.

@@ -1,4 +1,4 @@
-"""Fetch one file unchanged: from a local disk (as a hard link where possible) or over HTTP."""
+"""Fetch one file of this machine unchanged, as a hard link where possible."""
 
 from __future__ import annotations
 
@@ -7,41 +7,12 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lc_assets.core.errors import BadBand
-from lc_assets.remote.download import Download
-from lc_assets.remote.partial_file import CachedFile
+from lc_assets.remote.download import FetchResult
 
 CHUNK = 1 << 22
-
-
-@dataclass(frozen=True)
-class FetchResult:
-    """A fetched file.
-
-    Attributes:
-        size: size in bytes.
-        sha256: SHA-256 in hex.
-        seconds: duration of the fetch.
-        etag: ETag of the file, where it comes from an HTTP server.
-        received: bytes received over the network; 0 for a local file, and for a file that was already present.
-        requests: number of HTTP requests.
-        origin: `linked`, `copied`, `downloaded`, `resumed`, `part` (of the source) or `kept` (by the server's answer,
-            the present file is the newest version).
-        part: of a part: its window in the source, the source's size, and the fetched ranges with their SHA-256.
-    """
-
-    size: int
-    sha256: str
-    seconds: float
-    etag: str | None = None
-    received: int = 0
-    requests: int = 0
-    origin: str = "copied"
-    part: dict[str, Any] | None = None
 
 
 def fetch_local(href: str, target: Path) -> FetchResult:
@@ -68,14 +39,6 @@ def fetch_local(href: str, target: Path) -> FetchResult:
         raise BadBand("the file is empty", remedy=f"put the band's file back: {href}")
     origin = "linked" if linked else "copied"
     return FetchResult(size, digest.hexdigest(), time.perf_counter() - started, origin=origin)
-
-
-def fetch_remote(transfer: Download, have: CachedFile | None) -> FetchResult:
-    """Run a download and return its result; see `Download.run`."""
-    started = time.perf_counter()
-    got = transfer.run(have)
-    seconds = time.perf_counter() - started
-    return FetchResult(got.size, got.sha256, seconds, got.etag, got.received, got.requests, got.origin)
 
 
 def _linked(source: Path, target: Path) -> bool:

@@ -35,11 +35,12 @@ from lc_assets.core.urls import is_remote
 from lc_assets.raster.cog import STRIP_ROWS, blockwise_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
+from lc_assets.remote.download import FetchResult
 from lc_assets.remote.partial_file import CachedFile, link_or_copy
 from lc_assets.remote.range_reader import NoRanges, RemoteFile
 from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.band_table import BAND_NAMES, PIXEL_SIZE, REFERENCE_BAND, SCL
-from lc_assets.sentinel2.bands.local_copy import FetchResult, fetch_local
+from lc_assets.sentinel2.bands.local_copy import fetch_local
 from lc_assets.sentinel2.bands.part_plan import area_near, part_around
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import (
@@ -94,19 +95,6 @@ class _Source:
     fetched: FetchResult | None = None
 
 
-@dataclass(frozen=True)
-class SceneParts:
-    """The parts of a scene's files.
-
-    Attributes:
-        part: which part of the scene it is.
-        fetched: band name -> what was fetched.
-    """
-
-    part: ScenePart
-    fetched: dict[str, FetchResult]
-
-
 def fetch_parts(
     scene: Scene,
     area: Polygons,
@@ -116,7 +104,7 @@ def fetch_parts(
     copies: Copies,
     keep: Keep,
     retry_policy: RetryPolicy,
-) -> SceneParts | None:
+) -> tuple[ScenePart, dict[str, FetchResult]] | None:
     """Write the part of each band around an area to `stage`, as `<band>.tif`.
 
     Args:
@@ -130,7 +118,8 @@ def fetch_parts(
         retry_policy: limits of the requests.
 
     Returns:
-        What was written; None where the part is the whole scene. `stage` is empty then.
+        Which part of the scene it is, and band name -> what was fetched; None where the part is the whole scene.
+        `stage` is empty then.
 
     Raises:
         BadItem: the area does not touch the scene.
@@ -151,18 +140,13 @@ def fetch_parts(
         fetched = {}
         for name in sorted(sources, key=(*BAND_NAMES, SCL).index):
             source = sources.pop(name)  # with the bytes that it keeps
-            fetched[name] = _fetch(
-                scene, source, reference, part, stage / f"{name}.tif", copies, partial(_tell, progress, arrived)
-            )
+            tell = partial(lambda before, received: progress.update(before + received), arrived)
+            fetched[name] = _fetch(scene, source, reference, part, stage / f"{name}.tif", copies, tell)
             arrived += fetched[name].received
             keep(name, part, fetched[name])
-        return SceneParts(part, fetched)
+        return part, fetched
     finally:
         shutil.rmtree(cut)
-
-
-def _tell(progress: ByteProgress, before: int, received: int) -> None:
-    progress.update(before + received)
 
 
 def _sources(

@@ -20,11 +20,11 @@ from lc_assets.core.errors import StoreError, naming
 from lc_assets.core.progress import ByteProgress, notify
 from lc_assets.core.retry_policy import DEFAULT_POLICY, RetryPolicy
 from lc_assets.core.urls import is_remote
-from lc_assets.remote.download import LARGEST, Download, RetryNotice, format_delays
+from lc_assets.remote.download import LARGEST, Download, FetchResult, RetryNotice, format_delays
 from lc_assets.remote.partial_file import CachedFile, link_or_copy
 from lc_assets.remote.threads import run_parallel
 from lc_assets.sentinel2.band_table import BAND_NAMES
-from lc_assets.sentinel2.bands.local_copy import FetchResult, fetch_local, fetch_remote
+from lc_assets.sentinel2.bands.local_copy import fetch_local
 from lc_assets.sentinel2.bands.part_edges import has_open_zeros
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.bands.verify import BandFile, check_band_files, verify_download
@@ -36,7 +36,6 @@ from lc_assets.store.paths import StorePath, list_files, reading
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
-    from lc_assets.sentinel2.bands.part_files import SceneParts
 
 
 @dataclass(frozen=True)
@@ -141,7 +140,7 @@ def fetch_scene(
     incoming: Path,
     *,
     present: RawBands | None = None,
-    retry_policy: RetryPolicy | None = None,
+    retry_policy: RetryPolicy = DEFAULT_POLICY,
     area: Polygons | None = None,
     arrived: Callable[[], None] = lambda: None,
 ) -> dict[str, FetchResult]:
@@ -167,17 +166,16 @@ def fetch_scene(
         BadItem: the scene does not touch the area.
         BadBand: a band is missing, broken, does not fit the others, or differs from what the item declares.
     """
-    policy = retry_policy or DEFAULT_POLICY
     with naming(scene.id):
-        parts = _fetch_parts(scene, area, stage, incoming, present, policy) if area else None
-        fetched = parts.fetched if parts else _fetch_whole(scene, stage, incoming, present, policy)
+        parts = _fetch_parts(scene, area, stage, incoming, present, retry_policy) if area else None
+        part, fetched = parts or (None, _fetch_whole(scene, stage, incoming, present, retry_policy))
     arrived()
-    for name in [] if parts else _remote(scene):
+    for name in [] if part else _remote(scene):
         (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
     shutil.rmtree(incoming, ignore_errors=True)
     check_band_files({name: stage / f"{name}.tif" for name in fetched}, scene.id)
     _write_json(stage / ITEM_FILE, scene.document)
-    _write_manifest(stage, scene, fetched, parts.part if parts else None)
+    _write_manifest(stage, scene, fetched, part)
     return fetched
 
 
@@ -216,7 +214,7 @@ def _remote(scene: Scene) -> list[str]:
 
 def _fetch_parts(
     scene: Scene, area: Polygons, stage: Path, incoming: Path, present: RawBands | None, retry_policy: RetryPolicy
-) -> SceneParts | None:
+) -> tuple[ScenePart, dict[str, FetchResult]] | None:
     """Fetch the part of each file; return None where all of the scene is needed."""
     # Of shapely, which costs a tenth of a second.
     from lc_assets.sentinel2.bands.part_files import PartCopy, fetch_parts
@@ -245,10 +243,11 @@ def _fetch_parts(
 
     parts = fetch_parts(scene, area, stage, incoming, download, copies, keep, retry_policy)
     if parts is not None and scene.offset == 0:
-        bands = check_band_files({name: stage / f"{name}.tif" for name in parts.fetched}, scene.id)
-        if has_open_zeros(parts.part, bands):
+        part, fetched = parts
+        bands = check_band_files({name: stage / f"{name}.tif" for name in fetched}, scene.id)
+        if has_open_zeros(part, bands):
             notify(f"{scene.id} is fetched whole: what DN 0 means at the border of its part depends on the rest of it")
-            for name in parts.fetched:
+            for name in fetched:
                 (stage / f"{name}.tif").unlink()
             return None
     return parts
@@ -258,7 +257,7 @@ def _unfinished(folder: Path, scene: Scene) -> RawBands | None:
     """Return the parts of bands that an attempt that failed has left in a folder."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        return RawBands(scene, folder, manifest["files"], ScenePart.of_document(manifest["part"]))
+        return RawBands(scene, folder, dict(manifest["files"]), ScenePart.of_document(manifest["part"]))
     return None
 
 
@@ -297,7 +296,7 @@ def _download(
             on_bytes=count,
             tell=delays.put,
         )
-        return fetch_remote(transfer, present.copy_of(name, scene.hrefs[name]) if present else None)
+        return transfer.run(present.copy_of(name, scene.hrefs[name]) if present else None)
 
     def meanwhile() -> None:
         for line in format_delays([delays.get() for _ in range(delays.qsize())]):

@@ -221,7 +221,7 @@ def _source(
     # A kernel in a source applies to everything that reads through it, so the native wrappers must not have one.
     attribute = f' resampling="{kernel}"' if kernel else ""
     relative = int(not href.startswith("/"))
-    # Pixels that such a source leaves out have the nodata value of the band, or 0 where it has none.
+    # A complex source skips the pixels without data. They get the nodata value of the band, or 0 where it has none.
     left_out = f"<NODATA>{nodata}</NODATA>" if nodata else "<UseMaskBand>true</UseMaskBand>" if masked else ""
     kind = "ComplexSource" if left_out else "SimpleSource"
     return (

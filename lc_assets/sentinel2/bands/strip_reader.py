@@ -21,7 +21,7 @@ from rasterio.errors import RasterioIOError
 
 from lc_assets.raster.fill import nearest as nearest_visible
 from lc_assets.raster.upsample import bilinear
-from lc_assets.sentinel2.band_table import BAND_NAMES, PIXEL_SIZE, SCL_GSD
+from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES, PIXEL_SIZE, SCL_GSD
 from lc_assets.sentinel2.bands.rows import Part, Reading, Rows, read_band, read_mask
 from lc_assets.sentinel2.bands.stack import STACK_VRT, Stack, native_vrt, undecodable
 from lc_assets.sentinel2.bands.validity import CELL, USABLE, Sources, cells_of, ending_cells, rows_around, settled_state
@@ -127,7 +127,7 @@ class StripReader:
         self._close = ExitStack()
         try:
             virtual = stack.path.name == STACK_VRT
-            self._bands = [self._native(name) for name in BAND_NAMES] if virtual else self._stacked()
+            self._bands = [self._band(name, virtual) for name in BAND_NAMES]
             self._kernel = stack.kernel if virtual and stack.kernel != "bilinear" else None
             self._mask = None if virtual else self._rows(stack.path, read_mask)
             self._dilation = 0
@@ -195,12 +195,11 @@ class StripReader:
         except RasterioIOError as error:
             raise undecodable(error, self.stack, rows.band) from None
 
-    def _native(self, name: str) -> Rows:
-        return self._rows(self.stack.path.with_name(native_vrt(name)), read_band(1), band=name, flagged=True)
-
-    def _stacked(self) -> list[Rows]:
-        numbers = range(1, len(BAND_NAMES) + 1)
-        return [self._rows(self.stack.path, read_band(number), flagged=True) for number in numbers]
+    def _band(self, name: str, virtual: bool) -> Rows:
+        path = self.stack.path
+        if virtual:
+            return self._rows(path.with_name(native_vrt(name)), read_band(1), band=name, flagged=True)
+        return self._rows(path, read_band(BAND_INDEX[name] + 1), flagged=True)
 
     def _classification(self, path: StorePath) -> Rows:
         """Read the scene classification at its native 20 m. In a stack its pixels are repeated to 10 m."""

@@ -7,8 +7,8 @@ first of these rules that applies:
 
 1. Its native pixel extends beyond the data of all bands. It crosses the edge of the swath, and the band ends there.
 2. SCL calls all of it water, shadow, dark or snow. It is a dark pixel.
-3. It is connected with the scene's border, or with ground without data, through cells of 60 m with such zeros. The
-   footprint of the band ends before that of the others. If it is not connected, it is a dark pixel.
+3. It lies in a patch of such zeros (neighbouring cells of 60 m) that touches the scene's border or ground without
+   data. There the footprint of the band ends before that of the others. In any other patch it is a dark pixel.
 
 Since baseline 04.00 the offset keeps dark ground above 0, so a 0 to which neither of the first two rules applies is
 never a dark pixel. A dark pixel counts as DN 1. Only the third rule needs the whole scene, which is read when the first

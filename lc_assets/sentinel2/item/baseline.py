@@ -24,6 +24,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from lc_assets.sentinel2.product import properties_of
+
 BASELINE_WITH_OFFSET = (4, 0)
 """The first baseline whose products carry the offset. Source: see `lc_assets.sentinel2.radiometry`."""
 
@@ -98,8 +100,7 @@ def baseline_of(document: Mapping[str, Any]) -> Baseline:
     and has no property with a valid one; or it names one baseline with the offset and another one without. Of several
     baselines that agree on the offset, the first is returned.
     """
-    found = document.get("properties")
-    properties: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+    properties = properties_of(document)
     stated = list(_stated(properties))
     named = list(_named(document, properties))
     believed = stated + named + ([] if stated else list(_versions(properties)))

@@ -22,6 +22,7 @@ from rasterio.warp import transform
 from lc_assets.core.json_values import is_percentage
 from lc_assets.sentinel2.item.catalog_conventions import catalog_of
 from lc_assets.sentinel2.item.footprint import is_polygon
+from lc_assets.sentinel2.product import properties_of
 
 TILE_M = 109_800.0
 """Side of a tile in metres: 10980 pixels of 10 m. Source: Sentinel-2 Products Specification Document, v14.9."""
@@ -106,8 +107,7 @@ def _are_of_one_tile(a: Any, b: Any) -> bool:
 
 
 def _ground(document: Mapping[str, Any], tile: str) -> _Ground:
-    properties = document.get("properties")
-    value = catalog_of(document).nodata(properties) if isinstance(properties, Mapping) else None
+    value = catalog_of(document).nodata(properties_of(document))
     data = 1 - value / 100 if is_percentage(value) else None
     return _Ground(_footprint(document.get("geometry"), tile), data)
 

@@ -41,7 +41,7 @@ def settle_place_and_time(document: dict[str, Any]) -> list[str]:
     if usable_box is None:
         raise BadItem("it has neither a bbox nor a geometry in degrees", remedy=_REMEDY)
     if usable_shape is None:
-        usable_shape = _rectangle(usable_box)
+        usable_shape = rectangle(*usable_box)
         kind = str(shape.get("type"))[:40] if isinstance(shape, dict) else str(shape)[:40]
         notes.append(f"its geometry ({kind}) is no polygon in degrees: its bbox is taken")
     document.update(bbox=usable_box, geometry=usable_shape)
@@ -89,14 +89,14 @@ def _bounds_of(shape: dict[str, Any]) -> list[float] | None:
     return [west, min(p[1] for p in positions), east, max(p[1] for p in positions)]
 
 
-def _rectangle(box: list[float]) -> dict[str, Any]:
-    """Return a box as a polygon; as two where it crosses the antimeridian."""
-    west, south, east, north = box
-    if west > east:
-        halves = [_rectangle([west, south, 180.0, north]), _rectangle([-180.0, south, east, north])]
-        return {"type": "MultiPolygon", "coordinates": [half["coordinates"] for half in halves]}
-    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
-    return {"type": "Polygon", "coordinates": [ring]}
+def rectangle(west: float, south: float, east: float, north: float) -> dict[str, Any]:
+    """Return a box as a GeoJSON polygon; with west > east, across the antimeridian, as its parts on both sides."""
+    crosses = west > east
+    parts = [part for part in ((west, 180.0), (-180.0, east)) if part[0] < part[1]] if crosses else [(west, east)]
+    polygons = [[[[w, south], [e, south], [e, north], [w, north], [w, south]]] for w, e in parts]
+    if crosses:
+        return {"type": "MultiPolygon", "coordinates": polygons}
+    return {"type": "Polygon", "coordinates": polygons[0]}
 
 
 def is_polygon(shape: dict[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lc_assets.core.errors import BadReference
 from lc_assets.sentinel2.item.catalog_conventions import CatalogConventions
-from lc_assets.sentinel2.item.footprint import is_polygon
+from lc_assets.sentinel2.item.footprint import is_polygon, rectangle
 
 _TILE = re.compile(r"T?(0?[1-9]|[1-5][0-9]|60)[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]")
 _MOMENT = re.compile(
@@ -94,7 +94,7 @@ class Query:
         crosses = self.bbox is not None and self.bbox[0] > self.bbox[2]
         return {
             "bbox": list(self.bbox) if self.bbox and not crosses else None,
-            "intersects": _two_boxes(*self.bbox) if self.bbox and crosses else self.geometry,
+            "intersects": rectangle(*self.bbox) if self.bbox and crosses else self.geometry,
             "datetime": _interval(self.datetime) if self.datetime is not None else None,
             "query": query or None,
         }
@@ -152,13 +152,6 @@ def _within(interval: str, moment: Any) -> bool:
     begin, _, end = interval.partition("/")
     first, last = (_span(part.replace("..", "")) for part in (begin, end or begin))
     return (first is None or first[0] <= span[0]) and (last is None or span[0] <= last[1])
-
-
-def _two_boxes(west: float, south: float, east: float, north: float) -> dict[str, Any]:
-    """Return a box across the antimeridian as a multipolygon of the boxes on its two sides."""
-    parts = [(left, right) for left, right in ((west, 180.0), (-180.0, east)) if left < right]
-    rings = [[[w, south], [e, south], [e, north], [w, north], [w, south]] for w, e in parts]
-    return {"type": "MultiPolygon", "coordinates": [[ring] for ring in rings]}
 
 
 def _interval(text: str) -> str:
