@@ -43,7 +43,8 @@ _AT_ONCE = 5_000
 
 _COPIES = """
 CREATE TEMP TABLE copies AS
-  SELECT p AS partition, gen_random_uuid()::text AS run_id, row_number() OVER () AS n FROM unnest(CAST(:keys AS text[])) AS p;
+  SELECT p AS partition, gen_random_uuid()::text AS run_id, row_number() OVER () AS n
+  FROM unnest(CAST(:keys AS text[])) AS p;
 CREATE TEMP TABLE pattern AS
   SELECT id, CASE WHEN dagster_event_type = 'ASSET_MATERIALIZATION' AND step_key = 'class_raster' THEN event
                   ELSE regexp_replace(event, :cut, 'base64,AAAA', 'g') END AS event,
