@@ -140,7 +140,7 @@ def test_a_scene_without_a_map_and_a_folder_that_cannot_be_written_are_one_line_
     desk, _ = classified_demo
     with pytest.raises(StoreError, match="its class map is not in the store"):
         export_map(desk.store, desk.store.scene("unheard_of"), tmp_path / "out", ("csv",))
-    with pytest.raises(StoreError, match=r"season map unheard_of: its raster is not in the store.*lc-assets map"):
+    with pytest.raises(StoreError, match=r"season map unheard_of: its class map is not in the store.*lc-assets map"):
         export_map(desk.store, desk.store.map("unheard_of"), tmp_path / "out", ("csv",))
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"name another folder \(--to\)"):
