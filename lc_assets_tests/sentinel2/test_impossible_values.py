@@ -120,4 +120,4 @@ def test_impossible_values_are_a_failed_check_with_their_number(desk: Desk, demo
 def test_failed_checks_are_told_on_the_terminal(shell: Shell, demo_item: Path, tmp_path: Path) -> None:
     path = spoilt(demo_item, tmp_path / "item", (("B04",), (150, 153, 150, 153), 65_000))
     said = shell("classify", path, "--stride", "64", "--mask-dilation", "40").output
-    assert "warning: possible_values: 9 pixels hold a DN above 30,000 in a band and are No Data" in said
+    assert "warning: possible_values: 9 pixels have a DN above 30,000 in a band and are No Data" in said
