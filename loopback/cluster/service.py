@@ -191,7 +191,7 @@ def until(
     deadline = time.monotonic() + seconds
     while not (found := true()):
         if time.monotonic() > deadline:
-            logs = "\n".join(f"--- {program.name}\n{program.said()[-1500:]}" for program in programs)
+            logs = "\n".join(f"--- {program.name}\n{program.said()[-8000:]}" for program in programs)
             raise AssertionError(f"not within {seconds:.0f} s: {what}\n{logs}")
         time.sleep(0.2)
     return found
