@@ -94,7 +94,7 @@ class WaterBodies:
         # The cells of a square are at most half of its side from its centre.
         steps = (WIDE // 2 + NEAR) // self._stride
         wide = ndimage.binary_dilation(wet & (width >= 10 * WIDE), _NEIGHBOURS, steps, mask=wet)
-        near_wide = ndimage.binary_dilation(wide, _NEIGHBOURS)
+        beside_wide = ndimage.binary_dilation(wide, _NEIGHBOURS) & ~wide
         unknown = np.zeros(wet.shape, bool) if predicted.all() else ndimage.binary_dilation(~predicted, _NEIGHBOURS)
         rows = slice(max(block.start - self._reach, 0), block.stop + self._reach)
         for left in range(0, wet.shape[1], self._block):
@@ -106,11 +106,9 @@ class WaterBodies:
             window = rows, slice(start, columns.stop + self._reach)
             cut = unknown[window].copy()
             cut[[0, -1]] = cut[:, [0, -1]] = True
-            values = width[window], water[window], found[_SEA_LAKE][window], cut
             # Narrow water beside wide water can be the first part of a river.
-            nowhere = np.zeros(cut.shape, bool)
-            share = self._lakes((wet & wide)[window], *values, nowhere)
-            share += self._lakes((wet & ~wide)[window], *values, near_wide[window])
+            values = width[window], water[window], found[_SEA_LAKE][window], cut, beside_wide[window]
+            share = self._lakes((wet & wide)[window], *values) + self._lakes((wet & ~wide)[window], *values)
             share = share[block.start - rows.start :, left - start :][: there.shape[0], : there.shape[1]]
             total = water[block, columns]
             for code, portion in ((_RIVER, 1 - share), (_SEA_LAKE, share)):
@@ -124,7 +122,7 @@ class WaterBodies:
         water: np.ndarray,
         sea_lake: np.ndarray,
         cut: np.ndarray,
-        near_wide: np.ndarray,
+        beside_wide: np.ndarray,
     ) -> np.ndarray:
         """Return the probability that each cell of a window belongs to a lake, 0 outside `wet`."""
         labels, count = ndimage.label(wet, _NEIGHBOURS)
@@ -142,7 +140,7 @@ class WaterBodies:
         area = np.bincount(body)
         compact = WEIGHT * np.log(LONG * 2 * area / np.square(boxes).sum(axis=1))
         is_cut = (total(cut) > 0) & (broadest < 10 * BROAD)
-        is_part = is_cut | (total(near_wide) > 0) | (area < SMALL)
+        is_part = is_cut | (total(beside_wide) > 0) | (area < SMALL)
         compact = np.where(is_part, np.minimum(compact, 0), compact) - CUT * is_cut
         usual = np.interp(broadest, self._widths, self._shares)
         lake = 1 / (1 + np.exp(_logit(usual) - _logit(total(sea_lake) / total(water)) - compact))
