@@ -2,7 +2,7 @@
 
 OpenVINO is the default backend (small, CPU only, inference only); `KERAS_BACKEND` selects another one. Keras reads that
 variable when it is first imported, so this module imports Keras late. For OpenVINO, Keras is needed only once: the
-graphs of a model are kept with the result of their checks (`lc_assets.inference.kept_graphs`). The precision is always
+graphs of a model are kept with the result of their checks (`lc_assets.inference.graph_cache`). The precision is always
 set explicitly: by default OpenVINO uses bfloat16 where the CPU supports it.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.environment import set_default, variable
 from lc_assets.core.errors import BadModel, LandCoverError
-from lc_assets.inference import kept_graphs
+from lc_assets.inference import graph_cache
 from lc_assets.inference.bfloat16_check import WrongBfloat16, compare_bfloat16
 from lc_assets.inference.chip_programs import (
     compile_program,
@@ -32,7 +32,7 @@ from lc_assets.inference.dense.check import CHECKED_WINDOWS, check_dense
 from lc_assets.inference.dense.evaluators import BATCH
 from lc_assets.inference.dense.form import NotFullyConvolutional, split_fully_convolutional
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.kept_graphs import ModelGraphs
+from lc_assets.inference.graph_cache import ModelGraphs
 from lc_assets.inference.keras_file import DEFAULT_BACKEND, load_keras_model
 from lc_assets.inference.openvino_runtime import cpu_name, has_bfloat16, version
 
@@ -117,8 +117,8 @@ def _on_keras(model: Any, contract: ModelContract, backend: str) -> Engine:
 
 def _on_openvino(path: Path, contract: ModelContract, precision: str, requested: str, again: bool) -> Engine:
     """Return the engine of the kept graphs; if there are none, make and check them, and keep them if all is well."""
-    key = kept_graphs.key_of(contract, precision)
-    kept = None if again else kept_graphs.load(key)
+    key = graph_cache.key_of(contract, precision)
+    kept = None if again else graph_cache.load(key)
     if kept:
         return _engine_of(kept, contract, precision)
     graphs = _checked_graphs(load_keras_model(path, contract), contract)
@@ -126,7 +126,7 @@ def _on_openvino(path: Path, contract: ModelContract, precision: str, requested:
     if precision == "bfloat16":
         engine = _in_bfloat16(engine, graphs, requested)
     if engine.precision == precision and not graphs.unexpected:
-        kept_graphs.save(key, replace(graphs, bfloat16=engine.bfloat16))
+        graph_cache.save(key, replace(graphs, bfloat16=engine.bfloat16))
     return engine
 
 

@@ -22,7 +22,7 @@ from lc_assets.sentinel2.band_table import BANDS
 from lc_assets.training.data.chips import CHIP, UNLABELLED
 from lc_assets.training.data.tiles import WATER, WET, Tiles
 from lc_assets.training.layouts import blob, curve, regions
-from lc_assets.training.levels import conversion
+from lc_assets.training.level_conversion import conversion
 from lc_assets.training.network import MARGIN, POSITION_STRIDE
 from lc_assets.training.position_labels import cover_weights
 from lc_assets.training.scaling import Scaling

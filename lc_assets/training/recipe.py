@@ -23,12 +23,12 @@ from lc_assets.inference.mlm import contract_to_item
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.calibrate import fit_temperature, softmax
 from lc_assets.training.data.chips import CHIP, Chips
-from lc_assets.training.data.cover import read_scenes
+from lc_assets.training.data.dynamic_world import read_scenes
 from lc_assets.training.data.splits import CREDIBLE_VOTES, Splits, read_splits, spatial
 from lc_assets.training.data.tiles import Tiles, no_tiles, tiles_of
 from lc_assets.training.evaluation.metrics import on_allowed, on_true_labels, on_weak_labels
 from lc_assets.training.evaluation.model_card import HOLD_OUT, write_card
-from lc_assets.training.levels import highest_seen
+from lc_assets.training.level_conversion import highest_seen
 from lc_assets.training.network import SHIPPED_PLAN, keras_model, multiply_adds_per_pixel
 from lc_assets.training.rivers import river_shares
 from lc_assets.training.scaling import Scaling
@@ -105,7 +105,7 @@ def train(
 
     Args:
         data: folder of chips, see `lc_assets.training.data.splits.read_splits`. Scenes are read from the folder `maps`
-            beside it, see `lc_assets.training.data.cover.read_scenes`.
+            beside it, see `lc_assets.training.data.dynamic_world.read_scenes`.
         out: folder for `model.keras`, `model.json`, the card, and the checkpoints (`*.pt`).
         name, version: name and version in the contract.
         steps: steps of each fit; by default those of the recipes.
@@ -165,8 +165,8 @@ def _fitted(
 ) -> Path:
     """Complete the RGB chips, fit the network and its head, and write it with its contract."""
     from lc_assets.training.band_completion import complete
-    from lc_assets.training.cover_completion import RECIPE as COVER_RECIPE
-    from lc_assets.training.cover_completion import complete_cover
+    from lc_assets.training.dynamic_world_completion import RECIPE as COVER_RECIPE
+    from lc_assets.training.dynamic_world_completion import complete_cover
     from lc_assets.training.fit import class_loss, fit, mean_network
     from lc_assets.training.head import STEPS as HEAD_STEPS
     from lc_assets.training.head import fit_head

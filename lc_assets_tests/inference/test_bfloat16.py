@@ -27,7 +27,7 @@ from lc_assets.inference.dense import backends
 from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.engine import Engine
-from lc_assets.inference.kept_graphs import ModelGraphs
+from lc_assets.inference.graph_cache import ModelGraphs
 from lc_assets.inference.keras_file import load_keras_model
 from lc_assets.inference.loading import open_model, read_contract
 from lc_assets.inference.synthetic_ground import synthetic_block
@@ -80,8 +80,8 @@ def bfloat16(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(build, "has_bfloat16", lambda: True)
         monkeypatch.setattr(build, "cpu_name", lambda: "Model CPU 9000")
         monkeypatch.setattr(build, "_engines", {})
-        monkeypatch.setattr(build.kept_graphs, "load", lambda key: None)
-        monkeypatch.setattr(build.kept_graphs, "save", lambda key, graphs: None)
+        monkeypatch.setattr(build.graph_cache, "load", lambda key: None)
+        monkeypatch.setattr(build.graph_cache, "save", lambda key, graphs: None)
         # What is the same for every fault: the model in float32.
         monkeypatch.setattr(build, "load_keras_model", _loaded)
         monkeypatch.setattr(build, "_checked_graphs", _checked_graphs)

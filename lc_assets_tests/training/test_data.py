@@ -11,7 +11,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES
 from lc_assets.training.data.chips import COVER_NAMES, UNLABELLED, no_chips
-from lc_assets.training.data.cover import read_scenes
+from lc_assets.training.data.dynamic_world import read_scenes
 from lc_assets.training.data.eurosat import (
     EUROSAT_ORDER,
     band_positions,

@@ -9,7 +9,7 @@ from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BAND_INDEX
 from lc_assets.training.data.chips import COVER_NAMES
 from lc_assets.training.data.tiles import tiles_of
-from lc_assets.training.levels import GAIN, OFFSET, conversion
+from lc_assets.training.level_conversion import GAIN, OFFSET, conversion
 from lc_assets.training.position_labels import ALLOWED, cover_weights
 from lc_assets.training.scaling import Scaling
 from lc_assets_tests.training.chips import NO_PYTORCH, coloured_chips

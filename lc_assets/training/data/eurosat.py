@@ -25,7 +25,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.sentinel2.band_table import BAND_INDEX, BAND_NAMES, TRUE_COLOUR
 from lc_assets.training.data.chips import CHIP, Chips, no_cover
-from lc_assets.training.data.cover import read_cover
+from lc_assets.training.data.dynamic_world import read_cover
 
 EUROSAT_ORDER: tuple[str, ...] = (
     *("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08"),

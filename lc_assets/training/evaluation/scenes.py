@@ -26,7 +26,7 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.inference.stack_classes import MIN_SIDE
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.training.data.chips import COVER_NAMES
-from lc_assets.training.data.cover import LEARNABLE, is_certain, is_stacked
+from lc_assets.training.data.dynamic_world import LEARNABLE, is_certain, is_stacked
 from lc_assets.training.data.rasters import open_raster
 from lc_assets.training.evaluation.map_metrics import GROUPS, UNKNOWN
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from lc_assets.core.settings import SHIPPED
-from lc_assets.inference import build, kept_graphs
+from lc_assets.inference import build, graph_cache
 from lc_assets.inference.bfloat16_check import WrongBfloat16
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.loading import open_model, read_contract
@@ -47,8 +47,8 @@ def entry(model: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LC_ASSETS_CACHE", str(tmp_path_factory.mktemp("entry")))
         open_model(model, "float32", again=True)
-        key = kept_graphs.key_of(read_contract(model)[0], "float32")
-        return key, kept_graphs._path(key).read_bytes()
+        key = graph_cache.key_of(read_contract(model)[0], "float32")
+        return key, graph_cache._path(key).read_bytes()
 
 
 @pytest.fixture
@@ -138,11 +138,11 @@ def test_an_entry_that_cannot_be_trusted_is_not_used(
     cache: Path, entry: tuple[dict[str, str], bytes], change: Callable[[Path], None]
 ) -> None:
     key, content = entry
-    path = kept_graphs._path(key)
+    path = graph_cache._path(key)
     path.write_bytes(content)
-    assert kept_graphs.load(key)
+    assert graph_cache.load(key)
     change(path)
-    assert kept_graphs.load(key) is None
+    assert graph_cache.load(key) is None
 
 
 def a_folder(entry: Path) -> None:
@@ -160,7 +160,7 @@ def test_an_entry_that_cannot_be_trusted_is_made_again(
     entry: tuple[dict[str, str], bytes],
     change: Callable[[Path], None],
 ) -> None:
-    path = kept_graphs._path(entry[0])
+    path = graph_cache._path(entry[0])
     path.write_bytes(entry[1])
     change(path)
     first = opened(model)
@@ -174,33 +174,33 @@ def test_another_model_precision_library_code_or_cpu_has_another_entry(
     key, content = entry
     for part in ("model", "backend", "precision", "libraries", "code", "cpu"):
         other = {**key, part: "other"}
-        assert kept_graphs.load(other) is None
-        kept_graphs._path(other).write_bytes(content)  # the name alone does not make it the entry of this key
-        assert kept_graphs.load(other) is None
+        assert graph_cache.load(other) is None
+        graph_cache._path(other).write_bytes(content)  # the name alone does not make it the entry of this key
+        assert graph_cache.load(other) is None
 
 
 def test_the_key_names_versions_and_cpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     contract = read_contract()[0]
-    key = kept_graphs.key_of(contract, "bfloat16")
-    assert key == kept_graphs.key_of(contract, "bfloat16")
+    key = graph_cache.key_of(contract, "bfloat16")
+    assert key == graph_cache.key_of(contract, "bfloat16")
     changed = dataclasses.replace(contract, mean=tuple(value + 1 for value in contract.mean))
-    assert kept_graphs.key_of(changed, "bfloat16")["model"] != key["model"]
-    monkeypatch.setattr(kept_graphs, "version", lambda package: "9.9")
-    assert kept_graphs.key_of(contract, "bfloat16")["libraries"] == "openvino 9.9, keras 9.9"
+    assert graph_cache.key_of(changed, "bfloat16")["model"] != key["model"]
+    monkeypatch.setattr(graph_cache, "version", lambda package: "9.9")
+    assert graph_cache.key_of(contract, "bfloat16")["libraries"] == "openvino 9.9, keras 9.9"
     (tmp_path / "cpuinfo").write_text("model name\t: Model CPU 9000\nflags\t\t: avx\nbogomips\t: 5.1\n\nflags: none\n")
     monkeypatch.setattr("lc_assets.core.cpu._CPUINFO", tmp_path / "cpuinfo")
-    assert kept_graphs.key_of(contract, "bfloat16")["cpu"].endswith("] model name Model CPU 9000, flags avx")
+    assert graph_cache.key_of(contract, "bfloat16")["cpu"].endswith("] model name Model CPU 9000, flags avx")
 
 
 def test_an_entry_of_another_user_is_not_used(
     cache: Path, entry: tuple[dict[str, str], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, content = entry
-    kept_graphs._path(key).write_bytes(content)
-    assert kept_graphs.load(key)
+    graph_cache._path(key).write_bytes(content)
+    assert graph_cache.load(key)
     other = os.getuid() + 1
     monkeypatch.setattr("os.getuid", lambda: other)
-    assert kept_graphs.load(key) is None
+    assert graph_cache.load(key) is None
 
 
 def test_a_cache_that_cannot_be_written_is_no_error(
@@ -214,30 +214,30 @@ def test_a_cache_that_cannot_be_written_is_no_error(
 
 def test_only_the_entries_that_were_used_last_are_kept(cache: Path, entry: tuple[dict[str, str], bytes]) -> None:
     key, content = entry
-    used = kept_graphs._path(key)
+    used = graph_cache._path(key)
     used.write_bytes(content)
-    graphs = kept_graphs.load(key)
+    graphs = graph_cache.load(key)
     assert graphs
-    for number in range(kept_graphs.MAX_ENTRIES + 2):
-        kept_graphs.save({**key, "code": str(number)}, graphs)
+    for number in range(graph_cache.MAX_ENTRIES + 2):
+        graph_cache.save({**key, "code": str(number)}, graphs)
         for age, path in enumerate(sorted(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)):
             os.utime(path, (1e9 - age, 1e9 - age))  # the clock of a file system may be coarse
-        assert kept_graphs.load(key)
+        assert graph_cache.load(key)
     left = set(cache.iterdir())
-    assert len(left) == kept_graphs.MAX_ENTRIES
+    assert len(left) == graph_cache.MAX_ENTRIES
     assert used in left
     assert [path for path in cache.parent.iterdir() if path != cache] == []
 
 
 def test_who_reads_while_others_write_finds_a_whole_entry(cache: Path, entry: tuple[dict[str, str], bytes]) -> None:
     key, content = entry
-    kept_graphs._path(key).write_bytes(content)
-    graphs = kept_graphs.load(key)
+    graph_cache._path(key).write_bytes(content)
+    graphs = graph_cache.load(key)
     assert graphs
     with ThreadPoolExecutor(3) as pool:
-        writers = [pool.submit(lambda: [kept_graphs.save(key, graphs) for _ in range(5)]) for _ in range(2)]
+        writers = [pool.submit(lambda: [graph_cache.save(key, graphs) for _ in range(5)]) for _ in range(2)]
         while not all(writer.done() for writer in writers):
-            assert kept_graphs.load(key)
+            assert graph_cache.load(key)
 
 
 def test_a_failed_comparison_or_an_unexpected_error_is_not_kept(
