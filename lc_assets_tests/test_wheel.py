@@ -99,7 +99,7 @@ def test_dagsters_commands_find_the_assets_and_run_them(installed: Installed, de
 @pytest.fixture
 def ui(installed: Installed, tmp_path: Path) -> Iterator[str]:
     """The address of `lc-assets ui`."""
-    port = free_port()
+    port = free_port(2)  # the next one is for the store's files
     command = [str(BIN / "lc-assets"), "ui", "--port", str(port), "--store", str(installed.folder / "store")]
     environment = {**installed.environment, "DAGSTER_HOME": str(tmp_path / "home"), "PYTHONPATH": ""}
     program = Program(command, port, tmp_path, environment=environment, end="INT").wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -19,6 +20,9 @@ RIG = Path(__file__).parents[1] / ".rig"
 WAIT_SECONDS = 300.0
 """How long a test waits for what must come. Only a failing test waits so long. A machine that executes other tests
 beside this one can need several times as long as a quiet one."""
+
+_RANDOM = random.SystemRandom()
+"""Not seeded: with one seed, all processes that run tests would try the same ports."""
 
 # The program ends when its standard input does: also when the tests are killed and can end nothing any more.
 _LEASH = """
@@ -105,11 +109,17 @@ def as_user(user: pwd.struct_passwd | None) -> dict[str, Any]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
-def free_port() -> int:
-    """A port that nobody listens at now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def free_port(count: int = 1) -> int:
+    """The first of `count` ports in a row that nobody listens at now.
+
+    They are below those that the system gives to outgoing connections (from 32768 on, ip(7)), which could take one
+    before the program does that it is for."""
+    while True:
+        first = _RANDOM.randrange(10_000, 32_768 - count)
+        with contextlib.ExitStack() as stack, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            return first
 
 
 class Program:

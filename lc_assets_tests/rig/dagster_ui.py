@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -53,7 +52,7 @@ def served(folder: Path) -> Iterator[str]:
     Raises:
         RuntimeError: it does not come up, or something of it is left.
     """
-    port = _free_pair()
+    port = free_port(2)  # the next one is for the store's files
     url = f"http://127.0.0.1:{port}"
     line = [sys.executable, "-m", "lc_assets.cli.main", "ui", "--port", str(port)]
     log = folder / "ui.log"
@@ -74,16 +73,6 @@ def served(folder: Path) -> Iterator[str]:
         process.wait()
     if left:
         raise RuntimeError(f"lc-assets ui left processes behind: {left}; {log.read_text(errors='replace')[-2000:]}")
-
-
-def _free_pair() -> int:
-    """A port that nobody listens at now, as at the next one, which is for the store's files."""
-    for _ in range(100):
-        port = free_port()
-        with socket.socket() as other, suppress(OSError):
-            other.bind(("127.0.0.1", port + 1))
-            return port
-    raise RuntimeError("there are no two free ports in a row")
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:

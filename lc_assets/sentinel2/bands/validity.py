@@ -7,7 +7,7 @@ first of these rules that applies:
 
 1. Its native pixel extends beyond the data of all bands. It crosses the edge of the swath, and the band ends there.
 2. SCL calls all of it water, shadow, dark or snow. It is a dark pixel.
-3. It lies in a patch of such zeros (neighbouring cells of 60 m) that touches the scene's border or ground without
+3. It is in a patch of such zeros (neighbouring cells of 60 m) that touches the scene's border or ground without
    data. There the footprint of the band ends before that of the others. In any other patch it is a dark pixel.
 
 Since baseline 04.00 the offset keeps dark ground above 0, so a 0 to which neither of the first two rules applies is
