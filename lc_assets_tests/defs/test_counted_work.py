@@ -22,7 +22,7 @@ from lc_assets.store.layout import SceneLayout, Store
 from lc_assets_tests.rig.command import NOBODY
 
 TILE = 10980
-SIDE = 2208
+SIDE = 1632
 """Side of the scene in pixels: large enough that pictures are made from overviews, those of the report too."""
 pytestmark = pytest.mark.xdist_group("counted work")  # one scene for all
 _COUNTING = """
@@ -91,7 +91,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A scene of 2208 x 2208 px, classified by a process of its own, after the model was used once."""
+    """A scene of SIDE x SIDE px, classified by a process of its own, after the model was used once."""
     folder = tmp_path_factory.mktemp("counted")
     item = write_demo_scene(folder / "scene", shape=(SIDE, SIDE))
     with pytest.MonkeyPatch.context() as patch:
