@@ -50,21 +50,19 @@ def _model_item(file: Path | None) -> Path:
     """Path of a model's MLM item.
 
     Args:
-        file: the item itself, the `.keras` weights beside it, or the folder of both; None is the configured model.
+        file: see `lc_assets.core.settings.model_item`; None is the configured model.
 
     Raises:
         LandCoverError: `file` is not a valid path.
     """
-    from lc_assets.core.settings import MODEL_FILE
+    from lc_assets.core.settings import model_item
 
     if file is None:
         return open_session().settings.model
     try:
-        if file.is_dir():
-            return file / MODEL_FILE
+        return model_item(file)
     except (OSError, ValueError) as error:
         raise LandCoverError(f"FILE is not a path ({error})", remedy="name a model's .json, .keras or folder") from None
-    return file.with_suffix(".json") if file.suffix == ".keras" else file
 
 
 @model.command()

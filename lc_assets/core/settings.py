@@ -89,11 +89,10 @@ class Settings:
         positive_setting("LC_ASSETS_INFERENCE_SLOTS")  # the code that needs these two reads them again
         _check_word("KERAS_BACKEND", variable("KERAS_BACKEND") or KERAS_BACKENDS[0], KERAS_BACKENDS)
         default = cls()
-        model = _path("LC_ASSETS_MODEL", default.model)
         return cls(
             store=_store(default.store),
             area=_path("LC_ASSETS_AREA", Path()) if variable("LC_ASSETS_AREA") else default.area,
-            model=model / MODEL_FILE if model.is_dir() else model,
+            model=model_item(_path("LC_ASSETS_MODEL", default.model)),
             chips=_optional_path("LC_ASSETS_CHIPS"),
             scenes=_optional_path("LC_ASSETS_SCENES"),
             precision=variable("LC_ASSETS_PRECISION") or default.precision,
@@ -130,6 +129,14 @@ def _store(default: Path | str) -> Path | str:
             remedy="name another folder with --store or LC_ASSETS_STORE",
         )
     return path
+
+
+def model_item(model: str | Path) -> Path:
+    """Return the path of a model's MLM item. `model` is the item, the `.keras` weights beside it, or their folder."""
+    model = Path(model)
+    if model.is_dir():
+        return model / MODEL_FILE
+    return model.with_suffix(".json") if model.suffix == ".keras" else model
 
 
 def _path(name: str, default: Path) -> Path:

@@ -6,30 +6,31 @@ import json
 from pathlib import Path
 
 from lc_assets.core.errors import BadModel
-from lc_assets.core.settings import SHIPPED
+from lc_assets.core.settings import SHIPPED, model_item
 from lc_assets.inference.build import load_engine
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.engine import Engine
 from lc_assets.inference.mlm import contract_from_item, model_href
 
 
-def read_contract(item: Path = SHIPPED) -> tuple[ModelContract, Path]:
-    """Return the contract in an MLM item, and the absolute path of its weights.
+def read_contract(item: str | Path = SHIPPED) -> tuple[ModelContract, Path]:
+    """Return the contract in an MLM item, and the absolute path of its weights. `item` as in `model_item`.
 
     Raises:
         BadModel: the item is missing, is not JSON, or is not a complete contract.
     """
+    item = model_item(item)
     try:
         document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise BadModel(
             f"the model's MLM item {item} cannot be read ({error.strerror})",
-            remedy="set LC_ASSETS_MODEL or FILE to the model's .json file; without either, the shipped model is used",
+            remedy="name the model's .json, its .keras or their folder; without a name, the shipped model is used",
         ) from None
     except (ValueError, RecursionError) as error:
         raise BadModel(
             f"the model's MLM item {item} is not JSON ({error})",
-            remedy="put the original file back; give the path of the model's .json file, not of its .keras file",
+            remedy="put the original file back",
         ) from None
     try:
         contract = contract_from_item(document)
@@ -49,11 +50,11 @@ def _refuse_constant(constant: str) -> float:
     raise ValueError(f"JSON does not allow {constant}")
 
 
-def open_model(item: Path = SHIPPED, precision: str = "auto", *, again: bool = False) -> Engine:
+def open_model(item: str | Path = SHIPPED, precision: str = "auto", *, again: bool = False) -> Engine:
     """Load the model of an MLM item, ready to run.
 
     Args:
-        item: path of the MLM item.
+        item: the MLM item, its weights or their folder, see `model_item`.
         precision: one of `lc_assets.core.settings.PRECISIONS`.
         again: see `lc_assets.inference.build.load_engine`.
 

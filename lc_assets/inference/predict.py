@@ -15,20 +15,21 @@ from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.radiometry import HIGHEST_DN, MIN_VALID_DN, NODATA_DN
 
 
-def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: str = "L2A") -> np.ndarray:
+def classify_chips(chips: np.ndarray, model: str | Path | None = None, product_level: str = "L2A") -> np.ndarray:
     """Return the class probabilities of chips.
 
     Args:
         chips: (N, 64, 64, 12) uint16 DN in the band table's order, radiometric offset removed. A pixel with 0 in all
             bands has no data.
-        model: path of a model's MLM item; the shipped model by default.
+        model: a model's `.json`, its `.keras` or their folder; the shipped model by default.
         product_level: `L1C` or `L2A`.
 
     Returns:
         (N, 10) float32. Each row sums to 1; the columns are in the class table's order.
 
     Raises:
-        BadModel: the model was not made for this product level, or the chips do not have the model's shape.
+        BadModel: the model was not made for this product level, or the chips do not have the model's shape
+            or have values that are not DN.
     """
     # Always float32, so that the figures of a model card are the same on every machine.
     engine = open_model(model or SHIPPED, "float32")
@@ -39,12 +40,19 @@ def classify_chips(chips: np.ndarray, model: Path | None = None, product_level: 
             asset=f"model {contract.name}",
             remedy="pass the product level of the chips, or use another model",
         )
+    chips = np.asarray(chips)
     expected = (contract.chip_size, contract.chip_size, len(BAND_NAMES))
     if chips.ndim != 4 or chips.shape[1:] != expected:
         raise BadModel(
             f"the chips have the shape {chips.shape}, but (N, {', '.join(map(str, expected))}) is required",
             asset=f"model {contract.name}",
             remedy=f"pass all {len(BAND_NAMES)} bands as the last axis, in the order {' '.join(BAND_NAMES)}",
+        )
+    if chips.dtype.kind not in "uif" or not np.isfinite(chips).all() or (chips < 0).any():
+        raise BadModel(
+            "the chips have values that are not DN",
+            asset=f"model {contract.name}",
+            remedy="pass reflectance * 10000 as numbers from 0 on, 0 for no data, without NaN",
         )
     filled, valid = _filled(chips)
     return engine.probabilities(normalize_input(contract, filled[..., list(contract.band_indices)], valid))

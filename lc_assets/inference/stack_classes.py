@@ -70,7 +70,7 @@ class ArrayStrips:
         return self._strip
 
 
-def classify_stack(stack: np.ndarray, product_level: str, model: Path | Engine | None = None) -> StackClasses:
+def classify_stack(stack: np.ndarray, product_level: str, model: str | Path | Engine | None = None) -> StackClasses:
     """Classify every pixel of a stack.
 
     Args:
@@ -78,7 +78,7 @@ def classify_stack(stack: np.ndarray, product_level: str, model: Path | Engine |
             pixels a side. A pixel with 0 in all bands has no data; a 0 in some bands only is interpreted as in the
             pipeline (`lc_assets.sentinel2.bands.validity`).
         product_level: `L1C` or `L2A`.
-        model: path of a model's MLM item, or an engine; the shipped model by default.
+        model: a model's `.json`, its `.keras` or their folder, or an engine; the shipped model by default.
 
     Raises:
         BadModel: the stack's shape or data type is wrong, or the model was not made for this product level.
