@@ -122,6 +122,11 @@ def _store(default: Path | str) -> Path | str:
     if value and is_url(value):
         return value
     path = _path("LC_ASSETS_STORE", Path(default))
+    if {"#", "?"} & {*str(path)}:
+        raise LandCoverError(
+            f"the store {path} has a # or ? in its path, at which the links of STAC documents end",
+            remedy="name another folder with --store or LC_ASSETS_STORE",
+        )
     there = next((part for part in (path, *path.parents) if os.path.lexists(part)), path)
     if there.exists() and not there.is_dir():
         raise LandCoverError(

@@ -113,6 +113,14 @@ def test_a_store_that_is_a_file_is_one_clear_error(shell: Shell, command: tuple[
     assert f"{shell.folder / 'afile'} is a file -> name another folder with --store" in done.output
 
 
+@pytest.mark.parametrize("name", ["a#b", "a?b"])
+def test_a_store_whose_path_stac_links_cannot_have_is_refused(shell: Shell, name: str) -> None:
+    done = shell("classify", "x", "--store", shell.folder / name, code=1)
+    assert done.output.startswith("error: the store ") and done.output.count("\n") == 1
+    assert "has a # or ? in its path" in done.output
+    assert not (shell.folder / name).exists()
+
+
 @pytest.mark.slow
 def test_a_checkout_gets_a_home_that_dagster_commands_find(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text((CHECKOUT / "workspace.yaml").read_text())
