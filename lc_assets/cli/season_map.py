@@ -27,6 +27,8 @@ from lc_assets.core.errors import LandCoverError
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
@@ -66,9 +68,10 @@ def season_map(
     """Make one land-cover map of an area from several scenes: from the REFERENCEs, from what a search of a --period
     finds, or else from all scenes of the store. A store of an area (LC_ASSETS_AREA) is mapped whole without --area.
 
-    Scenes without an up-to-date map are classified first. The map, its confidence, the number of dates that see each
-    pixel and the hectares of each class in each polygon are written to maps/NAME in the store. The map is registered,
-    so that Dagster's UI and `lc-assets map --name NAME` can make it again from the scenes that are classified then.
+    REFERENCEs, and scenes that the search finds, are classified first if they have no up-to-date map. The map, its
+    confidence, the number of dates that see each pixel and the hectares of each class in each polygon are written to
+    maps/NAME in the store. The map is registered, so that Dagster's UI and `lc-assets map --name NAME` can make it
+    again from the scenes that are classified then.
     """
     if area is not None and bbox is not None:
         raise click.UsageError("give the area: --area or --bbox")
@@ -227,8 +230,9 @@ def _fuse_again(session: Session, name: str) -> None:
             progress_callbacks(bar.update, bar.note),
         ):
             result = run_scene(session.definitions, instance, name, {}, job=FUSE)
-    result.raise_if_failed()
-    _show(result.metadata[asset], session.store.map(name))
+        result.raise_if_failed()
+        _show(result.metadata[asset], session.store.map(name))
+        _warn_of_outdated(session, instance, result.metadata[asset])
 
 
 def _show(made: dict[str, Any], layout: MapLayout) -> None:
@@ -255,6 +259,19 @@ def _show(made: dict[str, Any], layout: MapLayout) -> None:
     click.echo(f"      {shown_path(layout.areas)}")
 
 
+def _warn_of_outdated(session: Session, instance: dg.DagsterInstance, made: dict[str, Any]) -> None:
+    """Warn of scenes of the map that another model, other settings or older code has classified."""
+    from lc_assets.operations.season_maps import NOTE_COLUMN, SCENE_COLUMN, SCENE_TABLE
+    from lc_assets.operations.status import SceneStatus, scene_statuses
+
+    used = [row[SCENE_COLUMN] for row in _rows(made[SCENE_TABLE]) if not row[NOTE_COLUMN]]
+    statuses = scene_statuses(instance, session.definitions, used)
+    outdated = sum(status is SceneStatus.STALE for status in statuses.values())
+    if outdated:
+        scenes = f"{quantity(outdated, 'scene')} of the map {'is' if outdated == 1 else 'are'} outdated"
+        echo_warning(f"{scenes} (lc-assets stale) -> lc-assets stale | lc-assets classify --from -", indent="      ")
+
+
 def _rows(table: Any) -> list[dict[str, Any]]:
     """Return the rows of a table of Dagster's metadata."""
     return [record.data for record in table.records]
@@ -269,8 +286,8 @@ def _rows(table: Any) -> list[dict[str, Any]]:
 def change(session: Session, before: str, after: str, sure: int, baseline: str | None) -> None:
     """Compare two maps of `lc-assets map`: which class became which, in hectares.
 
-    A pixel counts as changed only where both maps are sure enough. Maps of two seasons differ without any change, since
-    they are made of other dates: --baseline measures by how much.
+    A pixel counts as changed only where both maps are sure enough. Maps of two seasons differ even where nothing
+    changed, since they are made of different dates: --baseline measures by how much.
     """
     from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_maps
 
@@ -288,7 +305,9 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
     click.echo(line("differs, but not sure enough: not counted", int(found.pixels[UNSURE])))
     click.echo(line("unchanged", int(found.pixels[SAME])))
     if baseline is None:
-        click.echo("      Two maps of other dates differ without change; --baseline MAP measures by how much.")
+        click.echo(
+            "      Maps of different dates differ even where nothing changed; --baseline MAP measures by how much."
+        )
     elif found.baseline is None:
         click.echo(f"      {baseline} has no pixel where it and {before} are sure")
     else:

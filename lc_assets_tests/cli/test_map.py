@@ -60,7 +60,9 @@ def test_scenes_without_a_map_are_classified_first_and_one_that_lacks_a_band_is_
     assert (shell.store / "scenes" / DEMO_ITEM_ID / "catalog.json").exists()
     assert (shell.store / "maps" / "demo" / "demo_classified.json").exists()
     again = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
-    assert "classifying" not in again
+    assert "classifying" not in again and "outdated" not in again
+    again = shell("map", "--name", "demo", LC_ASSETS_WINDOW="64").output
+    assert "1 scene of the map is outdated (lc-assets stale) -> lc-assets stale | lc-assets classify --from -" in again
     document = json.loads(demo_item.read_text())
     del document["assets"]["B05"]
     incomplete = tmp_path / "incomplete.json"
@@ -125,7 +127,7 @@ def test_two_maps_are_compared(stored: Shell) -> None:
         stored("map", "--bbox", BOX, "--name", name)
     output = stored("change", "before", "after").output
     assert "0.0 ha    0.0 %" in next(line for line in output.splitlines() if "changed  " in line)
-    assert "differ without change" in output
+    assert "differ even where nothing changed" in output
     assert "before--after_transitions.tif" in output
     assert "differ on 0.0 %" in stored("change", "before", "after", "--baseline", "after").output
     assert "season map other: there is no such map" in stored("change", "before", "other", code=1).output
