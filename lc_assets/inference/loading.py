@@ -19,8 +19,8 @@ def read_contract(item: str | Path = SHIPPED) -> tuple[ModelContract, Path]:
     Raises:
         BadModel: the item is missing, is not JSON, or is not a complete contract.
     """
-    item = model_item(item)
     try:
+        item = model_item(item)
         document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise BadModel(

@@ -33,3 +33,8 @@ def test_a_model_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadModel, match=r"absent/model\.json cannot be read") as refused:
         classify_chips(CHIPS, tmp_path / "absent" / "model.json")
     assert "folder" in str(refused.value)
+
+
+def test_a_name_that_is_no_path_is_refused() -> None:
+    with pytest.raises(BadModel, match="cannot be read"):
+        classify_chips(CHIPS, "m" * 5000)
