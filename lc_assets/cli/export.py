@@ -38,8 +38,8 @@ def export(
 ) -> None:
     """Write a map for other programs: as polygons, as a table of areas, and as a QGIS project with its rasters.
 
-    NAME is that of a season map, a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. Files
-    that are in the folder already are not replaced.
+    NAME is that of a season map, a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21. If
+    one of the files is in the folder already, nothing is written.
     """
     if min_area is not None and not {"gpkg", "geoparquet"} & {*formats}:
         raise click.UsageError("--min-area is for polygons: --format gpkg or geoparquet")

@@ -5,8 +5,10 @@ A command imports Dagster, numpy and GDAL inside its functions, so that `--help`
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
+from contextlib import nullcontext
 from typing import Any
 
 import click
@@ -20,6 +22,7 @@ from lc_assets.cli.crash_watch import watched
 from lc_assets.cli.demo import demo
 from lc_assets.cli.export import export
 from lc_assets.cli.models import model, train
+from lc_assets.cli.options import BAD_INPUT, echo_error
 from lc_assets.cli.prune import prune
 from lc_assets.cli.remove import remove
 from lc_assets.cli.search import search
@@ -34,14 +37,19 @@ _WITH_NETWORK = ("classify", "demo", "model", "train")
 
 
 class _Program(click.Group):
-    """The group as a program: the end of a command by a signal is reported."""
+    """The group as a program: the end of a command by a signal is reported, and so is output that cannot be written."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: nothing half-written is left
-        if set(sys.argv[1:2]) & set(_WITH_NETWORK) and not {"-h", "--help"} & set(sys.argv):
-            with watched():
+        has_network = bool(set(sys.argv[1:2]) & set(_WITH_NETWORK)) and not {"-h", "--help"} & set(sys.argv)
+        try:
+            with watched() if has_network else nullcontext():
                 return super().__call__(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT) or error.filename:  # of a file: a fault of ours
+                raise
+            echo_error(f"the output cannot be written ({error.strerror}) -> free some space, then run it again")
+            sys.exit(BAD_INPUT)
 
 
 @click.group(cls=_Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

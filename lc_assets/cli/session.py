@@ -87,18 +87,18 @@ class Session:
         """Open the instance of DAGSTER_HOME, mark its runs of dead processes as failed, and free what they have taken.
 
         Sets LC_ASSETS_STORE too, from which child processes and `lc_assets.definitions` read the store.
-        """
-        from dagster import DagsterInstance
 
-        from lc_assets.operations.dagster_home import ensure_dagster_home
+        Raises:
+            StoreError: the instance cannot be opened.
+        """
+        from lc_assets.operations.dagster_home import open_home
         from lc_assets.operations.pools import free_places_of_ended_runs
         from lc_assets.operations.runs import fail_orphaned_runs
 
         # An interrupt while a connection is closed ends the command as any other. SQLAlchemy also logs a stack trace.
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
-        ensure_dagster_home(self.settings.store)
+        instance = open_home(self.settings.store)
         set_variable("LC_ASSETS_STORE", str(self.settings.store))
-        instance = DagsterInstance.get()
         orphaned = fail_orphaned_runs(instance)
         free_places_of_ended_runs(instance)
         if orphaned:

@@ -36,7 +36,7 @@ def ui(session: Session, port: int) -> None:
     The files of a store on a disk are served too, read-only: the links in the UI open reports, maps and the page of all
     scenes. With LC_ASSETS_FILES_URL, links lead to that URL; if it is on loopback, the files are served there.
     """
-    from lc_assets.operations.dagster_home import ensure_dagster_home
+    from lc_assets.operations.dagster_home import open_home
 
     settings = session.settings
     url = f"http://{_HOST}:{port}"
@@ -52,7 +52,7 @@ def ui(session: Session, port: int) -> None:
     # A job that a shell starts in the background ignores interrupts, and so would Dagster's child processes.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    ensure_dagster_home(settings.store)
+    open_home(settings.store).dispose()  # what cannot be opened is one error here
     set_variable("LC_ASSETS_STORE", str(settings.store))
     if files:
         set_variable("LC_ASSETS_FILES_URL", files_url)

@@ -130,6 +130,8 @@ def _gallery(store: Store) -> Path:
     gallery = read_gallery(store)
     for line in format_gallery(gallery):
         click.secho(line, fg="yellow", err=True)
+    if not gallery.shown and gallery.faulty:
+        raise LandCoverError(f"no map in {store.root} can be shown", remedy="classify the scenes again")
     if not gallery.shown:
         raise LandCoverError(
             f"no scene in {store.root} has a map yet", remedy="make one: lc-assets classify, or lc-assets demo"

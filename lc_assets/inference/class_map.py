@@ -11,7 +11,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from lc_assets.core.errors import StoreError
-from lc_assets.core.landcover import ALL_CLASSES
+from lc_assets.core.landcover import ALL_CLASSES, NO_DATA
 from lc_assets.inference.windows.classify import Classification
 from lc_assets.raster.cog import class_cog, confidence_cog, probability_cog
 from lc_assets.raster.grid import Grid
@@ -87,6 +87,20 @@ class ClassMap:
 
 
 _REMEDY = "materialise class_raster of this item"
+
+
+def check_codes(codes: np.ndarray, path: StorePath | str) -> None:
+    """Check that pixels of a class map, uint8, have only codes of the class table: another program may have edited it.
+
+    Raises:
+        StoreError: a pixel has another code.
+    """
+    if codes.size and codes.max() > NO_DATA.code:
+        raise StoreError(
+            f"the class map {path} has the code {codes.max()}, which no class has",
+            asset="class_raster",
+            remedy="another program has changed it: make it again (lc-assets classify, or lc-assets map)",
+        )
 
 
 Progress = Callable[[int, int], None]

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+from dagster import DagsterInstance
 from filelock import FileLock
 
 from lc_assets.core.environment import set_variable, variable
 from lc_assets.core.errors import StoreError
+from lc_assets.operations.keys import SCENES
 
 _TEMPLATE = Path(__file__).with_name("dagster.yaml")
 
@@ -56,17 +60,47 @@ def ensure_dagster_home(store: Path | str) -> Path:
     return home
 
 
+def open_home(store: Path | str) -> DagsterInstance:
+    """Set DAGSTER_HOME up (see `ensure_dagster_home`) and open its instance.
+
+    Raises:
+        StoreError: the folder cannot be set up, or its `dagster.yaml` or a database cannot be used.
+    """
+    home = ensure_dagster_home(store)
+    with _usable(home):
+        instance = DagsterInstance.get()
+        try:
+            _use_databases(instance)
+        except BaseException:
+            instance.dispose()
+            raise
+    return instance
+
+
 def _create_databases(home: Path) -> None:
     marker = home / ".databases-created"
     if marker.exists():
         return
-    from dagster import DagsterInstance
-
-    from lc_assets.operations.keys import SCENES
-
-    with DagsterInstance.get() as instance:
-        # Dagster creates each of its three databases at the first use.
-        instance.get_runs_count()
-        instance.get_dynamic_partitions(SCENES)
-        instance.all_instigator_state()
+    with _usable(home), DagsterInstance.get() as instance:
+        _use_databases(instance)
     marker.touch()
+
+
+def _use_databases(instance: DagsterInstance) -> None:
+    """Read from each of the three databases. Dagster creates one when it is first used."""
+    instance.get_runs_count()
+    instance.has_dynamic_partition(SCENES, "")
+    instance.all_instigator_state()
+
+
+@contextmanager
+def _usable(home: Path) -> Iterator[None]:
+    """Turn what Dagster raises for an instance that it cannot open into one error."""
+    try:
+        yield
+    except Exception as error:  # dagster.yaml names the classes of the storages, and each raises errors of its own
+        reason = str(getattr(error, "orig", None) or error).strip().partition("\n")[0].rstrip(":. ")
+        raise StoreError(
+            f"Dagster cannot open its instance in DAGSTER_HOME {home} ({reason})",
+            remedy="correct its dagster.yaml, put its databases back, start their server, or set another DAGSTER_HOME",
+        ) from None

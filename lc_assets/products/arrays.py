@@ -16,6 +16,7 @@ import pystac
 from lc_assets.core.errors import LandCoverError
 from lc_assets.core.landcover import CLASSES
 from lc_assets.products.stac.catalog import read_catalog
+from lc_assets.sentinel2.search.scene_names import SceneNames, is_full_name
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import StorePath, gdal_path, reading
 from lc_assets.store.product_layout import ProductLayout
@@ -95,13 +96,17 @@ def open_scene(store: str | Path, item: str) -> OpenedMap:
 
     Args:
         store: a folder, or s3://, az://, gs://.
-        item: STAC item id of the scene.
+        item: STAC item id of the scene, or words that only one scene of the store has, such as `33UUB 2024-06-21`.
 
     Raises:
+        BadReference: no scene of the store fits, or several.
         LandCoverError: the scene has no finished map.
         StoreError: the store cannot be read.
     """
-    layout = Store.at(store).scene(item)
+    opened = Store.at(store)
+    if not is_full_name(item):  # the store is listed only for other names
+        item = SceneNames(opened).one(item)
+    layout = opened.scene(item)
     return OpenedMap(_read_item(layout, f"lc-assets classify {item}", item=item), layout)
 
 

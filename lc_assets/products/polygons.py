@@ -11,6 +11,7 @@ from rasterio.features import rasterize, shapes, sieve
 
 from lc_assets.core.errors import BadReference
 from lc_assets.core.landcover import CLASSES, NO_DATA
+from lc_assets.inference.class_map import check_codes
 from lc_assets.raster.cog import CONFIDENCE_NODATA
 from lc_assets.raster.geoparquet import write_geoparquet
 
@@ -42,6 +43,7 @@ def write_polygons(
 
     Raises:
         BadReference: the map has more than `MAX_PIXELS`; see also `check_min_area`.
+        StoreError: see `check_codes`.
     """
     from scipy import ndimage
 
@@ -53,6 +55,7 @@ def write_polygons(
                 remedy=f"choose an area of at most {MAX_PIXELS / 1e6:.0f} million, or leave out the polygons",
             )
         codes, transform, crs = dataset.read(1), dataset.transform, dataset.crs
+    check_codes(codes, classified)
     known = codes != NO_DATA.code
     least = int(np.ceil(min_area / (abs(transform.a * transform.e) / 10_000) - 1e-9))
     if least > 1 and known.any():

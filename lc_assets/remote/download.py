@@ -313,7 +313,7 @@ class Download:
     def _fail(self, problem: str, failed: int) -> NoReturn:
         elapsed = time.monotonic() - self._started
         raise BadBand(
-            f"{self.href} did not arrive: {problem} ({failed} attempts in vain, {elapsed:.0f} s)",
+            f"{self.href} did not arrive: {problem} ({failed} failed attempts, {elapsed:.0f} s)",
             remedy="check the network and the service's status, then run it again: it goes on where it stopped",
             transient=True,
         ) from None

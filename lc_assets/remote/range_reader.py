@@ -189,7 +189,7 @@ class RemoteFile:
                 elapsed = time.monotonic() - started
                 if attempt >= self.retry_policy.tries or elapsed > self.retry_policy.seconds:
                     raise BadBand(
-                        f"{self.href} cannot be read: {error.problem} ({attempt} attempts in vain, {elapsed:.0f} s)",
+                        f"{self.href} cannot be read: {error.problem} ({attempt} failed attempts, {elapsed:.0f} s)",
                         remedy="check the network and the service's status, then run it again",
                         transient=True,
                     ) from None

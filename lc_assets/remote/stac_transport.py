@@ -88,7 +88,7 @@ class StacTransport:
                 elapsed = time.monotonic() - started
                 limited = error if isinstance(error, LimitedRetry) else LimitedRetry(error.problem)
                 if attempt >= min(self.tries, limited.tries or self.tries) or elapsed > self.retry_policy.seconds:
-                    tried = f" ({attempt} attempts in vain, {elapsed:.0f} s)" if attempt > 1 else ""
+                    tried = f" ({attempt} failed attempts, {elapsed:.0f} s)" if attempt > 1 else ""
                     raise limited.error(
                         f"{without_query(request.url)} {error.problem}{tried}",
                         remedy=limited.remedy or (_LOOKED_UP if item_id else _CHECK_NETWORK),

@@ -43,6 +43,8 @@ The root is a folder or a prefix in an object store (`lc_assets.store.paths`). F
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -231,8 +233,13 @@ def _documents(folder: StorePath) -> list[str]:
 
 
 def _names(folder: StorePath) -> list[str]:
-    """Return the sorted names in a folder that do not begin with a dot; none if there is no such folder."""
-    if isinstance(folder, Path) and not folder.exists():
+    """Return the sorted names of the folders in a folder that do not begin with a dot; none if there is no such folder.
+
+    In an object store the names of objects are among them.
+    """
+    if isinstance(folder, Path):
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
         return []
     try:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

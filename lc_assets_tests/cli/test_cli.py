@@ -121,6 +121,34 @@ def test_a_store_whose_path_stac_links_cannot_have_is_refused(shell: Shell, name
     assert not (shell.folder / name).exists()
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        ("dagster.yaml", b"- a list", "to parse to dictionary"),
+        ("dagster.yaml", b"a: [", "while parsing"),
+        ("history/runs.db", b"no database" * 400, "file is not a database"),
+        ("schedules/schedules.db", b"no database" * 400, "file is not a database"),
+    ],
+    ids=["a list", "no YAML", "runs", "schedules"],
+)
+def test_a_damaged_dagster_home_is_one_clear_error(shell: Shell, file: str, content: bytes, reason: str) -> None:
+    shell("status")
+    (shell.home / file).write_bytes(content)
+    done = shell("status", code=1)
+    assert done.output.startswith(f"error: Dagster cannot open its instance in DAGSTER_HOME {shell.home} (")
+    assert reason in done.output and done.output.count("\n") == 1
+
+
+def test_output_on_a_full_disk_is_one_clear_error(shell: Shell) -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [BIN / "lc-assets", "--help"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=shell.child_environment())
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: the output cannot be written (No space left on device) -> free some space, then run it again\n"
+    )
+
+
 @pytest.mark.slow
 def test_a_checkout_gets_a_home_that_dagster_commands_find(demo_item: Path, shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "workspace.yaml").write_text((CHECKOUT / "workspace.yaml").read_text())

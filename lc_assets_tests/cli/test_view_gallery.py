@@ -60,7 +60,8 @@ def test_hostile_texts_of_an_item_stay_texts(view: View, store: Path, scene: Sce
     name = laid(scene, store, "31UFT", date(2024, 7, 1), box(4, 51, 5, 52), properties=texts)
     (store / "scenes" / "bad").mkdir()
     (store / "scenes" / "bad" / "bad_classified.json").write_text(json.dumps({"id": evil}))
-    view("--store", store)
+    (store / "scenes" / "notes").write_text("a file, so no scene")
+    assert "notes" not in view("--store", store).output
     assert "<script>document" not in (store / ALL_SCENES).read_text()
     with page_of(browser, store / ALL_SCENES) as page:
         assert_title(page, "Land cover: 5 scenes")

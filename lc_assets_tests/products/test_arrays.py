@@ -13,7 +13,7 @@ import rasterio
 import shapely
 
 import lc_assets
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import BadReference, LandCoverError
 from lc_assets.core.landcover import CLASS_NAMES
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.products.arrays import OpenedMap
@@ -41,6 +41,14 @@ def with_rioxarray(test: Any) -> Any:
 def test_the_hectares_are_those_of_the_pixels(opened: OpenedMap) -> None:
     pixels = np.bincount(read(opened.layout.classified).ravel(), minlength=11)  # type: ignore[arg-type]
     assert opened.areas() == pytest.approx(dict(zip((*CLASS_NAMES, "NoData"), pixels * 0.01, strict=True)))
+
+
+def test_a_scene_is_opened_by_words_of_its_name(classified_demo: tuple[Desk, Any]) -> None:
+    store = classified_demo[0].settings.store
+    for words in ("32ulc", "32ULC 2024-06-21", DEMO_ITEM_ID[4:]):
+        assert lc_assets.open_scene(store, words).layout.item == DEMO_ITEM_ID
+    with pytest.raises(BadReference, match=r"no scene in .* is '33UUB' -> see what is there"):
+        lc_assets.open_scene(store, "33UUB")
 
 
 def test_without_rioxarray_the_arrays_name_the_extra(opened: OpenedMap, monkeypatch: pytest.MonkeyPatch) -> None:

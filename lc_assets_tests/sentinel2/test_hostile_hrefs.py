@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,15 @@ def test_a_vrt_under_another_name_is_refused_before_gdal_sees_it(
     (item.parent / "B04.tif").write_bytes(vrt.encode(encoding))
     monkeypatch.setattr("rasterio.open", lambda *a, **k: pytest.fail("GDAL was asked"))
     assert "asset B04" in (message := refused(read_document(item), item)) and "VRT" in message
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_a_band_cannot_be_a_source_that_never_ends(demo_item: Path, tmp_path: Path, kind: str) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    band = item.parent / "B04.tif"
+    band.unlink()
+    {"device": lambda: band.symlink_to("/dev/zero"), "pipe": lambda: os.mkfifo(band), "folder": band.mkdir}[kind]()
+    assert "asset B04" in (message := refused(read_document(item), item)) and "device or a pipe" in message
 
 
 def test_pixels_are_not_taken_for_xml(demo_item: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import rasterio
 
 from lc_assets.core.landcover import NO_DATA
-from lc_assets.inference.class_map import ClassMap
+from lc_assets.inference.class_map import ClassMap, check_codes
 from lc_assets.products.agreement.crosswalk import Crosswalk
 from lc_assets.products.agreement.estimators import Estimates, count_all, estimate_from_sample
 from lc_assets.products.agreement.sampling import ReservoirSampler, Sample, allocate_samples
@@ -84,6 +84,7 @@ def compare(
 
     Raises:
         BadBand: the reference cannot be read.
+        StoreError: see `check_codes`.
     """
     map_groups, reference_groups = _groups(crosswalk)
     width = len(reference_groups)
@@ -99,6 +100,7 @@ def compare(
     ):
         for window in classes.grid.strips(STRIP_ROWS):
             codes, positions = source.read(1, window=window), warper.read(window)
+            check_codes(codes, classes.path)
             in_reference, in_map = positions != NO_REFERENCE, codes != NO_DATA.code
             map_group, reference_group = map_lookup[codes], reference_lookup[positions]
             both = in_map & in_reference

@@ -68,6 +68,8 @@ def read_rows(store: Store, scenes: Iterable[str]) -> Rows:
         else:
             try:
                 found.rows.append(row_of(json.loads(content), scene))
+            except json.JSONDecodeError as error:
+                found.faulty[scene] = f"its Item is no JSON: {error}"
             except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
                 found.faulty[scene] = f"{type(error).__name__}: {error}"[:200]
     return found

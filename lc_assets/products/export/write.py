@@ -16,7 +16,7 @@ from rasterio.windows import Window
 
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
-from lc_assets.inference.class_map import ClassMap
+from lc_assets.inference.class_map import ClassMap, check_codes
 from lc_assets.products.areas import AreaTable, PolygonPixels
 from lc_assets.products.export.layout import ExportLayout
 from lc_assets.products.export.picture import Source, write_picture
@@ -172,7 +172,9 @@ def _areas_of_scene(source: _Map, classes: ClassMap) -> AreaTable:
             likely = np.where(read == PROBABILITY_NODATA, 0, read).astype(np.float32) * PROBABILITY_SCALE
             # Cells at the right and lower edge may extend beyond the map.
             whole = np.full((likely.shape[1] * step, likely.shape[2] * step), NO_DATA.code, np.uint8)
-            whole[: window.height, : window.width] = codes.read(1, window=window)
+            inside = codes.read(1, window=window)
+            check_codes(inside, classes.path)
+            whole[: window.height, : window.width] = inside
             pixels = PolygonPixels.of(area, grid.part(Window(0, window.row_off, *whole.shape[::-1])))
             table.add(AreaTable.of(pixels, whole, likely))
     assert len(likely) == len(CLASSES)

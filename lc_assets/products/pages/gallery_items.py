@@ -230,4 +230,7 @@ def _seconds(value: Any) -> float | None:
 
 def format_gallery(gallery: Gallery) -> list[str]:
     """Return one line for each scene that cannot be shown."""
-    return [printable(f"{scene} cannot be shown ({why})") for scene, why in sorted(gallery.faulty.items())]
+    return [
+        printable(f"{scene} cannot be shown ({why}) -> lc-assets classify {scene}")
+        for scene, why in sorted(gallery.faulty.items())
+    ]

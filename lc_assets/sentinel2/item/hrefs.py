@@ -119,20 +119,6 @@ def absolute(href: str, base: str | Path | None) -> str:
     return str((Path(str(base)).resolve().parent / path).resolve() if base is not None else path)
 
 
-def is_description(path: Path) -> bool:
-    """True when a file is XML: a VRT, or another description from which GDAL would open other files and hosts.
-
-    The file is read without GDAL. A missing file gives false.
-    """
-    try:
-        if not path.is_file():  # opening a pipe would block
-            return False
-        with path.open("rb") as file:
-            return is_markup(file.read(_HEAD))
-    except OSError:
-        return False
-
-
 def is_markup(head: bytes) -> bool:
     """True when the first bytes of a file show that it is XML, in any encoding."""
     return head.replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip(b"\xff\xfe \t\r\n").startswith(b"<")
@@ -160,4 +146,19 @@ def why_not_a_raster(href: str, resolved: str, base: str | Path | None) -> str |
     if scheme:
         origin = str(base) if base is not None and is_remote(str(base)) else None
         return check_url_allowed(resolved, origin)
-    return "it is XML (a VRT?), which would name other files" if is_description(Path(resolved)) else None
+    return _why_not_pixels(Path(resolved))
+
+
+def _why_not_pixels(path: Path) -> str | None:
+    """Return the reason why a local file is no raster, None where it may be one. A missing file may be there later.
+
+    The file is read without GDAL, which opens the files and hosts that an XML file (a VRT) names. A pipe would block
+    its reader, and a device may never end.
+    """
+    try:
+        if not path.is_file():
+            return "it is a folder, a device or a pipe" if path.exists() else None
+        with path.open("rb") as file:
+            return "it is XML (a VRT?), which would name other files" if is_markup(file.read(_HEAD)) else None
+    except OSError:
+        return None

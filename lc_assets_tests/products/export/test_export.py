@@ -12,6 +12,7 @@ import pyogrio
 import pytest
 import rasterio
 import shapely
+from rasterio.windows import Window
 
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASS_NAMES, CLASSES
@@ -146,6 +147,16 @@ def test_a_scene_without_a_map_and_a_folder_that_cannot_be_written_are_one_line_
     with pytest.raises(StoreError, match=r"name another folder \(--to\)"):
         export_map(desk.store, desk.folder(DEMO_ITEM_ID), tmp_path / "file" / "out", ("csv",))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_map_with_codes_of_no_class_is_an_error_that_names_it(classified: Desk, tmp_path: Path) -> None:
+    layout = classified.folder(DEMO_ITEM_ID)
+    with rasterio.open(layout.classified, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.write(np.full((1, 1), 77, np.uint8), 1, window=Window(5, 5, 1, 1))
+    for formats in (["gpkg"], ["csv"]):
+        with pytest.raises(StoreError, match=r"_classified.tif has the code 77, which no class has -> .*make it again"):
+            export_map(classified.store, layout, tmp_path / "out", formats)
+    assert not (tmp_path / "out").exists()
 
 
 def test_without_raw_bands_the_project_has_no_picture(classified: Desk, tmp_path: Path) -> None:
