@@ -1,6 +1,7 @@
 # make demo   set everything up, classify a synthetic scene, say how much is right
 # make test   set everything up, run the tests; lint and check types beside them
 # make test-slow   the other tests: Dagster's daemon, a cluster, a server, a browser, further cases
+# make test-all    both in one run, as CI does: what waits for other programs leaves its core to the others
 # make test-rig    the tests of the rig itself; make test runs them where it has changed
 # make rig    the programs that play the Planetary Computer for the tests (node and PostgreSQL must be there)
 # make test-train   the tests of the training recipe, which need PyTorch (the others skip them)
@@ -25,7 +26,7 @@ PYTEST := $(BIN)/python -m pytest -n 2
 # Passed, on the files that are here: CI runs it again when they have changed.
 VERIFIED := $(BIN)/python -m lc_assets_tests.rig.verified record
 
-.PHONY: demo test test-slow test-rig rig test-train drill bench lint cluster-demo ui lock pictures clean
+.PHONY: demo test test-slow test-all test-rig rig test-train drill bench lint cluster-demo ui lock pictures clean
 
 demo: $(VENV)/.installed
 	$(BIN)/lc-assets demo
@@ -39,6 +40,9 @@ test: $(VENV)/.installed-dev rig
 test-slow: $(VENV)/.installed-slow .rig/wheel/.installed rig
 	@# These tests wait for other programs for a third of their time.
 	$(PYTEST) -n 3 -m slow $(PYTEST_ARGS)
+
+test-all: $(VENV)/.installed-slow .rig/wheel/.installed rig
+	$(PYTEST) -n 3 -m "" $(PYTEST_ARGS)
 
 test-rig: $(VENV)/.installed-dev rig
 	$(PYTEST) -m rig --may-skip=/dev/null $(PYTEST_ARGS)
