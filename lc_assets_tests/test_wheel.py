@@ -4,6 +4,7 @@ packages."""
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -70,6 +71,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 def test_the_demo_runs_in_an_empty_folder(installed: Installed) -> None:
     assert "% of the pixels are classified right" in installed.said
+    card = re.search(r"How good maps of real scenes are: (\S+)", installed.said)
+    assert card and "maps" in (installed.folder / card[1]).read_text()
     folder = installed.folder / "store" / "scenes" / DEMO_ITEM_ID
     assert all((folder / name).exists() for name in ("catalog.json", "report.html", f"{DEMO_ITEM_ID}_classified.tif"))
     assert installed.made == {".dagster", "demo_scene", "store"}

@@ -50,7 +50,7 @@ def _run_demo(session: Session, folder: Path) -> None:
     scene = parse_scene(read_document(path), base=path)
     exit_if_failed(classify_all(session, [scene]), 1)
     compare_with_truth(session, scene)
-    _show_where(session.store.scene(scene.id).report)
+    _show_where(session, session.store.scene(scene.id).report)
 
 
 def _run_season(session: Session, folder: Path) -> None:
@@ -79,12 +79,17 @@ def _run_season(session: Session, folder: Path) -> None:
     rasters = [gdal_path(path) for path in (layout.classified, layout.confidence, layout.observations)]
     _show_season(measure_season(rasters, gdal_path(season.truth), dates, area))
     click.echo(f"  {shown_path(season.truth)}")
-    _show_where(layout.report)
+    _show_where(session, layout.report)
 
 
-def _show_where(report: StorePath) -> None:
-    from lc_assets.core.settings import UI_URL
+def _show_where(session: Session, report: StorePath) -> None:
+    """Print where the model's figures on real scenes and the report are."""
+    from lc_assets.core.settings import CARD_FILE, UI_URL
+    from lc_assets.inference.loading import read_contract
 
+    card = read_contract(session.settings.model)[1].with_name(CARD_FILE)
+    if card.exists():
+        click.echo(f"\nThis ground is synthetic. How good maps of real scenes are: {shown_path(card)}")
     click.echo(f"\nTo look at it: open {shown_path(report)} in a browser,")
     click.echo(f"or Dagster's UI: make ui (or: lc-assets ui), then {UI_URL}")
 

@@ -70,6 +70,7 @@ def _model_item(file: Path | None) -> Path:
 @user_errors
 def describe(file: Path | None) -> None:
     """Print a model's contract. FILE: its .json, its .keras or their folder; by default the configured model."""
+    from lc_assets.core.settings import CARD_FILE
     from lc_assets.inference.loading import read_contract
 
     contract, weights = read_contract(_model_item(file))
@@ -88,9 +89,11 @@ def describe(file: Path | None) -> None:
         "bands": "\n".join(f"{band:<4} (DN - {mean:g}) / {std:g}" for band, mean, std in scaling),
         "classes": ", ".join(contract.class_names),
         "trained on": "\n".join(sources),
-        "metrics": "\n".join(f"{split}: {_figures(value)}" for split, value in contract.metrics.items()),
+        "metrics": "\n".join(f"{_words(split)}: {_figures(value)}" for split, value in contract.metrics.items()),
         "hyperparameters": _figures(contract.hyperparameters),
     }
+    if (card := weights.with_name(CARD_FILE)).exists():
+        rows["card"] = str(card)
     for title, text in rows.items():
         for number, line in enumerate(printable(str(text)).splitlines()):
             click.echo(f"{title if number == 0 else '':<16}{line}")
@@ -98,8 +101,12 @@ def describe(file: Path | None) -> None:
 
 def _figures(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_figures(v)}" for key, v in value.items() if not isinstance(v, dict))
+        return ", ".join(f"{_words(key)} {_figures(v)}" for key, v in value.items() if not isinstance(v, dict))
     return str(value)
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
 
 
 @model.command()

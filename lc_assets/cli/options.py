@@ -62,7 +62,8 @@ def class_raster_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @click.option(
         "--window",
         type=int,
-        help="0 for a map of positions, 64 for one of windows.  [default: LC_ASSETS_WINDOW, else what the model has]",
+        help="0 for a map of positions; 64 for one of windows, in which small objects vanish.  "
+        "[default: LC_ASSETS_WINDOW, else what the model has]",
     )
     @click.option(
         "--stride",

@@ -24,6 +24,8 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 KERAS_BACKENDS = ("openvino", "torch", "jax", "tensorflow", "numpy")
 MODEL_FILE = "model.json"
 """The MLM item in the folder of a model."""
+CARD_FILE = "README.md"
+"""A model's card: how good it is, on chips and on maps. Beside its MLM item."""
 SHIPPED = Path(lc_assets.__file__).parent / "inference" / "models" / "eurosat12-gap" / MODEL_FILE
 """MLM item of the model that is used unless LC_ASSETS_MODEL names another one."""
 PLANETARY_COMPUTER = "https://planetarycomputer.microsoft.com/api/stac/v1"

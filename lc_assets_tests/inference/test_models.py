@@ -18,7 +18,7 @@ from dagster._core.definitions.data_version import CachingStaleStatusResolver, S
 from dagster._core.loader import LoadingContextForTest
 
 from lc_assets.core.landcover import CLASS_NAMES
-from lc_assets.core.settings import SHIPPED, Settings
+from lc_assets.core.settings import CARD_FILE, SHIPPED, Settings
 from lc_assets.defs.assets import class_raster
 from lc_assets.defs.assets.model_evaluation import USABLE, USABLE_SYNTHETIC, model_evaluation
 from lc_assets.defs.build import build_definitions
@@ -100,7 +100,8 @@ def test_describe_prints_the_contract() -> None:
     done = invoke("model", "describe", SHIPPED)
     assert done.exit_code == 0, done.output
     contract, _ = read_contract()
-    for text in (contract.sha256, "B8A", "L1C, L2A", "64 px at 10 m, bilinear", "Patrick Helber", "PermanentCrop"):
+    known = (contract.sha256, "B8A", "L1C, L2A", "64 px at 10 m, bilinear", "Patrick Helber", "PermanentCrop")
+    for text in (*known, str(SHIPPED.with_name(CARD_FILE))):
         assert text in done.output
 
 

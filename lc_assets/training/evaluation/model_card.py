@@ -14,7 +14,7 @@ import numpy as np
 
 from lc_assets.core.errors import BadModel, StoreError
 from lc_assets.core.landcover import CLASSES
-from lc_assets.core.settings import MODEL_FILE
+from lc_assets.core.settings import CARD_FILE, MODEL_FILE
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.loading import read_contract
 from lc_assets.inference.predict import classify_chips
@@ -139,7 +139,7 @@ def write_card(model: Path, data: Path, scenes: Path | None = None) -> Path:
         BadModel, LandCoverError: see `evaluate`.
         StoreError: the card cannot be written, or would overwrite a file that is not a generated card.
     """
-    card = model.parent / "README.md"
+    card = model.parent / CARD_FILE
     try:
         own = not card.exists() or _GENERATED in card.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
