@@ -65,15 +65,11 @@ class Lease:
     def _renew(self) -> None:
         while not self._released.wait(self._seconds / 4):
             before = time.monotonic()
-            try:
-                if not compare_and_swap(self._path, _lease_content(), self._etag):
+            with suppress(OSError):  # `ensure_held` raises an error if this lasts too long
+                renewed = compare_and_swap(self._path, _lease_content(), self._etag)
+                if renewed is None:
                     return self._lost.set()
-                current = etag(self._path)
-                if current is None:
-                    return self._lost.set()
-                self._etag, self._renewed_at = current, before
-            except OSError:
-                continue  # `ensure_held` raises an error if this lasts too long
+                self._etag, self._renewed_at = renewed, before
         return None
 
 
@@ -107,24 +103,20 @@ def _acquire(path: ObjectPath, wait: float, seconds: float) -> str:
     started = unchanged_since = time.monotonic()
     last_seen: str | None = None
     while True:
-        if compare_and_swap(path, _lease_content(), None):
-            break
+        if acquired := compare_and_swap(path, _lease_content(), None):
+            return acquired
         now, current = time.monotonic(), etag(path)
         if current != last_seen:
             last_seen, unchanged_since = current, now
         elif (
             current is not None
             and now - unchanged_since > seconds
-            and compare_and_swap(path, _lease_content(), current)
+            and (acquired := compare_and_swap(path, _lease_content(), current))
         ):
-            break
+            return acquired
         if now - started > wait:
             raise TimeoutError(f"another process holds the lease {path}")
         time.sleep(_POLL_SECONDS)
-    acquired = etag(path)
-    if acquired is None:
-        raise _lease_lost(path)
-    return acquired
 
 
 def _lease_lost(path: ObjectPath) -> StoreError:

@@ -156,8 +156,8 @@ def etag(path: StorePath) -> str | None:
         return None
 
 
-def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> bool:
-    """Write a file only if its `etag` is still `expected`, and return True if it was written.
+def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> str | None:
+    """Write a file only if its `etag` is still `expected`. Return its new one, or None if it was not written.
 
     On a disk a lock file next to the file protects the comparison. In an object store the server compares (If-Match,
     If-None-Match).
@@ -177,20 +177,20 @@ def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> b
         mode: Any = "create" if expected is None else {"e_tag": expected}
         try:
             with as_os_error(path):
-                obstore.put(path.bucket.client(), path.key, content, mode=mode, use_multipart=False)
+                written = obstore.put(path.bucket.client(), path.key, content, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
-            return False
-        return True
+            return None
+        return written["e_tag"]
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_name(f".{path.name}.lock")):
         if etag(path) != expected:
-            return False
+            return None
         new = path.with_name(f".{path.name}.new")
         new.write_bytes(content)
         new.replace(path)
-    return True
+        return etag(path)
 
 
 def _local_status(path: Path) -> Status:

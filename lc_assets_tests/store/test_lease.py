@@ -62,6 +62,16 @@ def test_the_loss_of_a_lease_is_an_error(remote: tuple[ObjectPath, Gate]) -> Non
     assert place.read_bytes() == b"taken by another"
 
 
+def test_a_lease_stays_held_while_its_object_can_be_written_but_not_read(remote: tuple[ObjectPath, Gate]) -> None:
+    place, gate = remote[0] / ".lease", remote[1]
+    with lease(place, wait=5, seconds=1) as held:
+        gate.refuse("HEAD", 403)
+        time.sleep(1.5)
+        gate.refuse()
+        held.ensure_held()
+    assert not place.exists()
+
+
 def test_a_process_that_was_suspended_longer_than_its_lease_writes_nothing_more(
     remote: tuple[ObjectPath, Gate],
 ) -> None:

@@ -101,4 +101,4 @@ def _read(store: Store) -> tuple[dict[str, Any], str | None]:
 
 def _replace(store: Store, document: dict[str, Any], version: str | None) -> bool:
     content = (json.dumps(document, indent=2) + "\n").encode()
-    return paths.compare_and_swap(store.catalog, content, version)
+    return paths.compare_and_swap(store.catalog, content, version) is not None
