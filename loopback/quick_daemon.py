@@ -1,6 +1,9 @@
 """Dagster's daemon with shorter waits: it looks after backfills every 2 s instead of 30, and after sensors every 5 s,
-whatever their interval is. It keeps its code server, which Dagster's own starts anew every minute (5 CPU-seconds each
-time). Its arguments are those of `dagster-daemon`."""
+whatever their interval is. Its arguments are those of `dagster-daemon`.
+
+It keeps its code server. Dagster's own daemon starts that anew every minute, which takes 5 CPU-seconds, and gives the
+retry of a run up for good if it needs the server in that moment (`consume_new_runs_for_automatic_reexecution`).
+"""
 
 from __future__ import annotations
 

@@ -191,10 +191,15 @@ def until(
     deadline = time.monotonic() + seconds
     while not (found := true()):
         if time.monotonic() > deadline:
-            logs = "\n".join(f"--- {program.name}\n{program.said()[-8000:]}" for program in programs)
+            logs = "\n".join(f"--- {program.name}\n{_noteworthy(program.said())[-8000:]}" for program in programs)
             raise AssertionError(f"not within {seconds:.0f} s: {what}\n{logs}")
         time.sleep(0.2)
     return found
+
+
+def _noteworthy(said: str) -> str:
+    """Leave out the lines of sensors, of which there are two every five seconds."""
+    return "\n".join(line for line in said.splitlines() if "SensorDaemon" not in line)
 
 
 def _deployed() -> dict[str, Any]:
