@@ -30,7 +30,7 @@ from lc_assets.cluster.dagster_private import (
     LaunchRunContext,
     WorkerStatus,
 )
-from lc_assets.cluster.retries import retry_from_start_if_complete
+from lc_assets.cluster.retries import expect_retry, retry_from_start_if_complete
 from lc_assets.cluster.run_lock import locked_runs
 from lc_assets.cluster.tasks import TASK, WORKER_TAG
 
@@ -147,6 +147,7 @@ class ClusterRunLauncher(CeleryRunLauncher):
             return CheckRunHealthResult(WorkerStatus.RUNNING, f"no worker holds its lock for {unlocked:.0f} s")
         del self._unlocked_since[run.run_id]
         retry_from_start_if_complete(self._instance, run.run_id)
+        expect_retry(self._instance, run.run_id)
         worker = run.tags.get(WORKER_TAG, "unknown")
         return CheckRunHealthResult(
             WorkerStatus.FAILED,

@@ -24,6 +24,16 @@ def retry_from_start_if_complete(instance: DagsterInstance, run_id: str) -> None
         instance.add_run_tags(run_id, {RETRY_STRATEGY_TAG: ReexecutionStrategy.ALL_STEPS.value})
 
 
+def expect_retry(instance: DagsterInstance, run_id: str) -> None:
+    """Note that a run which is about to be marked as failed will be retried. Dagster decides anew when it has failed.
+
+    Dagster writes the status FAILURE first, and this tag after it. Between both, its backfill daemon can find that all
+    runs of the backfill have ended, and end the backfill; a run of an ended backfill is not retried
+    (dagster/_core/execution/asset_backfill.py: backfill_runs_are_complete).
+    """
+    instance.add_run_tags(run_id, {WILL_RETRY_TAG: "true"})
+
+
 def mark_for_retry(instance: DagsterInstance, run_id: str) -> None:
     """Let Dagster retry a run that failed in an asset for a transient reason."""
     retry_from_start_if_complete(instance, run_id)

@@ -20,6 +20,7 @@ import pytest
 from dagster._core.execution.backfill import BulkActionStatus
 
 from lc_assets.cluster.app import celery_app
+from lc_assets.cluster.launcher import ClusterRunLauncher
 from lc_assets.cluster.published_identity import published
 from lc_assets.cluster.tasks import TASK
 from lc_assets.core.settings import SHIPPED
@@ -184,6 +185,18 @@ def test_a_run_that_is_delivered_to_two_workers_at_once_is_executed_once(field: 
     until(lambda: sum(w.said().count(refused) for w in field.cluster.workers) >= 5, refused, field.programs)
     starts = field.instance.all_logs(run_id, of_type=dg.DagsterEventType.RUN_START)
     assert len(starts) == 1
+
+
+def test_a_lost_run_is_marked_for_its_retry_before_it_has_failed(field: Field) -> None:
+    """Or else Dagster may end its backfill between the failure and the mark."""
+    run = dg.DagsterRun(job_name="lost", status=STARTED)
+    field.instance.add_run(run)
+    launcher = field.instance.run_launcher
+    assert isinstance(launcher, ClusterRunLauncher)
+    launcher.lost_after_seconds = 0
+    assert "no longer holds the lock" in str(launcher.check_run_worker_health(run).msg)
+    assert field.instance.get_run_by_id(run.run_id).tags["dagster/will_retry"] == "true"
+    field.instance.delete_run(run.run_id)
 
 
 def test_two_runs_of_one_scene_are_executed_one_after_the_other(field: Field) -> None:
