@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
@@ -130,6 +131,11 @@ def user_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except LandCoverError as error:
             echo_error(error)
+            sys.exit(BAD_INPUT)
+        except OSError as error:
+            if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+                raise
+            echo_error(f"{error.filename} cannot be a path ({error.strerror}) -> correct it")
             sys.exit(BAD_INPUT)
         except BaseException as error:
             # Dagster raises its own exception where a run is interrupted. Its name is enough: Dagster is imported late.

@@ -11,7 +11,8 @@ import click
 
 from lc_assets.cli.options import echo_error, echo_warning
 from lc_assets.cli.session import Session
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import BadReference, LandCoverError
+from lc_assets.core.local_files import check_readable
 
 if TYPE_CHECKING:
     from lc_assets.raster.polygons import Polygons
@@ -83,12 +84,17 @@ def read_area(path: str) -> Polygons:
     """Read the polygons of a file; `-` is standard input.
 
     Raises:
-        BadReference: it has no polygons.
+        BadReference: it cannot be read, or has no polygons.
     """
     from lc_assets.raster.polygons import read_polygons
 
     if path == "-":
         return read_polygons(sys.stdin.buffer.read(), "standard input")
+    try:
+        check_readable(Path(path))
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise BadReference(f"{path} cannot be read ({reason})", remedy="name a file of polygons") from None
     return read_polygons(Path(path), path)
 
 

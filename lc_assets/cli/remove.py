@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lc_assets.cli.completion import complete_scenes
-from lc_assets.cli.options import echo_error, exit_if_failed, with_session
+from lc_assets.cli.options import echo_error, echo_warning, exit_if_failed, with_session
 from lc_assets.cli.session import Session
 from lc_assets.cli.view import update_gallery
 from lc_assets.core.errors import BadReference, LandCoverError
@@ -77,6 +78,9 @@ def _show(store: Store, instance: DagsterInstance, items: list[str], maps: Mappi
     plans = [plan_removal(store, instance, item, maps) for item in items]
     for plan in plans:
         click.echo(f"{plan.item}: {_description(plan)}")
+        folder = store.scene(plan.item).folder
+        if isinstance(folder, Path) and folder.is_symlink():
+            echo_warning(f"only the link {folder} is removed: the files in {folder.readlink()} stay", indent="  ")
         for name in plan.maps:
             click.echo(f"  season map {name} was made of it, and will be stale")
     if len(plans) > 1:

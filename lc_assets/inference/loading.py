@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from lc_assets.core.errors import BadModel
+from lc_assets.core.local_files import check_readable
 from lc_assets.core.settings import SHIPPED, model_item
 from lc_assets.inference.build import load_engine
 from lc_assets.inference.contract import ModelContract
@@ -21,6 +22,7 @@ def read_contract(item: str | Path = SHIPPED) -> tuple[ModelContract, Path]:
     """
     try:
         item = model_item(item)
+        check_readable(item)
         document = json.loads(item.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise BadModel(

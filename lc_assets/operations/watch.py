@@ -26,6 +26,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.local_files import check_readable
 from lc_assets.sentinel2.search.query import Query
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class WatchConfig(BaseModel):
         """
         remedy = "correct it: docs/sensor-and-backfill.md shows one, `lc_assets/operations/watch.py` lists its fields"
         try:
+            check_readable(path)
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
             watch = cls.model_validate(content if content is not None else {})
             watch.query(path, datetime.now(timezone.utc), datetime.now(timezone.utc))
@@ -133,7 +135,7 @@ class WatchConfig(BaseModel):
             return None
         file = path.parent / self.geometry
         try:
-            file.open("rb").close()
+            check_readable(file)
             return read_polygons(file, str(file))
         except OSError as error:
             raise LandCoverError(

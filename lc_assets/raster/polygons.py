@@ -133,7 +133,8 @@ def read_polygons(source: Path | bytes, name: str) -> Polygons:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # GDAL's, of other fields than we read
             meta, _, encoded, columns = pyogrio.raw.read(source, force_2d=True)
-        shapes = shapely.from_wkb(encoded, on_invalid="fix")
+        with np.errstate(invalid="ignore"):  # coordinates that are no numbers are refused below
+            shapes = shapely.from_wkb(encoded, on_invalid="fix")
     except (DataSourceError, FeatureError, shapely.GEOSException, ValueError, TypeError, RecursionError) as error:
         reason = str(error).replace("\n", " ").partition(";")[0]
         reason = "" if "not recognized" in reason else f" ({reason[:120]})"
@@ -143,8 +144,8 @@ def read_polygons(source: Path | bytes, name: str) -> Polygons:
     if not len(there) or not np.isin(kinds, (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON)).all():
         has = "lines or points, not only polygons" if len(there) else "no polygon"
         raise BadReference(f"{name} has {has}", remedy=remedy)
-    shapes = shapely.make_valid(shapes[there], method="structure", keep_collapsed=False)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
+        shapes = shapely.make_valid(shapes[there], method="structure", keep_collapsed=False)
         boxes = shapely.bounds(shapes)
     if not np.isfinite(boxes).all():
         raise BadReference(f"{name} has a polygon without an area", remedy="correct its coordinates")

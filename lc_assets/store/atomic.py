@@ -119,6 +119,11 @@ def _store_error(error: Exception, path: StorePath, place: str = "store (--store
         )
     what = "scratch folder (LC_ASSETS_SCRATCH)" if isinstance(path, ObjectPath) else place
     path = scratch_dir(path)
+    if isinstance(error, IsADirectoryError):
+        return StoreError(
+            f"{error.filename2 or error.filename} is a folder where a file belongs",
+            remedy="remove the folder, then run it again",
+        )
     full = isinstance(error, OSError) and error.errno in _DISK_FULL
     full = full or "space" in reason or "too large" in reason.lower()
     with suppress(OSError):
@@ -128,7 +133,7 @@ def _store_error(error: Exception, path: StorePath, place: str = "store (--store
     if isinstance(error, RasterioError | CPLE_BaseError) and not full:
         return StoreError(
             f"{path} cannot be created ({reason})",
-            remedy="its input may be damaged: materialise the upstream assets again",
+            remedy="its input may be damaged: make it again (lc-assets classify; for a season map, lc-assets map)",
         )
     return StoreError(
         f"{path} cannot be written ({reason})",

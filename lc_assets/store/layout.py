@@ -171,7 +171,7 @@ class Store:
         Raises:
             BadReference: a name is not safe as the name of a folder.
         """
-        name = checked_id(f"{self.map(before).name}--{self.map(after).name}")
+        name = checked_id(f"{self.map(before).name}--{self.map(after).name}", "name of a comparison of two maps")
         return ChangeLayout(name, self.root / _CHANGES / name)
 
     @property
@@ -232,6 +232,13 @@ def _documents(folder: StorePath) -> list[str]:
     return [name.removesuffix(".json") for name in list_files(folder) if name.endswith(".json")]
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link in a circle
+        return False
+
+
 def _names(folder: StorePath) -> list[str]:
     """Return the sorted names of the folders in a folder that do not begin with a dot; none if there is no such folder.
 
@@ -239,7 +246,7 @@ def _names(folder: StorePath) -> list[str]:
     """
     if isinstance(folder, Path):
         with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            return sorted(entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry))
         return []
     try:
         return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -137,6 +138,37 @@ def test_a_damaged_dagster_home_is_one_clear_error(shell: Shell, file: str, cont
     done = shell("status", code=1)
     assert done.output.startswith(f"error: Dagster cannot open its instance in DAGSTER_HOME {shell.home} (")
     assert reason in done.output and done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "variable"),
+    [
+        (("status",), "LC_ASSETS_AREA"),
+        (("map", "--name", "x", "--area"), ""),
+        (("search", "--geometry"), ""),
+        (("watch",), "LC_ASSETS_WATCH"),
+        (("model", "describe"), "LC_ASSETS_MODEL"),
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_in_place_of_a_file_is_one_clear_error(shell: Shell, command: tuple[str, ...], variable: str) -> None:
+    path = shell.folder / "pipe"
+    os.mkfifo(path)
+    done = shell(*command, *([] if variable else [path]), code=1, **({variable: str(path)} if variable else {}))
+    assert f"{path} cannot be read (it is a device or a pipe)" in done.output
+    assert done.output.count("\n") == 1
+
+
+def test_a_name_that_is_too_long_is_one_clear_error(shell: Shell, demo_item: Path) -> None:
+    shell("register", demo_item)
+    long = "y" * 300
+    for done in (
+        shell("model", "describe", code=1, LC_ASSETS_MODEL=long),
+        shell("status", code=1, LC_ASSETS_MODEL=long),
+        shell("status", code=1, DAGSTER_HOME=long),
+        shell("export", "32ulc", "--to", "out", "--store", long, code=1),
+    ):
+        assert "File name too long" in done.output and done.output.count("\n") == 1
 
 
 def test_output_on_a_full_disk_is_one_clear_error(shell: Shell) -> None:

@@ -50,7 +50,8 @@ def test_a_store_keeps_its_area_and_refuses_another_one(area: Path, tmp_path: Pa
         area_of(store, other, keep=True)
     assert str(caught.value) == (
         f"the area of the store {store.root} is district, and {other} (LC_ASSETS_AREA) is another one "
-        "-> unset LC_ASSETS_AREA, or use another store for it"
+        "-> unset LC_ASSETS_AREA, or use another store for it; "
+        f"while the store has no map, you can remove {store.area}"
     )
     assert store.area.read_bytes() == content
 

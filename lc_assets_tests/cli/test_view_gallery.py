@@ -45,6 +45,7 @@ def test_odd_entries_of_a_store_are_named_and_keep_nothing_out(view: View, store
     (scenes / "S2_FOLDER" / "S2_FOLDER_classified.json").mkdir()
     loop = scenes / "S2_LOOP" / "S2_LOOP_classified.json"
     loop.symlink_to(loop)
+    (scenes / "S2_CIRCLE").symlink_to(scenes / "S2_CIRCLE")
     os.mkfifo(scenes / "S2_PIPE" / "S2_PIPE_classified.json")
     (scenes / "S2_ENDLESS" / "S2_ENDLESS_classified.json").symlink_to("/dev/zero")
     done = view("--store", str(store), "--no-open")

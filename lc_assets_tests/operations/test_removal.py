@@ -203,7 +203,8 @@ def test_of_a_scene_folder_that_is_a_link_only_the_link_is_removed(
     elsewhere = folder.rename(tmp_path / "elsewhere")
     folder.symlink_to(elsewhere)
     before = contents(elsewhere)
-    assert f"{DEMO}: 1 file" in remove(DEMO, "--yes").output
+    said = remove(DEMO, "--yes").output
+    assert f"{DEMO}: 1 file" in said and f"only the link {folder} is removed: the files in {elsewhere} stay" in said
     assert contents(elsewhere) == before and not folder.is_symlink()
 
 

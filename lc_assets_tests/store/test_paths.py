@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lc_assets.core.errors import StoreError
+from lc_assets.store.atomic import atomic_output
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, compare_and_swap, etag, list_files, remove_tree, walk_files
 from loopback.gate import Gate
@@ -48,3 +50,12 @@ def test_a_folder_is_listed_and_removed_with_all_its_objects(remote: tuple[Objec
     assert not list(root.iterdir()) and (remote[0] / "tree2").exists()
     with pytest.raises(FileNotFoundError):
         (root / "a.txt").read_bytes()
+
+
+def test_a_folder_where_a_file_belongs_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out" / "a.tif").mkdir(parents=True)
+    with (
+        pytest.raises(StoreError, match=r"out/a.tif is a folder where a file belongs -> remove the folder"),
+        atomic_output(tmp_path / "out", item="x", asset="overview") as stage,
+    ):
+        (stage / "a.tif").write_bytes(b"pixels")

@@ -82,7 +82,10 @@ def export_map(
     if min_area is not None:
         check_min_area(min_area)
     source = _open(layout)
-    target = ExportLayout(layout.stem, folder.expanduser().resolve())
+    try:
+        target = ExportLayout(layout.stem, folder.expanduser().resolve())
+    except RuntimeError as error:  # an unknown user in `~user`, or links in a circle
+        raise StoreError(f"{folder} is no path ({error})", remedy="name another folder (--to)") from None
     _refuse_to_overwrite(target, formats)
     without_picture = False
     with atomic_output(target.folder, item=layout.stem, asset="export", place="folder (--to)") as stage:

@@ -9,6 +9,7 @@ import numpy as np
 import shapely
 
 from lc_assets.core.errors import BadReference, LandCoverError, StoreError
+from lc_assets.core.local_files import check_readable
 from lc_assets.raster.polygons import DEGREES, Polygons, read_polygons
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import compare_and_swap, reading
@@ -39,7 +40,8 @@ def area_of(store: Store, file: Path | None = None, *, keep: bool = False) -> Po
     if kept is not None and not _is_same(kept, wanted):
         raise StoreError(
             f"the area of the store {store.root} is {kept.names[0]}, and {file} (LC_ASSETS_AREA) is another one",
-            remedy="unset LC_ASSETS_AREA, or use another store for it",
+            remedy=f"unset LC_ASSETS_AREA, or use another store for it; while the store has no map, you can remove "
+            f"{store.area}",
         )
     return wanted if kept is None else kept
 
@@ -68,7 +70,7 @@ def share_outside(area: Polygons, kept: Polygons, crs: str) -> float:
 def _named(file: Path) -> Polygons:
     """Return the area of a file as one polygon, with the file's name."""
     try:
-        file.open("rb").close()
+        check_readable(file)
     except OSError as error:
         raise LandCoverError(
             f"{file} cannot be read ({error.strerror})", remedy="correct LC_ASSETS_AREA, or unset it"
