@@ -81,10 +81,11 @@ class RawBands:
         there = list_files(folder)
         for name, path in raw.paths.items():
             status = there.get(path.name)
-            found = status.st_size if status else None
-            if found != files[name]["size"]:
+            if status is None:
+                raise StoreError(f"{path} is missing", asset=name, remedy=remedy)
+            if status.st_size != files[name]["size"]:
                 raise StoreError(
-                    f"{path} has {found or 'no'} bytes, the manifest says {files[name]['size']}",
+                    f"{path} has {status.st_size} bytes, the manifest says {files[name]['size']}",
                     asset=name,
                     remedy=remedy,
                 )
