@@ -16,6 +16,7 @@ from lc_assets.products.collection import update as updating
 from lc_assets.products.collection.parquet import ids
 from lc_assets.products.collection.update import update
 from lc_assets.store.layout import Store
+from lc_assets.store.object_path import ObjectPath
 from lc_assets_tests.products.collection.store_items import (
     Document,
     add,
@@ -156,11 +157,10 @@ def test_folders_that_are_not_scenes_are_reported(store: Store, template: Docume
 
 
 @needs_extra
-def test_a_key_that_prevents_the_listing_of_a_bucket_is_an_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: Path) -> Any:
+def test_a_key_that_prevents_the_listing_of_a_bucket_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: ObjectPath) -> Any:
         raise OSError(5, "Encountered object with invalid path: scenes//x", "s3://bucket/scenes")
 
-    (Path(str(store.root)) / "scenes").mkdir(parents=True)
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(ObjectPath, "iterdir", refuse)
     with pytest.raises(StoreError, match=r"scenes//x.* -> remove the object of that key"):
-        update(store, everything)
+        Store.at("s3://bucket").folders()
