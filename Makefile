@@ -15,8 +15,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Python compiles what is imported, when it is; pip would compile all, on one core.
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+# Python compiles what is imported, when it is; pip would compile all, on one core. setuptools warns of every editable
+# installation.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 unexport PYTHONDONTWRITEBYTECODE
 
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
