@@ -97,8 +97,8 @@ class Session:
 
         # An interrupt while a connection is closed ends the command as any other. SQLAlchemy also logs a stack trace.
         logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
-        instance = open_home(self.settings.store)
         set_variable("LC_ASSETS_STORE", str(self.settings.store))
+        instance = open_home(self.settings.store)
         orphaned = fail_orphaned_runs(instance)
         free_places_of_ended_runs(instance)
         if orphaned:

@@ -52,8 +52,8 @@ def ui(session: Session, port: int) -> None:
     # A job that a shell starts in the background ignores interrupts, and so would Dagster's child processes.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    open_home(settings.store).dispose()  # what cannot be opened is one error here
     set_variable("LC_ASSETS_STORE", str(settings.store))
+    open_home(settings.store).dispose()  # what cannot be opened is one error here
     if files:
         set_variable("LC_ASSETS_FILES_URL", files_url)
         _serve_files(Path(settings.store), files)

@@ -25,7 +25,7 @@ def retry_from_start_if_complete(instance: DagsterInstance, run_id: str) -> None
 
 
 def expect_retry(instance: DagsterInstance, run_id: str) -> None:
-    """Note that a run which is about to be marked as failed will be retried. Dagster decides anew when it has failed.
+    """Note that a run which is about to be marked as failed will be retried. Dagster decides again after the failure.
 
     Dagster writes the status FAILURE first, and this tag after it. Between both, its backfill daemon can find that all
     runs of the backfill have ended, and end the backfill; a run of an ended backfill is not retried
