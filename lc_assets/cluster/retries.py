@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dagster import DagsterEventType, DagsterInstance
+from dagster import DagsterEvent, DagsterEventType, DagsterInstance
 
 from lc_assets.cluster.dagster_private import (
     RETRY_ON_ASSET_OR_OP_FAILURE_TAG,
@@ -34,8 +34,18 @@ def expect_retry(instance: DagsterInstance, run_id: str) -> None:
     instance.add_run_tags(run_id, {WILL_RETRY_TAG: "true"})
 
 
+def note_event(instance: DagsterInstance, run_id: str, event: DagsterEvent) -> None:
+    """Mark a run for a retry when one of its assets has failed for a transient reason.
+
+    Dagster passes the event of the asset before it marks the run as failed, so its daemons never see the failed run
+    without the mark (see `expect_retry`). The assets of a run are a chain, so only one of them fails.
+    """
+    if event.event_type == DagsterEventType.STEP_FAILURE and is_transient(instance, run_id):
+        mark_for_retry(instance, run_id)
+
+
 def mark_for_retry(instance: DagsterInstance, run_id: str) -> None:
-    """Let Dagster retry a run that failed in an asset for a transient reason."""
+    """Let Dagster retry a run that failed in an asset."""
     retry_from_start_if_complete(instance, run_id)
     instance.add_run_tags(run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "true", WILL_RETRY_TAG: "true"})
 

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -18,7 +19,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 
 from lc_assets.cluster.dagster_private import MAX_RETRIES_TAG, capture_interrupts, execute_run_command_body
 from lc_assets.cluster.published_identity import identity_tags, published
-from lc_assets.cluster.retries import is_transient, mark_for_retry
+from lc_assets.cluster.retries import mark_for_retry, note_event
 from lc_assets.cluster.run_lock import hold_run_lock
 from lc_assets.core.errors import LandCoverError
 from lc_assets.operations.identity import MODEL_TAG, ensure_same_code_and_model
@@ -80,9 +81,10 @@ def execute(run_id: object, worker: str, app: Celery) -> None:
                 must_resend = False
                 instance.add_run_tags(run_id, {WORKER_TAG: worker, TAKEN_TAG: taken})
                 with _interruptible():
-                    execute_run_command_body(run_id, instance, lambda event: None, set_exit_code_on_failure=True)
-                if _has_failed(instance, run_id) and (lock.interrupted or is_transient(instance, run_id)):
-                    mark_for_retry(instance, run_id)  # the database, or a service that an asset needs, was unavailable
+                    note = partial(note_event, instance, run_id)
+                    execute_run_command_body(run_id, instance, note, set_exit_code_on_failure=True)
+                if lock.interrupted and _has_failed(instance, run_id):
+                    mark_for_retry(instance, run_id)  # the database was unavailable
         if must_resend:
             _stop_and_resend(app, run_id, worker)
 
