@@ -2,50 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
 from lc_assets.operations.run_retention import old_runs
 from lc_assets.operations.runs import RunResult
 from lc_assets.operations.status import SceneStatus
+from lc_assets_tests.cluster.postgresql import postgresql_instance
 from lc_assets_tests.conftest import Desk, OnDisk, copy_records
 from lc_assets_tests.operations.pruned_stores import queue, stands
-from loopback.cluster.services import postgresql
-from loopback.programs import Missing
 
 LATER = datetime.now(timezone.utc) + timedelta(days=1)
 
 
 @contextmanager
-def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
-    pytest.importorskip("dagster_postgres")
-    folder.chmod(0o755)
-    try:
-        server, environment = postgresql(folder)
-    except Missing as missing:
-        pytest.skip(str(missing))
-    server.start()
-    try:
-        login = {key: environment[f"PG{name}"] for key, name in (("username", "USER"), ("password", "PASSWORD"))}
-        where = {"hostname": "127.0.0.1", "port": int(environment["PGPORT"]), "db_name": "postgres"}
-        storage = {"postgres": {"postgres_db": {"scheme": "postgresql+psycopg2", **login, **where}}}
-        (folder / "home").mkdir()
-        (folder / "home" / "dagster.yaml").write_text(yaml.safe_dump({"storage": storage}))
-        with dg.DagsterInstance.from_config(str(folder / "home")) as instance:
-            yield instance
-    finally:
-        server.stop()
+def on_postgresql() -> Iterator[dg.DagsterInstance]:
+    with postgresql_instance() as (instance, _):
+        yield instance
 
 
 @pytest.fixture(
@@ -55,21 +36,15 @@ def on_postgresql(folder: Path) -> Iterator[dg.DagsterInstance]:
         pytest.param("on_postgresql", marks=pytest.mark.slow),
     ]
 )
-def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk) -> Iterator[Desk]:
+def kept(request: pytest.FixtureRequest, on_disk: OnDisk, desk: Desk, tmp_path: Path) -> Iterator[Desk]:
     """A desk whose records are in a database."""
-    # Not below pytest's own folder, which only root may enter.
-    folder = Path("/tmp") / f"lc-prune-{os.getpid()}-{time.monotonic_ns()}"
-    folder.mkdir()
-    try:
-        opened = {
-            "in_memory": lambda _: dg.DagsterInstance.ephemeral(),
-            "on_sqlite": on_disk,
-            "on_postgresql": on_postgresql,
-        }
-        with opened[request.param](folder) as instance:
-            yield Desk(desk.settings, instance)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    opened: dict[str, Callable[[], AbstractContextManager[dg.DagsterInstance]]] = {
+        "in_memory": dg.DagsterInstance.ephemeral,
+        "on_sqlite": lambda: on_disk(tmp_path / "records"),
+        "on_postgresql": on_postgresql,
+    }
+    with opened[request.param]() as instance:
+        yield Desk(desk.settings, instance)
 
 
 @pytest.fixture
