@@ -23,6 +23,7 @@ from lc_assets.operations.backfills import launch_backfill
 from lc_assets.operations.keys import SCENES
 from lc_assets.operations.run_retention import old_runs
 from lc_assets.operations.status import scene_statuses, stale_items, waiting_items
+from lc_assets.store.layout import Store
 from loopback.scenes import bare_item
 from loopback.sensor_tick import sensor_context
 
@@ -33,13 +34,13 @@ _NOW = LAST + timedelta(days=1, hours=12)
 def timed(world: World, documents: list[dict[str, Any]]) -> Iterator[tuple[str, float, str]]:
     """Yield (name, seconds, result) of each measurement. Some run twice, because the first call fills caches."""
     definitions = build_definitions(world.settings)
-    instance = world.instance
+    instance, store = world.instance, Store.at(world.settings.store)
     found = world.keys[:FOUND]
     for time in ("first", "again"):
-        seconds, statuses = seconds_of(scene_statuses, instance, definitions, found)
+        seconds, statuses = seconds_of(scene_statuses, instance, definitions, store, found)
         yield f"status of {FOUND:,} found items, {time}", seconds, _counts(statuses.values())
     for time in ("first", "again"):
-        seconds, statuses = seconds_of(scene_statuses, instance, definitions)
+        seconds, statuses = seconds_of(scene_statuses, instance, definitions, store)
         yield f"status of all scenes, {time}", seconds, _counts(statuses.values())
     for time in ("first", "again"):
         seconds, stale = seconds_of(stale_items, instance, definitions)

@@ -129,7 +129,7 @@ def backfill_scenes(
     session.contract()
     with session.open_instance() as instance:
         ids = None if scenes is None else [scene.id for scene in scenes]
-        statuses = scene_statuses(instance, session.definitions, ids)
+        statuses = scene_statuses(instance, session.definitions, session.store, ids)
         runnable = {*NEEDS_RUN, *([SceneStatus.DONE] * everything), *([SceneStatus.REMOVED] * named)}
         if dry_run:
             to_run = {item: status for item, status in statuses.items() if status in runnable}

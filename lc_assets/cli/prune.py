@@ -66,7 +66,7 @@ def run_prune(session: Session, keep: RetentionPolicy | None, days: int | None, 
         session.contract()
     with session.open_instance() as instance:
         in_use = InUse(instance, session.definitions)
-        statuses = scene_statuses(instance, session.definitions)
+        statuses = scene_statuses(instance, session.definitions, session.store)
         busy = in_use.all()
         # Stale and failed scenes keep their intermediates: the next run of theirs reads them.
         finished = {item for item, status in statuses.items() if status is SceneStatus.DONE}

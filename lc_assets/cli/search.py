@@ -53,7 +53,7 @@ def search(session: Session, ids: bool, register: bool, backfill: bool, done: bo
     documents = find_items(session, query)
     with session.open_instance() as instance:
         names = [str(document.get("id")) for document in documents]
-        statuses = scene_statuses(instance, session.definitions, names)
+        statuses = scene_statuses(instance, session.definitions, session.store, names)
         for document, name in zip(documents, names, strict=True):
             if not ids:
                 click.echo(_row(document, statuses[name]))

@@ -172,7 +172,7 @@ def _classify_missing(session: Session, scenes: Sequence[Scene], *, named: bool)
     if not scenes:
         return []
     with session.open_instance() as instance:
-        statuses = scene_statuses(instance, session.definitions, [scene.id for scene in scenes])
+        statuses = scene_statuses(instance, session.definitions, session.store, [scene.id for scene in scenes])
     wanted = (*NEEDS_RUN, SceneStatus.REMOVED) if named else NEEDS_RUN
     missing = [scene for scene in scenes if statuses[scene.id] in wanted]
     if not missing:
@@ -265,7 +265,7 @@ def _warn_of_outdated(session: Session, instance: dg.DagsterInstance, made: dict
     from lc_assets.operations.status import SceneStatus, scene_statuses
 
     used = [row[SCENE_COLUMN] for row in _rows(made[SCENE_TABLE]) if not row[NOTE_COLUMN]]
-    statuses = scene_statuses(instance, session.definitions, used)
+    statuses = scene_statuses(instance, session.definitions, session.store, used)
     outdated = sum(status is SceneStatus.STALE for status in statuses.values())
     if outdated:
         scenes = f"{quantity(outdated, 'scene')} of the map {'is' if outdated == 1 else 'are'} outdated"

@@ -44,7 +44,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
 
     with session.open_instance() as instance:
         definitions = session.definitions
-        statuses = scene_statuses(instance, definitions)
+        statuses = scene_statuses(instance, definitions, session.store)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
         maps = map_statuses(instance, definitions)
         if names:

@@ -19,6 +19,7 @@ import dagster as dg
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, CLASSIFY, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
 from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids, pages
+from lc_assets.store.layout import Store
 
 
 class SceneStatus(Enum):
@@ -29,7 +30,7 @@ class SceneStatus(Enum):
     REMOVED = "removed"
     """Removed by `lc-assets remove`, and not registered since. Only a command that names the scene runs it again."""
     MISSING = "missing"
-    """Registered, but never completed."""
+    """Registered, but never completed, or its folder is no longer in the store."""
     WAITING = "waiting"
     """Queued or running."""
     FAILED = "failed"
@@ -45,14 +46,18 @@ NEEDS_RUN = (SceneStatus.NEW, SceneStatus.MISSING, SceneStatus.FAILED, SceneStat
 
 
 def scene_statuses(
-    instance: dg.DagsterInstance, definitions: dg.Definitions, items: Iterable[str] | None = None
+    instance: dg.DagsterInstance, definitions: dg.Definitions, store: Store, items: Iterable[str] | None = None
 ) -> dict[str, SceneStatus]:
     """Return item -> status.
 
     Args:
         instance: whose records are read.
         definitions: the current definitions. A map that was made with another code version is stale.
+        store: where the maps are. It is listed only if a record says that there is one.
         items: item ids; None means all registered items, in the order of the partitions.
+
+    Raises:
+        StoreError: the store cannot be listed.
     """
     if items is None:
         asked = known = list(instance.get_dynamic_partitions(SCENES))
@@ -67,6 +72,7 @@ def scene_statuses(
     outdated = _outdated(instance, definitions, newest, known)
     waiting = waiting_items(instance, definitions) if known else set()
     removed = removed_items(instance, [item for item in asked if item not in here])
+    stored = set(store.folders()) if mapped or outdated else set[str]()
 
     def status_of(item: str) -> SceneStatus:
         if item not in here:
@@ -75,9 +81,9 @@ def scene_statuses(
             return SceneStatus.WAITING
         if item in failed:
             return SceneStatus.FAILED
-        if item in outdated:
+        if item in outdated and item in stored:
             return SceneStatus.STALE
-        return SceneStatus.DONE if item in mapped else SceneStatus.MISSING
+        return SceneStatus.DONE if item in mapped and item in stored else SceneStatus.MISSING
 
     return {item: status_of(item) for item in asked}
 

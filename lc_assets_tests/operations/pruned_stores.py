@@ -23,7 +23,7 @@ def contents(folder: StorePath) -> dict[str, int]:
 
 
 def stands(desk: Desk, item: str = DEMO) -> SceneStatus:
-    return scene_statuses(desk.instance, build_definitions(desk.settings), [item])[item]
+    return scene_statuses(desk.instance, build_definitions(desk.settings), desk.store, [item])[item]
 
 
 def queue(desk: Desk, item: str = DEMO) -> dg.DagsterRun:

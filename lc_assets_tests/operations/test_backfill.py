@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -155,15 +156,18 @@ def test_a_scene_stands_as_its_runs_left_it(demo_item: Path, desk: Desk) -> None
     definitions = build_definitions(desk.settings)
 
     def stands() -> SceneStatus:
-        return scene_statuses(desk.instance, definitions, [scene.id])[scene.id]
+        return scene_statuses(desk.instance, definitions, desk.store, [scene.id])[scene.id]
 
     scene = desk.add(demo_item)
-    assert scene_statuses(desk.instance, definitions, ["S2A_unheard_of"]) == {"S2A_unheard_of": SceneStatus.NEW}
+    unheard = "S2A_unheard_of"
+    assert scene_statuses(desk.instance, definitions, desk.store, [unheard]) == {unheard: SceneStatus.NEW}
     assert stands() == SceneStatus.MISSING
     assert desk.run(scene.id, stride=7).error
     assert stands() == SceneStatus.FAILED
     assert desk.run(scene.id, stride=64).error is None
     assert stands() == SceneStatus.DONE
+    shutil.rmtree(desk.folder(scene.id).folder)
+    assert stands() == SceneStatus.MISSING
     launch_backfill(desk.instance, definitions, [scene.id], fingerprint="", config={}, title="again")
     assert stands() == SceneStatus.WAITING
 

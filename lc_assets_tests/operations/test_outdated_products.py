@@ -30,7 +30,7 @@ def stale_assets(desk: Desk) -> set[str]:
     found = {key for key in SCENE_ASSETS if resolver.get_status(key, DEMO_ITEM_ID) == StaleStatus.STALE}
     # `lc-assets stale` and `backfill` call the scene stale if and only if the UI calls one of its assets so.
     assert stale_items(desk.instance, definitions) == ([DEMO_ITEM_ID] if found else [])
-    [status] = scene_statuses(desk.instance, definitions, [DEMO_ITEM_ID]).values()
+    [status] = scene_statuses(desk.instance, definitions, desk.store, [DEMO_ITEM_ID]).values()
     assert status == (SceneStatus.STALE if found else SceneStatus.DONE)
     return {key.to_user_string() for key in found}
 
