@@ -6,7 +6,8 @@ once. If a machine fails, the server detects this by TCP keepalives within a min
 because its kernel answers the keepalives.
 
 A restart of PostgreSQL ends all sessions. The workers then take their locks again within seconds, which is less than
-`lc_assets.cluster.launcher` waits. A PgBouncer in front of PostgreSQL must pool by session.
+`lc_assets.cluster.launcher` waits. A PgBouncer in front of PostgreSQL must pool by session; it needs TCP keepalives of
+its own.
 """
 
 from __future__ import annotations
@@ -34,8 +35,9 @@ _OPTIONS = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "application_name": "lc_assets run lock",
-    "options": "-c tcp_keepalives_idle=20 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3",
 }
+# The same on the server's side. As `options` of the connection, PgBouncer would refuse them.
+_SERVER_KEEPALIVES = "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
 # pg_locks holds the 64 bits of a lock's key in two columns.
 _HELD_KEYS = sqlalchemy.text(
     "SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory' AND granted "
@@ -70,6 +72,8 @@ class RunLock:
         """
         self._connection = psycopg2.connect(self._url, **_OPTIONS)
         self._connection.autocommit = True
+        with self._connection.cursor() as cursor:
+            cursor.execute(_SERVER_KEEPALIVES)
         return bool(self._query("SELECT pg_try_advisory_lock(%s)", _lock_key(self._run_id)))
 
     def keep_alive(self) -> None:
