@@ -106,7 +106,7 @@ class World:
     engine: sa.Engine
 
     def copy_run(self, keys: Sequence[str], *, pictures: bool) -> None:
-        """Copy the records of the real run to other scenes, and give each an empty folder in the store.
+        """Copy the records of the real run to other scenes.
 
         Args:
             keys: ids of the scenes.
@@ -118,8 +118,6 @@ class World:
             for statement in _COPIES.split(";\n"):
                 if statement.strip():
                     connection.execute(sa.text(statement), values)
-        for key in keys:
-            (self.folder / "store" / "scenes" / key).mkdir()
 
     def classify(self) -> str:
         """Classify the real scene and return the id of the run."""

@@ -30,7 +30,7 @@ class SceneStatus(Enum):
     REMOVED = "removed"
     """Removed by `lc-assets remove`, and not registered since. Only a command that names the scene runs it again."""
     MISSING = "missing"
-    """Registered, but never completed, or its folder is no longer in the store."""
+    """Registered, but never completed, or its folder was deleted."""
     WAITING = "waiting"
     """Queued or running."""
     FAILED = "failed"
@@ -72,7 +72,8 @@ def scene_statuses(
     outdated = _outdated(instance, definitions, newest, known)
     waiting = waiting_items(instance, definitions) if known else set()
     removed = removed_items(instance, [item for item in asked if item not in here])
-    stored = set(store.folders()) if mapped or outdated else set[str]()
+    # A scene that is not registered in this store either may be in another one, so its record counts.
+    gone = store.scenes_without_folder() if mapped or outdated else set[str]()
 
     def status_of(item: str) -> SceneStatus:
         if item not in here:
@@ -81,9 +82,11 @@ def scene_statuses(
             return SceneStatus.WAITING
         if item in failed:
             return SceneStatus.FAILED
-        if item in outdated and item in stored:
+        if item in gone:
+            return SceneStatus.MISSING
+        if item in outdated:
             return SceneStatus.STALE
-        return SceneStatus.DONE if item in mapped and item in stored else SceneStatus.MISSING
+        return SceneStatus.DONE if item in mapped else SceneStatus.MISSING
 
     return {item: status_of(item) for item in asked}
 

@@ -218,6 +218,15 @@ class Store:
         """
         return sorted({name for name in (*_documents(self.root / "items"), *self.folders()) if is_id(name)})
 
+    def scenes_without_folder(self) -> set[str]:
+        """Return the ids of the registered scenes that have no folder.
+
+        Raises:
+            StoreError: the object store contains a key that cannot be listed.
+            OSError: the store cannot be read.
+        """
+        return {*_documents(self.root / "items")} - {*self.folders()}
+
     def registered(self, item: str) -> StorePath:
         """Return the path of the registered item of a partition key.
 

@@ -19,6 +19,7 @@ from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill, newest_backfill
 from lc_assets.operations.status import SceneStatus, scene_statuses
+from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.operations.daemons import end_daemon
 from lc_assets_tests.rig.command import Shell
@@ -168,6 +169,8 @@ def test_a_scene_stands_as_its_runs_left_it(demo_item: Path, desk: Desk) -> None
     assert stands() == SceneStatus.DONE
     shutil.rmtree(desk.folder(scene.id).folder)
     assert stands() == SceneStatus.MISSING
+    elsewhere = Store.at(demo_item.parent / "not mounted")
+    assert scene_statuses(desk.instance, definitions, elsewhere, [scene.id]) == {scene.id: SceneStatus.DONE}
     launch_backfill(desk.instance, definitions, [scene.id], fingerprint="", config={}, title="again")
     assert stands() == SceneStatus.WAITING
 
