@@ -1,7 +1,7 @@
 """Dagster's storage in PostgreSQL, with connections that are used again.
 
-Dagster's own storage opens a connection for every statement, except in the webserver: some 450 for a run. With
-scram-sha-256 each one costs client and server together more than 10 ms of CPU time.
+Dagster's own storage opens a connection for every statement, except in the webserver: some 450 for a run
+(`python -m benchmarks.cluster` shows what that costs).
 """
 
 from __future__ import annotations

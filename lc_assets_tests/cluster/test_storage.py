@@ -10,11 +10,10 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-import yaml
 from sqlalchemy import URL, event, make_url
 from sqlalchemy.pool import Pool
 
-from lc_assets_tests.cluster.postgresql import postgresql_instance
+from lc_assets_tests.cluster.postgresql import postgresql_instance, write_home
 from loopback.cluster.process import Process
 from loopback.programs import free_port, unprivileged
 
@@ -112,29 +111,27 @@ def pgbouncer(opened: tuple[dg.DagsterInstance, Process]) -> Iterator[URL]:
     from lc_assets.cluster.run_lock import _storage
 
     url = make_url(_storage(opened[0]).postgres_url)
-    folder = Path(tempfile.mkdtemp(prefix="lc-pgbouncer-"))  # below pytest's folder, only root could read it
-    folder.chmod(0o755)
-    settings, users, port = folder / "pgbouncer.ini", folder / "users.txt", free_port()
-    users.write_text(f'"{url.username}" "{url.password}"\n')
-    settings.write_text(
-        f"[databases]\n{url.database} = host={url.host} port={url.port}\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\npool_mode = session\n"
-        f"auth_type = scram-sha-256\nauth_file = {users}\n"
-    )
-    command, user = [program, str(settings)], unprivileged()
-    bouncer = Process("pgbouncer", command, folder, user=user, ready=lambda it: "process up" in it.said())
-    bouncer.start()
-    yield url.set(port=port)
-    bouncer.stop()
-    shutil.rmtree(folder)
+    with tempfile.TemporaryDirectory(prefix="lc-pgbouncer-") as name:  # below pytest's folder, only root could read it
+        folder = Path(name)
+        folder.chmod(0o755)
+        settings, users, port = folder / "pgbouncer.ini", folder / "users.txt", free_port()
+        users.write_text(f'"{url.username}" "{url.password}"\n')
+        settings.write_text(
+            f"[databases]\n{url.database} = host={url.host} port={url.port}\n"
+            f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\npool_mode = session\n"
+            f"auth_type = scram-sha-256\nauth_file = {users}\n"
+        )
+        command, user = [program, str(settings)], unprivileged()
+        bouncer = Process("pgbouncer", command, folder, user=user, ready=lambda it: "process up" in it.said())
+        bouncer.start()
+        yield url.set(port=port)
+        bouncer.stop()
 
 
 def test_a_pgbouncer_that_pools_by_session_may_stand_between(pgbouncer: URL, tmp_path: Path) -> None:
     from lc_assets.cluster.run_lock import hold_run_lock, locked_runs
 
-    config = {"postgres_url": pgbouncer.render_as_string(hide_password=False)}
-    storage = {"module": "lc_assets.cluster.storage", "class": "PooledPostgresStorage", "config": config}
-    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"custom": storage}}))
+    write_home(tmp_path, {"postgres_url": pgbouncer.render_as_string(hide_password=False)})
     with dg.DagsterInstance.from_config(str(tmp_path)) as instance:
         run_id = logged.execute_in_process(instance=instance).run_id
         with hold_run_lock(instance, run_id, print) as held:
