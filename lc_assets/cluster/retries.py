@@ -35,13 +35,18 @@ def expect_retry(instance: DagsterInstance, run_id: str) -> None:
 
 
 def note_event(instance: DagsterInstance, run_id: str, event: DagsterEvent) -> None:
-    """Mark a run for a retry when one of its assets has failed for a transient reason.
+    """Mark a run for a retry when one of its assets has failed for a transient reason, else for none.
 
-    Dagster passes the event of the asset before it marks the run as failed, so its daemons never see the failed run
-    without the mark (see `expect_retry`). The assets of a run are a chain, so only one of them fails.
+    A run that is a retry itself has inherited the mark of the run before it. Dagster passes the event of the asset
+    before it marks the run as failed, so its daemons never see the failed run without the mark (see `expect_retry`).
+    The assets of a run are a chain, so only one of them fails.
     """
-    if event.event_type == DagsterEventType.STEP_FAILURE and is_transient(instance, run_id):
+    if event.event_type != DagsterEventType.STEP_FAILURE:
+        return
+    if is_transient(instance, run_id):
         mark_for_retry(instance, run_id)
+    else:
+        instance.add_run_tags(run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "false"})
 
 
 def mark_for_retry(instance: DagsterInstance, run_id: str) -> None:

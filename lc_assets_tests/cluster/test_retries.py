@@ -12,6 +12,8 @@ from lc_assets.cluster.retries import note_event
 from lc_assets.core.errors import LandCoverError
 from lc_assets.defs.failures import raise_as_dagster_failure
 
+RETRY = "dagster/retry_on_asset_or_op_failure"
+
 
 @dg.job(executor_def=dg.in_process_executor)
 def failing() -> None:
@@ -23,11 +25,11 @@ def failing() -> None:
     asset()
 
 
-@pytest.mark.parametrize("transient", [True, False])
+@pytest.mark.parametrize(("transient", "inherited"), [(True, {}), (False, {}), (False, {RETRY: "true"})])
 def test_a_run_is_marked_for_its_retry_before_it_has_failed_if_the_reason_is_transient(
-    transient: bool, monkeypatch: pytest.MonkeyPatch
+    transient: bool, inherited: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Or else Dagster's daemons may see the failed run first, and never retry it."""
+    """Or else Dagster's daemons may see the failed run first, and never retry it. A retry has its parent's tags."""
     seen: list[dict[str, str]] = []
     handle = SqlRunStorage.handle_run_event
 
@@ -44,6 +46,7 @@ def test_a_run_is_marked_for_its_retry_before_it_has_failed_if_the_reason_is_tra
         run = instance.create_run_for_job(
             failing,
             run_config={"ops": {"asset": {"config": transient}}},
+            tags=inherited,
             status=DagsterRunStatus.STARTING,
             job_code_origin=job.get_python_origin(),
         )
@@ -53,4 +56,4 @@ def test_a_run_is_marked_for_its_retry_before_it_has_failed_if_the_reason_is_tra
         assert after.tags["dagster/will_retry"] == str(transient).lower()
     [tags] = seen
     assert (tags.get("dagster/will_retry") == "true") == transient
-    assert (tags.get("dagster/retry_on_asset_or_op_failure") == "true") == transient
+    assert (tags.get(RETRY) == "true") == transient
