@@ -6,6 +6,7 @@ pooled ones are interpolated to 10 m as those of a scene are. Which dates see a 
 
 from __future__ import annotations
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.warp import transform_bounds
 from rasterio.windows import Window
 
@@ -103,10 +104,13 @@ class Fusion:
             for left in range(0, columns, wide)
         ]
         with (
+            warnings.catch_warnings(),
             rasterio.Env(),
             WarpedRasters() as rasters,
             ThreadPoolExecutor(threads, thread_name_prefix="fuse") as pool,
         ):
+            # rasterio ignores this warning of its own rasters with catch_warnings, which fails in several threads.
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
             # Few blocks ahead of the writer, so that memory does not depend on the size of the map.
             coming = deque(pool.submit(self._block, window, rasters) for window in windows[: 2 * threads])
             try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyogrio
@@ -12,12 +14,14 @@ import pytest
 import rasterio
 import shapely
 from affine import Affine
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.features import geometry_mask
 from rasterio.warp import Resampling, reproject
 from scipy import ndimage
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.demo.scene import DEMO_ITEM_ID
+from lc_assets.products import areas
 from lc_assets.products.season_map import fusion, rasters
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.products.stac.validate import validate_offline
@@ -252,6 +256,23 @@ def test_neighbouring_maps_meet(season: Season) -> None:
         assert not ((part != 10) & (out != 10)).any()
         out = np.where(part != 10, part, out)
     assert np.array_equal(out, read(whole.layout.classified))
+
+
+def test_rasterios_warning_of_its_own_rasters_is_not_shown(season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rasterio hides it with `warnings.catch_warnings`, which sometimes fails in several threads."""
+
+    def warning(*args: Any, **options: Any) -> np.ndarray:
+        warnings.warn("Dataset has no geotransform", NotGeoreferencedWarning, stacklevel=1)
+        burnt: np.ndarray = rasterize(*args, **options)
+        return burnt
+
+    rasterize = areas.rasterize
+    monkeypatch.setattr(areas, "rasterize", warning)
+    season.add(item_of("20240501"), seed=1)
+    with warnings.catch_warnings(record=True) as shown:
+        warnings.simplefilter("always")
+        make_season_map(season.store, "all", ALL, [item_of("20240501")])
+    assert [str(one.message) for one in shown if one.category is NotGeoreferencedWarning] == []
 
 
 @pytest.mark.parametrize(
