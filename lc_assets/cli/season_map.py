@@ -23,7 +23,7 @@ from lc_assets.cli.options import (
 from lc_assets.cli.progress_bar import ProgressBar
 from lc_assets.cli.query import find_items, parse_items, read_area, store_area
 from lc_assets.cli.session import Session
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lc_assets.products.season_map.plan import MapPlan
     from lc_assets.raster.polygons import Polygons
     from lc_assets.sentinel2.item.scene import Scene
+    from lc_assets.store.layout import Store
     from lc_assets.store.season_layout import MapLayout
 
 
@@ -74,7 +75,7 @@ def season_map(
     again from the scenes that are classified then.
     """
     if area is not None and bbox is not None:
-        raise click.UsageError("give the area: --area or --bbox")
+        raise click.UsageError("give --area or --bbox, not both")
     if (scene_refs or listed) and (period is not None or max_cloud is not None):
         raise click.UsageError("give REFERENCEs, or --period, not both")
     if max_cloud is not None and period is None:
@@ -90,12 +91,12 @@ def season_map(
         if kept is None:
             raise click.UsageError("give the area: --area or --bbox, or only the --name of a map that was made before")
     place, stem = _area(area, bbox, kept)
-    name = _default_name(stem, period) if name is None else name
     from lc_assets.products.polygons import MIN_AREA, check_min_area
     from lc_assets.products.season_map.grid import check_area, checked_crs, utm_zone
     from lc_assets.products.season_map.plan import MapPlan, select_scenes
 
     # Errors of the user are raised before anything is fetched.
+    name = _default_name(session.store, stem, period, place) if name is None else name
     session.store.map(name)
     crs = utm_zone(place) if crs is None else checked_crs(crs)
     check_area(place.to(crs))
@@ -132,9 +133,26 @@ def _area(area: str | None, bbox: str | None, kept: Polygons | None) -> tuple[Po
     return read_area(str(area)), "area" if area == "-" else Path(str(area)).name.partition(".")[0]
 
 
-def _default_name(stem: str, period: str | None) -> str:
+def _default_name(store: Store, stem: str, period: str | None, area: Polygons) -> str:
+    """Return the name of a map whose user gives none.
+
+    Raises:
+        LandCoverError: the store has a map of another area under this name.
+    """
+    from lc_assets.products.season_map.plan import read_plan
+
     words = f"{stem}_{period}" if period else stem
-    return re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._-") or "area"
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._-") or "area"
+    try:
+        before = read_plan(store, name).area
+    except StoreError:  # there is none, or a damaged one, which is made again
+        return name
+    if not before.covers_same(area):
+        raise LandCoverError(
+            f"the store has a map of another area under the name {name}",
+            remedy=f"choose another name (--name), or replace that map (--name {name})",
+        )
+    return name
 
 
 def _check_inside(area: Polygons, kept: Polygons, crs: str) -> None:
@@ -304,6 +322,8 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
     click.echo(line("changed", found.changed))
     click.echo(line("differs, but not sure enough: not counted", int(found.pixels[UNSURE])))
     click.echo(line("unchanged", int(found.pixels[SAME])))
+    if found.share is not None:
+        click.echo(f"      Where both maps are sure, {100 * found.share:.1f} % of the pixels differ.")
     if baseline is None:
         click.echo(
             "      Maps of different dates differ even where nothing changed; --baseline MAP measures by how much."
@@ -311,8 +331,9 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
     elif found.baseline is None:
         click.echo(f"      {baseline} has no pixel where it and {before} are sure")
     else:
-        click.echo(
-            f"      {before} and {baseline}, of one period, differ on {100 * found.baseline:.1f} % of sure pixels"
-        )
+        click.echo(f"      Where {before} and {baseline} are sure, {100 * found.baseline:.1f} % of the pixels differ.")
+    if found.shared:
+        scenes = quantity(found.shared, "scene")
+        echo_warning(f"{baseline} and {before} have {scenes} in common, so they differ less than maps of other dates")
     click.echo(f"      {shown_path(found.layout.transitions)}")
     click.echo(f"      {shown_path(found.layout.table)}")

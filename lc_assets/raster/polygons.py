@@ -71,6 +71,12 @@ class Polygons:
             )
         return Polygons(self.names, shapely.make_valid(shapes), crs)
 
+    def covers_same(self, other: Polygons) -> bool:
+        """Return whether both are of one CRS and cover the same ground."""
+        return self.crs == other.crs and bool(
+            shapely.equals(shapely.union_all(self.shapes), shapely.union_all(other.shapes))
+        )
+
     def touching(self, bounds: tuple[float, float, float, float]) -> np.ndarray:
         """Return the numbers of the polygons whose boxes touch (left, bottom, right, top)."""
         left, bottom, right, top = shapely.bounds(self.shapes).T

@@ -122,14 +122,26 @@ def test_a_map_that_fails_keeps_its_earlier_registration(stored: Shell) -> None:
     assert "done      season map m" in stored("status").output
 
 
+def test_a_name_that_was_not_chosen_never_replaces_the_map_of_another_area(stored: Shell) -> None:
+    stored("map", "--bbox", BOX)
+    stored("map", "--bbox", BOX)
+    smaller = BOX.rsplit(",", 1)[0] + ",51.415"
+    told = stored("map", "--bbox", smaller, code=1).output
+    assert "map of another area under the name area -> choose another name (--name)" in " ".join(told.split())
+    stored("map", "--bbox", smaller, "--name", "area")
+
+
 def test_two_maps_are_compared(stored: Shell) -> None:
-    for name in ("before", "after"):
+    for name in ("before", "after", "third"):
         stored("map", "--bbox", BOX, "--name", name)
     output = stored("change", "before", "after").output
     assert "0.0 ha    0.0 %" in next(line for line in output.splitlines() if "changed  " in line)
     assert "differ even where nothing changed" in output
     assert "before--after_transitions.tif" in output
-    assert "differ on 0.0 %" in stored("change", "before", "after", "--baseline", "after").output
+    output = stored("change", "before", "after", "--baseline", "third").output
+    assert "Where both maps are sure, 0.0 % of the pixels differ." in output
+    assert "Where before and third are sure, 0.0 % of the pixels differ." in output
+    assert "third and before have 1 scene in common" in output
     assert "season map other: there is no such map" in stored("change", "before", "other", code=1).output
 
 
@@ -137,11 +149,11 @@ def test_two_maps_are_compared(stored: Shell) -> None:
     ("arguments", "code", "told"),
     [
         ((), 2, "give the area: --area or --bbox"),
-        (("--bbox", BOX, "--area", "-"), 2, "give the area: --area or --bbox"),
+        (("--bbox", BOX, "--area", "-"), 2, "give --area or --bbox, not both"),
         (("--bbox", "6,51"), 1, "is no box"),
         (("--bbox", BOX, "--name", "../up"), 1, "is not a valid name of a map"),
         (("--bbox", BOX, "--crs", "EPSG:4326"), 1, "is not in metres"),
-        (("--bbox", "13,55,14,56"), 1, "no classified scene touches the area"),
+        (("--bbox", "13,55,14,56"), 1, "touches the area (13.00 to 14.00 degrees east, 55.00 to 56.00 north)"),
         (("--bbox", "-10,40,30,60"), 1, "km long"),
         (("--bbox", "13,56,14,55"), 1, "is not a box on the Earth"),
         (("--bbox", "13,55,13,56"), 1, "is not a box on the Earth"),

@@ -42,14 +42,17 @@ class Change:
     Attributes:
         pixels: (256,) pixels of each code.
         pixel_area: area of a pixel in hectares.
-        baseline: share of the pixels where both maps of the first period are sure that differ between them; None
-            without such a map.
+        share: share of the pixels where both maps are sure that changed; None without such pixels.
+        baseline: the same share between the first map and the baseline; None without such pixels or a baseline.
+        shared: number of scenes that the first map and the baseline have both.
     """
 
     layout: ChangeLayout
     pixels: np.ndarray
     pixel_area: float
+    share: float | None
     baseline: float | None
+    shared: int
 
     @property
     def changed(self) -> int:
@@ -80,17 +83,24 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
         baseline: name of another map of the first period.
 
     Raises:
-        BadReference: a name is not that of a map, `sure` is out of range, or the maps do not overlap.
+        BadReference: a name is not that of a map, or is given twice, `sure` is out of range, or the maps do not
+            overlap.
         StoreError: the store cannot be written.
     """
     if baseline == "":
         raise BadReference("the name of the baseline is empty", remedy="name a map, or leave out --baseline")
     if not 0 <= sure <= 100:
         raise BadReference(f"a confidence of {sure} percent is not possible", remedy="give 0 to 100")
-    layouts = [store.map(name) for name in (before, after, *([baseline] if baseline else []))]
+    names = (before, after, *([baseline] if baseline else []))
+    if len({*names}) < len(names):
+        raise BadReference(
+            f"a map is compared with itself: {', '.join(names)}",
+            remedy="name two maps, and a third one of other dates of the first period as the baseline",
+        )
+    layouts = [store.map(name) for name in names]
     layout = store.change(before, after)
     pixels = np.zeros(256, np.int64)
-    differing = compared = 0
+    sure_pixels, differing = np.zeros((2, 2), np.int64)
     with ExitStack() as files:
         first = _Map(files, layouts[0], None)
         grid = first.grid
@@ -106,13 +116,15 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
                     codes = _transitions(*read[0], *read[1], sure)
                     dataset.write(codes, 1, window=window)
                     pixels += np.bincount(codes.ravel(), minlength=256)
-                    if baseline:
-                        other = _transitions(*read[0], *read[2], sure)
-                        differing += int((other < SAME).sum())
-                        compared += int((_sure(*read[0], sure) & _sure(*read[2], sure)).sum())
+                    for number, other in enumerate(read[1:]):
+                        both = _sure(*read[0], sure) & _sure(*other, sure)
+                        sure_pixels[number] += both.sum()
+                        differing[number] += (both & (read[0][0] != other[0])).sum()
             if pixels[:NOTHING].sum() == 0:
                 raise BadReference(f"the maps {before} and {after} do not overlap", remedy="compare maps of one area")
-            found = Change(layout, pixels, grid.pixel_area, differing / compared if compared else None)
+            shares = [float(d / n) if n else None for d, n in zip(differing, sure_pixels, strict=True)]
+            shared = len(first.scenes & maps[2].scenes) if baseline else 0
+            found = Change(layout, pixels, grid.pixel_area, shares[0], shares[1], shared)
             # Most of the hundred transitions do not occur.
             entries = [
                 Entry(code, name, palette[code], float(pixels[code]) * grid.pixel_area)
@@ -136,6 +148,7 @@ class _Map:
                 "there is no such map in the store", season_map=layout.name, remedy="make it with `lc-assets map`"
             ) from None
         self._name = layout.name
+        self.scenes = {*opened[0].tags().get("SCENES", "").split()}
         self.grid = grid or Grid.of(opened[0])
         if Grid.of(opened[0]) != Grid.of(opened[1]):
             raise StoreError(

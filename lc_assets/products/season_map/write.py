@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import rasterio
+import shapely
 
 from lc_assets.core.checksum import sha256_of_files
 from lc_assets.core.errors import BadReference, StoreError
@@ -103,8 +104,13 @@ def make_season_map(
     opened = open_scenes(store, items, placed)
     touching, replaced = newest_versions(opened)
     if not touching:
-        remedy = "classify scenes of the area first"
-        raise StoreError("no classified scene touches the area", season_map=name, remedy=remedy)
+        west, south, east, north = shapely.total_bounds(area.to(DEGREES).shapes)
+        raise StoreError(
+            f"no classified scene touches the area ({west:.2f} to {east:.2f} degrees east, {south:.2f} to {north:.2f} "
+            "north)",
+            season_map=name,
+            remedy="classify scenes of the area first; if it should be elsewhere, check its file or box",
+        )
     grid = _grid(touching, placed)
     fusion = Fusion(store, touching, grid, placed)
     tags = {

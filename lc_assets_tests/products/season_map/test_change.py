@@ -61,7 +61,9 @@ def test_what_has_changed_is_found_and_each_pixel_is_accounted_for(three_maps: S
     assert (old.name, new.name) == ("Forest", "Pasture")
     assert pixels == (codes == 15).sum()
     assert found.pixels.sum() == codes.size
+    assert found.share == pytest.approx(found.changed / (sure & ~nothing).sum())
     assert found.baseline is not None and found.baseline < 0.05
+    assert found.shared == 0
     with Path(str(found.layout.table)).open() as file:
         rows = list(csv.DictReader(file))
     assert sum(int(row["pixels"]) for row in rows) == codes.size
@@ -95,6 +97,7 @@ def test_where_a_map_is_not_sure_nothing_counts_as_change(three_maps: Season) ->
         ("a", "missing", 60, StoreError, "there is no such map"),
         ("../a", "c", 60, BadReference, "is not a valid name of a map"),
         ("a", "c", 101, BadReference, "101 percent"),
+        ("a", "a", 60, BadReference, "compared with itself: a, a"),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(
@@ -103,6 +106,20 @@ def test_what_cannot_be_compared_is_one_line(
     with pytest.raises(error, match=told):
         compare_maps(three_maps.store, before, after, sure=sure)
     assert not Path(str(three_maps.store.root), "changes").exists()
+
+
+def test_a_baseline_has_the_share_of_the_same_comparison_and_must_be_a_third_map(three_maps: Season) -> None:
+    store = three_maps.store
+    found = compare_maps(store, "a", "b", sure=40, baseline="c")
+    assert (found.share, found.baseline) == (
+        compare_maps(store, "a", "c", sure=40, baseline="b").baseline,
+        compare_maps(store, "a", "c", sure=40).share,
+    )
+    make_season_map(store, "d", ALL, [item_of("20230501"), item_of("20230601")])
+    assert compare_maps(store, "a", "c", sure=40, baseline="d").shared == 1
+    for baseline in ("a", "c"):
+        with pytest.raises(BadReference, match="compared with itself"):
+            compare_maps(store, "a", "c", sure=40, baseline=baseline)
 
 
 def test_maps_that_do_not_overlap_are_not_compared(three_maps: Season) -> None:
