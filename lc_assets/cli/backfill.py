@@ -92,6 +92,7 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
             known = SceneNames(session.store)
             fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
             items = [item for item in items if item in fitting]
+        session.warn_of_another_store(items)
         if not items:
             click.echo("no scene is stale", err=True)
         elif not backfill:
@@ -130,6 +131,8 @@ def backfill_scenes(
     with session.open_instance() as instance:
         ids = None if scenes is None else [scene.id for scene in scenes]
         statuses = scene_statuses(instance, session.definitions, session.store, ids)
+        if scenes is None:
+            session.warn_of_another_store(statuses)
         runnable = {*NEEDS_RUN, *([SceneStatus.DONE] * everything), *([SceneStatus.REMOVED] * named)}
         if dry_run:
             to_run = {item: status for item, status in statuses.items() if status in runnable}

@@ -42,6 +42,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     from lc_assets.products.scene_list import scene_facts
     from lc_assets.sentinel2.search.scene_names import join_words
 
+    session.contract()
     with session.open_instance() as instance:
         definitions = session.definitions
         statuses = scene_statuses(instance, definitions, session.store)
@@ -76,6 +77,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     counts += [quantity(len(maps), "season map")] if maps else []
     counts += [quantity(severities["error"], "failed check"), quantity(severities["warning"], "warning")]
     click.echo("; ".join(counts), err=True)
+    session.warn_of_another_store(statuses)
     if not (statuses or maps):
         click.echo(session.explain_empty(), err=True)
 

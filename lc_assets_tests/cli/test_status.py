@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from contextlib import nullcontext
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,6 +82,20 @@ def test_without_a_scene_it_names_the_store_and_what_to_do(shell: Shell) -> None
     (shell.store / "scenes" / DEMO).mkdir(parents=True)
     other = shell("status").stderr.splitlines()[-1]
     assert other.startswith(f"the store {shell.store} has 1 scene, but this Dagster instance has none -> register them")
+
+
+def test_records_of_another_store_are_told(desk: Desk, tmp_path: Path) -> None:
+    told = "has none of the 2 scenes that this Dagster instance knows"
+    for command in (("status",), ("backfill", "--dry-run")):
+        assert told not in invoke(*command).stderr
+    desk.settings = dataclasses.replace(desk.settings, store=tmp_path / "other")
+    for command in (("status",), ("backfill", "--dry-run")):
+        assert f"the store {tmp_path / 'other'} {told}" in invoke(*command).stderr
+
+
+def test_a_model_that_does_not_exist_is_an_error_and_no_map_counts_as_stale(desk: Desk, tmp_path: Path) -> None:
+    desk.settings = dataclasses.replace(desk.settings, model=tmp_path / "none.json")
+    assert "none.json cannot be read" in run(code=1).output
 
 
 def test_warnings_are_not_counted_as_failed_checks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
