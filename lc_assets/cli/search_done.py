@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
+from lc_assets.cli.options import echo_warning
 from lc_assets.core.errors import printable
 from lc_assets.core.wording import quantity
+from lc_assets.store.ids import is_id
+from lc_assets.store.product_layout import MAP_SUFFIX
 
 if TYPE_CHECKING:
     from lc_assets.products.collection.search import Found
@@ -34,6 +38,7 @@ def show_done(store: Store, query: Query | None, *, ids: bool) -> None:
     """
     from lc_assets.products.collection.export import no_collection
     from lc_assets.products.collection.extras import check_tools
+    from lc_assets.products.collection.parquet import ids as ids_of
     from lc_assets.products.collection.scratch import scratch
     from lc_assets.products.collection.search import EARTH, find
     from lc_assets.products.collection.update import fetch
@@ -46,11 +51,20 @@ def show_done(store: Store, query: Query | None, *, ids: bool) -> None:
         if index is None:
             raise no_collection(store)
         found = find(index, query or Query(bbox=EARTH))
+        outdated = _has_other_maps(store, ids_of(index))
     for one in found:
         click.echo(one.scene if ids else map_row(store, one))
     models = Counter(str(one.model or "?") for one in found)
     counts = ", ".join(f"{count} by {printable(model)}" for model, count in models.most_common())
     click.echo(f"{quantity(len(found), 'map')}{': ' if counts else ''}{counts}", err=True)
+    if outdated:
+        echo_warning("the store has maps that its collection does not have yet -> lc-assets collection, then search")
+
+
+def _has_other_maps(store: Store, listed: Sequence[str]) -> bool:
+    """Return whether the store has a complete map of a scene that is not among the listed items."""
+    known = {*listed}
+    return any(store.scene(s).stac_item.exists() for s in store.folders() if is_id(s) and s + MAP_SUFFIX not in known)
 
 
 def map_row(store: Store, found: Found) -> str:

@@ -134,6 +134,17 @@ def test_a_line_has_time_tile_model_and_classes(store: Store, template: Document
 
 
 @needs_extra
+def test_maps_that_the_collection_does_not_have_yet_are_told(
+    store: Store, template: Document, done: Callable[..., Result]
+) -> None:
+    told = "the store has maps that its collection does not have yet -> lc-assets collection"
+    Path(str(store.scene(scene_id(11)).folder)).mkdir()
+    assert told not in done().stderr
+    add(store, template, 12)
+    assert told in done("--datetime", "2024-02").stderr
+
+
+@needs_extra
 def test_a_mistake_is_an_error_of_one_line(done: Callable[..., Result], tmp_path: Path) -> None:
     for arguments, words in (
         (("--store", str(tmp_path / "none")), "lc-assets collection"),
