@@ -16,6 +16,7 @@ from lc_assets.cli.options import (
     resolve_scenes,
     run_config,
     scene_references,
+    warn_of_another_store,
     with_session,
 )
 from lc_assets.cli.query import find_items, parse_items, parse_query, query_options
@@ -92,7 +93,7 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
             known = SceneNames(session.store)
             fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
             items = [item for item in items if item in fitting]
-        session.warn_of_another_store(items)
+        warn_of_another_store(session, items)
         if not items:
             click.echo("no scene is stale", err=True)
         elif not backfill:
@@ -132,7 +133,7 @@ def backfill_scenes(
         ids = None if scenes is None else [scene.id for scene in scenes]
         statuses = scene_statuses(instance, session.definitions, session.store, ids)
         if scenes is None:
-            session.warn_of_another_store(statuses)
+            warn_of_another_store(session, statuses)
         runnable = {*NEEDS_RUN, *([SceneStatus.DONE] * everything), *([SceneStatus.REMOVED] * named)}
         if dry_run:
             to_run = {item: status for item, status in statuses.items() if status in runnable}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import click
 from lc_assets.cli.completion import complete_references
 from lc_assets.cli.session import Session, open_session
 from lc_assets.core.errors import LandCoverError, without_query
+from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
     from lc_assets.sentinel2.item.scene import Scene
@@ -155,6 +156,26 @@ def echo_error(error: object, label: str = "error") -> None:
 def echo_warning(text: object, *, indent: str = "") -> None:
     """Print a warning to standard error, in yellow."""
     click.secho(f"{indent}warning: {text}", fg="yellow", err=True)
+
+
+def warn_of_another_store(session: Session, items: Collection[str]) -> None:
+    """Warn if the store has none of the scenes of Dagster's instance, so that their records are of another store.
+
+    Args:
+        session: the store.
+        items: ids of scenes that the instance has.
+
+    Raises:
+        StoreError: the store cannot be read.
+    """
+    from lc_assets.sentinel2.search.scene_names import SceneNames
+
+    if items and not set(items) & set(SceneNames(session.store).known):
+        known = f"the {quantity(len(items), 'scene')} that this Dagster instance knows"
+        echo_warning(
+            f"the store {without_query(str(session.settings.store))} has none of {known}: what is said of them is of "
+            "another store -> name that one (--store, LC_ASSETS_STORE)"
+        )
 
 
 def resolve_scenes(

@@ -6,7 +6,6 @@ Dagster, numpy and GDAL are imported when a command needs them first.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -83,25 +82,6 @@ class Session:
             return f"the store {store} has {quantity(found, 'scene')}, but this Dagster instance has none -> {remedy}"
         remedy = "name another store (--store, LC_ASSETS_STORE), or classify a scene: lc-assets classify REFERENCE"
         return f"the store {store} has no scene -> {remedy}"
-
-    def warn_of_another_store(self, items: Collection[str]) -> None:
-        """Warn if the store has none of the scenes of Dagster's instance, so that their records are of another store.
-
-        Args:
-            items: ids of scenes that the instance has.
-
-        Raises:
-            StoreError: the store cannot be read.
-        """
-        from lc_assets.cli.options import echo_warning
-        from lc_assets.sentinel2.search.scene_names import SceneNames
-
-        if items and not set(items) & set(SceneNames(self.store).known):
-            known = f"the {quantity(len(items), 'scene')} that this Dagster instance knows"
-            echo_warning(
-                f"the store {without_query(str(self.settings.store))} has none of {known}: what is said of them is of "
-                "another store -> name that one (--store, LC_ASSETS_STORE)"
-            )
 
     def open_instance(self) -> DagsterInstance:
         """Open the instance of DAGSTER_HOME, mark its runs of dead processes as failed, and free what they have taken.

@@ -12,7 +12,7 @@ import click
 
 from lc_assets.cli.backfill import backfill_url, count_statuses
 from lc_assets.cli.completion import complete_scenes_and_maps
-from lc_assets.cli.options import with_session
+from lc_assets.cli.options import warn_of_another_store, with_session
 from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError, printable
 from lc_assets.core.wording import quantity
@@ -77,7 +77,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     counts += [quantity(len(maps), "season map")] if maps else []
     counts += [quantity(severities["error"], "failed check"), quantity(severities["warning"], "warning")]
     click.echo("; ".join(counts), err=True)
-    session.warn_of_another_store(statuses)
+    warn_of_another_store(session, statuses)
     if not (statuses or maps):
         click.echo(session.explain_empty(), err=True)
 
