@@ -66,6 +66,11 @@ def _scene(item: str | Path | pystac.Item, session: Session) -> Scene:
     from lc_assets.sentinel2.item.scene import parse_scene
     from lc_assets.sentinel2.search.references import resolve
 
+    if not (isinstance(item, str | Path) or hasattr(item, "to_dict")):
+        raise BadReference(
+            f"a {type(item).__name__} is given as a scene",
+            remedy="give one scene: a pystac.Item, or a text or path that names it",
+        )
     if not isinstance(item, str | Path):
         # Transforming links would read the catalog that they name.
         return parse_scene(item.to_dict(transform_hrefs=False), base=item.get_self_href())

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pystac
 
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import BadReference, LandCoverError
 from lc_assets.core.landcover import CLASSES
 from lc_assets.products.stac.catalog import read_catalog
 from lc_assets.sentinel2.search.scene_names import SceneNames, is_full_name
@@ -104,6 +104,8 @@ def open_scene(store: str | Path, item: str) -> OpenedMap:
         StoreError: the store cannot be read.
     """
     opened = Store.at(store)
+    if not isinstance(item, str):
+        raise BadReference(f"a {type(item).__name__} is given as a scene", remedy="give the name of one scene, a text")
     if not is_full_name(item):  # the store is listed only for other names
         item = SceneNames(opened).one(item)
     layout = opened.scene(item)

@@ -89,4 +89,6 @@ def test_an_item_or_reference_that_is_no_scene_is_refused_before_a_run(
         lc_assets.classify(pystac.Item.from_file(item), tmp_path / "store")
     with pytest.raises(BadReference, match="no file"):
         lc_assets.classify(tmp_path / "missing.json", tmp_path / "store")
+    with pytest.raises(BadReference, match="a list is given as a scene"):
+        lc_assets.classify([demo_item], tmp_path / "store")  # type: ignore[arg-type]
     assert not (tmp_path / "store").exists()

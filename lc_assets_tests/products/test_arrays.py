@@ -49,6 +49,8 @@ def test_a_scene_is_opened_by_words_of_its_name(classified_demo: tuple[Desk, Any
         assert lc_assets.open_scene(store, words).layout.item == DEMO_ITEM_ID
     with pytest.raises(BadReference, match=r"no scene in .* is '33UUB' -> see what is there"):
         lc_assets.open_scene(store, "33UUB")
+    with pytest.raises(BadReference, match="a list is given as a scene"):
+        lc_assets.open_scene(store, ["32ULC"])  # type: ignore[arg-type]
 
 
 def test_without_rioxarray_the_arrays_name_the_extra(opened: OpenedMap, monkeypatch: pytest.MonkeyPatch) -> None:
