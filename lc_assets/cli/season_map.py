@@ -305,7 +305,8 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
     """Compare two maps of `lc-assets map`: which class became which, in hectares.
 
     A pixel counts as changed only where both maps are sure enough. Maps of two seasons differ even where nothing
-    changed, since they are made of different dates: --baseline measures by how much.
+    changed, since they are made of different dates: --baseline measures by how much. To compare two scenes, make a map
+    of each first: `lc-assets map --area FILE --name NAME SCENE`.
     """
     from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_maps
 
