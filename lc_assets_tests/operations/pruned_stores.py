@@ -9,6 +9,7 @@ import dagster as dg
 
 from lc_assets.defs.build import build_definitions
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
+from lc_assets.operations.keys import CLASSIFY
 from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets.store.paths import StorePath, walk_files
 from lc_assets_tests.conftest import Desk
@@ -26,8 +27,8 @@ def stands(desk: Desk, item: str = DEMO) -> SceneStatus:
     return scene_statuses(desk.instance, build_definitions(desk.settings), desk.store, [item])[item]
 
 
-def queue(desk: Desk, item: str = DEMO) -> dg.DagsterRun:
-    job = build_definitions(desk.settings).resolve_job_def("classify_scenes")
+def queue(desk: Desk, item: str = DEMO, name: str = CLASSIFY) -> dg.DagsterRun:
+    job = build_definitions(desk.settings).resolve_job_def(name)
     tags = {"dagster/partition": item}
     return desk.instance.create_run_for_job(job, status=dg.DagsterRunStatus.NOT_STARTED, tags=tags)
 

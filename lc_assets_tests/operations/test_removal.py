@@ -22,8 +22,8 @@ from lc_assets.cli.session import Session
 from lc_assets.cli.view import update_gallery
 from lc_assets.defs.sensors import _never_run
 from lc_assets.demo.scene import DEMO_ITEM_ID as DEMO
-from lc_assets.operations import removal
-from lc_assets.operations.keys import SCENES
+from lc_assets.operations import map_removal, removal
+from lc_assets.operations.keys import CLASSIFY, FUSE, SCENES, SEASON_MAPS
 from lc_assets.operations.status import NEEDS_RUN, SceneStatus
 from lc_assets.products.collection import update
 from lc_assets.products.pages import locator_map
@@ -153,16 +153,10 @@ def test_a_scene_in_use_is_left_alone(classified: Desk, remove: Remove, used: st
     assert classified.instance.get_dynamic_partitions(SCENES) == [DEMO]
 
 
-def test_a_season_map_and_a_date_without_a_tile_are_refused(classified: Desk, remove: Remove) -> None:
+def test_a_date_without_a_tile_is_refused(classified: Desk, remove: Remove) -> None:
     before = contents(Path(classified.settings.store))
-    registered = classified.store.registered_map("T32ULC")  # a part of the scene's id
-    registered.parent.mkdir()
-    registered.write_text("{}")
-    told = remove("T32ULC", "--yes", code=1).output
-    assert "T32ULC is a season map, and this command removes scenes -> remove " in told and str(registered) in told
     told = remove("32ULC", "2024-06-21", "2024-06-22", "--yes", code=1).output
     assert "2024-06-22 follows '32ULC 2024-06-21' without a tile -> write the tile before each date" in told
-    registered.unlink()
     assert contents(Path(classified.settings.store)) == before
 
 
@@ -194,6 +188,52 @@ def test_a_season_map_of_a_removed_scene_is_stale(classified: Desk, remove: Remo
     assert "season map demo was made of it, and will be stale" in remove(DEMO, "--yes").output
     found = mapped.status("demo")
     assert (found.status, found.reasons) == (SceneStatus.STALE, [f"{DEMO} was removed since"])
+
+
+@pytest.fixture
+def mapped(classified: Desk) -> Mapped:
+    """A season map `whole` of the scene, to which the store's catalog has a link."""
+    found = Mapped(classified)
+    with rasterio.open(str(classified.folder(DEMO).classified)) as dataset:
+        found.plan("whole", Polygons(("whole",), np.array([shapely.box(*dataset.bounds)]), "EPSG:32632"))
+    assert found.fuse("whole").error is None
+    update.update(classified.store, lambda positions: update.Changes(None))
+    return found
+
+
+@pytest.mark.parametrize("interrupted_in", [None, "delete_run", "remove_tree", "forget_map"])
+def test_a_season_map_is_removed_whole_and_its_scenes_stay(
+    mapped: Mapped, remove: Remove, monkeypatch: pytest.MonkeyPatch, interrupted_in: str | None
+) -> None:
+    desk, root = mapped.desk, Path(mapped.desk.settings.store)
+    scene = contents(root / "scenes" / DEMO)
+    assert "maps/whole/" in (root / "catalog.json").read_text()
+    assert "nothing has been removed" in remove("whole", "--dry-run").output
+    assert mapped.status("whole").status is SceneStatus.DONE
+
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    if interrupted_in:
+        with monkeypatch.context() as patched:
+            patched.setattr(map_removal, interrupted_in, interrupted)
+            assert "interrupted" in remove("whole", "--yes", code=130).output
+    assert "removed: season map whole" in remove("whole", "--yes").output
+    assert [path for path in root.rglob("*whole*") if path.suffix != ".lock"] == []
+    assert "whole" not in (root / "catalog.json").read_text()
+    assert desk.instance.get_dynamic_partitions(SEASON_MAPS) == []
+    assert [run.job_name for run in desk.instance.get_runs()] == [CLASSIFY]
+    assert contents(root / "scenes" / DEMO) == scene
+    assert stands(desk) is SceneStatus.DONE
+    assert "no scene in" in remove("whole", "--yes", code=1).output
+
+
+def test_a_season_map_that_a_run_makes_is_left_alone(mapped: Mapped, remove: Remove) -> None:
+    root = Path(mapped.desk.settings.store)
+    before = contents(root)
+    queue(mapped.desk, "whole", FUSE)
+    assert "left alone: season map whole: a run of it is queued" in remove("whole", "--yes", code=1).output
+    assert contents(root) == before
 
 
 def test_of_a_scene_folder_that_is_a_link_only_the_link_is_removed(
