@@ -98,7 +98,7 @@ def test_search_tells_what_is_there_what_is_done_and_what_is_new(
     [
         (["--tile", "99ZZZ"], "is no MGRS tile"),
         (["--bbox", "1,2,3"], "is no box"),
-        (["--bbox", "13,56,14,55"], "is none"),
+        (["--bbox", "13,56,14,55"], "is not a box on the Earth"),
         (["--tile", "33UUB", "--datetime", "yesterday"], "yesterday"),
         (["--tile", "33UUB", "--max-cloud", "120"], "give percent, 0 to 100"),
         (["--max-cloud", "20"], "has no place"),

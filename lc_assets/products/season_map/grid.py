@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import rasterio
 import shapely
 from affine import Affine
 from rasterio.crs import CRS
@@ -81,7 +82,8 @@ def checked_crs(crs: str) -> str:
         BadReference: it is not known, or not in metres.
     """
     try:
-        found = CRS.from_user_input(crs)
+        with rasterio.Env():  # without it, PROJ prints a line of its own
+            found = CRS.from_user_input(crs)
     except CRSError:
         raise BadReference(f"the CRS {crs[:60]!r} is not known", remedy="give one as EPSG:32633") from None
     if not found.is_projected or found.linear_units_factor[1] != 1:

@@ -61,8 +61,8 @@ class Query:
                 west = south = east = north = float("nan")
             if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south < north <= 90):
                 raise BadReference(
-                    f"the bbox {str(self.bbox)[:80]} is none",
-                    remedy="give west, south, east, north in degrees, e.g. 13.2 55.4 13.6 55.7",
+                    f"the bbox {str(self.bbox)[:80]} is not a box on the Earth",
+                    remedy="give west,south,east,north in degrees, e.g. 13.2,55.4,13.6,55.7",
                 )
         if self.geometry:
             _check_geometry(self.geometry)

@@ -261,10 +261,9 @@ def test_neighbouring_maps_meet(season: Season) -> None:
 def test_rasterios_warning_of_its_own_rasters_is_not_shown(season: Season, monkeypatch: pytest.MonkeyPatch) -> None:
     """rasterio hides it with `warnings.catch_warnings`, which sometimes fails in several threads."""
 
-    def warning(*args: Any, **options: Any) -> np.ndarray:
+    def warning(*args: Any, **options: Any) -> Any:
         warnings.warn("Dataset has no geotransform", NotGeoreferencedWarning, stacklevel=1)
-        burnt: np.ndarray = rasterize(*args, **options)
-        return burnt
+        return rasterize(*args, **options)
 
     rasterize = areas.rasterize
     monkeypatch.setattr(areas, "rasterize", warning)
@@ -323,10 +322,13 @@ def test_maps_of_two_models_are_not_fused(season: Season) -> None:
 
 
 @pytest.mark.parametrize("crs", ["EPSG:4326", "EPSG:999999", "nonsense"])
-def test_a_crs_that_is_unknown_or_not_in_metres_is_refused(season: Season, crs: str) -> None:
+def test_a_crs_that_is_unknown_or_not_in_metres_is_refused_and_proj_prints_nothing(
+    season: Season, crs: str, capfd: pytest.CaptureFixture[str]
+) -> None:
     season.add(item_of("20240501"), seed=1)
     with pytest.raises(BadReference, match="the CRS"):
         make_season_map(season.store, "all", ALL, [item_of("20240501")], crs=crs)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_a_map_may_have_another_crs(season: Season) -> None:
