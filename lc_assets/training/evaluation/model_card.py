@@ -201,13 +201,13 @@ _CALIBRATED = (
 
 
 def _limits(contract: ModelContract) -> list[str]:
-    """Return the limitations of every model that classifies single windows, and those in this model's contract."""
-    metres = contract.chip_size * 10
+    """Return the limitations of every model of single dates, and those in this model's contract."""
+    metres, windows = contract.chip_size * 10, "Its map of windows" if contract.positions else "It"
     return [
         "- It sees one date. A bare field in May and a harvested one in August look alike, so the "
         "season of the scene decides between crops and grass.",
-        f"- It classifies squares of {metres} m: narrower objects widen, small ones vanish, and borders are accurate "
-        "to about a quarter of a window.",
+        f"- {windows} classifies squares of {metres} m: narrower objects widen, small ones vanish, and borders are "
+        "accurate to about a quarter of a window.",
         "- It has no class for clouds, shadows, snow and smoke: mask them (SCL does by default), or they get one of "
         "its classes.",
         *(f"- {sentence}" for sentence in contract.limitations),
