@@ -19,7 +19,6 @@ from openvino import opset13 as ov
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.cpu import cpu_count
 from lc_assets.core.settings import SHIPPED
-from lc_assets.inference.dense.backends import OpenVinoPasses
 from lc_assets.inference.loading import open_model
 from lc_assets.inference.openvino_runtime import compile_graph, streams
 from lc_assets.inference.windows.strips import BLOCK_PIXELS
@@ -93,14 +92,14 @@ def matrix_rate(precision: str) -> float:
 def network(precision: str, side: int) -> tuple[float, float]:
     """Return the seconds of the network alone for a tile, from blocks in memory, and its multiply-adds."""
     engine = open_model(SHIPPED, precision)
-    assert engine.geometry and isinstance(engine.passes, OpenVinoPasses)
+    passes = engine.dense
+    assert passes
     shape = (len(BANDS), *BLOCK_PIXELS)
     rng = np.random.default_rng(0)
     usable = np.ones(shape[1:], bool)
     blocks = [rng.integers(1, 4000, shape).astype(np.uint16) for _ in range(streams())]
-    passes = engine.passes
     per_block = _seconds_per_call(lambda stream: passes.backbone(blocks[stream], usable, 0))
-    reach = engine.contract.chip_size - engine.geometry.stride * engine.geometry.map_side
+    reach = engine.contract.chip_size - passes.geometry.stride * passes.geometry.map_side
     fresh = (shape[1] - reach) * (shape[2] - reach)
     return per_block * side**2 / fresh, multiply_adds_per_pixel() * side**2
 

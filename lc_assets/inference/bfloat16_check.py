@@ -11,7 +11,7 @@ import numpy as np
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
 from lc_assets.inference.dense.evaluators import BATCH
-from lc_assets.inference.dense.form import DenseGeometry, window_means
+from lc_assets.inference.dense.form import window_means
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.inference.synthetic_ground import synthetic_block
 
@@ -39,16 +39,14 @@ def compare_bfloat16(
     contract: ModelContract,
     exact: Predict,
     fast: Predict,
-    geometry: DenseGeometry | None,
-    passes: DensePasses | None,
+    dense: DensePasses | None,
 ) -> str:
     """Compare a model in bfloat16 with float32 on synthetic ground, chip by chip and densely.
 
     Args:
         contract: the model's contract.
         exact, fast: the model in float32 and in bfloat16, for `BATCH` chips per call.
-        geometry: the geometry of the split model, or None where it cannot be evaluated densely.
-        passes: runs the split model in bfloat16, or None.
+        dense: runs the split model in bfloat16; None where it cannot be evaluated densely.
 
     Returns:
         A sentence with the largest difference.
@@ -56,7 +54,7 @@ def compare_bfloat16(
     Raises:
         WrongBfloat16: a probability differs by more than `TOLERANCE`, or is not a number.
     """
-    chip, stride = contract.chip_size, geometry.stride if geometry else 1
+    chip, stride = contract.chip_size, dense.geometry.stride if dense else 1
     step = -(-chip // stride) * stride
     per_side = min(max(_MAX_BLOCK_PIXELS // step, 2), _MAX_WINDOWS_PER_SIDE)
     dn, usable = synthetic_block(contract.band_indices, per_side, step)
@@ -65,11 +63,11 @@ def compare_bfloat16(
     chips = np.stack([pixels[row : row + chip, column : column + chip] for row, column in corners])
     expected = batched(exact, chips, BATCH)
     found = {"chip by chip": batched(fast, chips, BATCH)}
-    if geometry and passes:
-        means = window_means(passes.backbone(dn, usable, 0), geometry.map_side, step // stride)
+    if dense:
+        means = window_means(dense.backbone(dn, usable, 0), dense.geometry.map_side, step // stride)
         if not np.isfinite(means).all():  # a head with a ReLU can hide it
             raise WrongBfloat16(f"evaluated densely, its features are not finite (on {len(corners)} synthetic windows)")
-        found["densely"] = batched(passes.head, means.reshape(len(corners), -1), HEAD_BATCH)
+        found["densely"] = batched(dense.head, means.reshape(len(corners), -1), HEAD_BATCH)
     largest = 0.0
     for way, probabilities in found.items():
         if not np.isfinite(probabilities).all():

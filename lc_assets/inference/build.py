@@ -105,14 +105,13 @@ def _on_keras(model: Any, contract: ModelContract, backend: str) -> Engine:
     predict = keras_program(model)
     engine = Engine(contract, backend, "float32", predict)
     try:
-        form = split_fully_convolutional(model)
-        passes = KerasPasses(contract, form)
-        check_dense(contract, form.geometry, passes, predict)
+        dense = KerasPasses(contract, split_fully_convolutional(model))
+        check_dense(contract, dense, predict)
     except NotFullyConvolutional as error:
         return replace(engine, why_chips=str(error))
     except Exception as error:
         return replace(engine, why_chips=_not_split(error))
-    return replace(engine, geometry=form.geometry, passes=passes)
+    return replace(engine, dense=dense)
 
 
 def _on_openvino(path: Path, contract: ModelContract, precision: str, requested: str, again: bool) -> Engine:
@@ -132,11 +131,8 @@ def _on_openvino(path: Path, contract: ModelContract, precision: str, requested:
 
 def _engine_of(graphs: ModelGraphs, contract: ModelContract, precision: str) -> Engine:
     predict = lazy_program(lambda: graphs.chips, precision, contract.name)
-    engine = Engine(contract, "openvino", precision, predict, why_chips=graphs.why_chips, bfloat16=graphs.bfloat16)
-    if graphs.dense is None:
-        return engine
-    passes = OpenVinoPasses(contract, graphs.dense, precision)
-    return replace(engine, geometry=graphs.dense.geometry, passes=passes)
+    dense = OpenVinoPasses(contract, graphs.dense, precision) if graphs.dense else None
+    return Engine(contract, "openvino", precision, predict, dense, graphs.why_chips, graphs.bfloat16)
 
 
 def _checked_graphs(model: Any, contract: ModelContract) -> ModelGraphs:
@@ -155,7 +151,7 @@ def _checked_graphs(model: Any, contract: ModelContract) -> ModelGraphs:
     predict_few = lazy_program(lambda: export(CHECKED_WINDOWS**2), "float32", contract.name)
     try:
         dense = dense_graphs(split_fully_convolutional(model), contract)
-        check_dense(contract, dense.geometry, OpenVinoPasses(contract, dense, "float32"), predict_few)
+        check_dense(contract, OpenVinoPasses(contract, dense, "float32"), predict_few)
     except NotFullyConvolutional as error:
         return ModelGraphs(chips, why_chips=str(error))
     except Exception as error:
@@ -173,14 +169,14 @@ def _in_bfloat16(exact: Engine, graphs: ModelGraphs, requested: str) -> Engine:
     exact = replace(exact, predict=compile_program(graphs.chips, "float32", contract.name))
     try:
         fast = compile_program(graphs.chips, "bfloat16", contract.name)
-        passes = OpenVinoPasses(contract, graphs.dense, "bfloat16") if graphs.dense else None
-        compared = compare_bfloat16(contract, exact.predict, fast, exact.geometry, passes)
+        dense = OpenVinoPasses(contract, graphs.dense, "bfloat16") if graphs.dense else None
+        compared = compare_bfloat16(contract, exact.predict, fast, dense)
     except WrongBfloat16 as error:
         why = str(error)
     except Exception as error:  # OpenVINO's compiler and kernels can raise any error
         why = f"it cannot be computed ({type(error).__name__}: {first_line(error)})"
     else:
-        return replace(exact, precision="bfloat16", predict=fast, passes=passes, bfloat16=compared)
+        return replace(exact, precision="bfloat16", predict=fast, dense=dense, bfloat16=compared)
     where = f"with OpenVINO {version()} on {cpu_name()}"
     if requested == "bfloat16":
         raise BadModel(

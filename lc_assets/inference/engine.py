@@ -11,7 +11,6 @@ from lc_assets.core.errors import BadModel
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import DensePasses, Predict, batched
 from lc_assets.inference.dense.evaluators import BATCH, ChipEvaluator, DenseEvaluator, Evaluator, PositionEvaluator
-from lc_assets.inference.dense.form import DenseGeometry
 from lc_assets.sentinel2.bands.stack import Stack
 
 _TOLERANCE = 0.02
@@ -27,8 +26,7 @@ class Engine:
         backend: the Keras backend that it runs on.
         precision: arithmetic of the network: `float32` or `bfloat16`.
         predict: function from (BATCH, chip, chip, bands) float32 to (BATCH, classes) probabilities.
-        geometry: the geometry of the split model, or None where it cannot be evaluated densely.
-        passes: runs the two halves of the split model, or None.
+        dense: runs the two halves of the split model; None where it cannot be evaluated densely.
         why_chips: reason why it cannot be evaluated densely; empty if it can.
         bfloat16: result of the comparison of bfloat16 with float32, in words; empty if float32 was requested.
         warning: one line for the user if the CPU has bfloat16 but the model runs in float32; otherwise empty.
@@ -38,8 +36,7 @@ class Engine:
     backend: str
     precision: str
     predict: Predict
-    geometry: DenseGeometry | None = None
-    passes: DensePasses | None = None
+    dense: DensePasses | None = None
     why_chips: str = ""
     bfloat16: str = ""
     warning: str = ""
@@ -69,13 +66,13 @@ class Engine:
 
     def evaluator(self, stride: int) -> Evaluator:
         """Return the evaluator for windows that start every `stride` pixels: dense if possible, else chip by chip."""
-        if self.geometry is None or self.passes is None:
+        if self.dense is None:
             return ChipEvaluator(self.contract, self.predict, stride, self.why_chips)
-        if stride % self.geometry.stride:
-            apart = self.geometry.stride
+        apart = self.dense.geometry.stride
+        if stride % apart:
             why = f"windows every {stride} px do not fit the features of the model, which are {apart} px apart"
             return ChipEvaluator(self.contract, self.predict, stride, why)
-        return DenseEvaluator(self.contract, self.geometry, self.passes, stride // self.geometry.stride)
+        return DenseEvaluator(self.contract, self.dense, stride // apart)
 
     def position_evaluator(self) -> PositionEvaluator:
         """Return the evaluator of single positions.
@@ -83,13 +80,13 @@ class Engine:
         Raises:
             BadModel: the model is not fully convolutional.
         """
-        if self.why_chips or self.geometry is None or self.passes is None:
+        if self.dense is None:
             raise BadModel(
                 f"its positions cannot be evaluated: {self.why_chips}",
                 asset=f"model {self.contract.name}",
                 remedy=f"set LC_ASSETS_WINDOW={self.contract.chip_size}, or remove lc:positions from its MLM item",
             )
-        return PositionEvaluator(self.contract, self.geometry, self.passes)
+        return PositionEvaluator(self.contract, self.dense)
 
     def probabilities(self, chips: np.ndarray) -> np.ndarray:
         """Return (N, classes) float32 probabilities for (N, chip, chip, bands) network input, evaluated chip by

@@ -192,8 +192,8 @@ def test_bfloat16_that_only_rounds_is_used_both_ways(bfloat16: Any) -> None:
     bfloat16()
     found = open_model(SHIPPED)
     assert found.precision == "bfloat16"
-    assert isinstance(found.passes, OpenVinoPasses)
-    assert found.passes.precision == "bfloat16"
+    assert isinstance(found.dense, OpenVinoPasses)
+    assert found.dense.precision == "bfloat16"
     assert found.warning == ""
     assert found.bfloat16.endswith(f"on 36 synthetic windows, chip by chip and densely ({TOLERANCE} allowed)")
     assert "agrees with float32 within 0.0" in found.bfloat16

@@ -33,7 +33,7 @@ BANDS = ("B02", "B03", "B04", "B08")
 
 
 def chip_by_chip(engine: Engine) -> Engine:
-    return dataclasses.replace(engine, geometry=None, passes=None, why_chips="for this test")
+    return dataclasses.replace(engine, dense=None, why_chips="for this test")
 
 
 def windows_of(engine: Engine, stack: Stack, stride: int) -> np.ndarray:
@@ -215,7 +215,7 @@ def test_a_split_with_other_results_than_its_model_is_not_used() -> None:
     form = split_fully_convolutional(load_keras_model(weights, contract))
     rolled = dense_graphs(dataclasses.replace(form, bias=np.roll(form.bias, 1)), contract)
     with pytest.raises(NotFullyConvolutional, match="other probabilities"):
-        check_dense(contract, form.geometry, OpenVinoPasses(contract, rolled, "float32"), engine.probabilities)
+        check_dense(contract, OpenVinoPasses(contract, rolled, "float32"), engine.probabilities)
 
 
 def test_a_model_with_an_impossible_mean_is_evaluated_chip_by_chip(tmp_path: Path) -> None:

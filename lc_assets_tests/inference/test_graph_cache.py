@@ -77,15 +77,15 @@ def results(engine: Engine) -> list[np.ndarray]:
     dn, usable = synthetic_block(contract.band_indices, 2, contract.chip_size)
     chips = np.random.default_rng(0).normal(0, 1, (3, contract.chip_size, contract.chip_size, len(contract.bands)))
     found = [engine.probabilities(chips.astype(np.float32))]
-    if engine.geometry:
-        found += [engine.evaluator(engine.geometry.stride).features(dn.copy(), usable, 0)]
+    if engine.dense:
+        found += [engine.evaluator(engine.dense.geometry.stride).features(dn.copy(), usable, 0)]
         found += [engine.position_evaluator().features(dn, usable, 0)]
     return found
 
 
 def assert_equal(one: Engine, other: Engine) -> None:
     """Both engines are described alike, and compute the same to the bit."""
-    for name in ("precision", "backend", "geometry", "why_chips", "bfloat16", "warning"):
+    for name in ("precision", "backend", "why_chips", "bfloat16", "warning"):
         assert getattr(one, name) == getattr(other, name)
     for left, right in zip(results(one), results(other), strict=True):
         assert (left == right).all()
@@ -207,8 +207,8 @@ def test_a_cache_that_cannot_be_written_is_no_error(
     cache: Path, opened: Any, loaded: list[Path], model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
-    assert opened(model).geometry
-    assert opened(model).geometry
+    assert opened(model).dense
+    assert opened(model).dense
     assert len(loaded) == 2
 
 

@@ -30,6 +30,10 @@ Predict = Callable[[np.ndarray], np.ndarray]
 class DensePasses(Protocol):
     """The two halves of a model, ready to run on one backend."""
 
+    @property
+    def geometry(self) -> DenseGeometry:
+        """The geometry of the split model."""
+
     def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block, as `Evaluator.features`. May overwrite `dn`."""
 
@@ -85,6 +89,11 @@ class OpenVinoPasses:
         # The head always runs in float32: its cost is negligible compared with the backbone.
         self._head = compile_graph(self.graphs.head, "float32")
 
+    @property
+    def geometry(self) -> DenseGeometry:
+        """The geometry of the split model."""
+        return self.graphs.geometry
+
     def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block, as `Evaluator.features`. Overwrites `dn`."""
         inputs = [self._centred(dn, offset)[None], usable[None, None].view(np.uint8)]
@@ -125,6 +134,11 @@ class KerasPasses:
     form: FullyConvSplit
     _backbones: dict[tuple[int, int], Any] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def geometry(self) -> DenseGeometry:
+        """The geometry of the split model."""
+        return self.form.geometry
 
     def backbone(self, dn: np.ndarray, usable: np.ndarray, offset: int) -> np.ndarray:
         """Return the features of a block, as `Evaluator.features`."""

@@ -12,7 +12,6 @@ import numpy as np
 
 from lc_assets.inference.contract import ModelContract
 from lc_assets.inference.dense.backends import HEAD_BATCH, DensePasses, Predict, batched
-from lc_assets.inference.dense.form import DenseGeometry
 from lc_assets.inference.dense.scaling import normalize_input
 from lc_assets.sentinel2.radiometry import remove_offset
 
@@ -107,7 +106,8 @@ class DenseEvaluator(Evaluator):
     """Runs the convolutions once over each block, and the head over the mean features of windows; see
     `lc_assets.inference.dense.form`."""
 
-    def __init__(self, contract: ModelContract, geometry: DenseGeometry, passes: DensePasses, window_hop: int) -> None:
+    def __init__(self, contract: ModelContract, passes: DensePasses, window_hop: int) -> None:
+        geometry = passes.geometry
         super().__init__(
             contract,
             "dense",
@@ -132,7 +132,8 @@ class PositionEvaluator(Evaluator):
     """Treats every position of the feature map as a window. Its features are the class probabilities of positions: the
     head runs with the block, because the features of a strip take more memory."""
 
-    def __init__(self, contract: ModelContract, geometry: DenseGeometry, passes: DensePasses) -> None:
+    def __init__(self, contract: ModelContract, passes: DensePasses) -> None:
+        geometry = passes.geometry
         super().__init__(
             contract,
             "positions",
