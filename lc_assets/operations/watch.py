@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import date, datetime, time, timedelta, timezone
+from difflib import get_close_matches
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,6 +94,11 @@ class WatchConfig(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"]) or "its content"
+            if first["type"] == "extra_forbidden":
+                known = [field.alias or name for name, field in cls.model_fields.items()]
+                near = get_close_matches(where, known, 1)
+                remedy = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(known)}"
+                raise LandCoverError(f"{path}: there is no field {where[:60]}", remedy=remedy) from None
             raise LandCoverError(f"{path}: {where}: {first['msg']}", remedy=remedy) from None
         except (OSError, ValueError, OverflowError, yaml.YAMLError, RecursionError) as error:
             # A ValueError or OverflowError: bad UTF-8, 31 June, the year 9999, NUL in the path.

@@ -91,7 +91,8 @@ def test_a_daemon_that_dies_between_registering_and_launching_loses_nothing(
     [
         (None, "there is no"),
         ("tiles: [33UUB", "cannot be read"),
-        ("max_clouds: 3", "max_clouds: Extra inputs"),
+        ("max_clouds: 3", "there is no field max_clouds -> did you mean max_cloud?"),
+        ("colour: 3", "there is no field colour -> the fields are collection, "),
         ("tiles: [99ZZZ]", "is no MGRS tile"),
         ("max_cloud: 3", "has no place"),
         ("geometry: nowhere.geojson", "nowhere.geojson cannot be read"),

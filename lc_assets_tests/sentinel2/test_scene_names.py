@@ -11,7 +11,7 @@ from lc_assets.core.errors import BadReference
 from lc_assets.core.retry_policy import RetryPolicy
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.registry import RegisteredItems
-from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
+from lc_assets.sentinel2.search.scene_names import SceneNames, join_words, scene_or_map
 from lc_assets.store.layout import Store
 from lc_assets_tests.rig.command import NOBODY
 
@@ -82,3 +82,15 @@ def test_a_tile_or_date_that_no_scene_has_is_not_asked_of_the_network(store: Sto
         registry.named(name)
     with pytest.raises(BadReference, match="cannot be reached"):
         registry.named("my_scene_10")
+
+
+def test_a_season_map_is_no_scene_and_a_slip_in_its_name_is_told(store: Store) -> None:
+    Path(str(store.map("spring-2024").folder)).mkdir(parents=True)
+    assert scene_or_map(store, "spring-2024") == store.map("spring-2024")
+    with pytest.raises(BadReference, match=r"no scene or season map in .* -> did you mean spring-2024\?"):
+        scene_or_map(store, "sprin-2024")
+    with pytest.raises(BadReference, match="no scene in"):
+        scene_or_map(store, "elsewhere")
+    registry = RegisteredItems(store, StacCatalogClient(NOBODY, retry_policy=RetryPolicy(backoff=0.01)))
+    with pytest.raises(BadReference, match="spring-2024 is a season map, not a scene"):
+        registry.named("spring-2024")

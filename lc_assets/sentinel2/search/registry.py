@@ -14,6 +14,7 @@ from lc_assets.sentinel2.search.scene_names import SceneNames, is_full_name, is_
 from lc_assets.store.atomic import put
 from lc_assets.store.ids import checked_id, is_id
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import reading
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,19 @@ class RegisteredItems:
         """
         if is_full_name(name) or (is_id(name) and self.store.registered(name).exists()):
             return self.find(name)
+        if name in self._maps:
+            raise BadReference(f"{name[:100]} is a season map, not a scene", remedy="name its scenes")
         is_here = is_short_name(name) or self._names.matching(name)
         return self.find(self._names.one(name) if is_here else checked_id(name))
 
     @cached_property
     def _names(self) -> SceneNames:
         return SceneNames(self.store)
+
+    @cached_property
+    def _maps(self) -> list[str]:
+        with reading(self.store.root):
+            return self.store.map_names()
 
     def find(self, item_id: str) -> Scene:
         """Return the scene of an id, or of a product's name, without registering its item.

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import pairwise
 
@@ -106,7 +107,16 @@ def scene_or_map(store: Store, name: str) -> SceneLayout | MapLayout:
         BadReference: no scene fits, or several.
         StoreError: the store cannot be read.
     """
-    return store.map(name) if name in store.map_names() else store.scene(SceneNames(store).one(name))
+    with reading(store.root):
+        maps, scenes = store.map_names(), SceneNames(store)
+    if name in maps:
+        return store.map(name)
+    near = get_close_matches(name, maps, 1)
+    if near and not scenes.matching(name):
+        raise BadReference(
+            f"no scene or season map in {store.root} is {name[:100]!r}", remedy=f"did you mean {near[0]}?"
+        )
+    return store.scene(scenes.one(name))
 
 
 def is_full_name(name: str) -> bool:
