@@ -14,6 +14,7 @@ from rasterio.vrt import WarpedVRT
 from lc_assets.core.landcover import NO_DATA
 from lc_assets.demo.season import DemoSeason, write_demo_season
 from lc_assets.demo.season_figures import calibration_error, date_map
+from lc_assets.inference.openvino_runtime import has_bfloat16
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import read_polygons
 from lc_assets.sentinel2.acquisition import acquisition_of
@@ -22,6 +23,8 @@ from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.scl import is_hidden
 from lc_assets_tests.conftest import read
 from lc_assets_tests.rig.command import Shell
+
+PAGE = Path(__file__).parents[2] / "docs" / "maps.md"
 
 
 @pytest.fixture(scope="module")
@@ -102,5 +105,8 @@ def test_the_map_of_the_season_is_better_than_its_best_date_calibrated_and_witho
     assert near < elsewhere + 2
     assert float(re.findall(r"right pixels by ([\d.]+) %", output)[0]) <= 5
     assert "number of dates is wrong: 0" in output
+    page = re.findall(r"\| \d+ [A-Z][a-z]+ \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", PAGE.read_text(encoding="utf-8"))
+    told = np.array([[*map(float, row)] for row in page])
+    assert pytest.approx(told, abs=1.2 if has_bfloat16() else 0.3) == np.array([sees, right, fused_right]).T
     assert "done      season map demo-season" in shell("status").output
     assert "12 scenes of 6 dates" in shell("map", "--name", "demo-season").output
