@@ -102,7 +102,7 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
             waiting = waiting_items(instance, session.definitions)
             statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
             launch(session, instance, statuses, NEEDS_RUN, {})
-        for name, found in map_statuses(instance, session.definitions).items():
+        for name, found in map_statuses(instance, session.definitions, session.store).items():
             if found.status is SceneStatus.STALE:
                 click.echo(f"season map {name} is stale: {found.reasons[0]}", err=True)
 

@@ -47,7 +47,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
         definitions = session.definitions
         statuses = scene_statuses(instance, definitions, session.store)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
-        maps = map_statuses(instance, definitions)
+        maps = map_statuses(instance, definitions, session.store)
         if names:
             chosen = _chosen(session.store, join_words(names), statuses, maps)
             statuses = {item: found for item, found in statuses.items() if item in chosen}

@@ -19,6 +19,8 @@ from lc_assets.operations.keys import CLASS_RASTER, SEASON_MAP, SEASON_MAPS, SEA
 from lc_assets.operations.records import DATA_VERSION_TAG, latest_storage_ids, newest_data_versions
 from lc_assets.operations.runs import register
 from lc_assets.operations.status import SceneStatus, failed_items, waiting_items
+from lc_assets.store.layout import Store
+from lc_assets.store.paths import reading
 
 SCENE_TABLE, SCENE_COLUMN, VERSION_COLUMN, NOTE_COLUMN = "scenes", "scene", "data version", "note"
 """The table in the metadata of a season map, and its columns."""
@@ -141,20 +143,26 @@ def fused_maps(instance: dg.DagsterInstance) -> dict[str, FusedMap]:
     return {name: made for name, made in fused.items() if made}
 
 
-def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions) -> dict[str, MapStatus]:
+def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions, store: Store) -> dict[str, MapStatus]:
     """Return name -> status of all season maps.
 
     Args:
         instance: whose records are read.
         definitions: definitions that hold the asset `season_map`.
+        store: where the maps are. A map that is registered there and has no folder is missing.
+
+    Raises:
+        StoreError: the store cannot be listed.
     """
     asked = instance.get_dynamic_partitions(SEASON_MAPS)
     made = latest_storage_ids(instance, SEASON_MAP, asked)
     failed = failed_items(instance, asked, made, SEASON_MAP)
     waiting = waiting_items(instance, definitions, SEASON_MAP) if asked else set()
+    with reading(store.root):
+        gone = {*store.registered_maps()} - {*store.map_names()} if made else set[str]()
     found = {}
     for name in asked:
-        fused = fused_map(instance, name) if name in made else None
+        fused = fused_map(instance, name) if name in made and name not in gone else None
         changed, removed = changed_scenes(instance, fused) if fused else ([], [])
         if name in waiting:
             status = SceneStatus.WAITING

@@ -68,7 +68,7 @@ class Mapped:
 
     def status(self, name: str) -> MapStatus:
         """What `lc-assets status` says of a map."""
-        return map_statuses(self.desk.instance, build_definitions(self.desk.settings))[name]
+        return map_statuses(self.desk.instance, build_definitions(self.desk.settings), self.desk.store)[name]
 
     def scenes(self, result: RunResult) -> dict[str, str]:
         """The scenes of a fused map, with their data versions, as its metadata has them."""

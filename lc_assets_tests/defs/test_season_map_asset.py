@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -66,6 +67,11 @@ def test_the_ui_makes_the_same_bytes_as_the_command_and_says_what_it_made(shell:
         assert found == {"cog_valid", "stac_valid"}
     # The same map by its name, and what status says.
     assert "2 scenes of 2 dates" in shell("map", "--name", "corner").output
+    assert "done      season map corner" in shell("status").output
+    # Without its folder it is missing, unless the store does not know it at all: then it may be another store.
+    shutil.rmtree(shell.store / "maps" / "corner")
+    assert "missing   season map corner" in shell("status").output
+    (shell.store / "areas" / "corner.json").unlink()
     assert "done      season map corner" in shell("status").output
 
 
