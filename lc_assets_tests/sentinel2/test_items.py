@@ -91,6 +91,11 @@ def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     assert "is no JSON" in str(found.error)
 
 
+def test_a_folder_without_a_catalog_is_told(tmp_path: Path) -> None:
+    [found] = resolve(str(tmp_path), nobody)
+    assert f"the folder {tmp_path} has no catalog.json -> name the JSON of an item" in str(found.error)
+
+
 def test_one_bad_item_of_a_catalog_leaves_the_others_unharmed(demo_item: Path, tmp_path: Path) -> None:
     path = copy_scene(demo_item, tmp_path)
     links = [{"rel": "item", "href": f"./{path.parent.name}/{path.name}"}, {"rel": "item", "href": "./gone.json"}]
