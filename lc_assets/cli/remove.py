@@ -41,9 +41,11 @@ def remove(session: Session, names: tuple[str, ...], dry_run: bool, yes: bool) -
         raise click.UsageError("give --dry-run or --yes, not both")
     from lc_assets.operations.season_maps import fused_maps
     from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
+    from lc_assets.store.paths import reading
 
     known = SceneNames(session.store)
-    all_maps = {*session.store.registered_maps(), *session.store.map_names()}
+    with reading(session.store.root):
+        all_maps = {*session.store.registered_maps(), *session.store.map_names()}
     chosen = list(dict.fromkeys(join_words(names)))
     map_names = [name for name in chosen if name in all_maps and name not in known.known]
     items = list(dict.fromkeys(known.one(name) for name in chosen if name not in map_names))

@@ -24,6 +24,7 @@ from lc_assets.sentinel2.item.limits import check_size
 from lc_assets.sentinel2.radiometry import declared_offset, offset_dn
 from lc_assets.store.ids import checked_id
 from lc_assets.store.paths import StorePath
+from lc_assets.store.product_layout import CATALOG_FILE
 
 _LISTED = 40
 """Largest number of asset keys in a message."""
@@ -126,6 +127,11 @@ def read_document(path: StorePath) -> Any:
     try:
         return parse_json(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
+        if isinstance(path, Path) and path.name == CATALOG_FILE and path.parent.is_dir():
+            raise BadReference(
+                f"the folder {path.parent} has no {CATALOG_FILE}",
+                remedy="name the JSON of an item, or a folder with a STAC catalog of items",
+            ) from None
         raise BadReference(f"there is no file {path}", remedy="check the path") from None
     except OSError as error:
         raise BadReference(f"{path} cannot be read ({error.strerror})", remedy="check the path") from None

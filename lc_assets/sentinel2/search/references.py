@@ -54,11 +54,6 @@ def resolve(
                 f"{path} is a downloaded product, which has no STAC item",
                 remedy=f"name the product's item in the catalog: {product.full_name}",
             )
-        if path.is_dir() and not (path / "catalog.json").exists():
-            raise BadReference(
-                f"the folder {path} has no catalog.json",
-                remedy="name the JSON of an item, or a folder with a STAC catalog of items",
-            )
         if path.is_dir() or path.name in _STAC_FILES:
             yield from _from_catalog(path / "catalog.json" if path.is_dir() else path, frozenset(), retry_policy)
         elif path.is_file() or "/" in reference or "\\" in reference or reference.endswith(".json"):
