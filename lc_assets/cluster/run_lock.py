@@ -28,16 +28,11 @@ from lc_assets.core.errors import LandCoverError
 _CHECK_SECONDS = 2.0
 _RECONNECT_SECONDS = 0.5
 _STOPPED_STATUSES = ("CANCELING", "CANCELED", "FAILURE")
-_OPTIONS = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 20,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "application_name": "lc_assets run lock",
-}
-# The same on the server's side. As `options` of the connection, PgBouncer would refuse them.
-_SERVER_KEEPALIVES = "SET tcp_keepalives_idle = 20; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3"
+_KEEPALIVES = {"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3}
+"""For both sides of the connection: a side that does not answer for 50 seconds is lost."""
+_OPTIONS = {"connect_timeout": 5, "keepalives": 1, **_KEEPALIVES, "application_name": "lc_assets run lock"}
+# As `options` of the connection, PgBouncer would refuse them.
+_SERVER_KEEPALIVES = "; ".join(f"SET tcp_{name} = {value}" for name, value in _KEEPALIVES.items())
 # pg_locks holds the 64 bits of a lock's key in two columns.
 _HELD_KEYS = sqlalchemy.text(
     "SELECT (classid::bigint << 32) | objid::bigint AS key FROM pg_locks WHERE locktype = 'advisory' AND granted "
