@@ -189,10 +189,14 @@ def test_a_fit_uses_bfloat16_only_on_a_cpu_that_has_it(has: bool, monkeypatch: p
         assert (values @ values).dtype == (torch.bfloat16 if has else torch.float32)
 
 
-def test_the_missing_bands_of_rgb_chips_are_learnt_from_their_twins(tmp_path: Path) -> None:
+def test_the_missing_bands_of_rgb_chips_are_learnt_from_their_twins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("torch", reason=NO_PYTORCH)
+    from lc_assets.training import band_completion
     from lc_assets.training.band_completion import complete
 
+    monkeypatch.setattr(band_completion, "BATCH", 8)
     chips = coloured_chips(60)
     seen = np.isin(BAND_NAMES, ("B02", "B03", "B04"))
     rgb = replace(chips, dn=np.where(seen[:, None, None], chips.dn, 0).astype(np.uint16), bands=seen)
