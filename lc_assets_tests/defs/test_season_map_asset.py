@@ -112,14 +112,17 @@ def test_only_the_map_of_that_scene_is_stale_in_the_ui_until_it_is_fused_again(
         assert statuses() == [fresh, fresh]
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"area": 1}', None])
-def test_a_map_without_a_sound_registration_is_one_line(desk: Desk, content: str | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [("", "cannot be read"), ("[]", "cannot be read"), ('{"area": 1}', "no field scenes"), (None, "is registered")],
+)
+def test_a_map_without_a_sound_registration_is_one_line(desk: Desk, content: str | None, told: str) -> None:
     mapped = Mapped(desk)
     mapped.classify("20240501")
     mapped.plan("corner")
     path = desk.store.registered_map("corner")
     path.unlink() if content is None else path.write_text(content)
     error = mapped.fuse("corner").error
-    assert error and error.startswith("season map corner: ") and "lc-assets map" in error
+    assert error and error.startswith("season map corner: ") and told in error and "lc-assets map" in error
     assert not (Path(str(desk.store.root)) / "maps").exists()
     assert mapped.status("corner").status == SceneStatus.FAILED

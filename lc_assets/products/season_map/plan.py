@@ -128,6 +128,8 @@ def read_plan(store: Store, name: str) -> MapPlan:
         ) from None
     except (LandCoverError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = error.problem if isinstance(error, LandCoverError) else type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"it has no field {error.args[0]}"
         raise StoreError(
             f"its registration {path.name} cannot be read ({reason})",
             season_map=name,
