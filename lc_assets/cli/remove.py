@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from lc_assets.cli.completion import complete_scenes_and_maps
+from lc_assets.cli.completion import complete_maps, complete_scenes
 from lc_assets.cli.options import echo_error, echo_warning, exit_if_failed, with_session
 from lc_assets.cli.session import Session
 from lc_assets.cli.view import update_gallery
-from lc_assets.core.errors import LandCoverError
+from lc_assets.core.errors import BadReference, LandCoverError
 from lc_assets.core.wording import amount, quantity
 
 if TYPE_CHECKING:
@@ -24,43 +25,85 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_scenes_and_maps)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_scenes)
+@click.option(
+    "--map", "map_names", multiple=True, metavar="MAP", shell_complete=complete_maps, help="A season map. Repeatable."
+)
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
-def remove(session: Session, names: tuple[str, ...], dry_run: bool, yes: bool) -> None:
-    """Remove scenes and season maps: their files, their partitions, what Dagster's records and the collection say of
-    them.
+def remove(session: Session, names: tuple[str, ...], map_names: tuple[str, ...], dry_run: bool, yes: bool) -> None:
+    """Remove scenes, or season maps (--map): their files, their partitions, what Dagster's records and the collection
+    say of them.
 
-    A NAME is that of a season map, or a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21,
-    with the tile before each date. The command shows first what it removes, and asks. What is in use is left alone.
-    Season maps that were made of a scene stay, and are stale. The sensor and searches do not take a removed scene
-    again; `lc-assets classify ID` does.
+    A NAME is a scene's id, or words that no other scene of the store has: 33UUB 2024-06-21, with the tile before each
+    date. The command shows first what it removes, and asks. What is in use is left alone. Season maps that were made of
+    a scene stay, and are stale. The sensor and searches do not take a removed scene again; `lc-assets classify ID`
+    does.
     """
     if dry_run and yes:
         raise click.UsageError("give --dry-run or --yes, not both")
+    if not (names or map_names):
+        raise click.UsageError("name a scene, or a season map (--map)")
     from lc_assets.operations.season_maps import fused_maps
-    from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
-    from lc_assets.store.paths import reading
 
-    known = SceneNames(session.store)
-    with reading(session.store.root):
-        all_maps = {*session.store.registered_maps(), *session.store.map_names()}
-    chosen = list(dict.fromkeys(join_words(names)))
-    map_names = [name for name in chosen if name in all_maps and name not in known.known]
-    items = list(dict.fromkeys(known.one(name) for name in chosen if name not in map_names))
+    items = _scenes(session.store, names)
+    chosen = list(dict.fromkeys(map_names))
+    _check_maps(session, chosen)
     with session.open_instance() as instance:
         maps = fused_maps(instance)
         _show(session.store, instance, items, maps)
-        _show_maps(session.store, map_names)
+        _show_maps(session.store, chosen)
         if dry_run:
             click.echo("nothing has been removed (--dry-run)")
             return
-        if not yes and not _confirmed(len(items) + len(map_names)):
+        if not yes and not _confirmed(len(items) + len(chosen)):
             raise LandCoverError("nothing has been removed", remedy="answer y, or give --yes")
-        failures = _remove_all(session, instance, items, maps) if items else []
-        failures += _remove_maps(session, instance, map_names)
-    exit_if_failed(failures, len(items) + len(map_names))
+        failures = _remove_all(session, instance, items, maps)
+        failures += _remove_maps(session, instance, chosen)
+    exit_if_failed(failures, len(items) + len(chosen))
+
+
+def _scenes(store: Store, names: Sequence[str]) -> list[str]:
+    """Return the ids of the named scenes.
+
+    Raises:
+        BadReference: a name fits no scene or several, or is that of a season map.
+    """
+    from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
+
+    known, items = SceneNames(store), list[str]()
+    for name in join_words(names):
+        if not known.matching(name) and name in store.map_names():
+            raise BadReference(f"{name} is a season map", remedy=f"give --map {name}")
+        items.append(known.one(name))
+    return list(dict.fromkeys(items))
+
+
+def _check_maps(session: Session, names: Sequence[str]) -> None:
+    """Check that season maps may be removed.
+
+    Raises:
+        BadReference: there is no map of a name, or the sensor would make it again.
+    """
+    from lc_assets.operations.watch import watched_map
+    from lc_assets.store.paths import reading
+
+    if not names:
+        return
+    with reading(session.store.root):
+        known = {*session.store.registered_maps(), *session.store.map_names()}
+    watch = session.settings.watch
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, 1)
+            remedy = f"did you mean {near[0]}?" if near else "lc-assets status lists the maps"
+            raise BadReference(f"no season map in {session.store.root} is {name[:100]!r}", remedy=remedy)
+        if name == watched_map(watch):
+            raise BadReference(
+                f"the season map {name} is that of {watch}, so its sensor would make it again",
+                remedy=f"take `map: {name}` out of that file first",
+            )
 
 
 def _show(store: Store, instance: DagsterInstance, items: list[str], maps: Mapping[str, FusedMap]) -> None:
@@ -92,10 +135,11 @@ def _show_maps(store: Store, names: list[str]) -> None:
     from lc_assets.operations.map_removal import map_usage
 
     for name in names:
-        found = map_usage(store, name)
-        click.echo(
-            f"season map {name}: {quantity(found.files, 'file')}, {amount(found.size)}; its runs; its scenes stay"
-        )
+        found, folder = map_usage(store, name), store.map(name).folder
+        told = f"{quantity(found.files, 'file')}, {amount(found.size)}"
+        click.echo(f"season map {name}: {told}; its partition and its runs; its scenes stay")
+        if isinstance(folder, Path) and folder.is_symlink():
+            echo_warning(f"only the link {folder} is removed: the files in {folder.readlink()} stay", indent="  ")
 
 
 def _confirmed(count: int) -> bool:

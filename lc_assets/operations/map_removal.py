@@ -6,6 +6,9 @@ are the documents, so a map with some files left is none for any reader.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 import dagster as dg
 
 from lc_assets.core.errors import StoreError
@@ -15,22 +18,27 @@ from lc_assets.operations.run_retention import delete_run
 from lc_assets.operations.status import waiting_items
 from lc_assets.store.exclusive import exclusive
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import remove_tree, walk_files
+from lc_assets.store.paths import StorePath, remove_tree, walk_files
 
 _WAIT = 1.0
 """Seconds to wait for a process that writes the map."""
 
 
 def map_usage(store: Store, name: str) -> Usage:
-    """Return the files that the removal of a season map would take away.
+    """Return the files that the removal of a season map would take away. Of a folder that is a link they are none.
 
     Raises:
         StoreError: the store cannot be read.
     """
-    found = Usage()
+    found, folder = Usage(), store.map(name).folder
     with raise_as_store_error(store):
-        found.add(list(walk_files(store.map(name).folder)))
+        found.add([] if _is_link(folder) else list(walk_files(folder)))
     return found
+
+
+def _is_link(folder: StorePath) -> bool:
+    """Return whether the folder of a map is a link. Then only the link is removed."""
+    return isinstance(folder, Path) and folder.is_symlink()
 
 
 def remove_map(store: Store, instance: dg.DagsterInstance, definitions: dg.Definitions, name: str) -> None:
@@ -62,9 +70,13 @@ def remove_map(store: Store, instance: dg.DagsterInstance, definitions: dg.Defin
         for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: name})):
             if run.job_name == FUSE or SEASON_MAP in (run.asset_selection or ()):  # a scene may have the same name
                 delete_run(instance, run.run_id)
-        for document in (layout.catalog, layout.stac_item):
-            document.unlink(missing_ok=True)
+        if not _is_link(layout.folder):
+            for document in (layout.catalog, layout.stac_item):
+                with suppress(NotADirectoryError):  # what is there is a file
+                    document.unlink(missing_ok=True)
         remove_tree(layout.folder)
+        for stage in layout.incoming.parent.glob(f".{name}.*.part"):  # of a process that died
+            remove_tree(stage)
 
 
 def forget_map(store: Store, name: str) -> None:
@@ -74,4 +86,4 @@ def forget_map(store: Store, name: str) -> None:
         StoreError: it cannot be removed.
     """
     with raise_as_store_error(store):
-        store.registered_map(name).unlink(missing_ok=True)
+        remove_tree(store.registered_map(name))

@@ -159,6 +159,14 @@ class WatchConfig(BaseModel):
         return hashlib.sha256(self.model_dump_json(exclude={"every_minutes", "map"}).encode()).hexdigest()[:16]
 
 
+def watched_map(path: Path) -> str | None:
+    """Return the season map that a watch file names; None without one, or if the file is missing or not valid."""
+    try:
+        return WatchConfig.read(path).map
+    except LandCoverError:
+        return None
+
+
 def _midnight(day: date) -> datetime:
     return datetime.combine(day, time(), tzinfo=timezone.utc)
 

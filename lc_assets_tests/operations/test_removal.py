@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import socket
@@ -107,7 +108,7 @@ def test_a_scene_that_never_ran_is_not_taken_again_by_the_sensor(classified: Des
         ((DEMO, "99XXX", "--yes"), 1, "is '99XXX' -> see what is there"),
         (("../..", "--yes"), 1, "is '../..' -> see what is there"),
         ((DEMO, "--yes", "--dry-run"), 2, "not both"),
-        ((), 2, "Missing argument"),
+        ((), 2, "name a scene, or a season map (--map)"),
     ],
 )
 def test_without_a_clear_yes_nothing_is_removed(
@@ -208,7 +209,7 @@ def test_a_season_map_is_removed_whole_and_its_scenes_stay(
     desk, root = mapped.desk, Path(mapped.desk.settings.store)
     scene = contents(root / "scenes" / DEMO)
     assert "maps/whole/" in (root / "catalog.json").read_text()
-    assert "nothing has been removed" in remove("whole", "--dry-run").output
+    assert "nothing has been removed" in remove("--map", "whole", "--dry-run").output
     assert mapped.status("whole").status is SceneStatus.DONE
 
     def interrupted(*arguments: object) -> None:
@@ -217,23 +218,66 @@ def test_a_season_map_is_removed_whole_and_its_scenes_stay(
     if interrupted_in:
         with monkeypatch.context() as patched:
             patched.setattr(map_removal, interrupted_in, interrupted)
-            assert "interrupted" in remove("whole", "--yes", code=130).output
-    assert "removed: season map whole" in remove("whole", "--yes").output
+            assert "interrupted" in remove("--map", "whole", "--yes", code=130).output
+    assert "removed: season map whole" in remove("--map", "whole", "--yes").output
     assert [path for path in root.rglob("*whole*") if path.suffix != ".lock"] == []
     assert "whole" not in (root / "catalog.json").read_text()
     assert desk.instance.get_dynamic_partitions(SEASON_MAPS) == []
     assert [run.job_name for run in desk.instance.get_runs()] == [CLASSIFY]
     assert contents(root / "scenes" / DEMO) == scene
     assert stands(desk) is SceneStatus.DONE
-    assert "no scene in" in remove("whole", "--yes", code=1).output
+    assert "no season map in" in remove("--map", "whole", "--yes", code=1).output
 
 
-def test_a_season_map_that_a_run_makes_is_left_alone(mapped: Mapped, remove: Remove) -> None:
+def test_scenes_and_season_maps_are_never_taken_for_each_other(mapped: Mapped, remove: Remove) -> None:
     root = Path(mapped.desk.settings.store)
+    (root / "areas" / "whole.json").rename(root / "areas" / "32ULC.json")  # now also words for the scene
+    (root / "maps" / "32ULC").mkdir()
+    for _ in range(2):
+        remove("--map", "32ULC", "--yes", code=None)
+    assert stands(mapped.desk) is SceneStatus.DONE
+    assert "whole is a season map -> give --map whole" in remove("whole", "--yes", code=1).output
+    assert "no season map in" in remove("--map", "whoel", code=1).output
+    assert "did you mean whole?" in remove("--map", "whoel", code=1).output
+    assert remove(code=2)
+    remove("nowhere", "--map", "whole", "--yes", code=1)  # a name that fits nothing stops all
+    assert mapped.desk.store.map("whole").catalog.exists()
+
+
+def test_a_season_map_that_a_run_makes_or_the_sensor_would_make_again_is_left_alone(
+    mapped: Mapped, remove: Remove, tmp_path: Path
+) -> None:
+    root, watch = Path(mapped.desk.settings.store), tmp_path / "watch.yaml"
+    mapped.desk.settings = dataclasses.replace(mapped.desk.settings, watch=watch)
+    watch.write_text("tiles: [32ULC]\nmap: whole\n")
+    assert f"is that of {watch}" in remove("--map", "whole", "--yes", code=1).output
+    watch.unlink()
     before = contents(root)
     queue(mapped.desk, "whole", FUSE)
-    assert "left alone: season map whole: a run of it is queued" in remove("whole", "--yes", code=1).output
+    assert "left alone: season map whole: a run of it is queued" in remove("--map", "whole", "--yes", code=1).output
     assert contents(root) == before
+
+
+@pytest.mark.parametrize("kind", ["link", "file", "registration is a folder"])
+def test_whatever_is_in_the_place_of_a_season_map_is_removed_and_nothing_else(
+    mapped: Mapped, remove: Remove, tmp_path: Path, kind: str
+) -> None:
+    root = Path(mapped.desk.settings.store)
+    folder, registered = root / "maps" / "whole", root / "areas" / "whole.json"
+    elsewhere = folder.rename(tmp_path / "elsewhere")
+    before = contents(elsewhere)
+    if kind == "link":
+        folder.symlink_to(elsewhere)
+    elif kind == "file":
+        folder.write_text("")
+    else:
+        folder.mkdir()
+        registered.unlink()
+        (registered / "within").mkdir(parents=True)
+    said = remove("--map", "whole", "--yes").output
+    assert (f"only the link {folder} is removed" in said) == (kind == "link")
+    assert contents(elsewhere) == before
+    assert not folder.exists() and not registered.exists()
 
 
 def test_of_a_scene_folder_that_is_a_link_only_the_link_is_removed(
