@@ -93,7 +93,7 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
             known = SceneNames(session.store)
             fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
             items = [item for item in items if item in fitting]
-        warn_of_another_store(session, items)
+        warn_of_another_store(session, instance)
         if not items:
             click.echo("no scene is stale", err=True)
         elif not backfill:
@@ -133,7 +133,7 @@ def backfill_scenes(
         ids = None if scenes is None else [scene.id for scene in scenes]
         statuses = scene_statuses(instance, session.definitions, session.store, ids)
         if scenes is None:
-            warn_of_another_store(session, statuses)
+            warn_of_another_store(session, instance)
         runnable = {*NEEDS_RUN, *([SceneStatus.DONE] * everything), *([SceneStatus.REMOVED] * named)}
         if dry_run:
             to_run = {item: status for item, status in statuses.items() if status in runnable}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,8 @@ from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.wording import quantity
 
 if TYPE_CHECKING:
+    from dagster import DagsterInstance
+
     from lc_assets.sentinel2.item.scene import Scene
 
 BAD_INPUT = 1
@@ -158,18 +160,16 @@ def echo_warning(text: object, *, indent: str = "") -> None:
     click.secho(f"{indent}warning: {text}", fg="yellow", err=True)
 
 
-def warn_of_another_store(session: Session, items: Collection[str]) -> None:
+def warn_of_another_store(session: Session, instance: DagsterInstance) -> None:
     """Warn if the store has none of the scenes of Dagster's instance, so that their records are of another store.
-
-    Args:
-        session: the store.
-        items: ids of scenes that the instance has.
 
     Raises:
         StoreError: the store cannot be read.
     """
+    from lc_assets.operations.keys import SCENES
     from lc_assets.sentinel2.search.scene_names import SceneNames
 
+    items = instance.get_dynamic_partitions(SCENES)
     if items and not set(items) & set(SceneNames(session.store).known):
         known = f"the {quantity(len(items), 'scene')} that this Dagster instance knows"
         echo_warning(

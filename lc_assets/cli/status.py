@@ -53,6 +53,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
             statuses = {item: found for item, found in statuses.items() if item in chosen}
             maps = {name: found for name, found in maps.items() if name in chosen}
         newest = newest_backfill(instance, definitions)
+        warn_of_another_store(session, instance)
         seconds = run_seconds(instance, list(statuses))
     facts = scene_facts(session.store, list(statuses))
     scenes = [
@@ -77,7 +78,6 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     counts += [quantity(len(maps), "season map")] if maps else []
     counts += [quantity(severities["error"], "failed check"), quantity(severities["warning"], "warning")]
     click.echo("; ".join(counts), err=True)
-    warn_of_another_store(session, statuses)
     if not (statuses or maps):
         click.echo(session.explain_empty(), err=True)
 

@@ -20,6 +20,7 @@ from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActi
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, CLASSIFY, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
 from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids, pages
 from lc_assets.store.layout import Store
+from lc_assets.store.paths import reading
 
 
 class SceneStatus(Enum):
@@ -73,7 +74,8 @@ def scene_statuses(
     waiting = waiting_items(instance, definitions) if known else set()
     removed = removed_items(instance, [item for item in asked if item not in here])
     # A scene that is not registered in this store either may be in another one, so its record counts.
-    gone = store.scenes_without_folder() if mapped or outdated else set[str]()
+    with reading(store.root):
+        gone = store.scenes_without_folder() if mapped or outdated else set[str]()
 
     def status_of(item: str) -> SceneStatus:
         if item not in here:

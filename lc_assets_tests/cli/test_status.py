@@ -89,8 +89,8 @@ def test_records_of_another_store_are_told(desk: Desk, tmp_path: Path) -> None:
     for command in (("status",), ("backfill", "--dry-run")):
         assert told not in invoke(*command).stderr
     desk.settings = dataclasses.replace(desk.settings, store=tmp_path / "other")
-    for command in (("status",), ("backfill", "--dry-run")):
-        assert f"the store {tmp_path / 'other'} {told}" in invoke(*command).stderr
+    for command in (("status",), ("status", BARE), ("backfill", "--dry-run"), ("stale",)):
+        assert f"the store {tmp_path / 'other'} {told}" in invoke(*command, code=None).stderr
 
 
 def test_a_model_that_does_not_exist_is_an_error_and_no_map_counts_as_stale(desk: Desk, tmp_path: Path) -> None:
