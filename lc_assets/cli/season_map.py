@@ -140,18 +140,20 @@ def _default_name(store: Store, stem: str, period: str | None, area: Polygons) -
         LandCoverError: the store has a map of another area under this name.
     """
     from lc_assets.products.season_map.plan import read_plan
+    from lc_assets.store.paths import reading
 
     words = f"{stem}_{period}" if period else stem
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", words).strip("._-") or "area"
+    remedy = f"choose another name (--name), or replace that map (--name {name})"
     try:
-        before = read_plan(store, name).area
-    except StoreError:  # there is none, or a damaged one, which is made again
-        return name
-    if not before.covers_same(area):
-        raise LandCoverError(
-            f"the store has a map of another area under the name {name}",
-            remedy=f"choose another name (--name), or replace that map (--name {name})",
-        )
+        other = not read_plan(store, name).area.covers_same(area)
+    except StoreError as error:
+        with reading(store.root):
+            if not store.registered_map(name).exists() and not store.map(name).catalog.exists():
+                return name
+        raise LandCoverError(f"the store has a map {name}, but {error.problem}", remedy=remedy) from None
+    if other:
+        raise LandCoverError(f"the store has a map of another area under the name {name}", remedy=remedy)
     return name
 
 
@@ -323,7 +325,9 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
     click.echo(line("changed", found.changed))
     click.echo(line("differs, but not sure enough: not counted", int(found.pixels[UNSURE])))
     click.echo(line("unchanged", int(found.pixels[SAME])))
-    if found.share is not None:
+    if found.share is None:
+        click.echo("      No pixel is sure in both maps.")
+    else:
         click.echo(f"      Where both maps are sure, {100 * found.share:.1f} % of the pixels differ.")
     if baseline is None:
         click.echo(
@@ -333,7 +337,7 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
         click.echo(f"      {baseline} has no pixel where it and {before} are sure")
     else:
         click.echo(f"      Where {before} and {baseline} are sure, {100 * found.baseline:.1f} % of the pixels differ.")
-    if found.shared:
+    if found.shared and found.baseline is not None:
         scenes = quantity(found.shared, "scene")
         echo_warning(f"{baseline} and {before} have {scenes} in common, so they differ less than maps of other dates")
     click.echo(f"      {shown_path(found.layout.transitions)}")

@@ -104,8 +104,7 @@ def open_scene(store: str | Path, item: str) -> OpenedMap:
         StoreError: the store cannot be read.
     """
     opened = Store.at(store)
-    if not isinstance(item, str):
-        raise BadReference(f"a {type(item).__name__} is given as a scene", remedy="give the name of one scene, a text")
+    _check_text(item, "a scene")
     if not is_full_name(item):  # the store is listed only for other names
         item = SceneNames(opened).one(item)
     layout = opened.scene(item)
@@ -122,8 +121,14 @@ def open_map(store: str | Path, name: str) -> OpenedSeasonMap:
         LandCoverError: there is no such map.
         StoreError: the store cannot be read.
     """
+    _check_text(name, "a season map")
     layout = Store.at(store).map(name)
     return OpenedSeasonMap(_read_item(layout, f"make it: lc-assets map --name {name}", season_map=name), layout)
+
+
+def _check_text(name: object, what: str) -> None:
+    if not isinstance(name, str):
+        raise BadReference(f"a {type(name).__name__} is given as {what}", remedy="give one name, a text")
 
 
 def _read_item(

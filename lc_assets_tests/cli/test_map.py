@@ -129,6 +129,9 @@ def test_a_name_that_was_not_chosen_never_replaces_the_map_of_another_area(store
     told = stored("map", "--bbox", smaller, code=1).output
     assert "map of another area under the name area -> choose another name (--name)" in " ".join(told.split())
     stored("map", "--bbox", smaller, "--name", "area")
+    (stored.store / "areas" / "area.json").write_text("{")
+    told = stored("map", "--bbox", BOX, code=1).output
+    assert "the store has a map area, but its registration area.json cannot be read" in " ".join(told.split())
 
 
 def test_two_maps_are_compared(stored: Shell) -> None:

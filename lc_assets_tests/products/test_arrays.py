@@ -51,6 +51,8 @@ def test_a_scene_is_opened_by_words_of_its_name(classified_demo: tuple[Desk, Any
         lc_assets.open_scene(store, "33UUB")
     with pytest.raises(BadReference, match="a list is given as a scene"):
         lc_assets.open_scene(store, ["32ULC"])  # type: ignore[arg-type]
+    with pytest.raises(BadReference, match="a NoneType is given as a season map"):
+        lc_assets.open_map(store, None)  # type: ignore[arg-type]
 
 
 def test_without_rioxarray_the_arrays_name_the_extra(opened: OpenedMap, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -161,3 +161,10 @@ def test_a_file_without_polygons_is_one_line_on_the_command_line(tmp_path: Path)
     done = invoke("search", "--geometry", path)
     assert done.exit_code == 1
     assert "area.gpkg is not a file of polygons" in done.output
+
+
+def test_the_same_ground_is_known_in_any_crs() -> None:
+    box = box_polygon(13.2, 55.4, 13.6, 55.7)
+    assert box.covers_same(read(SQUARE))
+    assert box.covers_same(box.to("EPSG:32633"))
+    assert not box.covers_same(box_polygon(13.2, 55.4, 13.6, 55.701))

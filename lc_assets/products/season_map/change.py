@@ -24,7 +24,7 @@ from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import Entry, write_legend
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import gdal_path
+from lc_assets.store.paths import gdal_path, reading
 from lc_assets.store.product_layout import pam_file, style_file
 from lc_assets.store.season_layout import ChangeLayout, MapLayout
 
@@ -121,7 +121,10 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
                         sure_pixels[number] += both.sum()
                         differing[number] += (both & (read[0][0] != other[0])).sum()
             if pixels[:NOTHING].sum() == 0:
-                raise BadReference(f"the maps {before} and {after} do not overlap", remedy="compare maps of one area")
+                raise BadReference(
+                    f"no pixel has a class in both maps: {before} and {after} do not overlap, or are No Data",
+                    remedy="compare maps of one area",
+                )
             shares = [float(d / n) if n else None for d, n in zip(differing, sure_pixels, strict=True)]
             shared = len(first.scenes & maps[2].scenes) if baseline else 0
             found = Change(layout, pixels, grid.pixel_area, shares[0], shares[1], shared)
@@ -143,10 +146,11 @@ class _Map:
     def __init__(self, files: ExitStack, layout: MapLayout, grid: Grid | None):
         try:
             opened = [files.enter_context(rasterio.open(gdal_path(p))) for p in (layout.classified, layout.confidence)]
-        except RasterioIOError:
-            raise StoreError(
-                "there is no such map in the store", season_map=layout.name, remedy="make it with `lc-assets map`"
-            ) from None
+        except RasterioIOError as error:
+            with reading(layout.catalog):
+                there = layout.catalog.exists()
+            problem = f"it cannot be read ({str(error)[:100]})" if there else "there is no such map in the store"
+            raise StoreError(problem, season_map=layout.name, remedy="make it with `lc-assets map`") from None
         self._name = layout.name
         self.scenes = {*opened[0].tags().get("SCENES", "").split()}
         self.grid = grid or Grid.of(opened[0])

@@ -122,11 +122,18 @@ def test_a_baseline_has_the_share_of_the_same_comparison_and_must_be_a_third_map
             compare_maps(store, "a", "c", sure=40, baseline=baseline)
 
 
+def test_a_map_that_cannot_be_opened_is_not_called_missing(three_maps: Season) -> None:
+    path = Path(str(three_maps.store.map("c").classified))
+    path.write_bytes(path.read_bytes()[:4])
+    with pytest.raises(StoreError, match="season map c: it cannot be read"):
+        compare_maps(three_maps.store, "a", "c", sure=60)
+
+
 def test_maps_that_do_not_overlap_are_not_compared(three_maps: Season) -> None:
     left, bottom, _, top = ZONE_32.bounds
     for name, (west, east) in {"west": (0, 800), "east": (1200, 2000)}.items():
         half = Polygons(("x",), np.array([shapely.box(left + west, bottom, left + east, top)]), ZONE_32.crs)
         make_season_map(three_maps.store, name, half, [item_of("20230501")])
-    with pytest.raises(BadReference, match="do not overlap"):
+    with pytest.raises(BadReference, match="no pixel has a class in both maps"):
         compare_maps(three_maps.store, "west", "east", sure=60)
     assert not list(Path(str(three_maps.store.root), "changes").glob("*"))
