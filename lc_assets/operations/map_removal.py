@@ -16,6 +16,7 @@ from lc_assets.operations.cleanup import Usage, raise_as_store_error
 from lc_assets.operations.keys import FUSE, PARTITION_TAG, SEASON_MAP, SEASON_MAPS
 from lc_assets.operations.run_retention import delete_run
 from lc_assets.operations.status import waiting_items
+from lc_assets.store.atomic import is_abandoned
 from lc_assets.store.exclusive import exclusive
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import StorePath, remove_tree, walk_files
@@ -75,8 +76,9 @@ def remove_map(store: Store, instance: dg.DagsterInstance, definitions: dg.Defin
                 with suppress(NotADirectoryError):  # what is there is a file
                     document.unlink(missing_ok=True)
         remove_tree(layout.folder)
-        for stage in layout.incoming.parent.glob(f".{name}.*.part"):  # of a process that died
-            remove_tree(stage)
+        for stage in layout.incoming.parent.glob(f".{name}.*.part"):
+            if is_abandoned(stage):
+                remove_tree(stage)
 
 
 def forget_map(store: Store, name: str) -> None:
