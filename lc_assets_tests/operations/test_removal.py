@@ -36,6 +36,7 @@ from lc_assets_tests.defs.season_maps import Mapped
 from lc_assets_tests.operations.pruned_stores import contents, queue, stands
 from lc_assets_tests.products.pages.gallery_scenes import box, laid
 from lc_assets_tests.rig.command import invoke
+from lc_assets_tests.rig.marks import further
 
 Remove = Callable[..., Result]
 
@@ -202,7 +203,7 @@ def mapped(classified: Desk) -> Mapped:
     return found
 
 
-@pytest.mark.parametrize("interrupted_in", [None, "delete_run", "remove_tree", "forget_map"])
+@pytest.mark.parametrize("interrupted_in", ["remove_tree", *further(None, "delete_run", "forget_map")])
 def test_a_season_map_is_removed_whole_and_its_scenes_stay(
     mapped: Mapped, remove: Remove, monkeypatch: pytest.MonkeyPatch, interrupted_in: str | None
 ) -> None:
@@ -258,7 +259,7 @@ def test_a_season_map_that_a_run_makes_or_the_sensor_would_make_again_is_left_al
     assert contents(root) == before
 
 
-@pytest.mark.parametrize("kind", ["link", "file", "registration is a folder"])
+@pytest.mark.parametrize("kind", ["link", *further("file", "registration is a folder")])
 def test_whatever_is_in_the_place_of_a_season_map_is_removed_and_nothing_else(
     mapped: Mapped, remove: Remove, tmp_path: Path, kind: str
 ) -> None:
