@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from lc_assets.operations.removal import SceneRemoval
     from lc_assets.operations.season_maps import FusedMap
     from lc_assets.store.layout import Store
+    from lc_assets.store.paths import StorePath
 
 
 @click.command()
@@ -84,7 +84,7 @@ def _check_maps(session: Session, names: Sequence[str]) -> None:
     """Check that season maps may be removed.
 
     Raises:
-        BadReference: there is no map of a name, or the sensor would make it again.
+        BadReference: the store has no map of a name, or the sensor would make it again.
     """
     from lc_assets.operations.watch import watched_map
     from lc_assets.store.paths import reading
@@ -94,12 +94,13 @@ def _check_maps(session: Session, names: Sequence[str]) -> None:
     with reading(session.store.root):
         known = {*session.store.registered_maps(), *session.store.map_names()}
     watch = session.settings.watch
+    watched = watched_map(watch)
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, 1)
             remedy = f"did you mean {near[0]}?" if near else "lc-assets status lists the maps"
             raise BadReference(f"no season map in {session.store.root} is {name[:100]!r}", remedy=remedy)
-        if name == watched_map(watch):
+        if name == watched:
             raise BadReference(
                 f"the season map {name} is that of {watch}, so its sensor would make it again",
                 remedy=f"take `map: {name}` out of that file first",
@@ -113,9 +114,7 @@ def _show(store: Store, instance: DagsterInstance, items: list[str], maps: Mappi
     plans = [plan_removal(store, instance, item, maps) for item in items]
     for plan in plans:
         click.echo(f"{plan.item}: {_description(plan)}")
-        folder = store.scene(plan.item).folder
-        if isinstance(folder, Path) and folder.is_symlink():
-            echo_warning(f"only the link {folder} is removed: the files in {folder.readlink()} stay", indent="  ")
+        _warn_of_link(store.scene(plan.item).folder)
         for name in plan.maps:
             click.echo(f"  season map {name} was made of it, and will be stale")
     if len(plans) > 1:
@@ -135,11 +134,17 @@ def _show_maps(store: Store, names: list[str]) -> None:
     from lc_assets.operations.map_removal import map_usage
 
     for name in names:
-        found, folder = map_usage(store, name), store.map(name).folder
-        told = f"{quantity(found.files, 'file')}, {amount(found.size)}"
-        click.echo(f"season map {name}: {told}; its partition and its runs; its scenes stay")
-        if isinstance(folder, Path) and folder.is_symlink():
-            echo_warning(f"only the link {folder} is removed: the files in {folder.readlink()} stay", indent="  ")
+        found = map_usage(store, name)
+        size = f"{quantity(found.files, 'file')}, {amount(found.size)}"
+        click.echo(f"season map {name}: {size}; its partition and its runs; its scenes stay")
+        _warn_of_link(store.map(name).folder)
+
+
+def _warn_of_link(folder: StorePath) -> None:
+    from lc_assets.store.paths import is_link
+
+    if is_link(folder):
+        echo_warning(f"only the link {folder} is removed: the files in {folder.readlink()} stay", indent="  ")
 
 
 def _confirmed(count: int) -> bool:
@@ -163,14 +168,7 @@ def _remove_all(
     from lc_assets.products.collection.removal import drop_scenes
 
     store, in_use = session.store, InUse(instance, session.definitions)
-    removed, failures = [], []
-    for item in items:
-        try:
-            remove_scene(store, instance, in_use, item, maps)
-            removed.append(item)
-        except LandCoverError as error:
-            failures.append(str(error))
-            echo_error(error, "left alone")
+    removed, failures = _each(items, lambda item: remove_scene(store, instance, in_use, item, maps))
     if removed:
         drop_scenes(store, removed)
         update_gallery(store)
@@ -189,14 +187,7 @@ def _remove_maps(session: Session, instance: DagsterInstance, names: list[str]) 
     from lc_assets.operations.map_removal import forget_map, remove_map
     from lc_assets.products.stac.store_catalog import link_season_maps
 
-    removed, failures = [], []
-    for name in names:
-        try:
-            remove_map(session.store, instance, session.definitions, name)
-            removed.append(name)
-        except LandCoverError as error:
-            failures.append(str(error))
-            echo_error(error, "left alone")
+    removed, failures = _each(names, lambda name: remove_map(session.store, instance, session.definitions, name))
     if removed:
         link_season_maps(session.store)
         update_gallery(session.store)
@@ -204,3 +195,16 @@ def _remove_maps(session: Session, instance: DagsterInstance, names: list[str]) 
             forget_map(session.store, name)
             click.echo(f"removed: season map {name}")
     return failures
+
+
+def _each(names: Sequence[str], remove_one: Callable[[str], None]) -> tuple[list[str], list[str]]:
+    """Remove one after the other. Returns the names that were removed, and an error for each other one."""
+    removed, failures = list[str](), list[str]()
+    for name in names:
+        try:
+            remove_one(name)
+            removed.append(name)
+        except LandCoverError as error:
+            failures.append(str(error))
+            echo_error(error, "left alone")
+    return removed, failures

@@ -7,7 +7,6 @@ are the documents, so a map with some files left is none for any reader.
 from __future__ import annotations
 
 from contextlib import suppress
-from pathlib import Path
 
 import dagster as dg
 
@@ -19,7 +18,7 @@ from lc_assets.operations.status import waiting_items
 from lc_assets.store.atomic import is_abandoned
 from lc_assets.store.exclusive import exclusive
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import StorePath, remove_tree, walk_files
+from lc_assets.store.paths import is_link, remove_tree, walk_files
 
 _WAIT = 1.0
 """Seconds to wait for a process that writes the map."""
@@ -33,13 +32,8 @@ def map_usage(store: Store, name: str) -> Usage:
     """
     found, folder = Usage(), store.map(name).folder
     with raise_as_store_error(store):
-        found.add([] if _is_link(folder) else list(walk_files(folder)))
+        found.add([] if is_link(folder) else list(walk_files(folder)))
     return found
-
-
-def _is_link(folder: StorePath) -> bool:
-    """Return whether the folder of a map is a link. Then only the link is removed."""
-    return isinstance(folder, Path) and folder.is_symlink()
 
 
 def remove_map(store: Store, instance: dg.DagsterInstance, definitions: dg.Definitions, name: str) -> None:
@@ -71,7 +65,7 @@ def remove_map(store: Store, instance: dg.DagsterInstance, definitions: dg.Defin
         for run in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: name})):
             if run.job_name == FUSE or SEASON_MAP in (run.asset_selection or ()):  # a scene may have the same name
                 delete_run(instance, run.run_id)
-        if not _is_link(layout.folder):
+        if not is_link(layout.folder):  # of a link, only the link is removed
             for document in (layout.catalog, layout.stac_item):
                 with suppress(NotADirectoryError):  # what is there is a file
                     document.unlink(missing_ok=True)

@@ -27,7 +27,7 @@ from lc_assets.operations.season_maps import FusedMap, changed_scenes, observe_s
 from lc_assets.store.atomic import is_abandoned
 from lc_assets.store.layout import SceneLayout, Store
 from lc_assets.store.lease import SECONDS
-from lc_assets.store.paths import StorePath, remove_tree, walk_files
+from lc_assets.store.paths import StorePath, is_link, remove_tree, walk_files
 from lc_assets.store.scratch import scratch_dir
 
 
@@ -183,7 +183,7 @@ def _remove_files(store: Store, layout: SceneLayout) -> None:
 
 def _files(store: Store, layout: SceneLayout) -> Iterator[tuple[StorePath, int]]:
     """(file, bytes) of all files of a scene: in the store, and those of this machine that are not there yet."""
-    if not (isinstance(layout.folder, Path) and layout.folder.is_symlink()):  # of a link, only the link is removed
+    if not is_link(layout.folder):  # of a link, only the link is removed
         yield from walk_files(layout.folder)
     scratch = scratch_dir(layout.folder)
     if scratch != layout.folder:

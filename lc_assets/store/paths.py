@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeGuard, TypeVar
 
 from lc_assets.core.errors import StoreError
 from lc_assets.core.json_values import parse_json
@@ -122,6 +122,11 @@ def walk_files(folder: StorePath) -> Iterator[tuple[StorePath, int]]:
             path = Path(directory, name)
             with suppress(FileNotFoundError):
                 yield path, path.lstat().st_size
+
+
+def is_link(path: StorePath) -> TypeGuard[Path]:
+    """Return whether a path is a symbolic link. An object store has no links."""
+    return isinstance(path, Path) and path.is_symlink()
 
 
 def remove_tree(path: StorePath) -> None:
