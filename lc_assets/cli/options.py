@@ -161,20 +161,26 @@ def echo_warning(text: object, *, indent: str = "") -> None:
 
 
 def warn_of_another_store(session: Session, instance: DagsterInstance) -> None:
-    """Warn if the store has none of the scenes of Dagster's instance, so that their records are of another store.
+    """Warn if the store does not have any scene of Dagster's instance, so that the records are of another store.
 
     Raises:
         StoreError: the store cannot be read.
     """
     from lc_assets.operations.keys import SCENES
     from lc_assets.sentinel2.search.scene_names import SceneNames
+    from lc_assets.store.ids import is_id
+    from lc_assets.store.paths import reading
 
-    items = instance.get_dynamic_partitions(SCENES)
-    if items and not set(items) & set(SceneNames(session.store).known):
+    items, store = instance.get_dynamic_partitions(SCENES), session.store
+    with reading(store.root):
+        # Usually the first scene is there, so the store need not be listed.
+        if items and is_id(items[0]) and store.registered(items[0]).exists():
+            return
+    if items and not {*items} & {*SceneNames(store).known}:
         known = f"the {quantity(len(items), 'scene')} that this Dagster instance knows"
         echo_warning(
-            f"the store {without_query(str(session.settings.store))} has none of {known}: what is said of them is of "
-            "another store -> name that one (--store, LC_ASSETS_STORE)"
+            f"the store {without_query(str(session.settings.store))} does not have any of {known}: their records are "
+            "of another store -> name that one (--store, LC_ASSETS_STORE)"
         )
 
 

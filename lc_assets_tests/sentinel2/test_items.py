@@ -91,7 +91,7 @@ def test_a_file_that_is_no_json_is_told(tmp_path: Path) -> None:
     assert "is no JSON" in str(found.error)
 
 
-def test_a_folder_without_a_catalog_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_a_catalog_is_named_in_the_error(tmp_path: Path) -> None:
     [found] = resolve(str(tmp_path), nobody)
     assert f"the folder {tmp_path} has no catalog.json -> name the JSON of an item" in str(found.error)
 

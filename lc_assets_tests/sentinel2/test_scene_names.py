@@ -84,7 +84,7 @@ def test_a_tile_or_date_that_no_scene_has_is_not_asked_of_the_network(store: Sto
         registry.named("my_scene_10")
 
 
-def test_a_season_map_is_no_scene_and_a_slip_in_its_name_is_told(store: Store) -> None:
+def test_a_season_map_is_not_a_scene_and_a_near_name_is_suggested(store: Store) -> None:
     Path(str(store.map("spring-2024").folder)).mkdir(parents=True)
     assert scene_or_map(store, "spring-2024") == store.map("spring-2024")
     with pytest.raises(BadReference, match=r"no scene or season map in .* -> did you mean spring-2024\?"):

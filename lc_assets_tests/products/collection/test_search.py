@@ -134,14 +134,14 @@ def test_a_line_has_time_tile_model_and_classes(store: Store, template: Document
 
 
 @needs_extra
-def test_maps_that_the_collection_does_not_have_yet_are_told(
+def test_a_search_warns_of_maps_that_the_collection_does_not_have_yet(
     store: Store, template: Document, done: Callable[..., Result]
 ) -> None:
-    told = "the store has maps that its collection does not have yet -> lc-assets collection"
+    message = "the store has maps that its collection does not have yet -> lc-assets collection"
     Path(str(store.scene(scene_id(11)).folder)).mkdir()
-    assert told not in done().stderr
+    assert message not in done().stderr
     add(store, template, 12)
-    assert told in done("--datetime", "2024-02").stderr
+    assert message in done("--datetime", "2024-02").stderr
 
 
 @needs_extra
