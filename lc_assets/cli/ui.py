@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from lc_assets.core.environment import set_variable
 from lc_assets.core.errors import LandCoverError
 
 _HOST = "127.0.0.1"
+_OTHER_STORE = "open it; for another store set another DAGSTER_HOME, and choose another port with --port"
 
 
 @click.command()
@@ -36,7 +38,7 @@ def ui(session: Session, port: int) -> None:
     The files of a store on a disk are served too, read-only: the links in the UI open reports, maps and the page of all
     scenes. With LC_ASSETS_FILES_URL, links lead to that URL; if it is on loopback, the files are served there.
     """
-    from lc_assets.operations.dagster_home import open_home
+    from lc_assets.operations.dagster_home import ensure_dagster_home, open_home
 
     settings = session.settings
     url = f"http://{_HOST}:{port}"
@@ -44,16 +46,17 @@ def ui(session: Session, port: int) -> None:
         is_taken = probe.connect_ex((_HOST, port)) == 0
     if is_taken and _is_dagster(port):
         problem = f"Dagster's UI runs already: {url}"
-        raise LandCoverError(problem, remedy="open it; for that of another store choose another port with --port")
+        raise LandCoverError(problem, remedy=_OTHER_STORE)
     if is_taken:
         raise _unusable(f"port {port} is taken")
     files_url = settings.files_url or f"http://{_HOST}:{port + 1}"
     files = _listen(files_url) if isinstance(settings.store, Path) else None
+    set_variable("LC_ASSETS_STORE", str(settings.store))
+    open_home(settings.store).dispose()  # what cannot be opened is one error here
+    _hold(ensure_dagster_home(settings.store), url)
     # A job that a shell starts in the background ignores interrupts, and so would Dagster's child processes.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    set_variable("LC_ASSETS_STORE", str(settings.store))
-    open_home(settings.store).dispose()  # what cannot be opened is one error here
     if files:
         set_variable("LC_ASSETS_FILES_URL", files_url)
         _serve_files(Path(settings.store), files)
@@ -65,6 +68,31 @@ def ui(session: Session, port: int) -> None:
     command = [sys.executable, *quiet, "-m", "dagster", "dev", "-w", str(workspace), "-h", _HOST, "-p", str(port)]
     sys.stdout.flush()
     os.execv(sys.executable, command)
+
+
+def _hold(home: Path, url: str) -> int | None:
+    """Hold a lock on a Dagster home until this process ends, also after `exec`. Each UI has a daemon, and with two of
+    them every sensor would tick twice, and runs of one store could be executed with the settings of the other.
+
+    Returns:
+        The lock's file descriptor; None in an operator's home, which has a daemon of its own.
+
+    Raises:
+        LandCoverError: another process holds it.
+    """
+    if not os.access(home, os.W_OK):
+        return None
+    lock = os.open(home / ".ui.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        running = os.read(lock, 100).decode(errors="replace")
+        os.close(lock)
+        raise LandCoverError(f"Dagster's UI of {home} runs already: {running}", remedy=_OTHER_STORE) from None
+    os.set_inheritable(lock, True)
+    os.ftruncate(lock, 0)
+    os.write(lock, url.encode())
+    return lock
 
 
 def _listen(url: str) -> socket.socket | None:

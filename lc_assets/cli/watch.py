@@ -36,7 +36,8 @@ runs_per_tick: 50                   # most scenes that are launched after a sear
 @user_errors
 def watch(init: bool) -> None:
     """Show what the sensor watches: the content of watch.yaml, or of the file that LC_ASSETS_WATCH names."""
-    path = open_session().settings.watch
+    session = open_session()
+    path = session.settings.watch
     if init:
         try:
             with path.open("x", encoding="utf-8") as file:
@@ -62,5 +63,12 @@ def watch(init: bool) -> None:
     area = [f"tiles {', '.join(config.tiles)}"] if config.tiles else []
     area += [f"bbox {config.bbox}"] if config.bbox else []
     area += [f"the area of {config.geometry}"] if config.geometry else []
+    if config.map is not None:
+        from lc_assets.defs.season_map_sensor import watched_plan
+
+        session.store.map(config.map)
+        watched_plan(config, path)
     click.echo(f"{path}: valid")
     click.echo(f"{'; '.join(area)}; {begin:%Y-%m-%d} to {end:%Y-%m-%d}; searched every {config.every_minutes} minutes")
+    if config.map is not None:
+        click.echo(f"season map {config.map}: of the scenes since {config.begin}")

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
+from pathlib import Path
 
 import dagster as dg
 
@@ -22,6 +23,7 @@ from lc_assets.defs.resources import StoreResource, WatchResource
 from lc_assets.operations.keys import CATALOG, FUSE, PARTITION_TAG
 from lc_assets.operations.records import materializations
 from lc_assets.operations.season_maps import fused_map, observe_scenes, register_map, scene_versions
+from lc_assets.operations.watch import WatchConfig
 from lc_assets.products.season_map.grid import check_area, utm_zone
 from lc_assets.products.season_map.plan import MapPlan, read_plan, select_scenes, write_plan
 from lc_assets.raster.polygons import box_polygon
@@ -123,6 +125,25 @@ def _tick(context: dg.SensorEvaluationContext, store: Store, watch: WatchResourc
     )
 
 
+def watched_plan(watched: WatchConfig, file: Path) -> MapPlan | None:
+    """Return the plan of the season map of a watch file; None if it has no map.
+
+    Raises:
+        LandCoverError: the map has no area or no first day, or its area cannot be mapped.
+    """
+    if watched.map is None:
+        return None
+    area = box_polygon(*watched.bbox) if watched.bbox else watched.polygons(file)
+    if area is None or watched.begin is None:
+        raise LandCoverError(
+            f"the map {watched.map} of {file} has no {'area' if area is None else 'first day'}",
+            remedy="give bbox or geometry, and from",
+        )
+    plan = MapPlan(area, utm_zone(area), f"{watched.begin}/{watched.to or '..'}", watched.max_cloud)
+    check_area(area.to(plan.crs))
+    return plan
+
+
 def _register_watched(store: Store, watch: WatchResource) -> str | None:
     """Register the map of the watch file if it is new or was changed, and return its name then.
 
@@ -130,16 +151,9 @@ def _register_watched(store: Store, watch: WatchResource) -> str | None:
         LandCoverError: the file is not valid, or its map cannot be made.
     """
     watched = watch.watch() if watch.path.exists() else None
-    if watched is None or watched.map is None:
+    plan = watched_plan(watched, watch.path) if watched else None
+    if watched is None or watched.map is None or plan is None:
         return None
-    area = box_polygon(*watched.bbox) if watched.bbox else watched.polygons(watch.path)
-    if area is None or watched.begin is None:
-        raise LandCoverError(
-            f"the map {watched.map} of {watch.path} has no {'area' if area is None else 'first day'}",
-            remedy="give bbox or geometry, and from",
-        )
-    plan = MapPlan(area, utm_zone(area), f"{watched.begin}/{watched.to or '..'}", watched.max_cloud)
-    check_area(area.to(plan.crs))
     registered = store.registered_map(watched.map)
     if registered.exists() and registered.read_bytes() == plan.written():
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -46,6 +47,19 @@ def test_the_url_of_a_running_ui_is_named(tmp_path: Path) -> None:
         server.shutdown()
         thread.join()
     assert f"Dagster's UI runs already: http://127.0.0.1:{server.server_port} -> open it" in told
+
+
+def test_a_dagster_home_has_one_ui(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    lock = ui._hold(home, "http://127.0.0.1:3000")
+    assert lock is not None and os.get_inheritable(lock), "Dagster, which this process becomes, holds it"
+    shown = invoke("ui", "--store", tmp_path / "store", "--port", free_port(2), code=1, DAGSTER_HOME=str(home)).stderr
+    assert f"Dagster's UI of {home} runs already: http://127.0.0.1:3000 -> open it; for another store" in shown
+    os.close(lock)
+    lock = ui._hold(home, "http://127.0.0.1:3010")
+    assert lock is not None
+    os.close(lock)
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1", "http://maps.example:1", "http://127.0.0.1:1/store"])

@@ -33,6 +33,25 @@ def test_it_writes_a_valid_file_once_and_then_shows_what_is_watched(file: Path) 
     assert file.read_text() == "tiles: [33UUB]\n"
 
 
+def test_it_names_the_season_map_and_what_is_wrong_with_it(file: Path) -> None:
+    def shown(content: str, code: int = 0) -> str:
+        file.write_text(content)
+        result = invoke("watch", code=code)
+        return result.stdout + result.stderr
+
+    area = "bbox: [13.2, 55.4, 13.6, 55.7]\nfrom: 2024-05-01\n"
+    assert "season map scania: of the scenes since 2024-05-01" in shown(f"{area}map: scania\n")
+    wrong = {
+        "bbox: [13.2, 55.4, 13.6, 55.7]\nmap: scania\n": "has no first day",
+        "tiles: [32ULB]\nfrom: 2024-05-01\nmap: scania\n": "has no area",
+        f"{area}map: a--b\n": "contains '--'",
+        f"{area}map: ../up\n": "not a valid name of a map",
+        "bbox: [-10, 40, 30, 60]\nfrom: 2024-05-01\nmap: europe\n": "km long",
+    }
+    for content, why in wrong.items():
+        assert why in shown(content, code=1)
+
+
 def test_the_watch_file_sets_the_interval_of_the_sensor(file: Path, tmp_path: Path) -> None:
     def seconds() -> int | None:
         definitions = build_definitions(Settings(store=tmp_path, watch=file))
