@@ -191,7 +191,7 @@ class Download:
                 remedy="the file is gone or was never there: choose another item, or fetch this one again from its "
                 "catalog",
             )
-        if status in (401, 403):
+        if signing.is_refusal(status, response.headers):
             # Probably an expired token. The next request gets a new one, the first time without a wait.
             signing.forget(self.href)
             first, self._token_renewed = not self._token_renewed, True

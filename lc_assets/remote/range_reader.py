@@ -214,24 +214,25 @@ class RemoteFile:
                 content = read_body(response, size, self.retry_policy.read)
             except TooLarge:
                 raise RetryableError("the server sent more than it was asked for") from None
-        return self._accept(begin, content, response.headers)
+        return self._accept(begin, size, content, response.headers)
 
-    def _accept(self, begin: int, content: bytes, headers: Any) -> bytes:
+    def _accept(self, begin: int, size: int, content: bytes, headers: Any) -> bytes:
         """Check that the response is the requested range of the same version of the file, and return its content."""
         match = _CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
-        if not match or int(match[1]) != begin or int(match[2]) - begin + 1 != len(content):
+        first, end, total = (int(match[1]), int(match[2]) + 1, int(match[3])) if match else (-1, -1, 0)
+        if first != begin or end != min(begin + size, total) or end - begin != len(content):
             raise RetryableError("the server sent another part of the file than was asked for")
-        size, etag = int(match[3]), headers.get("ETag")
+        etag = headers.get("ETag")
         with self._lock:
-            if self._size not in (None, size) or (self.etag and etag != self.etag):
+            if self._size not in (None, total) or (self.etag and etag != self.etag):
                 self._raise_changed()
-            self._size, self.etag = size, etag
+            self._size, self.etag = total, etag
             self.received += len(content)
         return content
 
     def _raise_for_status(self, response: Any) -> NoReturn:
         status = response.status_code
-        if status in (401, 403):
+        if signing.is_refusal(status, response.headers):
             signing.forget(self.href)  # probably an expired token: the next request gets a new one
             if remedy := signing.remedy_for_refusal(self.href):
                 self._fail(f"is not to be had: the server answered {status}", remedy)

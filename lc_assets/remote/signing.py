@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import threading
 import time
+from collections.abc import Mapping
 from concurrent.futures import TimeoutError as StillRunning
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,8 +87,14 @@ def forget(href: str) -> None:
         TOKEN_CACHE.pop(key, None)
 
 
+def is_refusal(status: int, headers: Mapping[str, str]) -> bool:
+    """Return True if an answer means that the credentials of a request do not suffice: 401, 403, or the 409 with which
+    an Azure account without public access answers a request without a token (Azure's "Common REST API error codes")."""
+    return status in (401, 403) or (status == 409 and headers.get("x-ms-error-code") == "PublicAccessNotPermitted")
+
+
 def remedy_for_refusal(href: str) -> str:
-    """Return what a user can do if a server answers 401 or 403 for `href`; empty if a new token may help."""
+    """Return what a user can do if a server refuses `href` (see `is_refusal`); empty if a new token may help."""
     if eodata.is_eodata(href):
         return f"its S3 keys are wrong or have expired, or their quota is used up: {_GET_KEYS}"
     if eodata.needs_login(href):

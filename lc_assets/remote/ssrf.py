@@ -20,11 +20,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]*|[0-9]+")
-_METADATA = tuple(ipaddress.ip_network(n) for n in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128"))
-"""Link-local addresses, where cloud providers serve the machine's credentials, and the IPv6 address of AWS for this."""
+_METADATA = tuple(
+    ipaddress.ip_network(n)
+    for n in ("169.254.0.0/16", "fe80::/10", "fd00:ec2::254/128", "168.63.129.16/32", "100.100.100.200/32")
+)
+"""Link-local addresses, where cloud providers serve the machine's credentials, and those elsewhere: of AWS (IPv6), of
+Azure's agent (WireServer), and of Alibaba."""
 _METADATA_NAMES = ("metadata", "metadata.google.internal", "instance-data", "instance-data.ec2.internal")
-_PRIVATE_DOMAINS = ("localhost", "local", "internal", "intranet", "lan", "home.arpa", "localdomain")
-"""Domains, with their subdomains, that exist only in private networks (RFC 6761, 6762, 8375; ICANN's `.internal`)."""
+_PRIVATE_DOMAINS = ("localhost", "local", "internal", "intranet", "lan", "home.arpa", "localdomain", "svc")
+"""Domains, with their subdomains, that exist only in private networks (RFC 6761, 6762, 8375; ICANN's `.internal`;
+Kubernetes' services)."""
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -69,8 +74,8 @@ def _why_private(host: Address | str) -> str | None:
             return f"{host} is the name of a host inside a network"
         return None
     for address in (host, *_embedded(host)):
-        for what in ("loopback", "unspecified", "link_local", "multicast", "private", "reserved"):
-            if getattr(address, f"is_{what}"):
+        for what in ("loopback", "unspecified", "link_local", "site_local", "multicast", "private", "reserved"):
+            if getattr(address, f"is_{what}", False):
                 return f"{host} is a {what.replace('_', '-')} address"
         if not address.is_global:
             return f"{host} is no public address"

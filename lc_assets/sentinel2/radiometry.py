@@ -19,7 +19,7 @@ The first of these that is given decides whether the pixels carry the offset:
 
 An item is refused in three cases: it has no reliable baseline and declares nothing; its declarations differ between
 bands, or contradict the flag or the baseline; or it is in Earth Search's archive of harmonised COGs
-(`unreliable_offset_archives` of `lc_assets.sentinel2.item.catalog_conventions`) and its flag is false or its baseline
+(`has_unreliable_offset` of `lc_assets.sentinel2.item.catalog_conventions`) and its flag is false or its baseline
 unknown. In that archive, items with the same metadata have pixels with the offset and pixels without it
 (earth-search#66 has one of each, #71 lists wrong ones from 2025, cirrus-earth-search#33 from 2022). A guess would make
 a wrong map without any message.

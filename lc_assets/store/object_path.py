@@ -28,13 +28,11 @@ class Status:
     Attributes:
         st_size: size in bytes.
         st_mtime_ns: time of the last change in nanoseconds since 1970; object stores report whole seconds.
-        version: ETag; it differs whenever the content differs.
         is_object: True for an object in an object store, False for a local file.
     """
 
     st_size: int
     st_mtime_ns: int
-    version: str
     is_object: bool = True
 
 
@@ -108,11 +106,19 @@ class ObjectPath:
         return self.exists()
 
     def stat(self) -> Status:
-        """Return size, time of the last change, and version (ETag) of the object."""
+        """Return size and time of the last change of the object."""
+        return status_of(self._head())
+
+    def version(self) -> str:
+        """Return a text that differs whenever the content differs, by which the server compares versions; see
+        `Bucket.version_field`."""
+        return str(self._head()[self.bucket.version_field])
+
+    def _head(self) -> Any:
         import obstore
 
         with as_os_error(self):
-            return status_of(obstore.head(self.bucket.client(), self.key))
+            return obstore.head(self.bucket.client(), self.key)
 
     def iterdir(self) -> Iterator[ObjectPath]:
         """Yield the paths directly below in sorted order, of objects and of common prefixes."""
@@ -195,7 +201,7 @@ class _ReaderStream(io.RawIOBase):
 def status_of(entry: Any) -> Status:
     """Convert an entry of an obstore listing (`ObjectMeta`) to a `Status`."""
     stamp = entry["last_modified"]
-    return Status(int(entry["size"]), int(stamp.timestamp()) * 10**9, str(entry["e_tag"]))
+    return Status(int(entry["size"]), int(stamp.timestamp()) * 10**9)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
+from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -46,6 +47,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}")
 _PROVIDERS = ("AWS_", "AZURE_", "GOOGLE_")
 _gdal_variables: dict[str, str] = {}
 """Environment variables that this module has set for GDAL -> URL scheme for which they were set."""
+_connecting = Lock()
 _GDAL_RETRY = {"GDAL_HTTP_MAX_RETRY": "8", "GDAL_HTTP_RETRY_DELAY": "0.5", "GDAL_HTTP_CONNECTTIMEOUT": "10"}
 
 
@@ -71,6 +73,12 @@ class Bucket:
         """GDAL path of the bucket, for example `/vsis3/name`."""
         return f"{_GDAL[self.scheme]}/{self.name}"
 
+    @property
+    def version_field(self) -> str:
+        """Name of obstore's value that a condition compares: Google's server compares an object's generation, which
+        obstore calls its version, and the others its ETag."""
+        return "version" if self.scheme == "gs" else "e_tag"
+
     def client(self) -> Any:
         """Return the obstore client of this process for the bucket, and set GDAL's variables for it.
 
@@ -78,8 +86,9 @@ class Bucket:
             StoreError: the environment contains no usable credentials.
         """
         own = _gdal_variables.keys()
-        found = tuple(sorted(v for v in variables().items() if v[0].startswith(_PROVIDERS) and v[0] not in own))
-        return _connect(self.scheme, self.name, found)
+        with _connecting:  # which sets variables, and `cache` lets several threads do it at once
+            found = tuple(sorted(v for v in variables().items() if v[0].startswith(_PROVIDERS) and v[0] not in own))
+            return _connect(self.scheme, self.name, found)
 
 
 def parse_url(url: str) -> tuple[Bucket, str]:
@@ -183,8 +192,8 @@ def gdal_settings(scheme: str, environment: Mapping[str, str]) -> dict[str, str]
                 # Servers other than Amazon's rarely have a host name for each bucket.
                 "AWS_VIRTUAL_HOSTING": "FALSE",
             }
-        if region := environment.get("AWS_DEFAULT_REGION"):
-            settings["AWS_REGION"] = region
+        if region := environment.get("AWS_REGION"):
+            settings["AWS_DEFAULT_REGION"] = region  # which GDAL, unlike obstore, prefers
     if scheme == "az" and not environment.get("AZURE_STORAGE_CONNECTION_STRING"):
         names = {
             "AZURE_STORAGE_ACCOUNT": ("AZURE_STORAGE_ACCOUNT_NAME",),
@@ -217,4 +226,6 @@ def azure_settings(environment: Mapping[str, str]) -> dict[str, Any]:
         values = [parts.get(part), *(environment.get(variable) for variable in own if not text)]
         if value := next((value for value in values if value), None):
             config[option] = value
+    if "endpoint" not in config and (suffix := parts.get("endpointsuffix")) and "account_name" in config:
+        config["endpoint"] = f"https://{config['account_name']}.blob.{suffix}"
     return config

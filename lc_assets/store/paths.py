@@ -153,10 +153,13 @@ def remove_tree(path: StorePath) -> None:
 def etag(path: StorePath) -> str | None:
     """Return a text that changes whenever the content changes; None if the file does not exist.
 
-    It is the ETag of an object, and inode, time and size of a local file.
+    It is the ETag or the generation of an object, and inode, time and size of a local file.
     """
     try:
-        return path.stat().version if isinstance(path, ObjectPath) else _local_status(path).version
+        if isinstance(path, ObjectPath):
+            return path.version()
+        status = path.stat()
+        return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"
     except FileNotFoundError:
         return None
 
@@ -165,7 +168,7 @@ def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> s
     """Write a file only if its `etag` is still `expected`. Return its new one, or None if it was not written.
 
     On a disk a lock file next to the file protects the comparison. In an object store the server compares (If-Match,
-    If-None-Match).
+    If-None-Match; Google's: x-goog-if-generation-match).
 
     Args:
         path: the file.
@@ -179,13 +182,14 @@ def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> s
     from obstore.exceptions import AlreadyExistsError, PreconditionError
 
     if isinstance(path, ObjectPath):
-        mode: Any = "create" if expected is None else {"e_tag": expected}
+        field = path.bucket.version_field
+        mode: Any = "create" if expected is None else {field: expected}
         try:
             with as_os_error(path):
                 written = obstore.put(path.bucket.client(), path.key, content, mode=mode, use_multipart=False)
         except (AlreadyExistsError, PreconditionError):
             return None
-        return written["e_tag"]
+        return str(dict(written)[field])
     from filelock import FileLock
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,4 +204,4 @@ def compare_and_swap(path: StorePath, content: bytes, expected: str | None) -> s
 
 def _local_status(path: Path) -> Status:
     status = path.stat()
-    return Status(status.st_size, status.st_mtime_ns, f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}", False)
+    return Status(status.st_size, status.st_mtime_ns, False)

@@ -60,16 +60,18 @@ def test_a_403_of_any_other_host_is_not_explained_by_a_token(host: str) -> None:
     assert explain_refusal(f"https://{PRO}/stac", 404, {}) is None
 
 
-@pytest.mark.parametrize("status", [401, 403])
+@pytest.mark.parametrize(
+    ("status", "headers"), [(401, {}), (403, {}), (409, {"x-ms-error-code": "PublicAccessNotPermitted"})]
+)
 def test_a_private_container_without_a_token_fails_at_the_second_answer(
-    status: int, relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    status: int, headers: dict[str, str], relay: Relay, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_container(request: Request) -> Answer:
         return Answer.of_json({"detail": "No collection found"}, 404)
 
     monkeypatch.setattr(signing, "_without_token", set[tuple[str, str]]())
     relay.add_host("planetarycomputer.microsoft.com", no_container)
-    relay.add_host("mapsf00d.blob.core.windows.net", lambda request: Answer(status))
+    relay.add_host("mapsf00d.blob.core.windows.net", lambda request: Answer(status, headers))
     transfer: Any = Download(BLOB, tmp_path / "B02.tif", "B02", retry_policy=QUICK)
     with pytest.raises(BadBand, match=rf"answered {status} for {BLOB} -> its container is private"):
         transfer.run()

@@ -12,6 +12,7 @@ from lc_assets.core.errors import BadItem
 from lc_assets.sentinel2.acquisition import is_newer_version
 from lc_assets.sentinel2.band_table import BAND_NAMES
 from lc_assets.sentinel2.item.baseline import baseline_of
+from lc_assets.sentinel2.item.catalog_conventions import EARTH_SEARCH, PLANETARY_COMPUTER, catalog_of
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
 from lc_assets_tests.sentinel2.earth_search_items import HARMONISED, earth_search_item
 
@@ -184,6 +185,14 @@ def test_where_an_archive_mixes_both_kinds_of_pixels_its_bands_do_not_stand_for_
         parsed(mixed)
     mixed["properties"][APPLIED] = True
     assert parsed(mixed).offset == 0
+
+
+def test_an_archive_is_known_by_its_files_whatever_the_catalog_calls_the_bands() -> None:
+    older = earth_search_item(HARMONISED, baseline="04.00", flag=False, offset=None)
+    older["assets"] = {band: older["assets"][key] for key, band in EARTH_SEARCH.assets.items()}
+    assert catalog_of(older) is PLANETARY_COMPUTER, "the retired API had the bands' own names as keys"
+    with pytest.raises(BadItem, match="in this archive is wrong for many scenes"):
+        parsed(older)
 
 
 def test_a_baseline_that_is_not_certain_is_never_newer(real: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ INNER = [
     *(
         "[::ffff:7f00:1]",
         "[fc00::1]",
+        "[fec0::1]",
         "[fd12:3456::1]",
         "[ff02::1]",
         "[2002:7f00:1::]",
@@ -45,11 +46,13 @@ INNER = [
         "[::7f00:1]",
     ),
     *("localhost", "LOCALHOST", "localhost.", "a.localhost", "redis", "kubernetes.default.svc.cluster.local"),
+    *("kubernetes.default.svc", "redis.team.svc"),
     *("printer.local", "vault.internal", "db.corp.internal", "nas.lan", "router.home.arpa", "wiki.intranet"),
 ]
 CREDENTIALS = [
     *("169.254.169.254", "169.254.170.2", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"),
     *("[::ffff:169.254.169.254]", "[::ffff:a9fe:a9fe]", "[fe80::1]", "[fd00:ec2::254]", "[64:ff9b::a9fe:a9fe]"),
+    *("168.63.129.16", "100.100.100.200"),
     *("metadata.google.internal", "METADATA.GOOGLE.INTERNAL.", "metadata", "instance-data.ec2.internal"),
 ]
 MALFORMED = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,8 +10,10 @@ import pytest
 
 from lc_assets.core.errors import StoreError
 from lc_assets.store.atomic import atomic_output
+from lc_assets.store.lease import lease
 from lc_assets.store.object_path import ObjectPath
 from lc_assets.store.paths import StorePath, compare_and_swap, etag, list_files, remove_tree, walk_files
+from lc_assets_tests.store.google_store import google_store
 from loopback.gate import Gate
 
 pytestmark = pytest.mark.xdist_group("object stores")
@@ -24,15 +27,29 @@ def _count(place: StorePath) -> None:
             return
 
 
+def _check_concurrent_counting(place: StorePath) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(_count, [place] * 24))
+    assert place.read_bytes() == b"24"
+    assert not compare_and_swap(place, b"0", None) and not compare_and_swap(place, b"0", "77")
+
+
 @pytest.mark.parametrize("where", ["disk", "store"])
 def test_concurrent_compare_and_swap_loses_no_update(
     remote: tuple[ObjectPath, Gate], tmp_path: Path, where: str
 ) -> None:
-    place = tmp_path / "count" if where == "disk" else remote[0] / "count"
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(_count, [place] * 24))
-    assert place.read_bytes() == b"24"
-    assert not compare_and_swap(place, b"0", None) and not compare_and_swap(place, b"0", "other")
+    _check_concurrent_counting(tmp_path / "count" if where == "disk" else remote[0] / "count")
+
+
+def test_google_compares_generations_where_the_others_compare_etags(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with google_store(tmp_path, monkeypatch) as root:
+        _check_concurrent_counting(root / "count")
+        with lease(root / "lease", wait=0, seconds=0.8) as held:
+            time.sleep(1.2)
+            held.ensure_held()
+        assert not (root / "lease").exists()
 
 
 def test_a_folder_is_listed_and_removed_with_all_its_objects(remote: tuple[ObjectPath, Gate]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lc_assets.core.errors import StoreError
-from lc_assets.store.object_store import gdal_settings
+from lc_assets.store.object_store import azure_settings, gdal_settings
 from lc_assets.store.paths import gdal_path, parse_path
 from lc_assets.store.scratch import scratch_dir
 from lc_assets.store.unread_variables import find_unread
@@ -103,16 +103,25 @@ def test_credentials_that_are_read_let_other_variables_be(scheme: str, variables
 
 
 def test_gdal_gets_the_credentials_under_its_own_variable_names() -> None:
-    assert gdal_settings("s3", {"AWS_ENDPOINT_URL": "https://minio.example:9000", "AWS_DEFAULT_REGION": "eu"}) == {
+    assert gdal_settings("s3", {"AWS_ENDPOINT_URL": "https://minio.example:9000", "AWS_REGION": "eu"}) == {
         "AWS_S3_ENDPOINT": "minio.example:9000",
         "AWS_HTTPS": "YES",
         "AWS_VIRTUAL_HOSTING": "FALSE",
-        "AWS_REGION": "eu",
+        "AWS_DEFAULT_REGION": "eu",
     }
+    assert gdal_settings("s3", {"AWS_DEFAULT_REGION": "eu"}) == {}, "both libraries read it"
     assert gdal_settings("s3", {}) == {}
     key = {"AZURE_STORAGE_ACCOUNT_NAME": "maps", "AZURE_STORAGE_KEY": "k"}
     assert gdal_settings("az", key) == {"AZURE_STORAGE_ACCOUNT": "maps", "AZURE_STORAGE_ACCESS_KEY": "k"}
     assert gdal_settings("gs", {}) == {}
+
+
+def test_a_connection_string_of_another_azure_cloud_names_its_endpoint() -> None:
+    text = "DefaultEndpointsProtocol=https;AccountName=maps;AccountKey=k;EndpointSuffix=core.usgovcloudapi.net"
+    found = azure_settings({"AZURE_STORAGE_CONNECTION_STRING": text})
+    assert found["endpoint"] == "https://maps.blob.core.usgovcloudapi.net"
+    own = azure_settings({"AZURE_STORAGE_CONNECTION_STRING": f"{text};BlobEndpoint=https://maps.example"})
+    assert own["endpoint"] == "https://maps.example"
 
 
 def test_the_scratch_folder_is_the_target_on_a_disk_and_below_lc_assets_scratch_for_an_object_store(

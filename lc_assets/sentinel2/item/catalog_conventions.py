@@ -43,10 +43,6 @@ class CatalogConventions:
             in the object `a`, by which servers cannot search.
         product_ids: `short` or `full` where an item's id is the name of its ESA product, without or with the baseline;
             empty where it is another one.
-        unreliable_offset_archives: parts of a band's href. The offset of files stored there may have been removed
-            although the item says that it was not (see `lc_assets.sentinel2.radiometry`).
-        constant_offset_archives: parts of a band's href. Items of files stored there declare the same offset for all
-            products, so the declaration is not used.
     """
 
     name: str
@@ -58,8 +54,6 @@ class CatalogConventions:
     cloud_property: str = "eo:cloud_cover"
     nodata_property: str = "s2:nodata_pixel_percentage"
     product_ids: str = "short"
-    unreliable_offset_archives: tuple[str, ...] = ()
-    constant_offset_archives: tuple[str, ...] = ()
 
     def tile_value(self, tile: str) -> str:
         """Return the value of `tile_property` for a tile such as `33UUB`, `07HFE` or `T33UUB`."""
@@ -134,7 +128,6 @@ EARTH_SEARCH = CatalogConventions(
     # The zone has no leading zero: stactools' example of tile 07HFE has MGRS-7HFE.
     tile_format="MGRS-{bare}",
     product_ids="",
-    unreliable_offset_archives=("/sentinel-s2-l2a-cogs/",),
 )
 
 COPERNICUS = CatalogConventions(
@@ -146,11 +139,14 @@ COPERNICUS = CatalogConventions(
     tile_format="MGRS-{tile}",
     nodata_property="statistics/nodata",
     product_ids="full",
-    constant_offset_archives=(f"//{eodata.HOST}/",),
 )
 
 CATALOGS: tuple[CatalogConventions, ...] = (PLANETARY_COMPUTER, EARTH_SEARCH, COPERNICUS)
 """All known catalogs. The first one is used for unknown catalogs."""
+
+# Archives of files, by a part of a band's href: items of several catalogs, and of retired ones, link to one archive.
+_UNRELIABLE_OFFSET = "/sentinel-s2-l2a-cogs/"
+_CONSTANT_OFFSET = f"//{eodata.HOST}/"
 
 
 def catalog_for_api(url: str) -> CatalogConventions:
@@ -175,5 +171,12 @@ def catalog_of(document: Mapping[str, Any]) -> CatalogConventions:
 
 
 def has_constant_offset(href: str) -> bool:
-    """True for a file in an archive whose items declare the same offset for all products."""
-    return any(part in href for provider in CATALOGS for part in provider.constant_offset_archives)
+    """Return True for a file in an archive whose items declare the same offset for all products, so that the
+    declaration says nothing."""
+    return _CONSTANT_OFFSET in href
+
+
+def has_unreliable_offset(href: str) -> bool:
+    """Return True for a file in an archive where the offset may have been removed although the item says that it was
+    not (see `lc_assets.sentinel2.radiometry`)."""
+    return _UNRELIABLE_OFFSET in href

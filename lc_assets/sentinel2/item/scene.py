@@ -16,7 +16,12 @@ from lc_assets.core.errors import BadItem, BadReference, naming, printable, with
 from lc_assets.core.json_values import parse_json
 from lc_assets.sentinel2.band_table import BAND_NAMES, REFERENCE_BAND
 from lc_assets.sentinel2.item.baseline import baseline_of
-from lc_assets.sentinel2.item.catalog_conventions import CatalogConventions, catalog_of, has_constant_offset
+from lc_assets.sentinel2.item.catalog_conventions import (
+    CatalogConventions,
+    catalog_of,
+    has_constant_offset,
+    has_unreliable_offset,
+)
 from lc_assets.sentinel2.item.declared import DeclaredAsset, declared_asset
 from lc_assets.sentinel2.item.footprint import settle_place_and_time
 from lc_assets.sentinel2.item.hrefs import resolve_hrefs
@@ -106,7 +111,7 @@ def _checked(document: dict[str, Any], base: str | Path | None) -> Scene:
         baseline,
         properties,
         declared_offset(declaring),
-        doubtful=any(part in hrefs[band] for part in provider.unreliable_offset_archives for band in BAND_NAMES),
+        doubtful=any(has_unreliable_offset(hrefs[band]) for band in BAND_NAMES),
     )
     declared = {band: declared_asset(assets[key], properties, band) for band, key in keys.items()}
     notes += [note for one in declared.values() for note in one.notes]
