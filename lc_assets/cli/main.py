@@ -16,6 +16,7 @@ import click
 import lc_assets
 from lc_assets.cli.agreement import agreement
 from lc_assets.cli.backfill import backfill, stale
+from lc_assets.cli.change import change
 from lc_assets.cli.classify import classify, register
 from lc_assets.cli.collection import collection
 from lc_assets.cli.crash_watch import watched
@@ -26,7 +27,7 @@ from lc_assets.cli.options import BAD_INPUT, echo_error
 from lc_assets.cli.prune import prune
 from lc_assets.cli.remove import remove
 from lc_assets.cli.search import search
-from lc_assets.cli.season_map import change, season_map
+from lc_assets.cli.season_map import season_map
 from lc_assets.cli.status import status
 from lc_assets.cli.ui import ui
 from lc_assets.cli.view import view

@@ -195,6 +195,8 @@ def _classify_missing(session: Session, scenes: Sequence[Scene], *, named: bool)
         statuses = scene_statuses(instance, session.definitions, session.store, [scene.id for scene in scenes])
     wanted = (*NEEDS_RUN, SceneStatus.REMOVED) if named else NEEDS_RUN
     missing = [scene for scene in scenes if statuses[scene.id] in wanted]
+    if waiting := sum(status is SceneStatus.WAITING for status in statuses.values()):
+        echo_warning(f"{quantity(waiting, 'scene')} queued or running: the map is made without the maps to come")
     if not missing:
         return []
     click.echo(f"classifying {quantity(len(missing), 'scene')} of {len(scenes)}")
@@ -202,13 +204,14 @@ def _classify_missing(session: Session, scenes: Sequence[Scene], *, named: bool)
 
 
 def fuse(session: Session, name: str, plan: MapPlan) -> None:
-    """Register a map and fuse it. If it cannot be fused, the registration is what it was before.
+    """Register a map and fuse it. If it cannot be made, the registration is what it was before.
 
     Raises:
         LandCoverError: it cannot be fused.
     """
     from lc_assets.operations.keys import SEASON_MAPS
-    from lc_assets.products.season_map.plan import write_plan
+    from lc_assets.operations.season_maps import fused_map
+    from lc_assets.products.season_map.plan import read_plan, write_plan
     from lc_assets.store.atomic import put
 
     registered = session.store.registered_map(name)
@@ -220,12 +223,15 @@ def fuse(session: Session, name: str, plan: MapPlan) -> None:
     try:
         _fuse_again(session, name)
     except BaseException:
-        if before is None:
-            registered.unlink(missing_ok=True)
-            with session.open_instance() as instance:
+        with session.open_instance() as instance:
+            made = fused_map(instance, name)
+            if made and made.plan == read_plan(session.store, name).digest:
+                raise  # it was made: a check of it failed, or the output was closed
+            if before is None:
+                registered.unlink(missing_ok=True)
                 instance.delete_dynamic_partition(SEASON_MAPS, name)
-        else:
-            put(registered, before, item=name, asset="registration")
+            else:
+                put(registered, before, item=name, asset="registration")
         raise
 
 
@@ -295,50 +301,3 @@ def _warn_of_outdated(session: Session, instance: dg.DagsterInstance, made: dict
 def _rows(table: Any) -> list[dict[str, Any]]:
     """Return the rows of a table of Dagster's metadata."""
     return [record.data for record in table.records]
-
-
-@click.command()
-@click.argument("before", shell_complete=complete_maps)
-@click.argument("after", shell_complete=complete_maps)
-@click.option("--sure", default=60, show_default=True, help="Least confidence of both maps in percent.")
-@click.option("--baseline", metavar="MAP", help="Another map of the first period: how much do two such maps differ?")
-@with_session
-def change(session: Session, before: str, after: str, sure: int, baseline: str | None) -> None:
-    """Compare two maps of `lc-assets map`: which class became which, in hectares.
-
-    A pixel counts as changed only where both maps are sure enough. Maps of two seasons differ even where nothing
-    changed, since they are made of different dates: --baseline measures by how much. To compare two scenes, make a map
-    of each first: `lc-assets map --area FILE --name NAME SCENE`.
-    """
-    from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_maps
-
-    found = compare_maps(session.store, before, after, sure=sure, baseline=baseline)
-    known = max(int(found.pixels[:NOTHING].sum()), 1)
-
-    def line(words: str, pixels: int) -> str:
-        return f"      {words:<48}{pixels * found.pixel_area:12.1f} ha {100 * pixels / known:6.1f} %"
-
-    for old, new, pixels in found.transitions[:10]:
-        click.echo(line(f"{old.title} to {new.title}", pixels))
-    if len(found.transitions) > 10:
-        click.echo(f"      and {quantity(len(found.transitions) - 10, 'smaller transition')}")
-    click.echo(line("changed", found.changed))
-    click.echo(line("differs, but not sure enough: not counted", int(found.pixels[UNSURE])))
-    click.echo(line("unchanged", int(found.pixels[SAME])))
-    if found.share is None:
-        click.echo("      No pixel is sure in both maps.")
-    else:
-        click.echo(f"      Where both maps are sure, {100 * found.share:.1f} % of the pixels differ.")
-    if baseline is None:
-        click.echo(
-            "      Maps of different dates differ even where nothing changed; --baseline MAP measures by how much."
-        )
-    elif found.baseline is None:
-        click.echo(f"      {baseline} has no pixel where it and {before} are sure")
-    else:
-        click.echo(f"      Where {before} and {baseline} are sure, {100 * found.baseline:.1f} % of the pixels differ.")
-    if found.shared and found.baseline is not None:
-        scenes = quantity(found.shared, "scene")
-        echo_warning(f"{baseline} and {before} have {scenes} in common, so they differ less than maps of other dates")
-    click.echo(f"      {shown_path(found.layout.transitions)}")
-    click.echo(f"      {shown_path(found.layout.table)}")

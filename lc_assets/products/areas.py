@@ -11,6 +11,7 @@ import numpy as np
 from affine import Affine
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
+from scipy import ndimage
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, LandCover
 from lc_assets.products.csv_text import csv_text
@@ -100,7 +101,7 @@ class AreaTable:
         Args:
             pixels: the polygons of the block's pixels.
             classes: (height, width) uint8 codes.
-            probabilities: (10, rows, columns) float32 of the cells that the pixels are in.
+            probabilities: (10, rows, columns) float32 of the cells that the pixels are in, from `filled_cells`.
         """
         grid, shapes = pixels.grid, pixels.shapes
         block = _Block(classes, probabilities)
@@ -177,6 +178,30 @@ def count_in_cells(flags: np.ndarray, step: int) -> np.ndarray:
     added = flags.reshape(height // step, step, width).sum(1, dtype=np.uint8)
     counted: np.ndarray = added.reshape(height // step, width // step, step).sum(2, dtype=np.uint8)
     return counted
+
+
+def filled_cells(probabilities: np.ndarray) -> np.ndarray:
+    """Return the probabilities of cells with the sum 1, which rounding has changed.
+
+    Cells without an answer get the mean of the answered cells around: the pixels of such a cell that are near these
+    have a class of theirs.
+
+    Args:
+        probabilities: (10, rows, columns) float32, 0 in cells without an answer. At the edge of a block, cells further
+            out are missing, so a block needs a rim of one cell.
+
+    Returns:
+        (10, rows, columns) float32, still 0 where no cell around has an answer.
+    """
+    total = probabilities.sum(axis=0)
+    known = total > 0
+    filled: np.ndarray = probabilities / np.where(known, total, 1)
+    if not known.all():
+        around = ndimage.uniform_filter(filled, size=(0, 3, 3), mode="constant")
+        share = ndimage.uniform_filter(known.astype(np.float32), size=3, mode="constant")
+        near = ~known & (share > 0.05)  # one of nine, and not what rounding leaves of none
+        filled[:, near] = around[:, near] / share[near]
+    return filled
 
 
 def interval(probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

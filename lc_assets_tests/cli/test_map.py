@@ -6,8 +6,10 @@ import csv
 import json
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
+from lc_assets.defs.check_results import scene_result
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.products.season_map.conftest import Season, landscape
 from lc_assets_tests.rig.command import Shell
@@ -120,6 +122,40 @@ def test_a_map_that_fails_keeps_its_earlier_registration(stored: Shell) -> None:
     assert "failed    season map m" in stored("status").output
     stored("map", "--name", "m")
     assert "done      season map m" in stored("status").output
+
+
+def test_a_map_that_was_made_keeps_its_registration_whatever_fails_then(
+    stored: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("lc_assets.defs.assets.season_map.stac_result", failing)
+        output = stored("map", "--bbox", BOX, "--name", "m", code=1).output
+    assert "its check stac_valid failed" in output
+    told = stored("status").output
+    assert "failed    season map m" in told and "stac_valid of season_map failed: broken" in told
+    smaller = BOX.rsplit(",", 1)[0] + ",51.415"
+    stored("map", "--bbox", smaller, "--name", "m")
+    registered = stored.store / "areas" / "m.json"
+    assert "done      season map m" in stored("status").output
+    registered.write_text(registered.read_text().replace("51.415", "51.42"))
+    told = stored("status").output
+    assert "stale     season map m" in told and "another part of its registration was changed since" in told
+    stored("map", "--name", "m")
+    assert "done      season map m" in stored("status").output
+
+
+def failing(item: str, _: object) -> dg.AssetCheckResult:
+    return scene_result(item, "stac_valid", passed=False, description="broken", metadata={})
+
+
+def test_a_map_may_have_a_crs_without_a_code(stored: Shell) -> None:
+    stored("map", "--bbox", BOX, "--name", "m", "--crs", "+proj=laea +lat_0=51.4 +lon_0=6.1 +units=m")
+    properties = json.loads((stored.store / "maps" / "m" / "m_classified.json").read_text())["properties"]
+    assert properties["proj:code"] is None and properties["proj:wkt2"].startswith("PROJCRS[")
+    stored("map", "--bbox", BOX, "--name", "n", "--crs", "EPSG:3035")
+    properties = json.loads((stored.store / "maps" / "n" / "n_classified.json").read_text())["properties"]
+    assert properties["proj:code"] == "EPSG:3035"
+    stored("change", "m", "n")
 
 
 def test_a_name_that_was_not_chosen_never_replaces_the_map_of_another_area(stored: Shell) -> None:

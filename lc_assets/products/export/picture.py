@@ -6,7 +6,8 @@ clouds of one date are filled from another. Dates differ in their light, so each
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ _SAMPLE_SIDE = 1024
 """Side of the coarse picture that gives the stretch, in pixels."""
 _QUALITY = 90
 """JPEG quality, in GDAL's numbers."""
+_MOST_OPEN = 60
+"""Scenes of which the files are open, four each: a process may open about a thousand files, and a season of a large
+area has hundreds of scenes."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ def write_picture(path: Path, grid: Grid, sources: Sequence[Source]) -> None:
         "interleave": "pixel",
     }
     with ExitStack() as files:
-        opened = [_Opened(files, source, grid) for source in sources]
+        opened = files.enter_context(_Sources(sources, grid))
         dataset = files.enter_context(blockwise_cog(path, grid, "uint8", None, {}, **form))
         dataset.colorinterp = [ColorInterp.red, ColorInterp.green, ColorInterp.blue]
         for window in grid.strips(_ROWS):
@@ -70,7 +74,7 @@ def write_picture(path: Path, grid: Grid, sources: Sequence[Source]) -> None:
             dataset.write_mask(known, window=window)
 
 
-def _strip(sources: Sequence[_Opened], window: Window) -> tuple[np.ndarray, np.ndarray]:
+def _strip(sources: _Sources, window: Window) -> tuple[np.ndarray, np.ndarray]:
     """Return (3, rows, columns) uint8 colours, and where there is one."""
     image = np.zeros((3, window.height, window.width), np.uint8)
     known = np.zeros(image.shape[1:], bool)
@@ -86,21 +90,48 @@ def _strip(sources: Sequence[_Opened], window: Window) -> tuple[np.ndarray, np.n
     return image, known
 
 
+class _Sources:
+    """The scenes on a grid, in their order. Each is opened when it is first reached, and the latest ones stay open.
+
+    Use it as a context: at its end all files are closed.
+    """
+
+    def __init__(self, sources: Sequence[Source], grid: Grid):
+        self._sources, self._grid = sources, grid
+        self._open: OrderedDict[int, _Opened] = OrderedDict()
+        self._stretches: dict[int, Stretch] = {}
+
+    def __enter__(self) -> _Sources:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        while self._open:
+            self._open.popitem()[1].close()
+
+    def __len__(self) -> int:
+        return len(self._sources)
+
+    def __iter__(self) -> Iterator[_Opened]:
+        for number, source in enumerate(self._sources):
+            if number not in self._open:
+                if len(self._open) == _MOST_OPEN:
+                    self._open.popitem(last=False)[1].close()
+                self._open[number] = _Opened(source, self._grid, self._stretches.get(number))
+                self._stretches[number] = self._open[number].stretch
+            self._open.move_to_end(number)
+            yield self._open[number]
+
+
 class _Opened:
     """The bands of a scene on a grid."""
 
-    def __init__(self, files: ExitStack, source: Source, grid: Grid):
+    def __init__(self, source: Source, grid: Grid, stretch: Stretch | None):
         paths = [gdal_path(source.raw.paths[name]) for name in TRUE_COLOUR]
-        self.stretch = Stretch.of(np.stack([read_decimated(path, _SAMPLE_SIDE) for path in paths]))
-        self._bands = [self._warped(files, path, grid, Resampling.bilinear) for path in paths]
-        self._classes = self._warped(files, gdal_path(source.classes.path), grid, Resampling.nearest)
-
-    @staticmethod
-    def _warped(files: ExitStack, path: str, grid: Grid, resampling: Resampling) -> WarpedVRT:
-        dataset = files.enter_context(rasterio.open(path))
-        nodata = NODATA_DN if dataset.nodata is None else dataset.nodata
-        warped = WarpedVRT(dataset, resampling=resampling, src_nodata=nodata, nodata=nodata, **grid.profile)
-        return files.enter_context(warped)
+        self.stretch = stretch or Stretch.of(np.stack([read_decimated(path, _SAMPLE_SIDE) for path in paths]))
+        with ExitStack() as files:
+            self._bands = [_warped(files, path, grid, Resampling.bilinear) for path in paths]
+            self._classes = _warped(files, gdal_path(source.classes.path), grid, Resampling.nearest)
+            self.close = files.pop_all().close
 
     def read(self, window: Window) -> np.ndarray:
         """Return the (3, rows, columns) DN."""
@@ -110,3 +141,10 @@ class _Opened:
         """Return where the class map has a class."""
         found: np.ndarray = self._classes.read(1, window=window) != NO_DATA.code
         return found
+
+
+def _warped(files: ExitStack, path: str, grid: Grid, resampling: Resampling) -> WarpedVRT:
+    dataset = files.enter_context(rasterio.open(path))
+    nodata = NODATA_DN if dataset.nodata is None else dataset.nodata
+    warped = WarpedVRT(dataset, resampling=resampling, src_nodata=nodata, nodata=nodata, **grid.profile)
+    return files.enter_context(warped)

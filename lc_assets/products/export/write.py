@@ -17,7 +17,7 @@ from rasterio.windows import Window
 from lc_assets.core.errors import LandCoverError, StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.class_map import ClassMap, check_codes
-from lc_assets.products.areas import AreaTable, PolygonPixels
+from lc_assets.products.areas import AreaTable, PolygonPixels, filled_cells
 from lc_assets.products.export.layout import ExportLayout
 from lc_assets.products.export.picture import Source, write_picture
 from lc_assets.products.export.qgis_project import project_file
@@ -170,9 +170,12 @@ def _areas_of_scene(source: _Map, classes: ClassMap) -> AreaTable:
         rasterio.open(gdal_path(classes.probabilities)) as probabilities,
     ):
         for window in grid.strips(_ROWS // step * step):
-            cells = Window(0, window.row_off // step, -(-grid.width // step), -(-window.height // step))
-            read = probabilities.read(window=cells)
-            likely = np.where(read == PROBABILITY_NODATA, 0, read).astype(np.float32) * PROBABILITY_SCALE
+            first, count = window.row_off // step, -(-window.height // step)
+            above = min(first, 1)
+            rimmed = Window(0, first - above, probabilities.width, min(count + 2, probabilities.height - first + above))
+            read = probabilities.read(window=rimmed)
+            likely = filled_cells(np.where(read == PROBABILITY_NODATA, 0, read) * np.float32(PROBABILITY_SCALE))
+            likely = likely[:, above : above + count]
             # Cells at the right and lower edge may extend beyond the map.
             whole = np.full((likely.shape[1] * step, likely.shape[2] * step), NO_DATA.code, np.uint8)
             inside = codes.read(1, window=window)

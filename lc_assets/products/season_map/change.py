@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import rasterio
@@ -18,10 +19,12 @@ from rasterio.vrt import WarpedVRT
 
 from lc_assets.core.errors import BadReference, StoreError
 from lc_assets.core.landcover import CLASSES, NO_DATA, LandCover
+from lc_assets.products.areas import PolygonPixels
 from lc_assets.products.csv_text import csv_text
 from lc_assets.raster.cog import code_cog
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.legend import Entry, write_legend
+from lc_assets.raster.polygons import Polygons, read_polygons
 from lc_assets.store.atomic import atomic_output
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import gdal_path, reading
@@ -35,16 +38,24 @@ _ROWS = 512
 _GREY = {SAME: (236, 236, 236, 255), UNSURE: (190, 190, 190, 255), NOTHING: (0, 0, 0, 0)}
 
 
+class MapModel(NamedTuple):
+    """The model of a map: its name and version, and the fingerprint of its weights and contract."""
+
+    name: str
+    fingerprint: str
+
+
 @dataclass(frozen=True)
 class Change:
     """What a comparison found.
 
     Attributes:
-        pixels: (256,) pixels of each code.
+        pixels: (256,) pixels of each code, inside the area of the first map.
         pixel_area: area of a pixel in hectares.
         share: share of the pixels where both maps are sure that changed; None without such pixels.
         baseline: the same share between the first map and the baseline; None without such pixels or a baseline.
         shared: number of scenes that the first map and the baseline have both.
+        models: the models of the maps: before, after, baseline.
     """
 
     layout: ChangeLayout
@@ -53,6 +64,7 @@ class Change:
     share: float | None
     baseline: float | None
     shared: int
+    models: tuple[MapModel, ...]
 
     @property
     def changed(self) -> int:
@@ -108,14 +120,17 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
         palette = {code: (*CLASSES[code % 10].rgb, 255) for code in range(SAME)} | _GREY
         legend = {code: f"{CLASSES[code // 10].title} to {CLASSES[code % 10].title}" for code in range(SAME)}
         legend |= {SAME: "unchanged", UNSURE: "not sure"}
+        area = _area(layouts[0]).to(grid.crs)
         tags = {"BEFORE": before, "AFTER": after, "SURE_PERCENT": str(sure)}
+        tags |= {"BEFORE_MODEL": first.model.name, "AFTER_MODEL": maps[1].model.name}
         with atomic_output(layout.folder, item=layout.name, asset="change", last=layout.table.name) as stage:
             with code_cog(stage / layout.transitions.name, grid, tags, "change", legend, palette, NOTHING) as dataset:
                 for window in grid.strips(_ROWS):
                     read = [each.read(window) for each in maps]
                     codes = _transitions(*read[0], *read[1], sure)
                     dataset.write(codes, 1, window=window)
-                    pixels += np.bincount(codes.ravel(), minlength=256)
+                    inside = PolygonPixels.of(area, grid.part(window)).inside | (codes != NOTHING)
+                    pixels += np.bincount(codes[inside], minlength=256)
                     for number, other in enumerate(read[1:]):
                         both = _sure(*read[0], sure) & _sure(*other, sure)
                         sure_pixels[number] += both.sum()
@@ -127,7 +142,8 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
                 )
             shares = [float(d / n) if n else None for d, n in zip(differing, sure_pixels, strict=True)]
             shared = len(first.scenes & maps[2].scenes) if baseline else 0
-            found = Change(layout, pixels, grid.pixel_area, shares[0], shares[1], shared)
+            models = tuple(each.model for each in maps)
+            found = Change(layout, pixels, grid.pixel_area, shares[0], shares[1], shared, models)
             # Most of the hundred transitions do not occur.
             entries = [
                 Entry(code, name, palette[code], float(pixels[code]) * grid.pixel_area)
@@ -138,6 +154,17 @@ def compare_maps(store: Store, before: str, after: str, *, sure: int, baseline: 
             write_legend(entries, pam_file(raster), style_file(raster))
             (stage / layout.table.name).write_text(found.csv(), encoding="utf-8")
     return found
+
+
+def _area(layout: MapLayout) -> Polygons:
+    try:
+        return read_polygons(layout.area.read_bytes(), layout.area.name)
+    except (OSError, BadReference) as error:
+        raise StoreError(
+            f"{layout.area.name} cannot be read ({str(error)[:100]})",
+            season_map=layout.name,
+            remedy="make the map again with `lc-assets map`",
+        ) from None
 
 
 class _Map:
@@ -152,7 +179,9 @@ class _Map:
             problem = f"it cannot be read ({str(error)[:100]})" if there else "there is no such map in the store"
             raise StoreError(problem, season_map=layout.name, remedy="make it with `lc-assets map`") from None
         self._name = layout.name
-        self.scenes = {*opened[0].tags().get("SCENES", "").split()}
+        tags = opened[0].tags()
+        self.scenes = {*tags.get("SCENES", "").split()}
+        self.model = MapModel(tags.get("MODEL", "an unknown model"), tags.get("MODEL_FINGERPRINT", ""))
         self.grid = grid or Grid.of(opened[0])
         if Grid.of(opened[0]) != Grid.of(opened[1]):
             raise StoreError(

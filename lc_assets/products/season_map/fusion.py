@@ -23,7 +23,7 @@ from lc_assets.core.cpu import cpu_count
 from lc_assets.core.errors import StoreError
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
 from lc_assets.inference.positions.interpolate import interpolate
-from lc_assets.products.areas import AreaTable, PolygonPixels, count_in_cells
+from lc_assets.products.areas import AreaTable, PolygonPixels, count_in_cells, filled_cells
 from lc_assets.products.season_map.grid import MapGrid
 from lc_assets.products.season_map.pooling import Pool
 from lc_assets.products.season_map.rasters import WarpedRasters
@@ -159,9 +159,9 @@ class Fusion:
         hidden = observations == 0
         classes[hidden], confidence[hidden] = NO_DATA.code, CONFIDENCE_NODATA
         stability = _stability(classes, observations, seen)
+        table = AreaTable.of(polygons, classes, filled_cells(fused)[:, 1:-1, 1:-1])
         fused, answers = fused[:, 1:-1, 1:-1], answers[1:-1, 1:-1]
         stored = np.where(answers, np.rint(fused / PROBABILITY_SCALE), PROBABILITY_NODATA).astype(np.uint8)
-        table = AreaTable.of(polygons, classes, fused)
         cells = Window(cells.col_off, cells.row_off, fused.shape[2], fused.shape[1])
         pixels = np.bincount(classes[inside], minlength=len(ALL_CLASSES))
         return FusedBlock(window, classes, confidence, observations, stability, cells, stored, pixels, table)
@@ -173,7 +173,9 @@ class Fusion:
         at 10 m; None if no tile shows any ground here."""
         step = self.grid.step
         pixels = Window(*(step * value for value in (cells.col_off, cells.row_off, cells.width, cells.height)))
-        total = codes = count = None
+        total = np.zeros((len(CLASSES), cells.height, cells.width), np.float32)
+        count = np.zeros((cells.height, cells.width), np.uint8)
+        codes = np.full((pixels.height, pixels.width), NO_DATA.code, np.uint8)
         for scene in scenes:
             source = self._sources[scene.item]
             if not source.touches(self.grid.cells.part(cells).bounds):
@@ -192,13 +194,10 @@ class Fusion:
                     remedy=f"make it again: `lc-assets classify {scene.item}`",
                 ) from None
             known = (raw[0] != PROBABILITY_NODATA) & (count_in_cells(clear, step) > 0)
-            values = np.where(known, raw * np.float32(PROBABILITY_SCALE), np.float32(0))
-            if total is None or codes is None or count is None:
-                total, codes, count = values, own, known.astype(np.uint8)
-            else:
-                total, count = total + values, count + known
-                codes = np.where(codes == NO_DATA.code, own, codes)
-        if total is None or codes is None or count is None:
+            total += np.where(known, raw * np.float32(PROBABILITY_SCALE), np.float32(0))
+            count += known
+            codes = np.where(codes == NO_DATA.code, own, codes)
+        if (codes == NO_DATA.code).all():
             return None
         return total / np.maximum(count, 1), count > 0, codes
 

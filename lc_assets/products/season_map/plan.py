@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from lc_assets.sentinel2.search.query import Query
 from lc_assets.store.atomic import put
 from lc_assets.store.ids import is_id
 from lc_assets.store.layout import Store
-from lc_assets.store.paths import read_json_object
+from lc_assets.store.paths import read_json_object, reading
 
 _ANTIMERIDIAN = 178.0
 """Degrees of longitude beyond which footprints may be written on the other side of the antimeridian."""
@@ -153,6 +154,21 @@ def select_scenes(store: Store, plan: MapPlan) -> Iterator[str]:
         document = None if listed else read_json_object(store.registered(item))
         if document is None or is_one(document):
             yield item
+
+
+def plan_digests(store: Store) -> dict[str, str]:
+    """Return name -> digest of all registrations. Those that cannot be read are left out.
+
+    Raises:
+        StoreError: the store cannot be listed.
+    """
+    with reading(store.root):
+        names = store.registered_maps()
+    found = {}
+    for name in names:
+        with suppress(StoreError):
+            found[name] = read_plan(store, name).digest
+    return found
 
 
 def _query(plan: MapPlan) -> Query:

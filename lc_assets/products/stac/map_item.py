@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pystac
+from rasterio.crs import CRS
 
 from lc_assets.core.checksum import sha256_of
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA
@@ -146,10 +147,15 @@ def item_document(
 def projection(grid: Grid) -> dict[str, Any]:
     """Return the properties of the projection extension for a raster."""
     left, bottom, right, top = grid.bounds
-    authority, _, number = grid.crs.partition(":")
+    found = CRS.from_user_input(grid.crs)
+    authority = found.to_authority()
     return {
-        "proj:code": grid.crs,
-        **({"proj:epsg": int(number)} if authority == "EPSG" else {}),
+        **(
+            {"proj:code": grid.crs}
+            if authority
+            else {"proj:code": None, "proj:wkt2": found.to_wkt(version="WKT2_2019")}
+        ),
+        **({"proj:epsg": int(authority[1])} if authority and authority[0] == "EPSG" else {}),
         "proj:shape": list(grid.shape),
         "proj:transform": list(grid.transform)[:6],
         "proj:bbox": [left, bottom, right, top],

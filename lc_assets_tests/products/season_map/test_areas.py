@@ -12,7 +12,7 @@ from affine import Affine
 from rasterio.features import geometry_mask
 
 from lc_assets.products import areas
-from lc_assets.products.areas import AreaTable, PolygonPixels, interval
+from lc_assets.products.areas import AreaTable, PolygonPixels, filled_cells, interval
 from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import Polygons
 
@@ -83,6 +83,17 @@ def test_polygons_have_the_pixels_of_an_independent_count(shapes: list[shapely.G
         for name, values in (("expected", probabilities), ("low", low), ("high", high)):
             each = [values[c].repeat(STEP, 0).repeat(STEP, 1)[seen].sum(dtype=float) for c in range(10)]
             assert getattr(table, name)[row] == pytest.approx(each, rel=1e-6, abs=1e-6), (row, name)
+
+
+def test_a_cell_without_an_answer_has_the_mean_of_those_around_and_all_sum_to_one() -> None:
+    cells = np.zeros((10, 4, 5), np.float32)
+    cells[2, :, :2], cells[5, :, :2] = 0.6, 0.396  # rounded
+    cells[7, 3, 4] = 1
+    filled = filled_cells(cells)
+    assert filled[:, :, :2].sum(axis=0) == pytest.approx(1) and filled[2, 0, 0] == pytest.approx(0.6 / 0.996)
+    assert filled[:, 1, 2] == pytest.approx(filled[:, 1, 1]), "three answered cells are beside it"
+    assert filled[7, 2, 3] == pytest.approx(1)
+    assert not filled[:, 1, 4].any(), "no cell around it has an answer"
 
 
 def test_polygons_that_do_not_overlap_are_rasterised_together(monkeypatch: pytest.MonkeyPatch) -> None:

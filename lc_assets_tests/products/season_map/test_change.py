@@ -70,6 +70,25 @@ def test_what_has_changed_is_found_and_each_pixel_is_accounted_for(three_maps: S
     assert not cog_problems(str(found.layout.transitions))
 
 
+def test_only_the_area_counts_and_maps_of_two_models_are_told_apart(three_maps: Season) -> None:
+    left, bottom, right, top = ZONE_32.bounds
+    triangle = Polygons(("t",), np.array([shapely.Polygon([(left, top), (right, top), (left, bottom)])]), ZONE_32.crs)
+    cloud = np.zeros(ZONE_32.shape, bool)
+    cloud[:20] = True
+    three_maps.add(item_of("20240701"), seed=4, cloud=cloud, model="another")
+    made = make_season_map(three_maps.store, "part", triangle, [item_of("20230501")])
+    make_season_map(three_maps.store, "other", ALL, [item_of("20240701")])
+    found = compare_maps(three_maps.store, "part", "other", sure=40)
+    assert found.pixels.sum() == made.pixels.sum()
+    assert found.pixels[NOTHING] == (read(made.layout.classified)[:20] != 10).sum()
+    assert [model.fingerprint for model in found.models] == ["ffffffff", "another"]
+    with rasterio.open(str(found.layout.transitions)) as dataset:
+        assert dataset.tags()["AFTER_MODEL"] == found.models[1].name
+    (three_maps.store.root / "maps" / "part" / "area.geojson").unlink()
+    with pytest.raises(StoreError, match=r"area\.geojson cannot be read"):
+        compare_maps(three_maps.store, "part", "other", sure=40)
+
+
 def test_the_legend_has_the_hectares_of_the_transitions_that_occur(three_maps: Season) -> None:
     found = compare_maps(three_maps.store, "a", "c", sure=40)
     rows = [[field.text for field in row] for row in ElementTree.parse(pam_file(found.layout.transitions)).iter("Row")]
