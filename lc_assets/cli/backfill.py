@@ -84,11 +84,15 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
     """
     from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import NEEDS_RUN, SceneStatus, stale_items, waiting_items
+    from lc_assets.products.season_map.plan import plan_digests
     from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
+    from lc_assets.store.paths import reading
 
     session.contract()
     with session.open_instance() as instance:
-        items = stale_items(instance, session.definitions)
+        with reading(session.store.root):
+            gone = session.store.scenes_without_folder()  # which are missing, not stale
+        items = [item for item in stale_items(instance, session.definitions) if item not in gone]
         if names:
             known = SceneNames(session.store)
             fitting = {item for name in join_words(names) for item in known.matching(name) or [known.one(name)]}
@@ -102,7 +106,8 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
             waiting = waiting_items(instance, session.definitions)
             statuses = {item: SceneStatus.WAITING if item in waiting else SceneStatus.STALE for item in items}
             launch(session, instance, statuses, NEEDS_RUN, {})
-        for name, found in map_statuses(instance, session.definitions, session.store).items():
+        plans = plan_digests(session.store)
+        for name, found in map_statuses(instance, session.definitions, session.store, plans).items():
             if found.status is SceneStatus.STALE:
                 click.echo(f"season map {name} is stale: {found.reasons[0]}", err=True)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +56,9 @@ def _update(session: Session, *, rebuild: bool) -> None:
 
     from lc_assets.defs.schedules import UPDATE_COLLECTION
     from lc_assets.operations.code_location import runs_in_code_location
-    from lc_assets.operations.keys import COLLECTION_POOL, HOST_TAG, PID_TAG
+    from lc_assets.operations.keys import COLLECTION_POOL
     from lc_assets.operations.pools import ensure_collection_pool, wait_for_place
+    from lc_assets.operations.runs import process_tags
 
     with session.open_instance() as instance:
         ensure_collection_pool(instance)
@@ -74,7 +73,7 @@ def _update(session: Session, *, rebuild: bool) -> None:
                         "ops": {"collection": {"config": {"rebuild": rebuild}}},
                         "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                     },
-                    tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid())},
+                    tags=process_tags(),
                 )
         except dg.Failure as failure:
             metadata = {name: value.value for name, value in failure.metadata.items()}

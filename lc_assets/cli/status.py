@@ -40,6 +40,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
     from lc_assets.operations.season_maps import map_statuses
     from lc_assets.operations.status import run_seconds, scene_statuses
     from lc_assets.products.scene_list import scene_facts
+    from lc_assets.products.season_map.plan import plan_digests
     from lc_assets.sentinel2.search.scene_names import join_words
 
     session.contract()
@@ -47,7 +48,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
         definitions = session.definitions
         statuses = scene_statuses(instance, definitions, session.store)
         failed = failed_checks(instance, sorted(definitions.resolve_asset_graph().asset_check_keys))
-        maps = map_statuses(instance, definitions, session.store)
+        maps = map_statuses(instance, definitions, session.store, plan_digests(session.store))
         if names:
             chosen = _chosen(session.store, join_words(names), statuses, maps)
             statuses = {item: found for item, found in statuses.items() if item in chosen}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lc_assets.cli.completion import complete_scenes
+from lc_assets.cli.completion import complete_scenes_and_maps
 from lc_assets.cli.options import with_session
 from lc_assets.cli.session import Session
 from lc_assets.core.errors import LandCoverError, StoreError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name", nargs=-1, metavar="[NAME]", shell_complete=complete_scenes)
+@click.argument("name", nargs=-1, metavar="[NAME]", shell_complete=complete_scenes_and_maps)
 @click.option("--no-open", is_flag=True, help="Only print where the page is.")
 @with_session
 def view(session: Session, name: tuple[str, ...], no_open: bool) -> None:

@@ -23,7 +23,7 @@ from lc_assets.defs.resources import ItemsResource, WatchResource
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES
 from lc_assets.operations.discovery import plan_runs, search_window, without
 from lc_assets.operations.keys import PARTITION_TAG, SCENES
-from lc_assets.operations.records import latest_storage_ids
+from lc_assets.operations.records import latest_storage_ids, pages
 from lc_assets.operations.runs import scene_tags
 from lc_assets.operations.search_cursor import SearchCursor
 from lc_assets.operations.watch import WatchConfig
@@ -34,7 +34,6 @@ REPLACES_TAG = "lc_assets/replaces"
 """Run tag: id of the older version of the same acquisition, which this run's item replaces."""
 FAILED_TICKS = 3
 """Number of ticks in a row that cannot reach the API or the store, after which a tick fails."""
-_CHUNK = 500
 
 
 def build_sensor(minutes: int) -> dg.SensorDefinition:
@@ -142,9 +141,8 @@ def _never_run(instance: dg.DagsterInstance, found: Sequence[str], known: set[st
     mapped = latest_storage_ids(instance, catalog_asset.key, [item for item in found if item in known])
     asked = [item for item in found if item not in mapped]
     run: set[str] = set()
-    for start in range(0, len(asked), _CHUNK):
-        tags = {PARTITION_TAG: asked[start : start + _CHUNK]}
-        run.update(r.tags[PARTITION_TAG] for r in instance.get_runs(dg.RunsFilter(tags=tags)))
+    for page in pages(asked):
+        run.update(r.tags[PARTITION_TAG] for r in instance.get_runs(dg.RunsFilter(tags={PARTITION_TAG: page})))
     return [item for item in asked if item not in run]
 
 

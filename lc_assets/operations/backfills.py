@@ -25,7 +25,7 @@ from lc_assets.operations.dagster_private import (
     make_new_backfill_id,
 )
 from lc_assets.operations.identity import MODEL_TAG
-from lc_assets.operations.keys import BACKFILL_TAG, CATALOG, PARTITION_TAG, SCENE_ASSETS
+from lc_assets.operations.keys import BACKFILL_TAG, CATALOG, CLASSIFY, PARTITION_TAG, SCENE_ASSETS
 
 UNDER_WAY = (BulkActionStatus.REQUESTED, BulkActionStatus.CANCELING, BulkActionStatus.FAILING)
 _NEWEST = 20
@@ -79,22 +79,24 @@ def newest_backfill(instance: dg.DagsterInstance, definitions: dg.Definitions) -
         for run in instance.get_runs(dg.RunsFilter(tags={BACKFILL_TAG: backfill.backfill_id})):  # newest first
             ends.setdefault(run.tags.get(PARTITION_TAG, ""), run.status)
         counts = Counter(status for item, status in ends.items() if item in items)
+        running = sum(number for status, number in counts.items() if status not in FINISHED_STATUSES)
         return BackfillProgress(
             id=backfill.backfill_id,
-            finished=backfill.status not in UNDER_WAY,
+            # Dagster calls a backfill of a job completed as soon as all its runs are queued.
+            finished=backfill.status not in UNDER_WAY and not (backfill.partition_names and running),
             scenes=len(items),
             done=counts[dg.DagsterRunStatus.SUCCESS],
             failed=counts[dg.DagsterRunStatus.FAILURE],
             cancelled=counts[dg.DagsterRunStatus.CANCELED],
-            running=sum(number for status, number in counts.items() if status not in FINISHED_STATUSES),
+            running=running,
         )
     return None
 
 
 def _items(backfill: PartitionBackfill, definitions: dg.Definitions) -> set[str]:
     """The scenes whose `catalog` a backfill makes."""
-    if backfill.partition_names is not None:  # a backfill of a job
-        return set(backfill.partition_names)
+    if backfill.partition_names is not None:
+        return set(backfill.partition_names) if backfill.job_name == CLASSIFY else set()
     target = backfill.get_asset_backfill_data(definitions.resolve_asset_graph()).target_subset
     return set(target.get_partitions_subset(CATALOG).get_partition_keys()) if CATALOG in target.asset_keys else set()
 

@@ -217,5 +217,5 @@ def _relatives(
 
 def without(cursor: SearchCursor, gone: Iterable[str], known: Set[str]) -> SearchCursor:
     """Return the position without the old versions in `gone`, and without those that are no partition any more."""
-    left = {old: new for old, new in cursor.replacing.items() if old in known and old not in set(gone)}
-    return replace(cursor, replacing=left)
+    kept = known - set(gone)
+    return replace(cursor, replacing={old: new for old, new in cursor.replacing.items() if old in kept})

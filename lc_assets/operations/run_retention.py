@@ -18,7 +18,7 @@ from lc_assets.operations.backfills import UNDER_WAY
 from lc_assets.operations.dagster_private import FINISHED_STATUSES, NOT_FINISHED_STATUSES, BulkActionsFilter
 from lc_assets.operations.keys import BACKFILL_TAG, PARTITION_TAG
 from lc_assets.operations.records import PAGE, latest_storage_ids, producing_runs
-from lc_assets.operations.status import waiting_items
+from lc_assets.operations.status import unfinished_runs, waiting_items
 
 
 @dataclass
@@ -65,6 +65,7 @@ class InUse:
         under_way = sorted(unfinished_backfills(self._instance))
         if again or under_way != self._backfills:
             self._waiting, self._backfills = waiting_items(self._instance, self._definitions), under_way
+            self._waiting.update(run.tags.get(PARTITION_TAG, "") for run in unfinished_runs(self._instance))
         return self._waiting
 
 

@@ -17,9 +17,9 @@ from lc_assets.core.errors import LandCoverError, without_query
 from lc_assets.core.memory import release_free_memory
 from lc_assets.operations.code_location import runs_in_code_location
 from lc_assets.operations.failed_checks import without_scene
-from lc_assets.operations.keys import CLASSIFY, FUSE, HOST_TAG, PID_TAG, SCENE_TAG, SCENES, SEASON_MAPS
+from lc_assets.operations.keys import CLASSIFY, FUSE, HOST_TAG, PID_TAG, SCENE_TAG, SCENES, SEASON_MAPS, STARTED_TAG
 from lc_assets.sentinel2.scene_ids import scene_label
-from lc_assets.store.atomic import is_alive
+from lc_assets.store.atomic import is_alive, start_of
 
 _INTERRUPTED = ("DagsterExecutionInterruptedError", "KeyboardInterrupt")
 _RUN_AGAIN = "it was interrupted -> run it again"
@@ -122,7 +122,7 @@ def run_scene(
             partition_key=item,
             raise_on_error=False,
             run_id=run_id,
-            tags={HOST_TAG: socket.gethostname(), PID_TAG: str(os.getpid()), **scene_tags(item)},
+            tags={**process_tags(), **scene_tags(item)},
         )
     release_free_memory()
     metadata = {
@@ -144,6 +144,12 @@ def _named(item: str, job: str) -> str:
     return f"{'season map' if job == FUSE else 'item'} {item}"
 
 
+def process_tags() -> dict[str, str]:
+    """Return the tags that name the process of a run."""
+    pid = os.getpid()
+    return {HOST_TAG: socket.gethostname(), PID_TAG: str(pid), STARTED_TAG: start_of(pid)}
+
+
 def scene_tags(item: str) -> dict[str, str]:
     """Return the tag that names the scene of a run: by tile and date, if its id says them."""
     label = scene_label(item)
@@ -159,7 +165,7 @@ def fail_orphaned_runs(instance: DagsterInstance) -> int:
     filters = RunsFilter(statuses=[DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()})
     for run in instance.get_runs(filters):
         pid = int(run.tags.get(PID_TAG, "0"))
-        if pid and not is_alive(pid):
+        if pid and not is_alive(pid, run.tags.get(STARTED_TAG, "")):
             instance.report_run_failed(run, "the lc-assets process that executed this run has died")
             healed += 1
     return healed

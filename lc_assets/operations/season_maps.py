@@ -45,17 +45,10 @@ class FusedMap:
 
 @dataclass(frozen=True)
 class MapStatus:
-    """The status of a season map, and those of its scenes that were made again or removed since."""
+    """The status of a season map, and why it is stale: one text for each scene, and for its registration."""
 
     status: SceneStatus
-    changed: list[str] = field(default_factory=list)
-    removed: list[str] = field(default_factory=list)
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why the map is stale, one text for each scene."""
-        again = [f"{item} was made again since" for item in self.changed]
-        return [*again, *(f"{item} was removed since" for item in self.removed)]
+    reasons: list[str] = field(default_factory=list)
 
 
 def scene_versions(instance: dg.DagsterInstance, items: Collection[str]) -> dict[str, str]:
@@ -143,34 +136,46 @@ def fused_maps(instance: dg.DagsterInstance) -> dict[str, FusedMap]:
     return {name: made for name, made in fused.items() if made}
 
 
-def map_statuses(instance: dg.DagsterInstance, definitions: dg.Definitions, store: Store) -> dict[str, MapStatus]:
+def map_statuses(
+    instance: dg.DagsterInstance, definitions: dg.Definitions, store: Store, plans: Mapping[str, str]
+) -> dict[str, MapStatus]:
     """Return name -> status of all season maps.
 
     Args:
         instance: whose records are read.
         definitions: definitions that hold the asset `season_map`.
         store: where the maps are. A map that is registered there and has no folder is missing.
+        plans: name -> digest of the registration, see `lc_assets.products.season_map.plan.plan_digests`.
 
     Raises:
         StoreError: the store cannot be listed.
     """
     asked = instance.get_dynamic_partitions(SEASON_MAPS)
     made = latest_storage_ids(instance, SEASON_MAP, asked)
-    failed = failed_items(instance, asked, made, SEASON_MAP)
+    failed = failed_items(instance, definitions, asked, made, SEASON_MAP)
     waiting = waiting_items(instance, definitions, SEASON_MAP) if asked else set()
     with reading(store.root):
         gone = {*store.registered_maps()} - {*store.map_names()} if made else set[str]()
     found = {}
     for name in asked:
         fused = fused_map(instance, name) if name in made and name not in gone else None
-        changed, removed = changed_scenes(instance, fused) if fused else ([], [])
+        reasons = _why_stale(instance, fused, plans.get(name)) if fused else []
         if name in waiting:
             status = SceneStatus.WAITING
         elif name in failed:
             status = SceneStatus.FAILED
-        elif changed or removed:
+        elif reasons:
             status = SceneStatus.STALE
         else:
             status = SceneStatus.DONE if fused else SceneStatus.MISSING
-        found[name] = MapStatus(status, changed, removed)
+        found[name] = MapStatus(status, reasons)
     return found
+
+
+def _why_stale(instance: dg.DagsterInstance, fused: FusedMap, plan: str | None) -> list[str]:
+    changed, removed = changed_scenes(instance, fused)
+    reasons = [f"{item} was made again since" for item in changed]
+    reasons += [f"{item} was removed since" for item in removed]
+    if plan is not None and fused.plan != plan:
+        reasons.append("its area, period or another part of its registration was changed since")
+    return reasons

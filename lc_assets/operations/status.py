@@ -17,7 +17,18 @@ from enum import Enum
 import dagster as dg
 
 from lc_assets.operations.dagster_private import NOT_FINISHED_STATUSES, BulkActionsFilter, BulkActionStatus
-from lc_assets.operations.keys import CATALOG, CLASS_RASTER, CLASSIFY, PARTITION_TAG, REMOVED_TAG, SCENE_ASSETS, SCENES
+from lc_assets.operations.failed_checks import failed_checks
+from lc_assets.operations.keys import (
+    CATALOG,
+    CLASS_RASTER,
+    CLASSIFY,
+    FUSE,
+    PARTITION_TAG,
+    REMOVED_TAG,
+    SCENE_ASSETS,
+    SCENES,
+    SEASON_MAP,
+)
 from lc_assets.operations.records import code_versions, data_versions, latest_storage_ids, pages
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import reading
@@ -35,13 +46,15 @@ class SceneStatus(Enum):
     WAITING = "waiting"
     """Queued or running."""
     FAILED = "failed"
-    """The last run failed."""
+    """The last run failed, before it made the last asset or in a check of it."""
     STALE = "stale"
     """The map was made by another model than the configured one, or by older code, or an asset was made of an older
     version of another one."""
     DONE = "done"
 
 
+_JOBS = {CATALOG: CLASSIFY, SEASON_MAP: FUSE}
+"""The jobs that make the last asset of a scene, and a season map."""
 NEEDS_RUN = (SceneStatus.NEW, SceneStatus.MISSING, SceneStatus.FAILED, SceneStatus.STALE)
 """The scenes that a backfill runs by default."""
 
@@ -69,7 +82,7 @@ def scene_statuses(
     here = set(known)
     newest = _newest(instance, known)
     mapped = newest[CATALOG]
-    failed = failed_items(instance, known, mapped)
+    failed = failed_items(instance, definitions, known, mapped)
     outdated = _outdated(instance, definitions, newest, known)
     waiting = waiting_items(instance, definitions) if known else set()
     removed = removed_items(instance, [item for item in asked if item not in here])
@@ -103,8 +116,7 @@ def run_seconds(instance: dg.DagsterInstance, items: Collection[str]) -> dict[st
         chosen = dg.RunsFilter(tags={PARTITION_TAG: page}, statuses=[dg.DagsterRunStatus.SUCCESS])
         for record in instance.get_run_records(chosen):  # newest first
             run = record.dagster_run
-            makes = run.job_name == CLASSIFY or CATALOG in (run.asset_selection or ())
-            if makes and record.start_time and record.end_time:
+            if _makes(run, CATALOG) and record.start_time and record.end_time:
                 found.setdefault(run.tags[PARTITION_TAG], record.end_time - record.start_time)
     return found
 
@@ -130,11 +142,12 @@ def removed_items(instance: dg.DagsterInstance, items: Sequence[str]) -> set[str
 
 
 def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions, asset: dg.AssetKey = CATALOG) -> set[str]:
-    """Return the items that have a queued or running run, or whose `asset` an unfinished backfill will still make."""
-    unfinished = dg.RunsFilter(statuses=[*NOT_FINISHED_STATUSES])
-    waiting = {run.tags.get(PARTITION_TAG, "") for run in instance.get_runs(unfinished)}
+    """Return the items whose `asset` a queued or running run, or an unfinished backfill, will still make."""
+    waiting = {run.tags.get(PARTITION_TAG, "") for run in unfinished_runs(instance) if _makes(run, asset)}
     for backfill in instance.get_backfills(BulkActionsFilter(statuses=[BulkActionStatus.REQUESTED])):
-        if backfill.partition_names is not None:  # a backfill of a job
+        if backfill.partition_names is not None:
+            if backfill.job_name != _JOBS[asset]:
+                continue
             names = list(backfill.partition_names)
             done = backfill.last_submitted_partition_name
             waiting.update(names[names.index(done) + 1 :] if done in names else names)
@@ -146,14 +159,28 @@ def waiting_items(instance: dg.DagsterInstance, definitions: dg.Definitions, ass
     return waiting
 
 
+def unfinished_runs(instance: dg.DagsterInstance) -> Sequence[dg.DagsterRun]:
+    """Return the queued and the running runs."""
+    return instance.get_runs(dg.RunsFilter(statuses=[*NOT_FINISHED_STATUSES]))
+
+
+def _makes(run: dg.DagsterRun, asset: dg.AssetKey) -> bool:
+    return run.job_name == _JOBS[asset] or asset in (run.asset_selection or ())
+
+
 def failed_items(
-    instance: dg.DagsterInstance, items: Collection[str], mapped: Mapping[str, int], asset: dg.AssetKey = CATALOG
+    instance: dg.DagsterInstance,
+    definitions: dg.Definitions,
+    items: Collection[str],
+    mapped: Mapping[str, int],
+    asset: dg.AssetKey = CATALOG,
 ) -> set[str]:
-    """Return the items whose last planned run for an asset failed before it made the asset. A cancelled run did not
-    fail.
+    """Return the items whose last planned run for an asset failed before it made the asset, or in a check of the asset.
+    A cancelled run did not fail.
 
     Args:
         instance: whose records are read.
+        definitions: definitions that hold the asset's checks.
         items: partition keys of the asset.
         mapped: item -> storage id of its newest materialisation of the asset.
         asset: the asset; by default the last one of a scene.
@@ -171,6 +198,10 @@ def failed_items(
     for named in pages(runs.keys()):
         over = dg.RunsFilter(run_ids=named, statuses=[dg.DagsterRunStatus.FAILURE])
         failed.update(item for run in instance.get_runs(over) for item in runs[run.run_id])
+    keys = [key for key in definitions.resolve_asset_graph().asset_check_keys if key.asset_key == asset]
+    for item, checks in failed_checks(instance, keys).items():
+        if item in items and not all(check.is_warning for check in checks):
+            failed.add(item)
     return failed
 
 

@@ -180,8 +180,10 @@ def is_abandoned(stage: Path) -> bool:
         return False
 
 
-def is_alive(pid: int) -> bool:
-    """Return True if a process with this id runs on this host."""
+def is_alive(pid: int, started: str = "") -> bool:
+    """Return True if a process runs on this host. `started`, from `start_of`, tells it from a later one with its id."""
+    if started and start_of(pid) not in ("", started):
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -189,3 +191,12 @@ def is_alive(pid: int) -> bool:
     except PermissionError:  # a process of another user
         pass
     return True
+
+
+def start_of(pid: int) -> str:
+    """Return when a process of this host started, in ticks since the start of the machine; empty where the system does
+    not say (proc(5), field 22 of `stat`). A process id is used again, most of all in containers."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rsplit(")", 1)[1].split()[19]
+    except (OSError, IndexError):
+        return ""

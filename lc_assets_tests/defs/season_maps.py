@@ -16,7 +16,7 @@ from lc_assets.defs.season_map_sensor import season_maps_again
 from lc_assets.operations.keys import CATALOG, CLASS_RASTER, FUSE, SCENES, SEASON_MAP
 from lc_assets.operations.runs import RunResult, register, run_scene
 from lc_assets.operations.season_maps import MapStatus, map_statuses, register_map
-from lc_assets.products.season_map.plan import MapPlan, write_plan
+from lc_assets.products.season_map.plan import MapPlan, plan_digests, write_plan
 from lc_assets.raster.polygons import Polygons
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.products.season_map.conftest import ZONE_32, Season, landscape
@@ -68,7 +68,8 @@ class Mapped:
 
     def status(self, name: str) -> MapStatus:
         """What `lc-assets status` says of a map."""
-        return map_statuses(self.desk.instance, build_definitions(self.desk.settings), self.desk.store)[name]
+        plans = plan_digests(self.desk.store)
+        return map_statuses(self.desk.instance, build_definitions(self.desk.settings), self.desk.store, plans)[name]
 
     def scenes(self, result: RunResult) -> dict[str, str]:
         """The scenes of a fused map, with their data versions, as its metadata has them."""

@@ -86,7 +86,7 @@ def test_a_map_of_a_scene_that_was_made_again_is_stale(classified: Desk) -> None
     assert mapped.status("demo").status == SceneStatus.DONE
     assert desk.materialize("class_raster", mask_dilation=0).success
     assert mapped.status("demo").status == SceneStatus.STALE
-    assert mapped.status("demo").changed == [DEMO_ITEM_ID]
+    assert mapped.status("demo").reasons == [f"{DEMO_ITEM_ID} was made again since"]
 
 
 def test_only_the_map_of_that_scene_is_stale_in_the_ui_until_it_is_fused_again(

@@ -18,6 +18,7 @@ from dagster._core.execution.backfill import BulkActionStatus
 from lc_assets.defs.build import build_definitions
 from lc_assets.inference.loading import read_contract
 from lc_assets.operations.backfills import launch_backfill, newest_backfill
+from lc_assets.operations.run_retention import InUse
 from lc_assets.operations.status import SceneStatus, scene_statuses
 from lc_assets.store.layout import Store
 from lc_assets_tests.conftest import Desk
@@ -171,6 +172,12 @@ def test_a_scene_stands_as_its_runs_left_it(demo_item: Path, desk: Desk) -> None
     assert stands() == SceneStatus.MISSING
     elsewhere = Store.at(demo_item.parent / "not mounted")
     assert scene_statuses(desk.instance, definitions, elsewhere, [scene.id]) == {scene.id: SceneStatus.DONE}
+    tags = {"dagster/partition": scene.id}
+    compare = definitions.resolve_job_def("compare_scenes")
+    run = desk.instance.create_run_for_job(compare, status=dg.DagsterRunStatus.STARTED, tags=tags)
+    assert stands() == SceneStatus.MISSING, "that run makes no map"
+    assert InUse(desk.instance, definitions)(scene.id)
+    desk.instance.report_run_canceled(run)
     launch_backfill(desk.instance, definitions, [scene.id], fingerprint="", config={}, title="again")
     assert stands() == SceneStatus.WAITING
 

@@ -15,9 +15,9 @@ import pytest
 
 from lc_assets.core.progress import progress_callbacks
 from lc_assets.operations import pools
-from lc_assets.operations.keys import COLLECTION_POOL, DOWNLOADS_POOL, HOST_TAG, PID_TAG
+from lc_assets.operations.keys import COLLECTION_POOL, DOWNLOADS_POOL, HOST_TAG, PID_TAG, STARTED_TAG
 from lc_assets.operations.pools import free_places_of_ended_runs, is_limited, wait_for_place
-from lc_assets.operations.runs import fail_orphaned_runs
+from lc_assets.operations.runs import fail_orphaned_runs, process_tags
 from lc_assets_tests.conftest import OnDisk
 from lc_assets_tests.rig.command import Shell
 
@@ -38,6 +38,19 @@ def dead_pid() -> int:
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
     return ended.pid
+
+
+def test_a_run_of_a_dead_process_has_failed_although_another_one_has_its_id(on_disk: OnDisk, tmp_path: Path) -> None:
+    """As in containers, whose processes often have the id 1."""
+    with on_disk(tmp_path / "home") as instance:
+        runs = []
+        for started in ("1", process_tags()[STARTED_TAG]):
+            tags = {**process_tags(), STARTED_TAG: started}
+            runs.append(dg.DagsterRun(job_name="some", status=dg.DagsterRunStatus.STARTED, tags=tags))
+            instance.run_storage.add_run(runs[-1])
+        assert fail_orphaned_runs(instance) == 1
+        ends = [found.status for run in runs if (found := instance.get_run_by_id(run.run_id))]
+    assert ends == [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.STARTED]
 
 
 @pytest.mark.parametrize("status", [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.FAILURE])
