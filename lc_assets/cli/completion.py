@@ -40,8 +40,10 @@ def complete_maps(context: click.Context, parameter: click.Parameter, text: str)
 def complete_scenes_and_maps(
     context: click.Context, parameter: click.Parameter, text: str
 ) -> list[str | CompletionItem]:
-    """Return what `complete_scenes` and `complete_maps` return."""
-    return [*complete_maps(context, parameter, text), *complete_scenes(context, parameter, text)]
+    """Return what `complete_scenes` and `complete_maps` return; after a word, which is a tile, no maps."""
+    is_first = not context.params.get(str(parameter.name))
+    maps = complete_maps(context, parameter, text) if is_first else []
+    return [*maps, *complete_scenes(context, parameter, text)]
 
 
 def _store(context: click.Context) -> str:

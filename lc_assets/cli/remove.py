@@ -47,10 +47,10 @@ def remove(session: Session, names: tuple[str, ...], map_names: tuple[str, ...],
         raise click.UsageError("name a scene, or a season map (--map)")
     from lc_assets.operations.season_maps import fused_maps
 
-    items = _scenes(session.store, names)
     chosen = list(dict.fromkeys(map_names))
     _check_maps(session, chosen)
     with session.open_instance() as instance:
+        items = _scenes(session.store, instance, names)
         maps = fused_maps(instance)
         _show(session.store, instance, items, maps)
         _show_maps(session.store, chosen)
@@ -64,19 +64,22 @@ def remove(session: Session, names: tuple[str, ...], map_names: tuple[str, ...],
     exit_if_failed(failures, len(items) + len(chosen))
 
 
-def _scenes(store: Store, names: Sequence[str]) -> list[str]:
-    """Return the ids of the named scenes.
+def _scenes(store: Store, instance: DagsterInstance, names: Sequence[str]) -> list[str]:
+    """Return the ids of the named scenes. One that is a partition only, because its files were removed by hand, counts.
 
     Raises:
         BadReference: a name fits no scene or several, or is that of a season map.
     """
+    from lc_assets.operations.keys import SCENES
     from lc_assets.sentinel2.search.scene_names import SceneNames, join_words
 
     known, items = SceneNames(store), list[str]()
     for name in join_words(names):
-        if not known.matching(name) and name in store.map_names():
+        there = known.matching(name)
+        if not there and name in store.map_names():
             raise BadReference(f"{name} is a season map", remedy=f"give --map {name}")
-        items.append(known.one(name))
+        is_partition = not there and instance.get_existing_dynamic_partitions(SCENES, [name])
+        items.append(name if is_partition else known.one(name))
     return list(dict.fromkeys(items))
 
 

@@ -52,6 +52,7 @@ def completed(*words: str) -> list[str]:
         (("backfill", "R008"), ["file"]),  # a part that fits several is not one word
         (("register", "./it"), ["file"]),
         (("export", "s"), ["scania"]),
+        (("view", "s"), ["scania"]),
         (("map", "--name", "sc"), ["scania"]),
         (("change", "sc"), ["scania"]),
         (("status", "--store", "elsewhere", "3"), []),

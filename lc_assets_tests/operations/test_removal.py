@@ -31,6 +31,7 @@ from lc_assets.products.pages import locator_map
 from lc_assets.raster.polygons import Polygons
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.store.layout import ALL_SCENES
+from lc_assets.store.paths import remove_tree
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.defs.season_maps import Mapped
 from lc_assets_tests.operations.pruned_stores import contents, queue, stands
@@ -99,6 +100,13 @@ def test_a_scene_that_never_ran_is_not_taken_again_by_the_sensor(classified: Des
     assert _never_run(classified.instance, [item], set()) == []
     assert stands(classified, item) == SceneStatus.REMOVED
     assert stands(classified) == SceneStatus.DONE
+
+
+def test_a_partition_whose_files_were_removed_by_hand_is_removed(classified: Desk, remove: Remove) -> None:
+    remove_tree(classified.folder(DEMO).folder)
+    classified.store.registered(DEMO).unlink()
+    assert f"{DEMO}: 0 files" in remove(DEMO, "--yes").output
+    assert not classified.instance.has_dynamic_partition(SCENES, DEMO)
 
 
 @pytest.mark.parametrize(

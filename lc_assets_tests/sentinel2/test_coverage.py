@@ -14,6 +14,7 @@ from lc_assets.operations.discovery import plan_runs
 from lc_assets.operations.watch import ReprocessingPolicy
 from lc_assets.sentinel2.acquisition import acquisition_of, is_newer_version, is_older_version
 from lc_assets.sentinel2.item.coverage import covers
+from lc_assets.sentinel2.item.footprint import settle_place_and_time
 from lc_assets.sentinel2.item.scene import parse_scene, read_document
 from lc_assets.sentinel2.search.catalog import StacCatalogClient
 from lc_assets.sentinel2.search.registry import RegisteredItems
@@ -142,6 +143,8 @@ def test_a_footprint_is_whole_on_both_sides_of_the_antimeridian() -> None:
     half = item(polygon(east), 57.0)
     assert covers(split, copy.deepcopy(split), "01WCP")
     assert covers(split, half, "01WCP") and not covers(half, split, "01WCP")
+    document = {"geometry": split["geometry"], "bbox": None, "properties": {"datetime": "2023-06-25T23:46:21Z"}}
+    assert settle_place_and_time(document) and document["bbox"] == [178.474107, 65.67165, -178.96619, 66.7056]
 
 
 @pytest.mark.parametrize("tile", ["00UUB", "61UUB", "33AUB", "", "33UU"])

@@ -80,12 +80,17 @@ def _longitude(degrees: float) -> float:
 
 
 def _bounds_of(shape: dict[str, Any]) -> list[float] | None:
-    """Return the box around a (multi)polygon; None where it is wider than half the Earth: across the antimeridian."""
+    """Return the box around a (multi)polygon, with west > east if its parts are on both sides of the antimeridian; None
+    where a ring itself crosses it, which is then wider than half the Earth."""
     polygons = [shape["coordinates"]] if shape["type"] == "Polygon" else shape["coordinates"]
     positions = [position for polygon in polygons for ring in polygon for position in ring]
     west, east = min(p[0] for p in positions), max(p[0] for p in positions)
     if east - west > 180:
-        return None
+        rings = [[position[0] for position in ring] for polygon in polygons for ring in polygon]
+        if any(max(ring) - min(ring) > 180 for ring in rings):
+            return None
+        west = min(min(ring) for ring in rings if max(ring) > 0)
+        east = max(max(ring) for ring in rings if max(ring) <= 0)
     return [west, min(p[1] for p in positions), east, max(p[1] for p in positions)]
 
 

@@ -14,9 +14,6 @@ from lc_assets.raster.polygons import DEGREES, Polygons, read_polygons
 from lc_assets.store.layout import Store
 from lc_assets.store.paths import compare_and_swap, reading
 
-_SAME = 1e-6
-"""Largest share of an area by which it may differ and still be the same one: coordinates are rounded."""
-
 
 def area_of(store: Store, file: Path | None = None, *, keep: bool = False) -> Polygons | None:
     """Return the area of a store, in degrees; None if it has none.
@@ -37,7 +34,7 @@ def area_of(store: Store, file: Path | None = None, *, keep: bool = False) -> Po
     wanted = _named(file)
     if kept is None and keep:
         kept = _write(store, wanted)
-    if kept is not None and not _is_same(kept, wanted):
+    if kept is not None and not kept.covers_same(wanted):
         raise StoreError(
             f"the area of the store {store.root} is {kept.names[0]}, and {file} (LC_ASSETS_AREA) is another one",
             remedy=f"unset LC_ASSETS_AREA, or use another store for it; while the store has no map, you can remove "
@@ -103,9 +100,3 @@ def _write(store: Store, area: Polygons) -> Polygons:
             remedy="check the permissions there, or name another store (--store), then run it again",
         ) from None
     return _read(store) or area
-
-
-def _is_same(one: Polygons, other: Polygons) -> bool:
-    first, second = (shapely.union_all(area.shapes) for area in (one, other))
-    differing = shapely.area(shapely.symmetric_difference(first, second))
-    return bool(differing <= _SAME * shapely.area(first))
