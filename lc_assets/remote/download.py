@@ -53,7 +53,8 @@ class FetchResult:
         received: bytes received over the network; 0 for a local file, and for a file that was already present.
         requests: number of HTTP requests.
         origin: `linked` or `copied` (a local file), `downloaded`, `resumed` (from what an earlier call has left),
-            `part` (of the source) or `kept` (by the server's answer, the present file is the newest version).
+            `part` (of the source), `kept` (by the server's answer, the present file is the newest version) or `stored`
+            (the present file, because the source is gone).
         part: of a part: its window in the source, the source's size, and the fetched ranges with their SHA-256.
     """
 
@@ -175,9 +176,10 @@ class Download:
         elif cached:
             headers["If-None-Match"] = cached.etag
         with signed_get(self._session, self.href, headers, self.retry_policy, "another item") as response:
-            if response.status_code == 304 and cached and not resume:
+            if response.status_code in (304, *_GONE) and cached and not resume:
                 self._partial.reuse(cached)
-                return self._result(cached.size, cached.sha256, cached.etag, "kept")
+                origin = "kept" if response.status_code == 304 else "stored"
+                return self._result(cached.size, cached.sha256, cached.etag, origin)
             if response.status_code not in (200, 206):
                 self._raise_for_status(response)
             etag, md5 = self._receive(response, resume)

@@ -22,6 +22,7 @@ import pytest
 import rasterio
 
 from lc_assets.core.errors import BadModel, StoreError
+from lc_assets.core.progress import progress_callbacks
 from lc_assets.core.settings import SHIPPED, Settings
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets.inference.loading import open_model, read_contract
@@ -47,6 +48,23 @@ def test_a_missing_band_fails_by_name_and_leaves_nothing(
     assert scene.id in outcome.error and band in outcome.error and "->" in outcome.error
     assert files_below(desk.settings.store / "scenes" / scene.id) == []
     assert [name for name in files_below(desk.settings.store / "scenes") if "part" in name] == []
+
+
+def test_a_scene_whose_local_files_are_gone_is_made_again_from_those_in_the_store(
+    demo_item: Path, desk: Desk, tmp_path: Path
+) -> None:
+    item = copy_scene(demo_item, tmp_path)
+    scene = desk.add(item)
+    assert desk.run(scene.id).error is None
+    before = desk.folder(scene.id).classified.read_bytes()
+    item.parent.rename(tmp_path / "moved")
+    notes: list[str] = []
+    with progress_callbacks(None, notes.append):
+        assert desk.run(scene.id).error is None
+    assert notes[0].startswith(f"{scene.id}: gone at the source, so the files in the store are used: B01, B02")
+    assert desk.folder(scene.id).classified.read_bytes() == before
+    (desk.folder(scene.id).raw_bands / "B05.tif").unlink()
+    assert "asset B01: the file" in str(desk.run(scene.id).error), "the store's own folder is not complete"
 
 
 def test_damage_inside_a_band_is_told_when_it_is_met(demo_item: Path, desk: Desk, tmp_path: Path) -> None:

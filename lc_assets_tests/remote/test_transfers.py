@@ -282,9 +282,9 @@ def test_nothing_signed_is_kept_logged_or_shown(
         desk = Desk(Settings(store=tmp_path / "store", stac_url=NOBODY, retry_policy=QUICK), instance)
         item = register(desk, stored)
         assert desk.run(item).error is None
-        pc.relay.inject(Fault(B04, "status", times=-1, status=404))
+        pc.relay.inject(Fault(B04, "status", times=-1, status=400))
         pc.blobs.put(stored.item["assets"]["B03"]["href"], stored.files["B03"].read_bytes())
-        assert "404" in str(desk.run(item).error)
+        assert "400" in str(desk.run(item).error)
     assert any(exchange.signed for exchange in pc.relay.exchanges)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
     assert len(files) > 20

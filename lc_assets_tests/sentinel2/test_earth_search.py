@@ -135,6 +135,9 @@ def test_a_transfer_from_s3_goes_on_where_it_broke_off_and_is_not_repeated_by_th
     assert desk.materialize("raw_bands", item=item["id"]).success
     assert {exchange.status for exchange in pc.relay.exchanges if exchange.host == host} == {304}
     assert len(raw.paths) == 13
+    pc.relay.inject(Fault(rf"{host}/.*B0[48]\.tif", "status", times=-1, status=404))
+    assert desk.materialize("raw_bands", item=item["id"]).success, "the store has what is gone at its source"
+    assert RawBands.open(desk.folder(item["id"]).raw_bands, item["id"]).checksums == raw.checksums
 
 
 def test_a_search_by_tile_finds_its_scenes_through_the_grid_code(

@@ -71,7 +71,7 @@ class RawBandsIOManager(SceneIOManager):
                     arrived=arrived,
                 )
                 for name, how in fetched.items():
-                    if how.origin == "kept" and isinstance(scene.raw_bands, ObjectPath):
+                    if how.origin in ("kept", "stored") and isinstance(scene.raw_bands, ObjectPath):
                         (stage / f"{name}.tif").unlink()  # the store has it: it is not uploaded again
         raw = self.read(scene)
         version = sha256_of_values({**raw.checksums, ITEM_FILE: sha256_of(raw.folder / ITEM_FILE)})

@@ -119,6 +119,13 @@ class RawBands:
             return None
         return CachedFile(self.folder / entry["file"], entry["etag"], entry["size"], entry["sha256"])
 
+    def stored(self, name: str, href: str) -> CachedFile | None:
+        """Return the present copy of the whole file that was at `href`; None if there is none."""
+        entry = self.files.get(name)
+        if not entry or entry["href"] != href or self.part:
+            return None
+        return CachedFile(self.folder / entry["file"], "", entry["size"], entry["sha256"])
+
     def checked(self) -> dict[str, BandFile]:
         """Check the band files and return them; see `lc_assets.sentinel2.bands.verify.check_band_files`."""
         return check_band_files(self.paths, self.scene.id)
@@ -155,7 +162,7 @@ def fetch_scene(
         stage: the empty folder, on the same disk as `incoming`.
         incoming: folder for unfinished downloads.
         present: the complete folder that this scene has already. A file that is still the newest version, by the
-            server's answer, is linked instead of downloaded.
+            server's answer, is linked instead of downloaded, and so is one whose source is gone.
         retry_policy: limits of the requests.
         area: the area of the store, in degrees: only the part of each file around it is fetched and written.
         arrived: called when all files have arrived, before the downloaded ones leave `incoming`.
@@ -170,6 +177,8 @@ def fetch_scene(
     with naming(scene.id):
         parts = _fetch_parts(scene, area, stage, incoming, present, retry_policy) if area else None
         part, fetched = parts or (None, _fetch_whole(scene, stage, incoming, present, retry_policy))
+    if gone := [name for name, got in sorted(fetched.items()) if got.origin == "stored"]:
+        notify(f"{scene.id}: gone at the source, so the files in the store are used: {', '.join(gone)}")
     arrived()
     for name in [] if part else _remote(scene):
         (incoming / f"{name}.tif").replace(stage / f"{name}.tif")
@@ -203,8 +212,14 @@ def _fetch_whole(
     """Fetch all files: local ones to `stage`, the others to `incoming`."""
     remote, fetched = _remote(scene), {}
     for name in [name for name in scene.hrefs if name not in remote]:
+        href, target = scene.hrefs[name], stage / f"{name}.tif"
         with naming(asset=name):
-            fetched[name] = fetch_local(scene.hrefs[name], stage / f"{name}.tif")
+            stored = present.stored(name, href) if present and not Path(href).exists() else None
+            if stored:
+                link_or_copy(stored, target)
+                fetched[name] = FetchResult(stored.size, stored.sha256, 0.0, origin="stored")
+            else:
+                fetched[name] = fetch_local(href, target)
     return fetched | (_download(scene, remote, incoming, present, retry_policy) if remote else {})
 
 
