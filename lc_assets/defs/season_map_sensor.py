@@ -22,7 +22,7 @@ from lc_assets.defs.assets.season_map import season_map
 from lc_assets.defs.resources import StoreResource, WatchResource
 from lc_assets.operations.keys import CATALOG, FUSE, PARTITION_TAG
 from lc_assets.operations.records import materializations
-from lc_assets.operations.season_maps import fused_map, observe_scenes, register_map, scene_versions
+from lc_assets.operations.season_maps import fused_map, observe_as_made, observe_scenes, register_map, scene_versions
 from lc_assets.operations.watch import WatchConfig
 from lc_assets.products.season_map.grid import check_area, utm_zone
 from lc_assets.products.season_map.plan import MapPlan, read_plan, select_scenes, write_plan
@@ -116,6 +116,8 @@ def _tick(context: dg.SensorEvaluationContext, store: Store, watch: WatchResourc
         if due[name].items() - noted.items():
             register_map(instance, name, plan.digest)
             observe_scenes(instance, name, {**(has.scenes if has else {}), **due[name]}, plan.digest)
+        elif has and noted and not due[name]:  # it was made again, or its scenes are as before
+            observe_as_made(instance, name, has)
     due = {name: scenes for name, scenes in due.items() if scenes}
     ready = [name for name in due if _last_run(instance, name) < now - ONCE_SECONDS]
     return dg.SensorResult(

@@ -26,6 +26,8 @@ DATA_VERSION_TAG = "dagster/data_version"
 INPUT_VERSION_TAG = "dagster/input_data_version/"
 """With the key of an asset: tag of a materialisation that holds the SHA-256 digest of the data version of that asset
 that it was made of. (Dagster: of the versions of all its partitions that it was made of; here it is one.)"""
+INPUT_POINTER_TAG = "dagster/input_event_pointer/"
+"""With the key of an asset: tag of a materialisation that holds the storage id of the newest event of that asset."""
 PAGE = 500
 """Number of records, runs or items in one query."""
 FEW = 2_000

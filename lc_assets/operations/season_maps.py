@@ -16,7 +16,7 @@ import dagster as dg
 
 from lc_assets.core.checksum import sha256_of_values
 from lc_assets.operations.keys import CLASS_RASTER, SEASON_MAP, SEASON_MAPS, SEASON_SCENES
-from lc_assets.operations.records import DATA_VERSION_TAG, latest_storage_ids, newest_data_versions
+from lc_assets.operations.records import DATA_VERSION_TAG, INPUT_POINTER_TAG, latest_storage_ids, newest_data_versions
 from lc_assets.operations.runs import register
 from lc_assets.operations.status import SceneStatus, failed_items, waiting_items
 from lc_assets.store.layout import Store
@@ -36,11 +36,13 @@ class FusedMap:
         started: when its run began, in seconds since 1970.
         plan: digest of its registration.
         scenes: item id -> data version of its class map, for all scenes that the registration chose.
+        observed: storage id of the last observation of `season_scenes` at that time; 0 if there was none.
     """
 
     started: float
     plan: str
     scenes: Mapping[str, str]
+    observed: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,19 @@ def observe_scenes(instance: dg.DagsterInstance, name: str, scenes: Mapping[str,
         scenes: item id -> data version of its class map.
         plan: digest of the map's registration.
     """
-    version = sha256_of_values({**scenes, PLAN: plan})
+    _observe(instance, name, scenes, sha256_of_values({**scenes, PLAN: plan}))
+
+
+def observe_as_made(instance: dg.DagsterInstance, name: str, fused: FusedMap) -> None:
+    """Note that the scenes of a season map are those that it was made of again: it is no longer stale."""
+    then = dg.AssetRecordsFilter(SEASON_SCENES, asset_partitions=[name], before_storage_id=fused.observed + 1)
+    for record in instance.fetch_observations(then, limit=1).records:
+        seen = record.asset_observation
+        if seen and DATA_VERSION_TAG in seen.tags:
+            _observe(instance, name, fused.scenes, seen.tags[DATA_VERSION_TAG])
+
+
+def _observe(instance: dg.DagsterInstance, name: str, scenes: Mapping[str, str], version: str) -> None:
     instance.report_runless_asset_event(
         dg.AssetObservation(
             SEASON_SCENES,
@@ -115,6 +129,7 @@ def fused_map(instance: dg.DagsterInstance, name: str) -> FusedMap | None:
         started=records[0].timestamp - (float(seconds) if isinstance(seconds, int | float) else 0.0),
         plan=str(plan),
         scenes={str(row[SCENE_COLUMN]): str(row[VERSION_COLUMN] or "") for row in rows},
+        observed=int((made.tags or {}).get(INPUT_POINTER_TAG + SEASON_SCENES.to_user_string(), 0)),
     )
 
 

@@ -110,6 +110,10 @@ def test_only_the_map_of_that_scene_is_stale_in_the_ui_until_it_is_fused_again(
         assert statuses() == [stale, fresh]
         assert sensor.tick(next_day=True)[0] == ["a"]
         assert statuses() == [fresh, fresh]
+        for version, expected in (("3", stale), ("2", fresh)):  # its scene is made again, and then as it was
+            mapped.classify(DAYS[0], version=version)
+            assert sensor.tick()[0] == []
+            assert statuses() == [expected, fresh]
 
 
 @pytest.mark.parametrize(
