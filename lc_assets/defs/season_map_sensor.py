@@ -127,14 +127,12 @@ def _tick(context: dg.SensorEvaluationContext, store: Store, watch: WatchResourc
     )
 
 
-def watched_plan(watched: WatchConfig, file: Path) -> MapPlan | None:
-    """Return the plan of the season map of a watch file; None if it has no map.
+def watched_plan(watched: WatchConfig, file: Path) -> MapPlan:
+    """Return the plan of the season map that a watch file names.
 
     Raises:
         LandCoverError: the map has no area or no first day, or its area cannot be mapped.
     """
-    if watched.map is None:
-        return None
     area = box_polygon(*watched.bbox) if watched.bbox else watched.polygons(file)
     if area is None or watched.begin is None:
         raise LandCoverError(
@@ -153,9 +151,9 @@ def _register_watched(store: Store, watch: WatchResource) -> str | None:
         LandCoverError: the file is not valid, or its map cannot be made.
     """
     watched = watch.watch() if watch.path.exists() else None
-    plan = watched_plan(watched, watch.path) if watched else None
-    if watched is None or watched.map is None or plan is None:
+    if watched is None or watched.map is None:
         return None
+    plan = watched_plan(watched, watch.path)
     registered = store.registered_map(watched.map)
     if registered.exists() and registered.read_bytes() == plan.written():
         return None
