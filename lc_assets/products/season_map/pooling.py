@@ -13,7 +13,7 @@ import numpy as np
 EXPONENT = 0.1
 """Chosen so that the confidence of fused maps is calibrated; see docs/maps.md."""
 LOWEST = 0.002
-"""Half a step of the stored probabilities. One date alone cannot exclude a class."""
+"""Half a step of the stored probabilities. Of several dates, one alone cannot exclude a class."""
 
 
 class Pool:
@@ -24,7 +24,7 @@ class Pool:
     """
 
     def __init__(self, shape: tuple[int, int, int]):
-        self._sum = np.zeros(shape, np.float32)
+        self._sum, self._last = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._dates = np.zeros(shape[1:], np.uint16)
 
     def add(self, probabilities: np.ndarray, known: np.ndarray) -> None:
@@ -35,14 +35,15 @@ class Pool:
             known: (rows, columns) bool, False where the date has no probabilities.
         """
         self._sum += np.where(known, np.log(np.maximum(probabilities, LOWEST)), 0)
+        self._last = np.where(known, probabilities, self._last)
         self._dates += known
 
     def result(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the pooled probabilities (classes, rows, columns) float32, 0 where no date is known, and where one is,
-        (rows, columns) bool."""
+        (rows, columns) bool. Those of a single date are as they are."""
         answers = self._dates > 0
         dates = np.maximum(self._dates, 1).astype(np.float32)
         logits = self._sum * dates ** (EXPONENT - 1)
-        found = np.exp(logits - logits.max(axis=0))
-        found /= found.sum(axis=0)
+        found = np.where(self._dates == 1, self._last, np.exp(logits - logits.max(axis=0)))
+        found /= np.maximum(found.sum(axis=0), LOWEST)
         return np.where(answers, found, np.float32(0)), answers
