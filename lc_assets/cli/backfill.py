@@ -79,7 +79,7 @@ def stale(session: Session, names: tuple[str, ...], backfill: bool) -> None:
     or 2024-06.
 
     `lc-assets stale --backfill` launches a backfill of them all; `lc-assets stale | lc-assets classify --from -`
-    classifies them in this process. Season maps that are stale, because one of their scenes was made again or removed,
+    classifies them in this process. Season maps that are stale, because a scene or the registration has changed since,
     are named on standard error: `lc-assets map --name NAME` makes one again.
     """
     from lc_assets.operations.season_maps import map_statuses

@@ -47,7 +47,8 @@ def change(session: Session, before: str, after: str, sure: int, baseline: str |
         click.echo(f"      Where both maps are sure, {100 * found.share:.1f} % of the pixels differ.")
     for name, model in zip((after, baseline), found.models[1:], strict=False):
         if model.fingerprint != found.models[0].fingerprint:
-            models = f"{before} was made by {found.models[0].name}, {name} by {model.name}, or by other weights"
+            same = " (other weights)" if model.name == found.models[0].name else ""
+            models = f"{before} was made by {found.models[0].name}, {name} by {model.name}{same}"
             echo_warning(f"{models}: where they differ, the models may be the reason", indent="      ")
     if baseline is None:
         click.echo(

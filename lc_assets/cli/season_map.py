@@ -220,12 +220,13 @@ def fuse(session: Session, name: str, plan: MapPlan) -> None:
     except OSError:  # there is none, or it cannot be read
         before = None
     write_plan(session.store, name, plan)
+    digest = read_plan(session.store, name).digest
     try:
         _fuse_again(session, name)
     except BaseException:
         with session.open_instance() as instance:
             made = fused_map(instance, name)
-            if made and made.plan == read_plan(session.store, name).digest:
+            if made and made.plan == digest:
                 raise  # it was made: a check of it failed, or the output was closed
             if before is None:
                 registered.unlink(missing_ok=True)

@@ -33,7 +33,7 @@ def status(session: Session, names: tuple[str, ...], as_json: bool) -> None:
 
     The last lines say how far the newest backfill is, and count scenes, failed checks and warnings. With NAMEs, only
     the scenes that fit one, such as 33UUB or 2024-06, and the maps of that name. A check counts until its asset is made
-    again. A season map is stale if one of its scenes was made again or removed.
+    again. A season map is stale if one of its scenes was made again or removed, or its registration was changed.
     """
     from lc_assets.operations.backfills import newest_backfill
     from lc_assets.operations.failed_checks import failed_checks

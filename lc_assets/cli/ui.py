@@ -75,20 +75,25 @@ def _hold(home: Path, url: str) -> int | None:
     them every sensor would tick twice, and runs of one store could be executed with the settings of the other.
 
     Returns:
-        The lock's file descriptor; None in an operator's home, which has a daemon of its own.
+        The lock's file descriptor; None where the home cannot be locked, as that of an operator, which has a daemon of
+        its own.
 
     Raises:
         LandCoverError: another process holds it.
     """
-    if not os.access(home, os.W_OK):
+    try:
+        lock = os.open(home / ".ui.lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError:
         return None
-    lock = os.open(home / ".ui.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         running = os.read(lock, 100).decode(errors="replace")
         os.close(lock)
         raise LandCoverError(f"Dagster's UI of {home} runs already: {running}", remedy=_OTHER_STORE) from None
+    except OSError:  # a file system without locks
+        os.close(lock)
+        return None
     os.set_inheritable(lock, True)
     os.ftruncate(lock, 0)
     os.write(lock, url.encode())

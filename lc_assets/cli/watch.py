@@ -67,8 +67,9 @@ def watch(init: bool) -> None:
         from lc_assets.defs.season_map_sensor import watched_plan
 
         session.store.map(config.map)
-        watched_plan(config, path)
+        plan = watched_plan(config, path)
     click.echo(f"{path}: valid")
     click.echo(f"{'; '.join(area)}; {begin:%Y-%m-%d} to {end:%Y-%m-%d}; searched every {config.every_minutes} minutes")
     if config.map is not None:
-        click.echo(f"season map {config.map}: of the scenes since {config.begin}")
+        cloud = "" if plan.max_cloud is None else f" with at most {plan.max_cloud:g} % cloud"
+        click.echo(f"season map {config.map}: scenes of {plan.period}{cloud}")

@@ -176,10 +176,10 @@ class Download:
         elif cached:
             headers["If-None-Match"] = cached.etag
         with signed_get(self._session, self.href, headers, self.retry_policy, "another item") as response:
-            if response.status_code in (304, *_GONE) and cached and not resume:
+            gone = response.status_code in _GONE
+            if cached and (gone or (response.status_code == 304 and not resume)):
                 self._partial.reuse(cached)
-                origin = "kept" if response.status_code == 304 else "stored"
-                return self._result(cached.size, cached.sha256, cached.etag, origin)
+                return self._result(cached.size, cached.sha256, cached.etag, "stored" if gone else "kept")
             if response.status_code not in (200, 206):
                 self._raise_for_status(response)
             etag, md5 = self._receive(response, resume)

@@ -60,6 +60,9 @@ def test_a_dagster_home_has_one_ui(tmp_path: Path) -> None:
     lock = ui._hold(home, "http://127.0.0.1:3010")
     assert lock is not None
     os.close(lock)
+    (home / ".ui.lock").unlink()
+    (home / ".ui.lock").mkdir()
+    assert ui._hold(home, "http://127.0.0.1:3010") is None, "a home that cannot be locked has none"
 
 
 @pytest.mark.parametrize("url", ["https://127.0.0.1:1", "http://maps.example:1", "http://127.0.0.1:1/store"])

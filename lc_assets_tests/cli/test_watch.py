@@ -40,7 +40,9 @@ def test_it_names_the_season_map_and_what_is_wrong_with_it(file: Path) -> None:
         return result.stdout + result.stderr
 
     area = "bbox: [13.2, 55.4, 13.6, 55.7]\nfrom: 2024-05-01\n"
-    assert "season map scania: of the scenes since 2024-05-01" in shown(f"{area}map: scania\n")
+    assert "season map scania: scenes of 2024-05-01/..\n" in shown(f"{area}map: scania\n")
+    limited = f"{area}to: 2024-09-30\nmax_cloud: 40\nmap: scania\n"
+    assert "scenes of 2024-05-01/2024-09-30 with at most 40 % cloud" in shown(limited)
     wrong = {
         "bbox: [13.2, 55.4, 13.6, 55.7]\nmap: scania\n": "has no first day",
         "tiles: [32ULB]\nfrom: 2024-05-01\nmap: scania\n": "has no area",

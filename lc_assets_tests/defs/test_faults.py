@@ -64,7 +64,9 @@ def test_a_scene_whose_local_files_are_gone_is_made_again_from_those_in_the_stor
     assert notes[0].startswith(f"{scene.id}: gone at the source, so the files in the store are used: B01, B02")
     assert desk.folder(scene.id).classified.read_bytes() == before
     (desk.folder(scene.id).raw_bands / "B05.tif").unlink()
-    assert "asset B01: the file" in str(desk.run(scene.id).error), "the store's own folder is not complete"
+    with progress_callbacks(None, notes.append):
+        assert "asset B01: the file" in str(desk.run(scene.id).error), "the store's own folder is not complete"
+    assert notes[-1].startswith("the files in the store are not used, because") and "B05.tif is missing" in notes[-1]
 
 
 def test_damage_inside_a_band_is_told_when_it_is_met(demo_item: Path, desk: Desk, tmp_path: Path) -> None:

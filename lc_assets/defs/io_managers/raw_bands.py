@@ -8,6 +8,7 @@ from dagster import ResourceDependency
 
 from lc_assets.core.checksum import sha256_of, sha256_of_values
 from lc_assets.core.errors import LandCoverError
+from lc_assets.core.progress import notify
 from lc_assets.core.urls import is_remote
 from lc_assets.defs.io_managers.base import SceneIOManager, Written
 from lc_assets.defs.metadata import raw_bands_metadata
@@ -58,6 +59,8 @@ class RawBandsIOManager(SceneIOManager):
             except LandCoverError as error:  # missing or damaged: then all files are downloaded
                 if error.transient:
                     raise
+                if error.asset in value.hrefs:
+                    notify(f"the files in the store are not used, because {error.problem}")
             with atomic_output(
                 scene.raw_bands, item=scene.item, asset="raw_bands", last=MANIFEST_FILE, check=check
             ) as stage:

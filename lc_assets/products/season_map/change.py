@@ -160,8 +160,9 @@ def _area(layout: MapLayout) -> Polygons:
     try:
         return read_polygons(layout.area.read_bytes(), layout.area.name)
     except (OSError, BadReference) as error:
+        reason = error.problem if isinstance(error, BadReference) else error.strerror
         raise StoreError(
-            f"{layout.area.name} cannot be read ({str(error)[:100]})",
+            f"{layout.area.name} cannot be read ({reason})",
             season_map=layout.name,
             remedy="make the map again with `lc-assets map`",
         ) from None
