@@ -11,7 +11,6 @@ import numpy as np
 from affine import Affine
 from rasterio.enums import MergeAlg
 from rasterio.features import rasterize
-from scipy import ndimage
 
 from lc_assets.core.landcover import ALL_CLASSES, CLASSES, NO_DATA, LandCover
 from lc_assets.products.csv_text import csv_text
@@ -193,6 +192,8 @@ def filled_cells(probabilities: np.ndarray) -> np.ndarray:
     Returns:
         (10, rows, columns) float32, still 0 where no cell around has an answer.
     """
+    from scipy import ndimage
+
     total = probabilities.sum(axis=0)
     known = total > 0
     filled: np.ndarray = probabilities / np.where(known, total, 1)
