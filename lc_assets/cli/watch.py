@@ -63,13 +63,15 @@ def watch(init: bool) -> None:
     area = [f"tiles {', '.join(config.tiles)}"] if config.tiles else []
     area += [f"bbox {config.bbox}"] if config.bbox else []
     area += [f"the area of {config.geometry}"] if config.geometry else []
+    lines = [
+        f"{path}: valid",
+        f"{'; '.join(area)}; {begin:%Y-%m-%d} to {end:%Y-%m-%d}; searched every {config.every_minutes} minutes",
+    ]
     if config.map is not None:
         from lc_assets.defs.season_map_sensor import watched_plan
 
         session.store.map(config.map)
         plan = watched_plan(config, path)
-    click.echo(f"{path}: valid")
-    click.echo(f"{'; '.join(area)}; {begin:%Y-%m-%d} to {end:%Y-%m-%d}; searched every {config.every_minutes} minutes")
-    if config.map is not None:
         cloud = "" if plan.max_cloud is None else f" with at most {plan.max_cloud:g} % cloud"
-        click.echo(f"season map {config.map}: scenes of {plan.period}{cloud}")
+        lines.append(f"season map {config.map}: scenes of {plan.period}{cloud}")
+    click.echo("\n".join(lines))

@@ -1,5 +1,5 @@
-"""The part of Google Cloud Storage's XML API that conditional writes need. It stands in for the real server, of which
-there is none for tests.
+"""The part of Google Cloud Storage's XML API that conditional writes need. It replaces the real server, of which there
+is none for tests.
 
 https://cloud.google.com/storage/docs/xml-api/reference-headers#xgoogifgenerationmatch
 """

@@ -171,15 +171,16 @@ class Fusion:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
         """Combine the tiles of one date: return the mean of their probabilities, where there is one, and class codes
         at 10 m; None if no tile shows any ground here."""
-        step = self.grid.step
+        step, bounds = self.grid.step, self.grid.cells.part(cells).bounds
+        scenes = [scene for scene in scenes if self._sources[scene.item].touches(bounds)]
+        if not scenes:
+            return None
         pixels = Window(*(step * value for value in (cells.col_off, cells.row_off, cells.width, cells.height)))
         total = np.zeros((len(CLASSES), cells.height, cells.width), np.float32)
         count = np.zeros((cells.height, cells.width), np.uint8)
         codes = np.full((pixels.height, pixels.width), NO_DATA.code, np.uint8)
         for scene in scenes:
             source = self._sources[scene.item]
-            if not source.touches(self.grid.cells.part(cells).bounds):
-                continue
             try:
                 own = source.codes(rasters, pixels)
                 clear = own != NO_DATA.code
