@@ -1,6 +1,8 @@
 """How the suite is shared out, what it leaves out, and what it says at its end.
 
-- Tests that talk to the Planetary Computer on loopback share it: they run on one worker.
+- Tests that talk to the Planetary Computer on loopback share it: they run on one worker. So do the tests of a file that
+  share a fixture of the file: on two workers, it would be made twice.
+- Slow tests come first, so that no worker is left with one while the others have nothing to do.
 - The rig's own tests (`rig`) run where the rig has changed since they passed.
 - A test that takes more than ten seconds wants the mark `slow`: the summary names those that lack it.
 - `--may-skip=FILE`: a skip whose reason no line of the file names (a regular expression) fails the run.
@@ -37,10 +39,22 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return []
 
 
+def _group_of(item: pytest.Function) -> str | None:
+    """What a test shares with others, so that they run on one worker."""
+    if "planetary_computer" in item.fixturenames:
+        return "planetary computer"
+    if item.get_closest_marker("xdist_group"):
+        return None
+    shared = [defined[-1].scope == "module" for defined in item._fixtureinfo.name2fixturedefs.values()]
+    return item.module.__name__ if any(shared) else None
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist, which reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        if "planetary_computer" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("planetary computer"))
+        if isinstance(item, pytest.Function) and (group := _group_of(item)):
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     if _leaves_rig_out(config):
         left_out = [item for item in items if item.get_closest_marker("rig")]
         config.hook.pytest_deselected(items=left_out)

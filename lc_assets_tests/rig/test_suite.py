@@ -8,6 +8,8 @@ import pytest
 
 from lc_assets_tests.rig import verified
 
+pytestmark = pytest.mark.rig
+
 LEAVES_BEHIND = """
 import os, signal, subprocess, threading, time
 import dagster as dg, pytest
@@ -111,22 +113,39 @@ def test_the_files_that_a_rehearsal_covers_exist(name: str) -> None:
     assert verified.digest(name)
 
 
-def test_tests_of_one_group_run_on_one_worker(pytester: pytest.Pytester) -> None:
-    """Their shared servers are then started only once."""
-    pytester.makepyfile(
-        """
-        import os, pytest
+SHARED = """
+import os, pytest, time
 
-        @pytest.mark.xdist_group("server")
-        @pytest.mark.parametrize("number", range(8))
-        def test_shared(number): open("workers", "a").write(os.environ["PYTEST_XDIST_WORKER"] + "\\n")
+def note(test):
+    with open("order", "a") as file: file.write(f"{test} {os.environ['PYTEST_XDIST_WORKER']}\\n")
 
-        @pytest.mark.parametrize("number", range(8))
-        def test_alone(number): pass
-        """
-    )
-    result = pytester.runpytest_subprocess("-n", "2", "--dist", "loadgroup", "-p", "no:randomly")
-    result.assert_outcomes(passed=16)
-    workers = (pytester.path / "workers").read_text().split()
-    assert len(workers) == 8
-    assert len(set(workers)) == 1
+@pytest.fixture(scope="module")
+def large(): note("made")
+
+@pytest.mark.parametrize("number", range(8))
+def test_of_the_file(large, number): note("file")
+
+@pytest.mark.xdist_group("server")
+@pytest.mark.parametrize("number", range(8))
+def test_of_a_server(number): note("server")
+
+@pytest.mark.parametrize("number", range(8))
+def test_alone(number): note("alone")
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
+def test_slow(number): note("slow")
+"""
+
+
+def test_what_tests_share_is_made_on_one_worker_and_slow_tests_do_not_come_last(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmarkers = slow\n rig")
+    pytester.makepyfile(SHARED)
+    run(pytester, "suite", "-n", "2", "--dist", "loadgroup").assert_outcomes(passed=28)
+    noted = [line.split() for line in (pytester.path / "order").read_text().splitlines()]
+    for shared, times in (("file", 8), ("server", 8), ("made", 1)):
+        workers = [worker for test, worker in noted if test == shared]
+        assert len(workers) == times and len(set(workers)) == 1, shared
+    for worker in ("gw0", "gw1"):
+        single = [test for test, where in noted if where == worker and test in ("slow", "alone")]
+        assert single == sorted(single, reverse=True)
