@@ -27,6 +27,7 @@ from lc_assets.sentinel2.bands.raw_bands import RawBands
 from lc_assets.sentinel2.item.scene import Scene, parse_scene
 from lc_assets_tests.conftest import Desk
 from lc_assets_tests.rig.command import Shell
+from lc_assets_tests.rig.marks import further
 from loopback.faults import Fault
 from loopback.file_host import files_of
 from loopback.programs import WAIT_SECONDS
@@ -111,7 +112,7 @@ def interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize("its_run_waits", [False, True])
+@pytest.mark.parametrize("its_run_waits", [True, *further(False)])
 def test_an_interrupt_ends_a_fetch_ahead_that_hangs(
     relay: Relay, scenes: list[Scene], write: Callable[[Scene], dict[str, Any]], desk: Desk, its_run_waits: bool
 ) -> None:

@@ -14,6 +14,7 @@ import pytest
 from lc_assets.cli import options, start
 from lc_assets.operations.runs import RunResult
 from lc_assets_tests.rig.command import Shell
+from lc_assets_tests.rig.marks import further
 from loopback.programs import WAIT_SECONDS
 
 ARGUMENTS = {
@@ -67,7 +68,7 @@ def test_ctrl_c_in_a_run_ends_classify_before_the_next_scene(
     assert done.stderr.splitlines() == [f"interrupted: {why}"]
 
 
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("signum", [signal.SIGINT, *further(signal.SIGTERM)])
 def test_a_real_signal_ends_a_search_that_waits_for_its_server(
     shell: Shell, tmp_path: Path, signum: signal.Signals
 ) -> None:

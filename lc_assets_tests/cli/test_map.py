@@ -13,6 +13,7 @@ from lc_assets.defs.check_results import scene_result
 from lc_assets.demo.scene import DEMO_ITEM_ID
 from lc_assets_tests.products.season_map.conftest import Season, landscape
 from lc_assets_tests.rig.command import Shell
+from lc_assets_tests.rig.marks import further
 
 ITEM = "S2B_MSIL2A_20240501T103629_R008_T32ULB_20240501T140000"
 BOX = "6.12,51.41,6.14,51.42"
@@ -76,7 +77,7 @@ def test_scenes_without_a_map_are_classified_first_and_one_that_lacks_a_band_is_
 
 
 @pytest.mark.parametrize(
-    "content", [None, b"", b"[]", b'{"properties": null}', b'{"properties": {"datetime": 5}}', b"\xff"]
+    "content", [None, b'{"properties": null}', *further(b"", b"[]", b'{"properties": {"datetime": 5}}', b"\xff")]
 )
 def test_a_damaged_registered_item_is_one_line(stored: Shell, content: bytes | None) -> None:
     registered = stored.store / "items" / f"{ITEM}.json"
@@ -124,6 +125,7 @@ def test_a_map_that_fails_keeps_its_earlier_registration(stored: Shell) -> None:
     assert "done      season map m" in stored("status").output
 
 
+@pytest.mark.slow
 def test_a_map_that_was_made_keeps_its_registration_whatever_fails_then(
     stored: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +150,7 @@ def failing(item: str, _: object) -> dg.AssetCheckResult:
     return scene_result(item, "stac_valid", passed=False, description="broken", metadata={})
 
 
+@pytest.mark.slow
 def test_a_map_may_have_a_crs_without_a_code(stored: Shell) -> None:
     stored("map", "--bbox", BOX, "--name", "m", "--crs", "+proj=laea +lat_0=51.4 +lon_0=6.1 +units=m")
     properties = json.loads((stored.store / "maps" / "m" / "m_classified.json").read_text())["properties"]
@@ -158,6 +161,7 @@ def test_a_map_may_have_a_crs_without_a_code(stored: Shell) -> None:
     stored("change", "m", "n")
 
 
+@pytest.mark.slow
 def test_a_name_that_was_not_chosen_never_replaces_the_map_of_another_area(stored: Shell) -> None:
     stored("map", "--bbox", BOX)
     stored("map", "--bbox", BOX)

@@ -50,6 +50,7 @@ def test_a_missing_band_fails_by_name_and_leaves_nothing(
     assert [name for name in files_below(desk.settings.store / "scenes") if "part" in name] == []
 
 
+@pytest.mark.slow
 def test_a_scene_whose_local_files_are_gone_is_made_again_from_those_in_the_store(
     demo_item: Path, desk: Desk, tmp_path: Path
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_map_of_a_scene_that_was_made_again_is_stale(classified: Desk) -> None
     assert mapped.status("demo").reasons == [f"{DEMO_ITEM_ID} was made again since"]
 
 
+@pytest.mark.slow
 def test_only_the_map_of_that_scene_is_stale_in_the_ui_until_it_is_fused_again(
     on_disk: OnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_map_is_fused_again_with_the_scenes_that_were_classified_since_and_onc
     assert sensor.tick(next_day=True)[0] == ["all"]
 
 
+@pytest.mark.slow
 def test_a_scene_that_is_classified_while_the_sensor_is_off_is_not_missed(mapped: Mapped, sensor: Ticker) -> None:
     mapped.plan("all")
     assert mapped.fuse("all").error is None
@@ -68,6 +69,7 @@ def test_a_scene_that_is_classified_while_the_sensor_is_off_is_not_missed(mapped
     assert sensor.tick(next_day=True)[0] == ["all"]
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_is_tried_again_on_the_next_day(mapped: Mapped, sensor: Ticker) -> None:
     mapped.plan("all")
     assert mapped.fuse("all").error is None

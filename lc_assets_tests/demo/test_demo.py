@@ -65,6 +65,7 @@ def test_coarse_bands_are_averages_of_fine_pixels(demo_item: Path) -> None:
     assert np.corrcoef(averaged[valid], coarse[valid])[0, 1] > 0.95
 
 
+@pytest.mark.slow
 def test_the_landscape_has_every_class() -> None:
     classes = make_landscape(SHAPE, np.random.default_rng(7)).classes
     share = np.bincount(classes.ravel(), minlength=10) / classes.size

@@ -20,6 +20,7 @@ from lc_assets.raster.cog import cog_problems
 from lc_assets.store.layout import SceneLayout
 from lc_assets_tests.conftest import Desk, cropped, read
 from lc_assets_tests.inference.networks import position_model
+from lc_assets_tests.rig.marks import further
 from lc_assets_tests.sentinel2.stacks import stack_of
 
 STEP = 4
@@ -63,7 +64,7 @@ def test_the_raster_has_ten_bands_with_sum_250_a_scale_and_names(classified: Des
     assert f"{folder.item}_probabilities.tif" in folder.report.read_text()
 
 
-@pytest.mark.parametrize("crop", [None, (102, 90)])
+@pytest.mark.parametrize("crop", [(102, 90), *further(None)])
 def test_probabilities_do_not_depend_on_strips(demo_item: Path, tmp_path: Path, crop: tuple[int, int] | None) -> None:
     item = cropped(demo_item, tmp_path / "cropped", *crop) if crop else demo_item
     stack, engine = stack_of(item, tmp_path / "store"), open_model(position_model(tmp_path / "model"), "float32")

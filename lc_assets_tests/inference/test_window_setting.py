@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pytest
 import rasterio
 
 from lc_assets.defs.build import build_definitions
@@ -21,6 +22,7 @@ def read_tags(path: Path) -> dict[str, str]:
         return dict(dataset.tags())
 
 
+@pytest.mark.slow
 def test_a_changed_window_makes_only_the_maps_stale_that_it_changes(
     demo_item: Path, desk: Desk, tmp_path: Path
 ) -> None:

@@ -17,17 +17,12 @@ import dagster as dg
 import numpy as np
 import pytest
 import rasterio
-import shapely
-from affine import Affine
-from shapely.geometry import mapping
 
 from lc_assets.core.errors import BadBand, BadItem, StoreError
 from lc_assets.core.settings import Settings
 from lc_assets.defs.io_managers.resampled_stack import VirtualStackIOManager
 from lc_assets.defs.resources import StoreResource
-from lc_assets.raster.grid import Grid
 from lc_assets.raster.polygons import DEGREES, Polygons, box_polygon, read_polygons
-from lc_assets.sentinel2.bands.part_plan import MARGIN, area_near, part_around
 from lc_assets.sentinel2.bands.raw_bands import RawBands, fetch_scene
 from lc_assets.sentinel2.bands.scene_part import ScenePart
 from lc_assets.sentinel2.item.scene import Scene, parse_scene, read_document
@@ -101,21 +96,37 @@ def inside(desk: Desk, item: str, name: str, corner: tuple[int, int]) -> np.ndar
     return pixels(path)[:, rows, columns]
 
 
+def check_inside(desks: dict[str, Desk], item: str, *names: str) -> None:
+    for name in names:
+        whole = inside(desks["whole"], item, name, (0, 0))
+        part = inside(desks["part"], item, name, (PART.row, PART.column))
+        assert whole.size
+        assert (part == whole).all()
+    with rasterio.open(desks["part"].folder(item).classified) as dataset:
+        assert dataset.shape == (PART.height, PART.width)
+    classes = inside(desks["part"], item, "classified", (PART.row, PART.column))
+    assert 0.1 < (classes == 10).mean() < 0.9
+
+
 def test_inside_the_area_the_map_is_that_of_the_whole_scene(desks: dict[str, Desk], large: Path) -> None:
-    """First the maps of positions that the fixture has made, then maps of windows with the widest masks."""
+    check_inside(desks, scene_of(large).id, "classified", "confidence", "probabilities")
+
+
+@pytest.mark.slow
+def test_inside_the_area_a_map_of_windows_with_the_widest_masks_is_that_of_the_whole_scene(
+    desks: dict[str, Desk], large: Path, tmp_path: Path
+) -> None:
     item = scene_of(large).id
-    for config in ({}, {"window": 64, "stride": 64, "mask_dilation": 400}):
-        if config:
-            assert all(desk.materialize("class_raster", item=item, **config).success for desk in desks.values())
-        for name in ("classified", "confidence", *([] if config else ["probabilities"])):
-            whole = inside(desks["whole"], item, name, (0, 0))
-            part = inside(desks["part"], item, name, (PART.row, PART.column))
-            assert whole.size
-            assert (part == whole).all()
-        with rasterio.open(desks["part"].folder(item).classified) as dataset:
-            assert dataset.shape == (PART.height, PART.width)
-        classes = inside(desks["part"], item, "classified", (PART.row, PART.column))
-        assert 0.1 < (classes == 10).mean() < 0.9
+    copies = {name: copy_of(desk, tmp_path / name) for name, desk in desks.items()}
+    for desk in copies.values():
+        assert desk.materialize("class_raster", item=item, window=64, stride=64, mask_dilation=400).success
+    check_inside(copies, item, "classified", "confidence")
+
+
+def copy_of(desk: Desk, store: Path) -> Desk:
+    """The same scenes in another store: what the fixture has made stays as it is."""
+    shutil.copytree(desk.settings.store, store, copy_function=os.link)
+    return Desk(replace(desk.settings, store=store), desk.instance)
 
 
 def test_the_stac_item_and_the_page_say_that_it_is_a_part(desks: dict[str, Desk], large: Path) -> None:
@@ -137,8 +148,7 @@ def test_a_scene_that_was_fetched_whole_becomes_a_part_and_is_not_read_with_its_
     desks: dict[str, Desk], large: Path, tmp_path: Path
 ) -> None:
     item = scene_of(large).id
-    shutil.copytree(desks["whole"].settings.store, tmp_path / "store", copy_function=os.link)
-    settings = replace(desks["part"].settings, store=tmp_path / "store")
+    settings = replace(desks["part"].settings, store=copy_of(desks["whole"], tmp_path / "store").settings.store)
     manager = VirtualStackIOManager(store=StoreResource(root=str(settings.store)))
     layout = Store.at(settings.store).scene(item)
     assert manager.read(layout).part == ""
@@ -181,6 +191,7 @@ def corner_area(item: Path, place: tuple[int, int, int, int], folder: Path) -> P
     return read_polygons(area_file(item, folder / "corner.geojson", place), "corner").to(DEGREES)
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_by_ranges_is_fetched_whole_and_cut(
     large: Path, area: Polygons, relay: Relay, tmp_path: Path
 ) -> None:
@@ -224,6 +235,7 @@ def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
         fetched(served(large), area, tmp_path / "always")
 
 
+@pytest.mark.slow
 def test_a_part_that_has_arrived_is_not_fetched_again_after_the_fetch_of_another_one_failed(
     large: Path, area: Polygons, relay: Relay, tmp_path: Path
 ) -> None:
@@ -292,6 +304,7 @@ def test_a_scene_that_the_area_covers_is_kept_as_it_is(large: Path, tmp_path: Pa
     assert raw.paths["B02"].samefile(large.parent / "B02.tif")
 
 
+@pytest.mark.slow
 def test_zeros_that_depend_on_the_rest_of_the_scene_make_it_whole(large: Path, area: Polygons, tmp_path: Path) -> None:
     """Before baseline 04.00 dark ground can have DN 0. Connected with the border of the scene, it is no ground."""
 
@@ -312,39 +325,3 @@ def filled(name: str, values: np.ndarray, _: Any, *, place: list[int], value: in
     top, bottom, left, right = place
     values[top:bottom, left:right] = value
     return values
-
-
-TILE = Grid("EPSG:32632", Affine(10, 0, 300_000, 0, -10, 5_800_020), 10_980, 10_980)
-
-
-def square(left: float, top: float, side: float) -> Polygons:
-    x, y = 300_000 + left, 5_800_020 - top
-    return Polygons(("square",), np.array([shapely.box(x, y - side, x + side, y)]), TILE.crs)
-
-
-@pytest.mark.parametrize("left", [0, 5, 1915, 44_444.5, 109_700])
-@pytest.mark.parametrize("side", [1, 100, 20_000])
-def test_a_part_has_its_margin_and_begins_where_windows_and_coarse_pixels_begin(left: float, side: float) -> None:
-    part = part_around(square(left, 3000, side), TILE)
-    assert part.column % 192 == part.row % 192 == 0
-    assert part.width % 12 == part.height % 12 == 0
-    right = min(left + side, 109_800)
-    assert part.column * 10 <= max(left - 10 * MARGIN, 0)
-    assert (part.column + part.width) * 10 >= min(right + 10 * MARGIN, 109_800)
-    assert part.width <= (right - left) / 10 + 2 * MARGIN + 3 * 191 + 13
-    for factor in (1, 2, 6):
-        window = part.window(factor)
-        assert (window.col_off * factor, window.width * factor) == (part.column, part.width)
-
-
-def test_an_area_that_ends_where_the_scene_begins_does_not_touch_it() -> None:
-    for left, top in ((-20_000, 0), (109_800, 0), (0, 109_800)):
-        with pytest.raises(BadItem, match="does not touch"):
-            part_around(square(left, top, 20_000), TILE)
-
-
-def test_what_an_area_has_far_from_a_scene_makes_no_difference() -> None:
-    boxes = [shapely.box(9, 52, 9.1, 52.1), shapely.box(-170, -80, -160, -70)]
-    footprint = mapping(shapely.box(8.5, 51.5, 9.5, 52.5))
-    near = area_near(Polygons(("a", "b"), np.array(boxes), DEGREES), footprint)
-    assert shapely.equals(shapely.union_all(near.shapes), boxes[0])

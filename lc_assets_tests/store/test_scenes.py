@@ -61,6 +61,7 @@ def test_a_scene_in_an_object_store_has_the_same_bytes_and_no_other_files(
     assert reads and all(asked.startswith("bytes=") for _, asked in reads)
 
 
+@pytest.mark.slow
 def test_gdal_reads_the_latest_content_of_an_object(remote: tuple[ObjectPath, Gate], classified_demo: object) -> None:
     place = remote[0] / "raster.tif"
     with pytest.raises(RasterioIOError):

@@ -48,6 +48,7 @@ def test_two_writers_at_the_same_time_lose_no_items(store: Store, template: Docu
     assert set(read_positions(store) or {}) == {"mine", "theirs"}
 
 
+@pytest.mark.slow
 @needs_extra
 def test_many_writers_at_the_same_time_lose_no_items(store: Store, template: Document, tmp_path: Path) -> None:
     add(store, template, 0)

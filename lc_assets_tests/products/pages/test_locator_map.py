@@ -38,6 +38,13 @@ def test_land_has_the_right_position(tmp_path: Path) -> None:
     assert at(fiji, 184, -20) == 0
 
 
+@pytest.fixture
+def without_land(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To read the land mask takes a second."""
+    monkeypatch.setattr(locator_map, "land_png", lambda _: b"")
+
+
+@pytest.mark.usefixtures("without_land")
 def test_scenes_on_both_sides_of_the_antimeridian_are_neighbours() -> None:
     split = {
         "type": "MultiPolygon",
@@ -54,6 +61,7 @@ def test_scenes_on_both_sides_of_the_antimeridian_are_neighbours() -> None:
     assert max(xs) - min(xs) < 250  # of 1000: side by side
 
 
+@pytest.mark.usefixtures("without_land")
 def test_scenes_far_apart_are_shown_on_the_whole_world() -> None:
     rings = [ring for west in (-70, 13, 150) for ring in outlines(box(west, -20, west + 1, -19))]
     extent = extent_of(rings)
@@ -61,6 +69,7 @@ def test_scenes_far_apart_are_shown_on_the_whole_world() -> None:
     assert 'class="spot dot"' in locator_svg([MapMarker("a", "#", "one", tuple(rings[:1]))], extent)
 
 
+@pytest.mark.usefixtures("without_land")
 def test_labels_and_links_of_the_map_are_escaped() -> None:
     svg = locator_svg([MapMarker('"><b>', '"><b>', '"><b>', outlines(box(1, 1, 2, 2)))], Extent(0, 0, 6, 4))
     assert "<b>" not in svg

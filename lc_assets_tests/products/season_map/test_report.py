@@ -141,6 +141,7 @@ def test_with_many_dates_some_are_shown_evenly_and_the_page_says_so(
     assert page.count('class="when"') == 3
 
 
+@pytest.mark.slow
 def test_pictures_of_a_full_tile_are_small_even_if_they_are_noise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
