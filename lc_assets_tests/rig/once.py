@@ -34,7 +34,7 @@ def read_revisions_once() -> None:
             known[place] = read(config)
         return known[place]
 
-    ScriptDirectory.from_config = from_config  # type: ignore[method-assign,assignment]
+    ScriptDirectory.from_config = from_config
 
 
 def compile_statements_once() -> None:
