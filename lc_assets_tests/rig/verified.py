@@ -25,7 +25,10 @@ _RUNS = (
 )
 COVERS: dict[str, tuple[str, ...]] = {
     "rig": ("lc_assets_tests/rig", "loopback"),
-    "drill": ("lc_assets_tests/rig", "loopback", *_NETWORK, *_RUNS, "constraints.txt"),
+    "drill": (
+        *("lc_assets_tests/rig/drill", "lc_assets_tests/rig/cases.py", "loopback"),
+        *(*_NETWORK, *_RUNS, "constraints.txt"),
+    ),
     "training": (
         *("lc_assets/training", "lc_assets/inference", "lc_assets/core/landcover.py"),
         *("lc_assets_tests/training", "constraints.txt"),
