@@ -160,6 +160,7 @@ def test_an_error_of_the_fetch_ahead_is_raised_in_its_own_run_only(
     assert [e.status for e in relay.exchanges if (e.host, e.path) == ("b.example.com", "/B04.tif")] == [404]
 
 
+@pytest.mark.slow
 def test_an_item_that_has_changed_meanwhile_is_fetched_as_it_is_now(
     scenes: list[Scene], write: Callable[[Scene], dict[str, Any]], desk: Desk
 ) -> None:

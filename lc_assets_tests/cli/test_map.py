@@ -18,6 +18,7 @@ from lc_assets_tests.rig.marks import further
 ITEM = "S2B_MSIL2A_20240501T103629_R008_T32ULB_20240501T140000"
 BOX = "6.12,51.41,6.14,51.42"
 """In the scenes of `season`."""
+DEMO_BOX = "6.53,51.945,6.56,51.96"
 
 
 @pytest.fixture
@@ -55,14 +56,19 @@ def test_a_map_is_named_after_its_area_and_has_a_row_for_each_polygon(stored: Sh
     assert [row["pixels"] for row in rows[:11]] == [row["pixels"] for row in rows[11:]]
 
 
-def test_scenes_without_a_map_are_classified_first_and_one_that_lacks_a_band_is_left_out(
-    shell: Shell, demo_item: Path, tmp_path: Path
-) -> None:
-    output = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
+def test_scenes_without_a_map_are_classified_first(shell: Shell, demo_item: Path) -> None:
+    output = shell("map", demo_item, "--bbox", DEMO_BOX, "--name", "demo").output
     assert "classifying 1 scene of 1" in output
     assert (shell.store / "scenes" / DEMO_ITEM_ID / "catalog.json").exists()
     assert (shell.store / "maps" / "demo" / "demo_classified.json").exists()
-    again = shell("map", demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo").output
+
+
+@pytest.mark.slow
+def test_outdated_scenes_are_named_and_one_that_lacks_a_band_is_left_out(
+    shell: Shell, demo_item: Path, tmp_path: Path
+) -> None:
+    shell("map", demo_item, "--bbox", DEMO_BOX, "--name", "demo")
+    again = shell("map", demo_item, "--bbox", DEMO_BOX, "--name", "demo").output
     assert "classifying" not in again and "outdated" not in again
     again = shell("map", "--name", "demo", LC_ASSETS_WINDOW="64").output
     assert "1 scene of the map is outdated (lc-assets stale) -> lc-assets stale | lc-assets classify --from -" in again
@@ -71,7 +77,7 @@ def test_scenes_without_a_map_are_classified_first_and_one_that_lacks_a_band_is_
     incomplete = tmp_path / "incomplete.json"
     incomplete.write_text(json.dumps({**document, "id": DEMO_ITEM_ID.replace("20240621", "20240626")}))
     (shell.store / "maps" / "demo" / "demo_classified.json").unlink()
-    output = shell("map", incomplete, demo_item, "--bbox", "6.53,51.945,6.56,51.96", "--name", "demo", code=1).output
+    output = shell("map", incomplete, demo_item, "--bbox", DEMO_BOX, "--name", "demo", code=1).output
     assert "B05" in output and "1 scene of 1 date" in output
     assert (shell.store / "maps" / "demo" / "demo_classified.json").exists()
 
@@ -107,6 +113,7 @@ def test_scenes_elsewhere_make_no_difference(stored: Shell) -> None:
     assert "1 scene of 1 date" in stored("map", "--bbox", BOX).output
 
 
+@pytest.mark.slow
 def test_a_map_of_the_same_name_leaves_nothing_of_the_earlier_one(stored: Shell) -> None:
     stored("map", "--bbox", BOX, "--name", "m", "--polygons")
     assert (stored.store / "maps" / "m" / "polygons.gpkg").exists()

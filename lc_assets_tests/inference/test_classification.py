@@ -76,6 +76,7 @@ def test_a_window_with_less_than_half_of_its_pixels_valid_has_no_vote(demo_item:
     assert classification.statistics.voting == 0
 
 
+@pytest.mark.slow
 def test_adding_the_offset_of_a_newer_baseline_changes_nothing(
     demo_item: Path, tmp_path: Path, desk: Desk, real_item: Path
 ) -> None:

@@ -294,6 +294,7 @@ def test_the_model_evaluation_shows_the_figures_of_the_card(shared: Path, tmp_pa
     assert check.passed == (lowest >= USABLE and synthetic_right >= USABLE_SYNTHETIC)
 
 
+@pytest.mark.slow
 def test_the_shipped_card_is_up_to_date(shared: Path, tmp_path: Path) -> None:
     """The evaluation code writes the same card again."""
     import shutil

@@ -218,6 +218,7 @@ def test_a_jpeg_2000_is_cut_too(large: Path, area: Polygons, tmp_path: Path) -> 
     assert (pixels(raw.paths["B05"])[0] == whole[192:738, 192:750]).all()
 
 
+@pytest.mark.slow
 def test_a_block_that_is_damaged_on_the_way_is_fetched_again(
     large: Path, area: Polygons, relay: Relay, tmp_path: Path
 ) -> None:

@@ -28,6 +28,7 @@ ALL = Polygons(("all",), np.array([shapely.box(*ZONE_32.bounds)]), ZONE_32.crs)
 ITEMS = [f"S2B_MSIL2A_{day}T103629_R008_T32ULB_{day}T140000" for day in ("20240501", "20240511")]
 
 
+@pytest.mark.slow
 def test_a_season_map_is_the_same_in_an_object_store_and_on_a_disk(
     remote: tuple[ObjectPath, Gate], tmp_path: Path
 ) -> None:

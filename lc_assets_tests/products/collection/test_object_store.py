@@ -30,6 +30,7 @@ def bucket(tmp_path: Path) -> Iterator[Store]:
         yield Store.at(server.url)
 
 
+@pytest.mark.slow
 @needs_extra
 def test_the_collection_works_in_an_object_store(bucket: Store, template: Document, tmp_path: Path) -> None:
     local = Store(tmp_path / "local")

@@ -15,6 +15,7 @@ from lc_assets.products.pages.locator_map import Extent, MapMarker, extent_of, l
 from lc_assets_tests.products.pages.gallery_scenes import box
 
 
+@pytest.mark.slow
 def test_land_has_the_right_position(tmp_path: Path) -> None:
     @cache
     def alphas(extent: Extent) -> np.ndarray:

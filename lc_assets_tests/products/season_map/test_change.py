@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,8 +17,9 @@ from lc_assets.products.season_map.change import NOTHING, SAME, UNSURE, compare_
 from lc_assets.products.season_map.write import make_season_map
 from lc_assets.raster.cog import cog_problems
 from lc_assets.raster.polygons import Polygons
+from lc_assets.store.layout import Store
 from lc_assets.store.product_layout import pam_file, style_file
-from lc_assets_tests.products.season_map.conftest import ZONE_32, Season
+from lc_assets_tests.products.season_map.conftest import ZONE_32, Season, landscape
 
 ALL = Polygons(("all",), np.array([shapely.box(*ZONE_32.bounds)]), ZONE_32.crs)
 FELLED = np.s_[40:120, 60:160]
@@ -27,9 +29,10 @@ def item_of(day: str) -> str:
     return f"S2B_MSIL2A_{day}T103629_R008_T32ULB_{day}T140000"
 
 
-@pytest.fixture
-def three_maps(season: Season) -> Season:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Season:
     """Maps `a` and `b` of one landscape, and `c` after a wood has become a pasture."""
+    season = Season(Store.at(tmp_path_factory.mktemp("made") / "store"), landscape())
     season.truth[FELLED] = 1
     cloud = np.zeros(ZONE_32.shape, bool)
     cloud[:10] = True
@@ -40,6 +43,13 @@ def three_maps(season: Season) -> Season:
     for name, day in (("a", "20230501"), ("b", "20230601"), ("c", "20240501")):
         make_season_map(season.store, name, ALL, [item_of(day)])
     return season
+
+
+@pytest.fixture
+def three_maps(made: Season, tmp_path: Path) -> Season:
+    """A copy of `made`."""
+    shutil.copytree(str(made.store.root), tmp_path / "store")
+    return Season(Store.at(tmp_path / "store"), made.truth)
 
 
 def read(path: object) -> np.ndarray:
