@@ -39,11 +39,11 @@ test: $(VENV)/.installed-dev rig
 	wait $$lint; lint=$$?; cat $(VENV)/lint.log; exit $$((tests | lint))
 
 test-slow: $(VENV)/.installed-slow .rig/wheel/.installed rig
-	@# These tests wait for other programs for half of their time.
-	$(PYTEST) -n 4 -m slow $(PYTEST_ARGS)
+	@# These tests wait for other programs for a third of their time.
+	$(PYTEST) -n 3 -m slow $(PYTEST_ARGS)
 
 test-all: $(VENV)/.installed-slow .rig/wheel/.installed rig
-	$(PYTEST) -n 4 -m "" $(PYTEST_ARGS)
+	$(PYTEST) -n 3 -m "" $(PYTEST_ARGS)
 
 test-rig: $(VENV)/.installed-dev rig
 	$(PYTEST) -m rig --may-skip=/dev/null $(PYTEST_ARGS)
