@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from threading import Lock
 from typing import IO, Any
 
 import sqlalchemy
@@ -44,14 +45,16 @@ def compile_statements_once() -> None:
     An engine of Dagster's holds no connection.
     """
     engines: dict[str, sqlalchemy.Engine] = {}
+    one_at_a_time = Lock()
 
     def create_engine(url: str, **options: Any) -> sqlalchemy.Engine:
-        if url not in engines:
-            engine = engines[url] = sqlalchemy.create_engine(url, **options)
-            first = next(iter(engines.values()))
-            engine.dialect = engine.pool._dialect = first.dialect
-            engine._compiled_cache = first._compiled_cache
-        return engines[url]
+        with one_at_a_time:
+            if url not in engines:
+                engine = engines[url] = sqlalchemy.create_engine(url, **options)
+                first = next(iter(engines.values()))
+                engine.dialect = engine.pool._dialect = first.dialect
+                engine._compiled_cache = first._compiled_cache
+            return engines[url]
 
     for module in (
         events_in_memory,

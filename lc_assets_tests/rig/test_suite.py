@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy
 
+from lc_assets_tests.conftest import OnDisk
 from lc_assets_tests.rig import verified
 
 pytestmark = pytest.mark.rig
@@ -149,3 +152,22 @@ def test_what_tests_share_is_made_on_one_worker_and_slow_tests_do_not_come_last(
     for worker in ("gw0", "gw1"):
         single = [test for test, where in noted if where == worker and test in ("slow", "alone")]
         assert single == sorted(single, reverse=True)
+
+
+def test_dagster_makes_one_engine_for_each_database(
+    on_disk: OnDisk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    create = sqlalchemy.create_engine
+
+    def counted(url: str, **options: Any) -> sqlalchemy.Engine:
+        made.append(url)
+        return create(url, **options)
+
+    monkeypatch.setattr(sqlalchemy, "create_engine", counted)
+    with on_disk(tmp_path / "home") as instance:
+        for name in "abc":
+            instance.add_dynamic_partitions("items", [name])
+            assert instance.get_runs_count() == len(instance.all_instigator_state()) == 0
+        assert instance.get_dynamic_partitions("items") == ["a", "b", "c"]
+    assert sorted(Path(url).stem for url in made) == ["index", "runs", "schedules"]
