@@ -21,7 +21,6 @@ from loopback.programs import RIG, WAIT_SECONDS, Program, free_port
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("wheel"),
     pytest.mark.skipif(
         not (RIG / "wheel" / ".installed").exists(), reason="needs .rig/wheel, which `make test-slow` installs"
     ),

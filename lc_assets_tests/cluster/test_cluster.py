@@ -30,7 +30,7 @@ from loopback.cluster.scenes import write_twins
 from loopback.cluster.service import ROOT, Cluster, until
 from loopback.programs import Missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs, pytest.mark.xdist_group("cluster")]
+pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs]
 
 SCENES = 24
 RETRIED_WITHIN_SECONDS = 30

@@ -24,7 +24,7 @@ from loopback.gate import Gate
 from loopback.object_stores import S3
 from loopback.programs import Missing
 
-pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs, pytest.mark.xdist_group("cluster store")]
+pytestmark = [pytest.mark.slow, pytest.mark.restarts_programs]
 
 REFUSED_SECONDS = 30.0
 

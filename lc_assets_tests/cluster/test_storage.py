@@ -17,7 +17,7 @@ from lc_assets_tests.cluster.postgresql import postgresql_instance, write_home
 from loopback.cluster.process import Process
 from loopback.programs import free_port, unprivileged
 
-pytestmark = [pytest.mark.restarts_programs, pytest.mark.xdist_group("postgresql")]
+pytestmark = pytest.mark.restarts_programs
 
 
 @pytest.fixture(scope="module")

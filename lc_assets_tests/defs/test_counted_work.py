@@ -24,7 +24,6 @@ from lc_assets_tests.rig.command import NOBODY
 TILE = 10980
 SIDE = 1632
 """Side of the scene in pixels: large enough that pictures are made from overviews, those of the report too."""
-pytestmark = pytest.mark.xdist_group("counted work")  # one scene for all
 _COUNTING = """
 import json, sys
 from collections import Counter

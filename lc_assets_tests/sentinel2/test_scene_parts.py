@@ -148,7 +148,8 @@ def test_a_scene_that_was_fetched_whole_becomes_a_part_and_is_not_read_with_its_
     desks: dict[str, Desk], large: Path, tmp_path: Path
 ) -> None:
     item = scene_of(large).id
-    settings = replace(desks["part"].settings, store=copy_of(desks["whole"], tmp_path / "store").settings.store)
+    copy = copy_of(desks["whole"], tmp_path / "store")
+    settings = replace(desks["part"].settings, store=copy.settings.store)
     manager = VirtualStackIOManager(store=StoreResource(root=str(settings.store)))
     layout = Store.at(settings.store).scene(item)
     assert manager.read(layout).part == ""
