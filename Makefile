@@ -10,14 +10,13 @@
 # make cluster-demo  PostgreSQL, Redis, two workers, daemon and UI on loopback: 20 scenes (Debian's postgresql, redis-server)
 # make pictures   the pictures of README and docs, made anew (needs chromium; 3 minutes)
 # make bench  the whole chain against the reference and the machine's limits; several scenes (an hour, 30 GB of disk)
-# make lock   refresh constraints.txt (needs uv)
+# make lock   refresh constraints.txt
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# Python compiles what is imported, when it is; pip would compile all, on one core. setuptools warns of every editable
-# installation.
-PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
+INSTALL := deploy/python_packages.sh $(VENV) --constraint constraints.txt
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
 # Named to the patch: where a CPU build of it is at hand, pip takes that one.
@@ -83,41 +82,39 @@ pictures: $(VENV)/.installed-browser
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
-	@# The pip that a Python brings can be years old, and takes twice as long.
-	$(PIP) --upgrade pip
+	-$(PIP) uv==0.13.9
 	@# `dagster asset materialize` is the one command that does not read workspace.yaml.
 	@echo 'export DAGSTER_CLI_ASSET_MATERIALIZE_MODULE_NAME=lc_assets.definitions' >> $(BIN)/activate
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable .
+	$(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/.installed-dev: setup.cfg pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) --editable '.[cluster,dev]'
+	$(INSTALL) --editable '.[cluster,dev]'
 	@touch $(VENV)/.installed $@
 
 $(VENV)/.installed-slow: $(VENV)/.installed-dev
-	$(PIP) --editable '.[dg,slow,xarray]'
+	$(INSTALL) --editable '.[dg,slow,xarray]'
 	@touch $@
 
 # An environment with only what a user of `dg` has, for the tests that install the wheel into it.
 .rig/wheel/.installed: setup.cfg constraints.txt | $(VENV)/.installed-dev
 	$(PYTHON) -m venv --without-pip .rig/wheel
-	$(BIN)/python -m pip --python .rig/wheel/bin/python install --quiet --disable-pip-version-check --no-compile \
-		--constraint constraints.txt '.[dg]'
+	deploy/python_packages.sh .rig/wheel --constraint constraints.txt '.[dg]'
 	@touch $@
 
 $(VENV)/.installed-browser: $(VENV)/.installed-dev
-	$(PIP) playwright
+	$(INSTALL) playwright
 	@touch $@
 
 $(VENV)/.installed-train: $(VENV)/.installed-dev
-	$(PIP) '$(TORCH)'
+	$(PIP) --constraint constraints.txt '$(TORCH)'
 	@touch $@
 
 # One file for every supported Python: markers say what differs.
-lock:
-	uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --extra slow --extra dg --extra xarray --no-header --no-annotate --no-emit-index-url \
+lock: $(VENV)/bin/python
+	$(BIN)/uv pip compile --universal --python-version 3.10 --extra cluster --extra dev --extra browser --extra slow --extra dg --extra xarray --no-header --no-annotate --no-emit-index-url \
 		--quiet --output-file constraints.txt setup.cfg
 
 clean:

@@ -62,8 +62,8 @@ if ! has_postgresql; then
 elif ! has_postgis; then
     skip "the rig's STAC API, for PostgreSQL lacks PostGIS (install postgresql-postgis)"
 elif ! cmp -s "$requirements" .rig/pgstac/requirements.txt; then
-    if "$python" -m venv --without-pip .rig/pgstac && .venv/bin/python -m pip --python .rig/pgstac/bin/python \
-        install --quiet --disable-pip-version-check --no-compile --requirement "$requirements"; then
+    if "$python" -m venv --without-pip .rig/pgstac &&
+        deploy/python_packages.sh .rig/pgstac --requirement "$requirements"; then
         cp "$requirements" .rig/pgstac/requirements.txt
     else
         skip "the rig's STAC API, for pip could not install pgstac (Python 3.11 or newer can; set PYTHON)"
