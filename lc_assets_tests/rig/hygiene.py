@@ -72,9 +72,6 @@ def pytest_configure() -> None:
     _watch_processes()
     # What libraries set for good at their first use is set from the beginning.
     setup_interrupt_handlers()  # Dagster
-    # moto's server, a process of its own, brings boto3. A user has none, and where rasterio finds one it asks for
-    # credentials with every file.
-    sys.modules["boto3"] = None  # type: ignore[assignment]
     # Keras' logger closes its stream when Dagster configures logging; the stream that it finds is pytest's.
     absl.logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
