@@ -84,7 +84,7 @@ def _most_cells(codes: np.ndarray, max_bytes: int, paint: Paint) -> bytes:
 
     @cache
     def encoded(factor: int) -> bytes:
-        return encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=6)
+        return encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=4)
 
     # A bisection, because the largest pictures take most of the time: the more cells, the more bytes.
     factors = sorted({-(-max(codes.shape) // side) for side in _CELLS}, reverse=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from threading import Lock
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy
 from alembic.config import Config
@@ -14,14 +13,12 @@ from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs import in_memory as runs_in_memory
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
-from PIL import Image, WebPImagePlugin
 
 
 def pytest_configure() -> None:
     """Once in each process of the suite."""
     read_revisions_once()
     compile_statements_once()
-    encode_pictures_once()
 
 
 def read_revisions_once() -> None:
@@ -64,25 +61,3 @@ def compile_statements_once() -> None:
         sqlite_schedule_storage,
     ):
         module.create_engine = create_engine  # type: ignore[attr-defined]
-
-
-def encode_pictures_once() -> None:
-    """A run encodes about twenty WebP pictures of its scene, to find those that fit: a third of a small scene's run.
-
-    The key is all that Pillow's encoder reads: pixels, palette, options and metadata.
-    """
-    known: dict[bytes, bytes] = {}
-
-    def save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-        palette = image.palette.tobytes() if image.palette else b""
-        asked = repr((image.mode, image.size, sorted(image.info.items()), sorted(image.encoderinfo.items())))
-        key = hashlib.sha256(b"\0".join((asked.encode(), palette, image.tobytes()))).digest()
-        if key not in known:
-            start = file.tell()
-            WebPImagePlugin._save(image, file, filename)
-            file.seek(start)
-            known[key] = file.read()
-        else:
-            file.write(known[key])
-
-    Image.register_save(WebPImagePlugin.WebPImageFile.format, save)
