@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Install the rig's programs into .rig: azurite and axe-core by npm, pgstac and its API by pip; and, where there is a
+# Install the rig's programs into .rig: azurite and axe-core by npm, pgstac and its API; and, where there is a
 # browser, Playwright into .venv to drive it. What this machine cannot run is told and left out, for the tests that need
 # it skip; it never fails. Done and quick the second time.
 set -uo pipefail
@@ -47,14 +47,14 @@ npm_install() {
     fi
 }
 
-# Beside pip's work.
+# Beside the installation of Python's packages.
 npm_install azurite "$azurite" "the rig's blob storage" &
 npm_install axe-core "$axe" "the check of pages for accessibility" &
 
 if ! command -v chromium chromium-browser google-chrome >/dev/null; then
     skip "the tests of pages, for there is no browser (install chromium)"
 elif ! "${MAKE:-make}" --no-print-directory .venv/.installed-browser; then
-    skip "the tests of pages, for pip could not install Playwright"
+    skip "the tests of pages, for Playwright could not be installed"
 fi
 
 if ! has_postgresql; then
@@ -66,7 +66,7 @@ elif ! cmp -s "$requirements" .rig/pgstac/requirements.txt; then
         deploy/python_packages.sh .rig/pgstac --requirement "$requirements"; then
         cp "$requirements" .rig/pgstac/requirements.txt
     else
-        skip "the rig's STAC API, for pip could not install pgstac (Python 3.11 or newer can; set PYTHON)"
+        skip "the rig's STAC API, for pgstac could not be installed (Python 3.11 or newer can; set PYTHON)"
     fi
 fi
 
