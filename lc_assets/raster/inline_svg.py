@@ -84,6 +84,7 @@ def _most_cells(codes: np.ndarray, max_bytes: int, paint: Paint) -> bytes:
 
     @cache
     def encoded(factor: int) -> bytes:
+        # Method 6 is 5 to 9 % smaller and takes 100 times as long (2 and 200 ms for 128 x 128 cells).
         return encode_image(paint(mode_nxn(codes, factor)), "WEBP", lossless=True, quality=100, method=4)
 
     # A bisection, because the largest pictures take most of the time: the more cells, the more bytes.
