@@ -8,9 +8,9 @@ shift
 if [ -x .venv/bin/uv ]; then
     .venv/bin/uv pip install --quiet --python "$python" "$@" && exit 0
     echo "uv could not install $*: pip installs instead" >&2
-    # The pip that a Python brings can be years old, and takes twice as long.
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 fi
+# The pip that a Python brings can be years old: it takes twice as long, or has no --python.
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 # Python compiles what is imported, when it is; pip would compile all, on one core. setuptools warns of every editable
 # installation.
 PYTHONWARNINGS=ignore .venv/bin/python -m pip --python "$python" install --quiet --disable-pip-version-check --no-compile "$@"
